@@ -1,0 +1,1 @@
+//! The load comparison's job, the floor's way.

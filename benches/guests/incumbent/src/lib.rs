@@ -1,0 +1,1 @@
+//! The load comparison's job, the incumbent's way.

@@ -1,0 +1,104 @@
+//! Reads and edits headers: one request header is set, one constant and one configured response header are added, and all are logged.
+//!
+//! The configuration is `{"header": "x-wasm-header", "value": "demo-wasm"}`, or nothing.
+
+use miniserde::Deserialize;
+use sluicegate::prelude::*;
+
+/// The header that the configuration asks for; empty without a configuration.
+#[derive(Default, Deserialize)]
+struct Configured {
+    header: String,
+    value: String,
+}
+
+impl Configured {
+    /// Both fields without the space around them, or none if that leaves one empty.
+    fn parse(configuration: &[u8]) -> Option<Self> {
+        let Self { header, value } = miniserde::json::from_str(str::from_utf8(configuration).ok()?).ok()?;
+        let configured = Self { header: header.trim().into(), value: value.trim().into() };
+        (!configured.header.is_empty() && !configured.value.is_empty()).then_some(configured)
+    }
+}
+
+#[derive(Default)]
+struct Plugin {
+    configured: Configured,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+        debug!("loading plugin config");
+        let configuration = plugin.configuration()?;
+        if configuration.is_empty() {
+            return Ok(StartStatus::Ok);
+        }
+        let Some(configured) = Configured::parse(&configuration) else {
+            critical!(
+                r#"invalid configuration format; expected {{"header": "<header name>", "value": "<header value>"}}"#
+            );
+            return Ok(StartStatus::Failed);
+        };
+        info!("header from config: {} = {}", configured.header, configured.value);
+        self.configured = configured;
+        Ok(StartStatus::Ok)
+    }
+}
+
+#[derive(Default)]
+struct HttpHeaders;
+
+#[sluicegate::http_filter]
+impl HttpFilter for HttpHeaders {
+    type Plugin = Plugin;
+
+    // What fails is logged and left as it is: no client is turned away for a header that could not be set.
+    const ON_ERROR: FailurePolicy = FailurePolicy::Open;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        if request.replace("test", "best").is_err() {
+            critical!("failed to set request header: test");
+        }
+        match request.snapshot() {
+            Ok(headers) => {
+                for (name, value) in headers {
+                    info!("request header --> {}: {}", name.display(), value.display());
+                }
+            }
+            Err(error) => critical!("failed to get request headers: {error}"),
+        }
+        Ok(Action::Continue)
+    }
+
+    fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
+        let Configured { header, value } = &response.plugin().configured;
+        info!("adding header: {header}={value}");
+        if let Err(error) = response.add("x-sluicegate-example", "http_headers") {
+            critical!("failed to set response constant header: {error}");
+        }
+        if !header.is_empty() {
+            if let Err(error) = response.add(header, value) {
+                critical!("failed to set response headers: {error}");
+            }
+        }
+        match response.snapshot() {
+            Ok(headers) => {
+                for (name, value) in headers {
+                    info!("response header <-- {}: {}", name.display(), value.display());
+                }
+            }
+            Err(error) => critical!("failed to get response headers: {error}"),
+        }
+        Ok(Action::Continue)
+    }
+
+    fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
+        info!("{} finished", stream.id());
+    }
+}
+
+sluicegate::plugin!(plugin: Plugin, http: HttpHeaders);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! A real Envoy for tests and measurements.

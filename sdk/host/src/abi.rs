@@ -1,0 +1,141 @@
+//! The host's side of the imports: pointers of the guest in, values of the simulation out.
+#![allow(unsafe_code, reason = "a host reads and writes the guest's memory; everything else of this crate is safe")]
+
+use std::cell::RefCell;
+use std::ptr;
+
+use sluicegate::abi::native::{Arg, Host};
+use sluicegate::abi::{Import, Status, allocate};
+
+use crate::map::Map;
+use crate::state::{LocalReply, State};
+
+/// The simulated host as the guest sees it.
+#[derive(Debug, Default)]
+pub(crate) struct Guest {
+    pub(crate) state: RefCell<State>,
+}
+
+/// The arguments of a call, taken one after the other.
+struct Args<'a>(std::slice::Iter<'a, Arg>);
+
+impl Args<'_> {
+    fn next(&mut self) -> Arg {
+        *self.0.next().expect("as many arguments as the import has")
+    }
+
+    fn int(&mut self) -> u64 {
+        match self.next() {
+            Arg::Int(number) => number,
+            other => unreachable!("a number where {other:?} is"),
+        }
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::try_from(self.int() & u64::from(u32::MAX)).expect("masked")
+    }
+
+    fn size(&mut self) -> usize {
+        usize::try_from(self.int()).expect("a size of this process")
+    }
+
+    /// A slice of the guest's, copied.
+    fn bytes(&mut self) -> Vec<u8> {
+        let Arg::In(start) = self.next() else { unreachable!("an address") };
+        let size = self.size();
+        let mut bytes = vec![0; size];
+        // SAFETY: `Host::call` demands that an address is valid for reads of the size that follows it.
+        unsafe { ptr::copy_nonoverlapping(start, bytes.as_mut_ptr(), size) };
+        bytes
+    }
+
+    /// Hands bytes over: allocates in the guest, copies, tells where. Nothing is allocated for nothing.
+    fn hand_over(&mut self, bytes: &[u8]) -> Result<(), Status> {
+        let (Arg::OutBlock(value), Arg::OutSize(size)) = (self.next(), self.next()) else {
+            unreachable!("where an address and a size go")
+        };
+        let start = if bytes.is_empty() { ptr::null_mut() } else { allocate(bytes.len()) };
+        if !bytes.is_empty() {
+            if start.is_null() {
+                return Err(Status::InvalidMemoryAccess);
+            }
+            // SAFETY: the guest allocated this many bytes.
+            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len()) };
+        }
+        // SAFETY: `Host::call` demands that the place is valid for a write.
+        unsafe { value.write(start) };
+        // SAFETY: likewise.
+        unsafe { size.write(bytes.len()) };
+        Ok(())
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        let Arg::OutU32(place) = self.next() else { unreachable!("where a number goes") };
+        // SAFETY: `Host::call` demands that the place is valid for a write.
+        unsafe { place.write(number) };
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let Arg::OutU64(place) = self.next() else { unreachable!("where a number goes") };
+        // SAFETY: `Host::call` demands that the place is valid for a write.
+        unsafe { place.write(number) };
+    }
+}
+
+impl Host for Guest {
+    unsafe fn call(&self, import: Import, args: &[Arg]) -> u32 {
+        match self.answer(import, Args(args.iter())) {
+            Ok(()) => Status::Ok.code(),
+            Err(status) => status.code(),
+        }
+    }
+}
+
+impl Guest {
+    fn answer(&self, import: Import, mut args: Args<'_>) -> Result<(), Status> {
+        let mut state = self.state.borrow_mut();
+        *state.calls.entry(import).or_default() += 1;
+        if let Some(status) = state.failures.get(&import) {
+            return Err(*status);
+        }
+        match import {
+            Import::proxy_log => {
+                let level = args.u32();
+                state.log(level, &args.bytes());
+            }
+            Import::proxy_get_log_level => args.write_u32(state.log_level),
+            Import::proxy_get_current_time_nanoseconds => args.write_u64(state.now),
+            Import::proxy_set_tick_period_milliseconds => state.tick_period = args.u32(),
+            Import::proxy_get_buffer_bytes => {
+                let bytes = state.buffer(args.u32(), args.size(), args.size())?;
+                args.hand_over(&bytes)?;
+            }
+            Import::proxy_get_header_map_pairs => {
+                let bytes = state.pairs(args.u32());
+                args.hand_over(&bytes)?;
+            }
+            Import::proxy_get_header_map_value => {
+                let map = args.u32();
+                let name = args.bytes();
+                let value = state.map(map)?.get(&name).ok_or(Status::NotFound)?.to_vec();
+                args.hand_over(&value)?;
+            }
+            Import::proxy_add_header_map_value => state.map(args.u32())?.add(&args.bytes(), &args.bytes()),
+            Import::proxy_replace_header_map_value => state.map(args.u32())?.replace(&args.bytes(), &args.bytes()),
+            Import::proxy_remove_header_map_value => state.map(args.u32())?.remove(&args.bytes()),
+            Import::proxy_set_header_map_pairs => {
+                let map = state.map(args.u32())?;
+                *map = Map::decode(&args.bytes());
+            }
+            Import::proxy_send_local_response => {
+                let (status, details, body, headers) = (args.u32(), args.bytes(), args.bytes(), args.bytes());
+                let details = String::from_utf8_lossy(&details).into_owned();
+                let grpc_status = args.u32().cast_signed();
+                state.reply(LocalReply { status, details, body, headers: Map::decode(&headers), grpc_status })?;
+            }
+            Import::proxy_done => state.done = true,
+            _ => return Err(Status::Unimplemented),
+        }
+        Ok(())
+    }
+}

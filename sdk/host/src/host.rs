@@ -1,0 +1,199 @@
+//! The host: built, started, driven.
+
+use std::cell::{Cell, RefMut};
+use std::rc::Rc;
+use std::time::Duration;
+
+use sluicegate::abi::native::{self, Installed};
+use sluicegate::abi::{Exports, Import, LogLevel, Status};
+
+use crate::abi::Guest;
+use crate::state::{LogLine, State};
+use crate::stream::HttpStream;
+
+/// The number of the plugin's context.
+pub(crate) const PLUGIN: u32 = 1;
+
+/// A proxy that is configured and not started: [`start`](Self::start) makes it run.
+#[must_use = "a host does nothing before it is started"]
+pub struct Host {
+    module: &'static Exports,
+    state: State,
+}
+
+impl Host {
+    /// A proxy with this module, which `plugin!` defines as `PLUGIN`.
+    pub fn new(module: &'static Exports) -> Self {
+        Self { module, state: State::default() }
+    }
+
+    /// The VM's configuration.
+    pub fn vm_configuration(mut self, configuration: impl Into<Vec<u8>>) -> Self {
+        self.state.vm_configuration = configuration.into();
+        self
+    }
+
+    /// The plugin's configuration.
+    pub fn plugin_configuration(mut self, configuration: impl Into<Vec<u8>>) -> Self {
+        self.state.plugin_configuration = configuration.into();
+        self
+    }
+
+    /// The least level that the proxy's log keeps; everything unless this says otherwise.
+    pub fn log_level(mut self, level: LogLevel) -> Self {
+        self.state.log_level = level as u32;
+        self
+    }
+
+    /// Starts the VM and the plugin in it, whatever they answer: [`Running::started`] tells.
+    pub fn start(self) -> Running {
+        let guest = Rc::new(Guest { state: self.state.into() });
+        let installed = native::install(guest.clone());
+        let running = Running {
+            module: self.module,
+            guest,
+            started: Cell::new(false),
+            next_context: Cell::new(PLUGIN + 1),
+            _installed: installed,
+        };
+        (running.module.reset)();
+        (running.module.initialize)();
+        running.start();
+        running
+    }
+}
+
+/// A proxy that runs a module on the current thread. Dropping it throws the VM away.
+pub struct Running {
+    pub(crate) module: &'static Exports,
+    guest: Rc<Guest>,
+    started: Cell<bool>,
+    next_context: Cell<u32>,
+    _installed: Installed,
+}
+
+impl Running {
+    fn start(&self) {
+        if let Some(create) = self.module.proxy_on_context_create {
+            self.enter(PLUGIN, || create(PLUGIN, 0));
+        }
+        self.started.set(self.start_vm() && self.start_plugin());
+    }
+
+    /// Calls `on_vm_start`; whether the module accepted.
+    pub fn start_vm(&self) -> bool {
+        let size = self.state().vm_configuration.len();
+        self.module.proxy_on_vm_start.is_none_or(|start| self.enter(PLUGIN, || start(PLUGIN, size)) != 0)
+    }
+
+    /// Calls `on_configure`; whether the module accepted.
+    pub fn start_plugin(&self) -> bool {
+        let size = self.state().plugin_configuration.len();
+        let Some(configure) = self.module.proxy_on_configure else { return true };
+        self.state().configuring = true;
+        let accepted = self.enter(PLUGIN, || configure(PLUGIN, size)) != 0;
+        self.state().configuring = false;
+        accepted
+    }
+
+    /// Whether the VM and the plugin accepted their configurations.
+    #[must_use]
+    pub fn started(&self) -> bool {
+        self.started.get()
+    }
+
+    /// Lets one tick period pass.
+    pub fn tick(&self) {
+        if let Some(tick) = self.module.proxy_on_tick {
+            let period = u64::from(self.state().tick_period);
+            self.state().now += period * 1_000_000;
+            self.enter(PLUGIN, || tick(PLUGIN));
+        }
+    }
+
+    /// The tick period that the plugin asked for; none if it asked for no ticks.
+    #[must_use]
+    pub fn tick_period(&self) -> Option<Duration> {
+        let period = self.state().tick_period;
+        (period != 0).then(|| Duration::from_millis(period.into()))
+    }
+
+    /// Opens a stream.
+    pub fn http_stream(&self) -> HttpStream<'_> {
+        let id = self.next_context.get();
+        self.next_context.set(id + 1);
+        HttpStream::open(self, id)
+    }
+
+    /// Ends the plugin: `on_done`, then `on_delete` if it is done. Whether it is.
+    pub fn finish(&self) -> bool {
+        let done = self.module.proxy_on_done.is_none_or(|done| self.enter(PLUGIN, || done(PLUGIN)) != 0);
+        let done = done || self.state().done;
+        if let (true, Some(delete)) = (done, self.module.proxy_on_delete) {
+            self.enter(PLUGIN, || delete(PLUGIN));
+        }
+        done
+    }
+
+    /// All lines that the filter logged, oldest first.
+    #[must_use]
+    pub fn log(&self) -> Vec<LogLine> {
+        self.state().log.clone()
+    }
+
+    /// Whether a line of this level and exactly this text was logged.
+    #[must_use]
+    pub fn logged(&self, level: LogLevel, text: &str) -> bool {
+        self.state().log.iter().any(|line| line.level == level && line.text == text)
+    }
+
+    /// Forgets the log.
+    pub fn clear_log(&self) {
+        self.state().log.clear();
+    }
+
+    /// Changes the level that the proxy's log keeps.
+    pub fn set_log_level(&self, level: LogLevel) {
+        self.state().log_level = level as u32;
+    }
+
+    /// How often the filter called a host function.
+    #[must_use]
+    pub fn calls(&self, import: Import) -> usize {
+        self.state().calls.get(&import).copied().unwrap_or_default()
+    }
+
+    /// How many host functions the filter called, all together.
+    #[must_use]
+    pub fn all_calls(&self) -> usize {
+        self.state().calls.values().sum()
+    }
+
+    /// Makes a host function answer with a status instead of doing its work; [`Status::Ok`] ends it.
+    pub fn fail(&self, import: Import, status: Status) {
+        let failures = &mut self.state().failures;
+        if status == Status::Ok {
+            failures.remove(&import);
+        } else {
+            failures.insert(import, status);
+        }
+    }
+
+    pub(crate) fn state(&self) -> RefMut<'_, State> {
+        self.guest.state.borrow_mut()
+    }
+
+    /// Runs a callback of a context.
+    pub(crate) fn enter<R>(&self, context: u32, callback: impl FnOnce() -> R) -> R {
+        let before = std::mem::replace(&mut self.state().current, context);
+        let result = callback();
+        self.state().current = before;
+        result
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        (self.module.reset)();
+    }
+}

@@ -1,0 +1,52 @@
+//! The attributes and the `plugin!` macro of `sluicegate`, which re-exports and documents them.
+//!
+//! An attribute leaves the implementation as it is, fills in what the author left out, and puts a macro of the type's name beside the type. That
+//! macro holds the names of the callbacks that the implementation has. [`plugin!`] asks each type's macro for them and exports just those.
+
+mod attribute;
+mod plugin;
+
+use proc_macro::TokenStream;
+
+/// Marks the implementation of `VmContext`: notes which callbacks it has, and fills in `create` with [`Default`] if it is left out.
+#[proc_macro_attribute]
+pub fn vm_context(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::expand(&attribute::VM, arguments.into(), item.into()).into()
+}
+
+/// Marks the implementation of `PluginContext`: notes which callbacks it has, and fills in `type Vm = ()` and `create` with [`Default`] if they are
+/// left out.
+#[proc_macro_attribute]
+pub fn plugin_context(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::expand(&attribute::PLUGIN, arguments.into(), item.into()).into()
+}
+
+/// Marks the implementation of `HttpFilter`: notes which callbacks it has, and fills in `type Plugin = ()` and `create` with [`Default`] if they are
+/// left out.
+#[proc_macro_attribute]
+pub fn http_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::expand(&attribute::HTTP, arguments.into(), item.into()).into()
+}
+
+/// Makes a crate a module: once, in the crate that is the `cdylib`.
+///
+/// ```text
+/// sluicegate::plugin!(http: Filter);
+/// sluicegate::plugin!(plugin: Root);
+/// sluicegate::plugin!(vm: Vm, plugin: Root, http: Filter);
+/// ```
+///
+/// Each named type has its attribute, and is named as it can be reached from here; a context that is not named is `()`. The macro exports the callbacks that
+/// the named types implement, and no others; it installs the allocator that a feature picked. Outside of wasm it exports nothing and
+/// defines `PLUGIN`, the module for a test host.
+#[proc_macro]
+pub fn plugin(input: TokenStream) -> TokenStream {
+    plugin::begin(input.into()).into()
+}
+
+/// A step of `plugin!`: a type's macro has answered.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __plugin(input: TokenStream) -> TokenStream {
+    plugin::step(input.into()).into()
+}

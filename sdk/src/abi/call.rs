@@ -1,0 +1,124 @@
+//! A safe function for each import that the crate uses: slices in, owned blocks and numbers out.
+
+use super::block::{Claim, HostBytes, Refused};
+use super::{BufferType, LogLevel, MapType, Status, imports};
+
+/// The answer of a host call that gives nothing back.
+type Answer = Result<(), Status>;
+
+fn answer(status: u32) -> Answer {
+    match Status::from(status) {
+        Status::Ok => Ok(()),
+        status => Err(status),
+    }
+}
+
+/// `proxy_log`. Its status says nothing that a filter could act on.
+pub(crate) fn log(level: LogLevel, message: &[u8]) {
+    // SAFETY: the slice is valid for reads of its length.
+    let _ = unsafe { imports::proxy_log(level as u32, message.as_ptr(), message.len()) };
+}
+
+/// `proxy_get_log_level`
+pub(crate) fn log_level() -> Result<u32, Status> {
+    let mut level = 0;
+    // SAFETY: the place is valid for a write.
+    answer(unsafe { imports::proxy_get_log_level(&raw mut level) })?;
+    Ok(level)
+}
+
+/// `proxy_get_current_time_nanoseconds`
+pub(crate) fn time() -> Result<u64, Status> {
+    let mut time = 0;
+    // SAFETY: the place is valid for a write.
+    answer(unsafe { imports::proxy_get_current_time_nanoseconds(&raw mut time) })?;
+    Ok(time)
+}
+
+/// `proxy_set_tick_period_milliseconds`
+pub(crate) fn set_tick_period(milliseconds: u32) -> Answer {
+    // SAFETY: no pointers.
+    answer(unsafe { imports::proxy_set_tick_period_milliseconds(milliseconds) })
+}
+
+/// `proxy_get_buffer_bytes`
+pub(crate) fn buffer(buffer: BufferType, start: usize, max_size: usize) -> Result<HostBytes, Refused> {
+    let mut claim = Claim::begin();
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    // SAFETY: both places are valid for writes.
+    let status = unsafe { imports::proxy_get_buffer_bytes(buffer as u32, start, max_size, value, size) };
+    claim.finish(status)
+}
+
+/// `proxy_get_header_map_pairs`
+pub(crate) fn map(map: MapType) -> Result<HostBytes, Refused> {
+    let mut claim = Claim::begin();
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    // SAFETY: both places are valid for writes.
+    let status = unsafe { imports::proxy_get_header_map_pairs(map as u32, value, size) };
+    claim.finish(status)
+}
+
+/// `proxy_get_header_map_value`
+pub(crate) fn map_value(map: MapType, name: &[u8]) -> Result<HostBytes, Refused> {
+    let mut claim = Claim::begin();
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    // SAFETY: the slice is valid for reads of its length, and both places are valid for writes.
+    let status = unsafe { imports::proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), value, size) };
+    claim.finish(status)
+}
+
+/// `proxy_set_header_map_pairs`
+pub(crate) fn set_map(map: MapType, pairs: &[u8]) -> Answer {
+    // SAFETY: the slice is valid for reads of its length.
+    answer(unsafe { imports::proxy_set_header_map_pairs(map as u32, pairs.as_ptr(), pairs.len()) })
+}
+
+/// `proxy_add_header_map_value`
+pub(crate) fn add_map_value(map: MapType, name: &[u8], value: &[u8]) -> Answer {
+    let (name, name_size, value, size) = (name.as_ptr(), name.len(), value.as_ptr(), value.len());
+    // SAFETY: both slices are valid for reads of their lengths.
+    answer(unsafe { imports::proxy_add_header_map_value(map as u32, name, name_size, value, size) })
+}
+
+/// `proxy_replace_header_map_value`
+pub(crate) fn replace_map_value(map: MapType, name: &[u8], value: &[u8]) -> Answer {
+    let (name, name_size, value, size) = (name.as_ptr(), name.len(), value.as_ptr(), value.len());
+    // SAFETY: both slices are valid for reads of their lengths.
+    answer(unsafe { imports::proxy_replace_header_map_value(map as u32, name, name_size, value, size) })
+}
+
+/// `proxy_remove_header_map_value`
+pub(crate) fn remove_map_value(map: MapType, name: &[u8]) -> Answer {
+    // SAFETY: the slice is valid for reads of its length.
+    answer(unsafe { imports::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+}
+
+/// `proxy_send_local_response`
+pub(crate) fn send_local_response(
+    status_code: u32,
+    details: &[u8],
+    body: &[u8],
+    headers: &[u8],
+    grpc_status: i32,
+) -> Answer {
+    // SAFETY: the slices are valid for reads of their lengths.
+    answer(unsafe {
+        imports::proxy_send_local_response(
+            status_code,
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            grpc_status,
+        )
+    })
+}
+
+/// `proxy_done`
+pub(crate) fn done() -> Answer {
+    // SAFETY: no pointers.
+    answer(unsafe { imports::proxy_done() })
+}

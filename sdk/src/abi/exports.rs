@@ -1,0 +1,134 @@
+//! Every callback that a host may look up in a module, declared once.
+//!
+//! [`plugin!`](crate::plugin) exports the ones that the filter implements, and the few that a host cannot do without.
+
+/// Declares the callbacks: the macro that exports one of them on wasm, and the table of them for a host in the same process.
+macro_rules! exports {
+    ($d:tt $(fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)?;)*) => {
+        /// Exports one callback of the dispatcher in the VM-local `$vm`.
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! __export {
+            $(
+                ($d vm:ident $name) => {
+                    // SAFETY: the specification gives this name this signature, and a module defines each name once, in `plugin!`.
+                    #[unsafe(no_mangle)]
+                    pub extern "C" fn $name($($arg: $ty),*) $(-> $ret)? {
+                        $d vm.with(|dispatcher| dispatcher.$name($($arg),*))
+                    }
+                };
+            )*
+        }
+
+        /// The same as a function pointer for [`Exports`].
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! __export_native {
+            $(
+                ($d vm:ident $name) => {
+                    |$($arg: $ty),*| $d vm.with(|dispatcher| dispatcher.$name($($arg),*))
+                };
+            )*
+        }
+
+        /// What a module exports, as a host in the same process sees it: `None` is a callback that the filter does not implement.
+        #[derive(Clone, Copy, Debug)]
+        pub struct Exports {
+            /// `_initialize`
+            pub initialize: fn(),
+            /// Forgets all contexts of the current thread: what throwing a VM away does.
+            pub reset: fn(),
+            $(
+                #[doc = concat!("`", stringify!($name), "`")]
+                pub $name: Option<fn($($ty),*) $(-> $ret)?>,
+            )*
+        }
+
+        impl Exports {
+            /// A module that implements nothing.
+            #[must_use]
+            pub const fn none(initialize: fn(), reset: fn()) -> Self {
+                Self { initialize, reset, $($name: None,)* }
+            }
+
+            /// The names of the callbacks that the module has.
+            #[must_use]
+            pub fn names(&self) -> alloc::vec::Vec<&'static str> {
+                let mut names = alloc::vec::Vec::new();
+                $(
+                    if self.$name.is_some() {
+                        names.push(stringify!($name));
+                    }
+                )*
+                names
+            }
+        }
+    };
+}
+
+exports! { $
+    fn proxy_on_context_create(context: u32, parent: u32);
+    fn proxy_on_vm_start(plugin: u32, configuration_size: usize) -> u32;
+    fn proxy_validate_configuration(plugin: u32, configuration_size: usize) -> u32;
+    fn proxy_on_configure(plugin: u32, configuration_size: usize) -> u32;
+    fn proxy_on_tick(plugin: u32);
+    fn proxy_on_done(context: u32) -> u32;
+    fn proxy_on_log(context: u32);
+    fn proxy_on_delete(context: u32);
+    fn proxy_on_new_connection(context: u32) -> u32;
+    fn proxy_on_downstream_data(context: u32, size: usize, end_of_stream: u32) -> u32;
+    fn proxy_on_upstream_data(context: u32, size: usize, end_of_stream: u32) -> u32;
+    fn proxy_on_downstream_connection_close(context: u32, peer: u32);
+    fn proxy_on_upstream_connection_close(context: u32, peer: u32);
+    fn proxy_on_request_headers(context: u32, headers: u32, end_of_stream: u32) -> u32;
+    fn proxy_on_request_body(context: u32, size: usize, end_of_stream: u32) -> u32;
+    fn proxy_on_request_trailers(context: u32, trailers: u32) -> u32;
+    fn proxy_on_request_metadata(context: u32, elements: u32) -> u32;
+    fn proxy_on_response_headers(context: u32, headers: u32, end_of_stream: u32) -> u32;
+    fn proxy_on_response_body(context: u32, size: usize, end_of_stream: u32) -> u32;
+    fn proxy_on_response_trailers(context: u32, trailers: u32) -> u32;
+    fn proxy_on_response_metadata(context: u32, elements: u32) -> u32;
+    fn proxy_on_http_call_response(plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32);
+    fn proxy_on_grpc_receive_initial_metadata(plugin: u32, token: u32, elements: u32);
+    fn proxy_on_grpc_receive(plugin: u32, token: u32, size: usize);
+    fn proxy_on_grpc_receive_trailing_metadata(plugin: u32, token: u32, elements: u32);
+    fn proxy_on_grpc_close(plugin: u32, token: u32, status: u32);
+    fn proxy_on_queue_ready(plugin: u32, queue: u32);
+    fn proxy_on_foreign_function(context: u32, function: u32, arguments_size: usize);
+}
+
+/// Exports what every module must have: the allocation entry, the start function and the ABI's marker.
+///
+/// One allocation entry only: a host that finds `malloc` beside `proxy_on_memory_allocate` takes the former.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_module {
+    () => {
+        // SAFETY: the specification gives this name this signature, and a module defines it once, in `plugin!`.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+            $crate::abi::allocate(size)
+        }
+
+        // SAFETY: as above. It is the start function of a reactor: the host calls it once, before anything else.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn _initialize() {
+            $crate::__initialize();
+        }
+
+        // SAFETY: as above. Hosts look only for its name.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_abi_version_0_2_1() {}
+    };
+}
+
+/// Runs the constructors that the C library asked the linker for.
+///
+/// A start function that does not call them makes the linker wrap every export in a call of its own.
+#[cfg(target_os = "wasi")]
+pub fn call_constructors() {
+    unsafe extern "C" {
+        safe fn __wasm_call_ctors();
+    }
+    __wasm_call_ctors();
+}

@@ -1,0 +1,43 @@
+//! The boundary with the host, and the only unsafe code of this crate.
+//!
+//! Bytes cross here and nowhere else:
+//!
+//! | file | holds |
+//! |---|---|
+//! | `imports` | every host function, declared once with its wasm signature |
+//! | `exports` | every callback that a host may look up, and what a module must export besides |
+//! | `types` | the ABI's numbers as types |
+//! | `call` | a safe function for each import that the crate uses |
+//! | `block` | who owns a block that the host asked for: [`HostBytes`] |
+//! | `memory` | allocation that can fail without a trap |
+//! | `local` | state that belongs to one VM |
+//! | `native` | the twin of the imports for tests outside a proxy |
+//!
+//! # A byte's way
+//!
+//! The host calls `proxy_on_memory_allocate(size)` while it works on a host call of the guest, copies the value into the block, and
+//! writes address and size to where the call asked for them. `block` noted the block when it was allocated; `call` claims it when the host
+//! call returns, and from then on one [`HostBytes`] owns it and frees it when it is dropped. A pair of address and size that does not belong to a
+//! noted block is refused, and a noted block that nobody claims is freed.
+#![allow(unsafe_code, reason = "this is the boundary; everything above it denies unsafe code")]
+
+mod block;
+pub(crate) mod call;
+mod exports;
+mod imports;
+mod local;
+mod memory;
+#[cfg(not(target_family = "wasm"))]
+pub mod native;
+mod types;
+
+pub(crate) use block::Refused;
+pub use block::{Entry, HostBytes, allocate};
+pub use exports::Exports;
+#[cfg(target_os = "wasi")]
+pub use exports::call_constructors;
+pub use imports::*;
+#[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
+pub use local::VmLocal;
+pub(crate) use memory::{Shared, try_slice};
+pub use types::{BufferType, LogLevel, MapType, Status};

@@ -1,0 +1,235 @@
+//! The numbers of the ABI, as types. What comes from the host maps totally: an unknown number is kept, never undefined behaviour.
+
+/// What a host function answered.
+///
+/// The numbers in parentheses are not in every version of the specification; hosts send them all the same.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Status {
+    /// 0
+    Ok,
+    /// 1: no such key, header, property or metric.
+    NotFound,
+    /// 2: an argument is wrong, or the call is not allowed in this callback.
+    BadArgument,
+    /// 3: the host holds a value that it cannot put into bytes.
+    SerializationFailure,
+    /// 4: the host could not parse what it was given.
+    ParseFailure,
+    /// (5)
+    BadExpression,
+    /// 6: an address is outside the guest's memory, or the guest refused to allocate.
+    InvalidMemoryAccess,
+    /// 7: the queue is empty.
+    Empty,
+    /// 8: someone else wrote the value since it was read.
+    CasMismatch,
+    /// (9)
+    ResultMismatch,
+    /// 10: the host failed for a reason of its own.
+    InternalFailure,
+    /// (11): the connection of a callout broke.
+    BrokenConnection,
+    /// 12: this host does not have the function, or not for this stream.
+    Unimplemented,
+    /// Any other number.
+    Unknown(u32),
+}
+
+impl From<u32> for Status {
+    fn from(status: u32) -> Self {
+        match status {
+            0 => Self::Ok,
+            1 => Self::NotFound,
+            2 => Self::BadArgument,
+            3 => Self::SerializationFailure,
+            4 => Self::ParseFailure,
+            5 => Self::BadExpression,
+            6 => Self::InvalidMemoryAccess,
+            7 => Self::Empty,
+            8 => Self::CasMismatch,
+            9 => Self::ResultMismatch,
+            10 => Self::InternalFailure,
+            11 => Self::BrokenConnection,
+            12 => Self::Unimplemented,
+            other => Self::Unknown(other),
+        }
+    }
+}
+
+impl Status {
+    /// The number that stands for it on the wire.
+    #[must_use]
+    pub const fn code(self) -> u32 {
+        match self {
+            Self::Ok => 0,
+            Self::NotFound => 1,
+            Self::BadArgument => 2,
+            Self::SerializationFailure => 3,
+            Self::ParseFailure => 4,
+            Self::BadExpression => 5,
+            Self::InvalidMemoryAccess => 6,
+            Self::Empty => 7,
+            Self::CasMismatch => 8,
+            Self::ResultMismatch => 9,
+            Self::InternalFailure => 10,
+            Self::BrokenConnection => 11,
+            Self::Unimplemented => 12,
+            Self::Unknown(code) => code,
+        }
+    }
+
+    /// The text for people: `not found`, `bad argument` …
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NotFound => "not found",
+            Self::BadArgument => "bad argument",
+            Self::SerializationFailure => "serialization failure",
+            Self::ParseFailure => "parse failure",
+            Self::BadExpression => "bad expression",
+            Self::InvalidMemoryAccess => "invalid memory access",
+            Self::Empty => "empty",
+            Self::CasMismatch => "cas mismatch",
+            Self::ResultMismatch => "result mismatch",
+            Self::InternalFailure => "internal failure",
+            Self::BrokenConnection => "broken connection",
+            Self::Unimplemented => "unimplemented",
+            Self::Unknown(_) => "unknown status",
+        }
+    }
+}
+
+/// The severity of a log line, least first.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(u32)]
+pub enum LogLevel {
+    /// 0
+    Trace = 0,
+    /// 1
+    Debug = 1,
+    /// 2
+    Info = 2,
+    /// 3
+    Warn = 3,
+    /// 4
+    Error = 4,
+    /// 5
+    Critical = 5,
+}
+
+impl LogLevel {
+    /// The level of a number, [`LogLevel::Critical`] for all above it.
+    #[must_use]
+    pub const fn from_code(code: u32) -> Self {
+        match code {
+            0 => Self::Trace,
+            1 => Self::Debug,
+            2 => Self::Info,
+            3 => Self::Warn,
+            4 => Self::Error,
+            _ => Self::Critical,
+        }
+    }
+}
+
+/// A map of headers, trailers or metadata.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(u32)]
+pub enum MapType {
+    /// 0
+    HttpRequestHeaders = 0,
+    /// 1
+    HttpRequestTrailers = 1,
+    /// 2
+    HttpResponseHeaders = 2,
+    /// 3
+    HttpResponseTrailers = 3,
+    /// 4
+    GrpcInitialMetadata = 4,
+    /// 5
+    GrpcTrailingMetadata = 5,
+    /// 6
+    HttpCallResponseHeaders = 6,
+    /// 7
+    HttpCallResponseTrailers = 7,
+}
+
+impl MapType {
+    /// The text for people: `request headers` …
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::HttpRequestHeaders => "request headers",
+            Self::HttpRequestTrailers => "request trailers",
+            Self::HttpResponseHeaders => "response headers",
+            Self::HttpResponseTrailers => "response trailers",
+            Self::GrpcInitialMetadata => "gRPC initial metadata",
+            Self::GrpcTrailingMetadata => "gRPC trailing metadata",
+            Self::HttpCallResponseHeaders => "call response headers",
+            Self::HttpCallResponseTrailers => "call response trailers",
+        }
+    }
+}
+
+/// A buffer that the host keeps.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(u32)]
+pub enum BufferType {
+    /// 0
+    HttpRequestBody = 0,
+    /// 1
+    HttpResponseBody = 1,
+    /// 2
+    DownstreamData = 2,
+    /// 3
+    UpstreamData = 3,
+    /// 4
+    HttpCallResponseBody = 4,
+    /// 5
+    GrpcMessage = 5,
+    /// 6; ABI 0.2.0 and later.
+    VmConfiguration = 6,
+    /// 7; ABI 0.2.0 and later.
+    PluginConfiguration = 7,
+    /// 8; ABI 0.2.0 and later.
+    ForeignFunctionArguments = 8,
+}
+
+impl BufferType {
+    /// The text for people: `request body` …
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::HttpRequestBody => "request body",
+            Self::HttpResponseBody => "response body",
+            Self::DownstreamData => "downstream data",
+            Self::UpstreamData => "upstream data",
+            Self::HttpCallResponseBody => "call response body",
+            Self::GrpcMessage => "gRPC message",
+            Self::VmConfiguration => "VM configuration",
+            Self::PluginConfiguration => "plugin configuration",
+            Self::ForeignFunctionArguments => "foreign function arguments",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_number_survives_the_round_trip() {
+        for code in (0..=20).chain([u32::MAX]) {
+            assert_eq!(Status::from(code).code(), code);
+        }
+    }
+
+    #[test]
+    fn a_level_above_critical_is_critical() {
+        assert_eq!(LogLevel::from_code(6), LogLevel::Critical);
+        assert_eq!(LogLevel::from_code(u32::MAX), LogLevel::Critical);
+        assert_eq!(LogLevel::from_code(2), LogLevel::Info);
+    }
+}

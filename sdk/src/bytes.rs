@@ -1,0 +1,236 @@
+//! Bytes that are usually text, and values that turn into bytes.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Debug, Display};
+use core::ops::Deref;
+use core::str::Utf8Error;
+
+/// A name or value as the proxy holds it: bytes, usually text, never checked.
+///
+/// It is a view: two words, copied freely, valid as long as the snapshot that it points into. Comparing and searching need no conversion;
+/// [`to_str`](Self::to_str) is the fallible way to text, [`display`](Self::display) the lossy one for log lines.
+///
+/// ```
+/// # use sluicegate::ByteStr;
+/// let agent = ByteStr::new(b"curl/8.5 \xff");
+/// assert!(agent.starts_with(b"curl/"));
+/// assert!(agent.to_str().is_err());
+/// assert_eq!(agent.display().to_string(), "curl/8.5 \u{fffd}");
+/// ```
+#[derive(Clone, Copy, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ByteStr<'a>(&'a [u8]);
+
+impl<'a> ByteStr<'a> {
+    /// A view of these bytes.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for as long as the snapshot lives.
+    #[must_use]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The bytes as text.
+    ///
+    /// # Errors
+    ///
+    /// If they are not UTF-8. A proxy does not promise it.
+    pub const fn to_str(self) -> Result<&'a str, Utf8Error> {
+        core::str::from_utf8(self.0)
+    }
+
+    /// The bytes for people: what is not UTF-8 shows as `U+FFFD`.
+    #[must_use]
+    pub const fn display(self) -> impl Display + use<'a> {
+        Lossy(self.0)
+    }
+}
+
+impl Deref for ByteStr<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+impl AsRef<[u8]> for ByteStr<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+impl PartialEq<str> for ByteStr<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for ByteStr<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl PartialEq<[u8]> for ByteStr<'_> {
+    fn eq(&self, other: &[u8]) -> bool {
+        self.0 == other
+    }
+}
+
+impl<'a> From<&'a str> for ByteStr<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(text.as_bytes())
+    }
+}
+
+impl<'a> From<&'a [u8]> for ByteStr<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Debug for ByteStr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+struct Lossy<'a>(&'a [u8]);
+
+impl Display for Lossy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("\u{fffd}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What may stand as the value of a header: text, bytes and whole numbers.
+///
+/// # Cost
+///
+/// Nothing is allocated: numbers are written to the stack.
+pub trait ToValue {
+    /// Gives the bytes to a function.
+    fn with_value<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R;
+}
+
+impl<T: ToValue + ?Sized> ToValue for &T {
+    fn with_value<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R {
+        (**self).with_value(with)
+    }
+}
+
+macro_rules! to_value_bytes {
+    ($($ty:ty => $bytes:expr;)*) => {
+        $(impl ToValue for $ty {
+            fn with_value<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R {
+                with($bytes(self))
+            }
+        })*
+    };
+}
+
+to_value_bytes! {
+    str => str::as_bytes;
+    String => String::as_bytes;
+    [u8] => core::convert::identity;
+    Vec<u8> => Vec::as_slice;
+    ByteStr<'_> => ByteStr::deref;
+}
+
+impl<const N: usize> ToValue for [u8; N] {
+    fn with_value<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R {
+        with(self)
+    }
+}
+
+macro_rules! to_value_numbers {
+    ($($ty:ty),*) => {
+        $(impl ToValue for $ty {
+            #[allow(
+                clippy::cast_lossless,
+                clippy::unnecessary_cast,
+                clippy::cast_sign_loss,
+                unused_comparisons,
+                reason = "one body for all widths: the magnitude of each fits u64, and the sign is looked at first"
+            )]
+            fn with_value<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R {
+                let negative = *self < 0;
+                let magnitude = if negative { (*self as i64).unsigned_abs() } else { *self as u64 };
+                with_decimal(negative, magnitude, with)
+            }
+        })*
+    };
+}
+
+to_value_numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+
+/// Writes a number from its last digit on, without the formatting machinery and without a way to panic.
+fn with_decimal<R>(negative: bool, magnitude: u64, with: impl FnOnce(&[u8]) -> R) -> R {
+    let mut digits = [b'0'; 21];
+    let mut rest = magnitude;
+    let mut length = 0;
+    for digit in digits.iter_mut().rev() {
+        #[allow(clippy::cast_possible_truncation, reason = "a digit")]
+        if rest != 0 || length == 0 {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        } else {
+            if negative {
+                *digit = b'-';
+                length += 1;
+            }
+            break;
+        }
+        length += 1;
+    }
+    with(digits.get(digits.len().saturating_sub(length)..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    fn value(value: impl ToValue) -> String {
+        value.with_value(|bytes| ByteStr::new(bytes).display().to_string())
+    }
+
+    #[test]
+    fn numbers_are_written_like_the_standard_library_writes_them() {
+        for number in [0, 1, -1, 9, 10, -10, 99, 12345, i64::MAX, i64::MIN] {
+            assert_eq!(value(number), number.to_string());
+        }
+        for number in [0, 7, u64::MAX, 10_000_000_000_000_000_000] {
+            assert_eq!(value(number), number.to_string());
+        }
+        assert_eq!(value(-128_i8), "-128");
+        assert_eq!(value(255_u8), "255");
+        assert_eq!(value(usize::MAX), usize::MAX.to_string());
+    }
+
+    #[test]
+    fn text_and_bytes_are_themselves() {
+        assert_eq!(value("best"), "best");
+        assert_eq!(value(String::from("own")), "own");
+        assert_eq!(value(b"raw"), "raw");
+        assert_eq!(value(ByteStr::from("view")), "view");
+    }
+
+    #[test]
+    fn what_is_not_text_is_shown_all_the_same() {
+        let hostile = ByteStr::new(b"a\xff\"\nb");
+        assert_eq!(hostile.display().to_string(), "a\u{fffd}\"\nb");
+        assert_eq!(alloc::format!("{hostile:?}"), r#""a\xff\"\nb""#);
+    }
+}

@@ -1,0 +1,244 @@
+//! What can go wrong: one error for host calls, for data that a host sent, and for a filter's own reasons.
+
+use alloc::boxed::Box;
+use core::fmt::{self, Display, Write};
+
+use crate::ToValue;
+use crate::abi::{BufferType, MapType, Refused, Status};
+
+/// The result of everything that asks the host, and of the callbacks.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+/// What a filter may put into an [`Error`] of its own.
+type Source = Box<dyn core::error::Error + Send + Sync>;
+
+/// A failure that says which host call failed, on what, and with which status.
+///
+/// ```
+/// use sluicegate::{Error, Status};
+///
+/// fn tolerate(error: Error) -> Result<(), Error> {
+///     if error.status() == Some(Status::NotFound) { Ok(()) } else { Err(error) }
+/// }
+/// # assert!(tolerate(Error::new("broken")).is_err());
+/// ```
+///
+/// # Cost
+///
+/// An error about the host holds no memory of its own; [`Error::other`] boxes its source.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Host { call: &'static str, on: On, status: Status },
+    ForeignBlock { call: &'static str, on: On },
+    Malformed { what: On, problem: &'static str },
+    TooLarge { what: &'static str, size: usize, limit: usize },
+    OutOfMemory { size: usize },
+    Message(&'static str),
+    Other(Source),
+}
+
+/// What a host call was about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum On {
+    Nothing,
+    Map(MapType),
+    Buffer(BufferType),
+}
+
+impl From<MapType> for On {
+    fn from(map: MapType) -> Self {
+        Self::Map(map)
+    }
+}
+
+impl From<BufferType> for On {
+    fn from(buffer: BufferType) -> Self {
+        Self::Buffer(buffer)
+    }
+}
+
+impl On {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Nothing => "host call",
+            Self::Map(map) => map.text(),
+            Self::Buffer(buffer) => buffer.text(),
+        }
+    }
+}
+
+impl Error {
+    /// A failure of the filter's own, as a fixed text.
+    #[must_use]
+    pub const fn new(message: &'static str) -> Self {
+        Self { kind: Kind::Message(message) }
+    }
+
+    /// A failure of the filter's own, as any error or text: `.map_err(Error::other)?`.
+    #[must_use]
+    pub fn other(source: impl Into<Source>) -> Self {
+        Self { kind: Kind::Other(source.into()) }
+    }
+
+    pub(crate) fn host(call: &'static str, on: impl Into<On>, status: Status) -> Self {
+        Self { kind: Kind::Host { call, on: on.into(), status } }
+    }
+
+    pub(crate) fn refused(call: &'static str, on: impl Into<On>, refused: Refused) -> Self {
+        match refused {
+            Refused::Status(status) => Self::host(call, on, status),
+            Refused::Foreign => Self { kind: Kind::ForeignBlock { call, on: on.into() } },
+        }
+    }
+
+    pub(crate) fn malformed(what: impl Into<On>, problem: &'static str) -> Self {
+        Self { kind: Kind::Malformed { what: what.into(), problem } }
+    }
+
+    pub(crate) const fn too_large(what: &'static str, size: usize, limit: usize) -> Self {
+        Self { kind: Kind::TooLarge { what, size, limit } }
+    }
+
+    pub(crate) const fn out_of_memory(size: usize) -> Self {
+        Self { kind: Kind::OutOfMemory { size } }
+    }
+
+    /// The status that the host answered; none if the failure is not the host's.
+    #[must_use]
+    pub const fn status(&self) -> Option<Status> {
+        match self.kind {
+            Kind::Host { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+
+    /// The host function that failed, by its name in the ABI.
+    #[must_use]
+    pub const fn call(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Host { call, .. } | Kind::ForeignBlock { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+
+    /// Whether memory was out, on either side: an allocation of the SDK failed, or the guest refused a block to the host.
+    #[must_use]
+    pub const fn is_out_of_memory(&self) -> bool {
+        matches!(self.kind, Kind::OutOfMemory { .. } | Kind::Host { status: Status::InvalidMemoryAccess, .. })
+    }
+
+    /// Whether the host sent bytes that are not what the ABI says.
+    #[must_use]
+    pub const fn is_malformed(&self) -> bool {
+        matches!(self.kind, Kind::Malformed { .. } | Kind::ForeignBlock { .. })
+    }
+}
+
+impl Error {
+    /// Writes the text in pieces. `Formatter`'s own ways to write text and numbers can panic as far as the linker knows, and would bring the standard
+    /// library's panic machinery and the WASI imports into every filter whose callbacks can fail.
+    ///
+    /// For people who come from the Go SDK, a host's status reads as it does there.
+    pub(crate) fn write_to(&self, out: &mut impl Write) -> fmt::Result {
+        match &self.kind {
+            Kind::Host { call, on, status } => {
+                write_call(out, call, *on)?;
+                if let Status::Unknown(code) = status {
+                    out.write_str("unknown status code: ")?;
+                    return write_number(out, u64::from(*code));
+                }
+                out.write_str("error status returned by host: ")?;
+                out.write_str(status.text())
+            }
+            Kind::ForeignBlock { call, on } => {
+                write_call(out, call, *on)?;
+                out.write_str("the host named a block that it did not ask for")
+            }
+            Kind::Malformed { what, problem } => {
+                out.write_str("malformed ")?;
+                out.write_str(what.text())?;
+                out.write_str(": ")?;
+                out.write_str(problem)
+            }
+            Kind::TooLarge { what, size, limit } => {
+                out.write_str(what)?;
+                out.write_str(": ")?;
+                write_number(out, *size as u64)?;
+                out.write_str(" is over the host's limit of ")?;
+                write_number(out, *limit as u64)
+            }
+            Kind::OutOfMemory { size } => {
+                out.write_str("out of memory: no block of ")?;
+                write_number(out, *size as u64)?;
+                out.write_str(" bytes")
+            }
+            Kind::Message(message) => out.write_str(message),
+            Kind::Other(source) => write!(out, "{source}"),
+        }
+    }
+}
+
+fn write_call(out: &mut impl Write, call: &str, on: On) -> fmt::Result {
+    out.write_str(call)?;
+    out.write_str(" (")?;
+    out.write_str(on.text())?;
+    out.write_str("): ")
+}
+
+fn write_number(out: &mut impl Write, number: u64) -> fmt::Result {
+    number.with_value(|digits| out.write_str(str::from_utf8(digits).unwrap_or_default()))
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_to(f)
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match &self.kind {
+            Kind::Other(source) => source.source(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_host_error_says_which_call_on_what_with_which_status() {
+        let error = Error::host("proxy_get_header_map_pairs", MapType::HttpRequestHeaders, Status::NotFound);
+        assert_eq!(
+            error.to_string(),
+            "proxy_get_header_map_pairs (request headers): error status returned by host: not found"
+        );
+        assert_eq!(error.status(), Some(Status::NotFound));
+        assert_eq!(error.call(), Some("proxy_get_header_map_pairs"));
+        let unknown = Error::host("proxy_done", On::Nothing, Status::from(77));
+        assert_eq!(unknown.to_string(), "proxy_done (host call): unknown status code: 77");
+    }
+
+    #[test]
+    fn a_refused_block_is_out_of_memory() {
+        assert!(Error::host("x", On::Nothing, Status::InvalidMemoryAccess).is_out_of_memory());
+        assert!(Error::out_of_memory(8).is_out_of_memory());
+        assert!(!Error::new("x").is_out_of_memory());
+    }
+
+    #[test]
+    fn a_filters_own_error_keeps_its_text() {
+        assert_eq!(Error::new("no token").to_string(), "no token");
+        let parse = "x".parse::<u32>().unwrap_err();
+        assert_eq!(Error::other(parse.clone()).to_string(), parse.to_string());
+        assert_eq!(Error::other("text").to_string(), "text");
+    }
+}

@@ -1,0 +1,396 @@
+//! What a callback may ask of the proxy: each callback gets the handle with the host calls that are good in it.
+
+use core::cell::Ref;
+use core::marker::PhantomData;
+use core::time::Duration;
+
+use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, call};
+use crate::context::Action;
+use crate::error::{Error, On, Result};
+use crate::headers::{HeaderMap, Snapshots, encode};
+use crate::reply::LocalResponse;
+use crate::{ByteStr, ToValue};
+
+/// The most bytes to ask a buffer for: hosts add it to the start, as 32-bit numbers.
+const WHOLE: usize = i32::MAX as usize;
+
+fn configuration(buffer: BufferType) -> Result<HostBytes> {
+    match call::buffer(buffer, 0, WHOLE) {
+        Err(Refused::Status(Status::NotFound)) => Ok(HostBytes::EMPTY),
+        other => other.map_err(|refused| Error::refused("proxy_get_buffer_bytes", buffer, refused)),
+    }
+}
+
+/// The VM, in [`VmContext`](crate::VmContext) callbacks.
+#[derive(Debug)]
+pub struct VmHandle<'cb> {
+    pub(crate) configuration_size: usize,
+    pub(crate) callback: PhantomData<&'cb ()>,
+}
+
+impl VmHandle<'_> {
+    /// The VM's configuration, empty if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the host's for each call.
+    #[doc(alias = "GetVMConfiguration")]
+    pub fn configuration(&self) -> Result<HostBytes> {
+        configuration(BufferType::VmConfiguration)
+    }
+
+    /// The configuration's size in bytes, as the host announced it.
+    #[must_use]
+    pub const fn configuration_size(&self) -> usize {
+        self.configuration_size
+    }
+}
+
+/// The plugin, in [`PluginContext`](crate::PluginContext) callbacks.
+#[derive(Debug)]
+pub struct PluginHandle<'cb, V = ()> {
+    pub(crate) id: u32,
+    pub(crate) vm: &'cb V,
+    pub(crate) configuration_size: usize,
+}
+
+impl<'cb, V> PluginHandle<'cb, V> {
+    /// The number that the host gave the plugin context.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The VM's context.
+    #[must_use]
+    pub const fn vm(&self) -> &'cb V {
+        self.vm
+    }
+
+    /// The plugin's configuration, empty if there is none. Hosts give it in `on_configure` only.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the host's for each call.
+    #[doc(alias = "GetPluginConfiguration")]
+    pub fn configuration(&self) -> Result<HostBytes> {
+        configuration(BufferType::PluginConfiguration)
+    }
+
+    /// The configuration's size in bytes, as the host announced it; 0 outside of `on_configure`.
+    #[must_use]
+    pub const fn configuration_size(&self) -> usize {
+        self.configuration_size
+    }
+
+    /// Asks for `on_tick` at this period; zero ends the ticks. A host counts in milliseconds: less than one is rounded up to it, more than 49
+    /// days are cut to that.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    #[doc(alias = "SetTickPeriodMilliSeconds")]
+    pub fn set_tick_period(&self, period: Duration) -> Result<()> {
+        let milliseconds = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
+        let milliseconds = if period.is_zero() { 0 } else { milliseconds.max(1) };
+        call::set_tick_period(milliseconds)
+            .map_err(|status| Error::host("proxy_set_tick_period_milliseconds", On::Nothing, status))
+    }
+
+    /// Ends a plugin whose `on_done` answered `false`.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    #[doc(alias = "PluginDone")]
+    pub fn done(&self) -> Result<()> {
+        call::done().map_err(|status| Error::host("proxy_done", On::Nothing, status))
+    }
+}
+
+/// A stream, in the [`HttpFilter`](crate::HttpFilter) callbacks that come with no data of their own.
+#[derive(Debug)]
+pub struct HttpHandle<'cb, P = ()> {
+    pub(crate) id: u32,
+    pub(crate) plugin: &'cb Ref<'cb, P>,
+}
+
+impl<'cb, P> HttpHandle<'cb, P> {
+    /// The number that the host gave the stream.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The plugin's context.
+    #[must_use]
+    pub fn plugin(&self) -> &'cb P {
+        self.plugin
+    }
+
+    /// The request's headers, as they are now.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, sends what is no header map, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the host's for each call.
+    pub fn request_headers(&self) -> Result<HeaderMap> {
+        fetch(MapType::HttpRequestHeaders)
+    }
+
+    /// The response's headers, as they are now; empty before there is a response.
+    ///
+    /// # Errors
+    ///
+    /// As [`request_headers`](Self::request_headers).
+    ///
+    /// # Cost
+    ///
+    /// As [`request_headers`](Self::request_headers).
+    pub fn response_headers(&self) -> Result<HeaderMap> {
+        fetch(MapType::HttpResponseHeaders)
+    }
+}
+
+fn fetch(map: MapType) -> Result<HeaderMap> {
+    let block = call::map(map).map_err(|refused| Error::refused("proxy_get_header_map_pairs", map, refused))?;
+    HeaderMap::decode(map, block)
+}
+
+/// Marks the handle of the request's headers.
+#[derive(Debug)]
+pub enum Request {}
+
+/// Marks the handle of the response's headers.
+#[derive(Debug)]
+pub enum Response {}
+
+/// The request's headers, in [`on_request_headers`](crate::HttpFilter::on_request_headers).
+pub type RequestHeaders<'cb, P = ()> = Headers<'cb, Request, P>;
+
+/// The response's headers, in [`on_response_headers`](crate::HttpFilter::on_response_headers).
+pub type ResponseHeaders<'cb, P = ()> = Headers<'cb, Response, P>;
+
+/// Headers that are on their way: read through a snapshot, edited at the host.
+///
+/// The first read fetches the whole map once, and every further read of the callback is answered from it until an edit; the next read
+/// after an edit fetches again. What was read before stays valid until the callback returns, so edits are possible while views are in use:
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn count(request: &mut RequestHeaders<'_>) -> Result<()> {
+///     let headers = request.snapshot()?;
+///     for (name, value) in headers {
+///         if name.starts_with(b"x-debug-") {
+///             request.add("x-seen", value)?; // `headers`, `name` and `value` live on
+///         }
+///     }
+///     request.replace("x-count", headers.len())
+/// }
+/// ```
+///
+/// A view that would outlive the callback does not compile:
+///
+/// ```compile_fail
+/// # use sluicegate::prelude::*;
+/// struct Keep { agent: Option<ByteStr<'static>> }
+///
+/// fn keep(filter: &mut Keep, request: &mut RequestHeaders<'_>) -> Result<()> {
+///     filter.agent = request.get("user-agent")?; // ERROR: borrowed from this callback
+///     Ok(())
+/// }
+/// ```
+pub struct Headers<'cb, D, P = ()> {
+    pub(crate) stream: HttpHandle<'cb, P>,
+    pub(crate) snapshots: &'cb Snapshots,
+    pub(crate) announced: u32,
+    pub(crate) end_of_stream: bool,
+    pub(crate) direction: PhantomData<D>,
+}
+
+impl<D, P> core::fmt::Debug for Headers<'_, D, P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Headers")
+            .field("map", &self.snapshots.map())
+            .field("stream", &self.stream.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'cb, D, P> Headers<'cb, D, P> {
+    /// The number that the host gave the stream.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.stream.id
+    }
+
+    /// The plugin's context: shared with the other streams, not copied.
+    #[must_use]
+    pub fn plugin(&self) -> &'cb P {
+        self.stream.plugin
+    }
+
+    /// How many headers the host announced.
+    #[must_use]
+    pub const fn announced(&self) -> u32 {
+        self.announced
+    }
+
+    /// Whether nothing follows the headers: no body, no trailers.
+    #[must_use]
+    pub const fn end_of_stream(&self) -> bool {
+        self.end_of_stream
+    }
+
+    /// All headers, as they are now.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, sends what is no header map, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// The first time, and the first time after an edit: one host call and one block of the host's (1 µs for 25 headers in Envoy). Otherwise nothing.
+    #[doc(alias = "GetHttpRequestHeaders")]
+    #[doc(alias = "get_http_request_headers")]
+    pub fn snapshot(&self) -> Result<&'cb HeaderMap> {
+        self.snapshots.current()
+    }
+
+    /// The first value of a name, compared without case.
+    ///
+    /// # Errors
+    ///
+    /// As [`snapshot`](Self::snapshot).
+    ///
+    /// # Cost
+    ///
+    /// As [`snapshot`](Self::snapshot): two of these cost less than two single reads at the host.
+    #[doc(alias = "GetHttpRequestHeader")]
+    #[doc(alias = "get_http_request_header")]
+    pub fn get(&self, name: impl AsRef<[u8]>) -> Result<Option<ByteStr<'cb>>> {
+        Ok(self.snapshot()?.get(name))
+    }
+
+    /// The first value of a name, asked of the host for itself: for the filter that reads exactly one header.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the host's, each time (0.6 µs in Envoy).
+    pub fn fetch(&self, name: impl AsRef<[u8]>) -> Result<Option<HostBytes>> {
+        let map = self.snapshots.map();
+        match call::map_value(map, name.as_ref()) {
+            Ok(value) => Ok(Some(value)),
+            Err(Refused::Status(Status::NotFound)) => Ok(None),
+            Err(refused) => Err(Error::refused("proxy_get_header_map_value", map, refused)),
+        }
+    }
+
+    /// Appends a header, beside any of the same name.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call that returns nothing (0.2 µs in Envoy).
+    #[doc(alias = "AddHttpRequestHeader")]
+    #[doc(alias = "add_http_request_header")]
+    pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
+        let map = self.edited();
+        value
+            .with_value(|value| call::add_map_value(map, name.as_ref(), value))
+            .map_err(|status| Error::host("proxy_add_header_map_value", map, status))
+    }
+
+    /// Sets the value of a name, whether it is there or not.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call that returns nothing (0.2 µs in Envoy).
+    #[doc(alias = "ReplaceHttpRequestHeader")]
+    #[doc(alias = "set_http_request_header")]
+    pub fn replace(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
+        let map = self.edited();
+        value
+            .with_value(|value| call::replace_map_value(map, name.as_ref(), value))
+            .map_err(|status| Error::host("proxy_replace_header_map_value", map, status))
+    }
+
+    /// Removes all headers of a name; none is fine too.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call that returns nothing (0.1 µs in Envoy).
+    #[doc(alias = "RemoveHttpRequestHeader")]
+    #[doc(alias = "remove_http_request_header")]
+    pub fn remove(&mut self, name: impl AsRef<[u8]>) -> Result<()> {
+        let map = self.edited();
+        call::remove_map_value(map, name.as_ref())
+            .map_err(|status| Error::host("proxy_remove_header_map_value", map, status))
+    }
+
+    /// Replaces the whole map, pseudo-headers included. A few edits are cheaper than this.
+    ///
+    /// # Errors
+    ///
+    /// If there are more than 1,024 pairs or 1 MiB (a host would take such a map for empty, and say that all went well), if memory is out, or
+    /// if the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One block of the map's size, freed at once, and one host call (6 µs for 45 headers in Envoy).
+    #[doc(alias = "ReplaceHttpRequestHeaders")]
+    #[doc(alias = "set_http_request_headers")]
+    pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
+        let pairs = encode(pairs)?;
+        let map = self.edited();
+        call::set_map(map, &pairs).map_err(|status| Error::host("proxy_set_header_map_pairs", map, status))
+    }
+
+    /// Answers the client from here, and gives the action to return: `return request.reply(&LocalResponse::new(403));`
+    ///
+    /// # Errors
+    ///
+    /// If the headers are over the host's limits, memory is out, or the host refuses: it does once a response is on its way.
+    ///
+    /// # Cost
+    ///
+    /// One host call; with headers one block, freed at once.
+    #[doc(alias = "SendHttpResponse")]
+    #[doc(alias = "send_http_response")]
+    pub fn reply(&mut self, response: &LocalResponse<'_>) -> Result<Action> {
+        response.send()?;
+        Ok(Action::StopIteration)
+    }
+
+    /// The map that the next host call edits: what was fetched of it is stale from here on.
+    fn edited(&mut self) -> MapType {
+        self.snapshots.invalidate();
+        self.snapshots.map()
+    }
+}

@@ -1,0 +1,15 @@
+//! Header maps: read as views over the host's block, written back in the host's own encoding.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `map` | [`HeaderMap`]: a snapshot of a map, decoded in place |
+//! | `snapshots` | which snapshot a callback reads |
+//! | `encode` | the other direction |
+
+mod encode;
+mod map;
+mod snapshots;
+
+pub(crate) use encode::encode;
+pub use map::{HeaderMap, Iter, Values};
+pub(crate) use snapshots::Snapshots;

@@ -1,0 +1,105 @@
+//! Filters for Envoy, Istio and every other Proxy-Wasm host, in Rust, built around memory.
+//!
+//! # A filter
+//!
+//! ```
+//! use sluicegate::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct Tag;
+//!
+//! #[sluicegate::http_filter]
+//! impl HttpFilter for Tag {
+//!     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+//!         let headers = request.snapshot()?; // one host call; every read after it is local
+//!         if let Some(agent) = headers.get("user-agent") {
+//!             info!("agent {}", agent.display());
+//!         }
+//!         request.replace("x-seen", headers.len())?; // while `headers` lives
+//!         Ok(Action::Continue)
+//!     }
+//! }
+//!
+//! sluicegate::plugin!(http: Tag);
+//! # fn main() {}
+//! ```
+//!
+//! The crate is a `cdylib`, built for `wasm32-wasip1` or `wasm32-unknown-unknown`. The module exports `proxy_on_request_headers`, the callbacks that
+//! create and delete contexts, and what the ABI demands; nothing else. It imports the host functions that the filter uses, and `proxy_log`.
+//!
+//! # Where a byte goes, and who frees it
+//!
+//! The host allocates each value that it hands over in the guest, through the module's one allocation entry, and copies it once. The SDK owns
+//! the block from there: a [`HeaderMap`] or [`abi::HostBytes`] frees it when dropped. What a filter reads are views into it ([`ByteStr`]), which the
+//! borrow checker ends with the snapshot. Nothing is copied again unless the filter does it.
+//!
+//! # Allocators
+//!
+//! A feature picks what [`plugin!`] installs: `alloc-talc` or `alloc-system`; [`allocator`] tells which one it was, and every plugin start logs it at debug
+//! level. If several are on (features unify across a build) the first of arena, freelist, talc, system wins. With none, the standard library's stays.
+//!
+//! # Errors
+//!
+//! A host call answers an [`Error`] that says which call, on what, with which status. A callback may return it: it is logged, and
+//! [`HttpFilter::ON_ERROR`] decides whether the stream is answered with a 500 or goes on. No answer of a host, and no order of callbacks, is a trap.
+//!
+//! # The names of other SDKs
+//!
+//! Search these pages for the name that you know (`OnHttpRequestHeaders`, `get_http_request_headers`, `RootContext` …): each item lists them.
+//!
+//! # no_std
+//!
+//! The crate needs `alloc` only. It links nothing that can panic, so a filter that cannot panic either is a few kB and imports no WASI.
+#![no_std]
+
+extern crate alloc;
+#[cfg(any(not(target_family = "wasm"), feature = "panic-log", target_feature = "atomics"))]
+#[doc(hidden)]
+pub extern crate std as __std;
+
+pub mod abi;
+mod bytes;
+mod context;
+#[doc(hidden)]
+pub mod dispatch;
+mod error;
+mod handle;
+mod headers;
+pub mod log;
+pub mod prelude;
+mod reply;
+pub mod time;
+
+pub use abi::{HostBytes, LogLevel, Status};
+pub use bytes::{ByteStr, ToValue};
+pub use context::{Action, FailurePolicy, HttpFilter, PluginContext, StartStatus, VmContext};
+pub use error::{Error, Result};
+pub use handle::{Headers, HttpHandle, PluginHandle, Request, RequestHeaders, Response, ResponseHeaders, VmHandle};
+pub use headers::{HeaderMap, Iter, Values};
+pub use reply::LocalResponse;
+pub use sluicegate_macros::{__plugin, http_filter, plugin, plugin_context, vm_context};
+
+#[doc(hidden)]
+pub use sluicegate_alloc as __alloc;
+
+/// The name of the allocator that [`plugin!`] installs in the module: `talc`, `system`, or none if no feature picked one.
+#[must_use]
+pub const fn allocator() -> Option<&'static str> {
+    sluicegate_alloc::PICKED
+}
+
+/// What a plugin's start writes to the log.
+pub(crate) const ALLOCATOR_LINE: Option<&str> = sluicegate_alloc::PICKED_LINE;
+
+/// What `_initialize` does.
+#[doc(hidden)]
+pub fn __initialize() {
+    #[cfg(target_os = "wasi")]
+    abi::call_constructors();
+    #[cfg(feature = "log")]
+    log::install();
+    #[cfg(all(target_family = "wasm", feature = "panic-log"))]
+    __std::panic::set_hook(alloc::boxed::Box::new(|panic| {
+        log::write(LogLevel::Critical, format_args!("{panic}"));
+    }));
+}

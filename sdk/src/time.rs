@@ -1,0 +1,22 @@
+//! The proxy's clock.
+
+use core::time::Duration;
+
+use crate::abi::call;
+use crate::error::{Error, On, Result};
+
+/// The time since the Unix epoch.
+///
+/// # Errors
+///
+/// If the host refuses.
+///
+/// # Cost
+///
+/// One host call (0.05 µs in Envoy), and no WASI import.
+#[doc(alias = "get_current_time")]
+pub fn now() -> Result<Duration> {
+    let nanoseconds =
+        call::time().map_err(|status| Error::host("proxy_get_current_time_nanoseconds", On::Nothing, status))?;
+    Ok(Duration::from_nanos(nanoseconds))
+}

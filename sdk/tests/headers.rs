@@ -1,0 +1,132 @@
+//! Reads by snapshot, edits at the host.
+
+use sluicegate::abi::Import;
+use sluicegate::prelude::*;
+use sluicegate_host::Host;
+
+#[derive(Default)]
+struct Filter;
+
+#[sluicegate::http_filter]
+impl HttpFilter for Filter {
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+        match request.get(":path")?.unwrap_or_default().as_bytes() {
+            b"/read" => read(request),
+            b"/edit" => edit(request),
+            b"/set-all" => set_all(request),
+            b"/many" => many(request),
+            b"/reply" => return reply(request),
+            _ => Err(Error::new("no such case")),
+        }?;
+        Ok(Action::Continue)
+    }
+}
+
+sluicegate::plugin!(http: Filter);
+
+fn read(request: &mut RequestHeaders<'_>) -> Result<()> {
+    let headers = request.snapshot()?;
+    assert_eq!(headers.len(), 4);
+    assert_eq!(headers.get("COOKIE").unwrap(), "a=1");
+    assert_eq!(headers.get_all("cookie").map(|value| value.len()).sum::<usize>(), 6);
+    assert!(headers.contains("host") && !headers.contains("hos") && headers.get("").is_none());
+    for _ in 0..20 {
+        assert_eq!(request.get("host")?.unwrap(), "example");
+    }
+    assert_eq!(headers.iter().len(), 4);
+    assert_eq!(format!("{headers:?}").matches("cookie").count(), 2);
+    assert_eq!(&*request.fetch("host")?.unwrap(), b"example");
+    assert!(request.fetch("absent")?.is_none());
+    Ok(())
+}
+
+fn edit(request: &mut RequestHeaders<'_>) -> Result<()> {
+    let before = request.snapshot()?;
+    request.replace("host", "other")?;
+    request.add("x-number", -5)?;
+    request.add("x-bytes", b"\xff")?;
+    request.remove("cookie")?;
+    assert_eq!(before.get("host").unwrap(), "example", "what was read stays as it was");
+    assert_eq!(request.get("host")?.unwrap(), "other");
+    assert!(request.get("cookie")?.is_none());
+    let after = request.snapshot()?;
+    assert_eq!((before.len(), after.len()), (4, 4));
+    assert_eq!(after.get("x-bytes").unwrap(), b"\xff"[..]);
+    Ok(())
+}
+
+fn set_all(request: &mut RequestHeaders<'_>) -> Result<()> {
+    let long = "v".repeat(1 << 20);
+    let error = request.set_all(&[("k", long.as_str())]).unwrap_err();
+    assert_eq!(error.to_string(), "bytes in a header map: 1048591 is over the host's limit of 1048576");
+    let error = request.set_all(&vec![("k", "v"); 1025]).unwrap_err();
+    assert_eq!(error.to_string(), "pairs in a header map: 1025 is over the host's limit of 1024");
+    assert_eq!(request.snapshot()?.len(), 4, "nothing was lost");
+    request.set_all(&[("a", "1"), ("A", "2")])?;
+    assert_eq!(request.snapshot()?.len(), 2);
+    request.set_all::<&str, &str>(&[])?;
+    assert!(request.snapshot()?.is_empty());
+    Ok(())
+}
+
+/// Far more edits and reads in turn than snapshots would fit the stack of a guest, if dropping them took a frame each.
+fn many(request: &mut RequestHeaders<'_>) -> Result<()> {
+    for number in 0..if cfg!(miri) { 50 } else { 3_000_u32 } {
+        request.replace("x-count", number)?;
+        assert_eq!(request.get("x-count")?.unwrap(), number.to_string().as_str());
+    }
+    Ok(())
+}
+
+fn reply(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    let headers = [("powered-by", "sluicegate")];
+    request.reply(&LocalResponse::new(403).headers(&headers).body("forbidden").details("no").grpc_status(7))
+}
+
+fn run(path: &str) -> (u32, Vec<(String, String)>, [usize; 2]) {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    let headers = [(":path", path), ("Host", "example"), ("cookie", "a=1"), ("cookie", "b=2")];
+    let action = stream.request_headers(&headers);
+    if path == "/reply" {
+        let reply = stream.reply().unwrap();
+        assert_eq!((reply.status, &*reply.body, &*reply.details, reply.grpc_status), (403, &b"forbidden"[..], "no", 7));
+        assert_eq!(reply.headers.to_text(), [("powered-by".to_owned(), "sluicegate".to_owned())]);
+    } else {
+        assert_eq!(stream.reply(), None, "{:?}", host.log());
+    }
+    let map = stream.request_map().to_text();
+    let calls = [host.calls(Import::proxy_get_header_map_pairs), host.calls(Import::proxy_get_header_map_value)];
+    stream.complete();
+    (action, map, calls)
+}
+
+#[test]
+fn all_reads_of_a_callback_are_one_host_call() {
+    let (action, _, calls) = run("/read");
+    assert_eq!((action, calls), (0, [1, 2]));
+}
+
+#[test]
+fn a_read_after_an_edit_sees_it() {
+    let (action, map, calls) = run("/edit");
+    assert_eq!((action, calls), (0, [2, 0]));
+    let names: Vec<_> = map.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(names, [(":path", "/edit"), ("host", "other"), ("x-number", "-5"), ("x-bytes", "\u{fffd}")]);
+}
+
+#[test]
+fn a_map_that_the_host_would_empty_is_refused() {
+    let (action, map, _) = run("/set-all");
+    assert_eq!((action, map), (0, vec![]));
+}
+
+#[test]
+fn many_snapshots_in_one_callback_are_dropped_one_by_one() {
+    assert_eq!(run("/many").0, 0);
+}
+
+#[test]
+fn a_reply_carries_everything() {
+    assert_eq!(run("/reply").0, Action::StopIteration as u32);
+}

@@ -1,0 +1,176 @@
+//! Contexts come and go as hosts run them, and reach each other by reference.
+
+use std::cell::Cell;
+
+use sluicegate::prelude::*;
+use sluicegate::{LogLevel, abi::Import};
+use sluicegate_host::Host;
+
+#[derive(Default)]
+struct Vm {
+    starts: Cell<u32>,
+}
+
+#[sluicegate::vm_context]
+impl VmContext for Vm {
+    fn on_vm_start(&mut self, vm: &mut VmHandle<'_>) -> Result<StartStatus> {
+        self.starts.set(self.starts.get() + 1);
+        let configuration = vm.configuration()?;
+        info!("vm: {} bytes, {}", vm.configuration_size(), ByteStr::new(&configuration).display());
+        Ok(if configuration.starts_with(b"refuse") { StartStatus::Failed } else { StartStatus::Ok })
+    }
+}
+
+struct Plugin {
+    id: u32,
+    open: Cell<i32>,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    type Vm = Vm;
+
+    fn create(_: &Vm, id: u32) -> Self {
+        Self { id, open: Cell::new(0) }
+    }
+
+    fn on_configure(&mut self, plugin: &mut PluginHandle<'_, Vm>) -> Result<StartStatus> {
+        assert_eq!(plugin.id(), self.id);
+        info!("plugin after {} VM starts", plugin.vm().starts.get());
+        if plugin.configuration()?.starts_with(b"fail") {
+            return Err(Error::new("told to fail"));
+        }
+        Ok(StartStatus::Ok)
+    }
+
+    fn on_done(&mut self, _: &mut PluginHandle<'_, Vm>) -> bool {
+        self.open.get() == 0
+    }
+}
+
+struct Filter;
+
+#[sluicegate::http_filter]
+impl HttpFilter for Filter {
+    type Plugin = Plugin;
+
+    fn create(plugin: &Plugin, id: u32) -> Self {
+        plugin.open.set(plugin.open.get() + 1);
+        info!("stream {id} of plugin {}", plugin.id);
+        Self
+    }
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        let plugin = request.plugin();
+        request.add("x-plugin", plugin.id)?; // the plugin is not borrowed from the handle
+        if request.get("x-fail")?.is_some() {
+            return Err(Error::new("told to fail"));
+        }
+        Ok(Action::Continue)
+    }
+
+    fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
+        let (request, response) = (stream.request_headers(), stream.response_headers());
+        info!("log {} {:?} {:?}", stream.id(), request.map(|map| map.len()), response.map(|map| map.len()));
+    }
+
+    fn on_delete(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
+        let open = &stream.plugin().open;
+        open.set(open.get() - 1);
+    }
+}
+
+sluicegate::plugin!(vm: Vm, plugin: Plugin, http: Filter);
+
+#[test]
+fn only_the_callbacks_that_are_implemented_are_exported() {
+    assert_eq!(
+        PLUGIN.names(),
+        [
+            "proxy_on_context_create",
+            "proxy_on_vm_start",
+            "proxy_on_configure",
+            "proxy_on_done",
+            "proxy_on_log",
+            "proxy_on_delete",
+            "proxy_on_request_headers",
+        ]
+    );
+}
+
+#[test]
+fn a_vm_a_plugin_and_a_stream_reach_each_other() {
+    let host = Host::new(&PLUGIN).vm_configuration("of the vm").start();
+    assert!(host.started());
+    assert!(host.logged(LogLevel::Info, "vm: 9 bytes, of the vm"));
+    assert!(host.logged(LogLevel::Info, "plugin after 1 VM starts"));
+    let stream = host.http_stream();
+    assert!(host.logged(LogLevel::Info, &format!("stream {} of plugin 1", stream.id())));
+    assert_eq!(stream.request_headers(&[("a", "b")]), 0);
+    assert_eq!(stream.request_header("x-plugin").as_deref(), Some("1"));
+    assert!(!host.finish(), "a stream is open");
+    let id = stream.id();
+    stream.complete();
+    assert!(host.logged(LogLevel::Info, &format!("log {id} Ok(2) Ok(0)")));
+    assert!(host.finish());
+}
+
+#[test]
+fn a_vm_start_may_run_again_and_may_be_refused() {
+    let host = Host::new(&PLUGIN).start();
+    assert!(host.start_vm() && host.start_plugin());
+    assert!(host.logged(LogLevel::Info, "plugin after 2 VM starts"));
+    assert!(!Host::new(&PLUGIN).vm_configuration("refuse").start().started());
+}
+
+#[test]
+fn an_error_at_the_start_is_logged_and_refuses_the_plugin() {
+    let host = Host::new(&PLUGIN).plugin_configuration("fail").start();
+    assert!(!host.started());
+    assert!(host.logged(LogLevel::Critical, "on_configure: told to fail"));
+}
+
+#[test]
+fn an_error_in_a_stream_is_logged_and_closes_it() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[("x-fail", "1")]), Action::Pause as u32);
+    assert!(host.logged(LogLevel::Error, "on_request_headers: told to fail"));
+    let reply = stream.reply().unwrap();
+    assert_eq!((reply.status, &*reply.details, reply.grpc_status), (500, "filter_error", -1));
+}
+
+#[test]
+fn a_line_below_the_level_costs_no_host_call() {
+    let host = Host::new(&PLUGIN).log_level(LogLevel::Error).start();
+    info!("asks for the level");
+    let before = host.all_calls();
+    for _ in 0..10 {
+        info!("not kept {}", 1);
+    }
+    assert_eq!(host.all_calls(), before);
+    error!("kept");
+    assert!(host.logged(LogLevel::Error, "kept"));
+    assert_eq!(host.calls(Import::proxy_log), 1);
+}
+
+#[test]
+fn a_changed_level_is_seen_within_64_streams() {
+    let host = Host::new(&PLUGIN).log_level(LogLevel::Error).start();
+    host.set_log_level(LogLevel::Info);
+    for _ in 0..64 {
+        host.http_stream().complete();
+    }
+    info!("kept again");
+    assert!(host.logged(LogLevel::Info, "kept again"));
+}
+
+#[test]
+fn a_long_line_is_whole() {
+    let host = Host::new(&PLUGIN).start();
+    for len in [255, 256, 257, 1000, 100_000] {
+        let text = "x".repeat(len);
+        info!("<{text}{}>", 1);
+        assert!(host.logged(LogLevel::Info, &format!("<{text}1>")), "{len}");
+    }
+}
