@@ -1,0 +1,82 @@
+//! The allocators that a guest can be built with. This is the one list: the command line, the guests' features and the
+//! compared variants all come from it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Error, anyhow};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+/// Who answers a guest's allocations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Allocator {
+    /// std's own, which is dlmalloc.
+    System,
+    /// talc.
+    Talc,
+}
+
+impl Allocator {
+    /// All of them, in the order of tables.
+    pub const ALL: &'static [Self] = &[Self::System, Self::Talc];
+
+    /// The name on command lines and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Talc => "talc",
+        }
+    }
+
+    /// The cargo feature of a guest that installs it.
+    pub fn feature(self) -> String {
+        format!("alloc-{}", self.name())
+    }
+}
+
+impl fmt::Display for Allocator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Allocator {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.iter().copied().find(|allocator| allocator.name() == name).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|allocator| allocator.name()).collect();
+            anyhow!("there is no allocator `{name}`; there are: {}", known.join(", "))
+        })
+    }
+}
+
+impl ValueEnum for Allocator {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_leads_back_to_its_allocator() {
+        for &allocator in Allocator::ALL {
+            assert_eq!(allocator.to_string().parse::<Allocator>().unwrap(), allocator);
+            assert_eq!(allocator.feature(), format!("alloc-{allocator}"));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let error = "jemalloc".parse::<Allocator>().unwrap_err().to_string();
+        assert!(error.starts_with("there is no allocator `jemalloc`; there are: system, talc"), "{error}");
+    }
+}

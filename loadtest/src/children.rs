@@ -1,0 +1,166 @@
+//! The processes that this one started: each ends with the value that holds it, and all of them end when a signal ends us.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How often a process that should end is looked at.
+const POLL: Duration = Duration::from_millis(10);
+
+static RUNNING: Mutex<Running> = Mutex::new(Running { closed: false, children: BTreeMap::new() });
+
+/// A child process that is killed and reaped when this value is dropped, also by a panic.
+///
+/// A value in a `static` is never dropped; do not keep one there.
+#[derive(Debug)]
+pub struct Owned {
+    pid: u32,
+    child: Arc<Mutex<Child>>,
+}
+
+/// Ends all children when Ctrl-C, SIGTERM or SIGHUP arrives, then this process, with status 130.
+///
+/// # Errors
+///
+/// When a handler is installed already.
+pub fn end_with_signals() -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(|| {
+        end_all();
+        std::process::exit(130);
+    })
+}
+
+/// Starts a process.
+///
+/// # Errors
+///
+/// When it cannot be started, or when [`end_all`] has been called.
+pub fn spawn(command: &mut Command) -> io::Result<Owned> {
+    // The lock is held while the child is born, so that a signal cannot arrive between its birth and its entry here.
+    let mut running = lock(&RUNNING);
+    if running.closed {
+        return Err(io::Error::new(io::ErrorKind::Interrupted, "ended by a signal"));
+    }
+    let child = command.spawn()?;
+    let pid = child.id();
+    let child = Arc::new(Mutex::new(child));
+    running.children.insert(pid, Arc::clone(&child));
+    Ok(Owned { pid, child })
+}
+
+/// Runs a process to its end, without input, and gives what it wrote.
+///
+/// # Errors
+///
+/// When it cannot be started or read.
+pub fn output(command: &mut Command) -> io::Result<Output> {
+    let owned = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+    let (stdout, stderr) = {
+        let mut child = lock(&owned.child);
+        (child.stdout.take(), child.stderr.take())
+    };
+    let errors = thread::spawn(move || read_all(stderr));
+    let stdout = read_all(stdout)?;
+    let stderr = errors.join().unwrap_or_else(|_| Err(io::Error::other("the reader of stderr panicked")))?;
+    Ok(Output { status: owned.wait()?, stdout, stderr })
+}
+
+/// Kills and reaps every child, and lets no other start.
+pub fn end_all() {
+    let mut running = lock(&RUNNING);
+    running.closed = true;
+    for child in running.children.values() {
+        end(child);
+    }
+}
+
+impl Owned {
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How it ended, or `None` while it runs.
+    ///
+    /// It is `None` as well once [`end_all`] ends everything, so that nobody reports a child's end as a failure in the
+    /// moment before this process ends too.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not say.
+    pub fn ended(&self) -> io::Result<Option<ExitStatus>> {
+        let status = lock(&self.child).try_wait()?;
+        Ok(status.filter(|_| !lock(&RUNNING).closed))
+    }
+
+    /// The reading end of its stderr, once, if it was piped.
+    pub fn take_stderr(&self) -> Option<impl Read + Send + 'static> {
+        lock(&self.child).stderr.take()
+    }
+
+    fn wait(&self) -> io::Result<ExitStatus> {
+        // Not `Child::wait`: that would hold the lock against a signal.
+        loop {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            thread::sleep(POLL);
+        }
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        lock(&RUNNING).children.remove(&self.pid);
+        end(&self.child);
+    }
+}
+
+struct Running {
+    closed: bool,
+    children: BTreeMap<u32, Arc<Mutex<Child>>>,
+}
+
+/// Both calls answer without harm when the child has been reaped already: the handle remembers how it ended.
+fn end(child: &Mutex<Child>) {
+    let mut child = lock(child);
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn read_all(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        pipe.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// A panic elsewhere must not keep a child alive, so poison is ignored: the data are handles.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_gives_both_streams_and_the_status() {
+        let out = output(Command::new("sh").args(["-c", "echo one; echo two >&2; exit 3"])).unwrap();
+        assert_eq!((out.stdout.as_slice(), out.stderr.as_slice()), (&b"one\n"[..], &b"two\n"[..]));
+        assert_eq!(out.status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_dropped_child_is_dead_and_reaped() {
+        let child = spawn(Command::new("sleep").arg("60")).unwrap();
+        assert!(child.ended().unwrap().is_none());
+        let handle = Arc::clone(&child.child);
+        drop(child);
+        assert!(lock(&handle).try_wait().unwrap().is_some_and(|status| !status.success()));
+    }
+}

@@ -1,0 +1,147 @@
+//! What an Envoy writes, from its start to its end, for several readers.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A growing text. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    grown: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    text: String,
+    ended: bool,
+}
+
+impl Log {
+    /// Reads `source` to its end, in a thread of its own.
+    pub(crate) fn read(source: impl Read + Send + 'static) -> Self {
+        let log = Self::default();
+        let writer = log.clone();
+        thread::spawn(move || {
+            let mut source = BufReader::new(source);
+            let mut line = Vec::new();
+            while source.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                writer.lock().text.push_str(&String::from_utf8_lossy(&line));
+                writer.shared.grown.notify_all();
+                line.clear();
+            }
+            writer.lock().ended = true;
+            writer.shared.grown.notify_all();
+        });
+        log
+    }
+
+    /// All of it.
+    pub fn text(&self) -> String {
+        self.lock().text.clone()
+    }
+
+    /// Waits until it contains `needle`. False when it does not within `patience`, or has ended without.
+    pub fn wait_for(&self, needle: &str, patience: Duration) -> bool {
+        self.wait_until(patience, |state| state.text.contains(needle) || state.ended).text.contains(needle)
+    }
+
+    /// Waits until nothing more can come.
+    pub(crate) fn wait_for_end(&self, patience: Duration) {
+        drop(self.wait_until(patience, |state| state.ended));
+    }
+
+    /// Takes the whole lines that have come, after waiting for some. `None` once all are taken and no more can come.
+    pub(crate) fn take_lines(&self, patience: Duration) -> Option<String> {
+        let mut state = self.wait_until(patience, |state| !state.text.is_empty() || state.ended);
+        let text = std::mem::take(&mut state.text);
+        (!text.is_empty() || !state.ended).then_some(text)
+    }
+
+    fn wait_until(&self, patience: Duration, mut done: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
+        let deadline = Instant::now() + patience;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let mut state = self.lock();
+        while !done(&state) && !left().is_zero() {
+            state = self.shared.grown.wait_timeout(state, left()).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The one line that says best why Envoy gave up: the first error in its log, without the parts that only locate it.
+pub(crate) fn reason(log: &str) -> Option<String> {
+    let errors = log.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("[error]").or_else(|| line.split_once("[critical]"))?;
+        // `[wasm] [source/extensions/common/wasm/wasm.cc:104] Wasm VM failed Failed to load Wasm code`
+        let message = rest.splitn(3, ']').nth(2).unwrap_or(rest).trim();
+        let message = message.strip_prefix("Wasm VM failed ").unwrap_or(message);
+        // "error `Invalid path: /x` initializing config '…'"
+        let message = message.strip_prefix("error `").and_then(|rest| Some(rest.split_once('`')?.0)).unwrap_or(message);
+        Some(message.to_owned())
+    });
+    let last = log.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned);
+    errors.chain(last).next()
+}
+
+/// The end of a log, for a message about what it lacks.
+pub(crate) fn tail(log: &str, lines: usize) -> String {
+    let all: Vec<_> = log.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn lines_arrive_and_the_end_is_told() {
+        let log = Log::read(&b"one\ntwo \xff\nthree"[..]);
+        assert!(log.wait_for("three", PATIENCE));
+        assert!(!log.wait_for("four", PATIENCE));
+        assert_eq!(log.text(), "one\ntwo \u{fffd}\nthree");
+        assert_eq!(log.take_lines(PATIENCE).unwrap(), "one\ntwo \u{fffd}\nthree");
+        assert_eq!(log.take_lines(PATIENCE), None);
+    }
+
+    #[test]
+    fn waiting_is_bounded() {
+        let log = Log::default();
+        assert!(!log.wait_for("x", Duration::from_millis(1)));
+        assert_eq!(log.take_lines(Duration::from_millis(1)).unwrap(), "");
+    }
+
+    #[test]
+    fn the_reason_is_the_first_error() {
+        let corrupt = "[2026-01-01 00:00:00.0][1][info][main] [source/server/server.cc:1] starting\n\
+            [2026-01-01 00:00:00.1][1][error][wasm] [source/extensions/common/wasm/wasm.cc:104] \
+            Wasm VM failed Failed to load Wasm module due to a missing import: env.foo\n\
+            [2026-01-01 00:00:00.2][1][critical][main] [source/server/server.cc:449] error `Unable` initializing config\n";
+        assert_eq!(reason(corrupt).unwrap(), "Failed to load Wasm module due to a missing import: env.foo");
+
+        let path = "[t][1][critical][main] [source/server/server.cc:449] error `Invalid path: /x.wasm` initializing \
+            config 'goo.gle/debugstr   \n  /tmp/c.json'\nInvalid path: /x.wasm\n";
+        assert_eq!(reason(path).unwrap(), "Invalid path: /x.wasm");
+
+        assert_eq!(reason("PARSE ERROR: unknown argument\n\n").unwrap(), "PARSE ERROR: unknown argument");
+        assert_eq!(reason(""), None);
+    }
+
+    #[test]
+    fn a_tail_is_the_last_lines() {
+        assert_eq!(tail("a\nb\nc\n", 2), "b\nc");
+        assert_eq!(tail("a", 2), "a");
+    }
+}

@@ -1,0 +1,47 @@
+//! The commands: `serve` an example, `load` the comparison.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use sluicegate_loadtest::{children, load, serve};
+
+/// Proxy-Wasm filters in a real Envoy.
+#[derive(Parser)]
+#[command(name = "sluicegate-loadtest", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build an example and run it in Envoy until Ctrl-C
+    Serve(serve::ServeArgs),
+    /// Compare filters under load: ours with each allocator, the incumbent's, one by hand
+    Load(load::LoadArgs),
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", one_line(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    children::end_with_signals()?;
+    match &cli.command {
+        Command::Serve(args) => serve::serve(args),
+        Command::Load(args) => load::load(args),
+    }
+}
+
+/// The whole chain of causes, without line breaks.
+fn one_line(error: &anyhow::Error) -> String {
+    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,287 @@
+//! A real Envoy with a configuration, from its start to its end.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use tempfile::TempDir;
+
+use crate::allocator::Allocator;
+use crate::children::{self, Owned};
+use crate::config::{Config, Rendered};
+use crate::envoy::Envoy;
+use crate::http::{self, Response};
+use crate::log::{self, Log};
+use crate::{guest, workspace};
+
+/// How long Envoy may take to serve.
+const START: Duration = Duration::from_secs(20);
+/// How often it is asked whether it does.
+const POLL: Duration = Duration::from_millis(20);
+/// How often a start is repeated when another process was faster to take a port.
+const ATTEMPTS: usize = 3;
+
+/// How an Envoy is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its worker threads, each of which has a VM.
+    pub concurrency: u32,
+    /// The level of its own log.
+    pub log_level: String,
+    /// Levels of components, such as `wasm:trace`; empty for none.
+    pub component_log_level: String,
+}
+
+impl Default for Options {
+    /// One worker, and everything that a filter logs.
+    fn default() -> Self {
+        Self { concurrency: 1, log_level: "info".into(), component_log_level: "wasm:trace".into() }
+    }
+}
+
+/// A running Envoy. It ends when this value is dropped, also by a panic.
+///
+/// Envoy listens on free ports of the loopback address; [`Proxy::port`] leads from the ports in the configuration to
+/// those. A value in a `static` is never dropped, so keep a proxy in a local variable.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use sluicegate_loadtest::{Allocator, Proxy};
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let proxy = Proxy::for_example("http_headers", Some(Allocator::Talc))?;
+/// let response = proxy.get(18000, "/")?;
+/// assert_eq!(response.status, 200);
+/// proxy.wait_for_log("wasm log", Duration::from_secs(5))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Proxy {
+    child: Owned,
+    ports: BTreeMap<u16, u16>,
+    admin: u16,
+    log: Log,
+    /// Holds the configuration, as long as Envoy may read it.
+    _folder: TempDir,
+}
+
+impl Proxy {
+    /// Builds an example, provisions Envoy, and starts it with the example's configuration.
+    ///
+    /// # Errors
+    ///
+    /// When any of that fails; the message says what.
+    pub fn for_example(name: &str, allocator: Option<Allocator>) -> Result<Self> {
+        Self::start(&Envoy::provision()?, &example(name, allocator)?, &Options::default())
+    }
+
+    /// Starts Envoy and waits, up to 20 seconds, until it serves.
+    ///
+    /// # Errors
+    ///
+    /// When it refuses the configuration, with its reason, or does not serve in time.
+    pub fn start(envoy: &Envoy, config: &Config, options: &Options) -> Result<Self> {
+        let mut attempt = 1;
+        loop {
+            // Between the moment when a free port is let go and the one when Envoy has it, somebody else may take it.
+            match Self::attempt(envoy, config.render()?, options) {
+                Err(error) if attempt < ATTEMPTS && error.to_string().contains("Address already in use") => {
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Envoy's port for a port in the configuration.
+    ///
+    /// # Panics
+    ///
+    /// When the configuration has no such port.
+    pub fn port(&self, original: u16) -> u16 {
+        match self.ports.get(&original) {
+            Some(&port) => port,
+            None => panic!("the configuration has no port {original}, but {:?}", self.ports.keys()),
+        }
+    }
+
+    /// The address of `path` at a port of the configuration.
+    ///
+    /// # Panics
+    ///
+    /// When the configuration has no such port.
+    pub fn url(&self, original: u16, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port(original))
+    }
+
+    /// Gets `path` at a port of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer; a status such as 500 is not an error.
+    ///
+    /// # Panics
+    ///
+    /// When the configuration has no such port.
+    pub fn get(&self, original: u16, path: &str) -> Result<Response> {
+        self.request("GET", original, path, &[], b"")
+    }
+
+    /// Sends a request to a port of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer; a status such as 500 is not an error.
+    ///
+    /// # Panics
+    ///
+    /// When the configuration has no such port.
+    pub fn request(
+        &self,
+        method: &str,
+        original: u16,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Response> {
+        http::send(method, &self.url(original, path), headers, body)
+    }
+
+    /// The address of `path` at the admin interface.
+    pub fn admin_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.admin)
+    }
+
+    /// What the admin interface answers to a GET of `path`, such as `/config_dump`.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer with 200.
+    pub fn admin(&self, path: &str) -> Result<String> {
+        let response = http::send("GET", &self.admin_url(path), &[], b"")?;
+        if response.status != 200 {
+            bail!("the admin interface answered {} to {path}: {}", response.status, response.text().trim());
+        }
+        Ok(response.text().into_owned())
+    }
+
+    /// Envoy's counters and gauges by name. Workers hand theirs over with a delay of up to some seconds.
+    ///
+    /// # Errors
+    ///
+    /// When the admin interface does not answer.
+    pub fn stats(&self) -> Result<BTreeMap<String, u64>> {
+        let text = self.admin("/stats")?;
+        let stats = text.lines().filter_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            Some((name.to_owned(), value.parse().ok()?))
+        });
+        Ok(stats.collect())
+    }
+
+    /// Everything that Envoy has logged so far.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Waits until Envoy's log contains `text`; what was logged before counts.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time; the message holds the log's end.
+    pub fn wait_for_log(&self, text: &str, patience: Duration) -> Result<()> {
+        if self.log.wait_for(text, patience) {
+            return Ok(());
+        }
+        bail!("no `{text}` in Envoy's log within {patience:?}; it ends with:\n{}", log::tail(&self.log(), 20))
+    }
+
+    /// The id of Envoy's process.
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Whether Envoy still runs.
+    pub fn is_running(&self) -> bool {
+        self.child.ended().is_ok_and(|status| status.is_none())
+    }
+
+    /// The log, for a reader that outlives a look.
+    pub(crate) fn shared_log(&self) -> &Log {
+        &self.log
+    }
+
+    fn attempt(envoy: &Envoy, rendered: Rendered, options: &Options) -> Result<Self> {
+        let folder = tempfile::tempdir().context("cannot create a folder for Envoy's configuration")?;
+        let file = folder.path().join("envoy.json");
+        std::fs::write(&file, rendered.tree.to_string()).context("cannot write Envoy's configuration")?;
+        let mut command = command(&envoy.path, &file, options);
+        drop(rendered.held);
+        let child = children::spawn(&mut command).with_context(|| format!("cannot run {}", envoy.path.display()))?;
+        let log = child.take_stderr().map(Log::read).unwrap_or_default();
+        let proxy = Self { child, ports: rendered.ports, admin: rendered.admin, log, _folder: folder };
+        proxy.wait_until_it_serves()?;
+        Ok(proxy)
+    }
+
+    fn wait_until_it_serves(&self) -> Result<()> {
+        let deadline = Instant::now() + START;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.ended().context("Envoy's process is gone")? {
+                self.log.wait_for_end(Duration::from_secs(1));
+                let reason = log::reason(&self.log());
+                return Err(match reason {
+                    Some(reason) => anyhow!("Envoy refused the configuration: {reason}"),
+                    None => anyhow!("Envoy ended at once ({status})"),
+                });
+            }
+            if self.serves() {
+                return Ok(());
+            }
+            thread::sleep(POLL);
+        }
+        let reason = log::reason(&self.log()).unwrap_or_else(|| "it said nothing".into());
+        bail!("Envoy does not serve after {START:?}: {reason}")
+    }
+
+    /// Asked of the admin interface: a connection to a listener would be one more for the filter to see.
+    fn serves(&self) -> bool {
+        let started = "listener_manager.workers_started";
+        self.admin("/ready").is_ok()
+            && self.admin(&format!("/stats?filter=^{started}$")).is_ok_and(|stat| stat.contains(": 1"))
+    }
+}
+
+/// The configuration of an example with its modules built.
+///
+/// # Errors
+///
+/// When there is no such example, or when a build fails.
+pub fn example(name: &str, allocator: Option<Allocator>) -> Result<Config> {
+    guest::ensure_known(name)?;
+    let config = Config::read(&workspace::example_config(name))?;
+    let examples = workspace::examples()?;
+    config.modules().iter().try_fold(config, |config, stem| {
+        let package = examples.iter().find(|name| name.replace('-', "_") == *stem).unwrap_or(stem);
+        let module = guest::build(package, allocator)?;
+        Ok(config.with_module(stem, &module))
+    })
+}
+
+fn command(envoy: &Path, config: &Path, options: &Options) -> Command {
+    let mut command = Command::new(envoy);
+    command.arg("-c").arg(config).arg("--concurrency").arg(options.concurrency.to_string());
+    command.args(["--disable-hot-restart", "--log-level", &options.log_level]);
+    if !options.component_log_level.is_empty() {
+        command.args(["--component-log-level", &options.component_log_level]);
+    }
+    command.current_dir(workspace::root()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
