@@ -1,1 +1,34 @@
-//! The load comparison's job, the incumbent's way.
+//! The benchmark job on the incumbent SDK, the `proxy-wasm` crate, written the way its documentation and its examples
+//! show.
+//!
+//! The job: on request headers, read all of them, sum the lengths of names and values, set `x-total-bytes` to the sum
+//! in decimal; on response headers, add `x-filter: 1`.
+//!
+//! Natively it is empty.
+#![cfg(target_family = "wasm")]
+#![allow(unsafe_code, missing_docs, reason = "the incumbent's `main!` exports its start-up function")]
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, LogLevel};
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_http_context(|_, _| -> Box<dyn HttpContext> { Box::new(Filter) });
+}}
+
+struct Filter;
+
+impl Context for Filter {}
+
+impl HttpContext for Filter {
+    fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
+        let total: usize = self.get_http_request_headers().iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.set_http_request_header("x-total-bytes", Some(&total.to_string()));
+        Action::Continue
+    }
+
+    fn on_http_response_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
+        self.add_http_response_header("x-filter", "1");
+        Action::Continue
+    }
+}
