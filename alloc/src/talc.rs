@@ -8,4 +8,5 @@ use talc::wasm::{WasmDynamicTalc, new_wasm_dynamic_allocator};
 pub type Allocator = WasmDynamicTalc;
 
 /// The allocator, as a value for a static.
+#[allow(clippy::declare_interior_mutable_const, reason = "a value for one static, in `install!`")]
 pub const ALLOCATOR: Allocator = new_wasm_dynamic_allocator();

@@ -1,6 +1,5 @@
 //! What a callback may ask of the proxy: each callback gets the handle with the host calls that are good in it.
 
-use core::cell::Ref;
 use core::marker::PhantomData;
 use core::time::Duration;
 
@@ -120,7 +119,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
 #[derive(Debug)]
 pub struct HttpHandle<'cb, P = ()> {
     pub(crate) id: u32,
-    pub(crate) plugin: &'cb Ref<'cb, P>,
+    pub(crate) plugin: &'cb P,
 }
 
 impl<'cb, P> HttpHandle<'cb, P> {
@@ -132,7 +131,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
 
     /// The plugin's context.
     #[must_use]
-    pub fn plugin(&self) -> &'cb P {
+    pub const fn plugin(&self) -> &'cb P {
         self.plugin
     }
 
@@ -237,7 +236,7 @@ impl<'cb, D, P> Headers<'cb, D, P> {
 
     /// The plugin's context: shared with the other streams, not copied.
     #[must_use]
-    pub fn plugin(&self) -> &'cb P {
+    pub const fn plugin(&self) -> &'cb P {
         self.stream.plugin
     }
 

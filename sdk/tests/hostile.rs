@@ -156,9 +156,10 @@ fn serves_again(host: &Scripted) {
 
 #[test]
 fn wrong_blocks_are_errors() {
-    let mut elsewhere = [0_u8; 64];
-    let start_of_elsewhere = elsewhere.as_mut_ptr().addr();
-    let cases: [(&str, fn(&[Arg], *mut u8)); 6] = [
+    let elsewhere = [0_u8; 64];
+    let start_of_elsewhere = elsewhere.as_ptr().addr();
+    type Case = (&'static str, fn(&[Arg], *mut u8));
+    let cases: [Case; 6] = [
         ("a block of its own", |args, elsewhere| hand_over(args, elsewhere, 4)),
         ("one past a block", |args, _| hand_over(args, allocate(8).wrapping_add(1), 4)),
         ("too much of a block", |args, _| hand_over(args, allocate(8), 9)),
@@ -182,7 +183,7 @@ fn wrong_blocks_are_errors() {
     for (name, case) in cases {
         let host = Scripted::new(move |import, args| {
             (import == Import::proxy_get_header_map_pairs).then(|| {
-                case(args, std::ptr::with_exposed_provenance_mut(start_of_elsewhere));
+                case(args, std::ptr::without_provenance_mut(start_of_elsewhere));
                 0
             })
         });
@@ -199,7 +200,8 @@ fn wrong_blocks_are_errors() {
 
 #[test]
 fn null_and_nothing_are_the_empty_map() {
-    let cases: [(&str, fn(&[Arg])); 5] = [
+    type Case = (&'static str, fn(&[Arg]));
+    let cases: [Case; 5] = [
         ("null and a size", |args| hand_over(args, std::ptr::null_mut(), 100)),
         ("a block and no size", |args| hand_over(args, allocate(10), 0)),
         ("nothing written", |_| ()),
@@ -241,21 +243,22 @@ fn a_map_that_is_wrong_in_any_byte_is_an_error_or_another_map() {
         serve(good[..len].to_vec());
     }
     for at in 0..good.len() {
-        for byte in [0, 1, 0x7f, 0x80, 0xff] {
+        for byte in if cfg!(miri) { [0xff].iter() } else { [0, 1, 0x7f, 0x80, 0xff].iter() } {
             let mut wrong = good.to_vec();
-            wrong[at] = byte;
+            wrong[at] = *byte;
             serve(wrong);
         }
     }
     serve([good, &b"x"[..]].concat());
-    assert!(errors > 80, "{errors}");
+    assert!(errors > if cfg!(miri) { 20 } else { 80 }, "{errors}");
     serves_again(&host);
 }
 
 #[test]
 fn every_status_from_every_call_is_survived() {
+    let statuses = if cfg!(miri) { vec![6, 99] } else { (0..=13).chain([u32::MAX]).collect() };
     for import in Import::ALL {
-        for status in (0..=13).chain([u32::MAX]) {
+        for &status in &statuses {
             let import = *import;
             let host = Scripted::new(move |called, _| (called == import && status != 0).then_some(status));
             let _installed = start(&host);

@@ -36,7 +36,7 @@
 //!
 //! Logs and their level, the clock, ticks, configurations, request and response headers with Envoy's semantics (names in lower case, a replaced header
 //! moves to the end, all repeats are removed), local responses, and the order of a stream's callbacks. Every other host function answers
-//! `Unimplemented`, as a poor host would. [`Host::fail`] makes a function answer with any status.
+//! `Unimplemented`, as a poor host would. [`Running::fail`] makes a function answer with any status.
 
 mod abi;
 mod host;

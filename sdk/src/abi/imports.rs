@@ -24,6 +24,7 @@ macro_rules! imports {
             /// - Each pointer with a length is valid for reads of that length.
             /// - Each pointer to a result is valid for a write of its type.
             #[cfg(not(target_family = "wasm"))]
+            #[allow(clippy::too_many_arguments, reason = "the specification's")]
             pub unsafe fn $name($($arg: $ty),*) -> u32 {
                 super::native::call(Import::$name, &[$(super::native::Arg::from($arg)),*])
             }

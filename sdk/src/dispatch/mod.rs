@@ -9,7 +9,7 @@
 
 mod table;
 
-use core::cell::{Ref, RefCell};
+use core::cell::RefCell;
 use core::marker::PhantomData;
 
 use crate::abi::{Entry, LogLevel, MapType, Shared};
@@ -207,30 +207,29 @@ impl<H: HttpFilter> Dispatcher<H> {
 
     pub fn proxy_on_log(&self, context: u32) {
         // Hosts call it for plugins too, which have nothing to log.
-        if self.streams.get(context).is_some() {
-            self.with_stream(context, |filter, mut stream| filter.on_log(&mut stream));
+        if let Some(stream) = self.streams.get(context) {
+            Self::run(context, &stream, |filter, mut handle| filter.on_log(&mut handle));
         }
     }
 
     pub fn proxy_on_done(&self, context: u32) -> u32 {
-        if self.streams.get(context).is_some() {
-            self.with_stream(context, |filter, mut stream| filter.on_done(&mut stream));
+        if let Some(stream) = self.streams.get(context) {
+            Self::run(context, &stream, |filter, mut handle| filter.on_done(&mut handle));
             return 1;
         }
-        if self.plugins.get(context).is_some() {
-            return u32::from(self.with_plugin(context, 0, PluginContext::on_done).unwrap_or(true));
+        match self.plugins.get(context) {
+            Some(_) => u32::from(self.with_plugin(context, 0, PluginContext::on_done).unwrap_or(true)),
+            None => 1,
         }
-        1
     }
 
     pub fn proxy_on_delete(&self, context: u32) {
-        if self.streams.get(context).is_some() {
-            self.with_stream(context, |filter, mut stream| filter.on_delete(&mut stream));
-            // Dropped here, or at the end of the callback that is running in it.
-            drop(self.streams.remove(context));
-        } else if self.plugins.get(context).is_some() {
-            self.with_plugin(context, 0, PluginContext::on_delete);
-            drop(self.plugins.remove(context));
+        // Out of the table first: to a host that calls back from here on, the context is gone. It is dropped here, or at the end of the
+        // callback that is running in it.
+        if let Some(stream) = self.streams.remove(context) {
+            Self::run(context, &stream, |filter, mut handle| filter.on_delete(&mut handle));
+        } else if let Some(plugin) = self.plugins.remove(context) {
+            Self::run_plugin(context, &plugin, 0, PluginContext::on_delete);
         } else if self.tracks_streams {
             log::note(LogLevel::Warn, "no such context", context);
         }
@@ -243,11 +242,20 @@ impl<H: HttpFilter> Dispatcher<H> {
         configuration_size: usize,
         callback: impl FnOnce(&mut PluginOf<H>, &mut PluginHandle<'_, VmOf<H>>) -> R,
     ) -> Option<R> {
-        let _entry = Entry::new();
         let Some(plugin) = self.plugins.get(id) else {
             log::note(LogLevel::Warn, "no such context", id);
             return None;
         };
+        Self::run_plugin(id, &plugin, configuration_size, callback)
+    }
+
+    fn run_plugin<R>(
+        id: u32,
+        plugin: &Plugin<PluginOf<H>>,
+        configuration_size: usize,
+        callback: impl FnOnce(&mut PluginOf<H>, &mut PluginHandle<'_, VmOf<H>>) -> R,
+    ) -> Option<R> {
+        let _entry = Entry::new();
         let (Ok(vm), Ok(mut context)) = (plugin.vm.try_borrow(), plugin.context.try_borrow_mut()) else {
             log::note(LogLevel::Warn, "context is busy", id);
             return None;
@@ -257,13 +265,20 @@ impl<H: HttpFilter> Dispatcher<H> {
 
     /// Runs a callback of a stream; none if there is no such stream, or it is busy.
     fn with_stream<R>(&self, id: u32, callback: impl FnOnce(&mut H, HttpHandle<'_, PluginOf<H>>) -> R) -> Option<R> {
-        let _entry = Entry::new();
         let Some(stream) = self.streams.get(id) else {
             log::note(LogLevel::Warn, "no such context", id);
             return None;
         };
-        let borrowed: (Result<Ref<'_, _>, _>, _) = (stream.plugin.context.try_borrow(), stream.filter.try_borrow_mut());
-        let (Ok(plugin), Ok(mut filter)) = borrowed else {
+        Self::run(id, &stream, callback)
+    }
+
+    fn run<R>(
+        id: u32,
+        stream: &Stream<H>,
+        callback: impl FnOnce(&mut H, HttpHandle<'_, PluginOf<H>>) -> R,
+    ) -> Option<R> {
+        let _entry = Entry::new();
+        let (Ok(plugin), Ok(mut filter)) = (stream.plugin.context.try_borrow(), stream.filter.try_borrow_mut()) else {
             log::note(LogLevel::Warn, "context is busy", id);
             return None;
         };
