@@ -77,10 +77,10 @@ impl HttpFilter for HttpHeaders {
         if let Err(error) = response.add("x-sluicegate-example", "http_headers") {
             critical!("failed to set response constant header: {error}");
         }
-        if !header.is_empty() {
-            if let Err(error) = response.add(header, value) {
-                critical!("failed to set response headers: {error}");
-            }
+        if !header.is_empty()
+            && let Err(error) = response.add(header, value)
+        {
+            critical!("failed to set response headers: {error}");
         }
         match response.snapshot() {
             Ok(headers) => {

@@ -1,0 +1,85 @@
+//! Every example in a real Envoy, under each allocator: what a client sees, and what the proxy's log says.
+
+mod modules;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sluicegate_loadtest::{Allocator, Proxy};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs a test with each allocator, and with the one that the standard library brings.
+fn with_each_allocator(test: impl Fn(Option<Allocator>) -> Result<()>) -> Result<()> {
+    for allocator in Allocator::ALL.iter().copied().map(Some).chain([None]) {
+        test(allocator).with_context(|| format!("with the allocator {allocator:?}"))?;
+    }
+    Ok(())
+}
+
+/// The picked allocator is named at the plugin's start; without one nothing is.
+fn names_its_allocator(proxy: &Proxy, allocator: Option<Allocator>) -> Result<()> {
+    match allocator {
+        Some(allocator) => proxy.wait_for_log(&format!("sluicegate: allocator {allocator}"), PATIENCE),
+        None => {
+            assert!(!proxy.log().contains("sluicegate: allocator"), "no feature picked one");
+            Ok(())
+        }
+    }
+}
+
+#[test]
+fn helloworld() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("helloworld", allocator)?;
+        proxy.wait_for_log("OnPluginStart from Rust!", PATIENCE)?;
+        proxy.wait_for_log("It's ", PATIENCE)?;
+        proxy.wait_for_log(": random value: ", PATIENCE)?;
+        proxy.wait_for_log("OnTick called", PATIENCE)?;
+        names_its_allocator(&proxy, allocator)?;
+        let response = proxy.get(18000, "/")?;
+        assert_eq!((response.status, &*response.text()), (200, "example body\n"), "requests pass");
+        Ok(())
+    })
+}
+
+#[test]
+fn http_headers() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("http_headers", allocator)?;
+        names_its_allocator(&proxy, allocator)?;
+        proxy.wait_for_log("loading plugin config", PATIENCE)?;
+        proxy.wait_for_log("header from config: x-wasm-header = demo-wasm", PATIENCE)?;
+        let response = proxy.request("GET", 18000, "/uuid", &[("this-is-key", "this-is-value")], b"")?;
+        assert_eq!(response.status, 200);
+        assert_eq!(response.header("x-sluicegate-example"), Some("http_headers"));
+        assert_eq!(response.header("x-wasm-header"), Some("demo-wasm"));
+        for line in [
+            "request header --> this-is-key: this-is-value",
+            "request header --> test: best",
+            "request header --> :path: /uuid",
+            "adding header: x-wasm-header=demo-wasm",
+            "response header <-- :status: 200",
+            "response header <-- server: envoy",
+            "response header <-- x-sluicegate-example: http_headers",
+            "response header <-- x-wasm-header: demo-wasm",
+            "2 finished",
+        ] {
+            proxy.wait_for_log(line, PATIENCE)?;
+        }
+        Ok(())
+    })
+}
+
+/// A header that the client sends is replaced, repeats and all, and bytes that are not text pass.
+#[test]
+fn http_headers_keeps_what_it_does_not_set() -> Result<()> {
+    let proxy = Proxy::for_example("http_headers", Some(Allocator::Talc))?;
+    let headers = [("test", "first"), ("Test", "second"), ("x-repeated", "1"), ("x-repeated", "2")];
+    assert_eq!(proxy.request("GET", 18000, "/", &headers, b"")?.status, 200);
+    proxy.wait_for_log("2 finished", PATIENCE)?;
+    let log = proxy.log();
+    assert_eq!(log.matches("request header --> test: ").count(), 1, "{log}");
+    assert_eq!(log.matches("request header --> x-repeated: ").count(), 2, "{log}");
+    Ok(())
+}

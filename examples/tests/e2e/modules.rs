@@ -1,0 +1,108 @@
+//! The built modules: they import what they use, export what they implement, and start small.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use sluicegate_loadtest::{Allocator, guest};
+use wasmparser::{Parser, Payload, TypeRef};
+
+struct Shape {
+    imports: BTreeSet<String>,
+    exports: BTreeSet<String>,
+    pages: u64,
+    bytes: u64,
+}
+
+fn shape(package: &str, allocator: Option<Allocator>) -> Result<Shape> {
+    let path = guest::build(package, allocator)?;
+    let module = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    let mut shape = Shape { imports: BTreeSet::new(), exports: BTreeSet::new(), pages: 0, bytes: module.len() as u64 };
+    for payload in Parser::new(0).parse_all(&module) {
+        match payload? {
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    let import = import?;
+                    assert!(matches!(import.ty, TypeRef::Func(_)), "{import:?}");
+                    shape.imports.insert(format!("{}.{}", import.module, import.name));
+                }
+            }
+            Payload::ExportSection(exports) => {
+                for export in exports {
+                    shape.exports.insert(export?.name.to_owned());
+                }
+            }
+            Payload::MemorySection(memories) => {
+                for memory in memories {
+                    shape.pages += memory?.initial;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(shape)
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// What a module of any kind exports.
+const ALWAYS: [&str; 6] = [
+    "memory",
+    "_initialize",
+    "proxy_abi_version_0_2_1",
+    "proxy_on_memory_allocate",
+    "proxy_on_context_create",
+    "proxy_on_delete",
+];
+
+#[test]
+fn http_headers_imports_what_it_uses_and_exports_what_it_implements() -> Result<()> {
+    for allocator in Allocator::ALL.iter().copied().map(Some).chain([None]) {
+        let shape = shape("http_headers", allocator)?;
+        let callbacks = ["proxy_on_configure", "proxy_on_log", "proxy_on_request_headers", "proxy_on_response_headers"];
+        assert_eq!(shape.exports, &set(&ALWAYS) | &set(&callbacks));
+        // The WASI functions are the standard library's, for a panic that would be printed.
+        let imports = [
+            "env.proxy_add_header_map_value",
+            "env.proxy_get_buffer_bytes",
+            "env.proxy_get_header_map_pairs",
+            "env.proxy_get_log_level",
+            "env.proxy_log",
+            "env.proxy_replace_header_map_value",
+            "wasi_snapshot_preview1.environ_get",
+            "wasi_snapshot_preview1.environ_sizes_get",
+            "wasi_snapshot_preview1.fd_write",
+            "wasi_snapshot_preview1.proc_exit",
+        ];
+        assert_eq!(shape.imports, set(&imports));
+        assert!(shape.pages <= 3, "{} pages", shape.pages);
+        assert!(shape.bytes <= 80_000, "{} bytes", shape.bytes);
+    }
+    Ok(())
+}
+
+#[test]
+fn helloworld_exports_no_stream_callback() -> Result<()> {
+    let shape = shape("helloworld", Some(Allocator::Talc))?;
+    assert_eq!(shape.exports, &set(&ALWAYS) | &set(&["proxy_on_configure", "proxy_on_tick"]));
+    assert!(shape.pages <= 3, "{} pages", shape.pages);
+    Ok(())
+}
+
+/// A filter that cannot panic brings neither the panic machinery nor WASI along.
+#[test]
+fn a_filter_without_formatting_is_small_and_imports_no_wasi() -> Result<()> {
+    let shape = shape("guest-sluicegate", Some(Allocator::Talc))?;
+    let imports = [
+        "env.proxy_add_header_map_value",
+        "env.proxy_get_header_map_pairs",
+        "env.proxy_log",
+        "env.proxy_replace_header_map_value",
+        "env.proxy_send_local_response",
+    ];
+    assert_eq!(shape.imports, set(&imports));
+    assert!(shape.pages <= 2, "{} pages", shape.pages);
+    assert!(shape.bytes <= 25_000, "{} bytes", shape.bytes);
+    Ok(())
+}
