@@ -9,6 +9,7 @@
 //! | `types` | the ABI's numbers as types |
 //! | `call` | a safe function for each import that the crate uses |
 //! | `block` | who owns a block that the host asked for: [`HostBytes`] |
+//! | `pairs` | serialised pairs, checked once and walked unchecked |
 //! | `memory` | allocation that can fail without a trap |
 //! | `local` | state that belongs to one VM |
 //! | `native` | the twin of the imports for tests outside a proxy |
@@ -29,6 +30,7 @@ mod local;
 mod memory;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
+mod pairs;
 mod types;
 
 pub(crate) use block::Refused;
@@ -40,4 +42,5 @@ pub use imports::*;
 #[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
 pub use local::VmLocal;
 pub(crate) use memory::{Shared, try_slice};
+pub(crate) use pairs::{Pairs, PairsIter};
 pub use types::{BufferType, LogLevel, MapType, Status};

@@ -3,13 +3,8 @@
 use core::fmt;
 
 use crate::ByteStr;
-use crate::abi::{HostBytes, MapType};
+use crate::abi::{HostBytes, MapType, Pairs, PairsIter};
 use crate::error::{Error, Result};
-
-/// The bytes before the first length.
-const COUNT: usize = 4;
-/// The bytes of one pair of lengths.
-const LENGTHS: usize = 8;
 
 /// A header map as it was when it was fetched: the block that the host wrote, checked once and read in place.
 ///
@@ -24,35 +19,27 @@ const LENGTHS: usize = 8;
 ///
 /// # Cost
 ///
-/// None of the methods calls the host or allocates. [`get`](Self::get) walks the lengths: about ten instructions for each header before the one
-/// that it finds.
+/// None of the methods calls the host or allocates. [`get`](Self::get) walks the headers, comparing lengths before bytes, up to the one that it finds.
 pub struct HeaderMap {
-    block: HostBytes,
-    /// How many pairs, as checked by `decode`.
-    len: usize,
+    pairs: Pairs,
 }
 
 impl HeaderMap {
-    /// Takes a block of the host's, in its encoding: `u32` count, then the two `u32` lengths of each pair, then each name and value with a zero
-    /// byte after it. No bytes and a single zero byte are the empty map.
     pub(crate) fn decode(map: MapType, block: HostBytes) -> Result<Self> {
-        if block.is_empty() || *block == *b"\0" {
-            return Ok(Self { block: HostBytes::EMPTY, len: 0 });
-        }
-        let len = check(&block).map_err(|problem| Error::malformed(map, problem))?;
-        Ok(Self { block, len })
+        let pairs = Pairs::check(block).map_err(|problem| Error::malformed(map, problem))?;
+        Ok(Self { pairs })
     }
 
     /// How many headers there are, repeats counted.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.len
+        self.pairs.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// The first value of a name.
@@ -75,43 +62,10 @@ impl HeaderMap {
 
     /// All names and values, in order.
     #[must_use]
+    #[inline]
     pub fn iter(&self) -> Iter<'_> {
-        let body = COUNT.saturating_add(self.len.saturating_mul(LENGTHS));
-        let (head, body) = self.block.split_at_checked(body).unwrap_or_default();
-        Iter { lengths: head.get(COUNT..).unwrap_or_default(), body, left: self.len }
+        Iter(self.pairs.iter())
     }
-}
-
-/// Checks a block and gives the number of its pairs.
-fn check(block: &[u8]) -> Result<usize, &'static str> {
-    let (count, rest) = split_u32(block).ok_or("too short for a count")?;
-    let lengths = count.checked_mul(LENGTHS).ok_or("more pairs than memory holds")?;
-    let (mut lengths, body) = rest.split_at_checked(lengths).ok_or("too short for its lengths")?;
-    let mut size = 0_usize;
-    while let Some((name, value, rest)) = split_lengths(lengths) {
-        // Two sums cannot overflow unnoticed: each is checked.
-        let pair = name.checked_add(value).and_then(|pair| pair.checked_add(2));
-        size = pair.and_then(|pair| size.checked_add(pair)).ok_or("lengths that no memory holds")?;
-        lengths = rest;
-    }
-    if size > body.len() {
-        return Err("too short for its pairs");
-    }
-    if size < body.len() {
-        return Err("bytes after its pairs");
-    }
-    Ok(count)
-}
-
-fn split_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (number, rest) = bytes.split_first_chunk::<4>()?;
-    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
-}
-
-fn split_lengths(bytes: &[u8]) -> Option<(usize, usize, &[u8])> {
-    let (name, rest) = split_u32(bytes)?;
-    let (value, rest) = split_u32(rest)?;
-    Some((name, value, rest))
 }
 
 impl<'a> IntoIterator for &'a HeaderMap {
@@ -131,31 +85,19 @@ impl fmt::Debug for HeaderMap {
 
 /// The names and values of a [`HeaderMap`], in order.
 #[derive(Clone, Debug)]
-pub struct Iter<'a> {
-    /// The lengths of the pairs that are left.
-    lengths: &'a [u8],
-    /// The names and values that are left.
-    body: &'a [u8],
-    left: usize,
-}
+pub struct Iter<'a>(PairsIter<'a>);
 
 impl<'a> Iterator for Iter<'a> {
     type Item = (ByteStr<'a>, ByteStr<'a>);
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        // `decode` checked that the lengths add up, so no step fails before the last pair.
-        let (name_len, value_len, lengths) = split_lengths(self.lengths)?;
-        let (name, rest) = self.body.split_at_checked(name_len)?;
-        let (value, rest) = rest.get(1..)?.split_at_checked(value_len)?;
-        self.lengths = lengths;
-        self.body = rest.get(1..)?;
-        self.left = self.left.saturating_sub(1);
+        let (name, value) = self.0.next()?;
         Some((ByteStr::new(name), ByteStr::new(value)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.0.left(), Some(self.0.left()))
     }
 }
 

@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 pub(crate) struct Snapshots {
     map: MapType,
     first: Snapshot,
-    /// How many snapshots an edit has made stale.
+    /// How many snapshots there are.
+    fetched: Cell<usize>,
+    /// How many of them an edit has made stale: all, or all but the last.
     stale: Cell<usize>,
 }
 
@@ -24,7 +26,8 @@ struct Snapshot {
 
 impl Snapshots {
     pub(crate) const fn new(map: MapType) -> Self {
-        Self { map, first: Snapshot { map: OnceCell::new(), next: OnceCell::new() }, stale: Cell::new(0) }
+        let first = Snapshot { map: OnceCell::new(), next: OnceCell::new() };
+        Self { map, first, fetched: Cell::new(0), stale: Cell::new(0) }
     }
 
     pub(crate) const fn map(&self) -> MapType {
@@ -44,19 +47,13 @@ impl Snapshots {
             call::map(self.map).map_err(|refused| Error::refused("proxy_get_header_map_pairs", self.map, refused))?;
         // Not `get_or_init`: its check for a nested call brings the panic machinery along.
         let _ = snapshot.map.set(HeaderMap::decode(self.map, block)?);
+        self.fetched.set(self.stale.get() + 1);
         snapshot.map.get().ok_or(Error::malformed(self.map, "fetched while it was fetched"))
     }
 
     /// The map was edited: what was fetched is no longer what the host holds.
     pub(crate) fn invalidate(&self) {
-        let mut snapshot = &self.first;
-        let mut filled = 0;
-        while snapshot.map.get().is_some() {
-            filled += 1;
-            let Some([next, ..]) = snapshot.next.get().map(|next| &**next) else { break };
-            snapshot = next;
-        }
-        self.stale.set(filled);
+        self.stale.set(self.fetched.get());
     }
 }
 
