@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use sluicegate_loadtest::{children, load, serve};
 
@@ -24,7 +25,17 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.kind() == ErrorKind::InvalidValue || error.kind() == ErrorKind::ValueValidation => {
+            // What is wrong and what would be right, without the hint at `--help` that follows after an empty line.
+            let text = error.render().to_string();
+            eprintln!("{}", words(text.split("\n\n").next().unwrap_or(&text)));
+            return ExitCode::from(2);
+        }
+        Err(error) => error.exit(),
+    };
+    match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", one_line(&error));
@@ -43,5 +54,10 @@ fn run(cli: &Cli) -> Result<()> {
 
 /// The whole chain of causes, without line breaks.
 fn one_line(error: &anyhow::Error) -> String {
-    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
+    words(&format!("{error:#}"))
+}
+
+/// A text as one line.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
