@@ -1,15 +1,19 @@
-//! The three kinds of context, as traits: what a filter's author implements.
+//! The four kinds of context, as traits: what a filter's author implements.
 //!
 //! A proxy runs a module in one VM per worker thread. A VM holds one plugin context for each configuration of the plugin, and each plugin context
-//! one HTTP context for each stream that is open. The attributes [`vm_context`](crate::vm_context), [`plugin_context`](crate::plugin_context) and
-//! [`http_filter`](crate::http_filter) go on the implementations; they fill in what is left out and tell [`plugin!`](crate::plugin) which callbacks to
+//! one context for each HTTP stream or connection that is open. The attributes [`vm_context`](crate::vm_context),
+//! [`plugin_context`](crate::plugin_context), [`http_filter`](crate::http_filter) and [`tcp_filter`](crate::tcp_filter) go on the implementations; they fill in what is left out and tell [`plugin!`](crate::plugin) which callbacks to
 //! export, so that the proxy does not enter the VM for a callback that does nothing.
 //!
 //! The order in Envoy: plugin context created, VM start, configure; then for each stream created, headers, log, done, delete. A host may start a
 //! VM and throw it away again (Envoy does so once for each configuration), and may call `on_vm_start` once for each plugin.
 
+use crate::PeerType;
 use crate::error::Result;
-use crate::handle::{HttpHandle, PluginHandle, RequestHeaders, ResponseHeaders, VmHandle};
+use crate::handle::{
+    DownstreamData, HttpHandle, PluginHandle, RequestBody, RequestHeaders, RequestTrailers, ResponseBody,
+    ResponseHeaders, ResponseTrailers, TcpHandle, UpstreamData, VmHandle,
+};
 
 /// Whether a VM or plugin can work.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,6 +43,43 @@ pub enum Action {
 }
 
 impl Action {
+    /// The name that the specification and other SDKs have for [`StopIteration`](Self::StopIteration).
+    #[allow(non_upper_case_globals, reason = "it stands beside the variants")]
+    pub const Pause: Self = Self::StopIteration;
+}
+
+/// What the proxy does with a body after a body callback.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u32)]
+#[non_exhaustive]
+pub enum DataAction {
+    /// Let it go on, and what was held back before it.
+    Continue = 0,
+    /// Hold it back; a body over the buffer's limit is answered with 413, or 500 for a response.
+    StopIterationAndBuffer = 1,
+    /// Hold it back; a body over the buffer's limit makes the sender wait.
+    StopIterationAndWatermark = 2,
+    /// Neither hold it back nor let it go on: this part is dropped.
+    StopIterationNoBuffer = 3,
+}
+
+impl DataAction {
+    /// The name that the specification and other SDKs have for [`StopIterationAndBuffer`](Self::StopIterationAndBuffer).
+    #[allow(non_upper_case_globals, reason = "it stands beside the variants")]
+    pub const Pause: Self = Self::StopIterationAndBuffer;
+}
+
+/// What the proxy does after a callback for trailers, or for a connection and its data.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u32)]
+pub enum Flow {
+    /// Go on to the next filter.
+    Continue = 0,
+    /// Hold it here. Data of a connection is held back with it.
+    StopIteration = 1,
+}
+
+impl Flow {
     /// The name that the specification and other SDKs have for [`StopIteration`](Self::StopIteration).
     #[allow(non_upper_case_globals, reason = "it stands beside the variants")]
     pub const Pause: Self = Self::StopIteration;
@@ -134,6 +175,17 @@ pub trait HttpFilter: Sized + 'static {
     /// What happens to the stream when a callback answers an error. Closed unless the filter says otherwise.
     const ON_ERROR: FailurePolicy = FailurePolicy::Closed;
 
+    /// Whether the SDK keeps contexts of this kind at all.
+    #[doc(hidden)]
+    const TRACKED: bool = true;
+
+    /// Whether a stream of this plugin is an HTTP stream. Hosts do not say: a module with both kinds of filter decides by its configuration. What is not
+    /// accepted here is offered to the [`TcpFilter`]; what neither accepts has no context, and [`ON_ERROR`](Self::ON_ERROR) decides about it.
+    fn accepts(plugin: &Self::Plugin, id: u32) -> bool {
+        let _ = (plugin, id);
+        true
+    }
+
     /// Makes the context. Filled in with [`Default`] if left out.
     #[doc(alias = "NewHttpContext")]
     fn create(plugin: &Self::Plugin, id: u32) -> Self;
@@ -150,6 +202,35 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Action::Continue)
     }
 
+    /// A part of the request's body is here, or all of it that was held back so far.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream.
+    #[doc(alias = "OnHttpRequestBody")]
+    #[doc(alias = "on_http_request_body")]
+    fn on_request_body(&mut self, body: &mut RequestBody<'_, Self::Plugin>) -> Result<DataAction> {
+        let _ = body;
+        Ok(DataAction::Continue)
+    }
+
+    /// The request's trailers are here.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream.
+    #[doc(alias = "OnHttpRequestTrailers")]
+    #[doc(alias = "on_http_request_trailers")]
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Self::Plugin>) -> Result<Flow> {
+        let _ = trailers;
+        Ok(Flow::Continue)
+    }
+
+    /// An HTTP/2 METADATA frame of the request with this many elements, which cannot be read, is here.
+    fn on_request_metadata(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>, elements: u32) {
+        let _ = (stream, elements);
+    }
+
     /// The response's headers are here.
     ///
     /// # Errors
@@ -160,6 +241,35 @@ pub trait HttpFilter: Sized + 'static {
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Self::Plugin>) -> Result<Action> {
         let _ = response;
         Ok(Action::Continue)
+    }
+
+    /// A part of the response's body is here, or all of it that was held back so far.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream.
+    #[doc(alias = "OnHttpResponseBody")]
+    #[doc(alias = "on_http_response_body")]
+    fn on_response_body(&mut self, body: &mut ResponseBody<'_, Self::Plugin>) -> Result<DataAction> {
+        let _ = body;
+        Ok(DataAction::Continue)
+    }
+
+    /// The response's trailers are here.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream.
+    #[doc(alias = "OnHttpResponseTrailers")]
+    #[doc(alias = "on_http_response_trailers")]
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Self::Plugin>) -> Result<Flow> {
+        let _ = trailers;
+        Ok(Flow::Continue)
+    }
+
+    /// An HTTP/2 METADATA frame of the response with this many elements, which cannot be read, is here.
+    fn on_response_metadata(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>, elements: u32) {
+        let _ = (stream, elements);
     }
 
     /// The stream is complete and goes to the access log. All of its headers can be read.
@@ -178,5 +288,91 @@ pub trait HttpFilter: Sized + 'static {
     /// The last callback; the context is dropped after it.
     fn on_delete(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>) {
         let _ = stream;
+    }
+}
+
+/// A connection, for a network filter.
+#[doc(alias = "TcpContext")]
+#[doc(alias = "StreamContext")]
+pub trait TcpFilter: Sized + 'static {
+    /// The plugin's context. Filled in with `()` if left out.
+    type Plugin: PluginContext;
+
+    /// What happens to the connection when a callback answers an error: with [`FailurePolicy::Closed`] it is closed.
+    const ON_ERROR: FailurePolicy = FailurePolicy::Closed;
+
+    /// Whether the SDK keeps contexts of this kind at all.
+    #[doc(hidden)]
+    const TRACKED: bool = true;
+
+    /// Whether a stream of this plugin is a connection: as [`HttpFilter::accepts`].
+    fn accepts(plugin: &Self::Plugin, id: u32) -> bool {
+        let _ = (plugin, id);
+        true
+    }
+
+    /// Makes the context. Filled in with [`Default`] if left out.
+    #[doc(alias = "NewTcpContext")]
+    fn create(plugin: &Self::Plugin, id: u32) -> Self;
+
+    /// A client has connected.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the connection.
+    #[doc(alias = "OnNewConnection")]
+    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>) -> Result<Flow> {
+        let _ = connection;
+        Ok(Flow::Continue)
+    }
+
+    /// Data from the client is here. A last call without data is usual.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the connection.
+    #[doc(alias = "OnDownstreamData")]
+    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Self::Plugin>) -> Result<Flow> {
+        let _ = data;
+        Ok(Flow::Continue)
+    }
+
+    /// Data from the upstream is here. A last call without data is usual.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the connection.
+    #[doc(alias = "OnUpstreamData")]
+    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Self::Plugin>) -> Result<Flow> {
+        let _ = data;
+        Ok(Flow::Continue)
+    }
+
+    /// The connection to the client is closed.
+    #[doc(alias = "OnDownstreamClose")]
+    fn on_downstream_close(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>, peer: PeerType) {
+        let _ = (connection, peer);
+    }
+
+    /// The connection to the upstream is closed.
+    #[doc(alias = "OnUpstreamClose")]
+    fn on_upstream_close(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>, peer: PeerType) {
+        let _ = (connection, peer);
+    }
+
+    /// The connection goes to the access log. Envoy calls it after [`on_done`](Self::on_done) here, and before it for HTTP.
+    #[doc(alias = "OnStreamDone")]
+    fn on_log(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>) {
+        let _ = connection;
+    }
+
+    /// The connection is over.
+    fn on_done(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>) {
+        let _ = connection;
+    }
+
+    /// The last callback; the context is dropped after it.
+    fn on_delete(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>) {
+        let _ = connection;
     }
 }

@@ -70,14 +70,20 @@ pub mod prelude;
 mod reply;
 pub mod time;
 
-pub use abi::{HostBytes, LogLevel, Status};
+pub use abi::{HostBytes, LogLevel, PeerType, Status};
 pub use bytes::{ByteStr, ToValue};
-pub use context::{Action, FailurePolicy, HttpFilter, PluginContext, StartStatus, VmContext};
+pub use context::{
+    Action, DataAction, FailurePolicy, Flow, HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext,
+};
 pub use error::{Error, Result};
-pub use handle::{Headers, HttpHandle, PluginHandle, Request, RequestHeaders, Response, ResponseHeaders, VmHandle};
+pub use handle::{
+    Body, BodyCursor, ConnectionData, Downstream, DownstreamData, Head, Headers, HttpHandle, PluginHandle, Request,
+    RequestBody, RequestHeaders, RequestTrailers, Response, ResponseBody, ResponseHeaders, ResponseTrailers, Tail,
+    TcpHandle, Upstream, UpstreamData, VmHandle,
+};
 pub use headers::{HeaderMap, Iter, Values};
 pub use reply::LocalResponse;
-pub use sluicegate_macros::{__plugin, http_filter, plugin, plugin_context, vm_context};
+pub use sluicegate_macros::{__plugin, http_filter, plugin, plugin_context, tcp_filter, vm_context};
 
 #[doc(hidden)]
 pub use sluicegate_alloc as __alloc;

@@ -133,6 +133,19 @@ impl Guest {
                 let grpc_status = args.u32().cast_signed();
                 state.reply(LocalReply { status, details, body, headers: Map::decode(&headers), grpc_status })?;
             }
+            Import::proxy_set_buffer_bytes => {
+                let (buffer, start, size) = (args.u32(), args.size(), args.size());
+                state.set_buffer(buffer, start, size, &args.bytes())?;
+            }
+            Import::proxy_continue_stream => state.resume(args.u32())?,
+            Import::proxy_close_stream => state.close(args.u32())?,
+            Import::proxy_set_effective_context => {
+                let context = args.u32();
+                if context != crate::host::PLUGIN && !state.streams.contains_key(&context) {
+                    return Err(Status::BadArgument);
+                }
+                state.effective = context;
+            }
             Import::proxy_done => state.done = true,
             _ => return Err(Status::Unimplemented),
         }

@@ -10,6 +10,7 @@ use sluicegate::abi::{Exports, Import, LogLevel, Status};
 use crate::abi::Guest;
 use crate::state::{LogLine, State};
 use crate::stream::HttpStream;
+use crate::tcp::TcpConnection;
 
 /// The number of the plugin's context.
 pub(crate) const PLUGIN: u32 = 1;
@@ -118,11 +119,20 @@ impl Running {
         (period != 0).then(|| Duration::from_millis(period.into()))
     }
 
-    /// Opens a stream.
+    /// Opens an HTTP stream.
     pub fn http_stream(&self) -> HttpStream<'_> {
+        HttpStream::open(self, self.new_context())
+    }
+
+    /// Opens a connection: the filter's answer to it is [`TcpConnection::opened`].
+    pub fn tcp_connection(&self) -> TcpConnection<'_> {
+        TcpConnection::open(self, self.new_context())
+    }
+
+    fn new_context(&self) -> u32 {
         let id = self.next_context.get();
         self.next_context.set(id + 1);
-        HttpStream::open(self, id)
+        id
     }
 
     /// Ends the plugin: `on_done`, then `on_delete` if it is done. Whether it is.
@@ -185,9 +195,9 @@ impl Running {
 
     /// Runs a callback of a context.
     pub(crate) fn enter<R>(&self, context: u32, callback: impl FnOnce() -> R) -> R {
-        let before = std::mem::replace(&mut self.state().current, context);
+        let before = std::mem::replace(&mut self.state().effective, context);
         let result = callback();
-        self.state().current = before;
+        self.state().effective = before;
         result
     }
 }

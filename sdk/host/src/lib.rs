@@ -34,17 +34,19 @@
 //!
 //! # What it simulates
 //!
-//! Logs and their level, the clock, ticks, configurations, request and response headers with Envoy's semantics (names in lower case, a replaced header
-//! moves to the end, all repeats are removed), local responses, and the order of a stream's callbacks. Every other host function answers
-//! `Unimplemented`, as a poor host would. [`Running::fail`] makes a function answer with any status.
+//! Logs and their level, the clock, ticks, configurations; headers and trailers with Envoy's semantics (names in lower case, a replaced header
+//! moves to the end, all repeats are removed); bodies and TCP data that are held back and go on; local responses, resuming and closing; and the order of the
+//! callbacks. Every other host function answers `Unimplemented`, as a poor host would. [`Running::fail`] makes a function answer with any status.
 
 mod abi;
 mod host;
 mod map;
 mod state;
 mod stream;
+mod tcp;
 
 pub use host::{Host, Running};
 pub use map::Map;
 pub use state::{LocalReply, LogLine};
 pub use stream::HttpStream;
+pub use tcp::TcpConnection;

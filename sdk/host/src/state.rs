@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status};
+use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status, StreamType};
 
 use crate::Map;
 
@@ -30,11 +30,47 @@ pub struct LocalReply {
     pub grpc_status: i32,
 }
 
-/// One stream.
+/// One stream or connection.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     pub(crate) maps: BTreeMap<u32, Map>,
+    /// The bodies, or the data of both directions, by the number of their buffer.
+    pub(crate) bodies: BTreeMap<u32, Body>,
     pub(crate) reply: Option<LocalReply>,
+    /// The directions that the filter resumed, by number, in order.
+    pub(crate) resumed: Vec<u32>,
+    /// The directions that the filter closed, by number, in order.
+    pub(crate) closed: Vec<u32>,
+}
+
+/// A body, or the data of one direction.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    /// What the filter sees: what it holds back, and the newest part.
+    pub(crate) held: Vec<u8>,
+    /// What went on.
+    pub(crate) sent: Vec<u8>,
+}
+
+impl Body {
+    /// Lets everything go on.
+    pub(crate) fn release(&mut self) {
+        self.sent.append(&mut self.held);
+    }
+
+    /// Envoy's `proxy_set_buffer_bytes`: from the start it replaces, past the end it appends, and in the middle it refuses.
+    fn set(&mut self, start: usize, size: usize, bytes: &[u8]) -> Result<(), Status> {
+        if start == 0 {
+            let size = size.min(self.held.len());
+            self.held.splice(..size, bytes.iter().copied());
+            Ok(())
+        } else if start >= self.held.len() {
+            self.held.extend(bytes);
+            Ok(())
+        } else {
+            Err(Status::BadArgument)
+        }
+    }
 }
 
 /// The proxy's side of everything. Each function answers `Err` with the status that the guest gets.
@@ -50,8 +86,8 @@ pub(crate) struct State {
     pub(crate) plugin_configuration: Vec<u8>,
     pub(crate) configuring: bool,
     pub(crate) streams: BTreeMap<u32, Stream>,
-    /// The context whose callback runs.
-    pub(crate) current: u32,
+    /// The context that host calls act on: the one whose callback runs, or the one that the guest asked for since.
+    pub(crate) effective: u32,
     pub(crate) done: bool,
     /// How often each function was called.
     pub(crate) calls: HashMap<Import, usize>,
@@ -70,7 +106,7 @@ impl Default for State {
             plugin_configuration: Vec::new(),
             configuring: false,
             streams: BTreeMap::new(),
-            current: 0,
+            effective: 0,
             done: false,
             calls: HashMap::new(),
             failures: HashMap::new(),
@@ -92,16 +128,47 @@ impl State {
             buffer if buffer == BufferType::PluginConfiguration as u32 && self.configuring => {
                 &self.plugin_configuration
             }
-            _ => return Err(Status::NotFound),
+            _ => &self.stream()?.bodies.get(&buffer).ok_or(Status::NotFound)?.held,
         };
         let end = start.checked_add(max_size).ok_or(Status::BadArgument)?.min(bytes.len());
         Ok(bytes.get(start..end).unwrap_or_default().to_vec())
     }
 
-    /// A map of the current stream.
+    fn stream(&self) -> Result<&Stream, Status> {
+        self.streams.get(&self.effective).ok_or(Status::BadArgument)
+    }
+
+    fn stream_mut(&mut self) -> Result<&mut Stream, Status> {
+        self.streams.get_mut(&self.effective).ok_or(Status::BadArgument)
+    }
+
+    pub(crate) fn set_buffer(&mut self, buffer: u32, start: usize, size: usize, bytes: &[u8]) -> Result<(), Status> {
+        let body = self.stream_mut()?.bodies.get_mut(&buffer).ok_or(Status::NotFound)?;
+        body.set(start, size, bytes)
+    }
+
+    /// Lets go on what was held back. Envoy cannot resume the upstream's side of a connection.
+    pub(crate) fn resume(&mut self, direction: u32) -> Result<(), Status> {
+        if direction == StreamType::Upstream as u32 {
+            return Err(Status::Unimplemented);
+        }
+        let stream = self.stream_mut()?;
+        stream.resumed.push(direction);
+        // The buffers of a direction have the direction's number.
+        if let Some(body) = stream.bodies.get_mut(&direction) {
+            body.release();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn close(&mut self, direction: u32) -> Result<(), Status> {
+        self.stream_mut()?.closed.push(direction);
+        Ok(())
+    }
+
+    /// A map of the effective stream.
     pub(crate) fn map(&mut self, map: u32) -> Result<&mut Map, Status> {
-        let stream = self.streams.get_mut(&self.current);
-        stream.and_then(|stream| stream.maps.get_mut(&map)).ok_or(Status::BadArgument)
+        self.stream_mut()?.maps.get_mut(&map).ok_or(Status::BadArgument)
     }
 
     /// All pairs of a map: none, without an error, where there is no map. That is Envoy's way.
@@ -110,8 +177,7 @@ impl State {
     }
 
     pub(crate) fn reply(&mut self, reply: LocalReply) -> Result<(), Status> {
-        let stream = self.streams.get_mut(&self.current).ok_or(Status::BadArgument)?;
-        stream.reply.get_or_insert(reply);
+        self.stream_mut()?.reply.get_or_insert(reply);
         Ok(())
     }
 

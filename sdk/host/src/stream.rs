@@ -1,6 +1,6 @@
 //! An HTTP stream, driven callback by callback.
 
-use sluicegate::abi::MapType;
+use sluicegate::abi::{BufferType, MapType, StreamType};
 
 use crate::host::{PLUGIN, Running};
 use crate::map::Map;
@@ -51,6 +51,88 @@ impl<'host> HttpStream<'host> {
             _ => self.host.module.proxy_on_response_headers,
         };
         callback.map_or(0, |callback| self.host.enter(self.id, || callback(self.id, count, end_of_stream.into())))
+    }
+
+    /// Sends a part of the request's body; the filter's action. While the filter holds the body back, it sees all of it again.
+    pub fn request_body(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
+        let callback = self.host.module.proxy_on_request_body;
+        send(self.host, self.id, BufferType::HttpRequestBody, part.as_ref(), end_of_stream, callback)
+    }
+
+    /// Sends a part of the response's body; likewise.
+    pub fn response_body(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
+        let callback = self.host.module.proxy_on_response_body;
+        send(self.host, self.id, BufferType::HttpResponseBody, part.as_ref(), end_of_stream, callback)
+    }
+
+    /// What the upstream got of the request's body.
+    #[must_use]
+    pub fn sent_request_body(&self) -> Vec<u8> {
+        sent(self.host, self.id, BufferType::HttpRequestBody)
+    }
+
+    /// What the client got of the response's body.
+    #[must_use]
+    pub fn sent_response_body(&self) -> Vec<u8> {
+        sent(self.host, self.id, BufferType::HttpResponseBody)
+    }
+
+    /// Sends the request's trailers; the filter's action.
+    pub fn request_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, trailers: &[(N, V)]) -> u32 {
+        self.trailers(MapType::HttpRequestTrailers, trailers, self.host.module.proxy_on_request_trailers)
+    }
+
+    /// Sends the response's trailers; the filter's action.
+    pub fn response_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, trailers: &[(N, V)]) -> u32 {
+        self.trailers(MapType::HttpResponseTrailers, trailers, self.host.module.proxy_on_response_trailers)
+    }
+
+    fn trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        map: MapType,
+        trailers: &[(N, V)],
+        callback: Option<fn(u32, u32) -> u32>,
+    ) -> u32 {
+        let trailers = Map::new(trailers);
+        let count = u32::try_from(trailers.len()).expect("fewer trailers than 4 billion");
+        if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
+            stream.maps.insert(map as u32, trailers);
+        }
+        callback.map_or(0, |callback| self.host.enter(self.id, || callback(self.id, count)))
+    }
+
+    /// Whether the filter let the request go on after it had held it back.
+    #[must_use]
+    pub fn request_resumed(&self) -> bool {
+        self.did(|stream| stream.resumed.contains(&(StreamType::HttpRequest as u32)))
+    }
+
+    /// Whether the filter let the response go on after it had held it back.
+    #[must_use]
+    pub fn response_resumed(&self) -> bool {
+        self.did(|stream| stream.resumed.contains(&(StreamType::HttpResponse as u32)))
+    }
+
+    /// Whether the filter reset the stream.
+    #[must_use]
+    pub fn was_reset(&self) -> bool {
+        self.did(|stream| !stream.closed.is_empty())
+    }
+
+    fn did(&self, what: impl FnOnce(&Stream) -> bool) -> bool {
+        self.host.state().streams.get(&self.id).is_some_and(what)
+    }
+
+    /// The request's trailers as the upstream would see them.
+    #[must_use]
+    pub fn request_trailer_map(&self) -> Map {
+        self.host.state().stream_map(self.id, MapType::HttpRequestTrailers).cloned().unwrap_or_default()
+    }
+
+    /// The response's trailers as the client would see them.
+    #[must_use]
+    pub fn response_trailer_map(&self) -> Map {
+        self.host.state().stream_map(self.id, MapType::HttpResponseTrailers).cloned().unwrap_or_default()
     }
 
     /// The first value of a request header, as the upstream would see it.
@@ -105,4 +187,42 @@ impl<'host> HttpStream<'host> {
         });
         self.host.state().streams.remove(&id);
     }
+}
+
+/// A callback for a part of a body.
+pub(crate) type DataCallback = fn(u32, usize, u32) -> u32;
+
+/// Sends a part of a body, or of a connection's data: what the filter answers decides whether it goes on, waits, or is dropped.
+pub(crate) fn send(
+    host: &Running,
+    id: u32,
+    buffer: BufferType,
+    part: &[u8],
+    end_of_stream: bool,
+    callback: Option<DataCallback>,
+) -> u32 {
+    let buffer = buffer as u32;
+    let held = |host: &Running| {
+        let mut state = host.state();
+        let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
+        body.held.extend(part);
+        body.held.len()
+    };
+    let size = held(host);
+    let action = callback.map_or(0, |callback| host.enter(id, || callback(id, size, end_of_stream.into())));
+    if let Some(body) = host.state().streams.get_mut(&id).and_then(|stream| stream.bodies.get_mut(&buffer)) {
+        match action {
+            0 => body.release(),
+            3 => body.held.clear(),
+            _ => {}
+        }
+    }
+    action
+}
+
+/// What went on of a body, or of a connection's data.
+pub(crate) fn sent(host: &Running, id: u32, buffer: BufferType) -> Vec<u8> {
+    let state = host.state();
+    let body = state.streams.get(&id).and_then(|stream| stream.bodies.get(&(buffer as u32)));
+    body.map(|body| body.sent.clone()).unwrap_or_default()
 }

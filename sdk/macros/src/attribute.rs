@@ -21,7 +21,34 @@ pub(crate) const PLUGIN: Kind =
 
 pub(crate) const HTTP: Kind = Kind {
     name: "HttpFilter",
-    callbacks: &["on_request_headers", "on_response_headers", "on_log", "on_done", "on_delete"],
+    callbacks: &[
+        "on_request_headers",
+        "on_request_body",
+        "on_request_trailers",
+        "on_request_metadata",
+        "on_response_headers",
+        "on_response_body",
+        "on_response_trailers",
+        "on_response_metadata",
+        "on_log",
+        "on_done",
+        "on_delete",
+    ],
+    parent: Some("Plugin"),
+};
+
+pub(crate) const TCP: Kind = Kind {
+    name: "TcpFilter",
+    callbacks: &[
+        "on_new_connection",
+        "on_downstream_data",
+        "on_upstream_data",
+        "on_downstream_close",
+        "on_upstream_close",
+        "on_log",
+        "on_done",
+        "on_delete",
+    ],
     parent: Some("Plugin"),
 };
 

@@ -28,12 +28,20 @@ pub fn http_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&attribute::HTTP, arguments.into(), item.into()).into()
 }
 
+/// Marks the implementation of `TcpFilter`: notes which callbacks it has, and fills in `type Plugin = ()` and `create` with [`Default`] if they are
+/// left out.
+#[proc_macro_attribute]
+pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::expand(&attribute::TCP, arguments.into(), item.into()).into()
+}
+
 /// Makes a crate a module: once, in the crate that is the `cdylib`.
 ///
 /// ```text
 /// sluicegate::plugin!(http: Filter);
 /// sluicegate::plugin!(plugin: Root);
 /// sluicegate::plugin!(vm: Vm, plugin: Root, http: Filter);
+/// sluicegate::plugin!(plugin: Root, http: Filter, tcp: NetworkFilter);
 /// ```
 ///
 /// Each named type has its attribute, and is named as it can be reached from here; a context that is not named is `()`. The macro exports the callbacks that

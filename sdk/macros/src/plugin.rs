@@ -19,7 +19,18 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_done", "proxy_on_done"),
     ("on_log", "proxy_on_log"),
     ("on_request_headers", "proxy_on_request_headers"),
+    ("on_request_body", "proxy_on_request_body"),
+    ("on_request_trailers", "proxy_on_request_trailers"),
+    ("on_request_metadata", "proxy_on_request_metadata"),
     ("on_response_headers", "proxy_on_response_headers"),
+    ("on_response_body", "proxy_on_response_body"),
+    ("on_response_trailers", "proxy_on_response_trailers"),
+    ("on_response_metadata", "proxy_on_response_metadata"),
+    ("on_new_connection", "proxy_on_new_connection"),
+    ("on_downstream_data", "proxy_on_downstream_data"),
+    ("on_upstream_data", "proxy_on_upstream_data"),
+    ("on_downstream_close", "proxy_on_downstream_connection_close"),
+    ("on_upstream_close", "proxy_on_upstream_connection_close"),
 ];
 
 /// What every module exports: without them contexts would neither come nor go.
@@ -34,8 +45,8 @@ struct Named {
 impl Parse for Named {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let kind: Ident = input.parse()?;
-        if !["vm", "plugin", "http"].contains(&kind.to_string().as_str()) {
-            return Err(Error::new_spanned(kind, "expected `vm: Type`, `plugin: Type` or `http: Type`"));
+        if !["vm", "plugin", "http", "tcp"].contains(&kind.to_string().as_str()) {
+            return Err(Error::new_spanned(kind, "expected `vm: Type`, `plugin: Type`, `http: Type` or `tcp: Type`"));
         }
         input.parse::<Token![:]>()?;
         match input.parse()? {
@@ -71,7 +82,7 @@ pub(crate) fn begin(input: TokenStream) -> TokenStream {
             }
         }
         if kinds.is_empty() || (kinds.len() == 1 && kinds.contains("vm")) {
-            return Err(input.error("expected `http: Type`, `plugin: Type`, or both"));
+            return Err(input.error("expected at least one of `http: Type`, `tcp: Type` and `plugin: Type`"));
         }
         Ok(named.into_iter().collect())
     };
@@ -130,19 +141,30 @@ pub(crate) fn step(input: TokenStream) -> TokenStream {
 /// The module.
 fn write(state: &State) -> TokenStream {
     let find = |kind: &str| state.named.iter().find(|named| named.kind == kind).map(|named| &named.ty);
-    let (dispatcher, new) = match (find("http"), find("plugin")) {
-        (Some(http), _) => (quote!(#http), quote!(with_http)),
-        (None, plugin) => (quote!(::sluicegate::dispatch::NoHttp<#plugin>), quote!(without_http)),
+    let (http, tcp, plugin) = (find("http"), find("tcp"), find("plugin"));
+    // The plugin's type is what a named filter says; the checks below compare it with the one that is named.
+    let plugin_type = match (http, tcp) {
+        (Some(http), _) => quote!(<#http as ::sluicegate::HttpFilter>::Plugin),
+        (None, Some(tcp)) => quote!(<#tcp as ::sluicegate::TcpFilter>::Plugin),
+        (None, None) => quote!(#plugin),
     };
+    let http_type = http.map_or_else(|| quote!(::sluicegate::dispatch::NoStreams<#plugin_type>), |http| quote!(#http));
+    let tcp_type = tcp.map_or_else(|| quote!(::sluicegate::dispatch::NoStreams<#plugin_type>), |tcp| quote!(#tcp));
+    let dispatcher = quote!(::sluicegate::dispatch::Dispatcher<#http_type, #tcp_type>);
     // The named contexts belong together. No name is introduced beside them: it would shadow the user's.
-    let plugin_check = find("plugin").zip(find("http")).map(|(plugin, http)| {
+    let http_check = plugin.zip(http).map(|(plugin, http)| {
         quote! {
             const _: fn(&#plugin, u32) -> #http = <#http as ::sluicegate::HttpFilter>::create;
         }
     });
+    let tcp_check = plugin.zip(tcp).map(|(plugin, tcp)| {
+        quote! {
+            const _: fn(&#plugin, u32) -> #tcp = <#tcp as ::sluicegate::TcpFilter>::create;
+        }
+    });
     let vm_check = find("vm").map(|vm| {
         quote! {
-            const _: fn(&#vm, u32) -> <#dispatcher as ::sluicegate::HttpFilter>::Plugin = ::sluicegate::PluginContext::create;
+            const _: fn(&#vm, u32) -> #plugin_type = <#plugin_type as ::sluicegate::PluginContext>::create;
         }
     });
     let exported: BTreeSet<&str> = EXPORTS
@@ -155,7 +177,8 @@ fn write(state: &State) -> TokenStream {
     quote! {
         #[allow(unsafe_code, reason = "exports have fixed names, which is unsafe to choose; the macro chooses the ABI's")]
         const _: () = {
-            #plugin_check
+            #http_check
+            #tcp_check
             #vm_check
 
             #[cfg(target_family = "wasm")]
@@ -169,7 +192,7 @@ fn write(state: &State) -> TokenStream {
         };
 
         ::sluicegate::__vm_local! {
-            static __SLUICEGATE: ::sluicegate::dispatch::Dispatcher<#dispatcher> = ::sluicegate::dispatch::Dispatcher::#new();
+            static __SLUICEGATE: #dispatcher = ::sluicegate::dispatch::Dispatcher::new();
         }
 
         /// The module for a test host in the same process.

@@ -1,7 +1,7 @@
 //! A safe function for each import that the crate uses: slices in, owned blocks and numbers out.
 
 use super::block::{Claim, HostBytes, Refused};
-use super::{BufferType, LogLevel, MapType, Status, imports};
+use super::{BufferType, LogLevel, MapType, Status, StreamType, imports};
 
 /// The answer of a host call that gives nothing back.
 type Answer = Result<(), Status>;
@@ -48,6 +48,12 @@ pub(crate) fn buffer(buffer: BufferType, start: usize, max_size: usize) -> Resul
     // SAFETY: both places are valid for writes.
     let status = unsafe { imports::proxy_get_buffer_bytes(buffer as u32, start, max_size, value, size) };
     claim.finish(status)
+}
+
+/// `proxy_set_buffer_bytes`
+pub(crate) fn set_buffer(buffer: BufferType, start: usize, size: usize, value: &[u8]) -> Answer {
+    // SAFETY: the slice is valid for reads of its length.
+    answer(unsafe { imports::proxy_set_buffer_bytes(buffer as u32, start, size, value.as_ptr(), value.len()) })
 }
 
 /// `proxy_get_header_map_pairs`
@@ -115,6 +121,24 @@ pub(crate) fn send_local_response(
             grpc_status,
         )
     })
+}
+
+/// `proxy_continue_stream`
+pub(crate) fn continue_stream(stream: StreamType) -> Answer {
+    // SAFETY: no pointers.
+    answer(unsafe { imports::proxy_continue_stream(stream as u32) })
+}
+
+/// `proxy_close_stream`
+pub(crate) fn close_stream(stream: StreamType) -> Answer {
+    // SAFETY: no pointers.
+    answer(unsafe { imports::proxy_close_stream(stream as u32) })
+}
+
+/// `proxy_set_effective_context`
+pub(crate) fn set_effective_context(context: u32) -> Answer {
+    // SAFETY: no pointers.
+    answer(unsafe { imports::proxy_set_effective_context(context) })
 }
 
 /// `proxy_done`

@@ -215,6 +215,42 @@ impl BufferType {
     }
 }
 
+/// A direction of a stream that can be resumed or closed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(u32)]
+pub enum StreamType {
+    /// 0
+    HttpRequest = 0,
+    /// 1
+    HttpResponse = 1,
+    /// 2
+    Downstream = 2,
+    /// 3; Envoy cannot resume it.
+    Upstream = 3,
+}
+
+/// Who closed a connection.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum PeerType {
+    /// 0, and every number that the specification does not have: the host does not say.
+    Unknown,
+    /// 1: the proxy.
+    Local,
+    /// 2: the other side.
+    Remote,
+}
+
+impl From<u32> for PeerType {
+    fn from(peer: u32) -> Self {
+        match peer {
+            1 => Self::Local,
+            2 => Self::Remote,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

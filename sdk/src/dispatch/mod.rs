@@ -7,18 +7,18 @@
 //!   answered like one for an unknown context.
 //! - An unknown number, a number that is taken, a callback in a wrong order: a line in the log, and the failure policy where a stream waits for an answer.
 
+mod http;
 mod table;
+mod tcp;
 
 use core::cell::RefCell;
 use core::marker::PhantomData;
 
-use crate::abi::{Entry, LogLevel, MapType, Shared};
-use crate::context::{Action, FailurePolicy, HttpFilter, PluginContext, StartStatus, VmContext};
+use crate::abi::{Entry, LogLevel, Shared};
+use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
 use crate::error::Result;
-use crate::handle::{Headers, HttpHandle, PluginHandle, VmHandle};
-use crate::headers::Snapshots;
+use crate::handle::{PluginHandle, VmHandle};
 use crate::log;
-use crate::reply::LocalResponse;
 use table::Table;
 
 /// The plugin of a filter.
@@ -29,12 +29,22 @@ type VmOf<H> = <PluginOf<H> as PluginContext>::Vm;
 /// How many streams pass before the proxy's log level is asked for again; a power of two.
 const LEVEL_PERIOD: u32 = 64;
 
-/// Stands for the filter of a plugin that has none: its streams are not tracked.
+/// Stands for the filter that a module does not have: nothing is tracked for it.
 #[derive(Debug)]
-pub struct NoHttp<P>(PhantomData<P>);
+pub struct NoStreams<P>(PhantomData<P>);
 
-impl<P: PluginContext> HttpFilter for NoHttp<P> {
+impl<P: PluginContext> HttpFilter for NoStreams<P> {
     type Plugin = P;
+    const TRACKED: bool = false;
+
+    fn create(_: &P, _: u32) -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<P: PluginContext> TcpFilter for NoStreams<P> {
+    type Plugin = P;
+    const TRACKED: bool = false;
 
     fn create(_: &P, _: u32) -> Self {
         Self(PhantomData)
@@ -42,12 +52,11 @@ impl<P: PluginContext> HttpFilter for NoHttp<P> {
 }
 
 /// All contexts of one VM, and a method for each callback.
-pub struct Dispatcher<H: HttpFilter> {
+pub struct Dispatcher<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> {
     vm: RefCell<Option<Shared<RefCell<VmOf<H>>>>>,
-    plugins: Table<Plugin<PluginOf<H>>>,
-    streams: Table<Stream<H>>,
-    /// Whether streams have contexts at all.
-    tracks_streams: bool,
+    plugins: Table<Plugin<H::Plugin>>,
+    streams: Table<Stream<H::Plugin, H>>,
+    connections: Table<Stream<H::Plugin, T>>,
 }
 
 struct Plugin<P: PluginContext> {
@@ -55,29 +64,64 @@ struct Plugin<P: PluginContext> {
     context: RefCell<P>,
 }
 
-struct Stream<H: HttpFilter> {
-    plugin: Shared<Plugin<H::Plugin>>,
-    filter: RefCell<H>,
+/// A stream or connection with its filter.
+struct Stream<P: PluginContext, F> {
+    plugin: Shared<Plugin<P>>,
+    filter: RefCell<F>,
 }
 
-impl<P: PluginContext> Dispatcher<NoHttp<P>> {
-    /// The dispatcher of a plugin without a filter.
-    #[must_use]
-    pub const fn without_http() -> Self {
-        Self { vm: RefCell::new(None), plugins: Table::new(), streams: Table::new(), tracks_streams: false }
+impl<P: PluginContext, F> Stream<P, F> {
+    /// Runs a callback; none if the context or its plugin is busy.
+    fn run<R>(&self, id: u32, callback: impl FnOnce(&mut F, &P) -> R) -> Option<R> {
+        let _entry = Entry::new();
+        let (Ok(plugin), Ok(mut filter)) = (self.plugin.context.try_borrow(), self.filter.try_borrow_mut()) else {
+            log::note(LogLevel::Warn, "context is busy", id);
+            return None;
+        };
+        Some(callback(&mut filter, &plugin))
     }
 }
 
-impl<H: HttpFilter> Dispatcher<H> {
-    /// The dispatcher of a filter.
+impl<P: PluginContext, F> Table<Stream<P, F>> {
+    /// Runs a callback of a stream; none if there is no such stream, or it is busy.
+    fn run<R>(&self, id: u32, callback: impl FnOnce(&mut F, &P) -> R) -> Option<R> {
+        let Some(stream) = self.get(id) else {
+            log::note(LogLevel::Warn, "no such context", id);
+            return None;
+        };
+        stream.run(id, callback)
+    }
+
+    /// Adds a stream with the filter that `create` makes.
+    fn open(&self, id: u32, plugin: Shared<Plugin<P>>, create: impl FnOnce(&P) -> F) -> Result<(), NotCreated> {
+        if self.get(id).is_some() {
+            return Err(NotCreated::Number);
+        }
+        let filter = {
+            let context = plugin.context.try_borrow().map_err(|_| NotCreated::Busy)?;
+            RefCell::new(create(&context))
+        };
+        created(self.insert(id, Stream { plugin, filter }))
+    }
+}
+
+impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Default for Dispatcher<H, T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
+    /// A VM before anything was called.
     #[must_use]
-    pub const fn with_http() -> Self {
-        Self { vm: RefCell::new(None), plugins: Table::new(), streams: Table::new(), tracks_streams: true }
+    pub const fn new() -> Self {
+        Self { vm: RefCell::new(None), plugins: Table::new(), streams: Table::new(), connections: Table::new() }
     }
 
     /// Drops all contexts, as if the VM were thrown away.
     pub fn reset(&self) {
         self.streams.clear();
+        self.connections.clear();
         self.plugins.clear();
         if let Ok(mut vm) = self.vm.try_borrow_mut() {
             *vm = None;
@@ -110,33 +154,27 @@ impl<H: HttpFilter> Dispatcher<H> {
             let vm = vm.try_borrow().map_err(|_| NotCreated::Busy)?;
             RefCell::new(PluginOf::<H>::create(&vm, id))
         };
-        match self.plugins.insert(id, Plugin { vm, context }) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(NotCreated::Number),
-            Err(_) => Err(NotCreated::Memory),
-        }
+        created(self.plugins.insert(id, Plugin { vm, context }))
     }
 
     fn create_stream(&self, id: u32, parent: u32) -> Result<(), NotCreated> {
-        if !self.tracks_streams {
+        if !H::TRACKED && !T::TRACKED {
             return Ok(());
         }
         if id.is_multiple_of(LEVEL_PERIOD) {
             log::forget_level();
         }
-        if self.streams.get(id).is_some() {
-            return Err(NotCreated::Number);
-        }
         let plugin = self.plugins.get(parent).ok_or(NotCreated::Parent)?;
-        let filter = {
-            let context = plugin.context.try_borrow().map_err(|_| NotCreated::Busy)?;
-            RefCell::new(H::create(&context, id))
+        let accepts = |accepts: fn(&H::Plugin, u32) -> bool| {
+            plugin.context.try_borrow().map(|plugin| accepts(&plugin, id)).map_err(|_| NotCreated::Busy)
         };
-        match self.streams.insert(id, Stream { plugin, filter }) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(NotCreated::Number),
-            Err(_) => Err(NotCreated::Memory),
+        if H::TRACKED && accepts(H::accepts)? {
+            return self.streams.open(id, plugin, |plugin| H::create(plugin, id));
         }
+        if T::TRACKED && accepts(T::accepts)? {
+            return self.connections.open(id, plugin, |plugin| T::create(plugin, id));
+        }
+        Ok(())
     }
 
     /// The VM's context, made when it is first asked for.
@@ -172,66 +210,28 @@ impl<H: HttpFilter> Dispatcher<H> {
         }
     }
 
-    pub fn proxy_on_request_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
-        let snapshots = Snapshots::new(MapType::HttpRequestHeaders);
-        self.on_headers("on_request_headers", context, &snapshots, headers, end_of_stream, H::on_request_headers)
-    }
-
-    pub fn proxy_on_response_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
-        let snapshots = Snapshots::new(MapType::HttpResponseHeaders);
-        self.on_headers("on_response_headers", context, &snapshots, headers, end_of_stream, H::on_response_headers)
-    }
-
-    fn on_headers<D>(
-        &self,
-        name: &str,
-        context: u32,
-        snapshots: &Snapshots,
-        announced: u32,
-        end_of_stream: u32,
-        callback: impl FnOnce(&mut H, &mut Headers<'_, D, PluginOf<H>>) -> Result<Action>,
-    ) -> u32 {
-        let action = self.with_stream(context, |filter, stream| {
-            let end_of_stream = end_of_stream != 0;
-            callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream, direction: PhantomData })
-        });
-        match action {
-            Some(Ok(action)) => action as u32,
-            Some(Err(error)) => {
-                log::failure(LogLevel::Error, name, &error);
-                fail::<H>()
-            }
-            None => fail::<H>(),
-        }
-    }
-
     pub fn proxy_on_log(&self, context: u32) {
         // Hosts call it for plugins too, which have nothing to log.
-        if let Some(stream) = self.streams.get(context) {
-            Self::run(context, &stream, |filter, mut handle| filter.on_log(&mut handle));
+        if !self.log_http(context) {
+            self.log_tcp(context);
         }
     }
 
     pub fn proxy_on_done(&self, context: u32) -> u32 {
-        if let Some(stream) = self.streams.get(context) {
-            Self::run(context, &stream, |filter, mut handle| filter.on_done(&mut handle));
+        if self.done_http(context) || self.done_tcp(context) || self.plugins.get(context).is_none() {
             return 1;
         }
-        match self.plugins.get(context) {
-            Some(_) => u32::from(self.with_plugin(context, 0, PluginContext::on_done).unwrap_or(true)),
-            None => 1,
-        }
+        u32::from(self.with_plugin(context, 0, PluginContext::on_done).unwrap_or(true))
     }
 
     pub fn proxy_on_delete(&self, context: u32) {
         // Out of the table first: to a host that calls back from here on, the context is gone. It is dropped here, or at the end of the
         // callback that is running in it.
-        if let Some(stream) = self.streams.remove(context) {
-            Self::run(context, &stream, |filter, mut handle| filter.on_delete(&mut handle));
-        } else if let Some(plugin) = self.plugins.remove(context) {
+        if self.delete_http(context) || self.delete_tcp(context) {
+            return;
+        }
+        if let Some(plugin) = self.plugins.remove(context) {
             Self::run_plugin(context, &plugin, 0, PluginContext::on_delete);
-        } else if self.tracks_streams {
-            log::note(LogLevel::Warn, "no such context", context);
         }
     }
 
@@ -262,28 +262,6 @@ impl<H: HttpFilter> Dispatcher<H> {
         };
         Some(callback(&mut context, &mut PluginHandle { id, vm: &vm, configuration_size }))
     }
-
-    /// Runs a callback of a stream; none if there is no such stream, or it is busy.
-    fn with_stream<R>(&self, id: u32, callback: impl FnOnce(&mut H, HttpHandle<'_, PluginOf<H>>) -> R) -> Option<R> {
-        let Some(stream) = self.streams.get(id) else {
-            log::note(LogLevel::Warn, "no such context", id);
-            return None;
-        };
-        Self::run(id, &stream, callback)
-    }
-
-    fn run<R>(
-        id: u32,
-        stream: &Stream<H>,
-        callback: impl FnOnce(&mut H, HttpHandle<'_, PluginOf<H>>) -> R,
-    ) -> Option<R> {
-        let _entry = Entry::new();
-        let (Ok(plugin), Ok(mut filter)) = (stream.plugin.context.try_borrow(), stream.filter.try_borrow_mut()) else {
-            log::note(LogLevel::Warn, "context is busy", id);
-            return None;
-        };
-        Some(callback(&mut filter, HttpHandle { id, plugin: &plugin }))
-    }
 }
 
 /// Why a context was not created.
@@ -292,6 +270,14 @@ enum NotCreated {
     Parent,
     Busy,
     Memory,
+}
+
+fn created(inserted: Result<bool>) -> Result<(), NotCreated> {
+    match inserted {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(NotCreated::Number),
+        Err(_) => Err(NotCreated::Memory),
+    }
 }
 
 fn start_status(name: &str, started: Result<StartStatus>) -> u32 {
@@ -303,18 +289,4 @@ fn start_status(name: &str, started: Result<StartStatus>) -> u32 {
             0
         }
     }
-}
-
-/// Acts on a stream whose filter failed.
-#[cold]
-fn fail<H: HttpFilter>() -> u32 {
-    let action = match H::ON_ERROR {
-        FailurePolicy::Open => Action::Continue,
-        FailurePolicy::Closed => {
-            // If this is refused too, a response is on its way already; the stream stops here all the same.
-            let _ = LocalResponse::new(500).details("filter_error").send();
-            Action::StopIteration
-        }
-    };
-    action as u32
 }

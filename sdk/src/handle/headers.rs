@@ -1,187 +1,28 @@
-//! What a callback may ask of the proxy: each callback gets the handle with the host calls that are good in it.
+//! Headers and trailers on their way.
 
 use core::marker::PhantomData;
-use core::time::Duration;
 
-use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, call};
+use super::{Head, HttpHandle, Request, Response, Tail};
+use crate::abi::{HostBytes, MapType, Refused, Status, call};
 use crate::context::Action;
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result};
 use crate::headers::{HeaderMap, Snapshots, encode};
 use crate::reply::LocalResponse;
 use crate::{ByteStr, ToValue};
 
-/// The most bytes to ask a buffer for: hosts add it to the start, as 32-bit numbers.
-const WHOLE: usize = i32::MAX as usize;
-
-fn configuration(buffer: BufferType) -> Result<HostBytes> {
-    match call::buffer(buffer, 0, WHOLE) {
-        Err(Refused::Status(Status::NotFound)) => Ok(HostBytes::EMPTY),
-        other => other.map_err(|refused| Error::refused("proxy_get_buffer_bytes", buffer, refused)),
-    }
-}
-
-/// The VM, in [`VmContext`](crate::VmContext) callbacks.
-#[derive(Debug)]
-pub struct VmHandle<'cb> {
-    pub(crate) configuration_size: usize,
-    pub(crate) callback: PhantomData<&'cb ()>,
-}
-
-impl VmHandle<'_> {
-    /// The VM's configuration, empty if there is none.
-    ///
-    /// # Errors
-    ///
-    /// If the host refuses, or memory is out.
-    ///
-    /// # Cost
-    ///
-    /// One host call and one block of the host's for each call.
-    #[doc(alias = "GetVMConfiguration")]
-    pub fn configuration(&self) -> Result<HostBytes> {
-        configuration(BufferType::VmConfiguration)
-    }
-
-    /// The configuration's size in bytes, as the host announced it.
-    #[must_use]
-    pub const fn configuration_size(&self) -> usize {
-        self.configuration_size
-    }
-}
-
-/// The plugin, in [`PluginContext`](crate::PluginContext) callbacks.
-#[derive(Debug)]
-pub struct PluginHandle<'cb, V = ()> {
-    pub(crate) id: u32,
-    pub(crate) vm: &'cb V,
-    pub(crate) configuration_size: usize,
-}
-
-impl<'cb, V> PluginHandle<'cb, V> {
-    /// The number that the host gave the plugin context.
-    #[must_use]
-    pub const fn id(&self) -> u32 {
-        self.id
-    }
-
-    /// The VM's context.
-    #[must_use]
-    pub const fn vm(&self) -> &'cb V {
-        self.vm
-    }
-
-    /// The plugin's configuration, empty if there is none. Hosts give it in `on_configure` only.
-    ///
-    /// # Errors
-    ///
-    /// If the host refuses, or memory is out.
-    ///
-    /// # Cost
-    ///
-    /// One host call and one block of the host's for each call.
-    #[doc(alias = "GetPluginConfiguration")]
-    pub fn configuration(&self) -> Result<HostBytes> {
-        configuration(BufferType::PluginConfiguration)
-    }
-
-    /// The configuration's size in bytes, as the host announced it; 0 outside of `on_configure`.
-    #[must_use]
-    pub const fn configuration_size(&self) -> usize {
-        self.configuration_size
-    }
-
-    /// Asks for `on_tick` at this period; zero ends the ticks. A host counts in milliseconds: less than one is rounded up to it, more than 49
-    /// days are cut to that.
-    ///
-    /// # Errors
-    ///
-    /// If the host refuses.
-    #[doc(alias = "SetTickPeriodMilliSeconds")]
-    pub fn set_tick_period(&self, period: Duration) -> Result<()> {
-        let milliseconds = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
-        let milliseconds = if period.is_zero() { 0 } else { milliseconds.max(1) };
-        call::set_tick_period(milliseconds)
-            .map_err(|status| Error::host("proxy_set_tick_period_milliseconds", On::Nothing, status))
-    }
-
-    /// Ends a plugin whose `on_done` answered `false`.
-    ///
-    /// # Errors
-    ///
-    /// If the host refuses.
-    #[doc(alias = "PluginDone")]
-    pub fn done(&self) -> Result<()> {
-        call::done().map_err(|status| Error::host("proxy_done", On::Nothing, status))
-    }
-}
-
-/// A stream, in the [`HttpFilter`](crate::HttpFilter) callbacks that come with no data of their own.
-#[derive(Debug)]
-pub struct HttpHandle<'cb, P = ()> {
-    pub(crate) id: u32,
-    pub(crate) plugin: &'cb P,
-}
-
-impl<'cb, P> HttpHandle<'cb, P> {
-    /// The number that the host gave the stream.
-    #[must_use]
-    pub const fn id(&self) -> u32 {
-        self.id
-    }
-
-    /// The plugin's context.
-    #[must_use]
-    pub const fn plugin(&self) -> &'cb P {
-        self.plugin
-    }
-
-    /// The request's headers, as they are now.
-    ///
-    /// # Errors
-    ///
-    /// If the host refuses, sends what is no header map, or memory is out.
-    ///
-    /// # Cost
-    ///
-    /// One host call and one block of the host's for each call.
-    pub fn request_headers(&self) -> Result<HeaderMap> {
-        fetch(MapType::HttpRequestHeaders)
-    }
-
-    /// The response's headers, as they are now; empty before there is a response.
-    ///
-    /// # Errors
-    ///
-    /// As [`request_headers`](Self::request_headers).
-    ///
-    /// # Cost
-    ///
-    /// As [`request_headers`](Self::request_headers).
-    pub fn response_headers(&self) -> Result<HeaderMap> {
-        fetch(MapType::HttpResponseHeaders)
-    }
-}
-
-fn fetch(map: MapType) -> Result<HeaderMap> {
-    let block = call::map(map).map_err(|refused| Error::refused("proxy_get_header_map_pairs", map, refused))?;
-    HeaderMap::decode(map, block)
-}
-
-/// Marks the handle of the request's headers.
-#[derive(Debug)]
-pub enum Request {}
-
-/// Marks the handle of the response's headers.
-#[derive(Debug)]
-pub enum Response {}
-
 /// The request's headers, in [`on_request_headers`](crate::HttpFilter::on_request_headers).
-pub type RequestHeaders<'cb, P = ()> = Headers<'cb, Request, P>;
+pub type RequestHeaders<'cb, P = ()> = Headers<'cb, Request, P, Head>;
 
 /// The response's headers, in [`on_response_headers`](crate::HttpFilter::on_response_headers).
-pub type ResponseHeaders<'cb, P = ()> = Headers<'cb, Response, P>;
+pub type ResponseHeaders<'cb, P = ()> = Headers<'cb, Response, P, Head>;
 
-/// Headers that are on their way: read through a snapshot, edited at the host.
+/// The request's trailers, in [`on_request_trailers`](crate::HttpFilter::on_request_trailers).
+pub type RequestTrailers<'cb, P = ()> = Headers<'cb, Request, P, Tail>;
+
+/// The response's trailers, in [`on_response_trailers`](crate::HttpFilter::on_response_trailers).
+pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
+
+/// Headers or trailers that are on their way: read through a snapshot, edited at the host.
 ///
 /// The first read fetches the whole map once, and every further read of the callback is answered from it until an edit; the next read
 /// after an edit fetches again. What was read before stays valid until the callback returns, so edits are possible while views are in use:
@@ -210,15 +51,15 @@ pub type ResponseHeaders<'cb, P = ()> = Headers<'cb, Response, P>;
 ///     Ok(())
 /// }
 /// ```
-pub struct Headers<'cb, D, P = ()> {
+pub struct Headers<'cb, D, P = (), K = Head> {
     pub(crate) stream: HttpHandle<'cb, P>,
     pub(crate) snapshots: &'cb Snapshots,
     pub(crate) announced: u32,
     pub(crate) end_of_stream: bool,
-    pub(crate) direction: PhantomData<D>,
+    pub(crate) kind: PhantomData<(D, K)>,
 }
 
-impl<D, P> core::fmt::Debug for Headers<'_, D, P> {
+impl<D, P, K> core::fmt::Debug for Headers<'_, D, P, K> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Headers")
             .field("map", &self.snapshots.map())
@@ -227,7 +68,7 @@ impl<D, P> core::fmt::Debug for Headers<'_, D, P> {
     }
 }
 
-impl<'cb, D, P> Headers<'cb, D, P> {
+impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     /// The number that the host gave the stream.
     #[must_use]
     pub const fn id(&self) -> u32 {
@@ -244,12 +85,6 @@ impl<'cb, D, P> Headers<'cb, D, P> {
     #[must_use]
     pub const fn announced(&self) -> u32 {
         self.announced
-    }
-
-    /// Whether nothing follows the headers: no body, no trailers.
-    #[must_use]
-    pub const fn end_of_stream(&self) -> bool {
-        self.end_of_stream
     }
 
     /// All headers, as they are now.
@@ -371,6 +206,20 @@ impl<'cb, D, P> Headers<'cb, D, P> {
         call::set_map(map, &pairs).map_err(|status| Error::host("proxy_set_header_map_pairs", map, status))
     }
 
+    /// The map that the next host call edits: what was fetched of it is stale from here on.
+    fn edited(&mut self) -> MapType {
+        self.snapshots.invalidate();
+        self.snapshots.map()
+    }
+}
+
+impl<D, P> Headers<'_, D, P, Head> {
+    /// Whether nothing follows the headers: no body, no trailers.
+    #[must_use]
+    pub const fn end_of_stream(&self) -> bool {
+        self.end_of_stream
+    }
+
     /// Answers the client from here, and gives the action to return: `return request.reply(&LocalResponse::new(403));`
     ///
     /// # Errors
@@ -385,11 +234,5 @@ impl<'cb, D, P> Headers<'cb, D, P> {
     pub fn reply(&mut self, response: &LocalResponse<'_>) -> Result<Action> {
         response.send()?;
         Ok(Action::StopIteration)
-    }
-
-    /// The map that the next host call edits: what was fetched of it is stale from here on.
-    fn edited(&mut self) -> MapType {
-        self.snapshots.invalidate();
-        self.snapshots.map()
     }
 }

@@ -1,0 +1,94 @@
+//! The callbacks of connections.
+
+use core::marker::PhantomData;
+
+use super::Dispatcher;
+use crate::abi::{BufferType, LogLevel, PeerType, StreamType, call};
+use crate::context::{FailurePolicy, Flow, HttpFilter, TcpFilter};
+use crate::error::Result;
+use crate::handle::{ConnectionData, TcpHandle};
+use crate::log;
+
+impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
+    pub fn proxy_on_new_connection(&self, context: u32) -> u32 {
+        let flow = self.connections.run(context, |filter, plugin| {
+            filter.on_new_connection(&mut TcpHandle { id: context, plugin }) //
+        });
+        finish::<T>("on_new_connection", flow)
+    }
+
+    pub fn proxy_on_downstream_data(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
+        let flow = self.on_data(context, BufferType::DownstreamData, size, end_of_stream, T::on_downstream_data);
+        finish::<T>("on_downstream_data", flow)
+    }
+
+    pub fn proxy_on_upstream_data(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
+        let flow = self.on_data(context, BufferType::UpstreamData, size, end_of_stream, T::on_upstream_data);
+        finish::<T>("on_upstream_data", flow)
+    }
+
+    fn on_data<D>(
+        &self,
+        context: u32,
+        buffer: BufferType,
+        size: usize,
+        end_of_stream: u32,
+        callback: impl FnOnce(&mut T, &mut ConnectionData<'_, D, T::Plugin>) -> Result<Flow>,
+    ) -> Option<Result<Flow>> {
+        self.connections.run(context, |filter, plugin| {
+            let connection = TcpHandle { id: context, plugin };
+            let end_of_stream = end_of_stream != 0;
+            callback(filter, &mut ConnectionData { connection, buffer, size, end_of_stream, direction: PhantomData })
+        })
+    }
+
+    pub fn proxy_on_downstream_connection_close(&self, context: u32, peer: u32) {
+        self.connections.run(context, |filter, plugin| {
+            filter.on_downstream_close(&mut TcpHandle { id: context, plugin }, PeerType::from(peer));
+        });
+    }
+
+    pub fn proxy_on_upstream_connection_close(&self, context: u32, peer: u32) {
+        self.connections.run(context, |filter, plugin| {
+            filter.on_upstream_close(&mut TcpHandle { id: context, plugin }, PeerType::from(peer));
+        });
+    }
+
+    /// Whether it was a connection, as with the two below.
+    pub(super) fn log_tcp(&self, context: u32) -> bool {
+        self.end_tcp(context, T::on_log)
+    }
+
+    pub(super) fn done_tcp(&self, context: u32) -> bool {
+        self.end_tcp(context, T::on_done)
+    }
+
+    fn end_tcp(&self, context: u32, callback: fn(&mut T, &mut TcpHandle<'_, T::Plugin>)) -> bool {
+        let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) else { return false };
+        connection.run(context, |filter, plugin| callback(filter, &mut TcpHandle { id: context, plugin }));
+        true
+    }
+
+    pub(super) fn delete_tcp(&self, context: u32) -> bool {
+        let Some(connection) = T::TRACKED.then(|| self.connections.remove(context)).flatten() else { return false };
+        connection.run(context, |filter, plugin| filter.on_delete(&mut TcpHandle { id: context, plugin }));
+        true
+    }
+}
+
+/// The answer to the host; for an error, and for a context that is missing or busy, what the filter's policy says.
+fn finish<T: TcpFilter>(name: &str, answer: Option<Result<Flow>>) -> u32 {
+    match answer {
+        Some(Ok(flow)) => return flow as u32,
+        Some(Err(error)) => log::failure(LogLevel::Error, name, &error),
+        None => {}
+    }
+    match T::ON_ERROR {
+        FailurePolicy::Open => Flow::Continue as u32,
+        FailurePolicy::Closed => {
+            // What the host answers changes nothing: the data stays here.
+            let _ = call::close_stream(StreamType::Downstream);
+            Flow::StopIteration as u32
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! A body on its way.
+
+use core::marker::PhantomData;
+
+use super::{HttpHandle, Request, Response, WHOLE};
+use crate::abi::{BufferType, HostBytes, Refused, Status, call};
+use crate::context::DataAction;
+use crate::error::{Error, Result};
+use crate::reply::LocalResponse;
+
+/// The request's body, in [`on_request_body`](crate::HttpFilter::on_request_body).
+pub type RequestBody<'cb, P = ()> = Body<'cb, Request, P>;
+
+/// The response's body, in [`on_response_body`](crate::HttpFilter::on_response_body).
+pub type ResponseBody<'cb, P = ()> = Body<'cb, Response, P>;
+
+/// A part of a body that is on its way, or all of it that was held back so far.
+///
+/// While a filter answers [`DataAction::StopIterationAndBuffer`] the proxy keeps what it has, and each callback sees the whole of it again:
+/// [`size`](Self::size) grows. [`BodyCursor`] reads what is new in it, so that a growing body is not copied again and again.
+///
+/// Who changes a body's size removes `content-length` in the headers callback before it: the proxy has sent the headers by the time that the body
+/// comes, unless the headers were held back as well.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn on_request_body(body: &mut RequestBody<'_>) -> Result<DataAction> {
+///     if !body.end_of_stream() {
+///         return Ok(DataAction::StopIterationAndBuffer);
+///     }
+///     let whole = body.read(0, body.size())?;
+///     info!("{} bytes", whole.len());
+///     body.append(b"[appended]")?;
+///     Ok(DataAction::Continue)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Body<'cb, D, P = ()> {
+    pub(crate) stream: HttpHandle<'cb, P>,
+    pub(crate) buffer: BufferType,
+    pub(crate) size: usize,
+    pub(crate) end_of_stream: bool,
+    pub(crate) direction: PhantomData<D>,
+}
+
+impl<'cb, D, P> Body<'cb, D, P> {
+    /// The number that the host gave the stream.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.stream.id
+    }
+
+    /// The plugin's context: shared with the other streams, not copied.
+    #[must_use]
+    pub const fn plugin(&self) -> &'cb P {
+        self.stream.plugin
+    }
+
+    /// The stream, for its headers.
+    #[must_use]
+    pub const fn stream(&self) -> &HttpHandle<'cb, P> {
+        &self.stream
+    }
+
+    /// How many bytes there are, as the host announced them: what was held back so far and what is new.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Whether the body ends here. The last part may be empty, and of the same size as the one before.
+    #[must_use]
+    pub const fn end_of_stream(&self) -> bool {
+        self.end_of_stream
+    }
+
+    /// A part of the body: at most `size` bytes from `start` on, none if there are no bytes there.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the size that is read, copied once by the host.
+    #[doc(alias = "GetHttpRequestBody")]
+    #[doc(alias = "get_http_request_body")]
+    pub fn read(&self, start: usize, size: usize) -> Result<HostBytes> {
+        read(self.buffer, start, size)
+    }
+
+    /// Appends bytes to what is held back.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    #[doc(alias = "AppendHttpRequestBody")]
+    pub fn append(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        write(self.buffer, WHOLE, 0, bytes.as_ref())
+    }
+
+    /// Puts bytes before what is held back.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    #[doc(alias = "PrependHttpRequestBody")]
+    pub fn prepend(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        write(self.buffer, 0, 0, bytes.as_ref())
+    }
+
+    /// Replaces all that is held back.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    #[doc(alias = "ReplaceHttpRequestBody")]
+    pub fn replace(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        write(self.buffer, 0, WHOLE, bytes.as_ref())
+    }
+
+    /// Replaces the first `size` bytes of what is held back. A range in the middle cannot be replaced: Envoy refuses it.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    pub fn replace_start(&mut self, size: usize, bytes: impl AsRef<[u8]>) -> Result<()> {
+        write(self.buffer, 0, size.min(WHOLE), bytes.as_ref())
+    }
+
+    /// Answers the client from here, and gives the action to return.
+    ///
+    /// # Errors
+    ///
+    /// If the headers are over the host's limits, memory is out, or the host refuses: it does once a response is on its way.
+    #[doc(alias = "SendHttpResponse")]
+    #[doc(alias = "send_http_response")]
+    pub fn reply(&mut self, response: &LocalResponse<'_>) -> Result<DataAction> {
+        response.send()?;
+        Ok(DataAction::StopIterationNoBuffer)
+    }
+}
+
+/// Reads a body that grows from callback to callback, each byte once: kept in the filter, from one part to the next.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Count { cursor: BodyCursor }
+///
+/// #[sluicegate::http_filter]
+/// impl HttpFilter for Count {
+///     fn on_request_body(&mut self, body: &mut RequestBody<'_>) -> Result<DataAction> {
+///         let new = self.cursor.read(body)?; // not what was read before
+///         info!("{} more, {} in all", new.len(), self.cursor.position());
+///         Ok(if body.end_of_stream() { DataAction::Continue } else { DataAction::StopIterationAndBuffer })
+///     }
+/// }
+/// # sluicegate::plugin!(http: Count);
+/// # fn main() {}
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct BodyCursor {
+    position: usize,
+}
+
+impl BodyCursor {
+    /// How many bytes were read.
+    #[must_use]
+    pub const fn position(&self) -> usize {
+        self.position
+    }
+
+    /// What is new in a body that is held back: none if nothing is.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out: the next read begins at the same place.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the size that is new; nothing if nothing is.
+    pub fn read<D, P>(&mut self, body: &Body<'_, D, P>) -> Result<HostBytes> {
+        let Some(new) = body.size.checked_sub(self.position).filter(|new| *new > 0) else {
+            return Ok(HostBytes::EMPTY);
+        };
+        let bytes = body.read(self.position, new)?;
+        self.position += bytes.len();
+        Ok(bytes)
+    }
+
+    /// Begins again at the first byte: after the parts before were let go on.
+    pub const fn reset(&mut self) {
+        self.position = 0;
+    }
+}
+
+/// Reads a part of a buffer; a buffer that is not there is empty.
+pub(super) fn read(buffer: BufferType, start: usize, size: usize) -> Result<HostBytes> {
+    match call::buffer(buffer, start, size.min(WHOLE)) {
+        Err(Refused::Status(Status::NotFound)) => Ok(HostBytes::EMPTY),
+        other => other.map_err(|refused| Error::refused("proxy_get_buffer_bytes", buffer, refused)),
+    }
+}
+
+/// Replaces `size` bytes from `start` on.
+pub(super) fn write(buffer: BufferType, start: usize, size: usize, bytes: &[u8]) -> Result<()> {
+    call::set_buffer(buffer, start, size, bytes).map_err(|status| Error::host("proxy_set_buffer_bytes", buffer, status))
+}

@@ -1,0 +1,270 @@
+//! What a callback may ask of the proxy: each callback gets the handle with the host calls that are good in it.
+//!
+//! | file | the handles of |
+//! |---|---|
+//! | this one | the VM, the plugin, a stream without data of its own |
+//! | `headers` | headers and trailers on their way |
+//! | `body` | a body on its way |
+//! | `tcp` | a connection and its data |
+
+mod body;
+mod headers;
+mod tcp;
+
+pub use body::{Body, BodyCursor, RequestBody, ResponseBody};
+pub use headers::{Headers, RequestHeaders, RequestTrailers, ResponseHeaders, ResponseTrailers};
+pub use tcp::{ConnectionData, Downstream, DownstreamData, TcpHandle, Upstream, UpstreamData};
+
+use core::marker::PhantomData;
+use core::time::Duration;
+
+use crate::abi::{BufferType, HostBytes, MapType, StreamType, call};
+use crate::error::{Error, On, Result};
+use crate::headers::HeaderMap;
+
+/// The most bytes to ask a buffer for: hosts add it to the start, as 32-bit numbers.
+const WHOLE: usize = i32::MAX as usize;
+
+/// The VM, in [`VmContext`](crate::VmContext) callbacks.
+#[derive(Debug)]
+pub struct VmHandle<'cb> {
+    pub(crate) configuration_size: usize,
+    pub(crate) callback: PhantomData<&'cb ()>,
+}
+
+impl VmHandle<'_> {
+    /// The VM's configuration, empty if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the host's for each call.
+    #[doc(alias = "GetVMConfiguration")]
+    pub fn configuration(&self) -> Result<HostBytes> {
+        body::read(BufferType::VmConfiguration, 0, WHOLE)
+    }
+
+    /// The configuration's size in bytes, as the host announced it.
+    #[must_use]
+    pub const fn configuration_size(&self) -> usize {
+        self.configuration_size
+    }
+}
+
+/// The plugin, in [`PluginContext`](crate::PluginContext) callbacks.
+#[derive(Debug)]
+pub struct PluginHandle<'cb, V = ()> {
+    pub(crate) id: u32,
+    pub(crate) vm: &'cb V,
+    pub(crate) configuration_size: usize,
+}
+
+impl<'cb, V> PluginHandle<'cb, V> {
+    /// The number that the host gave the plugin context.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The VM's context.
+    #[must_use]
+    pub const fn vm(&self) -> &'cb V {
+        self.vm
+    }
+
+    /// The plugin's configuration, empty if there is none. Hosts give it in `on_configure` only.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the host's for each call.
+    #[doc(alias = "GetPluginConfiguration")]
+    pub fn configuration(&self) -> Result<HostBytes> {
+        body::read(BufferType::PluginConfiguration, 0, WHOLE)
+    }
+
+    /// The configuration's size in bytes, as the host announced it; 0 outside of `on_configure`.
+    #[must_use]
+    pub const fn configuration_size(&self) -> usize {
+        self.configuration_size
+    }
+
+    /// Asks for `on_tick` at this period; zero ends the ticks. A host counts in milliseconds: less than one is rounded up to it, more than 49
+    /// days are cut to that.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    #[doc(alias = "SetTickPeriodMilliSeconds")]
+    pub fn set_tick_period(&self, period: Duration) -> Result<()> {
+        let milliseconds = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
+        let milliseconds = if period.is_zero() { 0 } else { milliseconds.max(1) };
+        call::set_tick_period(milliseconds)
+            .map_err(|status| Error::host("proxy_set_tick_period_milliseconds", On::Nothing, status))
+    }
+
+    /// Lets a request go on that one of its callbacks held back: from a tick, say.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses: the stream may be gone.
+    #[doc(alias = "SetEffectiveContext")]
+    #[doc(alias = "resume_http_request")]
+    pub fn resume_request(&self, stream: u32) -> Result<()> {
+        self.resume(stream, StreamType::HttpRequest)
+    }
+
+    /// Lets a response go on that one of its callbacks held back.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses: the stream may be gone.
+    #[doc(alias = "resume_http_response")]
+    pub fn resume_response(&self, stream: u32) -> Result<()> {
+        self.resume(stream, StreamType::HttpResponse)
+    }
+
+    /// Lets the client's data of a connection go on that one of its callbacks held back.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses: the connection may be gone.
+    #[doc(alias = "ContinueTcpStream")]
+    pub fn resume_downstream(&self, connection: u32) -> Result<()> {
+        self.resume(connection, StreamType::Downstream)
+    }
+
+    /// Acts on the stream, and on the plugin again whatever comes of it.
+    fn resume(&self, stream: u32, kind: StreamType) -> Result<()> {
+        set_effective_context(stream)?;
+        let resumed = resume(kind);
+        set_effective_context(self.id)?;
+        resumed
+    }
+
+    /// Ends a plugin whose `on_done` answered `false`.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    #[doc(alias = "PluginDone")]
+    pub fn done(&self) -> Result<()> {
+        call::done().map_err(|status| Error::host("proxy_done", On::Nothing, status))
+    }
+}
+
+/// A stream, in the [`HttpFilter`](crate::HttpFilter) callbacks that come with no data of their own.
+#[derive(Debug)]
+pub struct HttpHandle<'cb, P = ()> {
+    pub(crate) id: u32,
+    pub(crate) plugin: &'cb P,
+}
+
+impl<'cb, P> HttpHandle<'cb, P> {
+    /// The number that the host gave the stream.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The plugin's context.
+    #[must_use]
+    pub const fn plugin(&self) -> &'cb P {
+        self.plugin
+    }
+
+    /// Lets the request go on, if a callback held it back.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    #[doc(alias = "ResumeHttpRequest")]
+    #[doc(alias = "resume_http_request")]
+    pub fn resume_request(&self) -> Result<()> {
+        resume(StreamType::HttpRequest)
+    }
+
+    /// Lets the response go on, if a callback held it back.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    #[doc(alias = "ResumeHttpResponse")]
+    #[doc(alias = "resume_http_response")]
+    pub fn resume_response(&self) -> Result<()> {
+        resume(StreamType::HttpResponse)
+    }
+
+    /// Resets the stream: the client gets no answer.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    #[doc(alias = "reset_http_request")]
+    pub fn reset(&self) -> Result<()> {
+        call::close_stream(StreamType::HttpRequest)
+            .map_err(|status| Error::host("proxy_close_stream", On::Nothing, status))
+    }
+
+    /// The request's headers, as they are now.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, sends what is no header map, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the host's for each call.
+    pub fn request_headers(&self) -> Result<HeaderMap> {
+        fetch(MapType::HttpRequestHeaders)
+    }
+
+    /// The response's headers, as they are now; empty before there is a response.
+    ///
+    /// # Errors
+    ///
+    /// As [`request_headers`](Self::request_headers).
+    ///
+    /// # Cost
+    ///
+    /// As [`request_headers`](Self::request_headers).
+    pub fn response_headers(&self) -> Result<HeaderMap> {
+        fetch(MapType::HttpResponseHeaders)
+    }
+}
+
+fn resume(stream: StreamType) -> Result<()> {
+    call::continue_stream(stream).map_err(|status| Error::host("proxy_continue_stream", On::Nothing, status))
+}
+
+fn set_effective_context(context: u32) -> Result<()> {
+    call::set_effective_context(context)
+        .map_err(|status| Error::host("proxy_set_effective_context", On::Nothing, status))
+}
+
+fn fetch(map: MapType) -> Result<HeaderMap> {
+    let block = call::map(map).map_err(|refused| Error::refused("proxy_get_header_map_pairs", map, refused))?;
+    HeaderMap::decode(map, block)
+}
+
+/// Marks what goes from the client to the upstream.
+#[derive(Debug)]
+pub enum Request {}
+
+/// Marks what goes from the upstream to the client.
+#[derive(Debug)]
+pub enum Response {}
+
+/// Marks the headers of a message.
+#[derive(Debug)]
+pub enum Head {}
+
+/// Marks the trailers of a message.
+#[derive(Debug)]
+pub enum Tail {}

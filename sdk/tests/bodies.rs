@@ -1,0 +1,201 @@
+//! Bodies and trailers: held back, read once, changed, and let go on.
+
+use std::cell::RefCell;
+
+use sluicegate::abi::Import;
+use sluicegate::prelude::*;
+use sluicegate::{LogLevel, Status};
+use sluicegate_host::Host;
+
+#[derive(Default)]
+struct Plugin {
+    waiting: RefCell<Vec<u32>>,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    fn on_tick(&mut self, plugin: &mut PluginHandle<'_>) -> Result<()> {
+        for stream in self.waiting.take() {
+            plugin.resume_request(stream)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Filter {
+    case: String,
+    cursor: BodyCursor,
+}
+
+#[sluicegate::http_filter]
+impl HttpFilter for Filter {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        self.case = request.get("case")?.unwrap_or_default().display().to_string();
+        Ok(Action::Continue)
+    }
+
+    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
+        match &*self.case {
+            "count" => {
+                let new = self.cursor.read(body)?;
+                info!("{} new of {}: {}", new.len(), body.size(), ByteStr::new(&new).display());
+            }
+            "wait" => body.plugin().waiting.borrow_mut().push(body.id()),
+            "refuse" => return body.reply(&LocalResponse::new(413).body("too much")),
+            "drop" => return Ok(DataAction::StopIterationNoBuffer),
+            "fail" => return Err(Error::new("told to fail")),
+            _ => {}
+        }
+        if !body.end_of_stream() || self.case == "wait" {
+            return Ok(DataAction::Pause);
+        }
+        match &*self.case {
+            "append" => body.append("[after]")?,
+            "prepend" => body.prepend("[before]")?,
+            "replace" => body.replace("[instead]")?,
+            "start" => body.replace_start(3, "[3]")?,
+            "empty" => body.replace("")?,
+            "headers" => info!("{} headers", body.stream().request_headers()?.len()),
+            _ => {}
+        }
+        Ok(DataAction::Continue)
+    }
+
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+        let sum = trailers.get("checksum")?.is_some();
+        trailers.replace("checked", if sum { "yes" } else { "no" })?;
+        Ok(if sum { Flow::Continue } else { Flow::Pause })
+    }
+
+    fn on_response_body(&mut self, body: &mut ResponseBody<'_, Plugin>) -> Result<DataAction> {
+        info!("response {} {}", body.size(), body.end_of_stream());
+        Ok(DataAction::Continue)
+    }
+
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
+        trailers.remove("secret")?;
+        Ok(Flow::Continue)
+    }
+}
+
+sluicegate::plugin!(plugin: Plugin, http: Filter);
+
+fn upload(case: &str) -> (Vec<u32>, String) {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("case", case)]);
+    let actions = vec![
+        stream.request_body("one ", false),
+        stream.request_body("two ", false),
+        stream.request_body("three", false),
+        stream.request_body("", true),
+    ];
+    (actions, String::from_utf8(stream.sent_request_body()).unwrap())
+}
+
+#[test]
+fn a_held_body_is_changed_and_goes_on() {
+    for (case, expected) in [
+        ("none", "one two three"),
+        ("append", "one two three[after]"),
+        ("prepend", "[before]one two three"),
+        ("replace", "[instead]"),
+        ("start", "[3] two three"),
+        ("empty", ""),
+    ] {
+        assert_eq!(upload(case), (vec![1, 1, 1, 0], expected.to_owned()), "{case}");
+    }
+}
+
+#[test]
+fn a_growing_body_is_read_once() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("case", "count")]);
+    for (part, end) in [("ab", false), ("", false), ("cde", false), ("", true)] {
+        stream.request_body(part, end);
+    }
+    let lines: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
+    assert_eq!(lines, ["2 new of 2: ab", "0 new of 2: ", "3 new of 5: cde", "0 new of 5: "]);
+    assert_eq!(host.calls(Import::proxy_get_buffer_bytes), 2, "nothing new is no host call");
+    assert_eq!(stream.sent_request_body(), b"abcde");
+}
+
+#[test]
+fn a_body_may_be_refused_dropped_or_fail() {
+    let host = Host::new(&PLUGIN).start();
+    for (case, status) in [("refuse", Some(413)), ("drop", None), ("fail", Some(500))] {
+        let stream = host.http_stream();
+        stream.request_headers(&[("case", case)]);
+        assert_eq!(stream.request_body("lots", false), DataAction::StopIterationNoBuffer as u32, "{case}");
+        assert_eq!(stream.reply().map(|reply| reply.status), status, "{case}");
+        assert_eq!(stream.sent_request_body(), b"", "{case}");
+        stream.complete();
+    }
+    assert!(host.logged(LogLevel::Error, "on_request_body: told to fail"));
+}
+
+#[test]
+fn a_request_waits_for_a_tick() {
+    let host = Host::new(&PLUGIN).start();
+    let streams = [host.http_stream(), host.http_stream()];
+    for stream in &streams {
+        stream.request_headers(&[("case", "wait")]);
+        assert_eq!(stream.request_body("later", true), 1);
+        assert!(!stream.request_resumed());
+    }
+    host.tick();
+    for stream in &streams {
+        assert!(stream.request_resumed() && !stream.response_resumed());
+        assert_eq!(stream.sent_request_body(), b"later");
+    }
+}
+
+#[test]
+fn a_stream_that_is_gone_is_not_resumed() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("case", "wait")]);
+    stream.request_body("", true);
+    stream.complete();
+    host.tick();
+    let log = host.log();
+    let error = "on_tick: proxy_set_effective_context (host call): error status returned by host: bad argument";
+    assert!(log.iter().any(|line| line.text == error), "{log:?}");
+}
+
+#[test]
+fn headers_can_be_read_while_a_body_passes() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("case", "headers"), ("a", "b")]);
+    assert_eq!(stream.request_body("x", true), 0);
+    assert!(host.logged(LogLevel::Info, "2 headers"));
+}
+
+#[test]
+fn trailers_are_read_and_edited() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    assert_eq!(stream.request_trailers(&[("checksum", "1")]), 0);
+    assert_eq!(stream.request_trailer_map().get(b"checked"), Some(&b"yes"[..]));
+    assert_eq!(stream.request_trailers(&[("other", "1")]), 1);
+    assert_eq!(stream.response_trailers(&[("secret", "1"), ("public", "2")]), 0);
+    assert_eq!(stream.response_trailer_map().len(), 1);
+    assert_eq!(stream.response_body("abc", true), 0);
+    assert!(host.logged(LogLevel::Info, "response 3 true"));
+    assert_eq!(stream.sent_response_body(), b"abc");
+}
+
+#[test]
+fn a_refused_read_is_an_error_and_is_tried_again_at_the_same_place() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("case", "count")]);
+    host.fail(Import::proxy_get_buffer_bytes, Status::InvalidMemoryAccess);
+    assert_eq!(stream.request_body("ab", false), DataAction::StopIterationNoBuffer as u32);
+    assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+}
