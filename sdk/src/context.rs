@@ -9,6 +9,7 @@
 //! VM and throw it away again (Envoy does so once for each configuration), and may call `on_vm_start` once for each plugin.
 
 use crate::PeerType;
+use crate::callout::CallResponse;
 use crate::error::Result;
 use crate::handle::{
     DownstreamData, HttpHandle, PluginHandle, RequestBody, RequestHeaders, RequestTrailers, ResponseBody,
@@ -147,6 +148,20 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
+    /// A call that the plugin dispatched is answered, or has failed.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    fn on_http_call_response(
+        &mut self,
+        plugin: &mut PluginHandle<'_, Self::Vm>,
+        response: &CallResponse,
+    ) -> Result<()> {
+        let _ = (plugin, response);
+        Ok(())
+    }
+
     /// The plugin ends. With `false` the proxy waits until [`PluginHandle::done`].
     #[doc(alias = "OnPluginDone")]
     fn on_done(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>) -> bool {
@@ -272,6 +287,22 @@ pub trait HttpFilter: Sized + 'static {
         let _ = (stream, elements);
     }
 
+    /// A call that the stream dispatched is answered, or has failed.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream: closed, the client gets a 500; open, what is held back stays so until
+    /// something resumes it.
+    #[doc(alias = "OnHttpCallResponse")]
+    fn on_http_call_response(
+        &mut self,
+        stream: &mut HttpHandle<'_, Self::Plugin>,
+        response: &CallResponse,
+    ) -> Result<()> {
+        let _ = (stream, response);
+        Ok(())
+    }
+
     /// The stream is complete and goes to the access log. All of its headers can be read.
     ///
     /// Envoy calls it before [`on_done`](Self::on_done), other hosts after it.
@@ -358,6 +389,20 @@ pub trait TcpFilter: Sized + 'static {
     #[doc(alias = "OnUpstreamClose")]
     fn on_upstream_close(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>, peer: PeerType) {
         let _ = (connection, peer);
+    }
+
+    /// A call that the connection dispatched is answered, or has failed.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the connection.
+    fn on_http_call_response(
+        &mut self,
+        connection: &mut TcpHandle<'_, Self::Plugin>,
+        response: &CallResponse,
+    ) -> Result<()> {
+        let _ = (connection, response);
+        Ok(())
     }
 
     /// The connection goes to the access log. Envoy calls it after [`on_done`](Self::on_done) here, and before it for HTTP.

@@ -59,6 +59,7 @@ pub extern crate std as __std;
 
 pub mod abi;
 mod bytes;
+pub mod callout;
 mod context;
 #[doc(hidden)]
 pub mod dispatch;
@@ -81,7 +82,7 @@ pub use handle::{
     RequestBody, RequestHeaders, RequestTrailers, Response, ResponseBody, ResponseHeaders, ResponseTrailers, Tail,
     TcpHandle, Upstream, UpstreamData, VmHandle,
 };
-pub use headers::{HeaderMap, Iter, Values};
+pub use headers::{HeaderMap, Iter, MapEditor, Values};
 pub use reply::LocalResponse;
 pub use sluicegate_macros::{__plugin, http_filter, plugin, plugin_context, tcp_filter, vm_context};
 

@@ -1,5 +1,6 @@
 //! What a filter needs: `use sluicegate::prelude::*;`
 
+pub use crate::callout::{CallResponse, CallToken, HttpCall};
 pub use crate::context::{
     Action, DataAction, FailurePolicy, Flow, HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext,
 };

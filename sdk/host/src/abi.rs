@@ -8,7 +8,7 @@ use sluicegate::abi::native::{Arg, Host};
 use sluicegate::abi::{Import, Status, allocate};
 
 use crate::map::Map;
-use crate::state::{LocalReply, State};
+use crate::state::{LocalReply, PendingCall, State};
 
 /// The simulated host as the guest sees it.
 #[derive(Debug, Default)]
@@ -136,6 +136,28 @@ impl Guest {
             Import::proxy_set_buffer_bytes => {
                 let (buffer, start, size) = (args.u32(), args.size(), args.size());
                 state.set_buffer(buffer, start, size, &args.bytes())?;
+            }
+            Import::proxy_http_call => {
+                let (cluster, headers, body, trailers) = (args.bytes(), args.bytes(), args.bytes(), args.bytes());
+                let call = PendingCall {
+                    token: 0,
+                    cluster: String::from_utf8_lossy(&cluster).into_owned(),
+                    headers: Map::decode(&headers),
+                    body,
+                    trailers: Map::decode(&trailers),
+                    timeout: args.u32(),
+                };
+                let token = state.call(call)?;
+                args.write_u32(token);
+            }
+            Import::proxy_get_status => {
+                // What Envoy gives for a call that failed: 11, broken connection, without a text.
+                args.write_u32(if state.answer.as_ref().is_some_and(|answer| answer.headers.is_empty()) {
+                    11
+                } else {
+                    0
+                });
+                args.hand_over(b"")?;
             }
             Import::proxy_continue_stream => state.resume(args.u32())?,
             Import::proxy_close_stream => state.close(args.u32())?,

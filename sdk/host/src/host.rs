@@ -8,7 +8,8 @@ use sluicegate::abi::native::{self, Installed};
 use sluicegate::abi::{Exports, Import, LogLevel, Status};
 
 use crate::abi::Guest;
-use crate::state::{LogLine, State};
+use crate::map::Map;
+use crate::state::{CallAnswer, LogLine, PendingCall, State};
 use crate::stream::HttpStream;
 use crate::tcp::TcpConnection;
 
@@ -117,6 +118,45 @@ impl Running {
     pub fn tick_period(&self) -> Option<Duration> {
         let period = self.state().tick_period;
         (period != 0).then(|| Duration::from_millis(period.into()))
+    }
+
+    /// The HTTP calls that wait for an answer, oldest first.
+    #[must_use]
+    pub fn pending_calls(&self) -> Vec<PendingCall> {
+        self.state().pending.clone()
+    }
+
+    /// Answers a call that the filter dispatched.
+    ///
+    /// # Panics
+    ///
+    /// If no call of this number waits.
+    pub fn answer_call(&self, token: u32, headers: &[(&str, &str)], body: impl AsRef<[u8]>, trailers: &[(&str, &str)]) {
+        let answer =
+            CallAnswer { headers: Map::new(headers), body: body.as_ref().to_vec(), trailers: Map::new(trailers) };
+        self.deliver(token, answer);
+    }
+
+    /// Lets a call fail: it timed out, or its connection broke.
+    ///
+    /// # Panics
+    ///
+    /// If no call of this number waits.
+    pub fn fail_call(&self, token: u32) {
+        self.deliver(token, CallAnswer::default());
+    }
+
+    fn deliver(&self, token: u32, answer: CallAnswer) {
+        let at = self.state().pending.iter().position(|call| call.token == token);
+        let at = at.unwrap_or_else(|| panic!("no call {token} waits; these do: {:?}", self.pending_calls()));
+        self.state().pending.remove(at);
+        let count = |map: &Map| u32::try_from(map.len()).expect("fewer headers than 4 billion");
+        let (headers, size, trailers) = (count(&answer.headers), answer.body.len(), count(&answer.trailers));
+        self.state().answer = Some(answer);
+        if let Some(callback) = self.module.proxy_on_http_call_response {
+            self.enter(PLUGIN, || callback(PLUGIN, token, headers, size, trailers));
+        }
+        self.state().answer = None;
     }
 
     /// Opens an HTTP stream.

@@ -30,6 +30,31 @@ pub struct LocalReply {
     pub grpc_status: i32,
 }
 
+/// An HTTP call that the filter dispatched and the test has not answered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PendingCall {
+    /// The number that the host gave it.
+    pub token: u32,
+    /// The cluster.
+    pub cluster: String,
+    /// The headers.
+    pub headers: Map,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The trailers.
+    pub trailers: Map,
+    /// The timeout, in milliseconds.
+    pub timeout: u32,
+}
+
+/// The answer to a call, while its callback runs.
+#[derive(Debug, Default)]
+pub(crate) struct CallAnswer {
+    pub(crate) headers: Map,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trailers: Map,
+}
+
 /// One stream or connection.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
@@ -89,6 +114,10 @@ pub(crate) struct State {
     /// The context that host calls act on: the one whose callback runs, or the one that the guest asked for since.
     pub(crate) effective: u32,
     pub(crate) done: bool,
+    /// The calls that wait for an answer, oldest first.
+    pub(crate) pending: Vec<PendingCall>,
+    pub(crate) next_token: u32,
+    pub(crate) answer: Option<CallAnswer>,
     /// How often each function was called.
     pub(crate) calls: HashMap<Import, usize>,
     /// What functions answer instead of doing their work.
@@ -108,6 +137,10 @@ impl Default for State {
             streams: BTreeMap::new(),
             effective: 0,
             done: false,
+            pending: Vec::new(),
+            // Envoy's first one; the lowest two bits tell the kind of call.
+            next_token: 4,
+            answer: None,
             calls: HashMap::new(),
             failures: HashMap::new(),
         }
@@ -127,6 +160,9 @@ impl State {
             buffer if buffer == BufferType::VmConfiguration as u32 => &self.vm_configuration,
             buffer if buffer == BufferType::PluginConfiguration as u32 && self.configuring => {
                 &self.plugin_configuration
+            }
+            buffer if buffer == BufferType::HttpCallResponseBody as u32 => {
+                &self.answer.as_ref().ok_or(Status::NotFound)?.body
             }
             _ => &self.stream()?.bodies.get(&buffer).ok_or(Status::NotFound)?.held,
         };
@@ -166,9 +202,30 @@ impl State {
         Ok(())
     }
 
-    /// A map of the effective stream.
+    /// A call that waits for its answer from here on. Envoy wants to know the cluster, and where the request goes.
+    pub(crate) fn call(&mut self, call: PendingCall) -> Result<u32, Status> {
+        let complete =
+            [":method", ":path", ":authority"].iter().all(|name| call.headers.get(name.as_bytes()).is_some());
+        if call.cluster.is_empty() || !complete {
+            return Err(Status::BadArgument);
+        }
+        let token = self.next_token;
+        self.next_token += 4;
+        self.pending.push(PendingCall { token, ..call });
+        Ok(token)
+    }
+
+    /// A map of the effective stream, or of the answer that is being delivered.
     pub(crate) fn map(&mut self, map: u32) -> Result<&mut Map, Status> {
-        self.stream_mut()?.maps.get_mut(&map).ok_or(Status::BadArgument)
+        let answer = self.answer.as_mut().ok_or(Status::BadArgument);
+        if map == MapType::HttpCallResponseHeaders as u32 {
+            return Ok(&mut answer?.headers);
+        }
+        if map == MapType::HttpCallResponseTrailers as u32 {
+            return Ok(&mut answer?.trailers);
+        }
+        let stream = self.streams.get_mut(&self.effective).ok_or(Status::BadArgument)?;
+        stream.maps.get_mut(&map).ok_or(Status::BadArgument)
     }
 
     /// All pairs of a map: none, without an error, where there is no map. That is Envoy's way.

@@ -17,7 +17,7 @@ pub(crate) struct Kind {
 pub(crate) const VM: Kind = Kind { name: "VmContext", callbacks: &["on_vm_start"], parent: None };
 
 pub(crate) const PLUGIN: Kind =
-    Kind { name: "PluginContext", callbacks: &["on_configure", "on_tick", "on_done", "on_delete"], parent: Some("Vm") };
+    Kind { name: "PluginContext", callbacks: &["on_configure", "on_tick", "on_http_call_response", "on_done", "on_delete"], parent: Some("Vm") };
 
 pub(crate) const HTTP: Kind = Kind {
     name: "HttpFilter",
@@ -30,6 +30,7 @@ pub(crate) const HTTP: Kind = Kind {
         "on_response_body",
         "on_response_trailers",
         "on_response_metadata",
+        "on_http_call_response",
         "on_log",
         "on_done",
         "on_delete",
@@ -45,6 +46,7 @@ pub(crate) const TCP: Kind = Kind {
         "on_upstream_data",
         "on_downstream_close",
         "on_upstream_close",
+        "on_http_call_response",
         "on_log",
         "on_done",
         "on_delete",

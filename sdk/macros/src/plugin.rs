@@ -18,6 +18,7 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_tick", "proxy_on_tick"),
     ("on_done", "proxy_on_done"),
     ("on_log", "proxy_on_log"),
+    ("on_http_call_response", "proxy_on_http_call_response"),
     ("on_request_headers", "proxy_on_request_headers"),
     ("on_request_body", "proxy_on_request_body"),
     ("on_request_trailers", "proxy_on_request_trailers"),

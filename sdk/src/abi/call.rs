@@ -123,6 +123,43 @@ pub(crate) fn send_local_response(
     })
 }
 
+/// `proxy_http_call`
+pub(crate) fn http_call(
+    upstream: &[u8],
+    headers: &[u8],
+    body: &[u8],
+    trailers: &[u8],
+    timeout_milliseconds: u32,
+) -> Result<u32, Status> {
+    let mut token = 0;
+    // SAFETY: the slices are valid for reads of their lengths, and the place for a write.
+    answer(unsafe {
+        imports::proxy_http_call(
+            upstream.as_ptr(),
+            upstream.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            trailers.as_ptr(),
+            trailers.len(),
+            timeout_milliseconds,
+            &raw mut token,
+        )
+    })?;
+    Ok(token)
+}
+
+/// `proxy_get_status`
+pub(crate) fn status() -> Result<(u32, HostBytes), Refused> {
+    let mut code = 0;
+    let mut claim = Claim::begin();
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    // SAFETY: all places are valid for writes.
+    let status = unsafe { imports::proxy_get_status(&raw mut code, value, size) };
+    Ok((code, claim.finish(status)?))
+}
+
 /// `proxy_continue_stream`
 pub(crate) fn continue_stream(stream: StreamType) -> Answer {
     // SAFETY: no pointers.

@@ -4,6 +4,7 @@ use core::marker::PhantomData;
 
 use super::{Dispatcher, PluginOf};
 use crate::abi::{BufferType, LogLevel, MapType};
+use crate::callout::CallResponse;
 use crate::context::{Action, DataAction, FailurePolicy, Flow, HttpFilter, TcpFilter};
 use crate::error::Result;
 use crate::handle::{Body, Headers, HttpHandle};
@@ -92,7 +93,16 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         self.streams.run(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
     }
 
-    /// Whether it was an HTTP stream, as with the two below.
+    /// Whether it was an HTTP stream, as with the three below.
+    pub(super) fn answer_http(&self, context: u32, response: &CallResponse) -> bool {
+        let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) else { return false };
+        let answered = stream.run(context, |filter, plugin| {
+            filter.on_http_call_response(&mut HttpHandle { id: context, plugin }, response)
+        });
+        finish::<H, _>("on_http_call_response", answered, |()| 0, 0);
+        true
+    }
+
     pub(super) fn log_http(&self, context: u32) -> bool {
         self.end_http(context, H::on_log)
     }

@@ -14,12 +14,13 @@ mod tcp;
 use core::cell::RefCell;
 use core::marker::PhantomData;
 
-use crate::abi::{Entry, LogLevel, Shared};
+use crate::abi::{Entry, LogLevel, Shared, call};
+use crate::callout::{self, CallResponse};
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
 use crate::error::Result;
 use crate::handle::{PluginHandle, VmHandle};
 use crate::log;
-use table::Table;
+pub(crate) use table::Table;
 
 /// The plugin of a filter.
 type PluginOf<H> = <H as HttpFilter>::Plugin;
@@ -123,6 +124,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         self.streams.clear();
         self.connections.clear();
         self.plugins.clear();
+        callout::clear();
         if let Ok(mut vm) = self.vm.try_borrow_mut() {
             *vm = None;
         }
@@ -207,6 +209,26 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         log::forget_level();
         if let Some(Err(error)) = self.with_plugin(plugin, 0, PluginContext::on_tick) {
             log::failure(LogLevel::Error, "on_tick", &error);
+        }
+    }
+
+    /// Hosts answer to the plugin, and leave it to the guest to know which of its streams asked.
+    pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
+        let _entry = Entry::new();
+        let Some(context) = callout::take(token) else {
+            log::note(LogLevel::Warn, "no such call", token);
+            return;
+        };
+        let response = CallResponse { token, headers, body_size, trailers };
+        if self.plugins.get(context).is_some() {
+            let answered =
+                self.with_plugin(context, 0, |plugin, handle| plugin.on_http_call_response(handle, &response));
+            if let Some(Err(error)) = answered {
+                log::failure(LogLevel::Error, "on_http_call_response", &error);
+            }
+        } else if call::set_effective_context(context).is_ok() && !self.answer_http(context, &response) {
+            // If it is no connection either, the stream that asked is gone, and nobody waits.
+            self.answer_tcp(context, &response);
         }
     }
 

@@ -4,6 +4,7 @@ use core::marker::PhantomData;
 
 use super::Dispatcher;
 use crate::abi::{BufferType, LogLevel, PeerType, StreamType, call};
+use crate::callout::CallResponse;
 use crate::context::{FailurePolicy, Flow, HttpFilter, TcpFilter};
 use crate::error::Result;
 use crate::handle::{ConnectionData, TcpHandle};
@@ -54,7 +55,16 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         });
     }
 
-    /// Whether it was a connection, as with the two below.
+    /// Whether it was a connection, as with the three below.
+    pub(super) fn answer_tcp(&self, context: u32, response: &CallResponse) -> bool {
+        let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) else { return false };
+        let answered = connection.run(context, |filter, plugin| {
+            filter.on_http_call_response(&mut TcpHandle { id: context, plugin }, response)
+        });
+        finish::<T>("on_http_call_response", answered.map(|answered| answered.map(|()| Flow::Continue)));
+        true
+    }
+
     pub(super) fn log_tcp(&self, context: u32) -> bool {
         self.end_tcp(context, T::on_log)
     }

@@ -196,7 +196,7 @@ impl BodyCursor {
 }
 
 /// Reads a part of a buffer; a buffer that is not there is empty.
-pub(super) fn read(buffer: BufferType, start: usize, size: usize) -> Result<HostBytes> {
+pub(crate) fn read(buffer: BufferType, start: usize, size: usize) -> Result<HostBytes> {
     match call::buffer(buffer, start, size.min(WHOLE)) {
         Err(Refused::Status(Status::NotFound)) => Ok(HostBytes::EMPTY),
         other => other.map_err(|refused| Error::refused("proxy_get_buffer_bytes", buffer, refused)),

@@ -3,10 +3,11 @@
 use core::marker::PhantomData;
 
 use super::{Head, HttpHandle, Request, Response, Tail};
-use crate::abi::{HostBytes, MapType, Refused, Status, call};
+use crate::abi::{HostBytes, Refused, Status, call};
+use crate::callout::{CallToken, HttpCall};
 use crate::context::Action;
 use crate::error::{Error, Result};
-use crate::headers::{HeaderMap, Snapshots, encode};
+use crate::headers::{HeaderMap, MapEditor, Snapshots, encode};
 use crate::reply::LocalResponse;
 use crate::{ByteStr, ToValue};
 
@@ -147,10 +148,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     #[doc(alias = "AddHttpRequestHeader")]
     #[doc(alias = "add_http_request_header")]
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        let map = self.edited();
-        value
-            .with_value(|value| call::add_map_value(map, name.as_ref(), value))
-            .map_err(|status| Error::host("proxy_add_header_map_value", map, status))
+        self.editor().add(name, value)
     }
 
     /// Sets the value of a name, whether it is there or not.
@@ -165,10 +163,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     #[doc(alias = "ReplaceHttpRequestHeader")]
     #[doc(alias = "set_http_request_header")]
     pub fn replace(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        let map = self.edited();
-        value
-            .with_value(|value| call::replace_map_value(map, name.as_ref(), value))
-            .map_err(|status| Error::host("proxy_replace_header_map_value", map, status))
+        self.editor().replace(name, value)
     }
 
     /// Removes all headers of a name; none is fine too.
@@ -183,9 +178,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     #[doc(alias = "RemoveHttpRequestHeader")]
     #[doc(alias = "remove_http_request_header")]
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> Result<()> {
-        let map = self.edited();
-        call::remove_map_value(map, name.as_ref())
-            .map_err(|status| Error::host("proxy_remove_header_map_value", map, status))
+        self.editor().remove(name)
     }
 
     /// Replaces the whole map, pseudo-headers included. A few edits are cheaper than this.
@@ -202,18 +195,37 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     #[doc(alias = "set_http_request_headers")]
     pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
         let pairs = encode(pairs)?;
-        let map = self.edited();
+        let map = self.snapshots.map();
+        self.snapshots.invalidate();
         call::set_map(map, &pairs).map_err(|status| Error::host("proxy_set_header_map_pairs", map, status))
     }
 
-    /// The map that the next host call edits: what was fetched of it is stale from here on.
-    fn edited(&mut self) -> MapType {
+    /// For the next edit: what was fetched is stale from here on.
+    fn editor(&mut self) -> MapEditor {
         self.snapshots.invalidate();
-        self.snapshots.map()
+        MapEditor::new(self.snapshots.map())
     }
 }
 
-impl<D, P> Headers<'_, D, P, Head> {
+impl<'cb, D, P> Headers<'cb, D, P, Head> {
+    /// Calls a cluster; the answer comes to [`on_http_call_response`](crate::HttpFilter::on_http_call_response). Answer [`Action::Pause`] to hold the stream until
+    /// then.
+    ///
+    /// # Errors
+    ///
+    /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
+    #[doc(alias = "DispatchHttpCall")]
+    #[doc(alias = "dispatch_http_call")]
+    pub fn call(&self, call: &HttpCall<'_>) -> Result<CallToken> {
+        call.dispatch(self.stream.id)
+    }
+
+    /// The stream, for what has nothing to do with these headers.
+    #[must_use]
+    pub const fn stream(&self) -> &HttpHandle<'cb, P> {
+        &self.stream
+    }
+
     /// Whether nothing follows the headers: no body, no trailers.
     #[must_use]
     pub const fn end_of_stream(&self) -> bool {

@@ -11,6 +11,7 @@ mod body;
 mod headers;
 mod tcp;
 
+pub(crate) use body::read;
 pub use body::{Body, BodyCursor, RequestBody, ResponseBody};
 pub use headers::{Headers, RequestHeaders, RequestTrailers, ResponseHeaders, ResponseTrailers};
 pub use tcp::{ConnectionData, Downstream, DownstreamData, TcpHandle, Upstream, UpstreamData};
@@ -19,11 +20,13 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use crate::abi::{BufferType, HostBytes, MapType, StreamType, call};
+use crate::callout::{CallToken, HttpCall};
 use crate::error::{Error, On, Result};
-use crate::headers::HeaderMap;
+use crate::headers::{HeaderMap, MapEditor};
+use crate::reply::LocalResponse;
 
 /// The most bytes to ask a buffer for: hosts add it to the start, as 32-bit numbers.
-const WHOLE: usize = i32::MAX as usize;
+pub(crate) const WHOLE: usize = i32::MAX as usize;
 
 /// The VM, in [`VmContext`](crate::VmContext) callbacks.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ impl VmHandle<'_> {
     /// One host call and one block of the host's for each call.
     #[doc(alias = "GetVMConfiguration")]
     pub fn configuration(&self) -> Result<HostBytes> {
-        body::read(BufferType::VmConfiguration, 0, WHOLE)
+        read(BufferType::VmConfiguration, 0, WHOLE)
     }
 
     /// The configuration's size in bytes, as the host announced it.
@@ -86,7 +89,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// One host call and one block of the host's for each call.
     #[doc(alias = "GetPluginConfiguration")]
     pub fn configuration(&self) -> Result<HostBytes> {
-        body::read(BufferType::PluginConfiguration, 0, WHOLE)
+        read(BufferType::PluginConfiguration, 0, WHOLE)
     }
 
     /// The configuration's size in bytes, as the host announced it; 0 outside of `on_configure`.
@@ -148,6 +151,17 @@ impl<'cb, V> PluginHandle<'cb, V> {
         resumed
     }
 
+    /// Calls a cluster; the answer comes to [`on_http_call_response`](crate::PluginContext::on_http_call_response).
+    ///
+    /// # Errors
+    ///
+    /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
+    #[doc(alias = "DispatchHttpCall")]
+    #[doc(alias = "dispatch_http_call")]
+    pub fn call(&self, call: &HttpCall<'_>) -> Result<CallToken> {
+        call.dispatch(self.id)
+    }
+
     /// Ends a plugin whose `on_done` answered `false`.
     ///
     /// # Errors
@@ -201,6 +215,40 @@ impl<'cb, P> HttpHandle<'cb, P> {
         resume(StreamType::HttpResponse)
     }
 
+    /// Calls a cluster; the answer comes to [`on_http_call_response`](crate::HttpFilter::on_http_call_response).
+    ///
+    /// # Errors
+    ///
+    /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
+    #[doc(alias = "DispatchHttpCall")]
+    #[doc(alias = "dispatch_http_call")]
+    pub fn call(&self, call: &HttpCall<'_>) -> Result<CallToken> {
+        call.dispatch(self.id)
+    }
+
+    /// Answers the client from here, while the request or the response is held back.
+    ///
+    /// # Errors
+    ///
+    /// If the headers are over the host's limits, memory is out, or the host refuses: it does once a response is on its way.
+    #[doc(alias = "SendHttpResponse")]
+    #[doc(alias = "send_http_response")]
+    pub fn reply(&self, response: &LocalResponse<'_>) -> Result<()> {
+        response.send()
+    }
+
+    /// Edits the request's headers while they are held back.
+    #[must_use]
+    pub const fn edit_request_headers(&self) -> MapEditor {
+        MapEditor::new(MapType::HttpRequestHeaders)
+    }
+
+    /// Edits the response's headers while they are held back.
+    #[must_use]
+    pub const fn edit_response_headers(&self) -> MapEditor {
+        MapEditor::new(MapType::HttpResponseHeaders)
+    }
+
     /// Resets the stream: the client gets no answer.
     ///
     /// # Errors
@@ -248,7 +296,7 @@ fn set_effective_context(context: u32) -> Result<()> {
         .map_err(|status| Error::host("proxy_set_effective_context", On::Nothing, status))
 }
 
-fn fetch(map: MapType) -> Result<HeaderMap> {
+pub(crate) fn fetch(map: MapType) -> Result<HeaderMap> {
     let block = call::map(map).map_err(|refused| Error::refused("proxy_get_header_map_pairs", map, refused))?;
     HeaderMap::decode(map, block)
 }

@@ -2,9 +2,10 @@
 
 use core::marker::PhantomData;
 
-use super::WHOLE;
 use super::body::{read, write};
+use super::{WHOLE, resume};
 use crate::abi::{BufferType, HostBytes, StreamType, call};
+use crate::callout::{CallToken, HttpCall};
 use crate::error::{Error, On, Result};
 
 /// Marks the side of the client.
@@ -39,6 +40,24 @@ impl<'cb, P> TcpHandle<'cb, P> {
     #[must_use]
     pub const fn plugin(&self) -> &'cb P {
         self.plugin
+    }
+
+    /// Calls a cluster over HTTP; the answer comes to [`on_http_call_response`](crate::TcpFilter::on_http_call_response).
+    ///
+    /// # Errors
+    ///
+    /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
+    pub fn call(&self, call: &HttpCall<'_>) -> Result<CallToken> {
+        call.dispatch(self.id)
+    }
+
+    /// Lets the client's data go on that a callback held back.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    pub fn resume_downstream(&self) -> Result<()> {
+        resume(StreamType::Downstream)
     }
 
     /// Closes the connection to the client.

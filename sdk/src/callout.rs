@@ -1,0 +1,202 @@
+//! HTTP calls from a filter to another cluster of the proxy.
+//!
+//! A context dispatches a call and goes on; the proxy answers later with
+//! [`HttpFilter::on_http_call_response`](crate::HttpFilter::on_http_call_response) or
+//! [`PluginContext::on_http_call_response`](crate::PluginContext::on_http_call_response) of the context that asked. If that is gone by then, the answer is
+//! dropped.
+
+use core::time::Duration;
+
+use crate::abi::{BufferType, HostBytes, MapType, Status, call};
+use crate::dispatch::Table;
+use crate::error::{Error, On, Result};
+use crate::handle::{WHOLE, fetch, read};
+use crate::headers::{HeaderMap, encode};
+
+/// A call to a cluster: what to send, and how long to wait.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use sluicegate::prelude::*;
+/// # use sluicegate::callout::{CallResponse, HttpCall};
+/// #[derive(Default)]
+/// struct Authorise;
+///
+/// #[sluicegate::http_filter]
+/// impl HttpFilter for Authorise {
+///     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+///         let headers = [(":method", "GET"), (":path", "/check"), (":authority", "auth")];
+///         request.call(&HttpCall::new("auth").headers(&headers).timeout(Duration::from_millis(200)))?;
+///         Ok(Action::Pause)
+///     }
+///
+///     fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_>, response: &CallResponse) -> Result<()> {
+///         let headers = response.headers()?;
+///         if headers.get(":status").is_some_and(|status| status == "200") {
+///             stream.resume_request()
+///         } else {
+///             stream.reply(&LocalResponse::new(403))
+///         }
+///     }
+/// }
+/// # sluicegate::plugin!(http: Authorise);
+/// # fn main() {}
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is sent before `call`"]
+pub struct HttpCall<'a> {
+    cluster: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+    body: &'a [u8],
+    trailers: &'a [(&'a str, &'a str)],
+    timeout: Duration,
+}
+
+impl<'a> HttpCall<'a> {
+    /// A call to a cluster of the proxy's configuration, with nothing in it and a timeout of one second.
+    pub const fn new(cluster: &'a str) -> Self {
+        Self { cluster, headers: &[], body: &[], trailers: &[], timeout: Duration::from_secs(1) }
+    }
+
+    /// The headers. Envoy demands `:method`, `:path` and `:authority`.
+    pub const fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// The body.
+    pub fn body(self, body: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Self { body: body.as_ref(), ..self }
+    }
+
+    /// The trailers.
+    pub const fn trailers(self, trailers: &'a [(&'a str, &'a str)]) -> Self {
+        Self { trailers, ..self }
+    }
+
+    /// How long to wait for the whole response. A host counts in milliseconds.
+    pub const fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Sends it for a context.
+    pub(crate) fn dispatch(&self, context: u32) -> Result<CallToken> {
+        let headers = encode(self.headers)?;
+        let trailers = encode(self.trailers)?;
+        let timeout = u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX);
+        let token = call::http_call(self.cluster.as_bytes(), &headers, self.body, &trailers, timeout)
+            .map_err(|status| Error::host("proxy_http_call", On::Nothing, status))?;
+        // A host that gives a number twice loses the first call: the newer context is the one that waits for it.
+        CALLS.with(|calls| {
+            calls.remove(token);
+            calls.insert(token, context)
+        })?;
+        Ok(CallToken(token))
+    }
+}
+
+crate::__vm_local! {
+    /// The contexts that wait for an answer, by the numbers of their calls.
+    static CALLS: Table<u32> = Table::new();
+}
+
+/// The context that waits for a call, once.
+pub(crate) fn take(token: u32) -> Option<u32> {
+    CALLS.with(|calls| calls.remove(token).map(|context| *context))
+}
+
+/// Forgets all calls.
+pub(crate) fn clear() {
+    CALLS.with(Table::clear);
+}
+
+/// The number that the host gave a call.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct CallToken(pub(crate) u32);
+
+/// The answer to a call, or the news that there is none. It can be read in its callback only.
+#[derive(Debug)]
+pub struct CallResponse {
+    pub(crate) token: u32,
+    pub(crate) headers: u32,
+    pub(crate) body_size: usize,
+    pub(crate) trailers: u32,
+}
+
+impl CallResponse {
+    /// Which call it answers.
+    #[must_use]
+    pub const fn token(&self) -> CallToken {
+        CallToken(self.token)
+    }
+
+    /// Whether there is no answer: the call timed out, or its connection broke. [`failure`](Self::failure) says more.
+    #[must_use]
+    pub const fn failed(&self) -> bool {
+        self.headers == 0
+    }
+
+    /// Why a call failed: the host's status and text.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    pub fn failure(&self) -> Result<(Status, HostBytes)> {
+        let (code, text) =
+            call::status().map_err(|refused| Error::refused("proxy_get_status", On::Nothing, refused))?;
+        Ok((Status::from(code), text))
+    }
+
+    /// The response's headers, empty if the call failed.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, sends what is no header map, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the host's for each call.
+    #[doc(alias = "GetHttpCallResponseHeaders")]
+    pub fn headers(&self) -> Result<HeaderMap> {
+        fetch(MapType::HttpCallResponseHeaders)
+    }
+
+    /// How large the body is, in bytes.
+    #[must_use]
+    pub const fn body_size(&self) -> usize {
+        self.body_size
+    }
+
+    /// The response's body, empty if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the host's for each call.
+    #[doc(alias = "GetHttpCallResponseBody")]
+    pub fn body(&self) -> Result<HostBytes> {
+        read(BufferType::HttpCallResponseBody, 0, WHOLE)
+    }
+
+    /// How many trailers there are.
+    #[must_use]
+    pub const fn trailers_len(&self) -> u32 {
+        self.trailers
+    }
+
+    /// The response's trailers, empty if there are none.
+    ///
+    /// # Errors
+    ///
+    /// As [`headers`](Self::headers).
+    ///
+    /// # Cost
+    ///
+    /// As [`headers`](Self::headers).
+    #[doc(alias = "GetHttpCallResponseTrailers")]
+    pub fn trailers(&self) -> Result<HeaderMap> {
+        fetch(MapType::HttpCallResponseTrailers)
+    }
+}

@@ -1,0 +1,163 @@
+//! HTTP calls: dispatched by streams, connections and plugins, answered later, failed, or answered to nobody.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use sluicegate::abi::Import;
+use sluicegate::prelude::*;
+use sluicegate::{LogLevel, Status};
+use sluicegate_host::Host;
+
+const HEADERS: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "a")];
+
+#[derive(Default)]
+struct Plugin {
+    ticks: Cell<u32>,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    fn on_tick(&mut self, plugin: &mut PluginHandle<'_>) -> Result<()> {
+        self.ticks.set(self.ticks.get() + 1);
+        plugin.call(&HttpCall::new("ticks").headers(&HEADERS).body("tick").timeout(Duration::from_secs(5)))?;
+        Ok(())
+    }
+
+    fn on_http_call_response(&mut self, plugin: &mut PluginHandle<'_>, response: &CallResponse) -> Result<()> {
+        let headers = response.headers()?;
+        let status = headers.get(":status").unwrap_or_default();
+        info!("plugin {} got {}", plugin.id(), status.display());
+        if status == "500" {
+            return Err(Error::new("told to fail"));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Filter {
+    first: Option<CallToken>,
+}
+
+#[sluicegate::http_filter]
+impl HttpFilter for Filter {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        let call = HttpCall::new("auth").headers(&HEADERS).trailers(&[("t", "1")]);
+        self.first = Some(request.call(&call)?);
+        Ok(Action::Pause)
+    }
+
+    fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_, Plugin>, response: &CallResponse) -> Result<()> {
+        if response.failed() {
+            let (status, text) = response.failure()?;
+            info!("{} failed: {status:?} {}", stream.id(), text.len());
+            return Err(Error::new("no answer"));
+        }
+        info!(
+            "{} got {} headers, {} bytes, {} trailers",
+            stream.id(),
+            response.headers()?.len(),
+            response.body()?.len(),
+            response.trailers()?.len(),
+        );
+        assert_eq!((response.body_size(), response.trailers_len()), (response.body()?.len(), 0));
+        if self.first == Some(response.token()) && response.body()?.starts_with(b"again") {
+            stream.call(&HttpCall::new("auth").headers(&HEADERS))?;
+            return Ok(());
+        }
+        stream.edit_request_headers().add("x-checked", "yes")?;
+        match &*response.body()? {
+            b"no" => stream.reply(&LocalResponse::new(403)),
+            _ => stream.resume_request(),
+        }
+    }
+}
+
+sluicegate::plugin!(plugin: Plugin, http: Filter);
+
+#[test]
+fn an_answer_comes_to_the_stream_that_asked() {
+    let host = Host::new(&PLUGIN).start();
+    let (first, second) = (host.http_stream(), host.http_stream());
+    assert_eq!(first.request_headers(&[("a", "b")]), 1);
+    assert_eq!(second.request_headers(&[("a", "b")]), 1);
+    let calls = host.pending_calls();
+    assert_eq!(calls.len(), 2);
+    assert_eq!((&*calls[0].cluster, calls[0].headers.len(), calls[0].timeout), ("auth", 3, 1000));
+    assert_eq!(calls[0].trailers.get(b"t"), Some(&b"1"[..]));
+
+    host.answer_call(calls[1].token, &[(":status", "200")], "yes", &[]);
+    assert!(host.logged(LogLevel::Info, &format!("{} got 1 headers, 3 bytes, 0 trailers", second.id())));
+    assert!(second.request_resumed() && !first.request_resumed());
+    assert_eq!(second.request_header("x-checked").as_deref(), Some("yes"));
+    assert_eq!(first.request_header("x-checked"), None);
+
+    host.answer_call(calls[0].token, &[(":status", "200")], "no", &[]);
+    assert_eq!(first.reply().map(|reply| reply.status), Some(403));
+}
+
+#[test]
+fn a_call_may_follow_a_call() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("a", "b")]);
+    host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "again", &[]);
+    assert!(!stream.request_resumed());
+    host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "yes", &[]);
+    assert!(stream.request_resumed());
+}
+
+#[test]
+fn a_failed_call_says_why_and_the_policy_decides() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("a", "b")]);
+    host.fail_call(host.pending_calls()[0].token);
+    assert!(host.logged(LogLevel::Info, &format!("{} failed: BrokenConnection 0", stream.id())));
+    assert!(host.logged(LogLevel::Error, "on_http_call_response: no answer"));
+    assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+}
+
+#[test]
+fn an_answer_to_a_stream_that_is_gone_is_dropped() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("a", "b")]);
+    let token = host.pending_calls()[0].token;
+    stream.complete();
+    host.clear_log();
+    host.answer_call(token, &[(":status", "200")], "yes", &[]);
+    assert_eq!(host.log(), []);
+}
+
+#[test]
+fn a_number_that_nobody_waits_for_is_noted() {
+    let host = Host::new(&PLUGIN).start();
+    PLUGIN.proxy_on_http_call_response.unwrap()(1, 77, 1, 0, 0);
+    assert!(host.logged(LogLevel::Warn, "sluicegate: no such call: 77"));
+}
+
+#[test]
+fn a_plugin_calls_from_its_tick() {
+    let host = Host::new(&PLUGIN).start();
+    host.tick();
+    host.tick();
+    let calls = host.pending_calls();
+    assert_eq!((calls.len(), &*calls[0].body, calls[0].timeout), (2, &b"tick"[..], 5000));
+    host.answer_call(calls[0].token, &[(":status", "200")], "", &[]);
+    host.answer_call(calls[1].token, &[(":status", "500")], "", &[]);
+    assert!(host.logged(LogLevel::Info, "plugin 1 got 200"));
+    assert!(host.logged(LogLevel::Error, "on_http_call_response: told to fail"));
+}
+
+#[test]
+fn a_refused_call_is_an_error() {
+    let host = Host::new(&PLUGIN).start();
+    host.fail(Import::proxy_http_call, Status::BadArgument);
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[("a", "b")]), Action::StopIteration as u32);
+    assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+    assert!(host.pending_calls().is_empty());
+}
