@@ -16,8 +16,11 @@ pub(crate) struct Kind {
 
 pub(crate) const VM: Kind = Kind { name: "VmContext", callbacks: &["on_vm_start"], parent: None };
 
-pub(crate) const PLUGIN: Kind =
-    Kind { name: "PluginContext", callbacks: &["on_configure", "on_tick", "on_http_call_response", "on_done", "on_delete"], parent: Some("Vm") };
+pub(crate) const PLUGIN: Kind = Kind {
+    name: "PluginContext",
+    callbacks: &["on_configure", "on_tick", "on_http_call_response", "on_done", "on_delete"],
+    parent: Some("Vm"),
+};
 
 pub(crate) const HTTP: Kind = Kind {
     name: "HttpFilter",
@@ -54,6 +57,9 @@ pub(crate) const TCP: Kind = Kind {
     parent: Some("Plugin"),
 };
 
+/// The argument of a filter that keeps nothing, and its mark in the list of callbacks.
+pub(crate) const STATELESS: &str = "stateless";
+
 pub(crate) fn expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
     try_expand(kind, arguments, item.clone()).unwrap_or_else(|error| {
         let error = error.into_compile_error();
@@ -62,8 +68,10 @@ pub(crate) fn expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> 
 }
 
 fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    if !arguments.is_empty() {
-        return Err(Error::new_spanned(arguments, "this attribute takes no arguments"));
+    let stateless = kind.name == HTTP.name && arguments.to_string() == STATELESS;
+    if !arguments.is_empty() && !stateless {
+        let takes = if kind.name == HTTP.name { "nothing or `stateless`" } else { "no arguments" };
+        return Err(Error::new_spanned(arguments, format!("this attribute takes {takes}")));
     }
     let mut item: ItemImpl = syn::parse2(item)?;
     let named = item.trait_.as_ref().and_then(|(path, _)| path.segments.last());
@@ -80,11 +88,19 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
 
     fill_in(kind, &mut item);
     let callbacks: Vec<_> = kind.callbacks.iter().filter(|callback| has_fn(&item, callback)).collect();
-    let callbacks = callbacks.iter().map(|callback| format_ident!("{callback}"));
+    let callbacks = callbacks.into_iter().copied().chain(stateless.then_some(STATELESS));
+    let callbacks = callbacks.map(|callback| format_ident!("{callback}"));
+    let self_ty = &item.self_ty;
+    let check = stateless.then(|| {
+        quote! {
+            const _: () = assert!(::core::mem::size_of::<#self_ty>() == 0, "a stateless filter has no fields");
+        }
+    });
     let list = format_ident!("__sluicegate_callbacks_of_{name}");
     // Macros have a name space of their own, so the type's name is free in it: whoever imports the type imports its list of callbacks.
     Ok(quote! {
         #item
+        #check
 
         #[doc(hidden)]
         #[allow(unused_macros, reason = "a context that `plugin!` does not name")]

@@ -23,6 +23,9 @@ pub fn plugin_context(arguments: TokenStream, item: TokenStream) -> TokenStream 
 
 /// Marks the implementation of `HttpFilter`: notes which callbacks it has, and fills in `type Plugin = ()` and `create` with [`Default`] if they are
 /// left out.
+///
+/// `#[http_filter(stateless)]` is for a filter without fields and without a plugin of its own: it has no context for each stream, so the proxy enters the VM only for
+/// its callbacks, and an open stream takes no memory.
 #[proc_macro_attribute]
 pub fn http_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&attribute::HTTP, arguments.into(), item.into()).into()

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::attribute::STATELESS;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
@@ -18,6 +19,7 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_tick", "proxy_on_tick"),
     ("on_done", "proxy_on_done"),
     ("on_log", "proxy_on_log"),
+    ("on_delete", "proxy_on_delete"),
     ("on_http_call_response", "proxy_on_http_call_response"),
     ("on_request_headers", "proxy_on_request_headers"),
     ("on_request_body", "proxy_on_request_body"),
@@ -34,8 +36,11 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_upstream_close", "proxy_on_upstream_connection_close"),
 ];
 
-/// What every module exports: without them contexts would neither come nor go.
-const ALWAYS: [&str; 2] = ["proxy_on_context_create", "proxy_on_delete"];
+/// What a module with contexts exports: without them contexts would neither come nor go.
+const CONTEXTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete"];
+
+/// What a module without contexts exports: the one callback in which it names its allocator.
+const NO_CONTEXTS: &[&str] = &["proxy_on_vm_start"];
 
 /// One `kind: Type` of the call.
 struct Named {
@@ -151,7 +156,20 @@ fn write(state: &State) -> TokenStream {
     };
     let http_type = http.map_or_else(|| quote!(::sluicegate::dispatch::NoStreams<#plugin_type>), |http| quote!(#http));
     let tcp_type = tcp.map_or_else(|| quote!(::sluicegate::dispatch::NoStreams<#plugin_type>), |tcp| quote!(#tcp));
-    let dispatcher = quote!(::sluicegate::dispatch::Dispatcher<#http_type, #tcp_type>);
+    let stateless = state.callbacks.contains(STATELESS);
+    if stateless && state.named.len() > 1 {
+        let other = state.named.iter().find(|named| named.kind != "http").map(|named| &named.ty);
+        return Error::new_spanned(
+            other,
+            "a stateless filter stands alone: it has no contexts, so it cannot reach others",
+        )
+        .into_compile_error();
+    }
+    let (dispatcher, always) = if stateless {
+        (quote!(::sluicegate::dispatch::Stateless<#http_type>), NO_CONTEXTS)
+    } else {
+        (quote!(::sluicegate::dispatch::Dispatcher<#http_type, #tcp_type>), CONTEXTS)
+    };
     // The named contexts belong together. No name is introduced beside them: it would shadow the user's.
     let http_check = plugin.zip(http).map(|(plugin, http)| {
         quote! {
@@ -172,12 +190,14 @@ fn write(state: &State) -> TokenStream {
         .iter()
         .filter(|(callback, _)| state.callbacks.contains(*callback))
         .map(|(_, export)| *export)
-        .chain(ALWAYS)
+        .chain(always.iter().copied())
         .collect();
     let exports: Vec<_> = exported.iter().map(|export| format_ident!("{export}")).collect();
     quote! {
         #[allow(unsafe_code, reason = "exports have fixed names, which is unsafe to choose; the macro chooses the ABI's")]
         const _: () = {
+            #[allow(unused_imports, reason = "a module without callbacks of a stream")]
+            use ::sluicegate::dispatch::HttpCallbacks as _;
             #http_check
             #tcp_check
             #vm_check
@@ -193,14 +213,18 @@ fn write(state: &State) -> TokenStream {
         };
 
         ::sluicegate::__vm_local! {
-            static __SLUICEGATE: #dispatcher = ::sluicegate::dispatch::Dispatcher::new();
+            static __SLUICEGATE: #dispatcher = <#dispatcher>::new();
         }
 
         /// The module for a test host in the same process.
         #[cfg(not(target_family = "wasm"))]
-        pub static PLUGIN: ::sluicegate::abi::Exports = ::sluicegate::abi::Exports {
+        pub static PLUGIN: ::sluicegate::abi::Exports = {
+            #[allow(unused_imports, reason = "a module without callbacks of a stream")]
+            use ::sluicegate::dispatch::HttpCallbacks as _;
+            ::sluicegate::abi::Exports {
             #(#exports: ::core::option::Option::Some(::sluicegate::__export_native!(__SLUICEGATE #exports)),)*
-            ..::sluicegate::abi::Exports::none(::sluicegate::__initialize, || __SLUICEGATE.with(::sluicegate::dispatch::Dispatcher::reset))
+            ..::sluicegate::abi::Exports::none(::sluicegate::__initialize, || __SLUICEGATE.with(|dispatcher| dispatcher.reset()))
+            }
         };
     }
 }

@@ -8,6 +8,7 @@
 //! - An unknown number, a number that is taken, a callback in a wrong order: a line in the log, and the failure policy where a stream waits for an answer.
 
 mod http;
+mod stateless;
 mod table;
 mod tcp;
 
@@ -18,8 +19,10 @@ use crate::abi::{Entry, LogLevel, Shared, call};
 use crate::callout::{self, CallResponse};
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
 use crate::error::Result;
-use crate::handle::{PluginHandle, VmHandle};
+use crate::handle::{HttpHandle, PluginHandle, VmHandle};
 use crate::log;
+pub use http::HttpCallbacks;
+pub use stateless::Stateless;
 pub(crate) use table::Table;
 
 /// The plugin of a filter.
@@ -145,9 +148,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     fn create_plugin(&self, id: u32) -> Result<(), NotCreated> {
         log::forget_level();
-        if let Some(line) = crate::ALLOCATOR_LINE {
-            log::write_text(LogLevel::Debug, line);
-        }
+        log_allocator();
         if self.plugins.get(id).is_some() {
             return Err(NotCreated::Number);
         }
@@ -283,6 +284,51 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             return None;
         };
         Some(callback(&mut context, &mut PluginHandle { id, vm: &vm, configuration_size }))
+    }
+}
+
+impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispatcher<H, T> {
+    fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &H::Plugin) -> R) -> Option<R> {
+        self.streams.run(id, callback)
+    }
+}
+
+/// The callbacks that a host has for every kind of context. Each tells whether it was an HTTP stream.
+impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
+    fn answer_http(&self, context: u32, response: &CallResponse) -> bool {
+        let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) else { return false };
+        let answered = stream.run(context, |filter, plugin| {
+            filter.on_http_call_response(&mut HttpHandle { id: context, plugin }, response)
+        });
+        http::finish::<H, _>("on_http_call_response", answered, |()| 0, 0);
+        true
+    }
+
+    fn log_http(&self, context: u32) -> bool {
+        self.end_http(context, H::on_log)
+    }
+
+    fn done_http(&self, context: u32) -> bool {
+        self.end_http(context, H::on_done)
+    }
+
+    fn end_http(&self, context: u32, callback: fn(&mut H, &mut HttpHandle<'_, PluginOf<H>>)) -> bool {
+        let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) else { return false };
+        stream.run(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+        true
+    }
+
+    fn delete_http(&self, context: u32) -> bool {
+        let Some(stream) = H::TRACKED.then(|| self.streams.remove(context)).flatten() else { return false };
+        stream.run(context, |filter, plugin| filter.on_delete(&mut HttpHandle { id: context, plugin }));
+        true
+    }
+}
+
+/// What a plugin's start writes to the log.
+fn log_allocator() {
+    if let Some(line) = crate::ALLOCATOR_LINE {
+        log::write_text(LogLevel::Debug, line);
     }
 }
 

@@ -5,7 +5,7 @@ use sluicegate::prelude::*;
 #[derive(Default)]
 struct Job;
 
-#[sluicegate::http_filter]
+#[sluicegate::http_filter(stateless)]
 impl HttpFilter for Job {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
         let total: usize = request.snapshot()?.iter().map(|(name, value)| name.len() + value.len()).sum();

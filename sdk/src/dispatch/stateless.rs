@@ -1,0 +1,83 @@
+//! The dispatcher of a filter that keeps nothing: no contexts, so none are created, looked up or deleted.
+
+use core::marker::PhantomData;
+
+use super::http::{HttpCallbacks, finish};
+use super::{LEVEL_PERIOD, log_allocator};
+use crate::abi::{Entry, LogLevel, call};
+use crate::callout::{self, CallResponse};
+use crate::context::HttpFilter;
+use crate::handle::HttpHandle;
+use crate::log;
+
+/// A filter without state, made anew for each callback. It has no size, so that costs nothing.
+#[derive(Debug)]
+pub struct Stateless<H>(PhantomData<fn() -> H>);
+
+impl<H: HttpFilter<Plugin = ()>> Default for Stateless<H> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
+    fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &()) -> R) -> Option<R> {
+        let _entry = Entry::new();
+        if id.is_multiple_of(LEVEL_PERIOD) {
+            log::forget_level();
+        }
+        Some(callback(&mut H::create(&(), id), &()))
+    }
+}
+
+impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
+    /// A VM before anything was called.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    /// Forgets everything, as if the VM were thrown away.
+    pub fn reset(&self) {
+        callout::clear();
+        log::forget_level();
+    }
+
+    pub fn proxy_on_vm_start(&self, _plugin: u32, _configuration_size: usize) -> u32 {
+        log::forget_level();
+        log_allocator();
+        1
+    }
+
+    pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
+        let Some(context) = callout::take(token) else {
+            log::note(LogLevel::Warn, "no such call", token);
+            return;
+        };
+        // A host refuses this if the stream is gone.
+        if call::set_effective_context(context).is_ok() {
+            let response = CallResponse { token, headers, body_size, trailers };
+            let answered = self.run_http(context, |filter, plugin| {
+                filter.on_http_call_response(&mut HttpHandle { id: context, plugin }, &response)
+            });
+            finish::<H, _>("on_http_call_response", answered, |()| 0, 0);
+        }
+    }
+
+    pub fn proxy_on_log(&self, context: u32) {
+        self.end(context, H::on_log);
+    }
+
+    pub fn proxy_on_done(&self, context: u32) -> u32 {
+        self.end(context, H::on_done);
+        1
+    }
+
+    pub fn proxy_on_delete(&self, context: u32) {
+        self.end(context, H::on_delete);
+    }
+
+    fn end(&self, context: u32, callback: fn(&mut H, &mut HttpHandle<'_>)) {
+        self.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+    }
+}
