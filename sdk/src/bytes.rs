@@ -176,25 +176,25 @@ macro_rules! to_value_numbers {
 to_value_numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
 
 /// Writes a number from its last digit on, without the formatting machinery and without a way to panic.
+#[inline]
 fn with_decimal<R>(negative: bool, magnitude: u64, with: impl FnOnce(&[u8]) -> R) -> R {
-    let mut digits = [b'0'; 21];
+    // The most digits of 64 bits, and a sign.
+    const MOST: usize = 21;
+    let mut digits = [b'-'; MOST];
     let mut rest = magnitude;
-    let mut length = 0;
-    for digit in digits.iter_mut().rev() {
+    let mut start = MOST;
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
         #[allow(clippy::cast_possible_truncation, reason = "a digit")]
-        if rest != 0 || length == 0 {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        } else {
-            if negative {
-                *digit = b'-';
-                length += 1;
-            }
+        let last = (rest % 10) as u8;
+        *digit = b'0' + last;
+        start = at;
+        rest /= 10;
+        if rest == 0 {
             break;
         }
-        length += 1;
     }
-    with(digits.get(digits.len().saturating_sub(length)..).unwrap_or_default())
+    // The byte before the first digit is a sign already.
+    with(digits.get(start.saturating_sub(usize::from(negative))..).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -36,8 +36,7 @@ sluicegate::plugin!(http: Filter);
 
 #[test]
 fn no_context_callback_is_exported() {
-    let names =
-        ["proxy_on_vm_start", "proxy_on_log", "proxy_on_request_headers", "proxy_on_http_call_response"];
+    let names = ["proxy_on_vm_start", "proxy_on_log", "proxy_on_request_headers", "proxy_on_http_call_response"];
     assert_eq!(PLUGIN.names(), names);
 }
 

@@ -160,27 +160,30 @@ impl Claim {
     /// Takes what the host handed over. Null or no bytes is an empty value.
     pub(super) fn finish(self, status: u32) -> Result<HostBytes, Refused> {
         let allocated = NOTES.with(|notes| notes.settle(self.mark, self.start));
-        let start = NonNull::new(self.start);
-        let owned = match (start, allocated) {
-            (Some(start), Some(allocated)) => HostBytes { start, allocated: Some(allocated), len: self.size },
-            _ => HostBytes::EMPTY,
-        };
-        match Status::from(status) {
-            Status::Ok if self.start.is_null() || self.size == 0 => Ok(HostBytes::EMPTY),
-            Status::Ok => match allocated {
-                Some(allocated) if self.size <= allocated => Ok(owned),
-                Some(_) => Err(Refused::Foreign.after_freeing(owned)),
-                None => Err(Refused::Foreign),
-            },
-            status => Err(Refused::Status(status).after_freeing(owned)),
+        let Some(start) = NonNull::new(self.start) else { return self.without_block(status) };
+        // The number first: the compiler would otherwise make the enum before it looks at it.
+        if status == Status::Ok.code()
+            && let Some(allocated) = allocated
+            && self.size <= allocated
+            && self.size > 0
+        {
+            return Ok(HostBytes { start, allocated: Some(allocated), len: self.size });
         }
+        // Owned for a moment, so that it is freed.
+        drop(HostBytes { start, allocated, len: 0 });
+        if status == Status::Ok.code() && self.size > 0 {
+            return Err(Refused::Foreign);
+        }
+        self.without_block(status)
     }
-}
 
-impl Refused {
-    fn after_freeing(self, block: HostBytes) -> Self {
-        drop(block);
-        self
+    /// Null or no bytes is an empty value, if the host says that all went well.
+    #[cold]
+    fn without_block(&self, status: u32) -> Result<HostBytes, Refused> {
+        match Status::from(status) {
+            Status::Ok => Ok(HostBytes::EMPTY),
+            status => Err(Refused::Status(status)),
+        }
     }
 }
 
