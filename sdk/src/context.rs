@@ -9,7 +9,7 @@
 //! VM and throw it away again (Envoy does so once for each configuration), and may call `on_vm_start` once for each plugin.
 
 use crate::PeerType;
-use crate::callout::CallResponse;
+use crate::callout::{CallResponse, GrpcEvent};
 use crate::error::Result;
 use crate::handle::{
     DownstreamData, HttpHandle, PluginHandle, RequestBody, RequestHeaders, RequestTrailers, ResponseBody,
@@ -162,6 +162,18 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
+    /// A gRPC call or stream that this context opened has news.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    #[doc(alias = "on_grpc_call_response")]
+    #[doc(alias = "on_grpc_stream_message")]
+    fn on_grpc_event(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>, event: &GrpcEvent) -> Result<()> {
+        let _ = (plugin, event);
+        Ok(())
+    }
+
     /// The plugin ends. With `false` the proxy waits until [`PluginHandle::done`].
     #[doc(alias = "OnPluginDone")]
     fn on_done(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>) -> bool {
@@ -303,6 +315,18 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
+    /// A gRPC call or stream that this context opened has news.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream.
+    #[doc(alias = "on_grpc_call_response")]
+    #[doc(alias = "on_grpc_stream_message")]
+    fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>, event: &GrpcEvent) -> Result<()> {
+        let _ = (stream, event);
+        Ok(())
+    }
+
     /// The stream is complete and goes to the access log. All of its headers can be read.
     ///
     /// Envoy calls it before [`on_done`](Self::on_done), other hosts after it.
@@ -402,6 +426,18 @@ pub trait TcpFilter: Sized + 'static {
         response: &CallResponse,
     ) -> Result<()> {
         let _ = (connection, response);
+        Ok(())
+    }
+
+    /// A gRPC call or stream that this context opened has news.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the connection.
+    #[doc(alias = "on_grpc_call_response")]
+    #[doc(alias = "on_grpc_stream_message")]
+    fn on_grpc_event(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>, event: &GrpcEvent) -> Result<()> {
+        let _ = (connection, event);
         Ok(())
     }
 

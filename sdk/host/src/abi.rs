@@ -8,7 +8,7 @@ use sluicegate::abi::native::{Arg, Host};
 use sluicegate::abi::{Import, Status, allocate};
 
 use crate::map::Map;
-use crate::state::{LocalReply, PendingCall, State};
+use crate::state::{LocalReply, OpenGrpc, PendingCall, State};
 
 /// The simulated host as the guest sees it.
 #[derive(Debug, Default)]
@@ -47,6 +47,17 @@ impl Args<'_> {
         // SAFETY: `Host::call` demands that an address is valid for reads of the size that follows it.
         unsafe { ptr::copy_nonoverlapping(start, bytes.as_mut_ptr(), size) };
         bytes
+    }
+
+    fn text(&mut self) -> String {
+        String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    /// What the calls that open a gRPC call or stream begin with.
+    fn grpc(&mut self) -> OpenGrpc {
+        let (cluster, service, method) = (self.text(), self.text(), self.text());
+        let metadata = Map::decode(&self.bytes());
+        OpenGrpc { token: 0, cluster, service, method, metadata, sent: Vec::new(), ended: false, timeout: None }
     }
 
     /// Hands bytes over: allocates in the guest, copies, tells where. Nothing is allocated for nothing.
@@ -150,14 +161,27 @@ impl Guest {
                 let token = state.call(call)?;
                 args.write_u32(token);
             }
+            Import::proxy_grpc_call => {
+                let grpc = args.grpc();
+                let (message, timeout) = (args.bytes(), args.u32());
+                let token =
+                    state.open_grpc(OpenGrpc { sent: vec![message], timeout: Some(timeout), ended: true, ..grpc })?;
+                args.write_u32(token);
+            }
+            Import::proxy_grpc_stream => {
+                let grpc = args.grpc();
+                let token = state.open_grpc(grpc)?;
+                args.write_u32(token);
+            }
+            Import::proxy_grpc_send => {
+                let (token, message) = (args.u32(), args.bytes());
+                state.send_grpc(token, message, args.u32() != 0)?;
+            }
+            Import::proxy_grpc_close => state.close_grpc(args.u32())?,
+            Import::proxy_grpc_cancel => state.cancel_grpc(args.u32())?,
             Import::proxy_get_status => {
-                // What Envoy gives for a call that failed: 11, broken connection, without a text.
-                args.write_u32(if state.answer.as_ref().is_some_and(|answer| answer.headers.is_empty()) {
-                    11
-                } else {
-                    0
-                });
-                args.hand_over(b"")?;
+                args.write_u32(state.answer.status);
+                args.hand_over(state.answer.status_text.as_bytes())?;
             }
             Import::proxy_continue_stream => state.resume(args.u32())?,
             Import::proxy_close_stream => state.close(args.u32())?,

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sluicegate::abi::native::{self, Installed};
-use sluicegate::abi::{Exports, Import, LogLevel, Status};
+use sluicegate::abi::{BufferType, Exports, Import, LogLevel, MapType, Status};
 
 use crate::abi::Guest;
 use crate::map::Map;
-use crate::state::{CallAnswer, LogLine, PendingCall, State};
+use crate::state::{Answer, LogLine, OpenGrpc, PendingCall, State};
 use crate::stream::HttpStream;
 use crate::tcp::TcpConnection;
 
@@ -132,31 +132,101 @@ impl Running {
     ///
     /// If no call of this number waits.
     pub fn answer_call(&self, token: u32, headers: &[(&str, &str)], body: impl AsRef<[u8]>, trailers: &[(&str, &str)]) {
-        let answer =
-            CallAnswer { headers: Map::new(headers), body: body.as_ref().to_vec(), trailers: Map::new(trailers) };
-        self.deliver(token, answer);
+        self.take_call(token);
+        let (headers, body, trailers) = (Map::new(headers), body.as_ref().to_vec(), Map::new(trailers));
+        let (headers_len, size, trailers_len) = (count(&headers), body.len(), count(&trailers));
+        let mut answer = Answer::default();
+        answer.maps.insert(MapType::HttpCallResponseHeaders as u32, headers);
+        answer.maps.insert(MapType::HttpCallResponseTrailers as u32, trailers);
+        answer.buffers.insert(BufferType::HttpCallResponseBody as u32, body);
+        self.deliver(answer, || {
+            if let Some(callback) = self.module.proxy_on_http_call_response {
+                callback(PLUGIN, token, headers_len, size, trailers_len);
+            }
+        });
     }
 
-    /// Lets a call fail: it timed out, or its connection broke.
+    /// Lets a call fail: it timed out, or its connection broke. The status is what Envoy has for it: 11, broken connection, without a text.
     ///
     /// # Panics
     ///
     /// If no call of this number waits.
     pub fn fail_call(&self, token: u32) {
-        self.deliver(token, CallAnswer::default());
+        self.take_call(token);
+        let answer = Answer { status: Status::BrokenConnection.code(), ..Answer::default() };
+        self.deliver(answer, || {
+            if let Some(callback) = self.module.proxy_on_http_call_response {
+                callback(PLUGIN, token, 0, 0, 0);
+            }
+        });
     }
 
-    fn deliver(&self, token: u32, answer: CallAnswer) {
+    fn take_call(&self, token: u32) {
         let at = self.state().pending.iter().position(|call| call.token == token);
         let at = at.unwrap_or_else(|| panic!("no call {token} waits; these do: {:?}", self.pending_calls()));
         self.state().pending.remove(at);
-        let count = |map: &Map| u32::try_from(map.len()).expect("fewer headers than 4 billion");
-        let (headers, size, trailers) = (count(&answer.headers), answer.body.len(), count(&answer.trailers));
-        self.state().answer = Some(answer);
-        if let Some(callback) = self.module.proxy_on_http_call_response {
-            self.enter(PLUGIN, || callback(PLUGIN, token, headers, size, trailers));
-        }
-        self.state().answer = None;
+    }
+
+    /// The gRPC calls and streams that are open, oldest first.
+    #[must_use]
+    pub fn open_grpc(&self) -> Vec<OpenGrpc> {
+        self.state().grpc.clone()
+    }
+
+    /// Brings the initial metadata of a gRPC call or stream.
+    pub fn grpc_initial_metadata(&self, token: u32, metadata: &[(&str, &str)]) {
+        let callback = self.module.proxy_on_grpc_receive_initial_metadata;
+        self.deliver_metadata(MapType::GrpcInitialMetadata, token, metadata, callback);
+    }
+
+    /// Brings the trailing metadata of a gRPC call or stream.
+    pub fn grpc_trailing_metadata(&self, token: u32, metadata: &[(&str, &str)]) {
+        let callback = self.module.proxy_on_grpc_receive_trailing_metadata;
+        self.deliver_metadata(MapType::GrpcTrailingMetadata, token, metadata, callback);
+    }
+
+    fn deliver_metadata(&self, map: MapType, token: u32, pairs: &[(&str, &str)], callback: Option<fn(u32, u32, u32)>) {
+        let metadata = Map::new(pairs);
+        let elements = count(&metadata);
+        let mut answer = Answer::default();
+        answer.maps.insert(map as u32, metadata);
+        self.deliver(answer, || {
+            if let Some(callback) = callback {
+                callback(PLUGIN, token, elements);
+            }
+        });
+    }
+
+    /// Brings a message of a gRPC call or stream. A call is over with it.
+    pub fn grpc_message(&self, token: u32, message: impl AsRef<[u8]>) {
+        self.state().grpc.retain(|grpc| grpc.token != token || grpc.timeout.is_none());
+        let message = message.as_ref().to_vec();
+        let size = message.len();
+        let mut answer = Answer::default();
+        answer.buffers.insert(BufferType::GrpcMessage as u32, message);
+        self.deliver(answer, || {
+            if let Some(callback) = self.module.proxy_on_grpc_receive {
+                callback(PLUGIN, token, size);
+            }
+        });
+    }
+
+    /// Closes a gRPC call or stream with a status and its text.
+    pub fn grpc_close(&self, token: u32, status: u32, text: &str) {
+        self.state().grpc.retain(|grpc| grpc.token != token);
+        let answer = Answer { status, status_text: text.to_owned(), ..Answer::default() };
+        self.deliver(answer, || {
+            if let Some(callback) = self.module.proxy_on_grpc_close {
+                callback(PLUGIN, token, status);
+            }
+        });
+    }
+
+    /// Runs a callback of the plugin during which an answer can be read.
+    fn deliver(&self, answer: Answer, callback: impl FnOnce()) {
+        self.state().answer = answer;
+        self.enter(PLUGIN, callback);
+        self.state().answer = Answer::default();
     }
 
     /// Opens an HTTP stream.
@@ -246,4 +316,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         (self.module.reset)();
     }
+}
+
+fn count(map: &Map) -> u32 {
+    u32::try_from(map.len()).expect("fewer entries than 4 billion")
 }

@@ -35,7 +35,7 @@
 //! # What it simulates
 //!
 //! Logs and their level, the clock, ticks, configurations; headers and trailers with Envoy's semantics (names in lower case, a replaced header
-//! moves to the end, all repeats are removed); bodies and TCP data that are held back and go on; local responses, resuming and closing; HTTP calls that the test answers; and the
+//! moves to the end, all repeats are removed); bodies and TCP data that are held back and go on; local responses, resuming and closing; HTTP and gRPC calls that the test answers; and the
 //! order of the callbacks. Every other host function answers `Unimplemented`, as a poor host would. [`Running::fail`] makes a function answer with any status.
 
 mod abi;
@@ -47,6 +47,6 @@ mod tcp;
 
 pub use host::{Host, Running};
 pub use map::Map;
-pub use state::{LocalReply, LogLine, PendingCall};
+pub use state::{LocalReply, LogLine, OpenGrpc, PendingCall};
 pub use stream::HttpStream;
 pub use tcp::TcpConnection;

@@ -47,12 +47,34 @@ pub struct PendingCall {
     pub timeout: u32,
 }
 
-/// The answer to a call, while its callback runs.
+/// A gRPC call or stream that the filter opened and that is not over.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OpenGrpc {
+    /// The number that the host gave it.
+    pub token: u32,
+    /// The cluster.
+    pub cluster: String,
+    /// The service.
+    pub service: String,
+    /// The method.
+    pub method: String,
+    /// The initial metadata.
+    pub metadata: Map,
+    /// What was sent: the message of a call, the messages of a stream.
+    pub sent: Vec<Vec<u8>>,
+    /// Whether the filter's side has ended: always for a call.
+    pub ended: bool,
+    /// The timeout of a call in milliseconds; none for a stream.
+    pub timeout: Option<u32>,
+}
+
+/// What a call brings, while its callback runs: the buffers and maps by their numbers, and the status.
 #[derive(Debug, Default)]
-pub(crate) struct CallAnswer {
-    pub(crate) headers: Map,
-    pub(crate) body: Vec<u8>,
-    pub(crate) trailers: Map,
+pub(crate) struct Answer {
+    pub(crate) maps: BTreeMap<u32, Map>,
+    pub(crate) buffers: BTreeMap<u32, Vec<u8>>,
+    pub(crate) status: u32,
+    pub(crate) status_text: String,
 }
 
 /// One stream or connection.
@@ -117,7 +139,9 @@ pub(crate) struct State {
     /// The calls that wait for an answer, oldest first.
     pub(crate) pending: Vec<PendingCall>,
     pub(crate) next_token: u32,
-    pub(crate) answer: Option<CallAnswer>,
+    /// The gRPC calls and streams that are open, oldest first.
+    pub(crate) grpc: Vec<OpenGrpc>,
+    pub(crate) answer: Answer,
     /// How often each function was called.
     pub(crate) calls: HashMap<Import, usize>,
     /// What functions answer instead of doing their work.
@@ -140,7 +164,8 @@ impl Default for State {
             pending: Vec::new(),
             // Envoy's first one; the lowest two bits tell the kind of call.
             next_token: 4,
-            answer: None,
+            grpc: Vec::new(),
+            answer: Answer::default(),
             calls: HashMap::new(),
             failures: HashMap::new(),
         }
@@ -161,9 +186,7 @@ impl State {
             buffer if buffer == BufferType::PluginConfiguration as u32 && self.configuring => {
                 &self.plugin_configuration
             }
-            buffer if buffer == BufferType::HttpCallResponseBody as u32 => {
-                &self.answer.as_ref().ok_or(Status::NotFound)?.body
-            }
+            buffer if self.answer.buffers.contains_key(&buffer) => &self.answer.buffers[&buffer],
             _ => &self.stream()?.bodies.get(&buffer).ok_or(Status::NotFound)?.held,
         };
         let end = start.checked_add(max_size).ok_or(Status::BadArgument)?.min(bytes.len());
@@ -209,20 +232,50 @@ impl State {
         if call.cluster.is_empty() || !complete {
             return Err(Status::BadArgument);
         }
-        let token = self.next_token;
-        self.next_token += 4;
+        let token = self.new_token(0);
         self.pending.push(PendingCall { token, ..call });
         Ok(token)
     }
 
+    /// Envoy's numbers: four apart, with the kind of call in the lowest bits.
+    fn new_token(&mut self, kind: u32) -> u32 {
+        let token = self.next_token | kind;
+        self.next_token += 4;
+        token
+    }
+
+    /// A gRPC call or stream that is open from here on.
+    pub(crate) fn open_grpc(&mut self, grpc: OpenGrpc) -> Result<u32, Status> {
+        if grpc.cluster.is_empty() || grpc.service.is_empty() || grpc.method.is_empty() {
+            return Err(Status::BadArgument);
+        }
+        let token = self.new_token(if grpc.timeout.is_some() { 1 } else { 2 });
+        self.grpc.push(OpenGrpc { token, ..grpc });
+        Ok(token)
+    }
+
+    pub(crate) fn send_grpc(&mut self, token: u32, message: Vec<u8>, end: bool) -> Result<(), Status> {
+        let stream = self.grpc.iter_mut().find(|grpc| grpc.token == token && !grpc.ended).ok_or(Status::NotFound)?;
+        stream.sent.push(message);
+        stream.ended = end;
+        Ok(())
+    }
+
+    pub(crate) fn close_grpc(&mut self, token: u32) -> Result<(), Status> {
+        self.grpc.iter_mut().find(|grpc| grpc.token == token).ok_or(Status::NotFound)?.ended = true;
+        Ok(())
+    }
+
+    pub(crate) fn cancel_grpc(&mut self, token: u32) -> Result<(), Status> {
+        let at = self.grpc.iter().position(|grpc| grpc.token == token).ok_or(Status::NotFound)?;
+        self.grpc.remove(at);
+        Ok(())
+    }
+
     /// A map of the effective stream, or of the answer that is being delivered.
     pub(crate) fn map(&mut self, map: u32) -> Result<&mut Map, Status> {
-        let answer = self.answer.as_mut().ok_or(Status::BadArgument);
-        if map == MapType::HttpCallResponseHeaders as u32 {
-            return Ok(&mut answer?.headers);
-        }
-        if map == MapType::HttpCallResponseTrailers as u32 {
-            return Ok(&mut answer?.trailers);
+        if let Some(map) = self.answer.maps.get_mut(&map) {
+            return Ok(map);
         }
         let stream = self.streams.get_mut(&self.effective).ok_or(Status::BadArgument)?;
         stream.maps.get_mut(&map).ok_or(Status::BadArgument)

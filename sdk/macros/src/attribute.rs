@@ -18,7 +18,7 @@ pub(crate) const VM: Kind = Kind { name: "VmContext", callbacks: &["on_vm_start"
 
 pub(crate) const PLUGIN: Kind = Kind {
     name: "PluginContext",
-    callbacks: &["on_configure", "on_tick", "on_http_call_response", "on_done", "on_delete"],
+    callbacks: &["on_configure", "on_tick", "on_http_call_response", "on_grpc_event", "on_done", "on_delete"],
     parent: Some("Vm"),
 };
 
@@ -34,6 +34,7 @@ pub(crate) const HTTP: Kind = Kind {
         "on_response_trailers",
         "on_response_metadata",
         "on_http_call_response",
+        "on_grpc_event",
         "on_log",
         "on_done",
         "on_delete",
@@ -50,6 +51,7 @@ pub(crate) const TCP: Kind = Kind {
         "on_downstream_close",
         "on_upstream_close",
         "on_http_call_response",
+        "on_grpc_event",
         "on_log",
         "on_done",
         "on_delete",

@@ -148,6 +148,74 @@ pub(crate) fn http_call(
     Ok(token)
 }
 
+/// `proxy_grpc_call`
+pub(crate) fn grpc_call(
+    upstream: &[u8],
+    service: &[u8],
+    method: &[u8],
+    metadata: &[u8],
+    message: &[u8],
+    timeout_milliseconds: u32,
+) -> Result<u32, Status> {
+    let mut token = 0;
+    // SAFETY: the slices are valid for reads of their lengths, and the place for a write.
+    answer(unsafe {
+        imports::proxy_grpc_call(
+            upstream.as_ptr(),
+            upstream.len(),
+            service.as_ptr(),
+            service.len(),
+            method.as_ptr(),
+            method.len(),
+            metadata.as_ptr(),
+            metadata.len(),
+            message.as_ptr(),
+            message.len(),
+            timeout_milliseconds,
+            &raw mut token,
+        )
+    })?;
+    Ok(token)
+}
+
+/// `proxy_grpc_stream`
+pub(crate) fn grpc_stream(upstream: &[u8], service: &[u8], method: &[u8], metadata: &[u8]) -> Result<u32, Status> {
+    let mut token = 0;
+    // SAFETY: the slices are valid for reads of their lengths, and the place for a write.
+    answer(unsafe {
+        imports::proxy_grpc_stream(
+            upstream.as_ptr(),
+            upstream.len(),
+            service.as_ptr(),
+            service.len(),
+            method.as_ptr(),
+            method.len(),
+            metadata.as_ptr(),
+            metadata.len(),
+            &raw mut token,
+        )
+    })?;
+    Ok(token)
+}
+
+/// `proxy_grpc_send`
+pub(crate) fn grpc_send(token: u32, message: &[u8], end_of_stream: bool) -> Answer {
+    // SAFETY: the slice is valid for reads of its length.
+    answer(unsafe { imports::proxy_grpc_send(token, message.as_ptr(), message.len(), end_of_stream.into()) })
+}
+
+/// `proxy_grpc_cancel`
+pub(crate) fn grpc_cancel(token: u32) -> Answer {
+    // SAFETY: no pointers.
+    answer(unsafe { imports::proxy_grpc_cancel(token) })
+}
+
+/// `proxy_grpc_close`
+pub(crate) fn grpc_close(token: u32) -> Answer {
+    // SAFETY: no pointers.
+    answer(unsafe { imports::proxy_grpc_close(token) })
+}
+
 /// `proxy_get_status`
 pub(crate) fn status() -> Result<(u32, HostBytes), Refused> {
     let mut code = 0;

@@ -7,6 +7,7 @@
 //!   answered like one for an unknown context.
 //! - An unknown number, a number that is taken, a callback in a wrong order: a line in the log, and the failure policy where a stream waits for an answer.
 
+mod answers;
 mod http;
 mod stateless;
 mod table;
@@ -15,8 +16,8 @@ mod tcp;
 use core::cell::RefCell;
 use core::marker::PhantomData;
 
-use crate::abi::{Entry, LogLevel, Shared, call};
-use crate::callout::{self, CallResponse};
+use crate::abi::{Entry, LogLevel, Shared};
+use crate::callout;
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
 use crate::error::Result;
 use crate::handle::{HttpHandle, PluginHandle, VmHandle};
@@ -213,26 +214,6 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         }
     }
 
-    /// Hosts answer to the plugin, and leave it to the guest to know which of its streams asked.
-    pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
-        let _entry = Entry::new();
-        let Some(context) = callout::take(token) else {
-            log::note(LogLevel::Warn, "no such call", token);
-            return;
-        };
-        let response = CallResponse { token, headers, body_size, trailers };
-        if self.plugins.get(context).is_some() {
-            let answered =
-                self.with_plugin(context, 0, |plugin, handle| plugin.on_http_call_response(handle, &response));
-            if let Some(Err(error)) = answered {
-                log::failure(LogLevel::Error, "on_http_call_response", &error);
-            }
-        } else if call::set_effective_context(context).is_ok() && !self.answer_http(context, &response) {
-            // If it is no connection either, the stream that asked is gone, and nobody waits.
-            self.answer_tcp(context, &response);
-        }
-    }
-
     pub fn proxy_on_log(&self, context: u32) {
         // Hosts call it for plugins too, which have nothing to log.
         if !self.log_http(context) {
@@ -295,15 +276,6 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispa
 
 /// The callbacks that a host has for every kind of context. Each tells whether it was an HTTP stream.
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
-    fn answer_http(&self, context: u32, response: &CallResponse) -> bool {
-        let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) else { return false };
-        let answered = stream.run(context, |filter, plugin| {
-            filter.on_http_call_response(&mut HttpHandle { id: context, plugin }, response)
-        });
-        http::finish::<H, _>("on_http_call_response", answered, |()| 0, 0);
-        true
-    }
-
     fn log_http(&self, context: u32) -> bool {
         self.end_http(context, H::on_log)
     }

@@ -2,10 +2,10 @@
 
 use core::marker::PhantomData;
 
-use super::http::{HttpCallbacks, finish};
+use super::http::HttpCallbacks;
 use super::{LEVEL_PERIOD, log_allocator};
-use crate::abi::{Entry, LogLevel, call};
-use crate::callout::{self, CallResponse};
+use crate::abi::Entry;
+use crate::callout;
 use crate::context::HttpFilter;
 use crate::handle::HttpHandle;
 use crate::log;
@@ -47,21 +47,6 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
         log::forget_level();
         log_allocator();
         1
-    }
-
-    pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
-        let Some(context) = callout::take(token) else {
-            log::note(LogLevel::Warn, "no such call", token);
-            return;
-        };
-        // A host refuses this if the stream is gone.
-        if call::set_effective_context(context).is_ok() {
-            let response = CallResponse { token, headers, body_size, trailers };
-            let answered = self.run_http(context, |filter, plugin| {
-                filter.on_http_call_response(&mut HttpHandle { id: context, plugin }, &response)
-            });
-            finish::<H, _>("on_http_call_response", answered, |()| 0, 0);
-        }
     }
 
     pub fn proxy_on_log(&self, context: u32) {

@@ -4,7 +4,6 @@ use core::marker::PhantomData;
 
 use super::Dispatcher;
 use crate::abi::{BufferType, LogLevel, PeerType, StreamType, call};
-use crate::callout::CallResponse;
 use crate::context::{FailurePolicy, Flow, HttpFilter, TcpFilter};
 use crate::error::Result;
 use crate::handle::{ConnectionData, TcpHandle};
@@ -55,16 +54,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         });
     }
 
-    /// Whether it was a connection, as with the three below.
-    pub(super) fn answer_tcp(&self, context: u32, response: &CallResponse) -> bool {
-        let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) else { return false };
-        let answered = connection.run(context, |filter, plugin| {
-            filter.on_http_call_response(&mut TcpHandle { id: context, plugin }, response)
-        });
-        finish::<T>("on_http_call_response", answered.map(|answered| answered.map(|()| Flow::Continue)));
-        true
-    }
-
+    /// Whether it was a connection, as with the two below.
     pub(super) fn log_tcp(&self, context: u32) -> bool {
         self.end_tcp(context, T::on_log)
     }
@@ -87,7 +77,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 }
 
 /// The answer to the host; for an error, and for a context that is missing or busy, what the filter's policy says.
-fn finish<T: TcpFilter>(name: &str, answer: Option<Result<Flow>>) -> u32 {
+pub(super) fn finish<T: TcpFilter>(name: &str, answer: Option<Result<Flow>>) -> u32 {
     match answer {
         Some(Ok(flow)) => return flow as u32,
         Some(Err(error)) => log::failure(LogLevel::Error, name, &error),

@@ -20,7 +20,7 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use crate::abi::{BufferType, HostBytes, MapType, StreamType, call};
-use crate::callout::{CallToken, HttpCall};
+use crate::callout::{CallToken, GrpcCall, GrpcStream, HttpCall, grpc_stream};
 use crate::error::{Error, On, Result};
 use crate::headers::{HeaderMap, MapEditor};
 use crate::reply::LocalResponse;
@@ -162,6 +162,32 @@ impl<'cb, V> PluginHandle<'cb, V> {
         call.dispatch(self.id)
     }
 
+    /// Calls a method over gRPC; the answer comes to [`on_grpc_event`](crate::PluginContext::on_grpc_event).
+    ///
+    /// # Errors
+    ///
+    /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
+    #[doc(alias = "dispatch_grpc_call")]
+    pub fn grpc_call(&self, call: &GrpcCall<'_>) -> Result<CallToken> {
+        call.dispatch(self.id)
+    }
+
+    /// Opens a gRPC stream; what comes on it comes to [`on_grpc_event`](crate::PluginContext::on_grpc_event).
+    ///
+    /// # Errors
+    ///
+    /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
+    #[doc(alias = "open_grpc_stream")]
+    pub fn grpc_stream(
+        &self,
+        cluster: &str,
+        service: &str,
+        method: &str,
+        metadata: &[(&str, &str)],
+    ) -> Result<GrpcStream> {
+        grpc_stream(self.id, cluster, service, method, metadata)
+    }
+
     /// Ends a plugin whose `on_done` answered `false`.
     ///
     /// # Errors
@@ -224,6 +250,32 @@ impl<'cb, P> HttpHandle<'cb, P> {
     #[doc(alias = "dispatch_http_call")]
     pub fn call(&self, call: &HttpCall<'_>) -> Result<CallToken> {
         call.dispatch(self.id)
+    }
+
+    /// Calls a method over gRPC; the answer comes to [`on_grpc_event`](crate::HttpFilter::on_grpc_event).
+    ///
+    /// # Errors
+    ///
+    /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
+    #[doc(alias = "dispatch_grpc_call")]
+    pub fn grpc_call(&self, call: &GrpcCall<'_>) -> Result<CallToken> {
+        call.dispatch(self.id)
+    }
+
+    /// Opens a gRPC stream; what comes on it comes to [`on_grpc_event`](crate::HttpFilter::on_grpc_event).
+    ///
+    /// # Errors
+    ///
+    /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
+    #[doc(alias = "open_grpc_stream")]
+    pub fn grpc_stream(
+        &self,
+        cluster: &str,
+        service: &str,
+        method: &str,
+        metadata: &[(&str, &str)],
+    ) -> Result<GrpcStream> {
+        grpc_stream(self.id, cluster, service, method, metadata)
     }
 
     /// Answers the client from here, while the request or the response is held back.

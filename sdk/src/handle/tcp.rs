@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use super::body::{read, write};
 use super::{WHOLE, resume};
 use crate::abi::{BufferType, HostBytes, StreamType, call};
-use crate::callout::{CallToken, HttpCall};
+use crate::callout::{CallToken, GrpcCall, GrpcStream, HttpCall, grpc_stream};
 use crate::error::{Error, On, Result};
 
 /// Marks the side of the client.
@@ -49,6 +49,32 @@ impl<'cb, P> TcpHandle<'cb, P> {
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
     pub fn call(&self, call: &HttpCall<'_>) -> Result<CallToken> {
         call.dispatch(self.id)
+    }
+
+    /// Calls a method over gRPC; the answer comes to [`on_grpc_event`](crate::TcpFilter::on_grpc_event).
+    ///
+    /// # Errors
+    ///
+    /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
+    #[doc(alias = "dispatch_grpc_call")]
+    pub fn grpc_call(&self, call: &GrpcCall<'_>) -> Result<CallToken> {
+        call.dispatch(self.id)
+    }
+
+    /// Opens a gRPC stream; what comes on it comes to [`on_grpc_event`](crate::TcpFilter::on_grpc_event).
+    ///
+    /// # Errors
+    ///
+    /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
+    #[doc(alias = "open_grpc_stream")]
+    pub fn grpc_stream(
+        &self,
+        cluster: &str,
+        service: &str,
+        method: &str,
+        metadata: &[(&str, &str)],
+    ) -> Result<GrpcStream> {
+        grpc_stream(self.id, cluster, service, method, metadata)
     }
 
     /// Lets the client's data go on that a callback held back.

@@ -1,14 +1,9 @@
-//! HTTP calls from a filter to another cluster of the proxy.
-//!
-//! A context dispatches a call and goes on; the proxy answers later with
-//! [`HttpFilter::on_http_call_response`](crate::HttpFilter::on_http_call_response) or
-//! [`PluginContext::on_http_call_response`](crate::PluginContext::on_http_call_response) of the context that asked. If that is gone by then, the answer is
-//! dropped.
+//! HTTP calls.
 
 use core::time::Duration;
 
+use super::{CallToken, Kind, timeout, wait};
 use crate::abi::{BufferType, HostBytes, MapType, Status, call};
-use crate::dispatch::Table;
 use crate::error::{Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
 use crate::headers::{HeaderMap, encode};
@@ -82,36 +77,11 @@ impl<'a> HttpCall<'a> {
     pub(crate) fn dispatch(&self, context: u32) -> Result<CallToken> {
         let headers = encode(self.headers)?;
         let trailers = encode(self.trailers)?;
-        let timeout = u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX);
-        let token = call::http_call(self.cluster.as_bytes(), &headers, self.body, &trailers, timeout)
+        let token = call::http_call(self.cluster.as_bytes(), &headers, self.body, &trailers, timeout(self.timeout))
             .map_err(|status| Error::host("proxy_http_call", On::Nothing, status))?;
-        // A host that gives a number twice loses the first call: the newer context is the one that waits for it.
-        CALLS.with(|calls| {
-            calls.remove(token);
-            calls.insert(token, context)
-        })?;
-        Ok(CallToken(token))
+        wait(token, context, Kind::Http)
     }
 }
-
-crate::__vm_local! {
-    /// The contexts that wait for an answer, by the numbers of their calls.
-    static CALLS: Table<u32> = Table::new();
-}
-
-/// The context that waits for a call, once.
-pub(crate) fn take(token: u32) -> Option<u32> {
-    CALLS.with(|calls| calls.remove(token).map(|context| *context))
-}
-
-/// Forgets all calls.
-pub(crate) fn clear() {
-    CALLS.with(Table::clear);
-}
-
-/// The number that the host gave a call.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct CallToken(pub(crate) u32);
 
 /// The answer to a call, or the news that there is none. It can be read in its callback only.
 #[derive(Debug)]

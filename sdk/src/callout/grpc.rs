@@ -1,0 +1,238 @@
+//! gRPC calls and streams. Messages are bytes: bring the protobuf library of your choice, or none.
+
+use core::time::Duration;
+
+use super::{CallToken, Kind, take, timeout, wait};
+use crate::abi::{BufferType, HostBytes, MapType, call};
+use crate::error::{Error, On, Result};
+use crate::handle::{WHOLE, fetch, read};
+use crate::headers::{HeaderMap, encode};
+
+/// A unary gRPC call. Its answer is one [`GrpcWhat::Message`], or a [`GrpcWhat::Closed`] with the status of its failure.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// # use sluicegate::callout::{GrpcCall, GrpcEvent, GrpcWhat};
+/// #[derive(Default)]
+/// struct Check;
+///
+/// #[sluicegate::http_filter]
+/// impl HttpFilter for Check {
+///     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+///         let call = GrpcCall::new("auth", "auth.v1.Auth", "Check").message(b"\x0a\x01x");
+///         request.stream().grpc_call(&call)?;
+///         Ok(Action::Pause)
+///     }
+///
+///     fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_>, event: &GrpcEvent) -> Result<()> {
+///         match event.what() {
+///             GrpcWhat::Message(_) if event.message()?.starts_with(b"\x08\x01") => stream.resume_request(),
+///             GrpcWhat::Message(_) | GrpcWhat::Closed(_) => stream.reply(&LocalResponse::new(403)),
+///             _ => Ok(()),
+///         }
+///     }
+/// }
+/// # sluicegate::plugin!(http: Check);
+/// # fn main() {}
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is sent before `grpc_call`"]
+pub struct GrpcCall<'a> {
+    target: Target<'a>,
+    message: &'a [u8],
+    timeout: Duration,
+}
+
+/// Where a call goes, and its metadata.
+#[derive(Clone, Copy, Debug)]
+struct Target<'a> {
+    cluster: &'a str,
+    service: &'a str,
+    method: &'a str,
+    metadata: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> GrpcCall<'a> {
+    /// A call of a method, with an empty message and a timeout of one second. The cluster is a name of the proxy's configuration; Envoy also takes a serialised
+    /// `GrpcService`.
+    pub const fn new(cluster: &'a str, service: &'a str, method: &'a str) -> Self {
+        let target = Target { cluster, service, method, metadata: &[] };
+        Self { target, message: &[], timeout: Duration::from_secs(1) }
+    }
+
+    /// The initial metadata.
+    pub const fn metadata(self, metadata: &'a [(&'a str, &'a str)]) -> Self {
+        Self { target: Target { metadata, ..self.target }, ..self }
+    }
+
+    /// The message, serialised.
+    pub fn message(self, message: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Self { message: message.as_ref(), ..self }
+    }
+
+    /// How long to wait. A host counts in milliseconds.
+    pub const fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Sends it for a context.
+    pub(crate) fn dispatch(&self, context: u32) -> Result<CallToken> {
+        let Target { cluster, service, method, metadata } = self.target;
+        let metadata = encode(metadata)?;
+        let (cluster, service, method) = (cluster.as_bytes(), service.as_bytes(), method.as_bytes());
+        let token = call::grpc_call(cluster, service, method, &metadata, self.message, timeout(self.timeout))
+            .map_err(|status| Error::host("proxy_grpc_call", On::Nothing, status))?;
+        wait(token, context, Kind::GrpcCall)
+    }
+}
+
+/// Opens a gRPC stream for a context.
+pub(crate) fn open(
+    context: u32,
+    cluster: &str,
+    service: &str,
+    method: &str,
+    metadata: &[(&str, &str)],
+) -> Result<GrpcStream> {
+    let metadata = encode(metadata)?;
+    let token = call::grpc_stream(cluster.as_bytes(), service.as_bytes(), method.as_bytes(), &metadata)
+        .map_err(|status| Error::host("proxy_grpc_stream", On::Nothing, status))?;
+    wait(token, context, Kind::GrpcStream).map(GrpcStream)
+}
+
+/// A gRPC stream that is open: kept in the filter, to send on it and to end it.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct GrpcStream(CallToken);
+
+impl GrpcStream {
+    /// Its number, as its events have it.
+    #[must_use]
+    pub const fn token(self) -> CallToken {
+        self.0
+    }
+
+    /// Sends a message, serialised; the last one if the stream ends with it.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses: the stream may be closed.
+    #[doc(alias = "send_grpc_stream_message")]
+    pub fn send(self, message: impl AsRef<[u8]>, end_of_stream: bool) -> Result<()> {
+        call::grpc_send(self.0.0, message.as_ref(), end_of_stream)
+            .map_err(|status| Error::host("proxy_grpc_send", On::Nothing, status))
+    }
+
+    /// Ends this side of the stream; its events go on until it is closed.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses: the stream may be closed.
+    #[doc(alias = "close_grpc_stream")]
+    pub fn close(self) -> Result<()> {
+        call::grpc_close(self.0.0).map_err(|status| Error::host("proxy_grpc_close", On::Nothing, status))
+    }
+
+    /// Cancels the stream: no event follows.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses: the stream may be closed.
+    #[doc(alias = "cancel_grpc_stream")]
+    pub fn cancel(self) -> Result<()> {
+        self.0.cancel()
+    }
+}
+
+impl CallToken {
+    /// Cancels a gRPC call or stream: no event follows, and nothing is kept for it. An HTTP call cannot be cancelled: the host refuses it.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses: the call may be answered already.
+    #[doc(alias = "cancel_grpc_call")]
+    pub fn cancel(self) -> Result<()> {
+        call::grpc_cancel(self.0).map_err(|status| Error::host("proxy_grpc_cancel", On::Nothing, status))?;
+        take(self.0);
+        Ok(())
+    }
+}
+
+/// Something happened to a gRPC call or stream. What it brings can be read in its callback only.
+#[derive(Debug)]
+pub struct GrpcEvent {
+    pub(crate) token: u32,
+    pub(crate) what: GrpcWhat,
+}
+
+/// What happened to a gRPC call or stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum GrpcWhat {
+    /// The initial metadata are here, this many.
+    InitialMetadata(u32),
+    /// A message of this many bytes is here. A unary call ends with it.
+    Message(usize),
+    /// The trailing metadata are here, this many.
+    TrailingMetadata(u32),
+    /// The call or stream is over, with this gRPC status: 0 is Ok, 14 Unavailable …
+    Closed(u32),
+}
+
+impl GrpcEvent {
+    /// Which call or stream it is about.
+    #[must_use]
+    pub const fn token(&self) -> CallToken {
+        CallToken(self.token)
+    }
+
+    /// What happened.
+    #[must_use]
+    pub const fn what(&self) -> GrpcWhat {
+        self.what
+    }
+
+    /// The message; empty if the event is another one.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the host's for each call.
+    #[doc(alias = "get_grpc_call_response_body")]
+    pub fn message(&self) -> Result<HostBytes> {
+        match self.what {
+            GrpcWhat::Message(_) => read(BufferType::GrpcMessage, 0, WHOLE),
+            _ => Ok(HostBytes::EMPTY),
+        }
+    }
+
+    /// The metadata, initial or trailing, of an event that brings them.
+    ///
+    /// # Errors
+    ///
+    /// If the event brings none, the host refuses or sends what is no map, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the host's for each call.
+    pub fn metadata(&self) -> Result<HeaderMap> {
+        match self.what {
+            GrpcWhat::InitialMetadata(_) => fetch(MapType::GrpcInitialMetadata),
+            GrpcWhat::TrailingMetadata(_) => fetch(MapType::GrpcTrailingMetadata),
+            _ => Err(Error::new("this gRPC event brings no metadata")),
+        }
+    }
+
+    /// The text of the status with which the call or stream was closed.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    #[doc(alias = "get_grpc_status")]
+    pub fn status_text(&self) -> Result<HostBytes> {
+        let (_, text) = call::status().map_err(|refused| Error::refused("proxy_get_status", On::Nothing, refused))?;
+        Ok(text)
+    }
+}

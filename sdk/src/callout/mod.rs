@@ -1,0 +1,74 @@
+//! Calls from a filter to other clusters of the proxy, over HTTP and gRPC.
+//!
+//! A context dispatches a call and goes on; the proxy answers later, with `on_http_call_response` or `on_grpc_event` of the context that asked: a stream,
+//! a connection or a plugin. If that is gone by then, the answer is dropped. A filter that calls implements the callback: without it
+//! the module does not export it, and no answer comes.
+
+mod grpc;
+mod http;
+
+use core::time::Duration;
+
+pub(crate) use grpc::open as grpc_stream;
+pub use grpc::{GrpcCall, GrpcEvent, GrpcStream, GrpcWhat};
+pub use http::{CallResponse, HttpCall};
+
+use crate::dispatch::Table;
+use crate::error::Result;
+
+/// The number that the host gave a call.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct CallToken(pub(crate) u32);
+
+/// What kind of call it is, which decides what its last answer is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// Answered once.
+    Http,
+    /// Answered with one message, or closed.
+    GrpcCall,
+    /// Answered until it is closed.
+    GrpcStream,
+}
+
+/// Who waits for a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) context: u32,
+    pub(crate) kind: Kind,
+}
+
+crate::__vm_local! {
+    /// Who waits for an answer, by the numbers of the calls.
+    static CALLS: Table<Waiting> = Table::new();
+}
+
+/// Notes who waits for a call.
+fn wait(token: u32, context: u32, kind: Kind) -> Result<CallToken> {
+    // A host that gives a number twice loses the first call: the newer context is the one that waits for it.
+    CALLS.with(|calls| {
+        calls.remove(token);
+        calls.insert(token, Waiting { context, kind })
+    })?;
+    Ok(CallToken(token))
+}
+
+/// Who waits for a call, and goes on waiting.
+pub(crate) fn waiting(token: u32) -> Option<Waiting> {
+    CALLS.with(|calls| calls.get(token).map(|waiting| *waiting))
+}
+
+/// Who waited for a call, and does no more.
+pub(crate) fn take(token: u32) -> Option<Waiting> {
+    CALLS.with(|calls| calls.remove(token).map(|waiting| *waiting))
+}
+
+/// Forgets all calls.
+pub(crate) fn clear() {
+    CALLS.with(Table::clear);
+}
+
+/// A timeout as hosts count it.
+fn timeout(timeout: Duration) -> u32 {
+    u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,135 @@
+//! Answers to calls: hosts give them to the plugin, and leave it to the guest to know which of its contexts asked.
+
+use super::{Dispatcher, PluginOf, Stateless, VmOf, http, tcp};
+use crate::abi::{LogLevel, call};
+use crate::callout::{self, CallResponse, GrpcEvent, GrpcWhat, Kind, Waiting};
+use crate::context::{Flow, HttpFilter, PluginContext, TcpFilter};
+use crate::dispatch::HttpCallbacks;
+use crate::error::Result;
+use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
+use crate::log;
+
+/// Who waited for the answer to an HTTP call.
+fn asked(token: u32) -> Option<u32> {
+    let waiting = callout::take(token);
+    if waiting.is_none() {
+        log::note(LogLevel::Warn, "no such call", token);
+    }
+    waiting.map(|waiting| waiting.context)
+}
+
+/// Who waits for the event; after the last one of a call or stream nobody does. Envoy tells also of a call that it refused to open, whose number the
+/// guest never saw.
+fn listens(token: u32, what: GrpcWhat) -> Option<u32> {
+    let waiting = callout::waiting(token);
+    match (waiting, what) {
+        (Some(_), GrpcWhat::Closed(_)) | (Some(Waiting { kind: Kind::GrpcCall, .. }), GrpcWhat::Message(_)) => {
+            callout::take(token);
+        }
+        (None, _) => log::note(LogLevel::Debug, "no such gRPC call or stream", token),
+        _ => {}
+    }
+    waiting.map(|waiting| waiting.context)
+}
+
+/// The four callbacks of gRPC, which differ in what they bring.
+macro_rules! grpc_callbacks {
+    () => {
+        pub fn proxy_on_grpc_receive_initial_metadata(&self, _plugin: u32, token: u32, elements: u32) {
+            self.on_grpc(token, GrpcWhat::InitialMetadata(elements));
+        }
+
+        pub fn proxy_on_grpc_receive(&self, _plugin: u32, token: u32, size: usize) {
+            self.on_grpc(token, GrpcWhat::Message(size));
+        }
+
+        pub fn proxy_on_grpc_receive_trailing_metadata(&self, _plugin: u32, token: u32, elements: u32) {
+            self.on_grpc(token, GrpcWhat::TrailingMetadata(elements));
+        }
+
+        pub fn proxy_on_grpc_close(&self, _plugin: u32, token: u32, status: u32) {
+            self.on_grpc(token, GrpcWhat::Closed(status));
+        }
+    };
+}
+
+impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
+    pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
+        let Some(context) = asked(token) else { return };
+        let response = CallResponse { token, headers, body_size, trailers };
+        self.answer(
+            "on_http_call_response",
+            context,
+            |plugin, handle| plugin.on_http_call_response(handle, &response),
+            |filter, stream| filter.on_http_call_response(stream, &response),
+            |filter, connection| filter.on_http_call_response(connection, &response),
+        );
+    }
+
+    grpc_callbacks!();
+
+    fn on_grpc(&self, token: u32, what: GrpcWhat) {
+        let Some(context) = listens(token, what) else { return };
+        let event = GrpcEvent { token, what };
+        self.answer(
+            "on_grpc_event",
+            context,
+            |plugin, handle| plugin.on_grpc_event(handle, &event),
+            |filter, stream| filter.on_grpc_event(stream, &event),
+            |filter, connection| filter.on_grpc_event(connection, &event),
+        );
+    }
+
+    /// Brings an answer to the context that asked; if that is gone, nobody waits.
+    fn answer(
+        &self,
+        name: &str,
+        context: u32,
+        of_plugin: impl FnOnce(&mut PluginOf<H>, &mut PluginHandle<'_, VmOf<H>>) -> Result<()>,
+        of_http: impl FnOnce(&mut H, &mut HttpHandle<'_, PluginOf<H>>) -> Result<()>,
+        of_tcp: impl FnOnce(&mut T, &mut TcpHandle<'_, PluginOf<H>>) -> Result<()>,
+    ) {
+        if self.plugins.get(context).is_some() {
+            if let Some(Err(error)) = self.with_plugin(context, 0, of_plugin) {
+                log::failure(LogLevel::Error, name, &error);
+            }
+        } else if let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) {
+            if call::set_effective_context(context).is_ok() {
+                let answered =
+                    stream.run(context, |filter, plugin| of_http(filter, &mut HttpHandle { id: context, plugin }));
+                http::finish::<H, _>(name, answered, |()| 0, 0);
+            }
+        } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED)
+            && call::set_effective_context(context).is_ok()
+        {
+            let answered =
+                connection.run(context, |filter, plugin| of_tcp(filter, &mut TcpHandle { id: context, plugin }));
+            tcp::finish::<T>(name, answered.map(|answered| answered.map(|()| Flow::Continue)));
+        }
+    }
+}
+
+impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
+    pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
+        let Some(context) = asked(token) else { return };
+        let response = CallResponse { token, headers, body_size, trailers };
+        self.answer("on_http_call_response", context, |filter, stream| filter.on_http_call_response(stream, &response));
+    }
+
+    grpc_callbacks!();
+
+    fn on_grpc(&self, token: u32, what: GrpcWhat) {
+        let Some(context) = listens(token, what) else { return };
+        let event = GrpcEvent { token, what };
+        self.answer("on_grpc_event", context, |filter, stream| filter.on_grpc_event(stream, &event));
+    }
+
+    /// Brings an answer to the stream that asked. A host refuses to act on it if it is gone.
+    fn answer(&self, name: &str, context: u32, callback: impl FnOnce(&mut H, &mut HttpHandle<'_>) -> Result<()>) {
+        if call::set_effective_context(context).is_ok() {
+            let answered =
+                self.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+            http::finish::<H, _>(name, answered, |()| 0, 0);
+        }
+    }
+}
