@@ -58,6 +58,7 @@ extern crate alloc;
 pub extern crate std as __std;
 
 pub mod abi;
+mod buffer;
 mod bytes;
 mod context;
 #[doc(hidden)]
