@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::fmt::{self, Write};
 
 use crate::abi::try_slice;
+use crate::error::{Error, Result};
 
 /// Bytes being put together: on the stack, then on the heap, and never with a trap.
 pub(crate) struct Buffer {
@@ -50,6 +51,11 @@ impl Buffer {
         to.copy_from_slice(bytes);
         self.len = end;
         Ok(())
+    }
+
+    /// Appends bytes, with the out-of-memory error for those who answer it.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.push(bytes).map_err(|_| Error::out_of_memory(self.len.saturating_add(bytes.len())))
     }
 }
 

@@ -67,6 +67,7 @@ mod error;
 mod handle;
 mod headers;
 pub mod log;
+pub mod metric;
 pub mod prelude;
 mod reply;
 pub mod time;

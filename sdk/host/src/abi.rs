@@ -134,6 +134,16 @@ impl Guest {
                 state.reply(LocalReply { status, details, body, headers: Map::decode(&headers), grpc_status })?;
             }
             Import::proxy_done => state.done = true,
+            Import::proxy_define_metric => {
+                let metric = state.metrics.define(args.u32(), args.bytes())?;
+                args.write_u32(metric);
+            }
+            Import::proxy_increment_metric => state.metrics.increment(args.u32(), args.int().cast_signed())?,
+            Import::proxy_record_metric => state.metrics.record(args.u32(), args.int())?,
+            Import::proxy_get_metric => {
+                let value = state.metrics.value(args.u32())?;
+                args.write_u64(value);
+            }
             _ => return Err(Status::Unimplemented),
         }
         Ok(())

@@ -179,6 +179,24 @@ impl Running {
         }
     }
 
+    /// What a counter stands at; none if there is no counter of this name. Tags are part of the name: `requests_path=a`.
+    #[must_use]
+    pub fn counter(&self, name: &str) -> Option<u64> {
+        self.state().metrics.counter(name)
+    }
+
+    /// What a gauge stands at; none if there is no gauge of this name.
+    #[must_use]
+    pub fn gauge(&self, name: &str) -> Option<u64> {
+        self.state().metrics.gauge(name)
+    }
+
+    /// The values that a histogram recorded, in order; none if there is no histogram of this name.
+    #[must_use]
+    pub fn histogram(&self, name: &str) -> Option<Vec<u64>> {
+        self.state().metrics.histogram(name)
+    }
+
     pub(crate) fn state(&self) -> RefMut<'_, State> {
         self.guest.state.borrow_mut()
     }

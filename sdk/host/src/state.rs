@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status};
 
 use crate::Map;
+use crate::metric::Metrics;
 
 /// A line that the filter logged.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -57,6 +58,7 @@ pub(crate) struct State {
     pub(crate) calls: HashMap<Import, usize>,
     /// What functions answer instead of doing their work.
     pub(crate) failures: HashMap<Import, Status>,
+    pub(crate) metrics: Metrics,
 }
 
 impl Default for State {
@@ -74,6 +76,7 @@ impl Default for State {
             done: false,
             calls: HashMap::new(),
             failures: HashMap::new(),
+            metrics: Metrics::default(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A safe function for each import that the crate uses: slices in, owned blocks and numbers out.
 
 use super::block::{Claim, HostBytes, Refused};
-use super::{BufferType, LogLevel, MapType, Status, imports};
+use super::{BufferType, LogLevel, MapType, MetricType, Status, imports};
 
 /// The answer of a host call that gives nothing back.
 type Answer = Result<(), Status>;
@@ -121,4 +121,32 @@ pub(crate) fn send_local_response(
 pub(crate) fn done() -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_done() })
+}
+
+/// `proxy_define_metric`
+pub(crate) fn define_metric(metric_type: MetricType, name: &[u8]) -> Result<u32, Status> {
+    let mut metric = 0;
+    // SAFETY: the slice is valid for reads of its length, and the place for a write.
+    answer(unsafe { imports::proxy_define_metric(metric_type as u32, name.as_ptr(), name.len(), &raw mut metric) })?;
+    Ok(metric)
+}
+
+/// `proxy_increment_metric`
+pub(crate) fn increment_metric(metric: u32, offset: i64) -> Answer {
+    // SAFETY: no pointers.
+    answer(unsafe { imports::proxy_increment_metric(metric, offset) })
+}
+
+/// `proxy_record_metric`
+pub(crate) fn record_metric(metric: u32, value: u64) -> Answer {
+    // SAFETY: no pointers.
+    answer(unsafe { imports::proxy_record_metric(metric, value) })
+}
+
+/// `proxy_get_metric`
+pub(crate) fn metric(metric: u32) -> Result<u64, Status> {
+    let mut value = 0;
+    // SAFETY: the place is valid for a write.
+    answer(unsafe { imports::proxy_get_metric(metric, &raw mut value) })?;
+    Ok(value)
 }
