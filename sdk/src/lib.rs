@@ -70,6 +70,7 @@ pub mod log;
 pub mod metric;
 pub mod prelude;
 mod reply;
+pub mod shared_data;
 pub mod time;
 
 pub use abi::{HostBytes, LogLevel, Status};

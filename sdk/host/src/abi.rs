@@ -144,6 +144,15 @@ impl Guest {
                 let value = state.metrics.value(args.u32())?;
                 args.write_u64(value);
             }
+            Import::proxy_get_shared_data => {
+                let (value, cas) = state.shared_data.get(&args.bytes())?;
+                args.hand_over(&value)?;
+                args.write_u32(cas);
+            }
+            Import::proxy_set_shared_data => {
+                let (key, value, cas) = (args.bytes(), args.bytes(), args.u32());
+                state.shared_data.set(key, value, cas)?;
+            }
             _ => return Err(Status::Unimplemented),
         }
         Ok(())

@@ -197,6 +197,19 @@ impl Running {
         self.state().metrics.histogram(name)
     }
 
+    /// The value of a key of the shared store; none if it was never set.
+    #[must_use]
+    pub fn shared_data(&self, key: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+        let (value, _) = self.state().shared_data.get(key.as_ref()).ok()?;
+        Some(value)
+    }
+
+    /// Sets a key of the shared store, as another VM would.
+    pub fn set_shared_data(&self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        let set = self.state().shared_data.set(key.into(), value.into(), 0);
+        set.expect("0 compares nothing");
+    }
+
     pub(crate) fn state(&self) -> RefMut<'_, State> {
         self.guest.state.borrow_mut()
     }

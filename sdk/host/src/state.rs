@@ -6,6 +6,7 @@ use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status};
 
 use crate::Map;
 use crate::metric::Metrics;
+use crate::shared::SharedData;
 
 /// A line that the filter logged.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -59,6 +60,7 @@ pub(crate) struct State {
     /// What functions answer instead of doing their work.
     pub(crate) failures: HashMap<Import, Status>,
     pub(crate) metrics: Metrics,
+    pub(crate) shared_data: SharedData,
 }
 
 impl Default for State {
@@ -77,6 +79,7 @@ impl Default for State {
             calls: HashMap::new(),
             failures: HashMap::new(),
             metrics: Metrics::default(),
+            shared_data: SharedData::default(),
         }
     }
 }

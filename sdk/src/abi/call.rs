@@ -150,3 +150,20 @@ pub(crate) fn metric(metric: u32) -> Result<u64, Status> {
     answer(unsafe { imports::proxy_get_metric(metric, &raw mut value) })?;
     Ok(value)
 }
+
+/// `proxy_get_shared_data`: the value and its CAS number.
+pub(crate) fn shared_data(key: &[u8]) -> Result<(HostBytes, u32), Refused> {
+    let mut claim = Claim::begin();
+    let mut cas = 0;
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    // SAFETY: the slice is valid for reads of its length, and the three places are valid for writes.
+    let status = unsafe { imports::proxy_get_shared_data(key.as_ptr(), key.len(), value, size, &raw mut cas) };
+    Ok((claim.finish(status)?, cas))
+}
+
+/// `proxy_set_shared_data`
+pub(crate) fn set_shared_data(key: &[u8], value: &[u8], cas: u32) -> Answer {
+    let (key, key_size, value, size) = (key.as_ptr(), key.len(), value.as_ptr(), value.len());
+    // SAFETY: both slices are valid for reads of their lengths.
+    answer(unsafe { imports::proxy_set_shared_data(key, key_size, value, size, cas) })
+}
