@@ -10,6 +10,7 @@
 
 use crate::error::Result;
 use crate::handle::{HttpHandle, PluginHandle, RequestHeaders, ResponseHeaders, VmHandle};
+use crate::queue::Queue;
 
 /// Whether a VM or plugin can work.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -103,6 +104,17 @@ pub trait PluginContext: Sized + 'static {
     #[doc(alias = "OnTick")]
     fn on_tick(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>) -> Result<()> {
         let _ = plugin;
+        Ok(())
+    }
+
+    /// There is an item in a queue that this plugin registered. Another VM may have taken it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    #[doc(alias = "OnQueueReady")]
+    fn on_queue_ready(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>, queue: Queue) -> Result<()> {
+        let _ = (plugin, queue);
         Ok(())
     }
 

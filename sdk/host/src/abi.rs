@@ -153,6 +153,20 @@ impl Guest {
                 let (key, value, cas) = (args.bytes(), args.bytes(), args.u32());
                 state.shared_data.set(key, value, cas)?;
             }
+            Import::proxy_register_shared_queue => {
+                // Also from a stream's callback: its plugin is told.
+                let queue = state.queues.register(b"", &args.bytes(), true);
+                args.write_u32(queue);
+            }
+            Import::proxy_resolve_shared_queue => {
+                let queue = state.queues.resolve(&args.bytes(), &args.bytes())?;
+                args.write_u32(queue);
+            }
+            Import::proxy_enqueue_shared_queue => state.queues.enqueue(args.u32(), args.bytes())?,
+            Import::proxy_dequeue_shared_queue => {
+                let item = state.queues.dequeue(args.u32())?;
+                args.hand_over(&item)?;
+            }
             _ => return Err(Status::Unimplemented),
         }
         Ok(())

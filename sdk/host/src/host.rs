@@ -210,6 +210,33 @@ impl Running {
         set.expect("0 compares nothing");
     }
 
+    /// Registers a queue as another VM of this `vm_id` would, and gives its number; the own `vm_id` is empty. This VM's plugin is not told of its items.
+    pub fn register_queue(&self, vm_id: &str, name: &str) -> u32 {
+        self.state().queues.register(vm_id.as_bytes(), name.as_bytes(), false)
+    }
+
+    /// Puts an item into a queue, as another VM would. Whether there is such a queue.
+    pub fn enqueue(&self, queue: u32, item: impl Into<Vec<u8>>) -> bool {
+        self.state().queues.enqueue(queue, item.into()).is_ok()
+    }
+
+    /// Takes the first item of a queue, as another VM would.
+    pub fn dequeue(&self, queue: u32) -> Option<Vec<u8>> {
+        self.state().queues.dequeue(queue).ok()
+    }
+
+    /// Calls `on_queue_ready` once for each item that went into a queue of the plugin's since the last time; how often. Like a proxy it never does so
+    /// while another callback runs, so what a filter enqueues is told here.
+    pub fn deliver_queues(&self) -> usize {
+        let untold = self.state().queues.take_untold();
+        if let Some(ready) = self.module.proxy_on_queue_ready {
+            for queue in &untold {
+                self.enter(PLUGIN, || ready(PLUGIN, *queue));
+            }
+        }
+        untold.len()
+    }
+
     pub(crate) fn state(&self) -> RefMut<'_, State> {
         self.guest.state.borrow_mut()
     }

@@ -35,7 +35,7 @@
 //! # What it simulates
 //!
 //! Logs and their level, the clock, ticks, configurations, request and response headers with Envoy's semantics (names in lower case, a replaced header
-//! moves to the end, all repeats are removed), local responses, metrics, shared data, and the order of a stream's callbacks. Every other host function answers
+//! moves to the end, all repeats are removed), local responses, metrics, shared data, queues, and the order of a stream's callbacks. Every other host function answers
 //! `Unimplemented`, as a poor host would. [`Running::fail`] makes a function answer with any status.
 
 mod abi;

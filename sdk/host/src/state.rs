@@ -6,7 +6,7 @@ use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status};
 
 use crate::Map;
 use crate::metric::Metrics;
-use crate::shared::SharedData;
+use crate::shared::{Queues, SharedData};
 
 /// A line that the filter logged.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -61,6 +61,7 @@ pub(crate) struct State {
     pub(crate) failures: HashMap<Import, Status>,
     pub(crate) metrics: Metrics,
     pub(crate) shared_data: SharedData,
+    pub(crate) queues: Queues,
 }
 
 impl Default for State {
@@ -80,6 +81,7 @@ impl Default for State {
             failures: HashMap::new(),
             metrics: Metrics::default(),
             shared_data: SharedData::default(),
+            queues: Queues::default(),
         }
     }
 }

@@ -20,6 +20,7 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_log", "proxy_on_log"),
     ("on_request_headers", "proxy_on_request_headers"),
     ("on_response_headers", "proxy_on_response_headers"),
+    ("on_queue_ready", "proxy_on_queue_ready"),
 ];
 
 /// What every module exports: without them contexts would neither come nor go.

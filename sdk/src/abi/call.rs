@@ -167,3 +167,35 @@ pub(crate) fn set_shared_data(key: &[u8], value: &[u8], cas: u32) -> Answer {
     // SAFETY: both slices are valid for reads of their lengths.
     answer(unsafe { imports::proxy_set_shared_data(key, key_size, value, size, cas) })
 }
+
+/// `proxy_register_shared_queue`
+pub(crate) fn register_queue(name: &[u8]) -> Result<u32, Status> {
+    let mut queue = 0;
+    // SAFETY: the slice is valid for reads of its length, and the place for a write.
+    answer(unsafe { imports::proxy_register_shared_queue(name.as_ptr(), name.len(), &raw mut queue) })?;
+    Ok(queue)
+}
+
+/// `proxy_resolve_shared_queue`
+pub(crate) fn resolve_queue(vm_id: &[u8], name: &[u8]) -> Result<u32, Status> {
+    let mut queue = 0;
+    let (vm_id, vm_id_size, name, size) = (vm_id.as_ptr(), vm_id.len(), name.as_ptr(), name.len());
+    // SAFETY: both slices are valid for reads of their lengths, and the place for a write.
+    answer(unsafe { imports::proxy_resolve_shared_queue(vm_id, vm_id_size, name, size, &raw mut queue) })?;
+    Ok(queue)
+}
+
+/// `proxy_enqueue_shared_queue`
+pub(crate) fn enqueue(queue: u32, item: &[u8]) -> Answer {
+    // SAFETY: the slice is valid for reads of its length.
+    answer(unsafe { imports::proxy_enqueue_shared_queue(queue, item.as_ptr(), item.len()) })
+}
+
+/// `proxy_dequeue_shared_queue`
+pub(crate) fn dequeue(queue: u32) -> Result<HostBytes, Refused> {
+    let mut claim = Claim::begin();
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    // SAFETY: both places are valid for writes.
+    let status = unsafe { imports::proxy_dequeue_shared_queue(queue, value, size) };
+    claim.finish(status)
+}

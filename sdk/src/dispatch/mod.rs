@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::handle::{Headers, HttpHandle, PluginHandle, VmHandle};
 use crate::headers::Snapshots;
 use crate::log;
+use crate::queue::Queue;
 use crate::reply::LocalResponse;
 use table::Table;
 
@@ -169,6 +170,14 @@ impl<H: HttpFilter> Dispatcher<H> {
         log::forget_level();
         if let Some(Err(error)) = self.with_plugin(plugin, 0, PluginContext::on_tick) {
             log::failure(LogLevel::Error, "on_tick", &error);
+        }
+    }
+
+    pub fn proxy_on_queue_ready(&self, plugin: u32, queue: u32) {
+        log::forget_level();
+        let ready = self.with_plugin(plugin, 0, |context, handle| context.on_queue_ready(handle, Queue::of(queue)));
+        if let Some(Err(error)) = ready {
+            log::failure(LogLevel::Error, "on_queue_ready", &error);
         }
     }
 
