@@ -69,6 +69,7 @@ mod headers;
 pub mod log;
 pub mod metric;
 pub mod prelude;
+pub mod property;
 pub mod queue;
 mod reply;
 pub mod shared_data;

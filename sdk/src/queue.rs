@@ -37,8 +37,8 @@
 //!
 //! # Cost
 //!
-//! Putting an item in is one host call; the proxy copies the item, takes a lock that all threads share, and wakes the thread of the plugin. Taking one out is one host call
-//! and one block of the host's.
+//! Putting an item in is one host call; the proxy copies the item, takes a lock that all threads share, and wakes the thread of the plugin. Taking one out
+//! is one host call and one block of the host's.
 
 use crate::abi::{HostBytes, Refused, Status, call};
 use crate::error::{Error, On, Result};

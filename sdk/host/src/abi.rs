@@ -167,6 +167,11 @@ impl Guest {
                 let item = state.queues.dequeue(args.u32())?;
                 args.hand_over(&item)?;
             }
+            Import::proxy_get_property => {
+                let value = state.property(&args.bytes())?;
+                args.hand_over(&value)?;
+            }
+            Import::proxy_set_property => state.set_property(args.bytes(), args.bytes())?,
             _ => return Err(Status::Unimplemented),
         }
         Ok(())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sluicegate::abi::native::{self, Installed};
 use sluicegate::abi::{Exports, Import, LogLevel, Status};
 
+use crate::PropertyValue;
 use crate::abi::Guest;
 use crate::state::{LogLine, State};
 use crate::stream::HttpStream;
@@ -235,6 +236,11 @@ impl Running {
             }
         }
         untold.len()
+    }
+
+    /// Gives the proxy a property, over what it has of its own at this path: `host.set_property(&["xds", "cluster_name"], "backend")`.
+    pub fn set_property(&self, path: &[&str], value: impl Into<PropertyValue>) {
+        self.state().properties.set(path, value.into());
     }
 
     pub(crate) fn state(&self) -> RefMut<'_, State> {

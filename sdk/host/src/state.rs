@@ -6,6 +6,7 @@ use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status};
 
 use crate::Map;
 use crate::metric::Metrics;
+use crate::property::Properties;
 use crate::shared::{Queues, SharedData};
 
 /// A line that the filter logged.
@@ -37,6 +38,9 @@ pub struct LocalReply {
 pub(crate) struct Stream {
     pub(crate) maps: BTreeMap<u32, Map>,
     pub(crate) reply: Option<LocalReply>,
+    pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Whether the response is worked on.
+    pub(crate) responding: bool,
 }
 
 /// The proxy's side of everything. Each function answers `Err` with the status that the guest gets.
@@ -62,6 +66,7 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     pub(crate) shared_data: SharedData,
     pub(crate) queues: Queues,
+    pub(crate) properties: Properties,
 }
 
 impl Default for State {
@@ -82,6 +87,7 @@ impl Default for State {
             metrics: Metrics::default(),
             shared_data: SharedData::default(),
             queues: Queues::default(),
+            properties: Properties::default(),
         }
     }
 }

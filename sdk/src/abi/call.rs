@@ -199,3 +199,19 @@ pub(crate) fn dequeue(queue: u32) -> Result<HostBytes, Refused> {
     let status = unsafe { imports::proxy_dequeue_shared_queue(queue, value, size) };
     claim.finish(status)
 }
+
+/// `proxy_get_property`
+pub(crate) fn property(path: &[u8]) -> Result<HostBytes, Refused> {
+    let mut claim = Claim::begin();
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    // SAFETY: the slice is valid for reads of its length, and both places are valid for writes.
+    let status = unsafe { imports::proxy_get_property(path.as_ptr(), path.len(), value, size) };
+    claim.finish(status)
+}
+
+/// `proxy_set_property`
+pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Answer {
+    let (path, path_size, value, size) = (path.as_ptr(), path.len(), value.as_ptr(), value.len());
+    // SAFETY: both slices are valid for reads of their lengths.
+    answer(unsafe { imports::proxy_set_property(path, path_size, value, size) })
+}
