@@ -15,6 +15,7 @@ use crate::handle::{
     DownstreamData, HttpHandle, PluginHandle, RequestBody, RequestHeaders, RequestTrailers, ResponseBody,
     ResponseHeaders, ResponseTrailers, TcpHandle, UpstreamData, VmHandle,
 };
+use crate::queue::Queue;
 
 /// Whether a VM or plugin can work.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -145,6 +146,17 @@ pub trait PluginContext: Sized + 'static {
     #[doc(alias = "OnTick")]
     fn on_tick(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>) -> Result<()> {
         let _ = plugin;
+        Ok(())
+    }
+
+    /// There is an item in a queue that this plugin registered. Another VM may have taken it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    #[doc(alias = "OnQueueReady")]
+    fn on_queue_ready(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>, queue: Queue) -> Result<()> {
+        let _ = (plugin, queue);
         Ok(())
     }
 

@@ -48,6 +48,8 @@ pub(crate) enum On {
     Nothing,
     Map(MapType),
     Buffer(BufferType),
+    /// A text behind two references, so that an error stays as small as it is without one.
+    Named(&'static &'static str),
 }
 
 impl From<MapType> for On {
@@ -68,6 +70,7 @@ impl On {
             Self::Nothing => "host call",
             Self::Map(map) => map.text(),
             Self::Buffer(buffer) => buffer.text(),
+            Self::Named(name) => name,
         }
     }
 }

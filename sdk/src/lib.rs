@@ -58,6 +58,7 @@ extern crate alloc;
 pub extern crate std as __std;
 
 pub mod abi;
+mod buffer;
 mod bytes;
 pub mod callout;
 mod context;
@@ -67,8 +68,12 @@ mod error;
 mod handle;
 mod headers;
 pub mod log;
+pub mod metric;
 pub mod prelude;
+pub mod property;
+pub mod queue;
 mod reply;
+pub mod shared_data;
 pub mod time;
 
 pub use abi::{HostBytes, LogLevel, PeerType, Status};

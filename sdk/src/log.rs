@@ -15,11 +15,10 @@
 use core::cell::Cell;
 use core::fmt::{self, Write};
 
-use alloc::boxed::Box;
-
 use crate::ToValue;
 pub use crate::abi::LogLevel;
-use crate::abi::{call, try_slice};
+use crate::abi::call;
+use crate::buffer::Buffer;
 use crate::error::Error;
 
 /// What the proxy keeps, as far as it is known.
@@ -83,7 +82,7 @@ pub(crate) fn write_text(level: LogLevel, text: &str) {
 /// Writes a line of the SDK's own, `sluicegate: TEXT: NUMBER`, without the formatting machinery.
 #[cold]
 pub(crate) fn note(level: LogLevel, text: &str, number: u32) {
-    let mut buffer = LineBuffer::new();
+    let mut buffer = Buffer::new();
     number.with_value(|number| {
         for part in [b"sluicegate: ", text.as_bytes(), b": ", number] {
             let _ = buffer.push(part);
@@ -95,7 +94,7 @@ pub(crate) fn note(level: LogLevel, text: &str, number: u32) {
 /// Writes why a callback failed, without the formatting machinery.
 #[cold]
 pub(crate) fn failure(level: LogLevel, callback: &str, error: &Error) {
-    let mut buffer = LineBuffer::new();
+    let mut buffer = Buffer::new();
     let _ = buffer.push(callback.as_bytes());
     let _ = buffer.push(b": ");
     let _ = error.write_to(&mut buffer);
@@ -104,63 +103,10 @@ pub(crate) fn failure(level: LogLevel, callback: &str, error: &Error) {
 
 #[cold]
 fn write_formatted(level: LogLevel, line: fmt::Arguments<'_>) {
-    let mut buffer = LineBuffer::new();
+    let mut buffer = Buffer::new();
     // A line that does not fit the memory is cut, and a cut line says more than none.
     let _ = buffer.write_fmt(line);
     call::log(level, buffer.written());
-}
-
-/// A line being formatted: on the stack, then on the heap.
-struct LineBuffer {
-    short: [u8; Self::SHORT],
-    long: Option<Box<[u8]>>,
-    len: usize,
-}
-
-impl LineBuffer {
-    const SHORT: usize = 256;
-
-    const fn new() -> Self {
-        Self { short: [0; Self::SHORT], long: None, len: 0 }
-    }
-
-    fn space(&mut self) -> &mut [u8] {
-        self.long.as_deref_mut().unwrap_or(&mut self.short)
-    }
-
-    fn written(&self) -> &[u8] {
-        let bytes: &[u8] = self.long.as_deref().unwrap_or(&self.short);
-        bytes.get(..self.len).unwrap_or_default()
-    }
-
-    fn grow(&mut self, needed: usize) -> fmt::Result {
-        let size = needed.max(self.space().len().saturating_mul(2));
-        let mut long = try_slice(size, || 0).map_err(|_| fmt::Error)?;
-        for (to, from) in long.iter_mut().zip(self.written()) {
-            *to = *from;
-        }
-        self.long = Some(long);
-        Ok(())
-    }
-
-    fn push(&mut self, bytes: &[u8]) -> fmt::Result {
-        let (start, end) = (self.len, self.len.saturating_add(bytes.len()));
-        if end > self.space().len() {
-            self.grow(end)?;
-        }
-        // Split by the length that is copied, so that the compiler sees that the two are equal.
-        let free = self.space().get_mut(start..).ok_or(fmt::Error)?;
-        let (to, _) = free.split_at_mut_checked(bytes.len()).ok_or(fmt::Error)?;
-        to.copy_from_slice(bytes);
-        self.len = end;
-        Ok(())
-    }
-}
-
-impl Write for LineBuffer {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.push(text.as_bytes())
-    }
 }
 
 /// The `log` crate's way into the proxy's log.

@@ -193,6 +193,44 @@ impl Guest {
                 state.effective = context;
             }
             Import::proxy_done => state.done = true,
+            Import::proxy_define_metric => {
+                let metric = state.metrics.define(args.u32(), args.bytes())?;
+                args.write_u32(metric);
+            }
+            Import::proxy_increment_metric => state.metrics.increment(args.u32(), args.int().cast_signed())?,
+            Import::proxy_record_metric => state.metrics.record(args.u32(), args.int())?,
+            Import::proxy_get_metric => {
+                let value = state.metrics.value(args.u32())?;
+                args.write_u64(value);
+            }
+            Import::proxy_get_shared_data => {
+                let (value, cas) = state.shared_data.get(&args.bytes())?;
+                args.hand_over(&value)?;
+                args.write_u32(cas);
+            }
+            Import::proxy_set_shared_data => {
+                let (key, value, cas) = (args.bytes(), args.bytes(), args.u32());
+                state.shared_data.set(key, value, cas)?;
+            }
+            Import::proxy_register_shared_queue => {
+                // Also from a stream's callback: its plugin is told.
+                let queue = state.queues.register(b"", &args.bytes(), true);
+                args.write_u32(queue);
+            }
+            Import::proxy_resolve_shared_queue => {
+                let queue = state.queues.resolve(&args.bytes(), &args.bytes())?;
+                args.write_u32(queue);
+            }
+            Import::proxy_enqueue_shared_queue => state.queues.enqueue(args.u32(), args.bytes())?,
+            Import::proxy_dequeue_shared_queue => {
+                let item = state.queues.dequeue(args.u32())?;
+                args.hand_over(&item)?;
+            }
+            Import::proxy_get_property => {
+                let value = state.property(&args.bytes())?;
+                args.hand_over(&value)?;
+            }
+            Import::proxy_set_property => state.set_property(args.bytes(), args.bytes())?,
             _ => return Err(Status::Unimplemented),
         }
         Ok(())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sluicegate::abi::native::{self, Installed};
 use sluicegate::abi::{BufferType, Exports, Import, LogLevel, MapType, Status};
 
+use crate::PropertyValue;
 use crate::abi::Guest;
 use crate::map::Map;
 use crate::state::{Answer, LogLine, OpenGrpc, PendingCall, State};
@@ -297,6 +298,69 @@ impl Running {
         } else {
             failures.insert(import, status);
         }
+    }
+
+    /// What a counter stands at; none if there is no counter of this name. Tags are part of the name: `requests_path=a`.
+    #[must_use]
+    pub fn counter(&self, name: &str) -> Option<u64> {
+        self.state().metrics.counter(name)
+    }
+
+    /// What a gauge stands at; none if there is no gauge of this name.
+    #[must_use]
+    pub fn gauge(&self, name: &str) -> Option<u64> {
+        self.state().metrics.gauge(name)
+    }
+
+    /// The values that a histogram recorded, in order; none if there is no histogram of this name.
+    #[must_use]
+    pub fn histogram(&self, name: &str) -> Option<Vec<u64>> {
+        self.state().metrics.histogram(name)
+    }
+
+    /// The value of a key of the shared store; none if it was never set.
+    #[must_use]
+    pub fn shared_data(&self, key: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+        let (value, _) = self.state().shared_data.get(key.as_ref()).ok()?;
+        Some(value)
+    }
+
+    /// Sets a key of the shared store, as another VM would.
+    pub fn set_shared_data(&self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        let set = self.state().shared_data.set(key.into(), value.into(), 0);
+        set.expect("0 compares nothing");
+    }
+
+    /// Registers a queue as another VM of this `vm_id` would, and gives its number; the own `vm_id` is empty. This VM's plugin is not told of its items.
+    pub fn register_queue(&self, vm_id: &str, name: &str) -> u32 {
+        self.state().queues.register(vm_id.as_bytes(), name.as_bytes(), false)
+    }
+
+    /// Puts an item into a queue, as another VM would. Whether there is such a queue.
+    pub fn enqueue(&self, queue: u32, item: impl Into<Vec<u8>>) -> bool {
+        self.state().queues.enqueue(queue, item.into()).is_ok()
+    }
+
+    /// Takes the first item of a queue, as another VM would.
+    pub fn dequeue(&self, queue: u32) -> Option<Vec<u8>> {
+        self.state().queues.dequeue(queue).ok()
+    }
+
+    /// Calls `on_queue_ready` once for each item that went into a queue of the plugin's since the last time; how often. Like a proxy it never does so
+    /// while another callback runs, so what a filter enqueues is told here.
+    pub fn deliver_queues(&self) -> usize {
+        let untold = self.state().queues.take_untold();
+        if let Some(ready) = self.module.proxy_on_queue_ready {
+            for queue in &untold {
+                self.enter(PLUGIN, || ready(PLUGIN, *queue));
+            }
+        }
+        untold.len()
+    }
+
+    /// Gives the proxy a property, over what it has of its own at this path: `host.set_property(&["xds", "cluster_name"], "backend")`.
+    pub fn set_property(&self, path: &[&str], value: impl Into<PropertyValue>) {
+        self.state().properties.set(path, value.into());
     }
 
     pub(crate) fn state(&self) -> RefMut<'_, State> {

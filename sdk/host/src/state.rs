@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status, StreamType};
 
 use crate::Map;
+use crate::metric::Metrics;
+use crate::property::Properties;
+use crate::shared::{Queues, SharedData};
 
 /// A line that the filter logged.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -88,6 +91,9 @@ pub(crate) struct Stream {
     pub(crate) resumed: Vec<u32>,
     /// The directions that the filter closed, by number, in order.
     pub(crate) closed: Vec<u32>,
+    pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Whether the response is worked on.
+    pub(crate) responding: bool,
 }
 
 /// A body, or the data of one direction.
@@ -146,6 +152,10 @@ pub(crate) struct State {
     pub(crate) calls: HashMap<Import, usize>,
     /// What functions answer instead of doing their work.
     pub(crate) failures: HashMap<Import, Status>,
+    pub(crate) metrics: Metrics,
+    pub(crate) shared_data: SharedData,
+    pub(crate) queues: Queues,
+    pub(crate) properties: Properties,
 }
 
 impl Default for State {
@@ -168,6 +178,10 @@ impl Default for State {
             answer: Answer::default(),
             calls: HashMap::new(),
             failures: HashMap::new(),
+            metrics: Metrics::default(),
+            shared_data: SharedData::default(),
+            queues: Queues::default(),
+            properties: Properties::default(),
         }
     }
 }

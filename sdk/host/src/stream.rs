@@ -45,6 +45,7 @@ impl<'host> HttpStream<'host> {
         let count = u32::try_from(headers.len()).expect("fewer headers than 4 billion");
         if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
             stream.maps.insert(map as u32, headers);
+            stream.responding = map == MapType::HttpResponseHeaders;
         }
         let callback = match map {
             MapType::HttpRequestHeaders => self.host.module.proxy_on_request_headers,
@@ -171,9 +172,18 @@ impl<'host> HttpStream<'host> {
         self.host.state().streams.get(&self.id)?.reply.clone()
     }
 
+    /// What the filter set as a property, which Envoy keeps under `wasm.` and this name.
+    #[must_use]
+    pub fn filter_state(&self, name: &str) -> Option<Vec<u8>> {
+        self.host.state().streams.get(&self.id)?.filter_state.get(name.as_bytes()).cloned()
+    }
+
     /// Ends the stream, in Envoy's order: log, done, delete.
     pub fn complete(self) {
         let (id, module) = (self.id, self.host.module);
+        if let Some(stream) = self.host.state().streams.get_mut(&id) {
+            stream.responding = false;
+        }
         self.host.enter(id, || {
             if let Some(log) = module.proxy_on_log {
                 log(id);

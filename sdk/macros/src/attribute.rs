@@ -18,7 +18,15 @@ pub(crate) const VM: Kind = Kind { name: "VmContext", callbacks: &["on_vm_start"
 
 pub(crate) const PLUGIN: Kind = Kind {
     name: "PluginContext",
-    callbacks: &["on_configure", "on_tick", "on_http_call_response", "on_grpc_event", "on_done", "on_delete"],
+    callbacks: &[
+        "on_configure",
+        "on_tick",
+        "on_queue_ready",
+        "on_http_call_response",
+        "on_grpc_event",
+        "on_done",
+        "on_delete",
+    ],
     parent: Some("Vm"),
 };
 

@@ -38,6 +38,7 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_upstream_data", "proxy_on_upstream_data"),
     ("on_downstream_close", "proxy_on_downstream_connection_close"),
     ("on_upstream_close", "proxy_on_upstream_connection_close"),
+    ("on_queue_ready", "proxy_on_queue_ready"),
 ];
 
 /// What a module with contexts exports: without them contexts would neither come nor go.

@@ -1,7 +1,7 @@
 //! A safe function for each import that the crate uses: slices in, owned blocks and numbers out.
 
 use super::block::{Claim, HostBytes, Refused};
-use super::{BufferType, LogLevel, MapType, Status, StreamType, imports};
+use super::{BufferType, LogLevel, MapType, MetricType, Status, StreamType, imports};
 
 /// The answer of a host call that gives nothing back.
 type Answer = Result<(), Status>;
@@ -248,4 +248,97 @@ pub(crate) fn set_effective_context(context: u32) -> Answer {
 pub(crate) fn done() -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_done() })
+}
+
+/// `proxy_define_metric`
+pub(crate) fn define_metric(metric_type: MetricType, name: &[u8]) -> Result<u32, Status> {
+    let mut metric = 0;
+    // SAFETY: the slice is valid for reads of its length, and the place for a write.
+    answer(unsafe { imports::proxy_define_metric(metric_type as u32, name.as_ptr(), name.len(), &raw mut metric) })?;
+    Ok(metric)
+}
+
+/// `proxy_increment_metric`
+pub(crate) fn increment_metric(metric: u32, offset: i64) -> Answer {
+    // SAFETY: no pointers.
+    answer(unsafe { imports::proxy_increment_metric(metric, offset) })
+}
+
+/// `proxy_record_metric`
+pub(crate) fn record_metric(metric: u32, value: u64) -> Answer {
+    // SAFETY: no pointers.
+    answer(unsafe { imports::proxy_record_metric(metric, value) })
+}
+
+/// `proxy_get_metric`
+pub(crate) fn metric(metric: u32) -> Result<u64, Status> {
+    let mut value = 0;
+    // SAFETY: the place is valid for a write.
+    answer(unsafe { imports::proxy_get_metric(metric, &raw mut value) })?;
+    Ok(value)
+}
+
+/// `proxy_get_shared_data`: the value and its CAS number.
+pub(crate) fn shared_data(key: &[u8]) -> Result<(HostBytes, u32), Refused> {
+    let mut claim = Claim::begin();
+    let mut cas = 0;
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    // SAFETY: the slice is valid for reads of its length, and the three places are valid for writes.
+    let status = unsafe { imports::proxy_get_shared_data(key.as_ptr(), key.len(), value, size, &raw mut cas) };
+    Ok((claim.finish(status)?, cas))
+}
+
+/// `proxy_set_shared_data`
+pub(crate) fn set_shared_data(key: &[u8], value: &[u8], cas: u32) -> Answer {
+    let (key, key_size, value, size) = (key.as_ptr(), key.len(), value.as_ptr(), value.len());
+    // SAFETY: both slices are valid for reads of their lengths.
+    answer(unsafe { imports::proxy_set_shared_data(key, key_size, value, size, cas) })
+}
+
+/// `proxy_register_shared_queue`
+pub(crate) fn register_queue(name: &[u8]) -> Result<u32, Status> {
+    let mut queue = 0;
+    // SAFETY: the slice is valid for reads of its length, and the place for a write.
+    answer(unsafe { imports::proxy_register_shared_queue(name.as_ptr(), name.len(), &raw mut queue) })?;
+    Ok(queue)
+}
+
+/// `proxy_resolve_shared_queue`
+pub(crate) fn resolve_queue(vm_id: &[u8], name: &[u8]) -> Result<u32, Status> {
+    let mut queue = 0;
+    let (vm_id, vm_id_size, name, size) = (vm_id.as_ptr(), vm_id.len(), name.as_ptr(), name.len());
+    // SAFETY: both slices are valid for reads of their lengths, and the place for a write.
+    answer(unsafe { imports::proxy_resolve_shared_queue(vm_id, vm_id_size, name, size, &raw mut queue) })?;
+    Ok(queue)
+}
+
+/// `proxy_enqueue_shared_queue`
+pub(crate) fn enqueue(queue: u32, item: &[u8]) -> Answer {
+    // SAFETY: the slice is valid for reads of its length.
+    answer(unsafe { imports::proxy_enqueue_shared_queue(queue, item.as_ptr(), item.len()) })
+}
+
+/// `proxy_dequeue_shared_queue`
+pub(crate) fn dequeue(queue: u32) -> Result<HostBytes, Refused> {
+    let mut claim = Claim::begin();
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    // SAFETY: both places are valid for writes.
+    let status = unsafe { imports::proxy_dequeue_shared_queue(queue, value, size) };
+    claim.finish(status)
+}
+
+/// `proxy_get_property`
+pub(crate) fn property(path: &[u8]) -> Result<HostBytes, Refused> {
+    let mut claim = Claim::begin();
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    // SAFETY: the slice is valid for reads of its length, and both places are valid for writes.
+    let status = unsafe { imports::proxy_get_property(path.as_ptr(), path.len(), value, size) };
+    claim.finish(status)
+}
+
+/// `proxy_set_property`
+pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Answer {
+    let (path, path_size, value, size) = (path.as_ptr(), path.len(), value.as_ptr(), value.len());
+    // SAFETY: both slices are valid for reads of their lengths.
+    answer(unsafe { imports::proxy_set_property(path, path_size, value, size) })
 }

@@ -43,4 +43,4 @@ pub use imports::*;
 pub use local::VmLocal;
 pub(crate) use memory::{Shared, try_slice};
 pub(crate) use pairs::{Pairs, PairsIter};
-pub use types::{BufferType, LogLevel, MapType, PeerType, Status, StreamType};
+pub use types::{BufferType, LogLevel, MapType, MetricType, PeerType, Status, StreamType};

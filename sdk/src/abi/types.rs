@@ -251,6 +251,18 @@ impl From<u32> for PeerType {
     }
 }
 
+/// What a metric is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(u32)]
+pub enum MetricType {
+    /// 0
+    Counter = 0,
+    /// 1
+    Gauge = 1,
+    /// 2
+    Histogram = 2,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,7 @@ use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContex
 use crate::error::Result;
 use crate::handle::{HttpHandle, PluginHandle, VmHandle};
 use crate::log;
+use crate::queue::Queue;
 pub use http::HttpCallbacks;
 pub use stateless::Stateless;
 pub(crate) use table::Table;
@@ -211,6 +212,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         log::forget_level();
         if let Some(Err(error)) = self.with_plugin(plugin, 0, PluginContext::on_tick) {
             log::failure(LogLevel::Error, "on_tick", &error);
+        }
+    }
+
+    pub fn proxy_on_queue_ready(&self, plugin: u32, queue: u32) {
+        log::forget_level();
+        let ready = self.with_plugin(plugin, 0, |context, handle| context.on_queue_ready(handle, Queue::of(queue)));
+        if let Some(Err(error)) = ready {
+            log::failure(LogLevel::Error, "on_queue_ready", &error);
         }
     }
 

@@ -1,0 +1,203 @@
+//! Properties as Envoy answers them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sluicegate::abi::{MapType, Status};
+
+use crate::Map;
+use crate::state::{State, Stream};
+
+/// The value of a property.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PropertyValue {
+    /// Text, bytes, or a message.
+    Bytes(Vec<u8>),
+    /// A truth value.
+    Bool(bool),
+    /// A whole number, or nanoseconds.
+    Int(i64),
+    /// A number with a fraction.
+    Double(f64),
+    /// Keys and values, which longer paths reach one by one.
+    Map(Vec<(String, PropertyValue)>),
+    /// Elements, which longer paths reach by number.
+    List(Vec<PropertyValue>),
+    /// What the proxy holds and cannot put into bytes.
+    Opaque,
+}
+
+macro_rules! from {
+    ($($ty:ty => |$value:ident| $property:expr;)*) => {
+        $(impl From<$ty> for PropertyValue {
+            fn from($value: $ty) -> Self {
+                $property
+            }
+        })*
+    };
+}
+
+from! {
+    &str => |text| Self::Bytes(text.into());
+    &[u8] => |bytes| Self::Bytes(bytes.into());
+    Vec<u8> => |bytes| Self::Bytes(bytes);
+    bool => |value| Self::Bool(value);
+    i64 => |number| Self::Int(number);
+    f64 => |number| Self::Double(number);
+    Duration => |time| Self::Int(i64::try_from(time.as_nanos()).expect("less than 292 years"));
+    Map => |map| Self::Map(map.to_text().into_iter().map(|(name, value)| (name, Self::Bytes(value.into()))).collect());
+}
+
+impl PropertyValue {
+    fn encode(&self) -> Result<Vec<u8>, Status> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.clone()),
+            Self::Bool(value) => Ok(vec![(*value).into()]),
+            Self::Int(number) => Ok(number.to_le_bytes().into()),
+            Self::Double(number) => Ok(number.to_le_bytes().into()),
+            Self::Map(pairs) => {
+                let pair = |(key, value): &(String, Self)| Ok((key.clone().into_bytes(), value.encode()?));
+                Ok(encode_pairs(&pairs.iter().map(pair).collect::<Result<Vec<_>, Status>>()?))
+            }
+            Self::List(elements) => {
+                let pair = |element: &Self| Ok((element.encode()?, Vec::new()));
+                Ok(encode_pairs(&elements.iter().map(pair).collect::<Result<Vec<_>, Status>>()?))
+            }
+            Self::Opaque => Err(Status::SerializationFailure),
+        }
+    }
+
+    /// The value at a path within this one.
+    fn descend(&self, path: &[&[u8]]) -> Option<&Self> {
+        let Some((segment, rest)) = path.split_first() else { return Some(self) };
+        let inner = match self {
+            Self::Map(pairs) => pairs.iter().find(|(key, _)| key.as_bytes() == *segment).map(|(_, value)| value),
+            Self::List(elements) => {
+                let index = str::from_utf8(segment).ok()?.parse::<usize>().ok()?;
+                elements.get(index)
+            }
+            _ => None,
+        };
+        inner?.descend(rest)
+    }
+}
+
+/// Like a header map, but that no pairs are a count of zero, and names keep their case.
+fn encode_pairs(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+    let number = |number: usize| u32::try_from(number).expect("less than 4 GiB").to_le_bytes();
+    let mut bytes = number(pairs.len()).to_vec();
+    for (key, value) in pairs {
+        bytes.extend(number(key.len()));
+        bytes.extend(number(value.len()));
+    }
+    for part in pairs.iter().flat_map(|(key, value)| [key, value]) {
+        bytes.extend(part);
+        bytes.push(0);
+    }
+    bytes
+}
+
+/// What a test gave the proxy, by path.
+#[derive(Debug, Default)]
+pub(crate) struct Properties(BTreeMap<Vec<Vec<u8>>, PropertyValue>);
+
+impl Properties {
+    pub(crate) fn set(&mut self, path: &[&str], value: PropertyValue) {
+        self.0.insert(path.iter().map(|segment| segment.as_bytes().to_vec()).collect(), value);
+    }
+
+    fn get(&self, path: &[&[u8]]) -> Option<Result<Vec<u8>, Status>> {
+        let found = self.0.iter().find_map(|(known, value)| {
+            let (outer, inner) = path.split_at_checked(known.len())?;
+            if outer.iter().zip(known).all(|(a, b)| *a == b.as_slice()) { value.descend(inner) } else { None }
+        });
+        // The whole of what has parts, such as all of `request`, has no form in bytes.
+        let has_parts =
+            || self.0.keys().any(|known| known.iter().zip(path).filter(|(a, b)| a == *b).count() == path.len());
+        found.map(PropertyValue::encode).or_else(|| has_parts().then_some(Err(Status::SerializationFailure)))
+    }
+}
+
+/// What Envoy has and leaves empty where it is not configured.
+const UNSET: [&[&[u8]]; 8] = [
+    &[b"plugin_name"],
+    &[b"plugin_root_id"],
+    &[b"plugin_vm_id"],
+    &[b"xds", b"route_name"],
+    &[b"xds", b"filter_chain_name"],
+    &[b"xds", b"cluster_metadata"],
+    &[b"xds", b"listener_metadata"],
+    &[b"metadata"],
+];
+
+impl State {
+    /// A property: what the test set, then what the stream's headers say, then what is left empty, then the stream's filter state.
+    pub(crate) fn property(&self, path: &[u8]) -> Result<Vec<u8>, Status> {
+        let path: Vec<&[u8]> = path.split(|byte| *byte == 0).collect();
+        if let Some(found) = self.properties.get(&path) {
+            return found;
+        }
+        let stream = self.streams.get(&self.effective);
+        if let Some(found) = stream.and_then(|stream| stream.derived(&path)) {
+            return found.encode();
+        }
+        if UNSET.contains(&path.as_slice()) {
+            return Ok(Vec::new());
+        }
+        let state = stream.ok_or(Status::NotFound)?;
+        let name = match path.as_slice() {
+            [b"filter_state"] => return Err(Status::SerializationFailure),
+            [b"filter_state", name] => name.strip_prefix(b"wasm.").ok_or(Status::NotFound)?,
+            [name] => name,
+            _ => return Err(Status::NotFound),
+        };
+        state.filter_state.get(name).cloned().ok_or(Status::NotFound)
+    }
+
+    /// The bytes of the path are the key, whatever they are.
+    pub(crate) fn set_property(&mut self, path: Vec<u8>, value: Vec<u8>) -> Result<(), Status> {
+        let stream = self.streams.get_mut(&self.effective).ok_or(Status::NotFound)?;
+        stream.filter_state.insert(path, value);
+        Ok(())
+    }
+}
+
+impl Stream {
+    /// What the headers say. The request's are gone while the response is worked on, and back for the log.
+    fn derived(&self, path: &[&[u8]]) -> Option<PropertyValue> {
+        let map = |map: MapType| self.maps.get(&(map as u32)).cloned().unwrap_or_default();
+        let request = || if self.responding { Map::default() } else { map(MapType::HttpRequestHeaders) };
+        let response = || map(MapType::HttpResponseHeaders);
+        let bytes = |bytes: Option<&[u8]>| bytes.map(PropertyValue::from);
+        match path {
+            [b"request", b"headers", rest @ ..] => PropertyValue::from(request()).descend(rest).cloned(),
+            [b"response", b"headers", rest @ ..] => PropertyValue::from(response()).descend(rest).cloned(),
+            [b"response", b"trailers", rest @ ..] => {
+                PropertyValue::from(map(MapType::HttpResponseTrailers)).descend(rest).cloned()
+            }
+            [b"response", b"code"] => {
+                let code = str::from_utf8(response().get(b":status")?).ok()?.parse::<i64>().ok()?;
+                Some(PropertyValue::Int(code))
+            }
+            [b"request", name] => {
+                let headers = request();
+                let target = headers.get(b":path");
+                let split = || target.map(|target| target.splitn(2, |byte| *byte == b'?'));
+                match *name {
+                    b"path" => bytes(target),
+                    b"url_path" => bytes(split()?.next()),
+                    b"query" => bytes(target.map(|_| split()?.nth(1)).map(Option::unwrap_or_default)),
+                    b"host" => bytes(headers.get(b":authority").or_else(|| headers.get(b"host"))),
+                    b"scheme" => bytes(headers.get(b":scheme")),
+                    b"method" => bytes(headers.get(b":method")),
+                    b"referer" => bytes(headers.get(b"referer")),
+                    b"useragent" => bytes(headers.get(b"user-agent")),
+                    b"id" => bytes(headers.get(b"x-request-id")),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What the VMs of a proxy share, as Envoy keeps it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use sluicegate::abi::Status;
+
+/// Values under keys, each with the number of its last write.
+#[derive(Debug, Default)]
+pub(crate) struct SharedData {
+    values: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    writes: u32,
+}
+
+impl SharedData {
+    pub(crate) fn get(&self, key: &[u8]) -> Result<(Vec<u8>, u32), Status> {
+        self.values.get(key).cloned().ok_or(Status::NotFound)
+    }
+
+    /// A key that is absent is written whatever number comes with it.
+    pub(crate) fn set(&mut self, key: Vec<u8>, value: Vec<u8>, cas: u32) -> Result<(), Status> {
+        if cas != 0 && self.values.get(&key).is_some_and(|(_, last)| *last != cas) {
+            return Err(Status::CasMismatch);
+        }
+        self.writes += 1;
+        self.values.insert(key, (value, self.writes));
+        Ok(())
+    }
+}
+
+/// Queues under a VM's `vm_id` and a name, by numbers from 1 on.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    numbers: BTreeMap<(Vec<u8>, Vec<u8>), u32>,
+    queues: BTreeMap<u32, Queue>,
+    /// A queue for each item that its plugin was not told of, in the order of the items.
+    untold: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    items: VecDeque<Vec<u8>>,
+    /// Whether this VM's plugin is the last that registered it.
+    ours: bool,
+}
+
+impl Queues {
+    /// What is in a queue that is there stays.
+    pub(crate) fn register(&mut self, vm_id: &[u8], name: &[u8], ours: bool) -> u32 {
+        let next = u32::try_from(self.numbers.len()).expect("fewer queues than 4 billion") + 1;
+        let number = *self.numbers.entry((vm_id.to_vec(), name.to_vec())).or_insert(next);
+        self.queues.entry(number).or_default().ours = ours;
+        number
+    }
+
+    pub(crate) fn resolve(&self, vm_id: &[u8], name: &[u8]) -> Result<u32, Status> {
+        self.numbers.get(&(vm_id.to_vec(), name.to_vec())).copied().ok_or(Status::NotFound)
+    }
+
+    pub(crate) fn enqueue(&mut self, queue: u32, item: Vec<u8>) -> Result<(), Status> {
+        let found = self.queues.get_mut(&queue).ok_or(Status::NotFound)?;
+        found.items.push_back(item);
+        if found.ours {
+            self.untold.push(queue);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn dequeue(&mut self, queue: u32) -> Result<Vec<u8>, Status> {
+        self.queues.get_mut(&queue).ok_or(Status::NotFound)?.items.pop_front().ok_or(Status::Empty)
+    }
+
+    pub(crate) fn take_untold(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.untold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_keeps_its_number_and_its_items() {
+        let mut queues = Queues::default();
+        let theirs = queues.register(b"vm", b"q", false);
+        queues.enqueue(theirs, b"unheard".to_vec()).unwrap();
+        assert_eq!((queues.register(b"", b"q", true), queues.resolve(b"vm", b"q")), (2, Ok(theirs)));
+        assert_eq!(queues.register(b"vm", b"q", true), theirs);
+        queues.enqueue(theirs, b"heard".to_vec()).unwrap();
+        assert_eq!((queues.take_untold(), queues.take_untold()), (vec![theirs], vec![]));
+        assert_eq!(
+            [(); 3].map(|()| queues.dequeue(theirs)),
+            [Ok(b"unheard".to_vec()), Ok(b"heard".to_vec()), Err(Status::Empty)]
+        );
+        assert_eq!((queues.dequeue(9), queues.enqueue(9, vec![])), (Err(Status::NotFound), Err(Status::NotFound)));
+        assert_eq!(queues.resolve(b"", b"other"), Err(Status::NotFound));
+    }
+
+    #[test]
+    fn a_number_is_compared_where_there_is_a_value() {
+        let mut data = SharedData::default();
+        assert_eq!(data.get(b"k"), Err(Status::NotFound));
+        let mut set = |value: &[u8], cas| {
+            let answer = data.set(b"k".to_vec(), value.to_vec(), cas);
+            (answer, data.get(b"k").unwrap())
+        };
+        assert_eq!(set(b"a", 77), (Ok(()), (b"a".to_vec(), 1)));
+        assert_eq!(set(b"b", 77), (Err(Status::CasMismatch), (b"a".to_vec(), 1)));
+        assert_eq!(set(b"", 1), (Ok(()), (Vec::new(), 2)));
+        assert_eq!(set(b"c", 0), (Ok(()), (b"c".to_vec(), 3)));
+    }
+}

@@ -1,0 +1,258 @@
+//! Metrics that the proxy keeps: counters, gauges, histograms.
+//!
+//! A metric is defined once, where the plugin starts, and is a number from there on: it is copied freely, and the streams reach it through their plugin.
+//!
+//! ```
+//! use sluicegate::metric::Counter;
+//! use sluicegate::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct Plugin {
+//!     requests: Option<Counter>,
+//! }
+//!
+//! #[sluicegate::plugin_context]
+//! impl PluginContext for Plugin {
+//!     fn on_configure(&mut self, _: &mut PluginHandle<'_>) -> Result<StartStatus> {
+//!         self.requests = Some(Counter::with_tags("requests", &[("plugin", "demo")])?);
+//!         Ok(StartStatus::Ok)
+//!     }
+//! }
+//!
+//! #[derive(Default)]
+//! struct Filter;
+//!
+//! #[sluicegate::http_filter]
+//! impl HttpFilter for Filter {
+//!     type Plugin = Plugin;
+//!
+//!     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+//!         if let Some(requests) = request.plugin().requests {
+//!             requests.increment(1)?;
+//!         }
+//!         Ok(Action::Continue)
+//!     }
+//! }
+//!
+//! sluicegate::plugin!(plugin: Plugin, http: Filter);
+//! # fn main() {}
+//! ```
+//!
+//! Metrics belong to the proxy: all VMs that define the same name share one, and it outlives them. Envoy puts `wasmcustom.` before the name, and leaves
+//! it away again in what Prometheus reads.
+//!
+//! # Tags
+//!
+//! The ABI knows names only. `with_tags` writes the tags into the name, as `requests_plugin=demo`, and Envoy takes them out again where its bootstrap says how:
+//!
+//! ```yaml
+//! stats_config:
+//!   stats_tags:
+//!     - tag_name: plugin
+//!       regex: "(_plugin=([^_]+))"  # the first group leaves the name, the second is the tag's value
+//! ```
+//!
+//! The bytes of a tag go into the name as they are. A value that holds the expression's delimiter (`_` here) is cut there, so choose an expression that fits the
+//! values.
+//!
+//! **Every new value of a tag is a new metric, and no metric ever goes.** A tag that a client chooses (a path, a user agent, an address) is a memory leak in the
+//! proxy that any client can drive. Map such values to a fixed few before they become tags.
+//!
+//! # Cost
+//!
+//! An update is one host call that gives nothing back (0.03 µs in Envoy), so nothing is gained by adding up in the guest. A definition looks the name up in the
+//! proxy, and Envoy keeps a record of each one until the VM goes, also of a name that is defined already: define once, not in each request. Names of up to 256
+//! bytes are put together on the stack, longer ones in a block that is freed at once.
+
+use crate::abi::{MetricType, call};
+use crate::buffer::Buffer;
+use crate::error::{Error, On, Result};
+
+const METRIC: On = On::Named(&"metric");
+
+fn define(metric_type: MetricType, name: &[u8]) -> Result<u32> {
+    call::define_metric(metric_type, name).map_err(|status| Error::host("proxy_define_metric", METRIC, status))
+}
+
+/// Defines a metric whose name is `NAME_TAG=VALUE_TAG=VALUE…`.
+fn define_tagged<T: AsRef<[u8]>, V: AsRef<[u8]>>(metric_type: MetricType, name: &[u8], tags: &[(T, V)]) -> Result<u32> {
+    let mut full = Buffer::new();
+    full.append(name)?;
+    for (tag, value) in tags {
+        for part in [b"_", tag.as_ref(), b"=", value.as_ref()] {
+            full.append(part)?;
+        }
+    }
+    define(metric_type, full.written())
+}
+
+fn increment(metric: u32, offset: i64) -> Result<()> {
+    call::increment_metric(metric, offset).map_err(|status| Error::host("proxy_increment_metric", METRIC, status))
+}
+
+fn record(metric: u32, value: u64) -> Result<()> {
+    call::record_metric(metric, value).map_err(|status| Error::host("proxy_record_metric", METRIC, status))
+}
+
+fn value(metric: u32) -> Result<u64> {
+    call::metric(metric).map_err(|status| Error::host("proxy_get_metric", METRIC, status))
+}
+
+/// Declares a kind of metric with what all kinds have.
+macro_rules! metric {
+    ($(#[$doc:meta])* $name:ident, $go:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub struct $name {
+            id: u32,
+        }
+
+        impl $name {
+            /// The metric of this name, new or not.
+            ///
+            /// # Errors
+            ///
+            /// If the host refuses.
+            ///
+            /// # Cost
+            ///
+            /// One host call that looks up the name; see [the module](self#cost).
+            #[doc(alias = $go)]
+            #[doc(alias = "define_metric")]
+            pub fn define(name: impl AsRef<[u8]>) -> Result<Self> {
+                Ok(Self { id: define(MetricType::$name, name.as_ref())? })
+            }
+
+            /// The metric of this name with these tags, new or not; see [the module](self#tags) for what becomes of them, and why their values must be few.
+            ///
+            /// # Errors
+            ///
+            /// If the host refuses, or memory is out.
+            ///
+            /// # Cost
+            ///
+            /// As [`define`](Self::define).
+            pub fn with_tags<T: AsRef<[u8]>, V: AsRef<[u8]>>(name: impl AsRef<[u8]>, tags: &[(T, V)]) -> Result<Self> {
+                Ok(Self { id: define_tagged(MetricType::$name, name.as_ref(), tags)? })
+            }
+
+            /// The number that the host gave this definition.
+            #[must_use]
+            pub const fn id(&self) -> u32 {
+                self.id
+            }
+        }
+    };
+}
+
+metric! {
+    /// A number that only grows.
+    #[doc(alias = "MetricCounter")]
+    Counter, "DefineCounterMetric"
+}
+
+impl Counter {
+    /// Adds to the counter. Hosts refuse zero, which is therefore no host call.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or the offset is over 2⁶³ - 1, which the ABI cannot say.
+    ///
+    /// # Cost
+    ///
+    /// One host call that gives nothing back (0.03 µs in Envoy).
+    #[doc(alias = "increment_metric")]
+    pub fn increment(&self, offset: u64) -> Result<()> {
+        match i64::try_from(offset) {
+            Ok(0) => Ok(()),
+            Ok(offset) => increment(self.id, offset),
+            Err(_) => Err(Error::new("a counter takes no more than 2^63 - 1 at once")),
+        }
+    }
+
+    /// What all VMs have counted so far.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call that gives a number back.
+    #[doc(alias = "get_metric")]
+    pub fn value(&self) -> Result<u64> {
+        value(self.id)
+    }
+}
+
+metric! {
+    /// A number that goes up and down.
+    #[doc(alias = "MetricGauge")]
+    Gauge, "DefineGaugeMetric"
+}
+
+impl Gauge {
+    /// Adds to the gauge, or takes off. Below zero Envoy's gauge wraps around.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call that gives nothing back (0.03 µs in Envoy).
+    #[doc(alias = "increment_metric")]
+    pub fn add(&self, offset: i64) -> Result<()> {
+        increment(self.id, offset)
+    }
+
+    /// Sets the gauge, over what any other VM set or added.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call that gives nothing back (0.03 µs in Envoy).
+    #[doc(alias = "record_metric")]
+    pub fn set(&self, value: u64) -> Result<()> {
+        record(self.id, value)
+    }
+
+    /// The number that all VMs together made it.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call that gives a number back.
+    #[doc(alias = "get_metric")]
+    pub fn value(&self) -> Result<u64> {
+        value(self.id)
+    }
+}
+
+metric! {
+    /// Many values, of which the proxy keeps the distribution. No host gives them back.
+    #[doc(alias = "MetricHistogram")]
+    Histogram, "DefineHistogramMetric"
+}
+
+impl Histogram {
+    /// Records a value. Envoy gives it no unit: put it into the name, as in `wait_ms`.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call that gives nothing back.
+    #[doc(alias = "record_metric")]
+    pub fn record(&self, value: u64) -> Result<()> {
+        record(self.id, value)
+    }
+}

@@ -1,0 +1,80 @@
+//! Makes a function of each row: what it is, its name, its path, and whether it has another path on older hosts.
+
+/// ```text
+/// properties! {
+///     /// At one path.
+///     kind name = "first"."second";
+///     /// At `xds.first.second`, on older hosts at `first.second`.
+///     kind name = xds."first"."second";
+///     /// At one path, on older hosts at another.
+///     kind name = "first"."second" or "third";
+/// }
+/// ```
+macro_rules! properties {
+    ($(
+        $(#[$doc:meta])*
+        $kind:ident $name:ident = $($xds:ident.)? $first:literal $(. $rest:literal)* $(or $old:literal)?;
+    )*) => {
+        $(
+            $(#[$doc])*
+            ///
+            #[doc = concat!(
+                "The attribute `", $(stringify!($xds), ".",)? $first, $(".", $rest,)* "`",
+                $(", on older hosts without `", stringify!($xds), ".`",)? $(", on older hosts `", $old, "`",)?
+                "; none if the proxy does not have it now."
+            )]
+            ///
+            /// # Errors
+            ///
+            #[doc = properties!(@errors $kind)]
+            ///
+            /// # Cost
+            ///
+            /// One host call, and one block of the host's if it is there; see [the module](crate::property#cost).
+            pub fn $name() -> $crate::Result<Option<properties!(@type $kind)>> {
+                let name = $crate::error::On::Named(
+                    &concat!("property ", $(stringify!($xds), ".",)? $first $(, ".", $rest)*)
+                );
+                let path = concat!($(stringify!($xds), "\0",)? $first $(, "\0", $rest)*).as_bytes();
+                match properties!(@fetch name, path $(, $xds)? $(, $old)?)? {
+                    Some(property) => properties!(@decode $kind property).map(Some),
+                    None => Ok(None),
+                }
+            }
+        )*
+    };
+
+    (@fetch $name:expr, $path:expr) => { $crate::property::fetch($name, $path) };
+    (@fetch $name:expr, $path:expr, xds) => { $crate::property::fetch_xds($name, $path) };
+    (@fetch $name:expr, $path:expr, $old:literal) => { $crate::property::fetch_renamed($name, $path, $old.as_bytes()) };
+
+    (@errors text) => { "If the host refuses, or memory is out." };
+    (@errors message) => { "If the host refuses, or memory is out." };
+    (@errors $kind:ident) => {
+        concat!("If the host refuses, sends what is no ", stringify!($kind), ", or memory is out.")
+    };
+
+    (@type text) => { $crate::property::Property };
+    (@type message) => { $crate::property::Property };
+    (@type bool) => { bool };
+    (@type u64) => { u64 };
+    (@type f64) => { f64 };
+    (@type direction) => { Direction };
+    (@type duration) => { core::time::Duration };
+    (@type time) => { core::time::Duration };
+    (@type map) => { $crate::property::Map };
+    (@type list) => { $crate::property::List };
+
+    (@decode text $property:ident) => { Ok($property) };
+    (@decode message $property:ident) => { Ok($property) };
+    (@decode bool $property:ident) => { $property.to_bool() };
+    (@decode u64 $property:ident) => { $property.to_u64() };
+    (@decode f64 $property:ident) => { $property.to_f64() };
+    (@decode direction $property:ident) => { $property.to_u64().map(Direction::from) };
+    (@decode duration $property:ident) => { $property.to_duration() };
+    (@decode time $property:ident) => { $property.to_time() };
+    (@decode map $property:ident) => { $property.into_map() };
+    (@decode list $property:ident) => { $property.into_list() };
+}
+
+pub(super) use properties;
