@@ -138,6 +138,27 @@ pub trait PluginContext: Sized + 'static {
         Ok(StartStatus::Ok)
     }
 
+    /// The proxy asks whether it could start with a configuration, which [`PluginHandle::configuration`] gives. Envoy knows the callback and does not call it.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and refuses the configuration like [`StartStatus::Failed`].
+    #[doc(alias = "validateConfiguration")]
+    fn on_validate_configuration(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>) -> Result<StartStatus> {
+        let _ = plugin;
+        Ok(StartStatus::Ok)
+    }
+
+    /// The proxy calls a function of the plugin, with arguments that [`PluginHandle::foreign_arguments`] gives. Envoy does so in tests only.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>, function: u32) -> Result<()> {
+        let _ = (plugin, function);
+        Ok(())
+    }
+
     /// The period that [`PluginHandle::set_tick_period`] asked for has passed.
     ///
     /// # Errors

@@ -55,7 +55,10 @@ impl HttpFilter for Filter {
         match &*self.case {
             "append" => body.append("[after]")?,
             "prepend" => body.prepend("[before]")?,
-            "replace" => body.replace("[instead]")?,
+            "replace" => {
+                body.replace("[instead]")?;
+                assert_eq!((body.size(), body.current_size()?), (13, 9));
+            }
             "start" => body.replace_start(3, "[3]")?,
             "empty" => body.replace("")?,
             "headers" => info!("{} headers", body.stream().request_headers()?.len()),

@@ -27,6 +27,7 @@ sluicegate::plugin!(http: Filter);
 fn read(request: &mut RequestHeaders<'_>) -> Result<()> {
     let headers = request.snapshot()?;
     assert_eq!(headers.len(), 4);
+    assert_eq!(request.byte_size()?, 5 + 5 + 4 + 7 + 6 + 3 + 6 + 3);
     assert_eq!(headers.get("COOKIE").unwrap(), "a=1");
     assert_eq!(headers.get_all("cookie").map(|value| value.len()).sum::<usize>(), 6);
     assert!(headers.contains("host") && !headers.contains("hos") && headers.get("").is_none());

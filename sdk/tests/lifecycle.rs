@@ -43,6 +43,15 @@ impl PluginContext for Plugin {
         Ok(StartStatus::Ok)
     }
 
+    fn on_validate_configuration(&mut self, plugin: &mut PluginHandle<'_, Vm>) -> Result<StartStatus> {
+        Ok(if plugin.configuration()?.is_empty() { StartStatus::Failed } else { StartStatus::Ok })
+    }
+
+    fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_, Vm>, function: u32) -> Result<()> {
+        info!("function {function} of {}", ByteStr::new(&plugin.foreign_arguments()?).display());
+        Ok(())
+    }
+
     fn on_done(&mut self, _: &mut PluginHandle<'_, Vm>) -> bool {
         self.open.get() == 0
     }
@@ -89,11 +98,13 @@ fn only_the_callbacks_that_are_implemented_are_exported() {
         [
             "proxy_on_context_create",
             "proxy_on_vm_start",
+            "proxy_validate_configuration",
             "proxy_on_configure",
             "proxy_on_done",
             "proxy_on_log",
             "proxy_on_delete",
             "proxy_on_request_headers",
+            "proxy_on_foreign_function",
         ]
     );
 }
@@ -138,6 +149,15 @@ fn an_error_in_a_stream_is_logged_and_closes_it() {
     assert!(host.logged(LogLevel::Error, "on_request_headers: told to fail"));
     let reply = stream.reply().unwrap();
     assert_eq!((reply.status, &*reply.details, reply.grpc_status), (500, "filter_error", -1));
+}
+
+#[test]
+fn a_configuration_is_validated_and_a_function_called() {
+    assert!(!Host::new(&PLUGIN).start().validate_configuration());
+    let host = Host::new(&PLUGIN).plugin_configuration("some").start();
+    assert!(host.validate_configuration());
+    host.call_function(7, "arguments");
+    assert!(host.logged(LogLevel::Info, "function 7 of arguments"));
 }
 
 #[test]

@@ -80,6 +80,12 @@ impl Args<'_> {
         Ok(())
     }
 
+    fn write_size(&mut self, number: usize) {
+        let Arg::OutSize(place) = self.next() else { unreachable!("where a size goes") };
+        // SAFETY: `Host::call` demands that the place is valid for a write.
+        unsafe { place.write(number) };
+    }
+
     fn write_u32(&mut self, number: u32) {
         let Arg::OutU32(place) = self.next() else { unreachable!("where a number goes") };
         // SAFETY: `Host::call` demands that the place is valid for a write.
@@ -120,6 +126,15 @@ impl Guest {
             Import::proxy_get_buffer_bytes => {
                 let bytes = state.buffer(args.u32(), args.size(), args.size())?;
                 args.hand_over(&bytes)?;
+            }
+            Import::proxy_get_buffer_status => {
+                let size = state.buffer(args.u32(), 0, usize::MAX)?.len();
+                args.write_size(size);
+                args.write_u32(0);
+            }
+            Import::proxy_get_header_map_size => {
+                let size = state.map(args.u32())?.byte_size();
+                args.write_size(size);
             }
             Import::proxy_get_header_map_pairs => {
                 let bytes = state.pairs(args.u32());

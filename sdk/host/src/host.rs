@@ -99,6 +99,29 @@ impl Running {
         accepted
     }
 
+    /// Asks the plugin whether it could start with its configuration.
+    pub fn validate_configuration(&self) -> bool {
+        let size = self.state().plugin_configuration.len();
+        let Some(validate) = self.module.proxy_validate_configuration else { return true };
+        self.state().configuring = true;
+        let valid = self.enter(PLUGIN, || validate(PLUGIN, size)) != 0;
+        self.state().configuring = false;
+        valid
+    }
+
+    /// Calls a function of the plugin.
+    pub fn call_function(&self, function: u32, arguments: impl Into<Vec<u8>>) {
+        let arguments = arguments.into();
+        let size = arguments.len();
+        let mut answer = Answer::default();
+        answer.buffers.insert(BufferType::ForeignFunctionArguments as u32, arguments);
+        self.deliver(answer, || {
+            if let Some(callback) = self.module.proxy_on_foreign_function {
+                callback(PLUGIN, function, size);
+            }
+        });
+    }
+
     /// Whether the VM and the plugin accepted their configurations.
     #[must_use]
     pub fn started(&self) -> bool {

@@ -32,6 +32,12 @@ impl Map {
         self.pairs.is_empty()
     }
 
+    /// The sum of the lengths of all names and values, which is how Envoy counts.
+    #[must_use]
+    pub fn byte_size(&self) -> usize {
+        self.pairs.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     /// The first value of a name.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {

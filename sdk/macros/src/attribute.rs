@@ -20,6 +20,8 @@ pub(crate) const PLUGIN: Kind = Kind {
     name: "PluginContext",
     callbacks: &[
         "on_configure",
+        "on_validate_configuration",
+        "on_foreign_function",
         "on_tick",
         "on_queue_ready",
         "on_http_call_response",

@@ -16,6 +16,8 @@ use syn::{Error, Path, PathArguments, Result, Token, Type, TypePath, bracketed};
 const EXPORTS: &[(&str, &str)] = &[
     ("on_vm_start", "proxy_on_vm_start"),
     ("on_configure", "proxy_on_configure"),
+    ("on_validate_configuration", "proxy_validate_configuration"),
+    ("on_foreign_function", "proxy_on_foreign_function"),
     ("on_tick", "proxy_on_tick"),
     ("on_done", "proxy_on_done"),
     ("on_log", "proxy_on_log"),

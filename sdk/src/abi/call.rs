@@ -48,6 +48,22 @@ pub(crate) fn buffer(buffer: BufferType, start: usize, max_size: usize) -> Resul
     claim.finish(status)
 }
 
+/// `proxy_get_buffer_status`, without the flags, which no host sets.
+pub(crate) fn buffer_size(buffer: BufferType) -> Result<usize, Status> {
+    let (mut size, mut flags) = (0, 0);
+    // SAFETY: both places are valid for writes.
+    answer(unsafe { imports::proxy_get_buffer_status(buffer as u32, &raw mut size, &raw mut flags) })?;
+    Ok(size)
+}
+
+/// `proxy_get_header_map_size`
+pub(crate) fn map_size(map: MapType) -> Result<usize, Status> {
+    let mut size = 0;
+    // SAFETY: the place is valid for a write.
+    answer(unsafe { imports::proxy_get_header_map_size(map as u32, &raw mut size) })?;
+    Ok(size)
+}
+
 /// `proxy_set_buffer_bytes`
 pub(crate) fn set_buffer(buffer: BufferType, start: usize, size: usize, value: &[u8]) -> Answer {
     // SAFETY: the slice is valid for reads of its length.

@@ -208,6 +208,18 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         started.map_or(0, |started| start_status("on_configure", started))
     }
 
+    pub fn proxy_validate_configuration(&self, plugin: u32, configuration_size: usize) -> u32 {
+        let valid = self.with_plugin(plugin, configuration_size, PluginContext::on_validate_configuration);
+        valid.map_or(0, |valid| start_status("on_validate_configuration", valid))
+    }
+
+    pub fn proxy_on_foreign_function(&self, plugin: u32, function: u32, _arguments_size: usize) {
+        let called = self.with_plugin(plugin, 0, |context, handle| context.on_foreign_function(handle, function));
+        if let Some(Err(error)) = called {
+            log::failure(LogLevel::Error, "on_foreign_function", &error);
+        }
+    }
+
     pub fn proxy_on_tick(&self, plugin: u32) {
         log::forget_level();
         if let Some(Err(error)) = self.with_plugin(plugin, 0, PluginContext::on_tick) {

@@ -68,6 +68,19 @@ impl<'cb, D, P> Body<'cb, D, P> {
         self.size
     }
 
+    /// How many bytes there are now, as the proxy counts them: after changes, say.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call that returns a number (0.02 µs in Envoy).
+    pub fn current_size(&self) -> Result<usize> {
+        call::buffer_size(self.buffer).map_err(|status| Error::host("proxy_get_buffer_status", self.buffer, status))
+    }
+
     /// Whether the body ends here. The last part may be empty, and of the same size as the one before.
     #[must_use]
     pub const fn end_of_stream(&self) -> bool {

@@ -103,6 +103,20 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
         self.snapshots.current()
     }
 
+    /// The size of the map in bytes, as the proxy counts it: in Envoy, names and values without what is between them.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call that returns a number (0.02 µs in Envoy).
+    pub fn byte_size(&self) -> Result<usize> {
+        let map = self.snapshots.map();
+        call::map_size(map).map_err(|status| Error::host("proxy_get_header_map_size", map, status))
+    }
+
     /// The first value of a name, compared without case.
     ///
     /// # Errors

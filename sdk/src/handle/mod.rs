@@ -92,6 +92,19 @@ impl<'cb, V> PluginHandle<'cb, V> {
         read(BufferType::PluginConfiguration, 0, WHOLE)
     }
 
+    /// The arguments of a call of the proxy's, in `on_foreign_function`; empty elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the host's for each call.
+    pub fn foreign_arguments(&self) -> Result<HostBytes> {
+        read(BufferType::ForeignFunctionArguments, 0, WHOLE)
+    }
+
     /// The configuration's size in bytes, as the host announced it; 0 outside of `on_configure`.
     #[must_use]
     pub const fn configuration_size(&self) -> usize {
