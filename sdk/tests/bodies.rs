@@ -73,6 +73,14 @@ impl HttpFilter for Filter {
         Ok(if sum { Flow::Continue } else { Flow::Pause })
     }
 
+    fn on_request_metadata(&mut self, stream: &mut HttpHandle<'_, Plugin>, elements: u32) {
+        info!("{} request metadata {elements}", stream.id());
+    }
+
+    fn on_response_metadata(&mut self, stream: &mut HttpHandle<'_, Plugin>, elements: u32) {
+        info!("{} response metadata {elements}", stream.id());
+    }
+
     fn on_response_body(&mut self, body: &mut ResponseBody<'_, Plugin>) -> Result<DataAction> {
         info!("response {} {}", body.size(), body.end_of_stream());
         Ok(DataAction::Continue)
@@ -191,6 +199,16 @@ fn trailers_are_read_and_edited() {
     assert_eq!(stream.response_body("abc", true), 0);
     assert!(host.logged(LogLevel::Info, "response 3 true"));
     assert_eq!(stream.sent_response_body(), b"abc");
+}
+
+#[test]
+fn metadata_frames_are_announced() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    assert_eq!(PLUGIN.proxy_on_request_metadata.unwrap()(stream.id(), 3), 0);
+    assert_eq!(PLUGIN.proxy_on_response_metadata.unwrap()(stream.id(), 4), 0);
+    assert!(host.logged(LogLevel::Info, &format!("{} request metadata 3", stream.id())));
+    assert!(host.logged(LogLevel::Info, &format!("{} response metadata 4", stream.id())));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Contexts come and go as hosts run them, and reach each other by reference.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, abi::Import};
@@ -37,6 +38,7 @@ impl PluginContext for Plugin {
     fn on_configure(&mut self, plugin: &mut PluginHandle<'_, Vm>) -> Result<StartStatus> {
         assert_eq!(plugin.id(), self.id);
         info!("plugin after {} VM starts", plugin.vm().starts.get());
+        plugin.set_tick_period(Duration::from_micros(1))?;
         if plugin.configuration()?.starts_with(b"fail") {
             return Err(Error::new("told to fail"));
         }
@@ -45,6 +47,12 @@ impl PluginContext for Plugin {
 
     fn on_validate_configuration(&mut self, plugin: &mut PluginHandle<'_, Vm>) -> Result<StartStatus> {
         Ok(if plugin.configuration()?.is_empty() { StartStatus::Failed } else { StartStatus::Ok })
+    }
+
+    fn on_tick(&mut self, plugin: &mut PluginHandle<'_, Vm>) -> Result<()> {
+        info!("tick at {}", sluicegate::time::now()?.as_secs());
+        plugin.set_tick_period(Duration::ZERO)?;
+        plugin.done()
     }
 
     fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_, Vm>, function: u32) -> Result<()> {
@@ -100,6 +108,7 @@ fn only_the_callbacks_that_are_implemented_are_exported() {
             "proxy_on_vm_start",
             "proxy_validate_configuration",
             "proxy_on_configure",
+            "proxy_on_tick",
             "proxy_on_done",
             "proxy_on_log",
             "proxy_on_delete",
@@ -149,6 +158,19 @@ fn an_error_in_a_stream_is_logged_and_closes_it() {
     assert!(host.logged(LogLevel::Error, "on_request_headers: told to fail"));
     let reply = stream.reply().unwrap();
     assert_eq!((reply.status, &*reply.details, reply.grpc_status), (500, "filter_error", -1));
+}
+
+#[test]
+fn a_plugin_ticks_tells_the_time_and_ends_later() {
+    let host = Host::new(&PLUGIN).start();
+    assert_eq!(host.tick_period(), Some(Duration::from_millis(1)), "the least period");
+    let stream = host.http_stream();
+    assert!(!host.finish());
+    host.tick();
+    assert!(host.logged(LogLevel::Info, "tick at 1700000000"));
+    assert_eq!(host.tick_period(), None);
+    assert!(host.finish(), "it said that it is done");
+    stream.complete();
 }
 
 #[test]

@@ -45,6 +45,9 @@ macro_rules! exports {
         }
 
         impl Exports {
+            /// The names of all callbacks that a host may look up.
+            pub const ALL: &[&str] = &[$(stringify!($name)),*];
+
             /// A module that implements nothing.
             #[must_use]
             pub const fn none(initialize: fn(), reset: fn()) -> Self {
