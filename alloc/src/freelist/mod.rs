@@ -51,13 +51,13 @@ impl<S: Source> Freelist<S> {
         self.slabs.sweep(&mut self.heap) || flushed
     }
 
-    /// A block that no list serves, from the heap; trims before it grows.
+    /// A block that no list serves, from the heap; trims before it grows. If it is to be a span, and the trim frees a slab, the answer is null.
     ///
     /// # Safety
     ///
     /// The layout's size is not zero.
     #[inline(never)]
-    pub(crate) unsafe fn obtain(&mut self, layout: Layout) -> *mut u8 {
+    unsafe fn obtain(&mut self, layout: Layout, span: bool) -> *mut u8 {
         let mut step = 0;
         loop {
             // SAFETY: the size is not zero, which the caller promises.
@@ -71,6 +71,7 @@ impl<S: Source> Freelist<S> {
                 if match step {
                     1 => self.cache.flush(&mut self.heap),
                     2 => self.slabs.sweep(&mut self.heap),
+                    3 if span && self.slabs.open() => return block,
                     3 => self.heap.grow(layout),
                     _ => return block,
                 } {
@@ -95,16 +96,13 @@ impl<S: Source> Freelist<S> {
                 continue;
             }
             // SAFETY: a span's size is not zero.
-            let span = unsafe { self.obtain(slabs::SPAN_LAYOUT) };
-            if span.is_null() {
-                // The sweep in `obtain` may have emptied slabs of spans that stay.
-                if self.slabs.refill(class) {
-                    continue;
-                }
+            let span = unsafe { self.obtain(slabs::SPAN_LAYOUT, true) };
+            if !span.is_null() {
+                // SAFETY: the span is fresh from the heap, with its layout.
+                unsafe { self.slabs.adopt(span) };
+            } else if !self.slabs.open() {
                 return span;
             }
-            // SAFETY: the span is fresh from the heap, with its layout.
-            unsafe { self.slabs.adopt(span) };
         }
     }
 
@@ -120,7 +118,7 @@ impl<S: Source> Freelist<S> {
             }
         }
         // SAFETY: rounding up keeps the size above zero, which the caller promises.
-        unsafe { self.obtain(class::backing(layout)) }
+        unsafe { self.obtain(class::backing(layout), false) }
     }
 
     /// # Safety

@@ -100,6 +100,11 @@ impl Slabs {
         block
     }
 
+    /// Whether a span has a free slab.
+    pub(crate) const fn open(&self) -> bool {
+        !self.open.is_null()
+    }
+
     /// Gives the class a new slab; false if no span has one.
     pub(crate) fn refill(&mut self, class: usize) -> bool {
         let open = self.open;
