@@ -10,27 +10,22 @@ pub(crate) const SMALL_MOST: usize = 1024;
 /// The largest block that is cached when freed, in bytes.
 pub(crate) const LARGE_MOST: usize = 64 * 1024;
 
-/// Slots for small classes: 20 are used; a power of two, so that an index is masked rather than checked.
+/// Slots for small classes: 31 are used; a power of two, so that an index is masked rather than checked.
 pub(crate) const SMALL: usize = 32;
 
-/// Slots for large classes: 48 are used.
-pub(crate) const LARGE: usize = 64;
+/// Large classes for each doubling, as a power of two.
+const DIVISIONS: u32 = 4;
 
-/// The sizes of the small classes: steps of 16 to 128, then four for each doubling.
-pub(crate) const SIZES: [u16; SMALL] = {
-    let mut sizes = [0; SMALL];
-    let mut class = 0;
-    while class < 8 {
-        sizes[class] = (class as u16 + 1) * 16;
-        class += 1;
-    }
-    while class < 20 {
-        let (doubling, quarter) = ((class - 8) / 4, (class - 8) % 4);
-        sizes[class] = (5 + quarter as u16) << (5 + doubling);
-        class += 1;
-    }
-    sizes
-};
+/// Slots for large classes: 96 are used.
+pub(crate) const LARGE: usize = 128;
+
+/// The sizes of the small classes: steps of 16 to 256, then what divides a slab of 8 KiB into 8 to 28 blocks without much of a rest.
+///
+/// Four classes for each doubling, as is usual, took 112 pages where dlmalloc took 82 (10,000 live blocks of 8–1,000 bytes).
+pub(crate) const SIZES: [u16; SMALL] = [
+    16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256, 288, 304, 336, 368, 400, 448, 512, 544,
+    576, 624, 672, 736, 816, 896, 1024, 1024,
+];
 
 /// The class of each number of 16-byte units: a load where the arithmetic would take a dozen instructions.
 const CLASSES: [u8; 65] = {
@@ -64,20 +59,24 @@ pub(crate) const fn cached(layout: Layout) -> bool {
     layout.size() <= LARGE_MOST && layout.align() <= ALIGN
 }
 
-/// The class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`]: eight for each doubling.
+/// The class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`]: sixteen for each doubling.
 #[inline]
 pub(crate) const fn large_of(size: usize) -> usize {
     let last = size - 1;
-    let log = last.ilog2() as usize;
-    (((log - 10) << 3) + ((last >> (log - 3)) & 7)) & (LARGE - 1)
+    // As `ilog2`, but with no case for zero.
+    let log = usize::BITS - 1 - (last | 1).leading_zeros();
+    let within = (last >> (log - DIVISIONS)) & ((1 << DIVISIONS) - 1);
+    ((((log - 10) as usize) << DIVISIONS) + within) & (LARGE - 1)
 }
 
 /// The layout of a large class's blocks.
 #[inline]
 pub(crate) const fn large_layout(class: usize) -> Layout {
     let class = class & (LARGE - 1);
-    // SAFETY: 16 is a power of two, and no class is larger than 16 · 2¹⁴ bytes.
-    unsafe { Layout::from_size_align_unchecked((9 + (class & 7)) << (7 + (class >> 3)), ALIGN) }
+    let size =
+        ((1 << DIVISIONS) + 1 + (class & ((1 << DIVISIONS) - 1))) << (10 - DIVISIONS as usize + (class >> DIVISIONS));
+    // SAFETY: 16 is a power of two, and no slot's size is larger than 2¹⁸ bytes.
+    unsafe { Layout::from_size_align_unchecked(size, ALIGN) }
 }
 
 /// The layout that a block which is not small really has: its class's, or its own if it has no class.
@@ -102,9 +101,9 @@ mod tests {
             assert!(held >= size && held.is_multiple_of(16), "{size} -> {held}");
             let waste = held - size;
             match size {
-                0..=128 => assert!(waste < 16, "{size} -> {held}"),
-                129..=SMALL_MOST => assert!(waste * 4 < size, "{size} -> {held}"),
-                _ => assert!(waste * 8 < size, "{size} -> {held}"),
+                0..=256 => assert!(waste < 16, "{size} -> {held}"),
+                257..=SMALL_MOST => assert!(waste * 7 < size, "{size} -> {held}"),
+                _ => assert!(waste * 16 < size, "{size} -> {held}"),
             }
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! | size | from | rounded up by at most |
 //! |---|---|---|
-//! | 1 B – 1 KiB | slabs of 4 KiB, cut lazily from spans | 15 B up to 128 B, 25 % above |
-//! | 1 KiB – 64 KiB | the heap, kept in a bounded cache when freed | 12.5 % |
+//! | 1 B – 1 KiB | slabs of 8 KiB, cut lazily from spans | 15 B up to 256 B, a seventh above |
+//! | 1 KiB – 64 KiB | the heap, kept in a bounded cache when freed | a sixteenth |
 //! | above, or aligned to more than 16 | the heap | 16 B and a word |
 //!
 //! The class follows from the layout alone, so small blocks have no header and a free looks nothing up. A pair is a push and a pop.

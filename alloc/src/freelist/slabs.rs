@@ -1,6 +1,6 @@
 //! Small blocks: slabs of one class each, cut from spans.
 //!
-//! A span is 32 KiB of the heap, aligned to its size, so that a block finds its span by masking. Its first bytes describe its eight slabs; a slab belongs to
+//! A span is 32 KiB of the heap, aligned to its size, so that a block finds its span by masking. Its first bytes describe its four slabs; a slab belongs to
 //! one class, and is cut block by block as blocks are wanted, so memory that was never needed is never touched.
 //!
 //! Nothing is counted per block. Which slabs are empty is asked once before memory grows: [`Slabs::sweep`] counts the free blocks of each slab by walking the lists.
@@ -18,8 +18,8 @@ use crate::source::Source;
 /// A span: half a page, so that the first one fits into the first page beside the heap's own table.
 const SPAN: usize = 32 * 1024;
 
-/// A slab: four blocks of the largest class.
-const SLAB: usize = 4 * 1024;
+/// A slab: eight blocks of the largest class.
+const SLAB: usize = 8 * 1024;
 
 const SLABS: usize = SPAN / SLAB;
 
@@ -167,7 +167,9 @@ impl Slabs {
                 let cutting = (base.addr()..=base.addr() + end - begin).contains(&cut.next.addr())
                     && cut.end.addr() == base.addr() + end - begin;
                 let used = if cutting { cut.next.addr() - base.addr() } else { end - begin };
-                if usize::from(span.free[slab]) == used / usize::from(SIZES[class & (SMALL - 1)]) {
+                let size = usize::from(SIZES[class & (SMALL - 1)]);
+                // Every block that was cut is free if the rest is less than one.
+                if used - usize::from(span.free[slab]) * size < size {
                     span.class[slab] = FREE;
                     any = true;
                     if cutting {

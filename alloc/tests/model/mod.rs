@@ -178,7 +178,7 @@ impl<A: Subject> Model<'_, A> {
         {
             return Err(format!("{begin:#x}+{size} overlaps {other:#x}+{length}"));
         }
-        for offset in 0..size {
+        for offset in offsets(size) {
             // SAFETY: the block is ours and has `size` bytes.
             unsafe { block.at.wrapping_add(offset).write(pattern(block.seed, offset)) };
         }
@@ -202,12 +202,17 @@ impl<A: Subject> Model<'_, A> {
     }
 }
 
+/// The bytes that are written and checked: all of them, and under miri those at the ends and a few between.
+fn offsets(size: usize) -> impl Iterator<Item = usize> {
+    (0..size).filter(move |&offset| !cfg!(miri) || offset < 24 || size - offset <= 24).chain((0..size).step_by(4093))
+}
+
 fn pattern(seed: u8, offset: usize) -> u8 {
     seed.wrapping_add((offset as u8).wrapping_mul(31)).wrapping_add((offset >> 8) as u8)
 }
 
 fn expect(at: *const u8, size: usize, seed: u8) -> Result<(), String> {
-    for offset in 0..size {
+    for offset in offsets(size) {
         // SAFETY: the model wrote each of these bytes of a live block.
         let found = unsafe { at.wrapping_add(offset).read() };
         if found != pattern(seed, offset) {
