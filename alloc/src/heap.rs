@@ -18,7 +18,7 @@ use crate::strategy::{Strategy, Usage, relocate};
 const OVERHEAD: usize = Bins::BIN_COUNT as usize * size_of::<usize>() + 4 * CHUNK_UNIT;
 
 /// The most that memory grows by beyond the need.
-const STEP_MOST: usize = 16 * PAGE;
+const STEP_MOST: usize = 8 * PAGE;
 
 /// Sixteen bins for each doubling, where talc's own for wasm has two.
 ///
@@ -27,7 +27,7 @@ const STEP_MOST: usize = 16 * PAGE;
 struct Bins;
 
 impl Binning for Bins {
-    type AvailabilityBitField = [u64; 4];
+    type AvailabilityBitField = [u64; 7];
 
     fn size_to_bin(size: usize) -> u32 {
         linear_extent_then_linearly_divided_exponential_binning::<16, 1>(size)
@@ -133,7 +133,7 @@ impl<S: Source> Heap<S> {
             end.as_ptr().addr() - reserved.up_to.as_ptr().addr()
         });
         let least = need.saturating_sub(tail).max(1);
-        let Some(piece) = self.source.acquire(least, least.max((self.source.held() / 8).min(STEP_MOST))) else {
+        let Some(piece) = self.source.acquire(least, least.max((self.source.held() / 32).min(STEP_MOST))) else {
             return false;
         };
         self.grows += 1;

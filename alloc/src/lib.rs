@@ -6,12 +6,13 @@
 //!
 //! | feature | allocator | choose it for |
 //! |---|---|---|
+//! | `arena` | [`Arena`]: regions in front of the free lists | many open streams that are each one place in memory; escapes that are counted |
 //! | `freelist` | [`Freelist`]: size classes over talc | speed: no search, no header on small blocks |
 //! | `talc` | [`Heap`]: [talc](https://docs.rs/talc) over a source of ours | the least code |
 //! | `system` | the standard library's: wasi-libc's dlmalloc on wasm32-wasip1, the Rust dlmalloc on wasm32-unknown-unknown | nothing new |
 //! | none | the standard library's, because nothing is installed | another allocator of your own |
 //!
-//! Features unify across a build, so several may be on at once. They are ranked: the first of freelist, talc, system wins. [`PICKED`] tells which.
+//! Features unify across a build, so several may be on at once. They are ranked: the first of arena, freelist, talc, system wins. [`PICKED`] tells which.
 //! The crate's README has the measured trade-offs.
 //!
 //! Linear memory grows and never shrinks, and every worker thread of the proxy has its own: what an allocator does not give back to itself is
@@ -20,7 +21,7 @@
 //! Outside of wasm [`install!`] installs nothing: tests run on the allocator of the test. [`Allocator`] works there all the same, behind a lock:
 //!
 //! ```
-//! # #[cfg(any(feature = "freelist", feature = "talc", feature = "system"))]
+//! # #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 //! #[global_allocator]
 //! static GLOBAL: sluicegate_alloc::Allocator = sluicegate_alloc::ALLOCATOR;
 //! # fn main() {
@@ -41,20 +42,23 @@
 #![no_std]
 #![allow(unsafe_code, reason = "an allocator hands out raw memory; each block says why it may")]
 
+mod arena;
 mod freelist;
 mod global;
 mod heap;
 mod picked;
+pub mod region;
 pub mod source;
 mod stats;
 mod strategy;
 #[cfg(feature = "system")]
 mod system;
 
+pub use arena::{Arena, Entered, Handle};
 pub use freelist::Freelist;
 pub use global::Global;
 pub use heap::Heap;
-#[cfg(any(feature = "freelist", feature = "talc", feature = "system"))]
+#[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 pub use picked::{ALLOCATOR, Allocator, limit, snapshot};
 pub use picked::{PICKED, PICKED_LINE};
 pub use stats::Snapshot;
@@ -65,7 +69,7 @@ pub use system::System;
 /// Makes the picked allocator the global one of a module: once, in the crate that becomes the module.
 ///
 /// Without a picked allocator, and outside of wasm, it does nothing.
-#[cfg(all(any(feature = "freelist", feature = "talc", feature = "system"), target_family = "wasm"))]
+#[cfg(all(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"), target_family = "wasm"))]
 #[macro_export]
 macro_rules! install {
     () => {
@@ -77,7 +81,10 @@ macro_rules! install {
 /// Makes the picked allocator the global one of a module: once, in the crate that becomes the module.
 ///
 /// Without a picked allocator, and outside of wasm, it does nothing.
-#[cfg(not(all(any(feature = "freelist", feature = "talc", feature = "system"), target_family = "wasm")))]
+#[cfg(not(all(
+    any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"),
+    target_family = "wasm"
+)))]
 #[macro_export]
 macro_rules! install {
     () => {};

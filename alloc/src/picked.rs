@@ -6,10 +6,23 @@ pub const PICKED: Option<&str> = choice::NAME;
 /// A line about the picked allocator, for a log.
 pub const PICKED_LINE: Option<&str> = choice::LINE;
 
-#[cfg(any(feature = "freelist", feature = "talc", feature = "system"))]
+#[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 pub use installed::{ALLOCATOR, Allocator, limit, snapshot};
 
-#[cfg(feature = "freelist")]
+#[cfg(all(feature = "arena", target_family = "wasm", not(target_feature = "atomics")))]
+pub(crate) use installed::HEAP;
+
+#[cfg(feature = "arena")]
+mod choice {
+    use crate::source::Platform;
+
+    pub(super) const NAME: Option<&str> = Some("arena");
+    pub(super) const LINE: Option<&str> = Some("sluicegate: allocator arena");
+    pub(super) type Strategy = crate::Arena<Platform>;
+    pub(super) const STRATEGY: Strategy = crate::Arena::new(Platform::new());
+}
+
+#[cfg(all(feature = "freelist", not(feature = "arena")))]
 mod choice {
     use crate::source::Platform;
 
@@ -19,7 +32,7 @@ mod choice {
     pub(super) const STRATEGY: Strategy = crate::Freelist::new(Platform::new());
 }
 
-#[cfg(all(feature = "talc", not(feature = "freelist")))]
+#[cfg(all(feature = "talc", not(any(feature = "arena", feature = "freelist"))))]
 mod choice {
     use crate::source::Platform;
 
@@ -29,7 +42,7 @@ mod choice {
     pub(super) const STRATEGY: Strategy = crate::Heap::new(Platform::new());
 }
 
-#[cfg(all(feature = "system", not(any(feature = "freelist", feature = "talc"))))]
+#[cfg(all(feature = "system", not(any(feature = "arena", feature = "freelist", feature = "talc"))))]
 mod choice {
     pub(super) const NAME: Option<&str> = Some("system");
     pub(super) const LINE: Option<&str> = Some("sluicegate: allocator system");
@@ -37,20 +50,20 @@ mod choice {
     pub(super) const STRATEGY: Strategy = crate::system::System::new();
 }
 
-#[cfg(not(any(feature = "freelist", feature = "talc", feature = "system")))]
+#[cfg(not(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system")))]
 mod choice {
     pub(super) const NAME: Option<&str> = None;
     pub(super) const LINE: Option<&str> = None;
 }
 
-#[cfg(any(feature = "freelist", feature = "talc", feature = "system"))]
+#[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 mod installed {
     use core::alloc::{GlobalAlloc, Layout};
 
     use super::choice::{STRATEGY, Strategy};
     use crate::{Global, Snapshot};
 
-    static HEAP: Global<Strategy> = Global::new(STRATEGY);
+    pub(crate) static HEAP: Global<Strategy> = Global::new(STRATEGY);
 
     /// The picked allocator: what [`install!`](crate::install) makes the global one.
     ///
@@ -106,7 +119,9 @@ mod tests {
 
     #[test]
     fn the_first_feature_of_the_rank_wins() {
-        let expected = if cfg!(feature = "freelist") {
+        let expected = if cfg!(feature = "arena") {
+            Some("arena")
+        } else if cfg!(feature = "freelist") {
             Some("freelist")
         } else if cfg!(feature = "talc") {
             Some("talc")

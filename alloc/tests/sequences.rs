@@ -6,7 +6,7 @@ mod model;
 
 use model::broken::{Broken, Fault};
 use model::sources::{Moody, Region};
-use model::{Op, Subject, run, sequences, usual};
+use model::{Op, Regions, Subject, run, sequences, usual};
 use proptest::prelude::*;
 use proptest::strategy::{Strategy as _, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -15,10 +15,10 @@ use sluicegate_alloc::{Freelist, Heap, Strategy};
 use std::alloc::Layout;
 
 const PAGES: usize = if cfg!(miri) { 64 } else { 512 };
-const STEPS: usize = if cfg!(miri) { 60 } else { 600 };
+const STEPS: usize = if cfg!(miri) { 60 } else { 400 };
 
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: if cfg!(miri) { 6 } else { 96 }, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: if cfg!(miri) { 4 } else { 64 }, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// Runs a sequence, then asks for nearly all of the memory in one block: it must be there.
@@ -47,9 +47,16 @@ proptest! {
     }
 
     #[test]
+    fn the_arena_keeps_its_promises(ops in sequences(STEPS)) {
+        let mut region = Region::new(PAGES);
+        whole(&mut Regions::new(region.source()), &ops)?;
+    }
+
+    #[test]
     fn refusals_lose_nothing(ops in sequences(STEPS), refuse: u64) {
         let mut region = Region::new(PAGES);
         run(&mut Freelist::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
+        run(&mut Regions::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
         run(&mut Heap::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
     }
 
@@ -58,6 +65,7 @@ proptest! {
         let mut region = Region::new(PAGES);
         let bound = |peak| usual(peak) * 2;
         run(&mut Freelist::new(Moody::new(region.source(), 0, steal)), &ops, bound).map_err(TestCaseError::fail)?;
+        run(&mut Regions::new(Moody::new(region.source(), 0, steal)), &ops, bound).map_err(TestCaseError::fail)?;
         run(&mut Heap::new(Moody::new(region.source(), 0, steal)), &ops, bound).map_err(TestCaseError::fail)?;
     }
 }

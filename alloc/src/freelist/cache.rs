@@ -1,7 +1,8 @@
 //! Freed blocks of 1–64 KiB, kept for the next of their class.
 //!
 //! Half of what free lists gain on request-shaped loads is here: bodies and host buffers come and go, and the heap takes ten times as long over them. The
-//! price is memory that nobody uses; so the cache is bounded by the peak, and emptied before memory grows.
+//! price is memory that nobody uses; so the cache is bounded by the peak, and emptied before memory grows. Even so a cached block is a hole that
+//! others are placed around: with a quarter of the peak the trace of 64 requests takes 28 pages, with an eighth 26, with none 23 (dlmalloc: 22).
 
 use super::class::{LARGE, large_layout};
 use super::stack::Stack;
@@ -9,7 +10,7 @@ use crate::heap::Heap;
 use crate::source::Source;
 
 /// What may be cached in any case, in bytes: enough for a few bodies while the heap is young.
-const LEAST_BUDGET: usize = 256 * 1024;
+const LEAST_BUDGET: usize = 64 * 1024;
 
 pub(crate) struct Cache {
     free: [Stack; LARGE],
@@ -31,7 +32,7 @@ impl Cache {
         block
     }
 
-    /// Keeps a block; false if that would exceed a quarter of the peak.
+    /// Keeps a block; false if that would exceed an eighth of the peak.
     ///
     /// # Safety
     ///
@@ -39,7 +40,7 @@ impl Cache {
     #[inline]
     pub(crate) unsafe fn push(&mut self, block: *mut u8, class: usize, peak: usize) -> bool {
         let bytes = self.bytes + large_layout(class).size();
-        if bytes > (peak / 4).max(LEAST_BUDGET) {
+        if bytes > (peak / 8).max(LEAST_BUDGET) {
             return false;
         }
         self.bytes = bytes;

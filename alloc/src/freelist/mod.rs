@@ -13,8 +13,8 @@
 //! fast path nothing.
 
 mod cache;
-mod class;
-mod slabs;
+pub(crate) mod class;
+pub(crate) mod slabs;
 mod stack;
 
 use core::alloc::Layout;
@@ -30,9 +30,9 @@ pub(crate) const ALIGN: usize = 16;
 
 /// Free lists by size class over a coalescing heap.
 ///
-/// **Cost:** a pair of small blocks is about 30 wasm instructions. Blocks that the caches hold are at most a quarter of the peak, or 256 KiB.
+/// **Cost:** a pair of small blocks is about 30 wasm instructions. Cached blocks are at most an eighth of the peak, or 64 KiB.
 pub struct Freelist<S> {
-    slabs: Slabs,
+    pub(crate) slabs: Slabs,
     cache: Cache,
     heap: Heap<S>,
 }
@@ -81,12 +81,10 @@ impl<S: Source> Freelist<S> {
         }
     }
 
-    /// # Safety
-    ///
-    /// As for [`Strategy::allocate`], and the size is at most [`SMALL_MOST`].
+    /// A block of a small class that was never used; null if there is no memory.
     #[cold]
     #[inline(never)]
-    unsafe fn carve(&mut self, class: usize) -> *mut u8 {
+    pub(crate) fn carve(&mut self, class: usize) -> *mut u8 {
         loop {
             let block = self.slabs.carve(class);
             if !block.is_null() {
@@ -147,8 +145,7 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
             if !block.is_null() {
                 return block;
             }
-            // SAFETY: the size is that of a small class.
-            return unsafe { self.carve(class) };
+            return self.carve(class);
         }
         // SAFETY: the layout is none of a small class, and its size not zero, which the caller promises.
         unsafe { self.allocate_large(layout) }

@@ -8,9 +8,7 @@
 use core::alloc::Layout;
 use core::ptr::null_mut;
 
-use talc::base::CHUNK_UNIT;
-
-use super::class::{SIZES, SMALL};
+use super::class::{CHUNK, CHUNKS, SIZES, SMALL};
 use super::stack::Stack;
 use crate::heap::Heap;
 use crate::source::Source;
@@ -23,8 +21,8 @@ const SLAB: usize = 8 * 1024;
 
 const SLABS: usize = SPAN / SLAB;
 
-/// The heap keeps a tag after each block; with it, a span fills its 32 KiB exactly, and spans lie side by side.
-pub(crate) const SPAN_LAYOUT: Layout = match Layout::from_size_align(SPAN - CHUNK_UNIT, SPAN) {
+/// The heap keeps a tag of a word after each block and rounds up to four words; so a span fills its 32 KiB exactly, and spans lie side by side.
+pub(crate) const SPAN_LAYOUT: Layout = match Layout::from_size_align(SPAN - 16, SPAN) {
     Ok(layout) => layout,
     Err(_) => panic!("a power of two"),
 };
@@ -116,7 +114,7 @@ impl Slabs {
         let mut slabs = span.class.iter_mut().enumerate().filter(|(_, class)| **class == FREE);
         if let Some((slab, owner)) = slabs.next() {
             *owner = class as u8;
-            let (begin, end) = bounds(slab);
+            let (begin, end) = bounds(slab, class);
             self.cut[class & (SMALL - 1)] =
                 Cut { next: open.cast::<u8>().wrapping_add(begin), end: open.cast::<u8>().wrapping_add(end) };
         }
@@ -162,7 +160,7 @@ impl Slabs {
                     continue;
                 }
                 let cut = &mut self.cut[class & (SMALL - 1)];
-                let (begin, end) = bounds(slab);
+                let (begin, end) = bounds(slab, class);
                 let base = at.cast::<u8>().wrapping_add(begin);
                 let cutting = (base.addr()..=base.addr() + end - begin).contains(&cut.next.addr())
                     && cut.end.addr() == base.addr() + end - begin;
@@ -219,13 +217,30 @@ impl Slabs {
 }
 
 /// Where a slab begins and ends in its span: the first one after the header, the last one before the heap's tag.
-const fn bounds(slab: usize) -> (usize, usize) {
-    let begin = if slab == 0 { size_of::<Span>() } else { slab * SLAB };
-    let end = if slab == SLABS - 1 { SPAN_LAYOUT.size() } else { (slab + 1) * SLAB };
+///
+/// Chunks are aligned to their size, so the first one gives way to the header; and they leave their last bytes alone, so the last one may lie over the tag.
+const fn bounds(slab: usize, class: usize) -> (usize, usize) {
+    let chunks = class == CHUNKS;
+    let first = if chunks { CHUNK } else { size_of::<Span>() };
+    let begin = if slab == 0 { first } else { slab * SLAB };
+    let end = if slab == SLABS - 1 && !chunks { SPAN_LAYOUT.size() } else { (slab + 1) * SLAB };
     (begin, end)
 }
 
+/// The class of the slab that a small block lies in.
+///
+/// # Safety
+///
+/// The block was popped or carved, and not pushed since.
+#[inline]
+pub(crate) unsafe fn class_of(block: *mut u8) -> usize {
+    let (span, slab) = place(block);
+    // SAFETY: a small block lies in an adopted span, which is not released while the block lives.
+    usize::from(unsafe { (*span).class[slab] })
+}
+
 /// The span of a small block, and the number of its slab.
+#[inline]
 fn place(block: *mut u8) -> (*mut Span, usize) {
     let span = block.map_addr(|addr| addr & !(SPAN - 1)).cast::<Span>();
     (span, (block.addr() & (SPAN - 1)) / SLAB)

@@ -17,14 +17,15 @@ const MOST: usize = 65_535;
 /// between the data and the first page boundary is left to libc, which claims it.
 #[derive(Debug)]
 pub struct Linear {
-    limit: usize,
+    /// Pages that are out of bounds at the end: zero by default, so that a static of zeros takes no room in the module.
+    barred: usize,
 }
 
 impl Linear {
     /// The module's memory, limited only by its address space and the host.
     #[must_use]
     pub const fn new() -> Self {
-        Self { limit: MOST }
+        Self { barred: 0 }
     }
 }
 
@@ -42,7 +43,7 @@ unsafe impl Source for Linear {
     }
 
     fn acquire(&mut self, least: usize, wish: usize) -> Option<NonNull<[u8]>> {
-        let room = self.limit.saturating_sub(memory_size(0));
+        let room = (MOST - self.barred).saturating_sub(memory_size(0));
         let mut pages = wish.div_ceil(PAGE);
         loop {
             // Sizes near the top of the address space divide down to what no memory has room for.
@@ -65,6 +66,6 @@ unsafe impl Source for Linear {
     }
 
     fn limit(&mut self, pages: usize) {
-        self.limit = pages.min(MOST);
+        self.barred = MOST - pages.min(MOST);
     }
 }

@@ -12,7 +12,7 @@ use std::alloc::Layout;
 use std::collections::BTreeMap;
 
 use sluicegate_alloc::source::{PAGE, Source};
-use sluicegate_alloc::{Freelist, Heap, Strategy};
+use sluicegate_alloc::{Arena, Entered, Freelist, Handle, Heap, Strategy, Usage};
 
 pub use ops::{Op, sequences};
 
@@ -33,6 +33,78 @@ impl<S: Source> Subject for Heap<S> {}
 impl<S: Source> Subject for Freelist<S> {
     fn trim(&mut self) {
         Freelist::trim(self);
+    }
+}
+
+/// An arena with the regions of a sequence.
+pub struct Regions<S> {
+    pub arena: Arena<S>,
+    regions: [Option<Handle>; ops::REGIONS as usize],
+    entered: Vec<(u8, Entered)>,
+}
+
+impl<S: Source> Regions<S> {
+    pub fn new(source: S) -> Self {
+        Self { arena: Arena::new(source), regions: Default::default(), entered: Vec::new() }
+    }
+}
+
+impl<S: Source> Subject for Regions<S> {
+    fn trim(&mut self) {
+        self.arena.trim();
+    }
+
+    fn enter(&mut self, region: u8) {
+        let handle = &mut self.regions[usize::from(region)];
+        if handle.is_none() {
+            *handle = self.arena.open();
+        }
+        // SAFETY: the region is the arena's, and stays open while it is entered (`close`).
+        let before = unsafe { self.arena.enter(handle.as_ref()) };
+        self.entered.push((region, before));
+    }
+
+    fn leave(&mut self) {
+        if let Some((_, before)) = self.entered.pop() {
+            // SAFETY: what was entered before is still in `entered`, so `close` let it be.
+            unsafe { self.arena.restore(before) };
+        }
+    }
+
+    fn close(&mut self, region: u8) {
+        while self.entered.iter().any(|&(entered, _)| entered == region) {
+            self.leave();
+        }
+        if let Some(handle) = self.regions[usize::from(region)].take() {
+            // SAFETY: the region is the arena's, and was left as often as it was entered.
+            unsafe { self.arena.close(handle) };
+        }
+    }
+}
+
+// SAFETY: all of it is the arena's.
+unsafe impl<S: Source> Strategy for Regions<S> {
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.arena.allocate(layout) }
+    }
+
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { self.arena.release(block, layout) };
+    }
+
+    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.arena.resize(block, layout, size) }
+    }
+
+    fn usage(&self) -> Usage {
+        self.arena.usage()
+    }
+
+    fn limit(&mut self, pages: usize) {
+        self.arena.limit(pages);
     }
 }
 

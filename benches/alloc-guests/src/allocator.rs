@@ -1,6 +1,6 @@
 //! The allocator that the feature picked.
 
-#[cfg(any(feature = "freelist", feature = "heap", feature = "stats"))]
+#[cfg(any(feature = "arena", feature = "freelist", feature = "heap", feature = "stats"))]
 sluicegate_alloc::install!();
 
 /// Live bytes by the allocator's own count; only ours count, and only with the feature `stats`.

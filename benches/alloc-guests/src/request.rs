@@ -6,14 +6,15 @@
 use crate::Kept;
 use crate::block::Block;
 use crate::random::Random;
+use sluicegate_alloc::region::Region;
 
 /// Requests open at most.
 const MOST: usize = 1024;
 /// Small blocks that a request keeps at most.
 const SMALL: usize = 32;
 
-#[derive(Clone, Copy)]
 struct Request {
+    region: Option<Region>,
     /// The next callback: none, headers, each body chunk, response headers, end.
     stage: u8,
     bodies: u8,
@@ -31,6 +32,7 @@ struct Trace {
 }
 
 const CLOSED: Request = Request {
+    region: None,
     stage: 0,
     bodies: 0,
     kept: 0,
@@ -41,7 +43,7 @@ const CLOSED: Request = Request {
     log: Block::NONE,
 };
 
-static TRACE: Kept<Trace> = Kept::new(Trace { requests: [CLOSED; MOST], random: Random::new() });
+static TRACE: Kept<Trace> = Kept::new(Trace { requests: [const { CLOSED }; MOST], random: Random::new() });
 
 /// Runs until so many more requests have ended, with `open` at once.
 #[unsafe(no_mangle)]
@@ -50,7 +52,12 @@ extern "C" fn requests(open: u32, count: u32) {
         let mut ended = 0;
         while ended < count {
             let request = &mut requests[random.below(open as usize)];
-            ended += u32::from(request.step(random));
+            let region = request.region.take().unwrap_or_default();
+            if region.within(|| request.step(random)) {
+                ended += 1;
+            } else {
+                request.region = Some(region);
+            }
         }
     });
 }
@@ -61,6 +68,7 @@ extern "C" fn requests_drain() {
     TRACE.with(|Trace { requests, .. }| {
         for request in requests {
             request.end();
+            request.region = None;
         }
     });
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::Kept;
 use crate::random::Random;
+use sluicegate_alloc::region::Region;
 
 struct Stream {
     headers: Vec<(String, String)>,
@@ -15,7 +16,7 @@ struct Stream {
 }
 
 struct Trace {
-    streams: Vec<Option<Box<Stream>>>,
+    streams: Vec<(Region, Option<Box<Stream>>)>,
     random: Random,
     sum: usize,
 }
@@ -26,11 +27,15 @@ static TRACE: Kept<Trace> = Kept::new(Trace { streams: Vec::new(), random: Rando
 #[unsafe(no_mangle)]
 extern "C" fn rust(open: u32, count: u32) -> u32 {
     TRACE.with(|trace| {
-        trace.streams.resize_with(open as usize, || None);
+        trace.streams.resize_with(open as usize, || (Region::new(), None));
         let mut ended = 0;
         while ended < count {
             let at = trace.random.below(open as usize);
-            ended += u32::from(step(&mut trace.streams[at], &mut trace.random, &mut trace.sum));
+            let (region, stream) = &mut trace.streams[at];
+            if region.within(|| step(stream, &mut trace.random, &mut trace.sum)) {
+                *region = Region::new();
+                ended += 1;
+            }
         }
         trace.sum as u32
     })

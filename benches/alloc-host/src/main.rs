@@ -13,7 +13,7 @@ use anyhow::Result;
 use clap::Parser;
 use guest::{Engines, Guest};
 
-const ALL: &str = "std,freelist,heap,talc,dlmalloc,rlsf,lol_alloc,ring,null";
+const ALL: &str = "std,freelist,arena,heap,talc,dlmalloc,rlsf,lol_alloc,ring,null";
 
 /// Runs allocation traces on wasm under several allocators.
 #[derive(Parser)]
