@@ -147,27 +147,16 @@ impl<S: Source> Arena<S> {
         }
     }
 
-    /// A block from a fresh chunk of the entered region, or from the lists if there is none.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Strategy::allocate`].
-    #[cold]
+    /// A block from a fresh chunk of the entered region; null if there is no chunk.
     #[inline(never)]
-    unsafe fn allocate_slow(&mut self, layout: Layout, size: usize) -> *mut u8 {
-        if self.current.is_null() {
-            // SAFETY: as the caller promises.
-            return unsafe { self.lists.allocate(layout) };
-        }
+    fn cut(&mut self, size: usize) -> *mut u8 {
         let mut fresh = self.lists.slabs.pop(CHUNKS);
         if fresh.is_null() {
             fresh = self.lists.carve(CHUNKS);
         }
         let chunk = fresh.cast::<Chunk>();
         if chunk.is_null() {
-            // A chunk is more than a small block needs: perhaps that is still there.
-            // SAFETY: as the caller promises.
-            return unsafe { self.lists.allocate(layout) };
+            return null_mut();
         }
         let full = self.chunk;
         // SAFETY: the chunk is fresh from the lists, of the chunks' class and alignment, and ours.
@@ -273,8 +262,13 @@ unsafe impl<S: Source> Strategy for Arena<S> {
                 unsafe { (*self.chunk).live += 1 };
                 return block;
             }
-            // SAFETY: as the caller promises.
-            return unsafe { self.allocate_slow(layout, size) };
+            if !self.current.is_null() {
+                let block = self.cut(size);
+                if !block.is_null() {
+                    return block;
+                }
+                // A chunk is more than a small block needs: perhaps that is still there.
+            }
         }
         // SAFETY: as the caller promises.
         unsafe { self.lists.allocate(layout) }
@@ -284,12 +278,13 @@ unsafe impl<S: Source> Strategy for Arena<S> {
     unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
         if routable(layout) {
             // SAFETY: a block of this layout is a small one, and live.
-            if unsafe { class_of(block) } == CHUNKS {
+            let class = unsafe { class_of(block) };
+            if class == CHUNKS {
                 // SAFETY: the block is live and lies in a chunk.
                 return unsafe { self.release_routed(block, layout.size()) };
             }
-            // SAFETY: the block is one of its class, and nobody uses it any more.
-            return unsafe { self.lists.slabs.push(block, small_of(layout.size())) };
+            // SAFETY: the block is one of its slab's class, and nobody uses it any more.
+            return unsafe { self.lists.slabs.push(block, class) };
         }
         // SAFETY: as the caller promises, and the block lies in no chunk.
         unsafe { self.lists.release(block, layout) };

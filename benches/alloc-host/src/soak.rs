@@ -18,20 +18,20 @@ struct Soak {
 const SOAKS: &[Soak] = &[
     Soak {
         title: "S4 K=64 to 32 KiB: half / end",
-        run: |r| steps(r, "contexts", &[64, 15], 40_000, 8),
+        run: |r| steps(r, "contexts", &[64, 15], 200_000, 8),
         flat: true,
         long: true,
     },
     Soak {
         title: "S4 K=256 to 1 MiB: half / end",
-        run: |r| steps(r, "contexts", &[256, 20], 5_000, 8),
+        run: |r| steps(r, "contexts", &[256, 20], 10_000, 8),
         flat: true,
         long: true,
     },
     Soak { title: "S6 ratchet: once / half / end", run: ratchet, flat: true, long: false },
-    Soak { title: "S7 K=128: half / end", run: |r| steps(r, "growing", &[128], 4_000, 8), flat: true, long: false },
-    Soak { title: "S12 16 -> 2,048 -> 16: calm / burst / bursts again", run: bursts, flat: true, long: true },
-    Soak { title: "trace 256, 20 runs, drained, 8 MiB: half / end / big", run: drained, flat: false, long: false },
+    Soak { title: "S7 K=128: half / end", run: |r| steps(r, "growing", &[128], 16_000, 8), flat: true, long: false },
+    Soak { title: "S12 16 -> 2,048 -> 16: calm / burst / half / end", run: bursts, flat: true, long: true },
+    Soak { title: "trace 256, drained, 8 MiB: half / end / big", run: drained, flat: false, long: false },
 ];
 
 fn steps(running: &mut Running, export: &str, arguments: &[u32], count: u32, times: usize) -> Result<Vec<u64>> {
@@ -55,16 +55,15 @@ fn ratchet(running: &mut Running) -> Result<Vec<u64>> {
 }
 
 fn bursts(running: &mut Running) -> Result<Vec<u64>> {
-    let mut pages = Vec::new();
     running.call("contexts", &[16, 14, 20_000])?;
-    pages.push(running.pages()?);
-    for _ in 0..3 {
-        running.call("contexts", &[2048, 14, 20_000])?;
+    let mut pages = vec![running.pages()?];
+    for _ in 0..12 {
+        running.call("contexts", &[2048, 14, 40_000])?;
         running.call("contexts_drain", &[16])?;
         running.call("contexts", &[16, 14, 20_000])?;
         pages.push(running.pages()?);
     }
-    Ok(vec![pages[0], pages[1], pages[2], pages[3]])
+    Ok(vec![pages[0], pages[1], pages[6], pages[12]])
 }
 
 fn drained(running: &mut Running) -> Result<Vec<u64>> {
