@@ -103,13 +103,14 @@ impl<S: Source> Arena<S> {
     ///
     /// The region is this arena's and not entered, and no [`Entered`] stands for it.
     pub unsafe fn close(&mut self, region: Handle) {
+        let owner = region.0.as_ptr();
         // SAFETY: the record is live until here, and this is the only reference.
-        let record = unsafe { &mut *region.0.as_ptr() };
+        let record = unsafe { &mut *owner };
         record.closed = true;
         self.pinned += record.chunks;
         let chunk = record.chunk;
         if chunk.is_null() {
-            return self.forget(record);
+            return self.forget(owner);
         }
         // SAFETY: a record's open chunk is live, and this is the only reference.
         let live = unsafe {
@@ -214,13 +215,13 @@ impl<S: Source> Arena<S> {
         record.chunks -= 1;
         if record.closed {
             self.pinned -= 1;
-            self.forget(record);
+            self.forget(owner);
         }
         // SAFETY: the chunk came from this class, and is empty.
         unsafe { self.lists.slabs.push(chunk.cast(), CHUNKS) };
     }
 
-    /// Frees the record of a closed region once it has no chunks.
+    /// Frees the record of a closed region once it has no chunks. The pointer is the one that the lists gave: one made of a reference may not leave the record.
     fn forget(&mut self, record: *mut Record) {
         // SAFETY: the record is live: this is the one place where it is freed, at its last chunk's or its own end.
         if unsafe { (*record).chunks } == 0 {
