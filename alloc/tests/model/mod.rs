@@ -279,9 +279,10 @@ impl<A: Subject> Model<'_, A> {
     }
 }
 
-/// The bytes that are checked: all of them, and under miri those at the ends and a few between.
+/// The bytes that are checked: all of them, and under miri those at the ends.
 fn offsets(size: usize) -> impl Iterator<Item = usize> {
-    (0..size).filter(move |&offset| !cfg!(miri) || offset < 24 || size - offset <= 24).chain((0..size).step_by(4093))
+    let (head, tail) = if cfg!(miri) { (size.min(24), size.saturating_sub(24)) } else { (size, size) };
+    (0..head).chain(tail..size)
 }
 
 /// What a byte must hold; under miri, which fills faster than it loops, the same in the whole block.
