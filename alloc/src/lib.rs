@@ -6,71 +6,70 @@
 //!
 //! | feature | allocator | choose it for |
 //! |---|---|---|
-//! | `system` | the standard library's: wasi-libc's dlmalloc on wasm32-wasip1, the Rust dlmalloc on wasm32-unknown-unknown | the fewest pages under mixed loads |
-//! | `talc` | [talc](https://docs.rs/talc) | a third of the code, and better locality for large blocks |
+//! | `arena` | [`Arena`]: regions in front of the free lists | many open streams that are each one place in memory; escapes that are counted |
+//! | `freelist` | [`Freelist`]: size classes over talc | speed: no search, no header on small blocks |
+//! | `talc` | [`Heap`]: [talc](https://docs.rs/talc) over a source of ours | the least code |
+//! | `system` | the standard library's: wasi-libc's dlmalloc on wasm32-wasip1, the Rust dlmalloc on wasm32-unknown-unknown | nothing new |
 //! | none | the standard library's, because nothing is installed | another allocator of your own |
 //!
-//! Features unify across a build, so several may be on at once. They are ranked: the first of talc, system wins. [`PICKED`] tells which.
+//! Features unify across a build, so several may be on at once. They are ranked: the first of arena, freelist, talc, system wins. [`PICKED`] tells which.
+//! The crate's README has the measured trade-offs.
 //!
 //! Linear memory grows and never shrinks, and every worker thread of the proxy has its own: what an allocator does not give back to itself is
-//! lost for the life of the VM.
+//! lost for the life of the VM. Every strategy here answers null when there is no more memory; none traps, panics or calls the host.
 //!
-//! Outside of wasm nothing is installed: tests run on the allocator of the test.
+//! Outside of wasm [`install!`] installs nothing: tests run on the allocator of the test. [`Allocator`] works there all the same, behind a lock:
+//!
+//! ```
+//! # #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
+//! #[global_allocator]
+//! static GLOBAL: sluicegate_alloc::Allocator = sluicegate_alloc::ALLOCATOR;
+//! # fn main() {
+//! assert_eq!(vec![1; 1000].iter().sum::<i32>(), 1000);
+//! # }
+//! ```
+//!
+//! # Layers
+//!
+//! A [`Source`](source::Source) hands out pages; a [`Strategy`] makes blocks of them, over `&mut self`; [`Global`] puts a cell or a lock around it. To add a
+//! strategy, implement [`Strategy`] over a source:
+//!
+//! ```
+//! use sluicegate_alloc::{Freelist, Global, source::Platform};
+//!
+//! static MINE: Global<Freelist<Platform>> = Global::new(Freelist::new(Platform::new()));
+//! ```
 #![no_std]
+#![allow(unsafe_code, reason = "an allocator hands out raw memory; each block says why it may")]
 
+mod arena;
+mod freelist;
+mod global;
+mod heap;
+mod picked;
+pub mod region;
+pub mod source;
+mod stats;
+mod strategy;
 #[cfg(feature = "system")]
-extern crate std;
+mod system;
 
-#[cfg(all(feature = "talc", target_family = "wasm", not(target_feature = "atomics")))]
-mod talc;
-
-/// The name of the picked allocator; none if no feature picks one.
-pub const PICKED: Option<&str> = picked::NAME;
-
-/// A line about the picked allocator, for a log.
-pub const PICKED_LINE: Option<&str> = picked::LINE;
-
-/// The picked allocator: what [`install!`] makes the global one.
-#[cfg(all(any(feature = "talc", feature = "system"), target_family = "wasm"))]
-pub use picked::{ALLOCATOR, Allocator};
-
-// One module for each allocator, with the same names in it: the features' rank is in these conditions, and nowhere else.
-
-#[cfg(feature = "talc")]
-mod picked {
-    pub(crate) const NAME: Option<&str> = Some("talc");
-    pub(crate) const LINE: Option<&str> = Some("sluicegate: allocator talc");
-
-    /// talc over `memory.grow`, for one thread.
-    #[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
-    pub use crate::talc::{ALLOCATOR, Allocator};
-    #[cfg(all(target_family = "wasm", target_feature = "atomics"))]
-    compile_error!("talc is installed on wasm without threads only; no Proxy-Wasm host offers threads");
-}
-
-#[cfg(all(feature = "system", not(feature = "talc")))]
-mod picked {
-    pub(crate) const NAME: Option<&str> = Some("system");
-    pub(crate) const LINE: Option<&str> = Some("sluicegate: allocator system");
-
-    /// The standard library's own allocator.
-    #[cfg(target_family = "wasm")]
-    pub use std::alloc::System as Allocator;
-    /// The allocator, as a value for a static.
-    #[cfg(target_family = "wasm")]
-    pub const ALLOCATOR: Allocator = Allocator;
-}
-
-#[cfg(not(any(feature = "talc", feature = "system")))]
-mod picked {
-    pub(crate) const NAME: Option<&str> = None;
-    pub(crate) const LINE: Option<&str> = None;
-}
+pub use arena::{Arena, Entered, Handle};
+pub use freelist::Freelist;
+pub use global::Global;
+pub use heap::Heap;
+#[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
+pub use picked::{ALLOCATOR, Allocator, limit, snapshot};
+pub use picked::{PICKED, PICKED_LINE};
+pub use stats::Snapshot;
+pub use strategy::{Strategy, Usage};
+#[cfg(feature = "system")]
+pub use system::System;
 
 /// Makes the picked allocator the global one of a module: once, in the crate that becomes the module.
 ///
 /// Without a picked allocator, and outside of wasm, it does nothing.
-#[cfg(all(any(feature = "talc", feature = "system"), target_family = "wasm"))]
+#[cfg(all(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"), target_family = "wasm"))]
 #[macro_export]
 macro_rules! install {
     () => {
@@ -82,26 +81,11 @@ macro_rules! install {
 /// Makes the picked allocator the global one of a module: once, in the crate that becomes the module.
 ///
 /// Without a picked allocator, and outside of wasm, it does nothing.
-#[cfg(not(all(any(feature = "talc", feature = "system"), target_family = "wasm")))]
+#[cfg(not(all(
+    any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"),
+    target_family = "wasm"
+)))]
 #[macro_export]
 macro_rules! install {
     () => {};
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_feature_of_the_rank_wins() {
-        let expected = if cfg!(feature = "talc") {
-            Some("talc")
-        } else if cfg!(feature = "system") {
-            Some("system")
-        } else {
-            None
-        };
-        assert_eq!(PICKED, expected);
-        assert_eq!(PICKED_LINE.is_some(), expected.is_some());
-    }
 }

@@ -15,17 +15,23 @@ pub enum Allocator {
     System,
     /// talc.
     Talc,
+    /// Free lists over talc.
+    Freelist,
+    /// A region for each stream, in front of the free lists.
+    Arena,
 }
 
 impl Allocator {
     /// All of them, in the order of tables.
-    pub const ALL: &'static [Self] = &[Self::System, Self::Talc];
+    pub const ALL: &'static [Self] = &[Self::System, Self::Talc, Self::Freelist, Self::Arena];
 
     /// The name on command lines and in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::System => "system",
             Self::Talc => "talc",
+            Self::Freelist => "freelist",
+            Self::Arena => "arena",
         }
     }
 
@@ -77,6 +83,9 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let error = "jemalloc".parse::<Allocator>().unwrap_err().to_string();
-        assert!(error.starts_with("there is no allocator `jemalloc`; there are: system, talc"), "{error}");
+        assert!(
+            error.starts_with("there is no allocator `jemalloc`; there are: system, talc, freelist, arena"),
+            "{error}"
+        );
     }
 }

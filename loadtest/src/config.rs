@@ -120,6 +120,10 @@ impl Config {
             Ok(())
         })?;
         let mut ports = Ports { pins: &self.pins, map: BTreeMap::new(), held: Vec::new() };
+        // The wanted ports first: one of them may be the next that the system hands out.
+        for &original in self.pins.keys() {
+            ports.mapped(original)?;
+        }
         for_each_address(&mut tree, &mut |address| ports.rewrite(address))?;
         let admin = admin_port(&mut tree, &mut ports)?;
         share_no_ports(&mut tree);

@@ -15,6 +15,7 @@ pub use http::{CallResponse, HttpCall};
 
 use crate::dispatch::Table;
 use crate::error::Result;
+use sluicegate_alloc::region::outside;
 
 /// The number that the host gave a call.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -46,9 +47,12 @@ crate::__vm_local! {
 /// Notes who waits for a call.
 fn wait(token: u32, context: u32, kind: Kind) -> Result<CallToken> {
     // A host that gives a number twice loses the first call: the newer context is the one that waits for it.
-    CALLS.with(|calls| {
-        calls.remove(token);
-        calls.insert(token, Waiting { context, kind })
+    // Not in the region of the stream that calls: the table outlives it.
+    outside(|| {
+        CALLS.with(|calls| {
+            calls.remove(token);
+            calls.insert(token, Waiting { context, kind })
+        })
     })?;
     Ok(CallToken(token))
 }

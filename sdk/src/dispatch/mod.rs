@@ -24,6 +24,7 @@ use crate::handle::{HttpHandle, PluginHandle, VmHandle};
 use crate::log;
 use crate::queue::Queue;
 pub use http::HttpCallbacks;
+use sluicegate_alloc::region::Region;
 pub use stateless::Stateless;
 pub(crate) use table::Table;
 
@@ -70,10 +71,12 @@ struct Plugin<P: PluginContext> {
     context: RefCell<P>,
 }
 
-/// A stream or connection with its filter.
+/// A stream or connection with its filter, and the memory that its callbacks take if the allocator is the arena. Fields are dropped in this order: what the filter holds
+/// goes before its region is closed.
 struct Stream<P: PluginContext, F> {
     plugin: Shared<Plugin<P>>,
     filter: RefCell<F>,
+    region: Region,
 }
 
 impl<P: PluginContext, F> Stream<P, F> {
@@ -84,7 +87,7 @@ impl<P: PluginContext, F> Stream<P, F> {
             log::note(LogLevel::Warn, "context is busy", id);
             return None;
         };
-        Some(callback(&mut filter, &plugin))
+        Some(self.region.within(|| callback(&mut filter, &plugin)))
     }
 }
 
@@ -103,11 +106,12 @@ impl<P: PluginContext, F> Table<Stream<P, F>> {
         if self.get(id).is_some() {
             return Err(NotCreated::Number);
         }
+        let region = Region::new();
         let filter = {
             let context = plugin.context.try_borrow().map_err(|_| NotCreated::Busy)?;
-            RefCell::new(create(&context))
+            RefCell::new(region.within(|| create(&context)))
         };
-        created(self.insert(id, Stream { plugin, filter }))
+        created(self.insert(id, Stream { plugin, filter, region }))
     }
 }
 

@@ -1,0 +1,189 @@
+//! Segregated free lists: a size class for every block up to 64 KiB, the coalescing heap above and below.
+//!
+//! | size | from | rounded up by at most |
+//! |---|---|---|
+//! | 1 B – 1 KiB | slabs of 8 KiB, cut lazily from spans | 15 B up to 256 B, a seventh above |
+//! | 1 KiB – 64 KiB | the heap, kept in a bounded cache when freed | a sixteenth |
+//! | above, or aligned to more than 16 | the heap | 16 B and a word |
+//!
+//! The class follows from the layout alone, so small blocks have no header and a free looks nothing up. A pair is a push and a pop.
+//!
+//! **Trim before grow**: memory grows only after every cached block and every empty slab went back to the heap. Growth is for ever, a trim is not; so what
+//! the caches hold never shows in the page count. Which slabs are empty is found out then, by a walk over the free blocks, and costs the
+//! fast path nothing.
+
+mod cache;
+pub(crate) mod class;
+pub(crate) mod slabs;
+mod stack;
+
+use core::alloc::Layout;
+
+use crate::heap::Heap;
+use crate::source::Source;
+use crate::strategy::{Strategy, Usage, relocate};
+use cache::Cache;
+use slabs::Slabs;
+
+/// Alignments up to this one come for free: every class is a multiple of it.
+pub(crate) const ALIGN: usize = 16;
+
+/// Free lists by size class over a coalescing heap.
+///
+/// **Cost:** a pair of small blocks is about 30 wasm instructions. Cached blocks are at most an eighth of the peak, or 64 KiB.
+pub struct Freelist<S> {
+    pub(crate) slabs: Slabs,
+    cache: Cache,
+    heap: Heap<S>,
+}
+
+impl<S: Source> Freelist<S> {
+    /// Empty lists over a source.
+    pub const fn new(source: S) -> Self {
+        Self { slabs: Slabs::new(), cache: Cache::new(), heap: Heap::new(source) }
+    }
+
+    /// Gives every cached block and every empty slab back to the heap, where they coalesce; true if any went.
+    ///
+    /// It happens by itself before memory grows. **Cost:** a walk over all free blocks.
+    pub fn trim(&mut self) -> bool {
+        let flushed = self.cache.flush(&mut self.heap);
+        self.slabs.sweep(&mut self.heap) || flushed
+    }
+
+    /// A block that no list serves, from the heap; trims before it grows. If it is to be a span, and the trim frees a slab, the answer is null.
+    ///
+    /// # Safety
+    ///
+    /// The layout's size is not zero.
+    #[inline(never)]
+    unsafe fn obtain(&mut self, layout: Layout, span: bool) -> *mut u8 {
+        let mut step = 0;
+        loop {
+            // SAFETY: the size is not zero, which the caller promises.
+            let block = unsafe { self.heap.take(layout) };
+            if !block.is_null() {
+                return block;
+            }
+            // The cheap remedy first: a flush costs what the frees before it saved, a sweep walks over all that is free.
+            loop {
+                step += 1;
+                if match step {
+                    1 => self.cache.flush(&mut self.heap),
+                    2 => self.slabs.sweep(&mut self.heap),
+                    3 if span && self.slabs.open() => return block,
+                    3 => self.heap.grow(layout),
+                    _ => return block,
+                } {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// A block of a small class that was never used; null if there is no memory.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn carve(&mut self, class: usize) -> *mut u8 {
+        loop {
+            let block = self.slabs.carve(class);
+            if !block.is_null() {
+                return block;
+            }
+            if self.slabs.refill(class) {
+                continue;
+            }
+            // SAFETY: a span's size is not zero.
+            let span = unsafe { self.obtain(slabs::SPAN_LAYOUT, true) };
+            if !span.is_null() {
+                // SAFETY: the span is fresh from the heap, with its layout.
+                unsafe { self.slabs.adopt(span) };
+            } else if !self.slabs.open() {
+                return span;
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Strategy::allocate`], and the layout is none of a small class.
+    #[inline]
+    unsafe fn allocate_large(&mut self, layout: Layout) -> *mut u8 {
+        if class::cached(layout) {
+            let block = self.cache.pop(class::large_of(layout.size()));
+            if !block.is_null() {
+                return block;
+            }
+        }
+        // SAFETY: rounding up keeps the size above zero, which the caller promises.
+        unsafe { self.obtain(class::backing(layout), false) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Strategy::release`], and the layout is none of a small class.
+    #[inline]
+    unsafe fn release_large(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: the block came from `allocate_large`, so it has the size of its class, and nobody uses it any more.
+        if class::cached(layout) && unsafe { self.cache.push(block, class::large_of(layout.size()), self.heap.peak()) }
+        {
+            return;
+        }
+        // SAFETY: the block came from the heap with the backing layout, directly or by way of the cache.
+        unsafe { self.heap.give(block, class::backing(layout)) };
+    }
+}
+
+// SAFETY: a class's blocks are disjoint cuts of its slabs, or blocks of the heap with the class's size; every class is a multiple of 16 at a
+// multiple of 16, and what is aligned to more comes from the heap directly. A block returns to where its layout says it came from.
+unsafe impl<S: Source> Strategy for Freelist<S> {
+    #[inline]
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+        if class::small(layout) {
+            let class = class::small_of(layout.size());
+            let block = self.slabs.pop(class);
+            if !block.is_null() {
+                return block;
+            }
+            return self.carve(class);
+        }
+        // SAFETY: the layout is none of a small class, and its size not zero, which the caller promises.
+        unsafe { self.allocate_large(layout) }
+    }
+
+    #[inline]
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+        if class::small(layout) {
+            // SAFETY: a block of this layout was cut from a slab of this class, and nobody uses it any more.
+            return unsafe { self.slabs.push(block, class::small_of(layout.size())) };
+        }
+        // SAFETY: as the caller promises, and the layout is none of a small class.
+        unsafe { self.release_large(block, layout) };
+    }
+
+    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size is at most `isize::MAX`.
+        let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        match (class::small(layout), class::small(new)) {
+            (true, true) if class::small_of(layout.size()) == class::small_of(size) => return block,
+            (false, false) => {
+                let (held, wanted) = (class::backing(layout), class::backing(new));
+                // SAFETY: the block is one of the heap's with the backing layout of its own, and no class is empty.
+                if held.size() == wanted.size() || unsafe { self.heap.resize_in_place(block, held, wanted.size()) } {
+                    return block;
+                }
+            }
+            _ => {}
+        }
+        // SAFETY: as the caller promises.
+        unsafe { relocate(self, block, layout, size) }
+    }
+
+    fn usage(&self) -> Usage {
+        self.heap.usage()
+    }
+
+    fn limit(&mut self, pages: usize) {
+        self.heap.source().limit(pages);
+    }
+}

@@ -1,0 +1,78 @@
+//! A last-in-first-out list of free blocks, linked through the blocks themselves.
+
+use core::ptr::null_mut;
+
+/// Free blocks of one class. The last one freed is handed out first, while it is still in the cache of the processor.
+pub(crate) struct Stack {
+    top: *mut Link,
+}
+
+struct Link {
+    next: *mut Link,
+}
+
+// SAFETY: the blocks are the list's alone (contract of `push`), so they may move with it.
+unsafe impl Send for Stack {}
+
+impl Stack {
+    pub(crate) const EMPTY: Self = Self { top: null_mut() };
+
+    /// Adds a block.
+    ///
+    /// # Safety
+    ///
+    /// The block is aligned to a pointer, at least as large, writable, and the list's alone until it is popped.
+    #[inline]
+    pub(crate) unsafe fn push(&mut self, block: *mut u8) {
+        let link = block.cast::<Link>();
+        // SAFETY: the block can hold a pointer and is ours, which the caller promises.
+        unsafe { link.write(Link { next: self.top }) };
+        self.top = link;
+    }
+
+    /// The block added last; null if there is none.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> *mut u8 {
+        let top = self.top;
+        if !top.is_null() {
+            // SAFETY: every block in the list was pushed, so it holds a link and is ours.
+            self.top = unsafe { top.read() }.next;
+        }
+        top.cast()
+    }
+
+    /// Shows each block to `f`.
+    pub(crate) fn each(&self, mut f: impl FnMut(*mut u8)) {
+        let mut at = self.top;
+        while !at.is_null() {
+            f(at.cast());
+            // SAFETY: every block in the list was pushed, so it holds a link and is ours; `f` is not told to write to it.
+            at = unsafe { at.read() }.next;
+        }
+    }
+
+    /// Drops the blocks that `keep` denies, and keeps the order of the rest.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(*mut u8) -> bool) {
+        let mut at = self.top;
+        let mut last = null_mut::<Link>();
+        self.top = null_mut();
+        while !at.is_null() {
+            // SAFETY: every block in the list was pushed, so it holds a link and is ours.
+            let next = unsafe { at.read() }.next;
+            if keep(at.cast()) {
+                if last.is_null() {
+                    self.top = at;
+                } else {
+                    // SAFETY: `last` is a kept block of the list, so it is ours and holds a link.
+                    unsafe { last.write(Link { next: at }) };
+                }
+                last = at;
+            }
+            at = next;
+        }
+        if !last.is_null() {
+            // SAFETY: as above.
+            unsafe { last.write(Link { next: null_mut() }) };
+        }
+    }
+}

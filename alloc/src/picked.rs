@@ -1,0 +1,136 @@
+//! The allocator that the features pick. Their rank is in the conditions here and in [`choice`], and nowhere else.
+
+/// The name of the picked allocator; none if no feature picks one.
+pub const PICKED: Option<&str> = choice::NAME;
+
+/// A line about the picked allocator, for a log.
+pub const PICKED_LINE: Option<&str> = choice::LINE;
+
+#[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
+pub use installed::{ALLOCATOR, Allocator, limit, snapshot};
+
+#[cfg(all(feature = "arena", target_family = "wasm", not(target_feature = "atomics")))]
+pub(crate) use installed::HEAP;
+
+#[cfg(feature = "arena")]
+mod choice {
+    use crate::source::Platform;
+
+    pub(super) const NAME: Option<&str> = Some("arena");
+    pub(super) const LINE: Option<&str> = Some("sluicegate: allocator arena");
+    pub(super) type Strategy = crate::Arena<Platform>;
+    pub(super) const STRATEGY: Strategy = crate::Arena::new(Platform::new());
+}
+
+#[cfg(all(feature = "freelist", not(feature = "arena")))]
+mod choice {
+    use crate::source::Platform;
+
+    pub(super) const NAME: Option<&str> = Some("freelist");
+    pub(super) const LINE: Option<&str> = Some("sluicegate: allocator freelist");
+    pub(super) type Strategy = crate::Freelist<Platform>;
+    pub(super) const STRATEGY: Strategy = crate::Freelist::new(Platform::new());
+}
+
+#[cfg(all(feature = "talc", not(any(feature = "arena", feature = "freelist"))))]
+mod choice {
+    use crate::source::Platform;
+
+    pub(super) const NAME: Option<&str> = Some("talc");
+    pub(super) const LINE: Option<&str> = Some("sluicegate: allocator talc");
+    pub(super) type Strategy = crate::Heap<Platform>;
+    pub(super) const STRATEGY: Strategy = crate::Heap::new(Platform::new());
+}
+
+#[cfg(all(feature = "system", not(any(feature = "arena", feature = "freelist", feature = "talc"))))]
+mod choice {
+    pub(super) const NAME: Option<&str> = Some("system");
+    pub(super) const LINE: Option<&str> = Some("sluicegate: allocator system");
+    pub(super) type Strategy = crate::system::System;
+    pub(super) const STRATEGY: Strategy = crate::system::System::new();
+}
+
+#[cfg(not(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system")))]
+mod choice {
+    pub(super) const NAME: Option<&str> = None;
+    pub(super) const LINE: Option<&str> = None;
+}
+
+#[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
+mod installed {
+    use core::alloc::{GlobalAlloc, Layout};
+
+    use super::choice::{STRATEGY, Strategy};
+    use crate::{Global, Snapshot};
+
+    pub(crate) static HEAP: Global<Strategy> = Global::new(STRATEGY);
+
+    /// The picked allocator: what [`install!`](crate::install) makes the global one.
+    ///
+    /// Its state is one static of this crate, so [`snapshot`] and [`limit`] speak of the same heap wherever they are called.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Allocator;
+
+    /// The allocator, as a value for a static.
+    pub const ALLOCATOR: Allocator = Allocator;
+
+    /// The picked allocator's figures at this moment; they allocate nothing.
+    pub fn snapshot() -> Snapshot {
+        HEAP.snapshot()
+    }
+
+    /// Sets the most pages of 64 KiB that the picked allocator may hold, past which it answers null. On wasm that counts the whole
+    /// linear memory, data and stack included. What is held already stays.
+    pub fn limit(pages: usize) {
+        HEAP.limit(pages);
+    }
+
+    // SAFETY: all four are those of `Global`, which is one.
+    unsafe impl GlobalAlloc for Allocator {
+        #[inline]
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: as the caller promises.
+            unsafe { HEAP.alloc(layout) }
+        }
+
+        #[inline]
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            // SAFETY: as the caller promises.
+            unsafe { HEAP.dealloc(block, layout) };
+        }
+
+        #[inline]
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: as the caller promises.
+            unsafe { HEAP.alloc_zeroed(layout) }
+        }
+
+        #[inline]
+        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            // SAFETY: as the caller promises.
+            unsafe { HEAP.realloc(block, layout, size) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_feature_of_the_rank_wins() {
+        let expected = if cfg!(feature = "arena") {
+            Some("arena")
+        } else if cfg!(feature = "freelist") {
+            Some("freelist")
+        } else if cfg!(feature = "talc") {
+            Some("talc")
+        } else if cfg!(feature = "system") {
+            Some("system")
+        } else {
+            None
+        };
+        assert_eq!(PICKED, expected);
+        assert_eq!(PICKED_LINE.is_some(), expected.is_some());
+    }
+}

@@ -1,0 +1,75 @@
+//! What an allocation algorithm is: the surface to add another.
+
+use core::alloc::Layout;
+use core::ptr::copy_nonoverlapping;
+
+/// An allocation algorithm over `&mut self`: no cell, no lock, no counters. [`Global`](crate::Global) makes a global allocator of it.
+///
+/// # Safety
+///
+/// A block must be valid for reads and writes, of at least the layout's size and alignment, and overlap no other live block. No
+/// method may panic, allocate through the global allocator, or call the host: the host forbids it in the call in which it
+/// asks the guest for memory.
+pub unsafe trait Strategy {
+    /// A block of this layout; null if there is no memory.
+    ///
+    /// # Safety
+    ///
+    /// The layout's size is not zero.
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8;
+
+    /// Takes a block back.
+    ///
+    /// # Safety
+    ///
+    /// The block is live, from this strategy, with this layout.
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout);
+
+    /// Changes a block's size, moving it if need be; null if there is no memory, and then the block is as it was.
+    ///
+    /// # Safety
+    ///
+    /// As for [`release`](Strategy::release); the new size is not zero and, rounded up to the alignment, at most `isize::MAX`.
+    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8;
+
+    /// Where its memory stands.
+    fn usage(&self) -> Usage;
+
+    /// Sets the limit in pages past which it answers null.
+    fn limit(&mut self, pages: usize);
+}
+
+/// Where a strategy's memory stands: exact, and kept off the fast path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Pages of 64 KiB held: on wasm the whole linear memory, data and stack included.
+    pub pages: usize,
+    /// How often memory was grown.
+    pub grows: usize,
+    /// Chunks that outlived their region, held by blocks that escaped it.
+    pub pinned: usize,
+}
+
+/// Moves a block into a new one of another size: the last resort of [`Strategy::resize`].
+///
+/// # Safety
+///
+/// As for [`Strategy::resize`].
+pub(crate) unsafe fn relocate<A: Strategy + ?Sized>(
+    strategy: &mut A,
+    block: *mut u8,
+    layout: Layout,
+    size: usize,
+) -> *mut u8 {
+    // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size is at most `isize::MAX`.
+    let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+    // SAFETY: the caller promises that the size is not zero.
+    let moved = unsafe { strategy.allocate(new) };
+    if !moved.is_null() {
+        // SAFETY: both blocks are live, so they do not overlap, and each has at least the smaller of the two sizes.
+        unsafe { copy_nonoverlapping(block, moved, layout.size().min(size)) };
+        // SAFETY: the block is live and of this layout, which the caller promises.
+        unsafe { strategy.release(block, layout) };
+    }
+    moved
+}

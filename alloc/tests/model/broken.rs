@@ -1,0 +1,114 @@
+//! Strategies with one fault each: the model must find every one.
+
+use std::alloc::Layout;
+
+use sluicegate_alloc::{Strategy, Usage};
+
+use super::Subject;
+
+/// The fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Blocks are 16 bytes shorter than asked for: a class off by one.
+    Short,
+    /// The last freed block is handed out again although it was already.
+    Twice,
+    /// A moved block loses its contents.
+    Forgets,
+    /// Every alignment above 16 is ignored.
+    Crooked,
+    /// Nothing is ever reused.
+    Leaks,
+    /// A refused resize frees the block all the same.
+    Drops,
+}
+
+/// A sound strategy with a fault on top.
+pub struct Broken<A> {
+    pub inner: A,
+    pub fault: Fault,
+    pub again: Option<(*mut u8, Layout)>,
+    pub calls: usize,
+}
+
+impl<A> Broken<A> {
+    pub fn new(inner: A, fault: Fault) -> Self {
+        Self { inner, fault, again: None, calls: 0 }
+    }
+}
+
+impl<A: Strategy> Subject for Broken<A> {}
+
+// SAFETY: it is not safe at all, and nobody but the model uses it: no block is read or written outside of the memory under the strategy.
+unsafe impl<A: Strategy> Strategy for Broken<A> {
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+        let mut asked = layout;
+        match self.fault {
+            Fault::Short if layout.size() > 16 => {
+                asked = Layout::from_size_align(layout.size() - 16, layout.align()).unwrap();
+            }
+            Fault::Crooked => {
+                asked = Layout::from_size_align(layout.size(), layout.align().min(16)).unwrap();
+            }
+            Fault::Twice => {
+                if let Some((block, of)) = self.again
+                    && of == layout
+                {
+                    return block;
+                }
+            }
+            _ => {}
+        }
+        // SAFETY: the size is not zero.
+        let block = unsafe { self.inner.allocate(asked) };
+        self.again = Some((block, layout));
+        block
+    }
+
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+        let layout = match self.fault {
+            Fault::Leaks | Fault::Short | Fault::Twice => return,
+            Fault::Crooked => Layout::from_size_align(layout.size(), layout.align().min(16)).unwrap(),
+            Fault::Forgets | Fault::Drops => layout,
+        };
+        // SAFETY: the block is live, and this is the layout that it was asked for with.
+        unsafe { self.inner.release(block, layout) };
+    }
+
+    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        self.calls += 1;
+        match self.fault {
+            Fault::Forgets => {
+                let new = Layout::from_size_align(size, layout.align()).unwrap();
+                // SAFETY: the size is not zero.
+                let moved = unsafe { self.inner.allocate(new) };
+                // SAFETY: the block is live and of this layout.
+                unsafe { self.inner.release(block, layout) };
+                if !moved.is_null() {
+                    // SAFETY: the new block has this size.
+                    unsafe { moved.write_bytes(0xEE, size) };
+                }
+                moved
+            }
+            Fault::Drops => {
+                // SAFETY: the block has this size.
+                unsafe { block.write_bytes(0xEE, layout.size()) };
+                std::ptr::null_mut()
+            }
+            Fault::Short | Fault::Twice | Fault::Leaks => std::ptr::null_mut(),
+            Fault::Crooked => {
+                let asked = Layout::from_size_align(layout.size(), layout.align().min(16)).unwrap();
+                // SAFETY: the block is live, and this is the layout that it was asked for with.
+                unsafe { self.inner.resize(block, asked, size) }
+            }
+        }
+    }
+
+    fn usage(&self) -> Usage {
+        self.inner.usage()
+    }
+
+    fn limit(&mut self, pages: usize) {
+        self.inner.limit(pages);
+    }
+}

@@ -1,0 +1,305 @@
+//! One interpreter of operation sequences, with a shadow model that knows what every block must hold.
+//!
+//! It checks: alignment, overlap, contents (when a block is freed, resized, and at the end), that a refusal leaves everything as it was, that memory
+//! stays within a bound of the peak, and that in the end nothing is lost: after a trim, the memory serves one block of nearly all of it.
+#![allow(dead_code, unreachable_pub, reason = "several test binaries share it, and each uses its part")]
+
+pub mod broken;
+pub mod ops;
+pub mod sources;
+
+use std::alloc::Layout;
+use std::collections::BTreeMap;
+
+use sluicegate_alloc::source::{PAGE, Source};
+use sluicegate_alloc::{Arena, Entered, Freelist, Handle, Heap, Strategy, Usage};
+
+pub use ops::Op;
+
+/// What is tested: a strategy, and what only some of them can.
+pub trait Subject: Strategy {
+    /// Gives back what is cached.
+    fn trim(&mut self) {}
+    /// Enters the region with this number, opening it if it is new.
+    fn enter(&mut self, _region: u8) {}
+    /// Leaves the region entered last.
+    fn leave(&mut self) {}
+    /// Ends the region with this number.
+    fn close(&mut self, _region: u8) {}
+}
+
+impl<S: Source> Subject for Heap<S> {}
+
+impl<S: Source> Subject for Freelist<S> {
+    fn trim(&mut self) {
+        Freelist::trim(self);
+    }
+}
+
+/// An arena with the regions of a sequence.
+pub struct Regions<S> {
+    pub arena: Arena<S>,
+    regions: [Option<Handle>; ops::REGIONS as usize],
+    entered: Vec<(u8, Entered)>,
+}
+
+impl<S: Source> Regions<S> {
+    pub fn new(source: S) -> Self {
+        Self { arena: Arena::new(source), regions: Default::default(), entered: Vec::new() }
+    }
+}
+
+impl<S: Source> Subject for Regions<S> {
+    fn trim(&mut self) {
+        self.arena.trim();
+    }
+
+    fn enter(&mut self, region: u8) {
+        let handle = &mut self.regions[usize::from(region)];
+        if handle.is_none() {
+            *handle = self.arena.open();
+        }
+        // SAFETY: the region is the arena's, and stays open while it is entered (`close`).
+        let before = unsafe { self.arena.enter(handle.as_ref()) };
+        self.entered.push((region, before));
+    }
+
+    fn leave(&mut self) {
+        if let Some((_, before)) = self.entered.pop() {
+            // SAFETY: what was entered before is still in `entered`, so `close` let it be.
+            unsafe { self.arena.restore(before) };
+        }
+    }
+
+    fn close(&mut self, region: u8) {
+        while self.entered.iter().any(|&(entered, _)| entered == region) {
+            self.leave();
+        }
+        if let Some(handle) = self.regions[usize::from(region)].take() {
+            // SAFETY: the region is the arena's, and was left as often as it was entered.
+            unsafe { self.arena.close(handle) };
+        }
+    }
+}
+
+// SAFETY: all of it is the arena's.
+unsafe impl<S: Source> Strategy for Regions<S> {
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.arena.allocate(layout) }
+    }
+
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { self.arena.release(block, layout) };
+    }
+
+    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.arena.resize(block, layout, size) }
+    }
+
+    fn usage(&self) -> Usage {
+        self.arena.usage()
+    }
+
+    fn limit(&mut self, pages: usize) {
+        self.arena.limit(pages);
+    }
+}
+
+/// A block as the model sees it.
+struct Block {
+    at: *mut u8,
+    layout: Layout,
+    seed: u8,
+}
+
+/// What a run found out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The most bytes in live blocks.
+    pub peak: usize,
+    /// Bytes in live blocks before the model freed the rest.
+    pub live: usize,
+    /// Requests that were answered with null.
+    pub refused: usize,
+    /// Pages held at the end.
+    pub pages: usize,
+    /// Grows.
+    pub grows: usize,
+}
+
+/// How much memory a strategy may hold for a peak, in pages.
+pub type Bound = fn(usize) -> usize;
+
+/// Half again what the blocks need, and a few pages: small sequences pay for a page of each kind.
+pub fn usual(peak: usize) -> usize {
+    (peak + peak / 2).div_ceil(PAGE) + 8
+}
+
+struct Model<'a, A> {
+    subject: &'a mut A,
+    blocks: Vec<Block>,
+    /// Live ranges: address and length.
+    ranges: BTreeMap<usize, usize>,
+    live: usize,
+    seed: u8,
+    report: Report,
+}
+
+/// Runs the operations; an error says which promise was broken. Everything is freed in the end.
+pub fn run<A: Subject>(subject: &mut A, ops: &[Op], bound: Bound) -> Result<Report, String> {
+    let mut model =
+        Model { subject, blocks: Vec::new(), ranges: BTreeMap::new(), live: 0, seed: 0, report: Report::default() };
+    for (step, op) in ops.iter().enumerate() {
+        model.step(op).map_err(|fault| format!("step {step}, {op:?}: {fault}"))?;
+    }
+    model.report.live = model.live;
+    while !model.blocks.is_empty() {
+        model.free(0)?;
+    }
+    for region in 0..ops::REGIONS {
+        model.subject.close(region);
+    }
+    model.subject.trim();
+    let usage = model.subject.usage();
+    model.report.pages = usage.pages;
+    model.report.grows = usage.grows;
+    if usage.pages > bound(model.report.peak) {
+        return Err(format!("{} pages for a peak of {} bytes", usage.pages, model.report.peak));
+    }
+    if usage.pinned != 0 {
+        return Err(format!("{} chunks pinned by nothing", usage.pinned));
+    }
+    Ok(model.report)
+}
+
+impl<A: Subject> Model<'_, A> {
+    fn step(&mut self, op: &Op) -> Result<(), String> {
+        match *op {
+            Op::Allocate { size, align } => self.allocate(size, 1 << align),
+            Op::Free { which } if !self.blocks.is_empty() => self.free(which % self.blocks.len()),
+            Op::Resize { which, size } if !self.blocks.is_empty() => self.resize(which % self.blocks.len(), size),
+            Op::Free { .. } | Op::Resize { .. } => Ok(()),
+            Op::Trim => {
+                self.subject.trim();
+                Ok(())
+            }
+            Op::Enter { region } => {
+                self.subject.enter(region);
+                Ok(())
+            }
+            Op::Leave => {
+                self.subject.leave();
+                Ok(())
+            }
+            Op::Close { region } => {
+                self.subject.close(region);
+                Ok(())
+            }
+        }
+    }
+
+    fn allocate(&mut self, size: usize, align: usize) -> Result<(), String> {
+        let layout = Layout::from_size_align(size, align).map_err(|e| e.to_string())?;
+        // SAFETY: sequences hold no empty size.
+        let at = unsafe { self.subject.allocate(layout) };
+        if at.is_null() {
+            self.report.refused += 1;
+            return Ok(());
+        }
+        self.seed = self.seed.wrapping_add(41);
+        let block = Block { at, layout, seed: self.seed };
+        self.add(block)
+    }
+
+    fn free(&mut self, which: usize) -> Result<(), String> {
+        self.check(which)?;
+        let block = self.take(which);
+        // SAFETY: the block is live, from the subject, with this layout.
+        unsafe { self.subject.release(block.at, block.layout) };
+        Ok(())
+    }
+
+    fn resize(&mut self, which: usize, size: usize) -> Result<(), String> {
+        self.check(which)?;
+        let Block { at, layout, seed } = self.blocks[which];
+        // SAFETY: the block is live, from the subject, with this layout; sequences hold no empty size.
+        let moved = unsafe { self.subject.resize(at, layout, size) };
+        if moved.is_null() {
+            self.report.refused += 1;
+            return self.check(which);
+        }
+        self.take(which);
+        let kept = layout.size().min(size);
+        expect(moved, kept, seed).map_err(|fault| format!("after a resize: {fault}"))?;
+        let layout = Layout::from_size_align(size, layout.align()).map_err(|e| e.to_string())?;
+        self.add(Block { at: moved, layout, seed })
+    }
+
+    /// Enters a block, after its promises are checked, and fills it.
+    fn add(&mut self, block: Block) -> Result<(), String> {
+        let (begin, size) = (block.at.addr(), block.layout.size());
+        if !begin.is_multiple_of(block.layout.align()) {
+            return Err(format!("{begin:#x} is not aligned to {}", block.layout.align()));
+        }
+        let before = self.ranges.range(..begin + size).next_back();
+        if let Some((&other, &length)) = before
+            && other + length > begin
+        {
+            return Err(format!("{begin:#x}+{size} overlaps {other:#x}+{length}"));
+        }
+        if cfg!(miri) {
+            // SAFETY: the block is ours and has `size` bytes.
+            unsafe { block.at.write_bytes(pattern(block.seed, 0), size) };
+        } else {
+            for offset in 0..size {
+                // SAFETY: as above.
+                unsafe { block.at.wrapping_add(offset).write(pattern(block.seed, offset)) };
+            }
+        }
+        self.ranges.insert(begin, size);
+        self.live += size;
+        self.report.peak = self.report.peak.max(self.live);
+        self.blocks.push(block);
+        Ok(())
+    }
+
+    fn take(&mut self, which: usize) -> Block {
+        let block = self.blocks.swap_remove(which);
+        self.ranges.remove(&block.at.addr());
+        self.live -= block.layout.size();
+        block
+    }
+
+    fn check(&self, which: usize) -> Result<(), String> {
+        let block = &self.blocks[which];
+        expect(block.at, block.layout.size(), block.seed)
+    }
+}
+
+/// The bytes that are checked: all of them, and under miri those at the ends.
+fn offsets(size: usize) -> impl Iterator<Item = usize> {
+    let (head, tail) = if cfg!(miri) { (size.min(24), size.saturating_sub(24)) } else { (size, size) };
+    (0..head).chain(tail..size)
+}
+
+/// What a byte must hold; under miri, which fills faster than it loops, the same in the whole block.
+fn pattern(seed: u8, offset: usize) -> u8 {
+    if cfg!(miri) {
+        return seed;
+    }
+    seed.wrapping_add((offset as u8).wrapping_mul(31)).wrapping_add((offset >> 8) as u8)
+}
+
+fn expect(at: *const u8, size: usize, seed: u8) -> Result<(), String> {
+    for offset in offsets(size) {
+        // SAFETY: the model wrote each of these bytes of a live block.
+        let found = unsafe { at.wrapping_add(offset).read() };
+        if found != pattern(seed, offset) {
+            return Err(format!("byte {offset} of {size} changed"));
+        }
+    }
+    Ok(())
+}

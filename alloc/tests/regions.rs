@@ -1,0 +1,210 @@
+//! What regions promise: blocks that escape stay whole, are counted, and hold one chunk.
+#![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
+
+mod model;
+
+use std::alloc::Layout;
+
+use model::sources::Region as Memory;
+use sluicegate_alloc::source::{Fixed, PAGE};
+use sluicegate_alloc::{Arena, Strategy};
+
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size, 8).unwrap()
+}
+
+fn allocate(arena: &mut Arena<Fixed>, size: usize) -> *mut u8 {
+    // SAFETY: no test asks for an empty block.
+    let block = unsafe { arena.allocate(layout(size)) };
+    assert!(!block.is_null());
+    // SAFETY: the block has this size.
+    unsafe { block.write_bytes(size as u8, size) };
+    block
+}
+
+fn release(arena: &mut Arena<Fixed>, block: *mut u8, size: usize) {
+    // SAFETY: `allocate` filled all of it.
+    let bytes = unsafe { std::slice::from_raw_parts(block, size) };
+    assert!(bytes.iter().all(|&byte| byte == size as u8), "a block of {size} bytes changed");
+    // SAFETY: the block is live and of this layout.
+    unsafe { arena.release(block, layout(size)) };
+}
+
+fn within<T>(arena: &mut Arena<Fixed>, region: &sluicegate_alloc::Handle, f: impl FnOnce(&mut Arena<Fixed>) -> T) -> T {
+    // SAFETY: the region is the arena's, and borrowed until it is left.
+    let before = unsafe { arena.enter(Some(region)) };
+    let result = f(arena);
+    // SAFETY: whoever entered it borrows it around this call.
+    unsafe { arena.restore(before) };
+    result
+}
+
+fn close(arena: &mut Arena<Fixed>, region: sluicegate_alloc::Handle) {
+    // SAFETY: the region is the arena's, and `within` has left it.
+    unsafe { arena.close(region) };
+}
+
+#[test]
+fn an_escaped_block_holds_one_chunk_until_it_is_freed() {
+    let mut memory = Memory::new(16);
+    let mut arena = Arena::new(memory.source());
+    let stream = arena.open().unwrap();
+    let (escaped, scratch) = within(&mut arena, &stream, |arena| {
+        let scratch: Vec<_> = (0..100).map(|_| allocate(arena, 100)).collect();
+        let escaped = allocate(arena, 77);
+        (escaped, scratch)
+    });
+    for block in scratch {
+        release(&mut arena, block, 100);
+    }
+    assert_eq!(arena.usage().pinned, 0, "the stream is still there");
+    close(&mut arena, stream);
+    assert_eq!(arena.usage().pinned, 1);
+
+    // Others come and go, and do not touch it.
+    for _ in 0..50 {
+        let other = arena.open().unwrap();
+        let block = within(&mut arena, &other, |arena| allocate(arena, 300));
+        release(&mut arena, block, 300);
+        close(&mut arena, other);
+        assert_eq!(arena.usage().pinned, 1);
+    }
+    release(&mut arena, escaped, 77);
+    assert_eq!(arena.usage().pinned, 0);
+}
+
+#[test]
+fn the_last_block_grows_where_it_is() {
+    let mut memory = Memory::new(16);
+    let mut arena = Arena::new(memory.source());
+    let stream = arena.open().unwrap();
+    within(&mut arena, &stream, |arena| {
+        let block = allocate(arena, 16);
+        let mut size = 16;
+        for longer in [32, 64, 128, 512, 1000] {
+            // SAFETY: the block is live and of this size.
+            assert_eq!(unsafe { arena.resize(block, layout(size), longer) }, block, "to {longer}");
+            size = longer;
+        }
+        let another = allocate(arena, 16);
+        // SAFETY: as above.
+        let moved = unsafe { arena.resize(block, layout(size), size + 8) };
+        assert_ne!(moved, block, "it is not the last any more");
+        release(arena, another, 16);
+        // SAFETY: as above.
+        unsafe { arena.release(moved, layout(size + 8)) };
+    });
+    close(&mut arena, stream);
+    assert_eq!(arena.usage().pinned, 0);
+}
+
+#[test]
+fn a_callback_reuses_the_same_bytes_as_the_one_before() {
+    let mut memory = Memory::new(16);
+    let mut arena = Arena::new(memory.source());
+    let stream = arena.open().unwrap();
+    let callback = |arena: &mut Arena<Fixed>| {
+        let blocks: Vec<_> = (0..10).map(|_| allocate(arena, 60)).collect();
+        let first = blocks[0];
+        for block in blocks {
+            release(arena, block, 60);
+        }
+        first
+    };
+    let first = within(&mut arena, &stream, callback);
+    for _ in 0..10 {
+        assert_eq!(within(&mut arena, &stream, callback), first);
+    }
+    close(&mut arena, stream);
+}
+
+#[test]
+fn blocks_may_be_freed_in_another_region() {
+    let mut memory = Memory::new(16);
+    let mut arena = Arena::new(memory.source());
+    let (one, two) = (arena.open().unwrap(), arena.open().unwrap());
+    let blocks: Vec<_> = within(&mut arena, &one, |arena| (0..200).map(|_| allocate(arena, 40)).collect());
+    within(&mut arena, &two, |arena| {
+        let own = allocate(arena, 40);
+        for block in blocks {
+            release(arena, block, 40);
+        }
+        release(arena, own, 40);
+    });
+    close(&mut arena, one);
+    close(&mut arena, two);
+    assert_eq!(arena.usage().pinned, 0);
+}
+
+#[test]
+fn regions_nest() {
+    let mut memory = Memory::new(16);
+    let mut arena = Arena::new(memory.source());
+    let (outer, inner) = (arena.open().unwrap(), arena.open().unwrap());
+    let chunk = |block: *mut u8| block.addr() / 2048;
+    within(&mut arena, &outer, |arena| {
+        let before = allocate(arena, 24);
+        let inside = within(arena, &inner, |arena| allocate(arena, 24));
+        let after = allocate(arena, 24);
+        assert_eq!(chunk(before), chunk(after));
+        assert_ne!(chunk(before), chunk(inside));
+        for block in [before, inside, after] {
+            release(arena, block, 24);
+        }
+    });
+    close(&mut arena, inner);
+    close(&mut arena, outer);
+}
+
+#[test]
+fn thousands_of_streams_interleave_and_leave_nothing() {
+    let (streams, pages) = if cfg!(miri) { (40, 16) } else { (3000, 256) };
+    let mut memory = Memory::new(pages);
+    let mut arena = Arena::new(memory.source());
+    let mut open: Vec<_> = (0..streams).map(|_| (arena.open().unwrap(), Vec::new())).collect();
+    for callback in 0..4 {
+        for (region, blocks) in &mut open {
+            within(&mut arena, region, |arena| blocks.push((allocate(arena, 50 + callback), 50 + callback)));
+        }
+    }
+    let usage = arena.usage();
+    // A chunk of 2 KiB each, one in sixteen lost to the header of a span, and the records.
+    assert!(usage.pages * PAGE <= streams * 2300 + 4 * PAGE, "{} pages for {streams} streams", usage.pages);
+    for (region, blocks) in open {
+        close(&mut arena, region);
+        for (block, size) in blocks {
+            release(&mut arena, block, size);
+        }
+    }
+    assert_eq!(arena.usage().pinned, 0);
+    // After the burst, all of it serves one buffer without growing.
+    arena.trim();
+    arena.limit(arena.usage().pages);
+    let buffer = allocate(&mut arena, (usage.pages - 1) * PAGE);
+    release(&mut arena, buffer, (usage.pages - 1) * PAGE);
+}
+
+#[test]
+fn without_memory_a_region_does_not_open_and_nothing_breaks() {
+    let mut memory = Memory::new(2);
+    let mut arena = Arena::new(memory.source());
+    let stream = arena.open().unwrap();
+    let mut blocks = Vec::new();
+    within(&mut arena, &stream, |arena| {
+        loop {
+            // SAFETY: the size is not zero.
+            let block = unsafe { arena.allocate(layout(200)) };
+            if block.is_null() {
+                break;
+            }
+            blocks.push(block);
+        }
+    });
+    assert!(blocks.len() > 300, "{} blocks of 200 bytes in two pages", blocks.len());
+    for block in blocks {
+        // SAFETY: the block is live and of this layout.
+        unsafe { arena.release(block, layout(200)) };
+    }
+    close(&mut arena, stream);
+    assert_eq!(arena.usage().pinned, 0);
+}

@@ -1,0 +1,148 @@
+//! Random sequences of operations on every strategy, against the model; also under miri:
+//! `MIRIFLAGS="-Zmiri-strict-provenance" cargo +nightly miri test -p sluicegate-alloc --test sequences`.
+#![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
+
+mod model;
+
+use model::broken::{Broken, Fault};
+use model::ops::sequences;
+use model::sources::{Moody, Region};
+use model::{Op, Regions, Subject, run, usual};
+use proptest::prelude::*;
+use proptest::strategy::{Strategy as _, ValueTree};
+use proptest::test_runner::TestRunner;
+use sluicegate_alloc::source::{Fixed, PAGE};
+use sluicegate_alloc::{Freelist, Heap, Strategy};
+use std::alloc::Layout;
+
+const PAGES: usize = if cfg!(miri) { 64 } else { 512 };
+const STEPS: usize = if cfg!(miri) { 40 } else { 400 };
+
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: if cfg!(miri) { 4 } else { 64 }, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// Runs a sequence, then asks for nearly all of the memory in one block: it must be there.
+fn whole<A: Subject>(subject: &mut A, ops: &[Op]) -> Result<(), TestCaseError> {
+    let report = run(subject, ops, usual).map_err(TestCaseError::fail)?;
+    let rest = Layout::from_size_align((PAGES - 2) * PAGE, 16).unwrap();
+    // SAFETY: the size is not zero.
+    let block = unsafe { subject.allocate(rest) };
+    prop_assert!(!block.is_null(), "fragments are left after {report:?}");
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_heap_keeps_its_promises(ops in sequences(STEPS)) {
+        let mut region = Region::new(PAGES);
+        whole(&mut Heap::new(region.source()), &ops)?;
+    }
+
+    #[test]
+    fn the_free_lists_keep_their_promises(ops in sequences(STEPS)) {
+        let mut region = Region::new(PAGES);
+        whole(&mut Freelist::new(region.source()), &ops)?;
+    }
+
+    #[test]
+    fn the_arena_keeps_its_promises(ops in sequences(STEPS)) {
+        let mut region = Region::new(PAGES);
+        whole(&mut Regions::new(region.source()), &ops)?;
+    }
+
+    #[test]
+    fn refusals_lose_nothing(ops in sequences(STEPS), refuse: u64) {
+        let mut region = Region::new(PAGES);
+        run(&mut Freelist::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
+        run(&mut Regions::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
+        run(&mut Heap::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn someone_else_may_grow_memory(ops in sequences(STEPS), steal: u64) {
+        let mut region = Region::new(PAGES);
+        let bound = |peak| usual(peak) * 2;
+        run(&mut Freelist::new(Moody::new(region.source(), 0, steal)), &ops, bound).map_err(TestCaseError::fail)?;
+        run(&mut Regions::new(Moody::new(region.source(), 0, steal)), &ops, bound).map_err(TestCaseError::fail)?;
+        run(&mut Heap::new(Moody::new(region.source(), 0, steal)), &ops, bound).map_err(TestCaseError::fail)?;
+    }
+}
+
+/// A sequence from a fixed seed.
+fn fixed_sequence(steps: usize) -> Vec<Op> {
+    let mut runner = TestRunner::deterministic();
+    let tree = prop::collection::vec(sequences(steps), 4).new_tree(&mut runner).unwrap();
+    tree.current().concat()
+}
+
+#[test]
+fn every_single_growth_may_be_refused() {
+    let ops = fixed_sequence(STEPS);
+    let mut region = Region::new(PAGES);
+    let growths = run(&mut Freelist::new(region.source()), &ops, usual).unwrap().grows;
+    assert!(growths > 0);
+    for growth in (0..growths).step_by(if cfg!(miri) { 4 } else { 1 }) {
+        let mut freelist = Freelist::new(Moody::new(region.source(), 1 << growth, 0));
+        let report = run(&mut freelist, &ops, usual).unwrap();
+        assert!(report.refused > 0, "growth {growth} was not refused");
+    }
+}
+
+#[test]
+fn past_the_limit_the_answer_is_null_and_memory_serves_on() {
+    let mut region = Region::new(PAGES);
+    let mut freelist = Freelist::new(region.source());
+    freelist.limit(8);
+    let report = run(&mut freelist, &fixed_sequence(STEPS), |_| 8).unwrap();
+    assert!(report.refused > 0);
+    let layout = Layout::from_size_align(PAGE, 8).unwrap();
+    // SAFETY: the size is not zero.
+    assert!(!unsafe { freelist.allocate(layout) }.is_null());
+}
+
+#[test]
+fn absurd_sizes_are_refused() {
+    let mut region = Region::new(4);
+    let mut freelist = Freelist::new(region.source());
+    for (size, align) in [(isize::MAX as usize, 1), (isize::MAX as usize - 4095, 4096), (1 << 40, 1 << 20)] {
+        let layout = Layout::from_size_align(size, align).unwrap();
+        // SAFETY: the size is not zero.
+        assert!(unsafe { freelist.allocate(layout) }.is_null());
+    }
+}
+
+/// The faults that the model must find. `usual` would not notice a leak in so short a sequence, so the bound is given.
+fn finds(fault: Fault, bound: fn(usize) -> usize) {
+    let mut region = Region::new(PAGES);
+    let mut broken = Broken::new(Freelist::<Fixed>::new(region.source()), fault);
+    let mut ops = vec![Op::Allocate { size: 1000, align: 0 }];
+    ops.push(Op::Resize { which: 0, size: 5000 });
+    for round in 0..64 {
+        ops.push(Op::Allocate { size: 100, align: 3 });
+        ops.push(Op::Allocate { size: 100, align: 3 });
+        ops.push(Op::Allocate { size: 40_000, align: 7 });
+        ops.push(Op::Allocate { size: 3000, align: 11 });
+        ops.push(Op::Free { which: 3 });
+        ops.push(Op::Free { which: 2 });
+        ops.push(Op::Free { which: round % 2 });
+    }
+    let result = run(&mut broken, &ops, bound);
+    assert!(result.is_err(), "{fault:?} was not found: {result:?}");
+}
+
+#[test]
+fn negative_controls_fail() {
+    for fault in [Fault::Short, Fault::Twice, Fault::Forgets, Fault::Crooked, Fault::Drops, Fault::Leaks] {
+        finds(fault, usual);
+    }
+}
+
+#[test]
+fn the_same_sequence_without_a_fault_passes() {
+    let mut region = Region::new(PAGES);
+    let mut freelist = Freelist::new(region.source());
+    run(&mut freelist, &fixed_sequence(STEPS), usual).unwrap();
+}

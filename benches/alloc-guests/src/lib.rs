@@ -1,0 +1,44 @@
+//! Allocation traces as exports of a module; the feature picks the allocator that they run on.
+//!
+//! Each trace keeps its open requests between calls, so a host can watch pages while it goes on; the tables that hold them are static, and no trace allocates
+//! for itself. Every trace draws from its own generator with a fixed seed: all allocators see the same requests.
+#![cfg(target_family = "wasm")]
+#![allow(unsafe_code, reason = "the traces speak to the allocator directly, and exports have fixed names")]
+
+mod allocator;
+#[cfg(not(feature = "tiny"))]
+mod bare;
+#[cfg(not(feature = "tiny"))]
+mod block;
+#[cfg(not(feature = "tiny"))]
+mod random;
+#[cfg(not(feature = "tiny"))]
+mod request;
+#[cfg(not(feature = "tiny"))]
+mod rust;
+#[cfg(not(feature = "tiny"))]
+mod soak;
+#[cfg(feature = "tiny")]
+mod tiny;
+
+#[cfg(not(feature = "tiny"))]
+use core::cell::RefCell;
+
+/// State that outlives a call. A module has one thread.
+#[cfg(not(feature = "tiny"))]
+struct Kept<T>(RefCell<T>);
+
+// SAFETY: the module has one thread.
+#[cfg(not(feature = "tiny"))]
+unsafe impl<T> Sync for Kept<T> {}
+
+#[cfg(not(feature = "tiny"))]
+impl<T> Kept<T> {
+    const fn new(value: T) -> Self {
+        Self(RefCell::new(value))
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut self.0.borrow_mut())
+    }
+}

@@ -1,0 +1,57 @@
+//! Allocators on wasm, side by side: `cargo run -p sluicegate-alloc-host [-- --help]`.
+//!
+//! Every guest is the same traces over another allocator. Instructions (fuel) and pages are exact and repeat to the digit; time is the CPU time of the thread,
+//! each measurement paired with one of std right before it, and the figure is the median of the ratios.
+
+mod clock;
+mod guest;
+mod soak;
+mod speed;
+mod table;
+
+use anyhow::Result;
+use clap::Parser;
+use guest::{Engines, Guest};
+
+const ALL: &str = "std,freelist,arena,heap,talc,dlmalloc,rlsf,lol_alloc,ring,null";
+
+/// Runs allocation traces on wasm under several allocators.
+#[derive(Parser)]
+struct Options {
+    /// The allocators: features of the guest, `+` joins several; std and null are always there.
+    #[arg(long, default_value = ALL, value_delimiter = ',')]
+    allocators: Vec<String>,
+    /// Measurements of time; 0 leaves time out.
+    #[arg(long, default_value_t = 11)]
+    repetitions: usize,
+    /// Leaves the soaks out.
+    #[arg(long)]
+    no_soak: bool,
+    /// Leaves the traces out.
+    #[arg(long)]
+    no_traces: bool,
+}
+
+fn main() -> Result<()> {
+    let mut options = Options::parse();
+    options.allocators.retain(|name| name != "std" && name != "null");
+    let engines = Engines::new()?;
+    let std = Guest::build(&engines, "std")?;
+    let null = Guest::build(&engines, "null")?;
+    let others = options.allocators.iter().map(|name| Guest::build(&engines, name)).collect::<Result<Vec<_>>>()?;
+
+    println!("module bytes over a module whose allocator does nothing");
+    let mut table = table::Table::new(["allocator", "bytes"]);
+    for guest in std::iter::once(&std).chain(&others) {
+        table.add(vec![guest.name.clone(), (guest.code as i64 - null.code as i64).to_string()]);
+    }
+    println!("{table}");
+
+    if !options.no_traces {
+        speed::run(&std, &null, &others, options.repetitions)?;
+    }
+    if !options.no_soak {
+        soak::run(&std, &others)?;
+    }
+    Ok(())
+}
