@@ -35,8 +35,8 @@
 //!
 //! # Allocators
 //!
-//! A feature picks what [`plugin!`] installs: `alloc-talc` or `alloc-system`; [`allocator`] tells which one it was, and every plugin start logs it at debug
-//! level. If several are on (features unify across a build) the first of arena, freelist, talc, system wins. With none, the standard library's stays.
+//! A feature picks what [`plugin!`] installs: `alloc-arena`, `alloc-freelist`, `alloc-talc` or `alloc-system`; [`allocator`] tells which one it was, and every plugin
+//! start logs it at debug level. If several are on (features unify across a build) the first of arena, freelist, talc, system wins. With none, the standard library's stays.
 //!
 //! # Errors
 //!
@@ -94,7 +94,7 @@ pub use sluicegate_macros::{__plugin, http_filter, plugin, plugin_context, tcp_f
 #[doc(hidden)]
 pub use sluicegate_alloc as __alloc;
 
-/// The name of the allocator that [`plugin!`] installs in the module: `talc`, `system`, or none if no feature picked one.
+/// The name of the allocator that [`plugin!`] installs in the module: `arena`, `freelist`, `talc`, `system`, or none if no feature picked one.
 #[must_use]
 pub const fn allocator() -> Option<&'static str> {
     sluicegate_alloc::PICKED
