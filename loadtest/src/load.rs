@@ -6,6 +6,7 @@
 //! turns; reported are the median over the repetitions and its spread.
 
 mod client;
+mod picture;
 mod report;
 mod stats;
 mod variant;
@@ -35,6 +36,9 @@ pub struct LoadArgs {
     /// Write the figures to this file, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Draw what each filter adds into this SVG file, too
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// How often each variant is measured [default: 21, quick: 9]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repetitions: Option<u32>,
@@ -75,6 +79,9 @@ pub fn load(args: &LoadArgs) -> Result<()> {
     let measured = measure(contenders, args)?;
     let report = Report::new(&envoy.version, args.repetitions(), args.requests(), args.connections, &measured);
     println!("{report}");
+    if let Some(path) = &args.svg {
+        report.draw(path)?;
+    }
     json.map_or(Ok(()), |json| json.write(&report))
 }
 

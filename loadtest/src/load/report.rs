@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
+use super::picture::{self, Bar};
 use super::stats::{Spread, median};
 use super::variant::HEADERS_SEEN;
 use crate::usage::WasmMemory;
@@ -67,6 +68,16 @@ impl Report {
             row.ratio_to_floor = row.cpu_us_added.zip(floor).map(|(added, floor)| added / floor);
         }
         Self { envoy: envoy.to_owned(), repetitions, requests, connections, request_headers: HEADERS_SEEN, variants }
+    }
+
+    /// Draws what each filter adds; nothing where the system does not tell.
+    pub(super) fn draw(&self, path: &Path) -> Result<()> {
+        let bars = self.variants.iter().filter_map(|row| {
+            let (added, ratio) = (row.added?, row.ratio_to_floor?);
+            Some(Bar { name: &row.name, added: added.median, range: (added.p10, added.p90), ratio })
+        });
+        let title = format!("CPU time that a filter adds to a request, Envoy {}", self.envoy);
+        picture::draw(path, &title, &bars.collect::<Vec<_>>())
     }
 
     fn notes(&self) -> Vec<String> {
