@@ -35,11 +35,13 @@
 //! # What it simulates
 //!
 //! Logs and their level, the clock, ticks, configurations, request and response headers with Envoy's semantics (names in lower case, a replaced header
-//! moves to the end, all repeats are removed), local responses, metrics, shared data, queues, properties (those of the headers where Envoy has
-//! them, others as the test sets them, and filter state), and the order of a stream's callbacks. Every other host function answers
+//! moves to the end, all repeats are removed), local responses, metrics, shared data, queues, properties (those of the headers when Envoy has them,
+//! others as the test sets them, and filter state), Envoy's foreign functions but those for signatures and expressions (a test adds its own), and
+//! the order of a stream's callbacks. Every other host function answers
 //! `Unimplemented`, as a poor host would. [`Running::fail`] makes a function answer with any status.
 
 mod abi;
+mod foreign;
 mod host;
 mod map;
 mod metric;

@@ -148,7 +148,13 @@ impl State {
         let state = stream.ok_or(Status::NotFound)?;
         let name = match path.as_slice() {
             [b"filter_state"] => return Err(Status::SerializationFailure),
-            [b"filter_state", name] => name.strip_prefix(b"wasm.").ok_or(Status::NotFound)?,
+            [b"filter_state", name] => match name.strip_prefix(b"wasm.") {
+                Some(name) => name,
+                None => {
+                    let object = state.envoy_filter_state.get(*name).ok_or(Status::NotFound)?;
+                    return Ok(object.0.clone());
+                }
+            },
             [name] => name,
             _ => return Err(Status::NotFound),
         };
@@ -158,6 +164,9 @@ impl State {
     /// The bytes of the path are the key, whatever they are.
     pub(crate) fn set_property(&mut self, path: Vec<u8>, value: Vec<u8>) -> Result<(), Status> {
         let stream = self.streams.get_mut(&self.current).ok_or(Status::NotFound)?;
+        if self.declared.get(&path) == Some(&true) && stream.filter_state.contains_key(&path) {
+            return Err(Status::BadArgument);
+        }
         stream.filter_state.insert(path, value);
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status};
 
 use crate::Map;
+use crate::foreign::Functions;
 use crate::metric::Metrics;
 use crate::property::Properties;
 use crate::shared::{Queues, SharedData};
@@ -39,6 +40,9 @@ pub(crate) struct Stream {
     pub(crate) maps: BTreeMap<u32, Map>,
     pub(crate) reply: Option<LocalReply>,
     pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Envoy's own objects, each with its life span.
+    pub(crate) envoy_filter_state: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
+    pub(crate) routes_cleared: usize,
     /// Whether the response is worked on.
     pub(crate) responding: bool,
 }
@@ -67,6 +71,9 @@ pub(crate) struct State {
     pub(crate) shared_data: SharedData,
     pub(crate) queues: Queues,
     pub(crate) properties: Properties,
+    /// The properties that were declared, and whether each is set once.
+    pub(crate) declared: BTreeMap<Vec<u8>, bool>,
+    pub(crate) functions: Functions,
 }
 
 impl Default for State {
@@ -88,6 +95,8 @@ impl Default for State {
             shared_data: SharedData::default(),
             queues: Queues::default(),
             properties: Properties::default(),
+            declared: BTreeMap::new(),
+            functions: Functions::default(),
         }
     }
 }

@@ -215,3 +215,14 @@ pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Answer {
     // SAFETY: both slices are valid for reads of their lengths.
     answer(unsafe { imports::proxy_set_property(path, path_size, value, size) })
 }
+
+/// `proxy_call_foreign_function`
+pub(crate) fn foreign_function(name: &[u8], arguments: &[u8]) -> Result<HostBytes, Refused> {
+    let mut claim = Claim::begin();
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    let (name, name_size, arguments, arguments_size) = (name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len());
+    // SAFETY: both slices are valid for reads of their lengths, and both places are valid for writes.
+    let status =
+        unsafe { imports::proxy_call_foreign_function(name, name_size, arguments, arguments_size, value, size) };
+    claim.finish(status)
+}
