@@ -70,15 +70,26 @@ fn what_was_compressed_comes_back() -> Result<()> {
     let _host = start();
     for len in [0, 1, 1000, 100_000] {
         let bytes = vec![7; len];
-        assert_eq!(*foreign::uncompress(&*foreign::compress(&bytes)?)?, bytes);
+        assert_eq!(*foreign::uncompress(&*foreign::compress(&bytes)?, len)?, bytes);
     }
-    let error = foreign::uncompress("not compressed").unwrap_err();
+    let error = foreign::uncompress("not compressed", 100).unwrap_err();
     assert_eq!(error.status(), Some(Status::SerializationFailure));
     assert_eq!(
         error.to_string(),
         "proxy_call_foreign_function (foreign function uncompress): error status returned by host: serialization failure"
     );
     Ok(())
+}
+
+#[test]
+fn without_room_for_the_answer_the_host_is_not_asked() {
+    let host = start();
+    let before = host.calls(Import::proxy_call_foreign_function);
+    let error = foreign::uncompress("x", usize::MAX).unwrap_err();
+    assert!(error.is_out_of_memory() && error.call().is_none(), "{error}");
+    assert_eq!(host.calls(Import::proxy_call_foreign_function), before);
+    let empty = foreign::compress("").unwrap();
+    assert!(foreign::uncompress(&*empty, 0).unwrap().is_empty(), "the next call is as ever");
 }
 
 #[test]

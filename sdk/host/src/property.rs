@@ -46,7 +46,16 @@ from! {
     i64 => |number| Self::Int(number);
     f64 => |number| Self::Double(number);
     Duration => |time| Self::Int(i64::try_from(time.as_nanos()).expect("less than 292 years"));
-    Map => |map| Self::Map(map.to_text().into_iter().map(|(name, value)| (name, Self::Bytes(value.into()))).collect());
+    Map => |map| Self::Map(join_repeats(&map));
+}
+
+/// Envoy gives a repeated header once, its values joined by commas.
+fn join_repeats(map: &Map) -> Vec<(String, PropertyValue)> {
+    let mut joined = BTreeMap::<String, String>::new();
+    for (name, value) in map.to_text() {
+        joined.entry(name).and_modify(|before| *before += &format!(",{value}")).or_insert(value);
+    }
+    joined.into_iter().map(|(name, value)| (name, PropertyValue::Bytes(value.into()))).collect()
 }
 
 impl PropertyValue {

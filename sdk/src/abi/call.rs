@@ -1,6 +1,6 @@
 //! A safe function for each import that the crate uses: slices in, owned blocks and numbers out.
 
-use super::block::{Claim, HostBytes, Refused};
+use super::block::{Claim, HostBytes, Refused, allocate};
 use super::{BufferType, LogLevel, MapType, MetricType, Status, imports};
 
 /// The answer of a host call that gives nothing back.
@@ -214,6 +214,14 @@ pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Answer {
     let (path, path_size, value, size) = (path.as_ptr(), path.len(), value.as_ptr(), value.len());
     // SAFETY: both slices are valid for reads of their lengths.
     answer(unsafe { imports::proxy_set_property(path, path_size, value, size) })
+}
+
+/// Whether the host would get a block of this size: one is taken from its own entry, and given back.
+pub(crate) fn has_room(size: usize) -> bool {
+    let claim = Claim::begin();
+    let has_room = !allocate(size).is_null();
+    drop(claim.finish(0));
+    has_room
 }
 
 /// `proxy_call_foreign_function`

@@ -30,13 +30,15 @@
 //!
 //! # When memory is out
 //!
-//! **Envoy's functions that answer bytes do not look whether the guest gave them a block.** If memory is out in the guest, Envoy itself writes to null.
-//! So keep what they answer small: above all, [`uncompress`] nothing whose size a client chose.
+//! **Envoy's functions that answer bytes do not look whether the guest gave them a block.** If memory is out in the guest, Envoy 1.40 writes to null: not
+//! the VM is lost, but the proxy. So the functions here first make sure, at the entry that the host will ask, that there is room for the answer, and
+//! are an error if there is not. They know how large it can be; for [`uncompress`] only the caller does, and for [`call`] nobody.
 //!
 //! # Cost
 //!
-//! One host call, which in Envoy looks up the name in a map; what the function does; and one block of the host's if it answers bytes. The arguments of
-//! those that take a protobuf message are put together first: up to 256 bytes on the stack, more in a block that is freed at once.
+//! One host call, which in Envoy looks up the name in a map; what the function does; and one block of the host's if it answers bytes. A block of the
+//! answer's largest size is allocated before, not written to, and freed at once. The arguments of those that take a protobuf message are put
+//! together first: up to 256 bytes on the stack, more in a block that is freed at once.
 
 mod message;
 mod signature;
@@ -60,10 +62,14 @@ use crate::error::{Error, On, Result};
 #[doc(alias = "CallForeignFunction")]
 #[doc(alias = "call_foreign_function")]
 pub fn call(name: impl AsRef<[u8]>, arguments: impl AsRef<[u8]>) -> Result<HostBytes> {
-    call_named(On::Named(&"foreign function"), name.as_ref(), arguments.as_ref())
+    call_named(On::Named(&"foreign function"), name.as_ref(), arguments.as_ref(), 0)
 }
 
-fn call_named(on: On, name: &[u8], arguments: &[u8]) -> Result<HostBytes> {
+/// Calls a function whose answer is no larger than `room`; none is made sure of for 0.
+fn call_named(on: On, name: &[u8], arguments: &[u8], room: usize) -> Result<HostBytes> {
+    if room != 0 && !abi::has_room(room) {
+        return Err(Error::out_of_memory(room));
+    }
     abi::foreign_function(name, arguments).map_err(|refused| Error::refused("proxy_call_foreign_function", on, refused))
 }
 
@@ -77,12 +83,17 @@ fn call_named(on: On, name: &[u8], arguments: &[u8]) -> Result<HostBytes> {
 ///
 /// As [`call`]; the proxy compresses at zlib's usual level, on the worker's thread.
 pub fn compress(bytes: impl AsRef<[u8]>) -> Result<HostBytes> {
-    call_named(On::Named(&"foreign function compress"), b"compress", bytes.as_ref())
+    let bytes = bytes.as_ref();
+    // Over zlib's own bound, which is the size and little more than a 4096th of it.
+    let room = bytes.len().saturating_add(bytes.len() / 1024).saturating_add(64);
+    call_named(On::Named(&"foreign function compress"), b"compress", bytes, room)
 }
 
 /// The bytes that were compressed in zlib's format.
 ///
-/// A few bytes may become a thousand times as many, in the proxy and then in the guest, and nothing bounds it; see [the module](self#when-memory-is-out).
+/// It is an error if there is no room for `room` bytes, which the caller expects at the most. **That does not bound the answer**: a few bytes may become a
+/// thousand times as many, in the proxy and then in the guest, and [when memory is out](self#when-memory-is-out) the proxy is lost. Never uncompress
+/// what a client sent.
 ///
 /// # Errors
 ///
@@ -91,8 +102,8 @@ pub fn compress(bytes: impl AsRef<[u8]>) -> Result<HostBytes> {
 /// # Cost
 ///
 /// As [`call`]; the proxy starts over with twice the room until the answer fits.
-pub fn uncompress(bytes: impl AsRef<[u8]>) -> Result<HostBytes> {
-    call_named(On::Named(&"foreign function uncompress"), b"uncompress", bytes.as_ref())
+pub fn uncompress(bytes: impl AsRef<[u8]>, room: usize) -> Result<HostBytes> {
+    call_named(On::Named(&"foreign function uncompress"), b"uncompress", bytes.as_ref(), room)
 }
 
 /// Makes the proxy choose the route anew, with the headers as they are now. In the request's headers callback.
@@ -106,5 +117,5 @@ pub fn uncompress(bytes: impl AsRef<[u8]>) -> Result<HostBytes> {
 /// One host call that gives nothing back; the proxy matches the routes again when it needs one.
 #[doc(alias = "proxy_clear_route_cache")]
 pub fn clear_route_cache() -> Result<()> {
-    call_named(On::Named(&"foreign function clear_route_cache"), b"clear_route_cache", b"").map(drop)
+    call_named(On::Named(&"foreign function clear_route_cache"), b"clear_route_cache", b"", 0).map(drop)
 }

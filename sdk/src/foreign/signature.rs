@@ -28,6 +28,9 @@ impl fmt::Debug for Key<'_> {
     }
 }
 
+/// More than a verdict, a signature and a reason take.
+const ROOM: usize = 8192;
+
 const VERIFY: On = On::Named(&"foreign function verify_signature");
 const SIGN: On = On::Named(&"foreign function sign");
 
@@ -35,8 +38,8 @@ const SIGN: On = On::Named(&"foreign function sign");
 ///
 /// # Errors
 ///
-/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the key is none. A signature that is wrong is no error: see
-/// [`Verification::is_valid`].
+/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the key is empty. A signature that is wrong, or a key that
+/// Envoy cannot read, is no error: see [`Verification::is_valid`].
 ///
 /// # Cost
 ///
@@ -48,7 +51,7 @@ pub fn verify_signature(
     text: impl AsRef<[u8]>,
 ) -> Result<Verification> {
     let arguments = verify_arguments(hash, key, signature.as_ref(), text.as_ref())?;
-    let answer = call_named(VERIFY, b"verify_signature", arguments.written())?;
+    let answer = call_named(VERIFY, b"verify_signature", arguments.written(), ROOM)?;
     let parts = Parts::read(VERIFY, &answer, 0, 2)?;
     Ok(Verification { answer, parts })
 }
@@ -71,14 +74,15 @@ fn verify_arguments(hash: &str, key: Key<'_>, signature: &[u8], text: &[u8]) -> 
 ///
 /// # Errors
 ///
-/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the key is none.
+/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the key is empty. A key that Envoy cannot read is
+/// no error: see [`Signature::bytes`].
 ///
 /// # Cost
 ///
 /// As [`call`](super::call), and a copy of the text; on the worker's thread.
 pub fn sign(hash: &str, key: Key<'_>, text: impl AsRef<[u8]>) -> Result<Signature> {
     let arguments = sign_arguments(hash, key, text.as_ref())?;
-    let answer = call_named(SIGN, b"sign", arguments.written())?;
+    let answer = call_named(SIGN, b"sign", arguments.written(), ROOM)?;
     let parts = Parts::read(SIGN, &answer, 2, 3)?;
     Ok(Signature { answer, parts })
 }

@@ -42,7 +42,7 @@ pub fn set_envoy_filter_state(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>, l
     arguments.bytes(2, value.as_ref())?;
     arguments.number(3, life_span.number())?;
     let on = On::Named(&"foreign function set_envoy_filter_state");
-    call_named(on, b"set_envoy_filter_state", arguments.written()).map(drop)
+    call_named(on, b"set_envoy_filter_state", arguments.written(), 0).map(drop)
 }
 
 /// What a property that [`property::set`](crate::property::set) will set is: how long it stays, whether it may be set again, and what its bytes are to the proxy.
@@ -107,7 +107,7 @@ impl<'a> Declaration<'a> {
 /// One host call that gives nothing back; see [the module](super#cost) for the arguments.
 pub fn declare_property(declaration: &Declaration<'_>) -> Result<()> {
     let on = On::Named(&"foreign function declare_property");
-    call_named(on, b"declare_property", declaration.message()?.written()).map(drop)
+    call_named(on, b"declare_property", declaration.message()?.written(), 0).map(drop)
 }
 
 impl Declaration<'_> {
