@@ -65,6 +65,7 @@ mod context;
 #[doc(hidden)]
 pub mod dispatch;
 mod error;
+pub mod foreign;
 mod handle;
 mod headers;
 pub mod log;

@@ -28,9 +28,9 @@
 //! # fn main() {}
 //! ```
 //!
-//! A queue belongs to the proxy, under the `vm_id` of the VM that registered it and a name. If several VMs register it (Envoy runs the same plugin once for each worker
-//! thread, and more than once while it starts) it stays one queue, and the last to register is told: not each of them, and not all items are bound to be there
-//! still, since any VM may take them. So an empty queue is an answer, not an error.
+//! A queue belongs to the proxy, under the `vm_id` of the VM that registered it and a name. If several VMs register it (Envoy runs
+//! the same plugin once for each worker thread, and more than once while it starts) it stays one queue, and only the last to register is told. Any VM may
+//! take an item, so it may be gone when the plugin is told of it: an empty queue is an answer, not an error.
 //!
 //! **Nothing bounds a queue.** Items wait in the proxy until somebody takes them; if nobody does, they are a leak. The ABI tells no length and
 //! removes no queue.

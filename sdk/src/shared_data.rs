@@ -18,9 +18,9 @@
 //!
 //! # Nothing can be deleted
 //!
-//! The ABI has no way to delete a key, and none to list them. An empty value is the least that can be left of one: the key and a few words stay in the proxy until the
-//! last VM of its `vm_id` is gone. What other SDKs call removing is that. So a key that a client chooses is a memory leak in the proxy that any client can drive:
-//! keep the keys to a fixed few.
+//! The ABI has no way to delete a key, and none to list them. An empty value is the least that can be left of one: the key and a few words stay in the proxy
+//! until the last VM of its `vm_id` is gone. What other SDKs call removing is that. So a key that a client chooses is a memory leak in the proxy that any
+//! client can drive: keep the keys to a fixed few.
 //!
 //! # Cost
 //!

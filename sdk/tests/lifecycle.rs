@@ -197,6 +197,22 @@ fn a_line_below_the_level_costs_no_host_call() {
 }
 
 #[test]
+fn the_level_is_the_proxys_and_asked_for_once() {
+    let host = Host::new(&PLUGIN).log_level(LogLevel::Warn).start();
+    let before = host.calls(Import::proxy_get_log_level);
+    assert_eq!(sluicegate::log::level(), Some(LogLevel::Warn));
+    assert!(sluicegate::log::enabled(LogLevel::Warn) && !sluicegate::log::enabled(LogLevel::Info));
+    assert!(host.calls(Import::proxy_get_log_level) - before <= 1);
+
+    host.set_log_level(LogLevel::Critical);
+    host.start_plugin();
+    assert_eq!(sluicegate::log::level(), Some(LogLevel::Critical));
+    host.fail(Import::proxy_get_log_level, Status::Unimplemented);
+    host.start_plugin();
+    assert_eq!(sluicegate::log::level(), Some(LogLevel::Trace), "a host that does not say keeps everything");
+}
+
+#[test]
 fn a_changed_level_is_seen_within_64_streams() {
     let host = Host::new(&PLUGIN).log_level(LogLevel::Error).start();
     host.set_log_level(LogLevel::Info);

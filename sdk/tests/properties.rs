@@ -40,7 +40,8 @@ impl HttpFilter for Filter {
         property::set(&["tag"], headers.get("x-a")?.unwrap_or_default())?;
         info!("request {:?} {:?}", seen()?, response::code()?);
         let map = request::headers()?.unwrap();
-        assert_eq!((map.len(), map.get("x-a").unwrap().text()), (headers.snapshot()?.len(), ByteStr::from("1")));
+        assert_eq!((map.len(), headers.snapshot()?.len()), (3, 4));
+        assert_eq!(map.get("x-b").unwrap().text(), "2,3");
         Ok(Action::Continue)
     }
 
@@ -68,7 +69,12 @@ fn start() -> Running {
 fn a_stream_reads_what_envoy_has_in_each_phase() {
     let host = start();
     let stream = host.http_stream();
-    assert_eq!(stream.request_headers(&[(":path", "/a?b=c"), ("x-a", "1")]), 0, "{:?}", host.log());
+    assert_eq!(
+        stream.request_headers(&[(":path", "/a?b=c"), ("x-a", "1"), ("x-b", "2"), ("x-b", "3")]),
+        0,
+        "{:?}",
+        host.log()
+    );
     assert_eq!(stream.filter_state("tag").unwrap(), b"1");
     assert_eq!(stream.response_headers(&[(":status", "404")]), 0, "{:?}", host.log());
     stream.complete();

@@ -386,6 +386,11 @@ impl Running {
         self.state().properties.set(path, value.into());
     }
 
+    /// Gives the proxy a function that filters call by name, over one that it has of its own. It answers bytes, or the status that the filter gets.
+    pub fn add_foreign_function(&self, name: &str, function: impl Fn(&[u8]) -> Result<Vec<u8>, Status> + 'static) {
+        self.state().functions.add(name, Rc::new(function));
+    }
+
     pub(crate) fn state(&self) -> RefMut<'_, State> {
         self.guest.state.borrow_mut()
     }

@@ -37,10 +37,11 @@
 //! Logs and their level, the clock, ticks, configurations; headers and trailers with Envoy's semantics (names in lower case, a replaced header
 //! moves to the end, all repeats are removed); bodies and TCP data that are held back and go on; local responses, resuming and closing; HTTP and gRPC
 //! calls that the test answers; metrics, shared data, queues, properties (those of the headers where Envoy has them, others as the test sets them, and filter
-//! state); and the order of the callbacks. Every other host function answers `Unimplemented`, as a poor host would. [`Running::fail`] makes a function answer
-//! with any status.
+//! state); Envoy's foreign functions but those for signatures and expressions (a test adds its own); and the order of the callbacks. Every other host
+//! function answers `Unimplemented`, as a poor host would. [`Running::fail`] makes a function answer with any status.
 
 mod abi;
+mod foreign;
 mod host;
 mod map;
 mod metric;

@@ -46,7 +46,16 @@ from! {
     i64 => |number| Self::Int(number);
     f64 => |number| Self::Double(number);
     Duration => |time| Self::Int(i64::try_from(time.as_nanos()).expect("less than 292 years"));
-    Map => |map| Self::Map(map.to_text().into_iter().map(|(name, value)| (name, Self::Bytes(value.into()))).collect());
+    Map => |map| Self::Map(join_repeats(&map));
+}
+
+/// Envoy gives a repeated header once, its values joined by commas.
+fn join_repeats(map: &Map) -> Vec<(String, PropertyValue)> {
+    let mut joined = BTreeMap::<String, String>::new();
+    for (name, value) in map.to_text() {
+        joined.entry(name).and_modify(|before| *before += &format!(",{value}")).or_insert(value);
+    }
+    joined.into_iter().map(|(name, value)| (name, PropertyValue::Bytes(value.into()))).collect()
 }
 
 impl PropertyValue {
@@ -148,7 +157,13 @@ impl State {
         let state = stream.ok_or(Status::NotFound)?;
         let name = match path.as_slice() {
             [b"filter_state"] => return Err(Status::SerializationFailure),
-            [b"filter_state", name] => name.strip_prefix(b"wasm.").ok_or(Status::NotFound)?,
+            [b"filter_state", name] => match name.strip_prefix(b"wasm.") {
+                Some(name) => name,
+                None => {
+                    let object = state.envoy_filter_state.get(*name).ok_or(Status::NotFound)?;
+                    return Ok(object.0.clone());
+                }
+            },
             [name] => name,
             _ => return Err(Status::NotFound),
         };
@@ -158,6 +173,9 @@ impl State {
     /// The bytes of the path are the key, whatever they are.
     pub(crate) fn set_property(&mut self, path: Vec<u8>, value: Vec<u8>) -> Result<(), Status> {
         let stream = self.streams.get_mut(&self.effective).ok_or(Status::NotFound)?;
+        if self.declared.get(&path) == Some(&true) && stream.filter_state.contains_key(&path) {
+            return Err(Status::BadArgument);
+        }
         stream.filter_state.insert(path, value);
         Ok(())
     }

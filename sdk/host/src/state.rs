@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status, StreamType};
 
 use crate::Map;
+use crate::foreign::Functions;
 use crate::metric::Metrics;
 use crate::property::Properties;
 use crate::shared::{Queues, SharedData};
@@ -92,6 +93,9 @@ pub(crate) struct Stream {
     /// The directions that the filter closed, by number, in order.
     pub(crate) closed: Vec<u32>,
     pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Envoy's own objects, each with its life span.
+    pub(crate) envoy_filter_state: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
+    pub(crate) routes_cleared: usize,
     /// Whether the response is worked on.
     pub(crate) responding: bool,
 }
@@ -156,6 +160,9 @@ pub(crate) struct State {
     pub(crate) shared_data: SharedData,
     pub(crate) queues: Queues,
     pub(crate) properties: Properties,
+    /// The properties that were declared, and whether each is set once.
+    pub(crate) declared: BTreeMap<Vec<u8>, bool>,
+    pub(crate) functions: Functions,
 }
 
 impl Default for State {
@@ -182,6 +189,8 @@ impl Default for State {
             shared_data: SharedData::default(),
             queues: Queues::default(),
             properties: Properties::default(),
+            declared: BTreeMap::new(),
+            functions: Functions::default(),
         }
     }
 }

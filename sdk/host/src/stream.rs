@@ -178,6 +178,18 @@ impl<'host> HttpStream<'host> {
         self.host.state().streams.get(&self.id)?.filter_state.get(name.as_bytes()).cloned()
     }
 
+    /// An object of Envoy's own that the filter put into the filter state: its text, and the number of its life span.
+    #[must_use]
+    pub fn envoy_filter_state(&self, name: &str) -> Option<(Vec<u8>, u64)> {
+        self.host.state().streams.get(&self.id)?.envoy_filter_state.get(name.as_bytes()).cloned()
+    }
+
+    /// How often the filter made the proxy forget the route.
+    #[must_use]
+    pub fn routes_cleared(&self) -> usize {
+        self.host.state().streams.get(&self.id).map_or(0, |stream| stream.routes_cleared)
+    }
+
     /// Ends the stream, in Envoy's order: log, done, delete.
     pub fn complete(self) {
         let (id, module) = (self.id, self.host.module);

@@ -1,6 +1,6 @@
 //! A safe function for each import that the crate uses: slices in, owned blocks and numbers out.
 
-use super::block::{Claim, HostBytes, Refused};
+use super::block::{Claim, HostBytes, Refused, allocate};
 use super::{BufferType, LogLevel, MapType, MetricType, Status, StreamType, imports};
 
 /// The answer of a host call that gives nothing back.
@@ -357,4 +357,23 @@ pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Answer {
     let (path, path_size, value, size) = (path.as_ptr(), path.len(), value.as_ptr(), value.len());
     // SAFETY: both slices are valid for reads of their lengths.
     answer(unsafe { imports::proxy_set_property(path, path_size, value, size) })
+}
+
+/// Whether the host would get a block of this size: one is taken from its own entry, and given back.
+pub(crate) fn has_room(size: usize) -> bool {
+    let claim = Claim::begin();
+    let has_room = !allocate(size).is_null();
+    drop(claim.finish(0));
+    has_room
+}
+
+/// `proxy_call_foreign_function`
+pub(crate) fn foreign_function(name: &[u8], arguments: &[u8]) -> Result<HostBytes, Refused> {
+    let mut claim = Claim::begin();
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    let (name, name_size, arguments, arguments_size) = (name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len());
+    // SAFETY: both slices are valid for reads of their lengths, and both places are valid for writes.
+    let status =
+        unsafe { imports::proxy_call_foreign_function(name, name_size, arguments, arguments_size, value, size) };
+    claim.finish(status)
 }

@@ -41,8 +41,8 @@
 //! # Cost
 //!
 //! One host call and one block of the host's for each read (0.7 µs in Envoy; a whole map of 25 headers costs 1 µs); an absent one brings no block. A
-//! write is one host call that gives nothing back. Paths of up to 256 bytes are put together on the stack, longer ones in a block that is freed at once; those of the
-//! functions are fixed.
+//! write is one host call that gives nothing back. Paths of up to 256 bytes are put together on the stack, longer ones in a block that is freed at
+//! once; those of the functions are fixed.
 
 pub mod connection;
 pub mod istio;

@@ -35,7 +35,7 @@ properties! {
     /// The header `user-agent`.
     #[doc(alias = "GetRequestUserAgent")]
     text user_agent = "request"."useragent";
-    /// All headers. Where there is a handle of the request's headers, that is the cheaper way.
+    /// All headers, in no order; Envoy joins the values of a repeated one with commas. Where there is a handle of the request's headers, that is the cheaper way.
     #[doc(alias = "GetRequestHeaders")]
     map headers = "request"."headers";
     /// When the first byte came, as the time since the Unix epoch.

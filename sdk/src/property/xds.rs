@@ -32,7 +32,7 @@ properties! {
     #[doc(alias = "GetXdsUpstreamHostMetadata")]
     #[doc(alias = "GetUpstreamHostMetadata")]
     message upstream_host_metadata = xds."upstream_host_metadata";
-    /// The metadata of the endpoint's locality.
+    /// The metadata of the endpoint's locality; without any, the error is the same.
     message upstream_host_locality_metadata = "xds"."upstream_host_locality_metadata";
     /// The listener's filter chain; no bytes if it has no name.
     #[doc(alias = "GetXdsListenerFilterChainName")]

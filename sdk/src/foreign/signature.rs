@@ -1,0 +1,221 @@
+//! Signatures, checked and made by the proxy's cryptography.
+
+use core::fmt;
+use core::ops::Range;
+
+use super::call_named;
+use super::message::{Field, Fields, Message};
+use crate::ByteStr;
+use crate::abi::HostBytes;
+use crate::error::{Error, On, Result};
+
+/// A key, in one of two forms.
+#[derive(Clone, Copy)]
+pub enum Key<'a> {
+    /// In DER, binary.
+    Der(&'a [u8]),
+    /// In PEM, text. Older Envoys know DER only, and refuse it.
+    Pem(&'a str),
+}
+
+impl fmt::Debug for Key<'_> {
+    /// The form alone: a private key has no place in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Der(_) => "Key::Der(..)",
+            Self::Pem(_) => "Key::Pem(..)",
+        })
+    }
+}
+
+/// More than a verdict, a signature and a reason take.
+const ROOM: usize = 8192;
+
+const VERIFY: On = On::Named(&"foreign function verify_signature");
+const SIGN: On = On::Named(&"foreign function sign");
+
+/// Whether a signature of a text is that of a key. The hash is named as `sha256`.
+///
+/// # Errors
+///
+/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the key is empty. A signature that is wrong, or a key that
+/// Envoy cannot read, is no error: see [`Verification::is_valid`].
+///
+/// # Cost
+///
+/// As [`call`](super::call), and a copy of the text; on the worker's thread.
+pub fn verify_signature(
+    hash: &str,
+    key: Key<'_>,
+    signature: impl AsRef<[u8]>,
+    text: impl AsRef<[u8]>,
+) -> Result<Verification> {
+    let arguments = verify_arguments(hash, key, signature.as_ref(), text.as_ref())?;
+    let answer = call_named(VERIFY, b"verify_signature", arguments.written(), ROOM)?;
+    let parts = Parts::read(VERIFY, &answer, 0, 2)?;
+    Ok(Verification { answer, parts })
+}
+
+fn verify_arguments(hash: &str, key: Key<'_>, signature: &[u8], text: &[u8]) -> Result<Message> {
+    let mut arguments = Message::new();
+    arguments.bytes(1, hash.as_bytes())?;
+    if let Key::Der(key) = key {
+        arguments.bytes(2, key)?;
+    }
+    arguments.bytes(3, signature)?;
+    arguments.bytes(4, text)?;
+    if let Key::Pem(key) = key {
+        arguments.bytes(5, key.as_bytes())?;
+    }
+    Ok(arguments)
+}
+
+/// The signature of a text with a private key. The hash is named as `sha256`. Older Envoys do not have it.
+///
+/// # Errors
+///
+/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the key is empty. A key that Envoy cannot read is
+/// no error: see [`Signature::bytes`].
+///
+/// # Cost
+///
+/// As [`call`](super::call), and a copy of the text; on the worker's thread.
+pub fn sign(hash: &str, key: Key<'_>, text: impl AsRef<[u8]>) -> Result<Signature> {
+    let arguments = sign_arguments(hash, key, text.as_ref())?;
+    let answer = call_named(SIGN, b"sign", arguments.written(), ROOM)?;
+    let parts = Parts::read(SIGN, &answer, 2, 3)?;
+    Ok(Signature { answer, parts })
+}
+
+fn sign_arguments(hash: &str, key: Key<'_>, text: &[u8]) -> Result<Message> {
+    let mut arguments = Message::new();
+    arguments.bytes(1, hash.as_bytes())?;
+    if let Key::Der(key) = key {
+        arguments.bytes(2, key)?;
+    }
+    arguments.bytes(3, text)?;
+    if let Key::Pem(key) = key {
+        arguments.bytes(4, key.as_bytes())?;
+    }
+    Ok(arguments)
+}
+
+/// What the proxy found about a signature.
+#[derive(Debug)]
+#[must_use = "a signature is valid only if `is_valid` says so"]
+pub struct Verification {
+    answer: HostBytes,
+    parts: Parts,
+}
+
+impl Verification {
+    /// Whether the signature is the key's.
+    #[must_use]
+    pub const fn is_valid(&self) -> bool {
+        self.parts.good
+    }
+
+    /// Why it is not, in the proxy's words; empty if it is.
+    #[must_use]
+    pub fn reason(&self) -> ByteStr<'_> {
+        part(&self.answer, &self.parts.reason)
+    }
+}
+
+/// A signature that the proxy made, or why it made none.
+#[derive(Debug)]
+pub struct Signature {
+    answer: HostBytes,
+    parts: Parts,
+}
+
+impl Signature {
+    /// The signature; none if the proxy could not make it.
+    #[must_use]
+    pub fn bytes(&self) -> Option<ByteStr<'_>> {
+        self.parts.good.then(|| part(&self.answer, &self.parts.signature))
+    }
+
+    /// Why there is none, in the proxy's words; empty if there is one.
+    #[must_use]
+    pub fn reason(&self) -> ByteStr<'_> {
+        part(&self.answer, &self.parts.reason)
+    }
+}
+
+/// Where the parts of an answer are in it.
+#[derive(Debug)]
+struct Parts {
+    good: bool,
+    signature: Range<usize>,
+    reason: Range<usize>,
+}
+
+impl Parts {
+    /// Both answers have the verdict as their first field. No field has the number 0.
+    fn read(on: On, answer: &[u8], signature_field: u64, reason_field: u64) -> Result<Self> {
+        let mut parts = Self { good: false, signature: 0..0, reason: 0..0 };
+        let mut fields = Fields::of(answer);
+        while let Some((number, field)) = fields.next().map_err(|problem| Error::malformed(on, problem))? {
+            match field {
+                Field::Number(good) if number == 1 => parts.good = good != 0,
+                Field::Bytes(bytes) => {
+                    let place = place(answer, fields.left(), bytes);
+                    if number == signature_field {
+                        parts.signature = place;
+                    } else if number == reason_field {
+                        parts.reason = place;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(parts)
+    }
+}
+
+/// Where the field that was read last is in the message.
+fn place(message: &[u8], left: usize, field: &[u8]) -> Range<usize> {
+    let end = message.len().saturating_sub(left);
+    end.saturating_sub(field.len())..end
+}
+
+fn part<'a>(answer: &'a [u8], place: &Range<usize>) -> ByteStr<'a> {
+    ByteStr::new(answer.get(place.clone()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_the_messages_that_envoy_reads() {
+        let text = [b't'; 300];
+        let der = verify_arguments("sha256", Key::Der(b"\x01\x02"), b"s", &text).unwrap();
+        let head = b"\x0a\x06sha256\x12\x02\x01\x02\x1a\x01s\x22\xac\x02";
+        assert_eq!(der.written(), [&head[..], &text].concat());
+        let pem = verify_arguments("sha256", Key::Pem("k"), b"s", b"t").unwrap();
+        assert_eq!(pem.written(), b"\x0a\x06sha256\x1a\x01s\x22\x01t\x2a\x01k");
+        let der = sign_arguments("sha1", Key::Der(b"k"), b"t").unwrap();
+        assert_eq!(der.written(), b"\x0a\x04sha1\x12\x01k\x1a\x01t");
+        let pem = sign_arguments("sha1", Key::Pem("k"), b"t").unwrap();
+        assert_eq!(pem.written(), b"\x0a\x04sha1\x1a\x01t\x22\x01k");
+    }
+
+    #[test]
+    fn the_parts_of_an_answer_are_found_in_any_order() {
+        for answer in [&b"\x08\x01\x12\x03sig\x1a\x02no"[..], b"\x1a\x02no\x12\x01x\x12\x03sig\x08\x01"] {
+            let parts = Parts::read(SIGN, answer, 2, 3).unwrap();
+            assert!(parts.good);
+            assert_eq!((part(answer, &parts.signature), part(answer, &parts.reason)), ("sig".into(), "no".into()));
+        }
+        let parts = Parts::read(VERIFY, b"", 0, 2).unwrap();
+        assert!(!parts.good && parts.reason.is_empty());
+        assert!(Parts::read(VERIFY, b"\x08", 0, 2).unwrap_err().is_malformed());
+    }
+
+    #[test]
+    fn a_key_is_not_shown() {
+        assert_eq!(alloc::format!("{:?} {:?}", Key::Der(b"secret"), Key::Pem("secret")), "Key::Der(..) Key::Pem(..)");
+    }
+}
