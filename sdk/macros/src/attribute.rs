@@ -16,8 +16,11 @@ pub(crate) struct Kind {
 
 pub(crate) const VM: Kind = Kind { name: "VmContext", callbacks: &["on_vm_start"], parent: None };
 
-pub(crate) const PLUGIN: Kind =
-    Kind { name: "PluginContext", callbacks: &["on_configure", "on_tick", "on_http_call_response", "on_done", "on_delete"], parent: Some("Vm") };
+pub(crate) const PLUGIN: Kind = Kind {
+    name: "PluginContext",
+    callbacks: &["on_configure", "on_tick", "on_http_call_response", "on_done", "on_delete"],
+    parent: Some("Vm"),
+};
 
 pub(crate) const HTTP: Kind = Kind {
     name: "HttpFilter",
