@@ -1,5 +1,6 @@
 //! Every example in a real Envoy, under each allocator: what a client sees, and what the proxy's log says.
 
+mod bodies;
 mod modules;
 
 use std::time::Duration;
