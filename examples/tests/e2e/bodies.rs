@@ -1,5 +1,8 @@
 //! The examples that read and edit bodies.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use anyhow::Result;
 use sluicegate_loadtest::{Allocator, Proxy};
 
@@ -55,5 +58,56 @@ fn http_body_echoes_instead_of_the_upstream() -> Result<()> {
     }
     let response = proxy.get(ECHO, "/")?;
     assert_eq!((response.status, &*response.text()), (200, ""));
+    Ok(())
+}
+
+#[test]
+fn http_body_chunk() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("http_body_chunk", allocator)?;
+        let response = proxy.request("POST", MAIN, "/", &[], b"nothing to see")?;
+        assert_eq!((response.status, &*response.text()), (200, "example body\n"));
+        for line in [
+            "OnHttpRequestBody called. BodySize: 14, totalRequestBodyReadSize: 0, endOfStream: ",
+            "read chunk size: 14",
+            "pattern not found",
+        ] {
+            proxy.wait_for_log(line, PATIENCE)?;
+        }
+        let response = proxy.request("POST", MAIN, "/", &[], b"a pattern to see")?;
+        assert_eq!((response.status, &*response.text()), (403, "pattern found in chunk: 1"));
+        assert_eq!(response.header("powered-by"), Some("sluicegate"));
+        proxy.wait_for_log("pattern found in chunk: 1", PATIENCE)?;
+        proxy.wait_for_log("local 403 response sent", PATIENCE)?;
+
+        let mut body = vec![b'.'; 700_000];
+        let response = proxy.request("POST", MAIN, "/", &[], &body)?;
+        assert_eq!((response.status, &*response.text()), (200, "example body\n"));
+        body.extend(b"pattern");
+        let response = proxy.request("POST", MAIN, "/", &[], &body)?;
+        assert_eq!(response.status, 403);
+        assert!(response.text().starts_with("pattern found in chunk: "), "{}", response.text());
+        assert!(!proxy.log().contains("does not match"), "{}", proxy.log());
+        Ok(())
+    })
+}
+
+/// The two halves go out far enough from each other that the proxy hands them over one by one.
+#[test]
+fn http_body_chunk_finds_a_pattern_that_two_chunks_share() -> Result<()> {
+    let proxy = Proxy::for_example("http_body_chunk", Some(Allocator::Talc))?;
+    let mut client = TcpStream::connect(("127.0.0.1", proxy.port(MAIN)))?;
+    client.set_read_timeout(Some(PATIENCE))?;
+    client.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 13\r\n\r\n...pat")?;
+    proxy.wait_for_log("read chunk size: 6", PATIENCE)?;
+    client.write_all(b"tern...")?;
+    let (mut answer, mut part) = (Vec::new(), [0; 1024]);
+    // The proxy may reset the connection once it has answered, so the end of the connection is not waited for.
+    while !answer.ends_with(b"pattern found in chunk: 2") {
+        let size = client.read(&mut part)?;
+        assert_ne!(size, 0, "{}", String::from_utf8_lossy(&answer));
+        answer.extend(&part[..size]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 403 Forbidden\r\n"), "{}", String::from_utf8_lossy(&answer));
     Ok(())
 }
