@@ -1,6 +1,7 @@
 //! Every example in a real Envoy, under each allocator: what a client sees, and what the proxy's log says.
 
 mod bodies;
+mod callouts;
 mod modules;
 
 use std::time::Duration;
