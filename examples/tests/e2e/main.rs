@@ -3,6 +3,7 @@
 mod bodies;
 mod callouts;
 mod modules;
+mod routing;
 
 use std::time::Duration;
 
