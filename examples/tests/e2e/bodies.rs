@@ -3,13 +3,31 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use sluicegate_loadtest::{Allocator, Proxy};
 
 use super::{PATIENCE, with_each_allocator};
 
 const MAIN: u16 = 18000;
 const ECHO: u16 = 38140;
+
+/// A connection of the test's own, for what a plain client does not send.
+fn connect(proxy: &Proxy) -> Result<TcpStream> {
+    let client = TcpStream::connect(("127.0.0.1", proxy.port(MAIN)))?;
+    client.set_read_timeout(Some(PATIENCE))?;
+    Ok(client)
+}
+
+/// What the proxy answers, up to this text: it may reset the connection after that.
+fn read_until(client: &mut TcpStream, end: &str) -> Result<String> {
+    let (mut answer, mut part) = (String::new(), [0; 1024]);
+    while !answer.ends_with(end) {
+        let size = client.read(&mut part)?;
+        ensure!(size > 0, "the answer ends before `{end}`: {answer}");
+        answer.push_str(&String::from_utf8_lossy(&part[..size]));
+    }
+    Ok(answer)
+}
 
 #[test]
 fn http_body() -> Result<()> {
@@ -96,18 +114,11 @@ fn http_body_chunk() -> Result<()> {
 #[test]
 fn http_body_chunk_finds_a_pattern_that_two_chunks_share() -> Result<()> {
     let proxy = Proxy::for_example("http_body_chunk", Some(Allocator::Talc))?;
-    let mut client = TcpStream::connect(("127.0.0.1", proxy.port(MAIN)))?;
-    client.set_read_timeout(Some(PATIENCE))?;
+    let mut client = connect(&proxy)?;
     client.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 13\r\n\r\n...pat")?;
     proxy.wait_for_log("read chunk size: 6", PATIENCE)?;
     client.write_all(b"tern...")?;
-    let (mut answer, mut part) = (Vec::new(), [0; 1024]);
-    // The proxy may reset the connection once it has answered, so the end of the connection is not waited for.
-    while !answer.ends_with(b"pattern found in chunk: 2") {
-        let size = client.read(&mut part)?;
-        assert_ne!(size, 0, "{}", String::from_utf8_lossy(&answer));
-        answer.extend(&part[..size]);
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 403 Forbidden\r\n"), "{}", String::from_utf8_lossy(&answer));
+    let answer = read_until(&mut client, "pattern found in chunk: 2")?;
+    assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
     Ok(())
 }
