@@ -4,6 +4,7 @@ mod bodies;
 mod callouts;
 mod modules;
 mod routing;
+mod ticks;
 
 use std::time::Duration;
 
