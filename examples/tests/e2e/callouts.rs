@@ -42,3 +42,21 @@ fn http_auth_random() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn dispatch_call_on_tick() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("dispatch_call_on_tick", allocator)?;
+        proxy.wait_for_log("set tick period milliseconds: 100", PATIENCE)?;
+        for plugin in [1, 2] {
+            for count in 1..=5 {
+                proxy.wait_for_log(&format!("called {count} for contextID={plugin}"), PATIENCE)?;
+            }
+        }
+        proxy.wait_for_log("response header for the dispatched call: :status: 200", PATIENCE)?;
+        proxy.wait_for_log("response header for the dispatched call: :status: 503", PATIENCE)?;
+        let response = proxy.get(MAIN, "/")?;
+        assert_eq!((response.status, &*response.text()), (200, "example body\n"), "requests pass");
+        Ok(())
+    })
+}
