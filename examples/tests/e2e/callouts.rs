@@ -60,3 +60,17 @@ fn dispatch_call_on_tick() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn multiple_dispatches() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("multiple_dispatches", allocator)?;
+        let response = proxy.get(MAIN, "/")?;
+        assert_eq!((response.status, &*response.text()), (200, "example body\n"));
+        assert_eq!(response.header("total-dispatched"), Some("10"));
+        for left in 1..10 {
+            proxy.wait_for_log(&format!("wasm log: pending dispatched requests: {left}"), PATIENCE)?;
+        }
+        proxy.wait_for_log("response resumed after processed 10 dispatched request", PATIENCE)
+    })
+}
