@@ -2,6 +2,7 @@
 
 mod bodies;
 mod callouts;
+mod configurations;
 mod modules;
 mod routing;
 mod ticks;
