@@ -122,3 +122,43 @@ fn http_body_chunk_finds_a_pattern_that_two_chunks_share() -> Result<()> {
     assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
     Ok(())
 }
+
+#[test]
+fn json_validation() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("json_validation", allocator)?;
+        let (json, token) = ([("content-type", "application/json; charset=utf-8")], br#"{"id": 1, "token": "t"}"#);
+        let response = proxy.request("POST", MAIN, "/", &json, token)?;
+        assert_eq!((response.status, &*response.text()), (200, "hello from the server\n"));
+        for body in ["invalid_payload", r#"{"id": 1}"#, &"[".repeat(500_000)] {
+            let response = proxy.request("POST", MAIN, "/", &json, body.as_bytes())?;
+            assert_eq!((response.status, &*response.text()), (403, "invalid payload"));
+        }
+        proxy.wait_for_log(r#"body is not a valid json: "invalid_payload""#, PATIENCE)?;
+        proxy.wait_for_log("required key (token) is missing: ", PATIENCE)?;
+
+        let response = proxy.get(MAIN, "/")?;
+        assert_eq!((response.status, &*response.text()), (403, "content-type must be provided"));
+        let response = proxy.request("GET", MAIN, "/", &json, b"")?;
+        assert_eq!((response.status, &*response.text()), (403, "invalid payload"), "no body is no JSON");
+        Ok(())
+    })
+}
+
+#[test]
+fn json_validation_sees_a_body_that_trailers_end() -> Result<()> {
+    let proxy = Proxy::for_example("json_validation", Some(Allocator::Talc))?;
+    for (body, status) in [(r#"{"id": 1, "token": 2}"#, "200 OK"), (r#"{"id": 1}"#, "403 Forbidden")] {
+        let mut client = connect(&proxy)?;
+        let size = body.len();
+        write!(
+            client,
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n\
+             {size:x}\r\n{body}\r\n0\r\nsum: 1\r\n\r\n"
+        )?;
+        let end = if status.starts_with("200") { "hello from the server\n" } else { "invalid payload" };
+        let answer = read_until(&mut client, end)?;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+    }
+    Ok(())
+}
