@@ -68,6 +68,14 @@ impl HttpFilter for Filter {
     }
 
     fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+        if self.case == "inspect" {
+            let body = trailers.stream().request_body()?;
+            if &*body == b"bad" {
+                trailers.stream().reply(&LocalResponse::new(403))?;
+                return Ok(Flow::Pause);
+            }
+            return Ok(Flow::Continue);
+        }
         let sum = trailers.get("checksum")?.is_some();
         trailers.replace("checked", if sum { "yes" } else { "no" })?;
         Ok(if sum { Flow::Continue } else { Flow::Pause })
@@ -209,6 +217,20 @@ fn metadata_frames_are_announced() {
     assert_eq!(PLUGIN.proxy_on_response_metadata.unwrap()(stream.id(), 4), 0);
     assert!(host.logged(LogLevel::Info, &format!("{} request metadata 3", stream.id())));
     assert!(host.logged(LogLevel::Info, &format!("{} response metadata 4", stream.id())));
+}
+
+#[test]
+fn a_body_that_trailers_end_can_be_read_and_refused_with_them() {
+    let host = Host::new(&PLUGIN).start();
+    for (body, action, status) in [("good", 0, None), ("bad", 1, Some(403))] {
+        let stream = host.http_stream();
+        assert_eq!(stream.request_headers_with_body(&[("case", "inspect")]), 0);
+        assert_eq!(stream.request_body(body, false), 1);
+        assert_eq!(stream.request_trailers(&[("a", "b")]), action, "{body}");
+        assert_eq!(stream.reply().map(|reply| reply.status), status, "{body}");
+        let sent = if status.is_none() { body } else { "" };
+        assert_eq!(stream.sent_request_body(), sent.as_bytes(), "what is held back goes on with the trailers");
+    }
 }
 
 #[test]

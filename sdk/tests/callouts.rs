@@ -161,3 +161,30 @@ fn a_refused_call_is_an_error() {
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
     assert!(host.pending_calls().is_empty());
 }
+
+mod forward {
+    use super::*;
+
+    #[derive(Default)]
+    struct Forward;
+
+    #[sluicegate::http_filter]
+    impl HttpFilter for Forward {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            let headers: Vec<_> = request.snapshot()?.iter().collect();
+            request.call(&HttpCall::new("mirror").headers(&headers))?;
+            Ok(Action::Continue)
+        }
+    }
+
+    sluicegate::plugin!(http: Forward);
+}
+
+#[test]
+fn a_calls_headers_may_be_views_and_no_text() {
+    let host = Host::new(&forward::PLUGIN).start();
+    let stream = host.http_stream();
+    let headers = [(&b":method"[..], &b"GET"[..]), (b":path", b"/"), (b":authority", b"a"), (b"x", b"\xff")];
+    assert_eq!(stream.request_headers(&headers), Action::Continue as u32);
+    assert_eq!(host.pending_calls()[0].headers, stream.request_map());
+}

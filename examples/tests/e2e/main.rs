@@ -1,6 +1,11 @@
 //! Every example in a real Envoy, under each allocator: what a client sees, and what the proxy's log says.
 
+mod bodies;
+mod callouts;
+mod configurations;
 mod modules;
+mod routing;
+mod ticks;
 
 use std::time::Duration;
 

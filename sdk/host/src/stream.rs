@@ -35,6 +35,11 @@ impl<'host> HttpStream<'host> {
         self.headers(MapType::HttpRequestHeaders, headers, true)
     }
 
+    /// Sends the request's headers, with a body to follow; the filter's action.
+    pub fn request_headers_with_body<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> u32 {
+        self.headers(MapType::HttpRequestHeaders, headers, false)
+    }
+
     /// Sends the response's headers, with a body to follow; the filter's action.
     pub fn response_headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> u32 {
         self.headers(MapType::HttpResponseHeaders, headers, false)
@@ -78,12 +83,12 @@ impl<'host> HttpStream<'host> {
         sent(self.host, self.id, BufferType::HttpResponseBody)
     }
 
-    /// Sends the request's trailers; the filter's action.
+    /// Sends the request's trailers; the filter's action. If they go on, so does the body that was held back.
     pub fn request_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, trailers: &[(N, V)]) -> u32 {
         self.trailers(MapType::HttpRequestTrailers, trailers, self.host.module.proxy_on_request_trailers)
     }
 
-    /// Sends the response's trailers; the filter's action.
+    /// Sends the response's trailers; likewise.
     pub fn response_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, trailers: &[(N, V)]) -> u32 {
         self.trailers(MapType::HttpResponseTrailers, trailers, self.host.module.proxy_on_response_trailers)
     }
@@ -99,7 +104,19 @@ impl<'host> HttpStream<'host> {
         if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
             stream.maps.insert(map as u32, trailers);
         }
-        callback.map_or(0, |callback| self.host.enter(self.id, || callback(self.id, count)))
+        let action = callback.map_or(0, |callback| self.host.enter(self.id, || callback(self.id, count)));
+        if action == 0 {
+            let body = match map {
+                MapType::HttpRequestTrailers => BufferType::HttpRequestBody,
+                _ => BufferType::HttpResponseBody,
+            };
+            let mut state = self.host.state();
+            let held = state.streams.get_mut(&self.id).and_then(|stream| stream.bodies.get_mut(&(body as u32)));
+            if let Some(held) = held {
+                held.release();
+            }
+        }
+        action
     }
 
     /// Whether the filter let the request go on after it had held it back.

@@ -39,9 +39,9 @@ use crate::headers::{HeaderMap, encode};
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is sent before `call`"]
-pub struct HttpCall<'a> {
+pub struct HttpCall<'a, N = &'a str, V = &'a str> {
     cluster: &'a str,
-    headers: &'a [(&'a str, &'a str)],
+    headers: &'a [(N, V)],
     body: &'a [u8],
     trailers: &'a [(&'a str, &'a str)],
     timeout: Duration,
@@ -52,10 +52,15 @@ impl<'a> HttpCall<'a> {
     pub const fn new(cluster: &'a str) -> Self {
         Self { cluster, headers: &[], body: &[], trailers: &[], timeout: Duration::from_secs(1) }
     }
+}
 
-    /// The headers. Envoy demands `:method`, `:path` and `:authority`.
-    pub const fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
-        Self { headers, ..self }
+impl<'a, N, V> HttpCall<'a, N, V> {
+    /// The headers, as text, as bytes, or as the views of a snapshot. Envoy demands `:method`, `:path` and `:authority`.
+    ///
+    /// Whoever passes a request's headers on leaves `content-length` out, unless the call has a body of that size: the cluster would wait for it.
+    pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> HttpCall<'a, N2, V2> {
+        let Self { cluster, headers: _, body, trailers, timeout } = self;
+        HttpCall { cluster, headers, body, trailers, timeout }
     }
 
     /// The body.
@@ -74,7 +79,11 @@ impl<'a> HttpCall<'a> {
     }
 
     /// Sends it for a context.
-    pub(crate) fn dispatch(&self, context: u32) -> Result<CallToken> {
+    pub(crate) fn dispatch(&self, context: u32) -> Result<CallToken>
+    where
+        N: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
         let headers = encode(self.headers)?;
         let trailers = encode(self.trailers)?;
         let token = call::http_call(self.cluster.as_bytes(), &headers, self.body, &trailers, timeout(self.timeout))

@@ -82,6 +82,12 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
         self.stream.plugin
     }
 
+    /// The stream, for what has nothing to do with these headers: its body, an answer to the client.
+    #[must_use]
+    pub const fn stream(&self) -> &HttpHandle<'cb, P> {
+        &self.stream
+    }
+
     /// How many headers the host announced.
     #[must_use]
     pub const fn announced(&self) -> u32 {
@@ -230,14 +236,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
     #[doc(alias = "DispatchHttpCall")]
     #[doc(alias = "dispatch_http_call")]
-    pub fn call(&self, call: &HttpCall<'_>) -> Result<CallToken> {
+    pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, call: &HttpCall<'_, N, V>) -> Result<CallToken> {
         call.dispatch(self.stream.id)
-    }
-
-    /// The stream, for what has nothing to do with these headers.
-    #[must_use]
-    pub const fn stream(&self) -> &HttpHandle<'cb, P> {
-        &self.stream
     }
 
     /// Whether nothing follows the headers: no body, no trailers.

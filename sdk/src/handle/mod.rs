@@ -171,7 +171,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
     #[doc(alias = "DispatchHttpCall")]
     #[doc(alias = "dispatch_http_call")]
-    pub fn call(&self, call: &HttpCall<'_>) -> Result<CallToken> {
+    pub fn call<K: AsRef<[u8]>, W: AsRef<[u8]>>(&self, call: &HttpCall<'_, K, W>) -> Result<CallToken> {
         call.dispatch(self.id)
     }
 
@@ -261,7 +261,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
     #[doc(alias = "DispatchHttpCall")]
     #[doc(alias = "dispatch_http_call")]
-    pub fn call(&self, call: &HttpCall<'_>) -> Result<CallToken> {
+    pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, call: &HttpCall<'_, N, V>) -> Result<CallToken> {
         call.dispatch(self.id)
     }
 
@@ -349,6 +349,32 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// As [`request_headers`](Self::request_headers).
     pub fn response_headers(&self) -> Result<HeaderMap> {
         fetch(MapType::HttpResponseHeaders)
+    }
+
+    /// What the filter holds back of the request's body: all of it when trailers follow, which end a body without a last part.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the body's size, copied once by the host.
+    pub fn request_body(&self) -> Result<HostBytes> {
+        read(BufferType::HttpRequestBody, 0, WHOLE)
+    }
+
+    /// What the filter holds back of the response's body, likewise.
+    ///
+    /// # Errors
+    ///
+    /// As [`request_body`](Self::request_body).
+    ///
+    /// # Cost
+    ///
+    /// As [`request_body`](Self::request_body).
+    pub fn response_body(&self) -> Result<HostBytes> {
+        read(BufferType::HttpResponseBody, 0, WHOLE)
     }
 }
 

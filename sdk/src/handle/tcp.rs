@@ -47,7 +47,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     /// # Errors
     ///
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
-    pub fn call(&self, call: &HttpCall<'_>) -> Result<CallToken> {
+    pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, call: &HttpCall<'_, N, V>) -> Result<CallToken> {
         call.dispatch(self.id)
     }
 

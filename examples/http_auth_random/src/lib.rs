@@ -1,0 +1,56 @@
+//! Asks another service about each request, and decides by its answer: chance, here, by the hash of a random id.
+
+use std::time::Duration;
+
+use sluicegate::prelude::*;
+
+/// The cluster that is asked.
+const CLUSTER: &str = "httpbin";
+const TIMEOUT: Duration = Duration::from_secs(50);
+
+/// The headers that tell how long a body is: the call has none, and the cluster would wait for it.
+const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
+
+#[derive(Default)]
+struct HttpAuthRandom;
+
+// An error in a callback is logged and answered with 500: `FailurePolicy::Closed` is the default, and what was not granted does not pass.
+#[sluicegate::http_filter]
+impl HttpFilter for HttpAuthRandom {
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+        let headers = request.snapshot()?;
+        for (name, value) in headers {
+            info!("request header: {}: {}", name.display(), value.display());
+        }
+        let same: Vec<_> = headers.iter().filter(|(name, _)| !FRAMING.iter().any(|framing| name == framing)).collect();
+        request.call(&HttpCall::new(CLUSTER).headers(&same).timeout(TIMEOUT))?;
+        info!("http call dispatched to {CLUSTER}");
+        Ok(Action::Pause)
+    }
+
+    fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_>, response: &CallResponse) -> Result<()> {
+        if response.failed() {
+            return Err(Error::new("no answer about this request"));
+        }
+        for (name, value) in &response.headers()? {
+            info!("response header from {CLUSTER}: {}: {}", name.display(), value.display());
+        }
+        if fnv1a(&response.body()?).is_multiple_of(2) {
+            info!("access granted");
+            return stream.resume_request();
+        }
+        info!("access forbidden");
+        let headers = [("powered-by", "sluicegate!!")];
+        stream.reply(&LocalResponse::new(403).headers(&headers).body("access forbidden"))
+    }
+}
+
+/// The 32-bit hash of Fowler, Noll and Vo, variant 1a.
+fn fnv1a(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+sluicegate::plugin!(http: HttpAuthRandom);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use sluicegate::abi::Import;
+use sluicegate::{Action, LogLevel, Status};
+use sluicegate_host::{Host, HttpStream, Running};
+
+use crate::{PLUGIN, fnv1a};
+
+const GRANTED: &str = r#"{"uuid": "7b10a67a-1c67-4199-835b-cbefcd4a63d4"}"#;
+const FORBIDDEN: &str = r#"{"uuid": "aaaaaaaa-1c67-4199-835b-cbefcd4a63d4"}"#;
+
+const REQUEST: [(&str, &str); 5] =
+    [(":method", "POST"), (":path", "/uuid"), (":authority", "example.com"), ("content-length", "7"), ("key", "value")];
+
+const ANSWER: [(&str, &str); 8] = [
+    (":status", "200"),
+    ("Date", "MM, DD YYYY 00:00:00 GMT"),
+    ("Content-Type", "application/json"),
+    ("content-length", "53"),
+    ("Connection", "keep-alive"),
+    ("server", "gunicorn/19.9.0"),
+    ("Access-Control-Allow-Origin", "*"),
+    ("access-control-allow-credentials", "true"),
+];
+
+/// A request that waits for its answer.
+fn ask(host: &Running) -> (HttpStream<'_>, u32) {
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&REQUEST), Action::Pause as u32);
+    let token = host.pending_calls().last().unwrap().token;
+    (stream, token)
+}
+
+#[test]
+fn asks_with_the_headers_of_the_request() {
+    let host = Host::new(&PLUGIN).start();
+    ask(&host).0.complete();
+    let calls = host.pending_calls();
+    assert_eq!((calls.len(), &*calls[0].cluster, calls[0].timeout, calls[0].body.len()), (1, "httpbin", 50_000, 0));
+    assert_eq!(calls[0].headers.get(b"key"), Some(&b"value"[..]));
+    assert_eq!(calls[0].headers.get(b"content-length"), None, "the call has no body");
+    assert_eq!(calls[0].headers.len(), REQUEST.len() - 1);
+    assert!(host.logged(LogLevel::Info, "request header: key: value"));
+    assert!(host.logged(LogLevel::Info, "http call dispatched to httpbin"));
+}
+
+#[test]
+fn grants() {
+    assert_eq!(fnv1a(GRANTED.as_bytes()), 0x22ad_36f4);
+    let host = Host::new(&PLUGIN).start();
+    let (stream, token) = ask(&host);
+    assert!(!stream.request_resumed());
+    host.answer_call(token, &ANSWER, GRANTED, &[]);
+    assert!(stream.request_resumed());
+    assert_eq!(stream.reply(), None);
+    assert!(host.logged(LogLevel::Info, "response header from httpbin: :status: 200"));
+    assert!(host.logged(LogLevel::Info, "response header from httpbin: server: gunicorn/19.9.0"));
+    assert!(host.logged(LogLevel::Info, "access granted"));
+}
+
+#[test]
+fn forbids() {
+    assert_eq!(fnv1a(FORBIDDEN.as_bytes()), 0xaaed_6197);
+    let host = Host::new(&PLUGIN).start();
+    let (stream, token) = ask(&host);
+    host.answer_call(token, &ANSWER, FORBIDDEN, &[]);
+    assert!(!stream.request_resumed());
+    let reply = stream.reply().unwrap();
+    assert_eq!((reply.status, &*reply.body, reply.grpc_status), (403, &b"access forbidden"[..], -1));
+    assert_eq!(reply.headers.to_text(), [("powered-by".into(), "sluicegate!!".into())]);
+    assert!(host.logged(LogLevel::Info, "access forbidden"));
+}
+
+#[test]
+fn lets_nothing_pass_that_it_could_not_ask_about() {
+    let host = Host::new(&PLUGIN).start();
+    let closed = |stream: &HttpStream<'_>| {
+        assert!(!stream.request_resumed());
+        assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+    };
+    for import in [Import::proxy_get_header_map_pairs, Import::proxy_http_call] {
+        host.fail(import, Status::InternalFailure);
+        let stream = host.http_stream();
+        assert_eq!(stream.request_headers(&REQUEST), Action::StopIteration as u32);
+        closed(&stream);
+        host.fail(import, Status::Ok);
+    }
+
+    let (stream, token) = ask(&host);
+    host.fail_call(token);
+    closed(&stream);
+    assert!(host.logged(LogLevel::Error, "on_http_call_response: no answer about this request"));
+
+    for import in [Import::proxy_get_header_map_pairs, Import::proxy_get_buffer_bytes] {
+        let (stream, token) = ask(&host);
+        host.fail(import, Status::InternalFailure);
+        host.answer_call(token, &ANSWER, GRANTED, &[]);
+        closed(&stream);
+        host.fail(import, Status::Ok);
+    }
+}

@@ -1,0 +1,166 @@
+//! Edits bodies: appends to them, prepends to them or replaces them, as a header of the request asks. With the configuration `echo` it answers the client with
+//! the request's body instead.
+
+use sluicegate::Body;
+use sluicegate::prelude::*;
+
+#[derive(Default)]
+struct Plugin {
+    echo: bool,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+        match plugin.configuration() {
+            Ok(configuration) => self.echo = &*configuration == b"echo",
+            Err(error) => critical!("error reading plugin configuration: {error}"),
+        }
+        Ok(StartStatus::Ok)
+    }
+}
+
+/// Whose body is edited, by the header `buffer-replace-at`.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Side {
+    #[default]
+    Request,
+    Response,
+}
+
+impl Side {
+    fn asked_for(value: &[u8]) -> Self {
+        if value == b"response" { Self::Response } else { Self::Request }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+        }
+    }
+}
+
+/// How it is edited, by the header `buffer-operation`.
+#[derive(Clone, Copy, Default)]
+enum Operation {
+    Append,
+    Prepend,
+    #[default]
+    Replace,
+}
+
+impl Operation {
+    fn asked_for(value: &[u8]) -> Self {
+        match value {
+            b"append" => Self::Append,
+            b"prepend" => Self::Prepend,
+            _ => Self::Replace,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Prepend => "prepend",
+            Self::Replace => "replace",
+        }
+    }
+}
+
+#[derive(Default)]
+struct HttpBody {
+    side: Side,
+    operation: Operation,
+}
+
+#[sluicegate::http_filter]
+impl HttpFilter for HttpBody {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        if request.plugin().echo {
+            return echo_without_body(request);
+        }
+        let headers = request.snapshot()?;
+        if !headers.contains("content-length") {
+            return request.reply(&LocalResponse::new(400).body("content must be provided"));
+        }
+        self.side = Side::asked_for(&headers.get("buffer-replace-at").unwrap_or_default());
+        self.operation = Operation::asked_for(&headers.get("buffer-operation").unwrap_or_default());
+        // The headers are on their way before the body is complete, so its new size cannot be told: it goes on in chunks.
+        request.remove("content-length")?;
+        Ok(Action::Continue)
+    }
+
+    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
+        if body.plugin().echo {
+            return echo(body);
+        }
+        self.edit(Side::Request, body)
+    }
+
+    fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
+        if self.side == Side::Response && !response.plugin().echo {
+            response.remove("content-length")?;
+        }
+        Ok(Action::Continue)
+    }
+
+    fn on_response_body(&mut self, body: &mut ResponseBody<'_, Plugin>) -> Result<DataAction> {
+        if body.plugin().echo {
+            return Ok(DataAction::Continue);
+        }
+        self.edit(Side::Response, body)
+    }
+}
+
+impl HttpBody {
+    /// Holds a body back until it is complete, then edits it. What fails is logged, and the body goes on as it is.
+    fn edit<D>(&self, side: Side, body: &mut Body<'_, D, Plugin>) -> Result<DataAction> {
+        if self.side != side {
+            return Ok(DataAction::Continue);
+        }
+        if !body.end_of_stream() {
+            return Ok(DataAction::Pause);
+        }
+        let (side, operation) = (side.name(), self.operation.name());
+        match body.read(0, body.size()) {
+            Ok(original) => info!("original {side} body: {}", ByteStr::new(&original).display()),
+            Err(error) => {
+                error!("failed to get {side} body: {error}");
+                return Ok(DataAction::Continue);
+            }
+        }
+        let edited = match self.operation {
+            Operation::Append => body.append("[this is appended body]"),
+            Operation::Prepend => body.prepend("[this is prepended body]"),
+            Operation::Replace => body.replace("[this is replaced body]"),
+        };
+        if let Err(error) = edited {
+            error!("failed to {operation} {side} body: {error}");
+        }
+        Ok(DataAction::Continue)
+    }
+}
+
+/// Holds the headers back, so that no upstream answers before the echo does.
+fn echo_without_body(request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+    if request.end_of_stream() {
+        return request.reply(&LocalResponse::new(200));
+    }
+    Ok(Action::StopIteration)
+}
+
+fn echo(body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
+    if !body.end_of_stream() {
+        return Ok(DataAction::Pause);
+    }
+    let whole = body.read(0, body.size())?;
+    body.reply(&LocalResponse::new(200).body(&*whole))
+}
+
+sluicegate::plugin!(plugin: Plugin, http: HttpBody);
+
+#[cfg(test)]
+mod tests;

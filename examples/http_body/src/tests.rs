@@ -1,0 +1,126 @@
+use sluicegate::abi::Import;
+use sluicegate::{Action, DataAction, LogLevel, Status};
+use sluicegate_host::{Host, HttpStream, Running};
+
+use crate::PLUGIN;
+
+const CONTINUE: u32 = DataAction::Continue as u32;
+const PAUSE: u32 = DataAction::Pause as u32;
+
+/// Each operation, with what it makes of `original`. What is unknown replaces.
+const OPERATIONS: [(&str, &str); 4] = [
+    ("append", "original[this is appended body]"),
+    ("prepend", "[this is prepended body]original"),
+    ("replace", "[this is replaced body]"),
+    ("invalid", "[this is replaced body]"),
+];
+
+fn stream<'host>(host: &'host Running, side: &str, operation: &str) -> HttpStream<'host> {
+    let stream = host.http_stream();
+    let headers = [("content-length", "10"), ("buffer-replace-at", side), ("buffer-operation", operation)];
+    assert_eq!(stream.request_headers(&headers), Action::Continue as u32);
+    stream
+}
+
+#[test]
+fn demands_content() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[(":method", "GET")]), Action::Pause as u32);
+    let reply = stream.reply().unwrap();
+    assert_eq!((reply.status, &*reply.body, reply.headers.len()), (400, &b"content must be provided"[..], 0));
+}
+
+#[test]
+fn removes_the_length_of_a_body_that_it_edits() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = stream(&host, "request", "append");
+    assert_eq!(stream.request_header("content-length"), None);
+    assert_eq!(stream.request_header("buffer-operation").as_deref(), Some("append"));
+    stream.response_headers(&[("content-length", "10")]);
+    assert_eq!(stream.response_header("content-length").as_deref(), Some("10"));
+
+    let stream = self::stream(&host, "response", "append");
+    stream.response_headers(&[("content-length", "10")]);
+    assert_eq!(stream.response_header("content-length"), None);
+}
+
+#[test]
+fn edits_a_request_body_once_it_is_complete() {
+    let host = Host::new(&PLUGIN).start();
+    for (operation, edited) in OPERATIONS {
+        host.clear_log();
+        let stream = stream(&host, "request", operation);
+        assert_eq!(stream.request_body("orig", false), PAUSE);
+        assert_eq!(stream.request_body("inal", true), CONTINUE);
+        assert_eq!(String::from_utf8(stream.sent_request_body()).unwrap(), edited);
+        assert!(host.logged(LogLevel::Info, "original request body: original"));
+        assert_eq!(stream.response_body("original", true), CONTINUE);
+        assert_eq!(stream.sent_response_body(), b"original");
+    }
+}
+
+#[test]
+fn edits_a_response_body_once_it_is_complete() {
+    let host = Host::new(&PLUGIN).start();
+    for (operation, edited) in OPERATIONS {
+        host.clear_log();
+        let stream = stream(&host, "response", operation);
+        assert_eq!(stream.request_body("original", true), CONTINUE);
+        assert_eq!(stream.sent_request_body(), b"original");
+        assert_eq!(stream.response_body("original", false), PAUSE);
+        assert_eq!(stream.response_body("", true), CONTINUE);
+        assert_eq!(String::from_utf8(stream.sent_response_body()).unwrap(), edited);
+        assert!(host.logged(LogLevel::Info, "original response body: original"));
+    }
+}
+
+#[test]
+fn lets_a_body_pass_that_it_cannot_edit() {
+    let host = Host::new(&PLUGIN).start();
+    let failed =
+        |text: &str| host.log().iter().any(|line| line.level == LogLevel::Error && line.text.starts_with(text));
+    host.fail(Import::proxy_set_buffer_bytes, Status::BadArgument);
+    for (operation, _) in &OPERATIONS[..3] {
+        let stream = stream(&host, "request", operation);
+        assert_eq!(stream.request_body("original", true), CONTINUE);
+        assert_eq!(stream.sent_request_body(), b"original");
+        assert!(failed(&format!("failed to {operation} request body: ")), "{:?}", host.log());
+    }
+    host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
+    assert_eq!(stream(&host, "request", "append").request_body("original", true), CONTINUE);
+    assert!(failed("failed to get request body: "), "{:?}", host.log());
+}
+
+#[test]
+fn starts_without_a_readable_configuration() {
+    let host = Host::new(&PLUGIN).start();
+    host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
+    assert!(host.start_plugin());
+    let log = host.log();
+    assert!(log.iter().any(|line| line.text.starts_with("error reading plugin configuration: ")), "{log:?}");
+}
+
+#[test]
+fn echoes_the_whole_body() {
+    let host = Host::new(&PLUGIN).plugin_configuration("echo").start();
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers_with_body(&[(":method", "PUT")]), Action::StopIteration as u32);
+    for part in ["frame1...", "frame2...", "frame3..."] {
+        assert_eq!(stream.request_body(part, false), PAUSE);
+        assert_eq!(stream.reply(), None);
+    }
+    stream.request_body("", true);
+    let reply = stream.reply().unwrap();
+    assert_eq!((reply.status, &*reply.body, reply.headers.len()), (200, &b"frame1...frame2...frame3..."[..], 0));
+    assert!(stream.sent_request_body().is_empty());
+}
+
+#[test]
+fn echoes_nothing_for_nothing() {
+    let host = Host::new(&PLUGIN).plugin_configuration("echo").start();
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[(":method", "GET")]), Action::Pause as u32);
+    let reply = stream.reply().unwrap();
+    assert_eq!((reply.status, reply.body.len()), (200, 0));
+}

@@ -1,0 +1,86 @@
+//! Looks for the text `pattern` in a request's body while it arrives, and answers 403 as soon as it is there. Each byte is read once.
+
+use sluicegate::prelude::*;
+
+const PATTERN: &[u8] = b"pattern";
+
+#[derive(Default)]
+struct HttpBodyChunk {
+    cursor: BodyCursor,
+    chunks: usize,
+    search: Search,
+}
+
+#[sluicegate::http_filter]
+impl HttpFilter for HttpBodyChunk {
+    fn on_request_body(&mut self, body: &mut RequestBody<'_>) -> Result<DataAction> {
+        info!(
+            "OnHttpRequestBody called. BodySize: {}, totalRequestBodyReadSize: {}, endOfStream: {}",
+            body.size(),
+            self.cursor.position(),
+            body.end_of_stream(),
+        );
+        let chunk = self.cursor.read(body)?;
+        if !chunk.is_empty() {
+            self.chunks += 1;
+            info!("read chunk size: {}", chunk.len());
+        }
+        if self.search.finds_in(&chunk) {
+            return self.forbid(body);
+        }
+        if !body.end_of_stream() {
+            return Ok(DataAction::Pause);
+        }
+        if self.cursor.position() != body.size() {
+            // A part was never looked at, so nothing of it may pass.
+            return Err(Error::other(format!(
+                "read data does not match the expected total size: {} != {}",
+                self.cursor.position(),
+                body.size(),
+            )));
+        }
+        info!("pattern not found");
+        Ok(DataAction::Continue)
+    }
+}
+
+impl HttpBodyChunk {
+    fn forbid(&self, body: &mut RequestBody<'_>) -> Result<DataAction> {
+        let text = format!("pattern found in chunk: {}", self.chunks);
+        info!("{text}");
+        let action = body.reply(&LocalResponse::new(403).headers(&[("powered-by", "sluicegate")]).body(&text))?;
+        info!("local 403 response sent");
+        Ok(action)
+    }
+}
+
+/// Finds the pattern in a text that comes in chunks, also where it begins in one chunk and ends in a later one.
+#[derive(Default)]
+struct Search {
+    /// The end of what was seen, one byte shorter than the pattern: what may be its beginning.
+    seam: Vec<u8>,
+}
+
+impl Search {
+    const SEAM: usize = PATTERN.len() - 1;
+
+    fn finds_in(&mut self, chunk: &[u8]) -> bool {
+        let (start, rest) = chunk.split_at(chunk.len().min(Self::SEAM));
+        self.seam.extend_from_slice(start);
+        if contains_pattern(&self.seam) || contains_pattern(chunk) {
+            return true;
+        }
+        self.seam.extend_from_slice(&rest[rest.len().saturating_sub(Self::SEAM)..]);
+        self.seam.drain(..self.seam.len().saturating_sub(Self::SEAM));
+        false
+    }
+}
+
+fn contains_pattern(bytes: &[u8]) -> bool {
+    bytes.windows(PATTERN.len()).any(|window| window == PATTERN)
+}
+
+sluicegate::plugin!(http: HttpBodyChunk);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Lets a request pass if its body is JSON that has the keys which the configuration asks for, and answers 403 otherwise.
+//!
+//! The configuration is `{"requiredKeys": ["id", "user.name"]}`, or nothing. A dot leads into an object or, with a number, into an array.
+
+use miniserde::Deserialize;
+use miniserde::json::{self, Value};
+use sluicegate::prelude::*;
+
+/// How much of a body that is refused goes to the log, in bytes.
+const SHOWN: usize = 256;
+
+#[derive(Deserialize)]
+struct Configuration {
+    #[serde(rename = "requiredKeys")]
+    required_keys: Option<Vec<String>>,
+}
+
+#[derive(Default)]
+struct Plugin {
+    required_keys: Vec<String>,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+        let configuration = match plugin.configuration() {
+            Ok(configuration) => configuration,
+            Err(error) => {
+                critical!("error reading plugin configuration: {error}");
+                return Ok(StartStatus::Failed);
+            }
+        };
+        if configuration.is_empty() {
+            return Ok(StartStatus::Ok);
+        }
+        let shown = ByteStr::new(&configuration);
+        if parse::<Value>(&configuration).is_none() {
+            critical!("error parsing plugin configuration: the plugin configuration is not a valid json: {shown:?}");
+            return Ok(StartStatus::Failed);
+        }
+        let Some(parsed) = parse::<Configuration>(&configuration) else {
+            critical!(r#"error parsing plugin configuration: expected {{"requiredKeys": ["<key>", …]}}: {shown:?}"#);
+            return Ok(StartStatus::Failed);
+        };
+        self.required_keys = parsed.required_keys.unwrap_or_default();
+        Ok(StartStatus::Ok)
+    }
+}
+
+impl Plugin {
+    /// Says in the log what is wrong with a body.
+    fn accepts(&self, body: &[u8]) -> bool {
+        let shown = ByteStr::new(&body[..body.len().min(SHOWN)]);
+        let Some(value) = parse::<Value>(body) else {
+            error!("body is not a valid json: {shown:?}");
+            return false;
+        };
+        let missing = self.required_keys.iter().find(|key| find(&value, key).is_none());
+        if let Some(key) = missing {
+            error!("required key ({key}) is missing: {shown:?}");
+        }
+        missing.is_none()
+    }
+}
+
+#[derive(Default)]
+struct JsonValidation;
+
+// What cannot be read is answered with 500: `FailurePolicy::Closed` is the default.
+#[sluicegate::http_filter]
+impl HttpFilter for JsonValidation {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        if !request.get("content-type")?.is_some_and(|value| is_json(&value)) {
+            return request.reply(&LocalResponse::new(403).body("content-type must be provided"));
+        }
+        if request.end_of_stream() {
+            error!("a request without a body");
+            return request.reply(&invalid());
+        }
+        Ok(Action::Continue)
+    }
+
+    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
+        if !body.end_of_stream() {
+            return Ok(DataAction::Pause);
+        }
+        if !body.plugin().accepts(&body.read(0, body.size())?) {
+            return body.reply(&invalid());
+        }
+        Ok(DataAction::Continue)
+    }
+
+    /// Trailers end a body without a last part.
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+        let stream = trailers.stream();
+        if !stream.plugin().accepts(&stream.request_body()?) {
+            stream.reply(&invalid())?;
+            return Ok(Flow::Pause);
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+fn invalid() -> LocalResponse<'static> {
+    LocalResponse::new(403).body("invalid payload")
+}
+
+/// Whether a `content-type` is JSON's, with or without parameters. A proxy joins repeats with commas: those are refused.
+fn is_json(value: &[u8]) -> bool {
+    let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") && !value.contains(&b',')
+}
+
+fn parse<T: Deserialize>(bytes: &[u8]) -> Option<T> {
+    json::from_str(str::from_utf8(bytes).ok()?).ok()
+}
+
+/// The value at a path: `user.name`, `items.0.id`. A value of `null` is there.
+fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(value, |value, step| match value {
+        Value::Object(object) => object.get(step),
+        Value::Array(array) => array.get(step.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+sluicegate::plugin!(plugin: Plugin, http: JsonValidation);
+
+#[cfg(test)]
+mod tests;

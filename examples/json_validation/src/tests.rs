@@ -1,0 +1,159 @@
+use sluicegate::abi::Import;
+use sluicegate::{Action, DataAction, LogLevel, Status};
+use sluicegate_host::{Host, HttpStream, Running};
+
+use crate::PLUGIN;
+
+const CONTINUE: u32 = DataAction::Continue as u32;
+const PAUSE: u32 = DataAction::Pause as u32;
+
+fn start(configuration: &str) -> Running {
+    Host::new(&PLUGIN).plugin_configuration(configuration).start()
+}
+
+fn upload<'host>(host: &'host Running, content_type: &str) -> HttpStream<'host> {
+    let stream = host.http_stream();
+    stream.request_headers_with_body(&[(":method", "POST"), ("content-type", content_type)]);
+    stream
+}
+
+fn refusal(stream: &HttpStream<'_>) -> Option<(u32, String)> {
+    stream.reply().map(|reply| (reply.status, String::from_utf8(reply.body).unwrap()))
+}
+
+/// Whether the body passes; otherwise it is answered with 403.
+fn passes(host: &Running, body: &[u8]) -> bool {
+    let stream = upload(host, "application/json");
+    let (head, tail) = body.split_at(body.len() / 2);
+    assert_eq!(stream.request_body(head, false), PAUSE);
+    let passes = stream.request_body(tail, true) == CONTINUE;
+    let (sent, refused): (&[u8], _) = if passes { (body, None) } else { (b"", Some((403, "invalid payload".into()))) };
+    assert_eq!((stream.sent_request_body(), refusal(&stream)), (sent.to_vec(), refused));
+    passes
+}
+
+#[test]
+fn demands_json() {
+    let host = start("");
+    for content_type in ["application/json", "application/json; charset=utf-8", "Application/JSON ;a=b"] {
+        assert_eq!(refusal(&upload(&host, content_type)), None, "{content_type}");
+    }
+    for content_type in
+        ["text/html", "", "application/jsonp", "text/html; application/json", "application/json,text/html"]
+    {
+        let refused = refusal(&upload(&host, content_type));
+        assert_eq!(refused, Some((403, "content-type must be provided".into())), "{content_type}");
+    }
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[(":method", "GET")]), Action::Pause as u32);
+    assert_eq!(refusal(&stream), Some((403, "content-type must be provided".into())));
+}
+
+#[test]
+fn demands_a_body() {
+    let host = start("");
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[("content-type", "application/json")]), Action::Pause as u32);
+    assert_eq!(refusal(&stream), Some((403, "invalid payload".into())));
+}
+
+#[test]
+fn demands_the_keys() {
+    let host = start(r#"{"requiredKeys": ["my_key"]}"#);
+    assert!(host.started());
+    assert!(!passes(&host, b"invalid_payload"));
+    assert!(host.logged(LogLevel::Error, r#"body is not a valid json: "invalid_payload""#));
+    assert!(!passes(&host, br#"{"unknown_key":"unknown_value"}"#));
+    let log = r#"required key (my_key) is missing: "{\"unknown_key\":\"unknown_value\"}""#;
+    assert!(host.logged(LogLevel::Error, log), "{:?}", host.log());
+    assert!(passes(&host, br#"{"my_key":"my_value"}"#));
+    assert!(passes(&host, br#"{"my_key":null}"#));
+    assert!(!passes(&host, br#"["my_key"]"#));
+    assert!(!passes(&host, b""));
+}
+
+#[test]
+fn a_dot_leads_into_a_value() {
+    let host = start(r#"{"requiredKeys": ["user.name", "items.1.id"]}"#);
+    assert!(passes(&host, br#"{"user": {"name": "a"}, "items": [0, {"id": 1}]}"#));
+    for body in [
+        r#"{"user": "name", "items": [0, {"id": 1}]}"#,
+        r#"{"user": {"name": "a"}, "items": [{"id": 1}]}"#,
+        r#"{"user.name": "a", "items": [0, {"id": 1}]}"#,
+    ] {
+        assert!(!passes(&host, body.as_bytes()), "{body}");
+    }
+}
+
+#[test]
+fn what_is_no_json_does_not_pass_without_keys_either() {
+    let host = start("");
+    for body in ["{}", "1", "\"text\"", "[]", " {\"a\": [1.5e3, true]} "] {
+        assert!(passes(&host, body.as_bytes()), "{body}");
+    }
+    for body in ["", " ", "{", "{}{}", "{'a': 1}", "{\"a\":}", "[1,]", "{]", "nul"] {
+        assert!(!passes(&host, body.as_bytes()), "{body}");
+    }
+    assert!(!passes(&host, b"\"\xff\""));
+}
+
+#[test]
+fn depth_is_no_way_to_break_it() {
+    let host = start(r#"{"requiredKeys": ["a"]}"#);
+    assert!(!passes(&host, &b"[".repeat(1 << 20)));
+    let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
+    assert!(!passes(&host, deep.as_bytes()));
+    assert!(host.log().iter().all(|line| line.text.len() < 1000), "what goes to the log is cut");
+}
+
+#[test]
+fn trailers_end_a_body_too() {
+    let host = start(r#"{"requiredKeys": ["id"]}"#);
+    let stream = upload(&host, "application/json");
+    assert_eq!(stream.request_body(r#"{"id": 1}"#, false), PAUSE);
+    assert_eq!(stream.request_trailers(&[("a", "b")]), CONTINUE);
+    assert_eq!(stream.sent_request_body(), br#"{"id": 1}"#);
+
+    let stream = upload(&host, "application/json");
+    assert_eq!(stream.request_body(r#"{"no": 1}"#, false), PAUSE);
+    assert_eq!(stream.request_trailers(&[("a", "b")]), PAUSE);
+    assert_eq!(refusal(&stream), Some((403, "invalid payload".into())));
+    assert!(stream.sent_request_body().is_empty());
+
+    let stream = upload(&host, "application/json");
+    assert_eq!(stream.request_trailers(&[("a", "b")]), PAUSE);
+    assert_eq!(refusal(&stream), Some((403, "invalid payload".into())));
+}
+
+#[test]
+fn fails_closed_if_the_body_cannot_be_read() {
+    let host = start("");
+    host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
+    let stream = upload(&host, "application/json");
+    assert_ne!(stream.request_body("{}", true), CONTINUE);
+    assert_eq!(refusal(&stream).map(|(status, _)| status), Some(500));
+}
+
+#[test]
+fn refuses_a_configuration_that_it_cannot_use() {
+    for configuration in ["{", "requiredKeys"] {
+        let host = start(configuration);
+        assert!(!host.started(), "{configuration}");
+        let log = format!(
+            "error parsing plugin configuration: the plugin configuration is not a valid json: \"{configuration}\""
+        );
+        assert!(host.logged(LogLevel::Critical, &log), "{:?}", host.log());
+    }
+    for configuration in ["[]", r#"{"requiredKeys": "id"}"#, r#"{"requiredKeys": [1]}"#] {
+        let host = start(configuration);
+        assert!(!host.started(), "{configuration}");
+        let expected = r#"error parsing plugin configuration: expected {"requiredKeys": ["<key>", …]}: "#;
+        assert!(host.log().iter().any(|line| line.text.starts_with(expected)), "{:?}", host.log());
+    }
+    for configuration in ["", "{}", r#"{"requiredKeys": []}"#] {
+        assert!(start(configuration).started(), "{configuration}");
+    }
+    let host = start("");
+    host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
+    assert!(!host.start_plugin());
+}

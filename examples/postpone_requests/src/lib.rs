@@ -1,0 +1,63 @@
+//! Holds each request back until the plugin's next tick.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sluicegate::prelude::*;
+
+const TICK_PERIOD: Duration = Duration::from_secs(1);
+
+/// What waits: streams add and remove themselves through the shared reference that they have to their plugin, hence the cell.
+#[derive(Default)]
+struct Plugin {
+    postponed: RefCell<BTreeSet<u32>>,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+        if let Err(error) = plugin.set_tick_period(TICK_PERIOD) {
+            critical!("failed to set tick period: {error}");
+            // Without a tick no request would ever go on.
+            return Ok(StartStatus::Failed);
+        }
+        Ok(StartStatus::Ok)
+    }
+
+    fn on_tick(&mut self, plugin: &mut PluginHandle<'_>) -> Result<()> {
+        for stream in self.postponed.take() {
+            info!("resume request with contextID={stream}");
+            if let Err(error) = plugin.resume_request(stream) {
+                // The others go on all the same.
+                warn!("failed to resume request with contextID={stream}: {error}");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Postpone;
+
+#[sluicegate::http_filter]
+impl HttpFilter for Postpone {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        let stream = request.id();
+        info!("postpone request with contextID={stream}");
+        request.plugin().postponed.borrow_mut().insert(stream);
+        Ok(Action::Pause)
+    }
+
+    /// A client that went away is not resumed: its number may be another stream's by then.
+    fn on_done(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
+        stream.plugin().postponed.borrow_mut().remove(&stream.id());
+    }
+}
+
+sluicegate::plugin!(plugin: Plugin, http: Postpone);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+use std::time::Duration;
+
+use sluicegate::abi::Import;
+use sluicegate::{Action, LogLevel, Status};
+use sluicegate_host::{Host, HttpStream, Running};
+
+use crate::PLUGIN;
+
+fn postponed(host: &Running) -> HttpStream<'_> {
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[(":path", "/")]), Action::Pause as u32);
+    assert!(host.logged(LogLevel::Info, &format!("postpone request with contextID={}", stream.id())));
+    assert!(!stream.request_resumed());
+    stream
+}
+
+#[test]
+fn resumes_each_request_once_with_the_next_tick() {
+    let host = Host::new(&PLUGIN).start();
+    assert_eq!(host.tick_period(), Some(Duration::from_secs(1)));
+    let streams = [postponed(&host), postponed(&host)];
+    host.tick();
+    for stream in &streams {
+        assert!(stream.request_resumed());
+        assert!(host.logged(LogLevel::Info, &format!("resume request with contextID={}", stream.id())));
+    }
+    host.clear_log();
+    let late = postponed(&host);
+    host.tick();
+    assert!(late.request_resumed());
+    let resumed = host.log().iter().filter(|line| line.text.starts_with("resume")).count();
+    assert_eq!(resumed, 1, "{:?}", host.log());
+}
+
+#[test]
+fn forgets_a_stream_that_is_gone() {
+    let host = Host::new(&PLUGIN).start();
+    let (gone, waiting) = (postponed(&host), postponed(&host));
+    let id = gone.id();
+    gone.complete();
+    host.tick();
+    assert!(waiting.request_resumed());
+    assert!(!host.logged(LogLevel::Info, &format!("resume request with contextID={id}")));
+    assert!(!host.log().iter().any(|line| line.level >= LogLevel::Warn), "{:?}", host.log());
+}
+
+#[test]
+fn goes_on_with_the_others_if_one_cannot_be_resumed() {
+    let host = Host::new(&PLUGIN).start();
+    let streams = [postponed(&host), postponed(&host)];
+    host.fail(Import::proxy_continue_stream, Status::InternalFailure);
+    host.tick();
+    let warnings = host.log().into_iter().filter(|line| line.level == LogLevel::Warn).count();
+    assert_eq!(warnings, streams.len());
+}
+
+#[test]
+fn refuses_to_start_without_ticks() {
+    let host = Host::new(&PLUGIN).start();
+    host.fail(Import::proxy_set_tick_period_milliseconds, Status::BadArgument);
+    assert!(!host.start_plugin());
+    let log = host.log();
+    assert!(log.iter().any(|line| line.text.starts_with("failed to set tick period: ")), "{log:?}");
+}

@@ -1,0 +1,164 @@
+//! The examples that read and edit bodies.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use anyhow::{Result, ensure};
+use sluicegate_loadtest::{Allocator, Proxy};
+
+use super::{PATIENCE, with_each_allocator};
+
+const MAIN: u16 = 18000;
+const ECHO: u16 = 38140;
+
+/// A connection of the test's own, for what a plain client does not send.
+fn connect(proxy: &Proxy) -> Result<TcpStream> {
+    let client = TcpStream::connect(("127.0.0.1", proxy.port(MAIN)))?;
+    client.set_read_timeout(Some(PATIENCE))?;
+    Ok(client)
+}
+
+/// What the proxy answers, up to this text: it may reset the connection after that.
+fn read_until(client: &mut TcpStream, end: &str) -> Result<String> {
+    let (mut answer, mut part) = (String::new(), [0; 1024]);
+    while !answer.ends_with(end) {
+        let size = client.read(&mut part)?;
+        ensure!(size > 0, "the answer ends before `{end}`: {answer}");
+        answer.push_str(&String::from_utf8_lossy(&part[..size]));
+    }
+    Ok(answer)
+}
+
+#[test]
+fn http_body() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("http_body", allocator)?;
+        for side in ["request", "response"] {
+            for (operation, edited) in [
+                ("append", "[original body][this is appended body]"),
+                ("prepend", "[this is prepended body][original body]"),
+                ("replace", "[this is replaced body]"),
+                ("invalid", "[this is replaced body]"),
+            ] {
+                let headers = [("buffer-replace-at", side), ("buffer-operation", operation)];
+                let response = proxy.request("PUT", MAIN, "/anything", &headers, b"[original body]")?;
+                assert_eq!((response.status, &*response.text()), (200, edited), "{side} {operation}");
+            }
+            proxy.wait_for_log(&format!("original {side} body: [original body]"), PATIENCE)?;
+        }
+        let response = proxy.get(MAIN, "/anything")?;
+        assert_eq!((response.status, &*response.text()), (400, "content must be provided"));
+        Ok(())
+    })
+}
+
+/// The lengths that a client sees fit the bodies, whoever changed them.
+#[test]
+fn http_body_tells_no_wrong_length() -> Result<()> {
+    let proxy = Proxy::for_example("http_body", Some(Allocator::Talc))?;
+    let body = "x".repeat(200_000);
+    for (side, length) in [("request", Some("200023")), ("response", None)] {
+        let headers = [("buffer-replace-at", side), ("buffer-operation", "append")];
+        let response = proxy.request("PUT", MAIN, "/anything", &headers, body.as_bytes())?;
+        assert_eq!(response.header("content-length"), length, "{side}");
+        assert_eq!(response.text(), format!("{body}[this is appended body]"), "{side}");
+    }
+    Ok(())
+}
+
+/// What the echo's route leads to is never asked.
+#[test]
+fn http_body_echoes_instead_of_the_upstream() -> Result<()> {
+    let proxy = Proxy::for_example("http_body", Some(Allocator::Talc))?;
+    for body in ["frame", &"frame".repeat(100_000)] {
+        let response = proxy.request("PUT", ECHO, "/", &[], body.as_bytes())?;
+        assert_eq!((response.status, &*response.text()), (200, body));
+    }
+    let response = proxy.get(ECHO, "/")?;
+    assert_eq!((response.status, &*response.text()), (200, ""));
+    Ok(())
+}
+
+#[test]
+fn http_body_chunk() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("http_body_chunk", allocator)?;
+        let response = proxy.request("POST", MAIN, "/", &[], b"nothing to see")?;
+        assert_eq!((response.status, &*response.text()), (200, "example body\n"));
+        for line in [
+            "OnHttpRequestBody called. BodySize: 14, totalRequestBodyReadSize: 0, endOfStream: ",
+            "read chunk size: 14",
+            "pattern not found",
+        ] {
+            proxy.wait_for_log(line, PATIENCE)?;
+        }
+        let response = proxy.request("POST", MAIN, "/", &[], b"a pattern to see")?;
+        assert_eq!((response.status, &*response.text()), (403, "pattern found in chunk: 1"));
+        assert_eq!(response.header("powered-by"), Some("sluicegate"));
+        proxy.wait_for_log("pattern found in chunk: 1", PATIENCE)?;
+        proxy.wait_for_log("local 403 response sent", PATIENCE)?;
+
+        let mut body = vec![b'.'; 700_000];
+        let response = proxy.request("POST", MAIN, "/", &[], &body)?;
+        assert_eq!((response.status, &*response.text()), (200, "example body\n"));
+        body.extend(b"pattern");
+        let response = proxy.request("POST", MAIN, "/", &[], &body)?;
+        assert_eq!(response.status, 403);
+        assert!(response.text().starts_with("pattern found in chunk: "), "{}", response.text());
+        assert!(!proxy.log().contains("does not match"), "{}", proxy.log());
+        Ok(())
+    })
+}
+
+/// The two halves go out far enough from each other that the proxy hands them over one by one.
+#[test]
+fn http_body_chunk_finds_a_pattern_that_two_chunks_share() -> Result<()> {
+    let proxy = Proxy::for_example("http_body_chunk", Some(Allocator::Talc))?;
+    let mut client = connect(&proxy)?;
+    client.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 13\r\n\r\n...pat")?;
+    proxy.wait_for_log("read chunk size: 6", PATIENCE)?;
+    client.write_all(b"tern...")?;
+    let answer = read_until(&mut client, "pattern found in chunk: 2")?;
+    assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+    Ok(())
+}
+
+#[test]
+fn json_validation() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("json_validation", allocator)?;
+        let (json, token) = ([("content-type", "application/json; charset=utf-8")], br#"{"id": 1, "token": "t"}"#);
+        let response = proxy.request("POST", MAIN, "/", &json, token)?;
+        assert_eq!((response.status, &*response.text()), (200, "hello from the server\n"));
+        for body in ["invalid_payload", r#"{"id": 1}"#, &"[".repeat(500_000)] {
+            let response = proxy.request("POST", MAIN, "/", &json, body.as_bytes())?;
+            assert_eq!((response.status, &*response.text()), (403, "invalid payload"));
+        }
+        proxy.wait_for_log(r#"body is not a valid json: "invalid_payload""#, PATIENCE)?;
+        proxy.wait_for_log("required key (token) is missing: ", PATIENCE)?;
+
+        let response = proxy.get(MAIN, "/")?;
+        assert_eq!((response.status, &*response.text()), (403, "content-type must be provided"));
+        let response = proxy.request("GET", MAIN, "/", &json, b"")?;
+        assert_eq!((response.status, &*response.text()), (403, "invalid payload"), "no body is no JSON");
+        Ok(())
+    })
+}
+
+#[test]
+fn json_validation_sees_a_body_that_trailers_end() -> Result<()> {
+    let proxy = Proxy::for_example("json_validation", Some(Allocator::Talc))?;
+    for (body, status) in [(r#"{"id": 1, "token": 2}"#, "200 OK"), (r#"{"id": 1}"#, "403 Forbidden")] {
+        let mut client = connect(&proxy)?;
+        let size = body.len();
+        write!(
+            client,
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n\
+             {size:x}\r\n{body}\r\n0\r\nsum: 1\r\n\r\n"
+        )?;
+        let end = if status.starts_with("200") { "hello from the server\n" } else { "invalid payload" };
+        let answer = read_until(&mut client, end)?;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+use sluicegate::abi::Import;
+use sluicegate::{LogLevel, Status};
+use sluicegate_host::Host;
+
+use crate::PLUGIN;
+
+#[test]
+fn shows_both_configurations() {
+    let host = Host::new(&PLUGIN).vm_configuration("vm text").plugin_configuration(b"plugin \xff".to_vec()).start();
+    assert!(host.started());
+    assert!(host.logged(LogLevel::Info, "vm config: vm text"));
+    assert!(host.logged(LogLevel::Info, "plugin config: plugin \u{fffd}"));
+}
+
+#[test]
+fn shows_nothing_for_nothing() {
+    let host = Host::new(&PLUGIN).start();
+    assert!(host.started());
+    assert!(host.logged(LogLevel::Info, "vm config: "));
+    assert!(host.logged(LogLevel::Info, "plugin config: "));
+}
+
+#[test]
+fn starts_even_if_it_cannot_read_them() {
+    let host = Host::new(&PLUGIN).start();
+    host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
+    assert!(host.start_vm() && host.start_plugin());
+    for text in ["error reading vm configuration: ", "error reading plugin configuration: "] {
+        let log = host.log();
+        assert!(log.iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text)), "{log:?}");
+    }
+}
+
+#[test]
+fn lets_requests_pass() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[(":path", "/")]), 0);
+    assert_eq!(stream.response_headers(&[(":status", "200")]), 0);
+    assert_eq!(stream.reply(), None);
+    stream.complete();
+}
