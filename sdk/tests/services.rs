@@ -149,7 +149,8 @@ fn under(script: impl Fn(&[Arg]) -> u32 + 'static) -> [usize; 3] {
 
 #[test]
 fn every_status_is_survived() {
-    for status in (1..=13).chain([99, u32::MAX]) {
+    let statuses = if cfg!(miri) { vec![1, 6, 8] } else { (1..=13).chain([99, u32::MAX]).collect() };
+    for status in statuses {
         // A host that fails may have asked for a block before it does.
         let [answered, failed, malformed] = under(move |args| {
             hand_over_bytes(args, b"a block that nobody gets");
@@ -181,8 +182,8 @@ fn blocks_that_are_not_the_hosts_are_refused() {
 
 #[test]
 fn bytes_of_any_length_and_content_are_an_error_or_a_value() {
-    let most = if cfg!(miri) { 14 } else { 64 };
-    for byte in [0, 1, 2, 0x7f, 0x80, 0xff] {
+    let (bytes, most): (&[u8], _) = if cfg!(miri) { (&[0, 1, 0xff], 10) } else { (&[0, 1, 2, 0x7f, 0x80, 0xff], 64) };
+    for &byte in bytes {
         for len in 0..most {
             let [answered, failed, malformed] = under(move |args| {
                 hand_over_bytes(args, &vec![byte; len]);
