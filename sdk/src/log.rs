@@ -71,6 +71,7 @@ pub fn level() -> Option<LogLevel> {
     }
 }
 
+#[inline]
 fn known() -> Known {
     KNOWN.with(|known| {
         if let Known::No = known.get() {
