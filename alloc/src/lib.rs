@@ -18,7 +18,7 @@
 //! Linear memory grows and never shrinks, and every worker thread of the proxy has its own: what an allocator does not give back to itself is
 //! lost for the life of the VM. Every strategy here answers null when there is no more memory; none traps, panics or calls the host.
 //!
-//! Outside of wasm [`install!`] installs nothing: tests run on the allocator of the test. [`Allocator`] works there all the same, behind a lock:
+//! Outside of wasm [`install!`] installs nothing: tests run on the allocator of the test. `Allocator` works there all the same, behind a lock:
 //!
 //! ```
 //! # #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]

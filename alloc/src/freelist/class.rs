@@ -27,7 +27,7 @@ pub(crate) const LARGE: usize = 128;
 
 /// The sizes of the small classes: steps of 16 to 256, then what divides a slab of 8 KiB into 8 to 28 blocks without much of a rest.
 ///
-/// Four classes for each doubling, as is usual, took 112 pages where dlmalloc took 82 (10,000 live blocks of 8–1,000 bytes).
+/// Four classes for each doubling, in slabs of 4 KiB, took 112 pages for 10,000 live blocks of 8–1,000 bytes; these took 98 (dlmalloc: 82).
 pub(crate) const SIZES: [u16; SMALL] = [
     16,
     32,
