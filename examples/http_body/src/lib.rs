@@ -80,7 +80,7 @@ impl HttpFilter for HttpBody {
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         if request.plugin().echo {
-            return echo_without_body(request);
+            return hold_for_echo(request);
         }
         let headers = request.snapshot()?;
         if !headers.contains("content-length") {
@@ -144,8 +144,8 @@ impl HttpBody {
     }
 }
 
-/// Holds the headers back, so that no upstream answers before the echo does.
-fn echo_without_body(request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+/// Holds the headers back until the body is complete, so that no upstream answers before the echo does. What has no body is answered at once.
+fn hold_for_echo(request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
     if request.end_of_stream() {
         return request.reply(&LocalResponse::new(200));
     }

@@ -90,6 +90,22 @@ fn helloworld_exports_no_stream_callback() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn examples_export_the_callbacks_that_they_implement() -> Result<()> {
+    for (package, callbacks) in [
+        ("http_auth_random", &["proxy_on_http_call_response", "proxy_on_request_headers"][..]),
+        ("http_body_chunk", &["proxy_on_request_body"]),
+        ("multiple_dispatches", &["proxy_on_http_call_response", "proxy_on_response_headers"]),
+        ("postpone_requests", &["proxy_on_configure", "proxy_on_done", "proxy_on_request_headers", "proxy_on_tick"]),
+        ("vm_plugin_configuration", &["proxy_on_configure", "proxy_on_vm_start"]),
+    ] {
+        let shape = shape(package, Some(Allocator::Talc))?;
+        assert_eq!(shape.exports, &set(&ALWAYS) | &set(callbacks), "{package}");
+        assert!(shape.pages <= 3, "{package}: {} pages", shape.pages);
+    }
+    Ok(())
+}
+
 /// A filter that cannot panic brings neither the panic machinery nor WASI along.
 #[test]
 fn a_filter_without_formatting_is_small_and_imports_no_wasi() -> Result<()> {

@@ -82,6 +82,9 @@ impl<'cb, D, P> Body<'cb, D, P> {
     }
 
     /// Whether the body ends here. The last part may be empty, and of the same size as the one before.
+    ///
+    /// A body that trailers follow has no last part: a filter that judges bodies reads it in the callback for the trailers too, by
+    /// [`HttpHandle::request_body`] or [`HttpHandle::response_body`].
     #[must_use]
     pub const fn end_of_stream(&self) -> bool {
         self.end_of_stream
