@@ -4,6 +4,7 @@ mod bodies;
 mod callouts;
 mod configurations;
 mod modules;
+mod network;
 mod routing;
 mod ticks;
 

@@ -1,0 +1,102 @@
+//! A network filter: logs the data of both directions, says where it goes, and counts connections.
+
+use sluicegate::metric::Counter;
+use sluicegate::prelude::*;
+use sluicegate::property::{self, upstream};
+
+struct Plugin {
+    connections: Option<Counter>,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    fn create((): &(), _: u32) -> Self {
+        let connections = Counter::define("sluicegate.connection_counter");
+        if let Err(error) = &connections {
+            critical!("failed to define the connection counter: {error}");
+        }
+        Self { connections: connections.ok() }
+    }
+}
+
+#[derive(Default)]
+struct Network;
+
+#[sluicegate::tcp_filter]
+impl TcpFilter for Network {
+    type Plugin = Plugin;
+
+    // What fails is logged; no connection is closed for it.
+    const ON_ERROR: FailurePolicy = FailurePolicy::Open;
+
+    fn on_new_connection(&mut self, _: &mut TcpHandle<'_, Plugin>) -> Result<Flow> {
+        info!("new connection!");
+        Ok(Flow::Continue)
+    }
+
+    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Plugin>) -> Result<Flow> {
+        if data.size() == 0 {
+            return Ok(Flow::Continue);
+        }
+        match data.read(0, data.size()) {
+            Ok(bytes) => info!(">>>>>> downstream data received >>>>>>\n{}", ByteStr::new(&bytes).display()),
+            Err(error) => critical!("failed to get downstream data: {error}"),
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Plugin>) -> Result<Flow> {
+        if data.size() == 0 {
+            return Ok(Flow::Continue);
+        }
+        match upstream::address() {
+            Ok(address) => {
+                let address = address.as_ref().map(property::Property::text).unwrap_or_default();
+                info!("remote address: {}", address.display());
+            }
+            Err(error) => warn!("failed to get upstream remote address: {error}"),
+        }
+        match location() {
+            Ok(location) => {
+                for (key, value) in location.iter().flat_map(property::Map::iter) {
+                    info!("upstream cluster metadata location[{}]={}", key.display(), value.text().display());
+                }
+            }
+            Err(error) => warn!("failed to get upstream location metadata: {error}"),
+        }
+        match data.read(0, data.size()) {
+            Ok(bytes) => info!("<<<<<< upstream data received <<<<<<\n{}", ByteStr::new(&bytes).display()),
+            Err(error) => critical!("failed to get upstream data: {error}"),
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn on_downstream_close(&mut self, _: &mut TcpHandle<'_, Plugin>, _: PeerType) {
+        info!("downstream connection close!");
+    }
+
+    fn on_log(&mut self, connection: &mut TcpHandle<'_, Plugin>) {
+        if let Some(counter) = &connection.plugin().connections
+            && let Err(error) = counter.increment(1)
+        {
+            critical!("failed to count the connection: {error}");
+        }
+        info!("connection complete!");
+    }
+}
+
+/// The cluster's metadata under `location`: by the name that Envoy has for it since 1.33, or the one before.
+fn location() -> Result<Option<property::Map>> {
+    let path = ["xds", "cluster_metadata", "filter_metadata", "location"];
+    let [_, old @ ..] = &path;
+    let found = match property::get(&path)? {
+        None => property::get(old)?,
+        found => found,
+    };
+    found.map(property::Property::into_map).transpose()
+}
+
+sluicegate::plugin!(plugin: Plugin, tcp: Network);
+
+#[cfg(test)]
+mod tests;

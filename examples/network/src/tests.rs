@@ -1,0 +1,83 @@
+use sluicegate::abi::Import;
+use sluicegate::{LogLevel, Status};
+use sluicegate_host::{Host, PropertyValue, Running};
+
+use crate::PLUGIN;
+
+const COUNTER: &str = "sluicegate.connection_counter";
+
+fn pairs(key: &str, value: &str) -> PropertyValue {
+    PropertyValue::Map(vec![(key.to_owned(), value.into())])
+}
+
+fn lines(host: &Running) -> Vec<String> {
+    host.log().into_iter().filter(|line| line.level == LogLevel::Info).map(|line| line.text).collect()
+}
+
+#[test]
+fn logs_the_data_of_both_directions_and_lets_it_pass() {
+    let host = Host::new(&PLUGIN).start();
+    host.set_property(&["upstream", "address"], "127.0.0.1:8099");
+    host.set_property(&["xds", "cluster_metadata", "filter_metadata", "location"], pairs("region", "ap-northeast-1"));
+    let connection = host.tcp_connection();
+    assert_eq!(connection.downstream_data("hello", false), 0);
+    assert_eq!(connection.upstream_data("world", false), 0);
+    assert_eq!(connection.downstream_data("", true), 0);
+    assert_eq!(connection.upstream_data("", true), 0);
+    assert_eq!((&*connection.sent_upstream(), &*connection.sent_downstream()), (&b"hello"[..], &b"world"[..]));
+    assert_eq!(
+        lines(&host),
+        [
+            "new connection!",
+            ">>>>>> downstream data received >>>>>>\nhello",
+            "remote address: 127.0.0.1:8099",
+            "upstream cluster metadata location[region]=ap-northeast-1",
+            "<<<<<< upstream data received <<<<<<\nworld",
+        ]
+    );
+}
+
+#[test]
+fn finds_the_metadata_under_the_name_of_older_proxies() {
+    let host = Host::new(&PLUGIN).start();
+    host.set_property(&["cluster_metadata", "filter_metadata", "location"], pairs("az", "a"));
+    host.tcp_connection().upstream_data("x", false);
+    assert!(host.logged(LogLevel::Info, "upstream cluster metadata location[az]=a"));
+}
+
+#[test]
+fn counts_connections_when_they_are_complete() {
+    let host = Host::new(&PLUGIN).start();
+    for _ in 0..3 {
+        let connection = host.tcp_connection();
+        connection.close_downstream();
+        connection.complete();
+    }
+    assert_eq!(host.counter(COUNTER), Some(3));
+    let lines = lines(&host);
+    assert_eq!(lines.iter().filter(|line| *line == "downstream connection close!").count(), 3);
+    assert_eq!(lines.iter().filter(|line| *line == "connection complete!").count(), 3);
+}
+
+#[test]
+fn goes_on_when_the_host_refuses() {
+    let host = Host::new(&PLUGIN).start();
+    host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
+    host.fail(Import::proxy_get_property, Status::InternalFailure);
+    host.fail(Import::proxy_increment_metric, Status::BadArgument);
+    let connection = host.tcp_connection();
+    assert_eq!(connection.downstream_data("hello", false), 0);
+    assert_eq!(connection.upstream_data("world", false), 0);
+    assert!(!connection.closed_downstream());
+    connection.complete();
+    let log = host.log();
+    for start in [
+        "failed to get downstream data: ",
+        "failed to get upstream remote address: ",
+        "failed to get upstream location metadata: ",
+        "failed to get upstream data: ",
+        "failed to count the connection: ",
+    ] {
+        assert!(log.iter().any(|line| line.text.starts_with(start)), "{start}: {log:?}");
+    }
+}
