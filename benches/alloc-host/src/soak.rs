@@ -29,9 +29,9 @@ const SOAKS: &[Soak] = &[
         long: true,
     },
     Soak { title: "S6 ratchet: once / half / end", run: ratchet, flat: true, long: false },
-    Soak { title: "S7 K=128: half / end", run: |r| steps(r, "growing", &[128], 16_000, 8), flat: true, long: false },
+    Soak { title: "S7 K=128: half / end", run: |r| steps(r, "growing", &[128], 16_000, 8), flat: true, long: true },
     Soak { title: "S12 16 -> 2,048 -> 16: calm / burst / half / end", run: bursts, flat: true, long: true },
-    Soak { title: "trace 256, drained, 8 MiB: half / end / big", run: drained, flat: false, long: false },
+    Soak { title: "trace 256, drained, 8 MiB: half / end / big", run: drained, flat: false, long: true },
 ];
 
 fn steps(running: &mut Running, export: &str, arguments: &[u32], count: u32, times: usize) -> Result<Vec<u64>> {
