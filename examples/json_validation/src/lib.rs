@@ -2,17 +2,22 @@
 //!
 //! The configuration is `{"requiredKeys": ["id", "user.name"]}`, or nothing. A dot leads into an object or, with a number, into an array.
 
-use miniserde::Deserialize;
-use miniserde::json::{self, Value};
+mod path;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use sluicegate::prelude::*;
+
+use path::Path;
 
 /// How much of a body that is refused goes to the log, in bytes.
 const SHOWN: usize = 256;
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Configuration {
-    #[serde(rename = "requiredKeys")]
-    required_keys: Option<Vec<String>>,
+    #[serde(default)]
+    required_keys: Vec<String>,
 }
 
 #[derive(Default)]
@@ -33,16 +38,16 @@ impl PluginContext for Plugin {
         if configuration.is_empty() {
             return Ok(StartStatus::Ok);
         }
-        let shown = ByteStr::new(&configuration);
-        if parse::<Value>(&configuration).is_none() {
-            critical!("error parsing plugin configuration: the plugin configuration is not a valid json: {shown:?}");
-            return Ok(StartStatus::Failed);
+        match serde_json::from_slice::<Configuration>(&configuration) {
+            Ok(parsed) => self.required_keys = parsed.required_keys,
+            Err(error) => {
+                let expected =
+                    if error.is_data() { r#"not {"requiredKeys": ["<key>", …]}"# } else { "not a valid json" };
+                let shown = ByteStr::new(&configuration);
+                critical!("error parsing plugin configuration: the plugin configuration is {expected}: {shown:?}");
+                return Ok(StartStatus::Failed);
+            }
         }
-        let Some(parsed) = parse::<Configuration>(&configuration) else {
-            critical!(r#"error parsing plugin configuration: expected {{"requiredKeys": ["<key>", …]}}: {shown:?}"#);
-            return Ok(StartStatus::Failed);
-        };
-        self.required_keys = parsed.required_keys.unwrap_or_default();
         Ok(StartStatus::Ok)
     }
 }
@@ -51,11 +56,13 @@ impl Plugin {
     /// Says in the log what is wrong with a body.
     fn accepts(&self, body: &[u8]) -> bool {
         let shown = ByteStr::new(&body[..body.len().min(SHOWN)]);
-        let Some(value) = parse::<Value>(body) else {
+        // A JSON text is UTF-8, and the parser does not look at the strings that it skips.
+        let text = str::from_utf8(body).ok().filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+        let Some(text) = text else {
             error!("body is not a valid json: {shown:?}");
             return false;
         };
-        let missing = self.required_keys.iter().find(|key| find(&value, key).is_none());
+        let missing = self.required_keys.iter().find(|key| !Path::new(key).is_in(text));
         if let Some(key) = missing {
             error!("required key ({key}) is missing: {shown:?}");
         }
@@ -111,19 +118,6 @@ fn invalid() -> LocalResponse<'static> {
 fn is_json(value: &[u8]) -> bool {
     let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
     media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") && !value.contains(&b',')
-}
-
-fn parse<T: Deserialize>(bytes: &[u8]) -> Option<T> {
-    json::from_str(str::from_utf8(bytes).ok()?).ok()
-}
-
-/// The value at a path: `user.name`, `items.0.id`. A value of `null` is there.
-fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').try_fold(value, |value, step| match value {
-        Value::Object(object) => object.get(step),
-        Value::Array(array) => array.get(step.parse::<usize>().ok()?),
-        _ => None,
-    })
 }
 
 sluicegate::plugin!(plugin: Plugin, http: JsonValidation);

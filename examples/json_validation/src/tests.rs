@@ -75,11 +75,15 @@ fn demands_the_keys() {
 #[test]
 fn a_dot_leads_into_a_value() {
     let host = start(r#"{"requiredKeys": ["user.name", "items.1.id"]}"#);
-    assert!(passes(&host, br#"{"user": {"name": "a"}, "items": [0, {"id": 1}]}"#));
+    assert!(passes(&host, br#"{"user": {"name": "a"}, "items": [0, {"id": 1}, 2]}"#));
+    assert!(passes(&host, br#"{"items": {"1": {"id": [{}]}}, "user": {"n\u0061me": null}}"#));
     for body in [
         r#"{"user": "name", "items": [0, {"id": 1}]}"#,
         r#"{"user": {"name": "a"}, "items": [{"id": 1}]}"#,
         r#"{"user.name": "a", "items": [0, {"id": 1}]}"#,
+        r#"{"user": {"name": "a"}, "items": {"1": {}}}"#,
+        r#"{"user": {"name": "a"}, "items": [0, {"id": 1}], "user": 1}"#,
+        r#"{"user": {"name": "a"}, "items": [0]}"#,
     ] {
         assert!(!passes(&host, body.as_bytes()), "{body}");
     }
@@ -144,10 +148,11 @@ fn refuses_a_configuration_that_it_cannot_use() {
         );
         assert!(host.logged(LogLevel::Critical, &log), "{:?}", host.log());
     }
-    for configuration in ["[]", r#"{"requiredKeys": "id"}"#, r#"{"requiredKeys": [1]}"#] {
+    for configuration in ["1", r#"{"requiredKeys": "id"}"#, r#"{"requiredKeys": [1]}"#] {
         let host = start(configuration);
         assert!(!host.started(), "{configuration}");
-        let expected = r#"error parsing plugin configuration: expected {"requiredKeys": ["<key>", …]}: "#;
+        let expected =
+            r#"error parsing plugin configuration: the plugin configuration is not {"requiredKeys": ["<key>", …]}: "#;
         assert!(host.log().iter().any(|line| line.text.starts_with(expected)), "{:?}", host.log());
     }
     for configuration in ["", "{}", r#"{"requiredKeys": []}"#] {
