@@ -6,7 +6,10 @@
 //! | `headers` | headers and trailers on their way |
 //! | `body` | a body on its way |
 //! | `tcp` | a connection and its data |
+//! | `calls` | what each of them can call |
 
+#[macro_use]
+mod calls;
 mod body;
 mod headers;
 mod tcp;
@@ -20,7 +23,6 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use crate::abi::{BufferType, HostBytes, MapType, StreamType, call};
-use crate::callout::{CallToken, GrpcCall, GrpcStream, HttpCall, grpc_stream};
 use crate::error::{Error, On, Result};
 use crate::headers::{HeaderMap, MapEditor};
 use crate::reply::LocalResponse;
@@ -66,6 +68,8 @@ pub struct PluginHandle<'cb, V = ()> {
 }
 
 impl<'cb, V> PluginHandle<'cb, V> {
+    calls!("PluginContext");
+
     /// The number that the host gave the plugin context.
     #[must_use]
     pub const fn id(&self) -> u32 {
@@ -164,43 +168,6 @@ impl<'cb, V> PluginHandle<'cb, V> {
         resumed
     }
 
-    /// Calls a cluster; the answer comes to [`on_http_call_response`](crate::PluginContext::on_http_call_response).
-    ///
-    /// # Errors
-    ///
-    /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
-    #[doc(alias = "DispatchHttpCall")]
-    #[doc(alias = "dispatch_http_call")]
-    pub fn call<K: AsRef<[u8]>, W: AsRef<[u8]>>(&self, call: &HttpCall<'_, K, W>) -> Result<CallToken> {
-        call.dispatch(self.id)
-    }
-
-    /// Calls a method over gRPC; the answer comes to [`on_grpc_event`](crate::PluginContext::on_grpc_event).
-    ///
-    /// # Errors
-    ///
-    /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
-    #[doc(alias = "dispatch_grpc_call")]
-    pub fn grpc_call(&self, call: &GrpcCall<'_>) -> Result<CallToken> {
-        call.dispatch(self.id)
-    }
-
-    /// Opens a gRPC stream; what comes on it comes to [`on_grpc_event`](crate::PluginContext::on_grpc_event).
-    ///
-    /// # Errors
-    ///
-    /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
-    #[doc(alias = "open_grpc_stream")]
-    pub fn grpc_stream(
-        &self,
-        cluster: &str,
-        service: &str,
-        method: &str,
-        metadata: &[(&str, &str)],
-    ) -> Result<GrpcStream> {
-        grpc_stream(self.id, cluster, service, method, metadata)
-    }
-
     /// Ends a plugin whose `on_done` answered `false`.
     ///
     /// # Errors
@@ -220,6 +187,8 @@ pub struct HttpHandle<'cb, P = ()> {
 }
 
 impl<'cb, P> HttpHandle<'cb, P> {
+    calls!("HttpFilter");
+
     /// The number that the host gave the stream.
     #[must_use]
     pub const fn id(&self) -> u32 {
@@ -252,43 +221,6 @@ impl<'cb, P> HttpHandle<'cb, P> {
     #[doc(alias = "resume_http_response")]
     pub fn resume_response(&self) -> Result<()> {
         resume(StreamType::HttpResponse)
-    }
-
-    /// Calls a cluster; the answer comes to [`on_http_call_response`](crate::HttpFilter::on_http_call_response).
-    ///
-    /// # Errors
-    ///
-    /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
-    #[doc(alias = "DispatchHttpCall")]
-    #[doc(alias = "dispatch_http_call")]
-    pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, call: &HttpCall<'_, N, V>) -> Result<CallToken> {
-        call.dispatch(self.id)
-    }
-
-    /// Calls a method over gRPC; the answer comes to [`on_grpc_event`](crate::HttpFilter::on_grpc_event).
-    ///
-    /// # Errors
-    ///
-    /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
-    #[doc(alias = "dispatch_grpc_call")]
-    pub fn grpc_call(&self, call: &GrpcCall<'_>) -> Result<CallToken> {
-        call.dispatch(self.id)
-    }
-
-    /// Opens a gRPC stream; what comes on it comes to [`on_grpc_event`](crate::HttpFilter::on_grpc_event).
-    ///
-    /// # Errors
-    ///
-    /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
-    #[doc(alias = "open_grpc_stream")]
-    pub fn grpc_stream(
-        &self,
-        cluster: &str,
-        service: &str,
-        method: &str,
-        metadata: &[(&str, &str)],
-    ) -> Result<GrpcStream> {
-        grpc_stream(self.id, cluster, service, method, metadata)
     }
 
     /// Answers the client from here, while the request or the response is held back.

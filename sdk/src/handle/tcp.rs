@@ -5,7 +5,6 @@ use core::marker::PhantomData;
 use super::body::{read, write};
 use super::{WHOLE, resume};
 use crate::abi::{BufferType, HostBytes, StreamType, call};
-use crate::callout::{CallToken, GrpcCall, GrpcStream, HttpCall, grpc_stream};
 use crate::error::{Error, On, Result};
 
 /// Marks the side of the client.
@@ -30,6 +29,8 @@ pub struct TcpHandle<'cb, P = ()> {
 }
 
 impl<'cb, P> TcpHandle<'cb, P> {
+    calls!("TcpFilter");
+
     /// The number that the host gave the connection.
     #[must_use]
     pub const fn id(&self) -> u32 {
@@ -40,41 +41,6 @@ impl<'cb, P> TcpHandle<'cb, P> {
     #[must_use]
     pub const fn plugin(&self) -> &'cb P {
         self.plugin
-    }
-
-    /// Calls a cluster over HTTP; the answer comes to [`on_http_call_response`](crate::TcpFilter::on_http_call_response).
-    ///
-    /// # Errors
-    ///
-    /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
-    pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, call: &HttpCall<'_, N, V>) -> Result<CallToken> {
-        call.dispatch(self.id)
-    }
-
-    /// Calls a method over gRPC; the answer comes to [`on_grpc_event`](crate::TcpFilter::on_grpc_event).
-    ///
-    /// # Errors
-    ///
-    /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
-    #[doc(alias = "dispatch_grpc_call")]
-    pub fn grpc_call(&self, call: &GrpcCall<'_>) -> Result<CallToken> {
-        call.dispatch(self.id)
-    }
-
-    /// Opens a gRPC stream; what comes on it comes to [`on_grpc_event`](crate::TcpFilter::on_grpc_event).
-    ///
-    /// # Errors
-    ///
-    /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
-    #[doc(alias = "open_grpc_stream")]
-    pub fn grpc_stream(
-        &self,
-        cluster: &str,
-        service: &str,
-        method: &str,
-        metadata: &[(&str, &str)],
-    ) -> Result<GrpcStream> {
-        grpc_stream(self.id, cluster, service, method, metadata)
     }
 
     /// Lets the client's data go on that a callback held back.
