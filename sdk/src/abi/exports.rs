@@ -129,7 +129,9 @@ macro_rules! __export_module {
 ///
 /// A start function that does not call them makes the linker wrap every export in a call of its own.
 #[cfg(target_os = "wasi")]
-pub fn call_constructors() {
+pub(crate) fn call_constructors() {
+    // SAFETY: the linker makes this function, with no parameters and no result. It is for the start of a module, once; the only caller is
+    // `_initialize`, which a host calls so.
     unsafe extern "C" {
         safe fn __wasm_call_ctors();
     }

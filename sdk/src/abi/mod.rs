@@ -37,7 +37,7 @@ pub(crate) use block::Refused;
 pub use block::{Entry, HostBytes, allocate};
 pub use exports::Exports;
 #[cfg(target_os = "wasi")]
-pub use exports::call_constructors;
+pub(crate) use exports::call_constructors;
 pub use imports::*;
 #[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
 pub use local::VmLocal;
