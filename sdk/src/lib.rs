@@ -116,3 +116,25 @@ pub fn __initialize() {
         log::write(LogLevel::Critical, format_args!("{panic}"));
     }));
 }
+
+/// Compiles the Rust of the README and of the guide.
+#[cfg(doctest)]
+mod guide {
+    macro_rules! chapters {
+        ($($name:ident: $file:literal)*) => {
+            $(
+                #[doc = include_str!($file)]
+                mod $name {}
+            )*
+        };
+    }
+
+    chapters! {
+        readme: "../../README.md"
+        errors: "../../docs/errors.md"
+        flow: "../../docs/flow.md"
+        memory: "../../docs/memory.md"
+        properties: "../../docs/properties.md"
+        sharing: "../../docs/sharing.md"
+    }
+}
