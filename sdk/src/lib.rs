@@ -70,6 +70,7 @@ mod handle;
 mod headers;
 pub mod log;
 pub mod metric;
+mod panic;
 pub mod prelude;
 pub mod property;
 pub mod queue;
@@ -89,6 +90,9 @@ pub use handle::{
     TcpHandle, Upstream, UpstreamData, VmHandle,
 };
 pub use headers::{HeaderMap, Iter, MapEditor, Values};
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub use panic::__panicked;
 pub use reply::LocalResponse;
 pub use sluicegate_macros::{__plugin, http_filter, plugin, plugin_context, tcp_filter, vm_context};
 
