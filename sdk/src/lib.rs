@@ -68,6 +68,7 @@ mod error;
 pub mod foreign;
 mod handle;
 mod headers;
+pub mod json;
 pub mod log;
 pub mod metric;
 mod panic;

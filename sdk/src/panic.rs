@@ -6,7 +6,7 @@
 /// them, whichever allocator the module runs on. A filter that needs only `core` and `alloc` leaves that out:
 ///
 /// ```
-/// #![cfg_attr(target_family = "wasm", no_std)]
+/// #![cfg_attr(not(feature = "std"), no_std)]
 /// extern crate alloc;
 ///
 /// use alloc::string::String;
@@ -20,12 +20,13 @@
 /// # #[sluicegate::http_filter]
 /// # impl HttpFilter for Last {}
 /// sluicegate::plugin!(http: Last);
+/// #[cfg(not(feature = "std"))]
 /// sluicegate::panic_handler!();
 /// # fn main() {}
 /// ```
 ///
-/// Such a module needs an allocator feature. If one of its dependencies uses the standard library all the same, the compiler says that `panic_impl` is
-/// found twice: leave this macro out then. Outside of wasm it is nothing.
+/// with a feature `std` of the filter's own, on by default, so that tests and other builds have the standard library. Such a module needs an allocator feature other than `alloc-system`. If one of
+/// its dependencies uses the standard library all the same, the compiler says that `panic_impl` is found twice: leave this macro out then. Outside of wasm it is nothing.
 #[macro_export]
 macro_rules! panic_handler {
     () => {
