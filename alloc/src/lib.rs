@@ -42,12 +42,17 @@
 #![no_std]
 #![allow(unsafe_code, reason = "an allocator hands out raw memory; each block says why it may")]
 
+#[cfg(feature = "request-arena")]
+extern crate alloc;
+
 mod arena;
 mod freelist;
 mod global;
 mod heap;
 mod picked;
 pub mod region;
+#[cfg(feature = "request-arena")]
+pub mod request;
 pub mod source;
 mod stats;
 mod strategy;
