@@ -67,7 +67,6 @@ macro_rules! arena {
         ///
         /// The first call of a stream takes an arena from the VM's pool, or makes one: 1 KiB. Further calls count an owner.
         #[cfg(feature = "request-arena")]
-        #[expect(clippy::unused_self, reason = "only who has the handle of a stream is in a callback of it")]
         pub fn arena(&self) -> $crate::Result<$crate::arena::RequestArena> {
             $crate::arena::current()
         }
