@@ -2,8 +2,10 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
-use core::ptr::write_bytes;
+use core::ptr::{null_mut, write_bytes};
 
+#[cfg(feature = "budget")]
+use crate::reserve::Reserve;
 use crate::stats::{Counters, Snapshot};
 use crate::strategy::Strategy;
 
@@ -19,6 +21,24 @@ pub struct Global<A> {
 struct Inner<A> {
     strategy: A,
     counters: Counters,
+    #[cfg(feature = "budget")]
+    reserve: Reserve,
+}
+
+impl<A> Inner<A> {
+    /// Whether budgets allow that a block of `old` bytes, none if zero, becomes one of `new`.
+    #[cfg(feature = "budget")]
+    #[inline]
+    fn admits(&mut self, old: usize, new: usize) -> bool {
+        self.counters.admits(old, new, self.reserve.extra(), self.reserve.is_open())
+    }
+
+    #[cfg(not(feature = "budget"))]
+    #[inline]
+    #[expect(clippy::unused_self, reason = "the twin that counts uses it")]
+    const fn admits(&self, _: usize, _: usize) -> bool {
+        true
+    }
 }
 
 // SAFETY: `with` gives the strategy to one caller at a time: on wasm without threads there is only one, elsewhere the lock is held. The strategy may
@@ -31,7 +51,12 @@ impl<A: Strategy> Global<A> {
         Self {
             #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
             lock: lock::Spin::new(),
-            inner: UnsafeCell::new(Inner { strategy, counters: Counters::new() }),
+            inner: UnsafeCell::new(Inner {
+                strategy,
+                counters: Counters::new(),
+                #[cfg(feature = "budget")]
+                reserve: Reserve::new(),
+            }),
         }
     }
 
@@ -50,6 +75,47 @@ impl<A: Strategy> Global<A> {
         self.with(|strategy| strategy.limit(pages));
     }
 
+    /// Sets the most bytes in live blocks, past which it answers null. What lives already stays.
+    #[cfg(feature = "budget")]
+    pub fn budget(&self, bytes: usize) {
+        self.enter(|inner| inner.counters.set_budget(bytes));
+    }
+
+    /// Bytes in live blocks at this moment.
+    #[cfg(feature = "budget")]
+    pub fn live(&self) -> usize {
+        self.enter(|inner| inner.counters.live())
+    }
+
+    /// Sets so many bytes aside for [`with_reserve`](Self::with_reserve), instead of those before; false if there is no memory for them now.
+    #[cfg(feature = "budget")]
+    pub fn reserve(&self, bytes: usize) -> bool {
+        self.enter(|inner| inner.reserve.set(bytes, &mut inner.strategy))
+    }
+
+    /// Sets aside what is missing of the reserve; false if there is no memory for it, or the reserve is open.
+    #[cfg(feature = "budget")]
+    pub fn refill(&self) -> bool {
+        self.enter(|inner| inner.reserve.refill(&mut inner.strategy))
+    }
+
+    /// Runs `f` with the reserve open: its memory may be used, by `f` and by other threads, the total budget is larger by as much, and no region's budget counts. Calls nest. Afterwards the reserve is
+    /// set aside again, as far as there is memory: [`refill`](Self::refill) tells, and tries again.
+    #[cfg(feature = "budget")]
+    pub fn with_reserve<T>(&self, f: impl FnOnce() -> T) -> T {
+        struct Open<'a, A: Strategy>(&'a Global<A>);
+
+        impl<A: Strategy> Drop for Open<'_, A> {
+            fn drop(&mut self) {
+                self.0.enter(|inner| inner.reserve.leave(&mut inner.strategy));
+            }
+        }
+
+        self.enter(|inner| inner.reserve.enter(&mut inner.strategy));
+        let _open = Open(self);
+        f()
+    }
+
     #[inline]
     fn enter<T>(&self, f: impl FnOnce(&mut Inner<A>) -> T) -> T {
         #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
@@ -66,9 +132,12 @@ unsafe impl<A: Strategy> GlobalAlloc for Global<A> {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.enter(|inner| {
+            if !inner.admits(0, layout.size()) {
+                return null_mut();
+            }
             // SAFETY: the size is not zero, which the caller promises.
             let block = unsafe { inner.strategy.allocate(layout) };
-            inner.counters.allocated(block, layout.size());
+            inner.counters.changed(block, 0, layout.size());
             block
         })
     }
@@ -76,7 +145,7 @@ unsafe impl<A: Strategy> GlobalAlloc for Global<A> {
     #[inline(never)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.enter(|inner| {
-            inner.counters.released(layout.size());
+            inner.counters.changed(block, layout.size(), 0);
             // SAFETY: the block is live, from here, with this layout; the caller promises it.
             unsafe { inner.strategy.release(block, layout) };
         });
@@ -96,9 +165,12 @@ unsafe impl<A: Strategy> GlobalAlloc for Global<A> {
     #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         self.enter(|inner| {
+            if !inner.admits(layout.size(), size) {
+                return null_mut();
+            }
             // SAFETY: the block is live, from here, with this layout, and the size valid; the caller promises it.
             let moved = unsafe { inner.strategy.resize(block, layout, size) };
-            inner.counters.resized(moved, layout.size(), size);
+            inner.counters.changed(moved, layout.size(), size);
             moved
         })
     }

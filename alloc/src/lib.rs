@@ -42,12 +42,20 @@
 #![no_std]
 #![allow(unsafe_code, reason = "an allocator hands out raw memory; each block says why it may")]
 
+#[cfg(feature = "request-arena")]
+extern crate alloc;
+
+mod account;
 mod arena;
 mod freelist;
 mod global;
 mod heap;
 mod picked;
 pub mod region;
+#[cfg(feature = "request-arena")]
+pub mod request;
+#[cfg(feature = "budget")]
+mod reserve;
 pub mod source;
 mod stats;
 mod strategy;
@@ -61,7 +69,12 @@ pub use heap::Heap;
 #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 pub use picked::{ALLOCATOR, Allocator, limit, snapshot};
 pub use picked::{PICKED, PICKED_LINE};
-pub use stats::Snapshot;
+#[cfg(all(
+    feature = "budget",
+    any(feature = "arena", feature = "freelist", feature = "talc", feature = "system")
+))]
+pub use picked::{budget, live, refill, reserve, with_reserve};
+pub use stats::{CLASSES, Class, Snapshot};
 pub use strategy::{Strategy, Usage};
 #[cfg(feature = "system")]
 pub use system::System;

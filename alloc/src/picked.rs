@@ -8,6 +8,11 @@ pub const PICKED_LINE: Option<&str> = choice::LINE;
 
 #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 pub use installed::{ALLOCATOR, Allocator, limit, snapshot};
+#[cfg(all(
+    feature = "budget",
+    any(feature = "arena", feature = "freelist", feature = "talc", feature = "system")
+))]
+pub use installed::{budget, live, refill, reserve, with_reserve};
 
 #[cfg(all(feature = "arena", target_family = "wasm", not(target_feature = "atomics")))]
 pub(crate) use installed::HEAP;
@@ -83,6 +88,57 @@ mod installed {
     /// linear memory, data and stack included. What is held already stays.
     pub fn limit(pages: usize) {
         HEAP.limit(pages);
+    }
+
+    /// Sets the most bytes in live blocks, as they were asked for, past which the picked allocator answers null. What lives already stays; `usize::MAX` is no budget.
+    ///
+    /// Beside [`limit`]: that one bounds what the VM takes from the proxy, this one what the filter holds of it.
+    #[cfg(feature = "budget")]
+    pub fn budget(bytes: usize) {
+        HEAP.budget(bytes);
+    }
+
+    /// Bytes in live blocks of the picked allocator at this moment.
+    #[cfg(feature = "budget")]
+    #[must_use]
+    pub fn live() -> usize {
+        HEAP.live()
+    }
+
+    /// Sets so many bytes aside for [`with_reserve`], instead of those before; zero gives them back. False if there is no memory for them now.
+    ///
+    /// Take 64 KiB at least: a small block may need a span of the free lists, which is 32 KiB aligned to its size.
+    #[cfg(feature = "budget")]
+    pub fn reserve(bytes: usize) -> bool {
+        HEAP.reserve(bytes)
+    }
+
+    /// Sets aside what is missing of the reserve; false if there is no memory for it, or the reserve is open.
+    ///
+    /// **Cost:** a comparison if nothing is missing.
+    #[cfg(feature = "budget")]
+    pub fn refill() -> bool {
+        HEAP.refill()
+    }
+
+    /// Runs `f` with the reserve open: what handles exhaustion runs in it, and can allocate.
+    ///
+    /// The memory that was set aside may be used, the total [`budget`] is larger by as much, and no region's budget counts. Calls nest. Afterwards the reserve is set aside again, as far as there is
+    /// memory: [`refill`] tells, and tries again.
+    ///
+    /// ```
+    /// # #[global_allocator]
+    /// # static GLOBAL: sluicegate_alloc::Allocator = sluicegate_alloc::ALLOCATOR;
+    /// sluicegate_alloc::reserve(64 * 1024);
+    /// sluicegate_alloc::budget(sluicegate_alloc::live()); // not a byte more
+    /// let mut line = String::new();
+    /// assert!(line.try_reserve(100).is_err());
+    /// sluicegate_alloc::with_reserve(|| assert!(line.try_reserve(100).is_ok()));
+    /// # sluicegate_alloc::budget(usize::MAX);
+    /// ```
+    #[cfg(feature = "budget")]
+    pub fn with_reserve<T>(f: impl FnOnce() -> T) -> T {
+        HEAP.with_reserve(f)
     }
 
     // SAFETY: all four are those of `Global`, which is one.

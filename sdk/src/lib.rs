@@ -38,6 +38,8 @@
 //! A feature picks what [`plugin!`] installs: `alloc-arena`, `alloc-freelist`, `alloc-talc` or `alloc-system`; [`allocator`] tells which one it was, and every plugin
 //! start logs it at debug level. If several are on (features unify across a build) the first of arena, freelist, talc, system wins. With none, the standard library's stays.
 //!
+//! With the feature `request-arena` each stream has an arena of its own besides, for whoever asks: `request.arena()` (see the module `arena`).
+//!
 //! # Errors
 //!
 //! A host call answers an [`Error`] that says which call, on what, with which status. A callback may return it: it is logged, and
@@ -58,6 +60,11 @@ extern crate alloc;
 pub extern crate std as __std;
 
 pub mod abi;
+#[cfg(feature = "request-arena")]
+pub mod arena;
+#[cfg(not(feature = "request-arena"))]
+#[path = "arena_off.rs"]
+mod arena;
 mod buffer;
 mod bytes;
 pub mod callout;

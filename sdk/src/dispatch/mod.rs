@@ -17,6 +17,7 @@ use core::cell::RefCell;
 use core::marker::PhantomData;
 
 use crate::abi::{Entry, LogLevel, Shared};
+use crate::arena::Slot;
 use crate::callout;
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
 use crate::error::Result;
@@ -77,6 +78,7 @@ struct Stream<P: PluginContext, F> {
     plugin: Shared<Plugin<P>>,
     filter: RefCell<F>,
     region: Region,
+    arena: Slot,
 }
 
 impl<P: PluginContext, F> Stream<P, F> {
@@ -87,7 +89,7 @@ impl<P: PluginContext, F> Stream<P, F> {
             log::note(LogLevel::Warn, "context is busy", id);
             return None;
         };
-        Some(self.region.within(|| callback(&mut filter, &plugin)))
+        Some(self.arena.within(|| self.region.within(|| callback(&mut filter, &plugin))))
     }
 }
 
@@ -111,7 +113,7 @@ impl<P: PluginContext, F> Table<Stream<P, F>> {
             let context = plugin.context.try_borrow().map_err(|_| NotCreated::Busy)?;
             RefCell::new(region.within(|| create(&context)))
         };
-        created(self.insert(id, Stream { plugin, filter, region }))
+        created(self.insert(id, Stream { plugin, filter, region, arena: Slot::new() }))
     }
 }
 

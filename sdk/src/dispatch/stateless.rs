@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use super::http::HttpCallbacks;
 use super::{LEVEL_PERIOD, log_allocator};
 use crate::abi::Entry;
+use crate::arena::Slot;
 use crate::callout;
 use crate::context::HttpFilter;
 use crate::handle::HttpHandle;
@@ -26,7 +27,7 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
         if id.is_multiple_of(LEVEL_PERIOD) {
             log::forget_level();
         }
-        Some(callback(&mut H::create(&(), id), &()))
+        Some(Slot::new().within(|| callback(&mut H::create(&(), id), &())))
     }
 }
 

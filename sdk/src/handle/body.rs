@@ -44,6 +44,8 @@ pub struct Body<'cb, D, P = ()> {
 }
 
 impl<'cb, D, P> Body<'cb, D, P> {
+    arena!();
+
     /// The number that the host gave the stream.
     #[must_use]
     pub const fn id(&self) -> u32 {

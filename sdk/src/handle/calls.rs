@@ -50,3 +50,25 @@ macro_rules! calls {
         }
     };
 }
+
+/// The method that gives the stream's arena, for a handle of a stream or connection.
+macro_rules! arena {
+    () => {
+        /// The stream's arena: empty when it is first asked for, the same in every callback of the stream, reset when the stream is deleted.
+        ///
+        /// What [`alloc`](crate::arena::Bump::alloc) puts there is never dropped; see [`arena`](crate::arena) for what is. Views end with the handle that is given here; a collection
+        /// over a clone of it may be kept in the filter.
+        ///
+        /// # Errors
+        ///
+        /// If memory is out.
+        ///
+        /// # Cost
+        ///
+        /// The first call of a stream takes an arena from the VM's pool, or makes one: 1 KiB. Further calls count an owner.
+        #[cfg(feature = "request-arena")]
+        pub fn arena(&self) -> $crate::Result<$crate::arena::RequestArena> {
+            $crate::arena::current()
+        }
+    };
+}

@@ -70,6 +70,8 @@ impl<D, P, K> core::fmt::Debug for Headers<'_, D, P, K> {
 }
 
 impl<'cb, D, P, K> Headers<'cb, D, P, K> {
+    arena!();
+
     /// The number that the host gave the stream.
     #[must_use]
     pub const fn id(&self) -> u32 {

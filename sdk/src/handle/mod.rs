@@ -188,6 +188,7 @@ pub struct HttpHandle<'cb, P = ()> {
 
 impl<'cb, P> HttpHandle<'cb, P> {
     calls!("HttpFilter");
+    arena!();
 
     /// The number that the host gave the stream.
     #[must_use]

@@ -30,6 +30,7 @@ pub struct TcpHandle<'cb, P = ()> {
 
 impl<'cb, P> TcpHandle<'cb, P> {
     calls!("TcpFilter");
+    arena!();
 
     /// The number that the host gave the connection.
     #[must_use]
@@ -88,6 +89,8 @@ pub struct ConnectionData<'cb, D, P = ()> {
 }
 
 impl<'cb, D, P> ConnectionData<'cb, D, P> {
+    arena!();
+
     /// The number that the host gave the connection.
     #[must_use]
     pub const fn id(&self) -> u32 {
