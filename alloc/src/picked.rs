@@ -10,7 +10,7 @@ pub const PICKED_LINE: Option<&str> = choice::LINE;
 pub use installed::{ALLOCATOR, Allocator, limit, snapshot};
 
 #[cfg(all(feature = "arena", target_family = "wasm", not(target_feature = "atomics")))]
-pub(crate) use installed::HEAP;
+pub(crate) use choice::HEAP;
 
 #[cfg(feature = "arena")]
 mod choice {
@@ -18,18 +18,22 @@ mod choice {
 
     pub(super) const NAME: Option<&str> = Some("arena");
     pub(super) const LINE: Option<&str> = Some("sluicegate: allocator arena");
-    pub(super) type Strategy = crate::Arena<Platform>;
-    pub(super) const STRATEGY: Strategy = crate::Arena::new(Platform::new());
+    pub(crate) static HEAP: crate::Global<crate::Arena<Platform>> =
+        crate::Global::new(crate::Arena::new(Platform::new()));
 }
 
 #[cfg(all(feature = "freelist", not(feature = "arena")))]
 mod choice {
+    #[cfg(target_family = "wasm")]
     use crate::source::Platform;
 
     pub(super) const NAME: Option<&str> = Some("freelist");
     pub(super) const LINE: Option<&str> = Some("sluicegate: allocator freelist");
-    pub(super) type Strategy = crate::Freelist<Platform>;
-    pub(super) const STRATEGY: Strategy = crate::Freelist::new(Platform::new());
+    #[cfg(target_family = "wasm")]
+    pub(crate) static HEAP: crate::Global<crate::Freelist<Platform>> =
+        crate::Global::new(crate::Freelist::new(Platform::new()));
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) static HEAP: crate::Native = crate::Native;
 }
 
 #[cfg(all(feature = "talc", not(any(feature = "arena", feature = "freelist"))))]
@@ -38,16 +42,15 @@ mod choice {
 
     pub(super) const NAME: Option<&str> = Some("talc");
     pub(super) const LINE: Option<&str> = Some("sluicegate: allocator talc");
-    pub(super) type Strategy = crate::Heap<Platform>;
-    pub(super) const STRATEGY: Strategy = crate::Heap::new(Platform::new());
+    pub(crate) static HEAP: crate::Global<crate::Heap<Platform>> =
+        crate::Global::new(crate::Heap::new(Platform::new()));
 }
 
 #[cfg(all(feature = "system", not(any(feature = "arena", feature = "freelist", feature = "talc"))))]
 mod choice {
     pub(super) const NAME: Option<&str> = Some("system");
     pub(super) const LINE: Option<&str> = Some("sluicegate: allocator system");
-    pub(super) type Strategy = crate::system::System;
-    pub(super) const STRATEGY: Strategy = crate::system::System::new();
+    pub(crate) static HEAP: crate::Global<crate::system::System> = crate::Global::new(crate::system::System::new());
 }
 
 #[cfg(not(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system")))]
@@ -60,10 +63,8 @@ mod choice {
 mod installed {
     use core::alloc::{GlobalAlloc, Layout};
 
-    use super::choice::{STRATEGY, Strategy};
-    use crate::{Global, Snapshot};
-
-    pub(crate) static HEAP: Global<Strategy> = Global::new(STRATEGY);
+    use super::choice::HEAP;
+    use crate::Snapshot;
 
     /// The picked allocator: what [`install!`](crate::install) makes the global one.
     ///
