@@ -1,6 +1,6 @@
 //! The atomics of what threads share: core's, or those of a model checker, which tries the orders in which threads may run.
 //!
-//! `--cfg loom` and `--cfg shuttle` choose a checker; see `tests/schedules.rs`.
+//! `--cfg loom` and `--cfg shuttle` choose a checker; see `native/schedules.rs`.
 
 #[cfg(all(not(target_family = "wasm"), not(any(loom, shuttle))))]
 pub(crate) use core::sync::atomic::AtomicPtr;

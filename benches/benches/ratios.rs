@@ -1,4 +1,4 @@
-//! The allocators natively, as ratios to std's in CPU time: `cargo bench -p sluicegate-benches --bench ratios [-- ROUNDS [FILTER]]`.
+//! The allocators natively, as ratios to std's in CPU time: `cargo bench -p sluicegate-benches --bench ratios [-- ROUNDS [TRACE [RIVAL...]]]`.
 //!
 //! In each round every allocator runs a piece of the trace, one right after another; the figure is the median over the rounds of its time to std's
 //! in the same round. With two threads both run the same piece at once, and their CPU times are added up.
@@ -14,16 +14,23 @@ use sluicegate_benches::clock::{median, time};
 use sluicegate_benches::table::Table;
 
 /// The first rounds warm up.
-const WARM: usize = 3;
+const WARM: usize = 6;
 
 fn main() {
     // Cargo gives `--bench`; the smoke run `--test`.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let smoke = words.iter().any(|word| word == "--test");
     let rounds = words.iter().find_map(|word| word.parse().ok()).unwrap_or(if smoke { 1 } else { 41 });
-    let filter = words.iter().find(|word| !word.starts_with('-') && word.parse::<usize>().is_err());
+    let mut names = words.iter().filter(|word| !word.starts_with('-') && word.parse::<usize>().is_err());
+    let filter = names.next();
+    let wanted: Vec<&String> = names.collect();
+    let (first, last) = (RIVALS[0].name(), RIVALS[RIVALS.len() - 1].name());
+    let picked = |rival: &&&'static dyn Rival| {
+        wanted.is_empty() || [first, last].contains(&rival.name()) || wanted.iter().any(|name| *name == rival.name())
+    };
+    let rivals: Vec<&'static dyn Rival> = RIVALS.iter().filter(picked).copied().collect();
     for threads in [1, 2] {
-        let header = || RIVALS.iter().map(|rival| rival.name());
+        let header = || rivals.iter().map(|rival| rival.name());
         let title = |what: &str| format!("{threads} thread{}: {what}", if threads == 1 { "" } else { "s" });
         let table = |what| Table::new(std::iter::once(title(what)).chain(header().map(str::to_owned)));
         let (mut gross, mut net, mut absolute) =
@@ -33,7 +40,7 @@ fn main() {
                 continue;
             }
             let count = if smoke { count / 100 } else { count };
-            let figures = measure(trace, count, rounds, threads);
+            let figures = measure(&rivals, trace, count, rounds, threads);
             let own = figures.last().copied().flatten().map_or(0.0, |(ratio, _)| ratio);
             let cells = |cell: &dyn Fn((f64, f64)) -> String| {
                 let cells = figures.iter().map(|figure| figure.map_or_else(|| "-".to_owned(), cell));
@@ -50,9 +57,15 @@ fn main() {
 }
 
 /// Of each rival, the ratio to std's time and the nanoseconds of one; none where it cannot run.
-fn measure(trace: Trace, count: u32, rounds: usize, threads: usize) -> Vec<Option<(f64, f64)>> {
+fn measure(
+    rivals: &[&'static dyn Rival],
+    trace: Trace,
+    count: u32,
+    rounds: usize,
+    threads: usize,
+) -> Vec<Option<(f64, f64)>> {
     let runs = |rival: &&&'static dyn Rival| !rival.floor() || !matches!(trace, Trace::Rust(_));
-    let able: Vec<&&dyn Rival> = RIVALS.iter().filter(runs).collect();
+    let able: Vec<&&'static dyn Rival> = rivals.iter().filter(runs).collect();
     let barrier = Barrier::new(threads);
     // Seconds by thread, round and rival.
     let times: Vec<Vec<Vec<f64>>> = thread::scope(|scope| {
@@ -76,5 +89,5 @@ fn measure(trace: Trace, count: u32, rounds: usize, threads: usize) -> Vec<Optio
         let seconds = (WARM..rounds + WARM).map(|round| sum(round, rival)).collect();
         (median(ratios), median(seconds) * 1e9 / f64::from(count) / threads as f64)
     };
-    RIVALS.iter().map(|rival| able.iter().position(|able| able.name() == rival.name()).map(figure)).collect()
+    rivals.iter().map(|rival| able.iter().position(|able| able.name() == rival.name()).map(figure)).collect()
 }

@@ -10,7 +10,7 @@ use crate::freelist::stack::Stack;
 use crate::source::Source;
 
 /// Bytes of large blocks that a thread keeps at most.
-const BUDGET: usize = 1024 * 1024;
+const BUDGET: usize = 2 * 1024 * 1024;
 
 /// Blocks of each small class in a full magazine: what a thread takes and leaves at once. A thread keeps up to two.
 const FULL: [u32; SMALL] = {
@@ -49,6 +49,8 @@ pub(super) struct Magazines {
     large: [Stack; LARGE],
     /// Bytes in `large`.
     bytes: usize,
+    /// The large class from which room is made next.
+    hand: usize,
     stage: Stage,
 }
 
@@ -57,6 +59,7 @@ impl Magazines {
         small: [const { Magazine { active: Stack::EMPTY, room: 0, spare: Stack::EMPTY } }; SMALL],
         large: [const { Stack::EMPTY }; LARGE],
         bytes: 0,
+        hand: 0,
         stage: Stage::New,
     };
 
@@ -218,16 +221,33 @@ impl Magazines {
         if class::cached(layout) && self.keeps(shared) {
             let class = class::large_of(layout.size());
             let size = class::large_layout(class).size();
-            if self.bytes + size > BUDGET {
-                // Also what is cold goes then. Each block's way back is paid for by the free that brought it here.
-                self.give_large(shared);
-            }
             self.bytes += size;
             // SAFETY: the block is larger than a pointer, aligned to 16, and given away, which the caller promises.
-            return unsafe { self.large[class].push(block) };
+            unsafe { self.large[class].push(block) };
+            if self.bytes > BUDGET {
+                self.evict(shared);
+            }
+            return;
         }
         // SAFETY: as the caller promises.
         shared.central(|central| unsafe { central.release_large(block, layout) });
+    }
+
+    /// Gives large blocks back until they are within the budget: one of each class in turn, so what is cold goes too.
+    #[cold]
+    #[inline(never)]
+    fn evict<S: Source>(&mut self, shared: &Shared<S>) {
+        shared.central(|central| {
+            while self.bytes > BUDGET {
+                self.hand = (self.hand + 1) & (LARGE - 1);
+                let block = self.large[self.hand].pop();
+                if !block.is_null() {
+                    self.bytes -= class::large_layout(self.hand).size();
+                    // SAFETY: the block was freed as one of this class.
+                    unsafe { central.release_large(block, class::large_layout(self.hand)) };
+                }
+            }
+        });
     }
 
     /// Gives the large blocks back.

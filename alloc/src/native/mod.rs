@@ -17,6 +17,8 @@ mod depot;
 #[cfg(not(any(loom, shuttle)))]
 mod installed;
 mod magazines;
+#[cfg(all(test, any(loom, shuttle)))]
+mod schedules;
 mod shared;
 mod worker;
 

@@ -120,12 +120,14 @@ impl Block {
     }
 
     /// Writes one word, as a first use does. A refused block ends the trace: out of memory is no measurement.
+    #[inline]
     fn touch(self) {
         assert!(!self.at.is_null(), "out of memory");
         // SAFETY: the block has at least a word.
         unsafe { self.at.cast::<u32>().write_volatile(self.size as u32) };
     }
 
+    #[inline]
     fn layout(size: usize) -> Layout {
         // SAFETY: 8 is an alignment, and no trace asks for more than a few MiB.
         unsafe { Layout::from_size_align_unchecked(size, 8) }
