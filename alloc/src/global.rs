@@ -4,17 +4,21 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr::{null_mut, write_bytes};
 
+#[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
+use crate::lock::Spin;
 #[cfg(feature = "budget")]
 use crate::reserve::Reserve;
 use crate::stats::{Counters, Snapshot};
 use crate::strategy::Strategy;
+use crate::sync::constant;
 
 /// A strategy as a global allocator.
 ///
-/// On wasm without threads the cell costs nothing. Elsewhere a spin lock is held for the length of one operation.
+/// On wasm without threads the cell costs nothing. Elsewhere a spin lock is held for the length of one operation; the free lists have a form for threads of
+/// their own, `Native`, which does without.
 pub struct Global<A> {
     #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
-    lock: lock::Spin,
+    lock: Spin,
     inner: UnsafeCell<Inner<A>>,
 }
 
@@ -46,17 +50,19 @@ impl<A> Inner<A> {
 unsafe impl<A: Send> Sync for Global<A> {}
 
 impl<A: Strategy> Global<A> {
-    /// A global allocator over the strategy; const, for a static.
-    pub const fn new(strategy: A) -> Self {
-        Self {
-            #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
-            lock: lock::Spin::new(),
-            inner: UnsafeCell::new(Inner {
-                strategy,
-                counters: Counters::new(),
-                #[cfg(feature = "budget")]
-                reserve: Reserve::new(),
-            }),
+    constant! {
+        /// A global allocator over the strategy; const, for a static.
+        pub fn new(strategy: A) -> Self {
+            Self {
+                #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
+                lock: Spin::new(),
+                inner: UnsafeCell::new(Inner {
+                    strategy,
+                    counters: Counters::new(),
+                    #[cfg(feature = "budget")]
+                    reserve: Reserve::new(),
+                }),
+            }
         }
     }
 
@@ -173,52 +179,5 @@ unsafe impl<A: Strategy> GlobalAlloc for Global<A> {
             inner.counters.changed(moved, layout.size(), size);
             moved
         })
-    }
-}
-
-#[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
-mod lock {
-    use core::hint::spin_loop;
-    use core::sync::atomic::{AtomicBool, Ordering};
-
-    /// A lock of one byte. It spins: what it guards takes tens of nanoseconds, and an allocator cannot park through one.
-    pub(super) struct Spin(AtomicBool);
-
-    pub(super) struct Held<'a>(&'a AtomicBool);
-
-    impl Spin {
-        pub(super) const fn new() -> Self {
-            Self(AtomicBool::new(false))
-        }
-
-        pub(super) fn hold(&self) -> Held<'_> {
-            let mut spins = 0u32;
-            while self.0.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
-                // Reading alone leaves the line shared until the holder writes it.
-                while self.0.load(Ordering::Relaxed) {
-                    spins += 1;
-                    pause(spins);
-                }
-            }
-            Held(&self.0)
-        }
-    }
-
-    impl Drop for Held<'_> {
-        fn drop(&mut self) {
-            self.0.store(false, Ordering::Release);
-        }
-    }
-
-    /// After a while the holder has probably lost its processor: then let it have ours.
-    fn pause(spins: u32) {
-        #[cfg(not(target_family = "wasm"))]
-        if spins.is_multiple_of(128) {
-            extern crate std;
-            std::thread::yield_now();
-            return;
-        }
-        let _ = spins;
-        spin_loop();
     }
 }

@@ -50,6 +50,10 @@ mod arena;
 mod freelist;
 mod global;
 mod heap;
+#[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
+mod lock;
+#[cfg(not(target_family = "wasm"))]
+mod native;
 mod picked;
 pub mod region;
 #[cfg(feature = "request-arena")]
@@ -59,6 +63,7 @@ mod reserve;
 pub mod source;
 mod stats;
 mod strategy;
+mod sync;
 #[cfg(feature = "system")]
 mod system;
 
@@ -66,6 +71,10 @@ pub use arena::{Arena, Entered, Handle};
 pub use freelist::Freelist;
 pub use global::Global;
 pub use heap::Heap;
+#[cfg(not(any(target_family = "wasm", loom, shuttle)))]
+pub use native::Native;
+#[cfg(not(target_family = "wasm"))]
+pub use native::{Shared, Worker};
 #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 pub use picked::{ALLOCATOR, Allocator, limit, snapshot};
 pub use picked::{PICKED, PICKED_LINE};

@@ -15,7 +15,7 @@ pub use installed::{ALLOCATOR, Allocator, limit, snapshot};
 pub use installed::{budget, live, refill, reserve, with_reserve};
 
 #[cfg(all(feature = "arena", target_family = "wasm", not(target_feature = "atomics")))]
-pub(crate) use installed::HEAP;
+pub(crate) use choice::HEAP;
 
 #[cfg(feature = "arena")]
 mod choice {
@@ -23,18 +23,23 @@ mod choice {
 
     pub(super) const NAME: Option<&str> = Some("arena");
     pub(super) const LINE: Option<&str> = Some("sluicegate: allocator arena");
-    pub(super) type Strategy = crate::Arena<Platform>;
-    pub(super) const STRATEGY: Strategy = crate::Arena::new(Platform::new());
+    pub(crate) static HEAP: crate::Global<crate::Arena<Platform>> =
+        crate::Global::new(crate::Arena::new(Platform::new()));
 }
 
 #[cfg(all(feature = "freelist", not(feature = "arena")))]
 mod choice {
+    #[cfg(any(target_family = "wasm", feature = "budget"))]
     use crate::source::Platform;
 
     pub(super) const NAME: Option<&str> = Some("freelist");
     pub(super) const LINE: Option<&str> = Some("sluicegate: allocator freelist");
-    pub(super) type Strategy = crate::Freelist<Platform>;
-    pub(super) const STRATEGY: Strategy = crate::Freelist::new(Platform::new());
+    #[cfg(any(target_family = "wasm", feature = "budget"))]
+    pub(crate) static HEAP: crate::Global<crate::Freelist<Platform>> =
+        crate::Global::new(crate::Freelist::new(Platform::new()));
+    // Budgets count bytes in one place, which the free lists for threads do not have.
+    #[cfg(not(any(target_family = "wasm", feature = "budget")))]
+    pub(crate) static HEAP: crate::Native = crate::Native;
 }
 
 #[cfg(all(feature = "talc", not(any(feature = "arena", feature = "freelist"))))]
@@ -43,16 +48,15 @@ mod choice {
 
     pub(super) const NAME: Option<&str> = Some("talc");
     pub(super) const LINE: Option<&str> = Some("sluicegate: allocator talc");
-    pub(super) type Strategy = crate::Heap<Platform>;
-    pub(super) const STRATEGY: Strategy = crate::Heap::new(Platform::new());
+    pub(crate) static HEAP: crate::Global<crate::Heap<Platform>> =
+        crate::Global::new(crate::Heap::new(Platform::new()));
 }
 
 #[cfg(all(feature = "system", not(any(feature = "arena", feature = "freelist", feature = "talc"))))]
 mod choice {
     pub(super) const NAME: Option<&str> = Some("system");
     pub(super) const LINE: Option<&str> = Some("sluicegate: allocator system");
-    pub(super) type Strategy = crate::system::System;
-    pub(super) const STRATEGY: Strategy = crate::system::System::new();
+    pub(crate) static HEAP: crate::Global<crate::system::System> = crate::Global::new(crate::system::System::new());
 }
 
 #[cfg(not(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system")))]
@@ -65,10 +69,8 @@ mod choice {
 mod installed {
     use core::alloc::{GlobalAlloc, Layout};
 
-    use super::choice::{STRATEGY, Strategy};
-    use crate::{Global, Snapshot};
-
-    pub(crate) static HEAP: Global<Strategy> = Global::new(STRATEGY);
+    use super::choice::HEAP;
+    use crate::Snapshot;
 
     /// The picked allocator: what [`install!`](crate::install) makes the global one.
     ///

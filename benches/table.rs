@@ -2,16 +2,20 @@
 
 use std::fmt;
 
-pub(crate) struct Table {
+/// Rows of cells, the first one the header.
+#[derive(Debug)]
+pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(crate) fn new<T: Into<String>>(header: impl IntoIterator<Item = T>) -> Self {
+    /// A table with this header.
+    pub fn new<T: Into<String>>(header: impl IntoIterator<Item = T>) -> Self {
         Self { rows: vec![header.into_iter().map(Into::into).collect()] }
     }
 
-    pub(crate) fn add(&mut self, row: Vec<String>) {
+    /// Adds a row.
+    pub fn add(&mut self, row: Vec<String>) {
         self.rows.push(row);
     }
 }

@@ -3,10 +3,10 @@
 use core::fmt::Write;
 use std::collections::HashMap;
 
-use crate::Kept;
 use crate::random::Random;
 use sluicegate_alloc::region::Region;
 
+#[derive(Debug)]
 struct Stream {
     headers: Vec<(String, String)>,
     seen: HashMap<String, Vec<u8>>,
@@ -15,35 +15,46 @@ struct Stream {
     stage: u8,
 }
 
-struct Trace {
+/// The open streams.
+#[derive(Debug)]
+pub struct Trace {
     streams: Vec<(Region, Option<Box<Stream>>)>,
     random: Random,
     sum: usize,
 }
 
-static TRACE: Kept<Trace> = Kept::new(Trace { streams: Vec::new(), random: Random::new(), sum: 0 });
+impl Trace {
+    /// None open.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { streams: Vec::new(), random: Random::new(), sum: 0 }
+    }
 
-/// Runs until so many more streams have ended, with `open` at once.
-#[unsafe(no_mangle)]
-extern "C" fn rust(open: u32, count: u32) -> u32 {
-    TRACE.with(|trace| {
-        trace.streams.resize_with(open as usize, || (Region::new(), None));
+    /// Runs until so many more streams have ended, with `open` at once; the answer depends on all that they did.
+    pub fn run(&mut self, open: usize, count: u32) -> usize {
+        self.streams.resize_with(open, || (Region::new(), None));
         let mut ended = 0;
         while ended < count {
-            let at = trace.random.below(open as usize);
-            let (region, stream) = &mut trace.streams[at];
-            if region.within(|| step(stream, &mut trace.random, &mut trace.sum)) {
+            let at = self.random.below(open);
+            let (region, stream) = &mut self.streams[at];
+            if region.within(|| step(stream, &mut self.random, &mut self.sum)) {
                 *region = Region::new();
                 ended += 1;
             }
         }
-        trace.sum as u32
-    })
+        self.sum
+    }
+
+    /// Ends every open stream.
+    pub fn drain(&mut self) {
+        self.streams = Vec::new();
+    }
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn rust_drain() {
-    TRACE.with(|trace| trace.streams = Vec::new());
+impl Default for Trace {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Bytes as a host hands headers over: 12–24 lines of `name: value`.
