@@ -256,11 +256,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     pub fn proxy_on_delete(&self, context: u32) {
         // Out of the table first: to a host that calls back from here on, the context is gone. It is dropped here, or at the end of the
         // callback that is running in it.
-        if self.delete_http(context) || self.delete_tcp(context) {
-            return;
-        }
-        if let Some(plugin) = self.plugins.remove(context) {
+        if !self.delete_http(context)
+            && !self.delete_tcp(context)
+            && let Some(plugin) = self.plugins.remove(context)
+        {
             Self::run_plugin(context, &plugin, 0, PluginContext::on_delete);
+        }
+        if Self::CALLS {
+            callout::forget(context);
         }
     }
 

@@ -68,7 +68,7 @@ pub struct PluginHandle<'cb, V = ()> {
 }
 
 impl<'cb, V> PluginHandle<'cb, V> {
-    calls!("PluginContext");
+    calls!(PluginContext<Vm = V: VmContext>, PluginHandle, |id, vm| PluginHandle { id, vm, configuration_size: 0 });
 
     /// The number that the host gave the plugin context.
     #[must_use]
@@ -187,7 +187,7 @@ pub struct HttpHandle<'cb, P = ()> {
 }
 
 impl<'cb, P> HttpHandle<'cb, P> {
-    calls!("HttpFilter");
+    calls!(HttpFilter<Plugin = P: PluginContext>, HttpHandle, |id, plugin| HttpHandle { id, plugin });
 
     /// The number that the host gave the stream.
     #[must_use]

@@ -29,7 +29,7 @@ pub struct TcpHandle<'cb, P = ()> {
 }
 
 impl<'cb, P> TcpHandle<'cb, P> {
-    calls!("TcpFilter");
+    calls!(TcpFilter<Plugin = P: PluginContext>, TcpHandle, |id, plugin| TcpHandle { id, plugin });
 
     /// The number that the host gave the connection.
     #[must_use]
