@@ -75,7 +75,10 @@ pub mod property;
 pub mod queue;
 mod reply;
 pub mod shared_data;
+#[cfg(feature = "async")]
+pub mod task;
 pub mod time;
+pub mod timer;
 
 pub use abi::{HostBytes, LogLevel, PeerType, Status};
 pub use bytes::{ByteStr, ToValue};

@@ -33,7 +33,7 @@ pub(crate) const PLUGIN: Kind = Kind {
         "on_done",
         "on_delete",
     ],
-    arguments: &[CALLS],
+    arguments: &[CALLS, TIMERS, TASKS],
     parent: Some("Vm"),
 };
 
@@ -54,7 +54,7 @@ pub(crate) const HTTP: Kind = Kind {
         "on_done",
         "on_delete",
     ],
-    arguments: &[STATELESS, CALLS],
+    arguments: &[STATELESS, CALLS, TASKS],
     parent: Some("Plugin"),
 };
 
@@ -72,7 +72,7 @@ pub(crate) const TCP: Kind = Kind {
         "on_done",
         "on_delete",
     ],
-    arguments: &[CALLS],
+    arguments: &[CALLS, TASKS],
     parent: Some("Plugin"),
 };
 
@@ -82,6 +82,13 @@ pub(crate) const STATELESS: &str = "stateless";
 /// The argument of a context that takes the answers to its calls in closures, and the callbacks that bring them.
 const CALLS: &str = "calls";
 const ANSWERS: &[&str] = &["on_http_call_response", "on_grpc_event"];
+
+/// The argument of a plugin that starts timers, and the callback that drives them.
+const TIMERS: &str = "timers";
+const TICKS: &[&str] = &["on_tick"];
+
+/// The argument of a context that runs tasks, which await answers and ticks.
+const TASKS: &str = "tasks";
 
 pub(crate) fn expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
     try_expand(kind, arguments, item.clone()).unwrap_or_else(|error| {
@@ -113,10 +120,20 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     let mut marks = Vec::new();
     let self_ty = &item.self_ty;
     let (generics, _, bounds) = item.generics.split_for_impl();
-    if arguments.has(CALLS) {
+    if arguments.has(CALLS) || arguments.has(TASKS) {
         callbacks.extend(ANSWERS);
         consts.push(parse_quote! { const CALLS: bool = true; });
         marks.push(quote! { impl #generics ::sluicegate::callout::Closures for #self_ty #bounds {} });
+    }
+    if arguments.has(TIMERS) {
+        callbacks.extend(TICKS);
+        consts.push(parse_quote! { const TIMERS: bool = true; });
+        marks.push(quote! { impl #generics ::sluicegate::timer::Timers for #self_ty #bounds {} });
+    }
+    if arguments.has(TASKS) {
+        callbacks.extend(TICKS);
+        consts.push(parse_quote! { const TASKS: bool = true; });
+        marks.push(quote! { impl #generics ::sluicegate::task::Tasks for #self_ty #bounds {} });
     }
     item.items.extend(consts);
     let callbacks = callbacks.into_iter().map(|callback| format_ident!("{callback}"));
@@ -159,7 +176,10 @@ impl Arguments {
             return Err(Error::new_spanned(unknown, format!("this attribute takes {takes}")));
         }
         if let (true, Some(other)) = (given.has(STATELESS), given.0.iter().find(|given| *given != STATELESS)) {
-            return Err(Error::new_spanned(other, "a stateless filter keeps nothing, so it keeps no closures either"));
+            return Err(Error::new_spanned(
+                other,
+                "a stateless filter keeps nothing, so it keeps no closures and tasks either",
+            ));
         }
         Ok(given)
     }

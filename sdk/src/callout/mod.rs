@@ -28,6 +28,8 @@ use core::time::Duration;
 pub use failure::{CallFailure, GrpcFailure, GrpcStatus};
 pub(crate) use grpc::open as grpc_stream;
 pub use grpc::{GrpcCall, GrpcEvent, GrpcStream, GrpcWhat};
+#[cfg(feature = "async")]
+pub use http::Answer;
 pub use http::{CallResponse, HttpCall};
 pub(crate) use then::{Answered, Asker, forget, keep, take_then, waits, wrong_context};
 pub use then::{Closures, Pending};

@@ -110,7 +110,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 
     /// Brings an answer to the context that asked; if that is gone, nobody waits.
-    fn answer(
+    pub(super) fn answer(
         &self,
         name: &str,
         context: u32,

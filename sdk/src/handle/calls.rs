@@ -107,6 +107,16 @@ macro_rules! calls {
             })
         }
 
+        /// Runs a task beside; see [`task`](crate::task). An error that it answers is logged.
+        ///
+        /// # Errors
+        ///
+        /// If memory is out.
+        #[cfg(feature = "async")]
+        pub fn spawn(&self, task: impl Future<Output = $crate::Result<()>> + 'static) -> $crate::Result<()> {
+            $crate::task::spawn(self.id, task)
+        }
+
         #[doc = concat!(
             "Opens a gRPC stream; what comes on it comes to [`on_grpc_event`](crate::", stringify!($callbacks), "::on_grpc_event)."
         )]

@@ -257,6 +257,17 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         self.stream.call_then(call, then)
     }
 
+    /// Holds the stream here while a task runs, and then does what it answers; see [`task`](crate::task): `return request.hold_while(async { … });`
+    ///
+    /// # Errors
+    ///
+    /// If memory is out.
+    #[cfg(feature = "async")]
+    pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Action> {
+        crate::task::hold(self.stream.id, self.snapshots.map().direction(), task)?;
+        Ok(Action::StopIteration)
+    }
+
     /// Whether nothing follows the headers: no body, no trailers.
     #[must_use]
     pub const fn end_of_stream(&self) -> bool {
