@@ -9,6 +9,7 @@
 
 mod answers;
 mod http;
+mod roots;
 mod stateless;
 mod table;
 #[cfg(feature = "async")]
@@ -28,6 +29,7 @@ use crate::log;
 use crate::queue::Queue;
 use crate::timer;
 pub use http::HttpCallbacks;
+pub use roots::{forget_root, forget_roots, root_of, root_of_new};
 use sluicegate_alloc::region::Region;
 pub use stateless::Stateless;
 pub(crate) use table::Table;
