@@ -14,14 +14,14 @@ macro_rules! exports {
                     // SAFETY: the specification gives this name this signature, and a module defines each name once, in `plugin!`.
                     #[unsafe(no_mangle)]
                     pub extern "C" fn $name($first: $first_ty $(, $arg: $ty)*) $(-> $ret)? {
-                        $d vm.with(|dispatcher| dispatcher.$name($first $(, $arg)*))
+                        $crate::__timed!($name, $d vm.with(|dispatcher| dispatcher.$name($first $(, $arg)*)))
                     }
                 };
                 ($d ids:ident [$d($d vm:ident)+] $name) => {
                     // SAFETY: as above.
                     #[unsafe(no_mangle)]
                     pub extern "C" fn $name($first: $first_ty $(, $arg: $ty)*) $(-> $ret)? {
-                        $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+)
+                        $crate::__timed!($name, $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+))
                     }
                 };
             )*
@@ -33,11 +33,13 @@ macro_rules! exports {
         macro_rules! __export_native {
             $(
                 ($d vm:ident $name) => {
-                    |$first: $first_ty $(, $arg: $ty)*| $d vm.with(|dispatcher| dispatcher.$name($first $(, $arg)*))
+                    |$first: $first_ty $(, $arg: $ty)*| {
+                        $crate::__timed!($name, $d vm.with(|dispatcher| dispatcher.$name($first $(, $arg)*)))
+                    }
                 };
                 ($d ids:ident [$d($d vm:ident)+] $name) => {
                     |$first: $first_ty $(, $arg: $ty)*| {
-                        $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+)
+                        $crate::__timed!($name, $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+))
                     }
                 };
             )*
@@ -110,6 +112,29 @@ exports! { $
     fn proxy_on_grpc_close(plugin: u32, token: u32, status: u32);
     fn proxy_on_queue_ready(plugin: u32, queue: u32);
     fn proxy_on_foreign_function(context: u32, function: u32, arguments_size: usize);
+}
+
+/// Runs a callback, and with the feature `timing` measures it.
+#[cfg(not(feature = "timing"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __timed {
+    ($name:ident, $run:expr) => {
+        $run
+    };
+}
+
+/// Runs a callback and measures it.
+#[cfg(feature = "timing")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __timed {
+    ($name:ident, $run:expr) => {{
+        $crate::__vm_local! {
+            static TIMED: $crate::timing::Timed = $crate::timing::Timed::new(stringify!($name));
+        }
+        TIMED.with(|timed| timed.run(|| $run))
+    }};
 }
 
 /// Calls the dispatcher of the plugin that a context belongs to.

@@ -35,6 +35,8 @@ mod types;
 
 pub(crate) use block::Refused;
 pub use block::{Entry, HostBytes, allocate};
+#[cfg(feature = "timing")]
+pub(crate) use call::host_calls;
 pub use exports::Exports;
 #[cfg(target_os = "wasi")]
 pub(crate) use exports::call_constructors;
