@@ -84,7 +84,12 @@ pub mod property;
 pub mod queue;
 mod reply;
 pub mod shared_data;
+#[cfg(feature = "async")]
+pub mod task;
 pub mod time;
+pub mod timer;
+#[cfg(feature = "timing")]
+pub mod timing;
 
 pub use abi::{HostBytes, LogLevel, PeerType, Status};
 pub use bytes::{ByteStr, ToValue};
@@ -123,6 +128,8 @@ pub fn __initialize() {
     abi::call_constructors();
     #[cfg(feature = "log")]
     log::install();
+    #[cfg(feature = "timing")]
+    timing::begin();
     #[cfg(all(target_family = "wasm", feature = "panic-log"))]
     __std::panic::set_hook(alloc::boxed::Box::new(|panic| {
         log::write(LogLevel::Critical, format_args!("{panic}"));

@@ -137,6 +137,11 @@ impl Running {
         }
     }
 
+    /// Sets the proxy's clock, as the time since the Unix epoch; ticks move it on.
+    pub fn set_time(&self, time: Duration) {
+        self.state().now = u64::try_from(time.as_nanos()).expect("a time in the next 500 years");
+    }
+
     /// The tick period that the plugin asked for; none if it asked for no ticks.
     #[must_use]
     pub fn tick_period(&self) -> Option<Duration> {

@@ -7,14 +7,36 @@ use super::{BufferType, LogLevel, MapType, MetricType, Status, StreamType, impor
 type Answer = Result<(), Status>;
 
 fn answer(status: u32) -> Answer {
+    count();
     // The number first: the compiler would otherwise make the enum before it looks at it.
     if status == Status::Ok.code() { Ok(()) } else { Err(Status::from(status)) }
+}
+
+/// A host call was made: each function here comes through once, with its status or its claim.
+#[cfg(not(feature = "timing"))]
+pub(super) const fn count() {}
+
+#[cfg(feature = "timing")]
+pub(super) fn count() {
+    HOST_CALLS.with(|calls| calls.set(calls.get() + 1));
+}
+
+#[cfg(feature = "timing")]
+crate::__vm_local! {
+    static HOST_CALLS: core::cell::Cell<u64> = core::cell::Cell::new(0);
+}
+
+/// How many host calls the VM has made.
+#[cfg(feature = "timing")]
+pub(crate) fn host_calls() -> u64 {
+    HOST_CALLS.with(core::cell::Cell::get)
 }
 
 /// `proxy_log`. Its status says nothing that a filter could act on.
 pub(crate) fn log(level: LogLevel, message: &[u8]) {
     // SAFETY: the slice is valid for reads of its length.
     let _ = unsafe { imports::proxy_log(level as u32, message.as_ptr(), message.len()) };
+    count();
 }
 
 /// `proxy_get_log_level`

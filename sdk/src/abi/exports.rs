@@ -4,8 +4,8 @@
 
 /// Declares the callbacks: the macro that exports one of them on wasm, and the table of them for a host in the same process.
 macro_rules! exports {
-    ($d:tt $(fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)?;)*) => {
-        /// Exports one callback of the dispatcher in the VM-local `$vm`.
+    ($d:tt $(fn $name:ident($first:ident: $first_ty:ty $(, $arg:ident: $ty:ty)*) $(-> $ret:ty)?;)*) => {
+        /// Exports one callback of the dispatcher in the VM-local `$vm`, or of several dispatchers that are told apart by their root ids.
         #[doc(hidden)]
         #[macro_export]
         macro_rules! __export {
@@ -13,8 +13,15 @@ macro_rules! exports {
                 ($d vm:ident $name) => {
                     // SAFETY: the specification gives this name this signature, and a module defines each name once, in `plugin!`.
                     #[unsafe(no_mangle)]
-                    pub extern "C" fn $name($($arg: $ty),*) $(-> $ret)? {
-                        $d vm.with(|dispatcher| dispatcher.$name($($arg),*))
+                    pub extern "C" fn $name($first: $first_ty $(, $arg: $ty)*) $(-> $ret)? {
+                        $crate::__timed!($name, $d vm.with(|dispatcher| dispatcher.$name($first $(, $arg)*)))
+                    }
+                };
+                ($d ids:ident [$d($d vm:ident)+] $name) => {
+                    // SAFETY: as above.
+                    #[unsafe(no_mangle)]
+                    pub extern "C" fn $name($first: $first_ty $(, $arg: $ty)*) $(-> $ret)? {
+                        $crate::__timed!($name, $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+))
                     }
                 };
             )*
@@ -26,7 +33,14 @@ macro_rules! exports {
         macro_rules! __export_native {
             $(
                 ($d vm:ident $name) => {
-                    |$($arg: $ty),*| $d vm.with(|dispatcher| dispatcher.$name($($arg),*))
+                    |$first: $first_ty $(, $arg: $ty)*| {
+                        $crate::__timed!($name, $d vm.with(|dispatcher| dispatcher.$name($first $(, $arg)*)))
+                    }
+                };
+                ($d ids:ident [$d($d vm:ident)+] $name) => {
+                    |$first: $first_ty $(, $arg: $ty)*| {
+                        $crate::__timed!($name, $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+))
+                    }
                 };
             )*
         }
@@ -40,7 +54,7 @@ macro_rules! exports {
             pub reset: fn(),
             $(
                 #[doc = concat!("`", stringify!($name), "`")]
-                pub $name: Option<fn($($ty),*) $(-> $ret)?>,
+                pub $name: Option<fn($first_ty $(, $ty)*) $(-> $ret)?>,
             )*
         }
 
@@ -98,6 +112,59 @@ exports! { $
     fn proxy_on_grpc_close(plugin: u32, token: u32, status: u32);
     fn proxy_on_queue_ready(plugin: u32, queue: u32);
     fn proxy_on_foreign_function(context: u32, function: u32, arguments_size: usize);
+}
+
+/// Runs a callback, and with the feature `timing` measures it.
+#[cfg(not(feature = "timing"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __timed {
+    ($name:ident, $run:expr) => {
+        $run
+    };
+}
+
+/// Runs a callback and measures it.
+#[cfg(feature = "timing")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __timed {
+    ($name:ident, $run:expr) => {{
+        $crate::__vm_local! {
+            static TIMED: $crate::timing::Timed = $crate::timing::Timed::new(stringify!($name));
+        }
+        TIMED.with(|timed| timed.run(|| $run))
+    }};
+}
+
+/// Calls the dispatcher of the plugin that a context belongs to.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __route {
+    (proxy_on_context_create, $context:ident, ($_:ident, $parent:ident), $ids:ident, $($vm:ident)+) => {
+        if let Some(root) = $crate::dispatch::root_of_new($context, $parent, $ids) {
+            $crate::__route!(@call root, proxy_on_context_create, ($context, $parent), $($vm)+)
+        }
+    };
+    (proxy_on_delete, $context:ident, $arguments:tt, $ids:ident, $($vm:ident)+) => {{
+        let root = $crate::dispatch::forget_root($context);
+        $crate::__route!(@call root, proxy_on_delete, $arguments, $($vm)+)
+    }};
+    ($name:ident, $context:ident, $arguments:tt, $ids:ident, $($vm:ident)+) => {{
+        let root = $crate::dispatch::root_of($context);
+        $crate::__route!(@call root, $name, $arguments, $($vm)+)
+    }};
+    (@call $root:ident, $name:ident, $arguments:tt, $vm:ident) => {
+        $vm.with(|dispatcher| dispatcher.$name $arguments)
+    };
+    (@call $root:ident, $name:ident, $arguments:tt, $vm:ident $($rest:ident)+) => {
+        if $root == 0 {
+            $vm.with(|dispatcher| dispatcher.$name $arguments)
+        } else {
+            let next = $root - 1;
+            $crate::__route!(@call next, $name, $arguments, $($rest)+)
+        }
+    };
 }
 
 /// Exports what every module must have: the allocation entry, the start function and the ABI's marker.
