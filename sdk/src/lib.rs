@@ -58,6 +58,10 @@ extern crate alloc;
 pub extern crate std as __std;
 
 pub mod abi;
+#[cfg(feature = "budget")]
+pub mod budget;
+#[cfg(not(feature = "budget"))]
+mod budget;
 mod buffer;
 mod bytes;
 pub mod callout;

@@ -46,6 +46,10 @@ const EXPORTS: &[(&str, &str)] = &[
 /// What a module with contexts exports: without them contexts would neither come nor go.
 const CONTEXTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete"];
 
+/// What a module with budgets exports besides: without them no budget would be read from the configuration, and no new stream would be shed.
+const BUDGET: &[&str] = &["proxy_on_configure"];
+const BUDGET_OF_STREAMS: &[&str] = &["proxy_on_request_headers"];
+
 /// What a module without contexts exports: the one callback in which it names its allocator.
 const NO_CONTEXTS: &[&str] = &["proxy_on_vm_start"];
 
@@ -198,6 +202,8 @@ fn write(state: &State) -> TokenStream {
         .filter(|(callback, _)| state.callbacks.contains(*callback))
         .map(|(_, export)| *export)
         .chain(always.iter().copied())
+        .chain(BUDGET.iter().copied().filter(|_| cfg!(feature = "budget")))
+        .chain(BUDGET_OF_STREAMS.iter().copied().filter(|_| cfg!(feature = "budget") && http.is_some()))
         .collect();
     let exports: Vec<_> = exported.iter().map(|export| format_ident!("{export}")).collect();
     quote! {

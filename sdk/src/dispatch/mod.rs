@@ -9,6 +9,7 @@
 
 mod answers;
 mod http;
+mod pressure;
 mod stateless;
 mod table;
 mod tcp;
@@ -17,6 +18,7 @@ use core::cell::RefCell;
 use core::marker::PhantomData;
 
 use crate::abi::{Entry, LogLevel, Shared};
+use crate::budget::{self, Account};
 use crate::callout;
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
 use crate::error::Result;
@@ -69,6 +71,8 @@ pub struct Dispatcher<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> {
 struct Plugin<P: PluginContext> {
     vm: Shared<RefCell<P::Vm>>,
     context: RefCell<P>,
+    #[cfg(feature = "budget")]
+    id: u32,
 }
 
 /// A stream or connection with its filter, and the memory that its callbacks take if the allocator is the arena. Fields are dropped in this order: what the filter holds
@@ -77,17 +81,22 @@ struct Stream<P: PluginContext, F> {
     plugin: Shared<Plugin<P>>,
     filter: RefCell<F>,
     region: Region,
+    account: Account,
 }
 
 impl<P: PluginContext, F> Stream<P, F> {
     /// Runs a callback; none if the context or its plugin is busy.
     fn run<R>(&self, id: u32, callback: impl FnOnce(&mut F, &P) -> R) -> Option<R> {
         let _entry = Entry::new();
-        let (Ok(plugin), Ok(mut filter)) = (self.plugin.context.try_borrow(), self.filter.try_borrow_mut()) else {
-            log::note(LogLevel::Warn, "context is busy", id);
-            return None;
+        let answer = {
+            let (Ok(plugin), Ok(mut filter)) = (self.plugin.context.try_borrow(), self.filter.try_borrow_mut()) else {
+                log::note(LogLevel::Warn, "context is busy", id);
+                return None;
+            };
+            self.account.within(|| self.region.within(|| callback(&mut filter, &plugin)))
         };
-        Some(self.region.within(|| callback(&mut filter, &plugin)))
+        self.plugin.settle(false);
+        Some(answer)
     }
 }
 
@@ -106,12 +115,12 @@ impl<P: PluginContext, F> Table<Stream<P, F>> {
         if self.get(id).is_some() {
             return Err(NotCreated::Number);
         }
-        let region = Region::new();
+        let (region, account) = (Region::new(), Account::open());
         let filter = {
             let context = plugin.context.try_borrow().map_err(|_| NotCreated::Busy)?;
-            RefCell::new(region.within(|| create(&context)))
+            RefCell::new(account.within(|| region.within(|| create(&context))))
         };
-        created(self.insert(id, Stream { plugin, filter, region }))
+        created(self.insert(id, Stream { plugin, filter, region, account }))
     }
 }
 
@@ -137,6 +146,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         if let Ok(mut vm) = self.vm.try_borrow_mut() {
             *vm = None;
         }
+        budget::clear();
         log::forget_level();
     }
 
@@ -163,7 +173,15 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             let vm = vm.try_borrow().map_err(|_| NotCreated::Busy)?;
             RefCell::new(PluginOf::<H>::create(&vm, id))
         };
-        created(self.plugins.insert(id, Plugin { vm, context }))
+        created(self.plugins.insert(
+            id,
+            Plugin {
+                vm,
+                context,
+                #[cfg(feature = "budget")]
+                id,
+            },
+        ))
     }
 
     fn create_stream(&self, id: u32, parent: u32) -> Result<(), NotCreated> {
@@ -208,6 +226,9 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     pub fn proxy_on_configure(&self, plugin: u32, configuration_size: usize) -> u32 {
         log::forget_level();
+        if !budget::configure(configuration_size) {
+            return 0;
+        }
         let started = self.with_plugin(plugin, configuration_size, PluginContext::on_configure);
         started.map_or(0, |started| start_status("on_configure", started))
     }
@@ -275,7 +296,9 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             log::note(LogLevel::Warn, "no such context", id);
             return None;
         };
-        Self::run_plugin(id, &plugin, configuration_size, callback)
+        let answer = Self::run_plugin(id, &plugin, configuration_size, callback);
+        plugin.settle(true);
+        answer
     }
 
     fn run_plugin<R>(
