@@ -1,7 +1,7 @@
 //! Around each callback of a stream: whether the filter is asked at all, and what becomes of a stream that has passed a budget.
 
 use super::account::{Mode, Taken};
-use super::state::{Cause, count, current, with, with_reserve};
+use super::state::{Cause, count, current, is_idle, with, with_reserve};
 use super::{Event, OverStream, OverTotal};
 use crate::abi::StreamType;
 use crate::context::{Action, DataAction, Flow};
@@ -61,88 +61,125 @@ impl Event {
     }
 }
 
+/// What becomes of a stream, whatever its callback may answer.
+#[derive(Clone, Copy)]
+enum Verdict {
+    /// What the filter says.
+    Filter,
+    /// What the filter says, but its sender waits.
+    Wait,
+    Go,
+    Stop,
+}
+
+impl Verdict {
+    fn over<A: Answer>(self, answer: A) -> A {
+        match self {
+            Self::Filter => answer,
+            Self::Wait => answer.waiting(),
+            Self::Go => A::GO,
+            Self::Stop => A::STOP,
+        }
+    }
+}
+
 /// Runs a callback of a stream.
 pub(crate) fn guard<A: Answer>(event: Event, callback: impl FnOnce() -> Result<A>) -> Result<A> {
+    if is_idle() {
+        return callback();
+    }
     let taken = current::get();
     let taken = taken.as_deref();
-    if let Some(answer) = before(event, taken) {
-        return Ok(answer);
+    match before(event, taken) {
+        Verdict::Filter | Verdict::Wait => {}
+        decided => return Ok(decided.over(A::GO)),
     }
     let used_before = taken.map_or(0, Taken::used);
-    with(|state| state.cause.set(None));
     match callback() {
-        Err(error) if error.is_out_of_memory() => {
-            let over = with(|state| state.cause.take());
+        Err(error) if error.is_out_of_memory() => match refused(event, taken) {
             // Memory that is out without a budget that refused it is the filter's policy for errors.
-            over.and_then(|cause| over_budget(event, taken, cause)).ok_or(error)
-        }
+            Verdict::Filter | Verdict::Wait => Err(error),
+            decided => Ok(decided.over(A::GO)),
+        },
         Err(error) => Err(error),
         Ok(answer) => Ok(match taken {
-            Some(taken) => after(event, taken, answer, used_before),
+            Some(taken) => after(event, taken, answer.holds(), answer == A::GO, used_before).over(answer),
             None => answer,
         }),
     }
 }
 
-/// What is answered without asking the filter.
-fn before<A: Answer>(event: Event, taken: Option<&Taken>) -> Option<A> {
+/// What is decided without asking the filter.
+fn before(event: Event, taken: Option<&Taken>) -> Verdict {
+    with(|state| state.cause.set(None));
     match taken.map(|taken| taken.mode.get()) {
-        Some(Mode::Passed) => return Some(A::GO),
+        Some(Mode::Passed) => return Verdict::Go,
         // The answer's own way to the client leads through the filter.
-        Some(Mode::Replied) => return Some(if event.is_response() { A::GO } else { A::STOP }),
+        Some(Mode::Replied) if event.is_response() => return Verdict::Go,
+        Some(Mode::Replied) => return Verdict::Stop,
         Some(Mode::Filtered) | None => {}
     }
     let is_new = matches!(event, Event::Headers(StreamType::HttpRequest));
-    let sheds = is_new
-        && with(|state| {
-            state.shedding.get() && {
-                state.look();
-                state.shedding.get()
-            }
-        });
-    if sheds { over_budget(event, taken, Cause::Total) } else { None }
+    let sheds = || {
+        with(|state| {
+            state.look();
+            state.shedding.get()
+        })
+    };
+    if is_new && with(|state| state.shedding.get()) && sheds() {
+        return over_budget(event, taken, Cause::Total);
+    }
+    Verdict::Filter
+}
+
+/// Decides about a stream whose callback answered that memory is out.
+#[cold]
+fn refused(event: Event, taken: Option<&Taken>) -> Verdict {
+    let cause = with(|state| state.cause.take());
+    cause.map_or(Verdict::Filter, |cause| over_budget(event, taken, cause))
 }
 
 /// Puts down what a callback left behind, and decides about a stream that it made too large.
-fn after<A: Answer>(event: Event, taken: &Taken, answer: A, used_before: usize) -> A {
+fn after(event: Event, taken: &Taken, holds: bool, goes: bool, used_before: usize) -> Verdict {
     match event {
-        Event::Body(direction, size) if answer.holds() => taken.hold(direction, size),
-        Event::Body(direction, _) | Event::Trailers(direction) if answer == A::GO => taken.hold(direction, 0),
+        Event::Body(direction, size) if holds => taken.hold(direction, size),
+        Event::Body(direction, _) | Event::Trailers(direction) if goes => taken.hold(direction, 0),
         _ => {}
     }
     taken.look();
     let used = taken.used();
     let budget = with(|state| state.budget.get());
-    let cause = if budget.stream.is_some_and(|most| used > most) {
-        Some(Cause::Stream)
-    } else if budget.total.is_some_and(|most| super::account::used() > most) {
+    if budget.stream.is_some_and(|most| used > most) {
+        return match budget.over_stream {
+            Some(OverStream::Wait) => Verdict::Wait,
+            _ => over_budget(event, Some(taken), Cause::Stream),
+        };
+    }
+    if budget.total.is_some_and(|most| super::account::used() > most) {
         with(|state| state.shedding.set(true));
         // Who made memory grow gives way; who only waits is left alone.
-        (used > used_before).then_some(Cause::Total)
-    } else {
-        None
-    };
-    match cause {
-        Some(Cause::Stream) if budget.over_stream == Some(OverStream::Wait) => answer.waiting(),
-        Some(cause) => over_budget(event, Some(taken), cause).unwrap_or(answer),
-        None => answer,
+        if used > used_before {
+            return over_budget(event, Some(taken), Cause::Total);
+        }
     }
+    Verdict::Filter
 }
 
-/// Does with a stream what is configured; none if the filter decides.
-fn over_budget<A: Answer>(event: Event, taken: Option<&Taken>, cause: Cause) -> Option<A> {
+/// Does with a stream what is configured.
+#[cold]
+fn over_budget(event: Event, taken: Option<&Taken>, cause: Cause) -> Verdict {
     let budget = with(|state| state.budget.get());
     let status = match cause {
         Cause::Stream => match budget.over_stream.unwrap_or(OverStream::Reply(413)) {
             OverStream::Reply(413) if event.is_response() => Some(503),
             OverStream::Reply(status) => Some(status),
             OverStream::Pass => None,
-            OverStream::Refuse | OverStream::Wait => return None,
+            OverStream::Refuse | OverStream::Wait => return Verdict::Filter,
         },
         Cause::Total => match budget.over_total.unwrap_or(OverTotal::Shed(503)) {
             OverTotal::Shed(status) => Some(status),
             OverTotal::Pass => None,
-            OverTotal::Refuse => return None,
+            OverTotal::Refuse => return Verdict::Filter,
         },
     };
     with(|state| count(&state.shed));
@@ -150,10 +187,10 @@ fn over_budget<A: Answer>(event: Event, taken: Option<&Taken>, cause: Cause) -> 
         taken.mode.set(if status.is_some() { Mode::Replied } else { Mode::Passed });
         taken.hold(event.direction(), 0);
     }
-    let Some(status) = status else { return Some(A::GO) };
+    let Some(status) = status else { return Verdict::Go };
     // If this is refused, a response is on its way already; the stream stops here all the same.
     let _ = with_reserve(|| LocalResponse::new(status).details("memory_budget").send());
-    Some(A::STOP)
+    Verdict::Stop
 }
 
 /// Takes so much for the request's body before it is there.

@@ -1,4 +1,6 @@
 //! The key `memory` in a JSON configuration, found without a tree and without an allocation: everything else is skipped.
+//!
+//! It runs once for each configuration, so what the compiler would inline in many places is told not to: that halves its code.
 
 use super::{Budget, OverStream, OverTotal};
 use crate::error::{Error, Result};
@@ -37,6 +39,7 @@ struct Text<'a>(&'a [u8]);
 
 impl Text<'_> {
     /// The text without escapes, if it is ASCII and no longer than any that has a meaning here.
+    #[inline(never)]
     fn plain<'b>(&self, room: &'b mut [u8; 24]) -> Option<&'b [u8]> {
         let mut bytes = self.0.iter().copied();
         let mut len = 0;
@@ -63,6 +66,7 @@ impl Text<'_> {
 }
 
 impl<'a> Scanner<'a> {
+    #[inline(never)]
     fn peek(&mut self) -> Option<u8> {
         while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = self.rest {
             self.rest = rest;
@@ -71,6 +75,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes one byte after any space, if it is this one.
+    #[inline(never)]
     fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         if found {
@@ -141,6 +146,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    #[inline(never)]
     fn over_stream(&mut self) -> Result<OverStream, Problem> {
         let mut room = [0; 24];
         match self.text()?.plain(&mut room).unwrap_or_default() {
@@ -154,6 +160,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline(never)]
     fn over_total(&mut self) -> Result<OverTotal, Problem> {
         let mut room = [0; 24];
         match self.text()?.plain(&mut room).unwrap_or_default() {
@@ -167,6 +174,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline(never)]
     fn bytes(&mut self, expected: &'static str) -> Result<usize, Problem> {
         let bytes = if self.peek() == Some(b'"') {
             let mut room = [0; 24];
@@ -177,6 +185,7 @@ impl<'a> Scanner<'a> {
         bytes.map_or_else(|| field(expected), Ok)
     }
 
+    #[inline(never)]
     fn switch(&mut self, expected: &'static str) -> Result<bool, Problem> {
         for (word, value) in [(&b"true"[..], true), (b"false", false)] {
             self.peek();
@@ -188,6 +197,7 @@ impl<'a> Scanner<'a> {
         field(expected)
     }
 
+    #[inline(never)]
     fn number(&mut self) -> Option<usize> {
         self.peek();
         let (number, rest) = digits(self.rest)?;
@@ -196,6 +206,7 @@ impl<'a> Scanner<'a> {
         if matches!(rest.first(), Some(b'.' | b'e' | b'E')) { None } else { Some(number) }
     }
 
+    #[inline(never)]
     fn text(&mut self) -> Result<Text<'a>, Problem> {
         self.expect(b'"')?;
         let start = self.rest;
@@ -213,6 +224,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A value of any kind, without recursion: the stack has a bit for each level, set for an object.
+    #[inline(never)]
     fn skip(&mut self) -> Result<(), Problem> {
         let (mut stack, mut depth) = (0_u128, 0_u32);
         loop {
@@ -282,6 +294,7 @@ pub(super) const UNKNOWN: &str =
     "memory: unknown field; there are total, low_water, stream, reserve, pages, over_stream, over_total, metrics, log";
 
 /// Digits at the start, and what is after them.
+#[inline(never)]
 fn digits(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (mut number, mut rest) = (0_usize, bytes);
     while let [digit @ b'0'..=b'9', after @ ..] = rest {
@@ -291,6 +304,7 @@ fn digits(bytes: &[u8]) -> Option<(usize, &[u8])> {
     (rest.len() < bytes.len()).then_some((number, rest))
 }
 
+#[inline(never)]
 fn with_unit(text: &[u8]) -> Option<usize> {
     let (number, unit) = digits(text)?;
     let shift = match unit.trim_ascii() {

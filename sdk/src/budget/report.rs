@@ -44,6 +44,7 @@ pub struct MemoryReport {
 
 impl MemoryReport {
     /// Writes the figures without the formatting machinery.
+    #[inline(never)]
     fn write_to(&self, out: &mut impl Write) -> fmt::Result {
         let figures = [
             (self.used as u64, " B used, "),
@@ -188,20 +189,30 @@ fn defined() -> Option<Metrics> {
     metrics
 }
 
+#[cold]
 fn define() -> Option<Metrics> {
     let plugin = call::property(b"plugin_name").ok();
     let name: &[u8] = plugin.as_deref().filter(|name| !name.is_empty()).unwrap_or(b"unnamed");
-    let tags = [("plugin", name)];
     Some(Metrics {
-        live: Gauge::with_tags("sluicegate_memory_live", &tags).ok()?,
-        held: Gauge::with_tags("sluicegate_memory_held", &tags).ok()?,
-        peak: Gauge::with_tags("sluicegate_memory_peak", &tags).ok()?,
-        pages: Gauge::with_tags("sluicegate_memory_pages", &tags).ok()?,
-        retained: Gauge::with_tags("sluicegate_memory_retained", &tags).ok()?,
-        grows: Counter::with_tags("sluicegate_memory_grows", &tags).ok()?,
-        shed: Counter::with_tags("sluicegate_memory_shed", &tags).ok()?,
-        refused: Counter::with_tags("sluicegate_memory_refused", &tags).ok()?,
+        live: gauge("sluicegate_memory_live", name)?,
+        held: gauge("sluicegate_memory_held", name)?,
+        peak: gauge("sluicegate_memory_peak", name)?,
+        pages: gauge("sluicegate_memory_pages", name)?,
+        retained: gauge("sluicegate_memory_retained", name)?,
+        grows: counter("sluicegate_memory_grows", name)?,
+        shed: counter("sluicegate_memory_shed", name)?,
+        refused: counter("sluicegate_memory_refused", name)?,
     })
+}
+
+#[inline(never)]
+fn gauge(name: &str, plugin: &[u8]) -> Option<Gauge> {
+    Gauge::with_tags(name, &[("plugin", plugin)]).ok()
+}
+
+#[inline(never)]
+fn counter(name: &str, plugin: &[u8]) -> Option<Counter> {
+    Counter::with_tags(name, &[("plugin", plugin)]).ok()
 }
 
 impl Metrics {

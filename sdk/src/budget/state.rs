@@ -128,9 +128,14 @@ pub(super) mod current {
     }
 }
 
+/// Whether there is nothing to look after.
+pub(super) fn is_idle() -> bool {
+    with(|state| !state.active.get())
+}
+
 /// Whether the host may have a block of this size.
 pub(crate) fn fits(size: usize) -> bool {
-    with(|state| !state.active.get() || state.unlimited.get() != 0 || state.admits(size))
+    is_idle() || with(|state| state.unlimited.get() != 0 || state.admits(size))
 }
 
 /// Runs a host call whose answer no budget may refuse.
@@ -164,6 +169,7 @@ pub(crate) fn apply(code: Budget) -> Result<()> {
     set(code, operator)
 }
 
+#[cold]
 fn set(code: Budget, operator: Budget) -> Result<()> {
     let budget = operator.or(code);
     budget.check()?;
@@ -205,6 +211,7 @@ fn limit(pages: Option<usize>) -> Result<()> {
 }
 
 /// Reads the plugin's configuration; whether the plugin may start with what it says about memory.
+#[cold]
 pub(crate) fn configure(size: usize) -> bool {
     let _entry = Entry::new();
     if size == 0 {
@@ -225,9 +232,13 @@ pub(crate) fn configure(size: usize) -> bool {
 /// Looks after memory when a callback has returned: tells the plugin of a new pressure, and the proxy of new figures. `deliver` answers
 /// whether the plugin could be told.
 pub(crate) fn boundary(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) {
-    if !with(|state| state.active.get()) {
+    if is_idle() {
         return;
     }
+    settle(of_plugin, deliver);
+}
+
+fn settle(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) {
     let (before, level) = with(|state| (state.level.get(), state.look()));
     if level != before {
         let line = match (before, level) {
