@@ -219,6 +219,12 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
+    /// More or less of the [total budget](crate::budget) is used than before: caches may shrink. After the callback in which it changed.
+    #[cfg(feature = "budget")]
+    fn on_memory_pressure(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>, pressure: crate::budget::Pressure) {
+        let _ = (plugin, pressure);
+    }
+
     /// The plugin ends. With `false` the proxy waits until [`PluginHandle::done`].
     #[doc(alias = "OnPluginDone")]
     fn on_done(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>) -> bool {

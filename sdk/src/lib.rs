@@ -65,6 +65,10 @@ pub mod arena;
 #[cfg(not(feature = "request-arena"))]
 #[path = "arena_off.rs"]
 mod arena;
+#[cfg(feature = "budget")]
+pub mod budget;
+#[cfg(not(feature = "budget"))]
+mod budget;
 mod buffer;
 mod bytes;
 pub mod callout;

@@ -51,6 +51,10 @@ const CONTEXTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete"];
 /// What a module with several plugins exports besides: one with a root id that it does not have is refused when it is configured.
 const ROOTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete", "proxy_on_configure"];
 
+/// What a module with budgets exports besides: without them no budget would be read from the configuration, and no new stream would be shed.
+const BUDGET: &[&str] = &["proxy_on_configure"];
+const BUDGET_OF_STREAMS: &[&str] = &["proxy_on_request_headers"];
+
 /// What a module without contexts exports: the one callback in which it names its allocator.
 const NO_CONTEXTS: &[&str] = &["proxy_on_vm_start"];
 
@@ -286,11 +290,14 @@ fn write(state: &State) -> TokenStream {
     };
     let plugins: Vec<_> = (0..state.roots.len().max(1)).map(|root| plugin(state, root)).collect();
     let checks = plugins.iter().map(|plugin| &plugin.checks);
+    let streams = state.named.iter().any(|named| named.kind == "http");
     let exported: BTreeSet<&str> = EXPORTS
         .iter()
         .filter(|(callback, _)| state.callbacks.contains(*callback))
         .map(|(_, export)| *export)
         .chain(always.iter().copied())
+        .chain(BUDGET.iter().copied().filter(|_| cfg!(feature = "budget")))
+        .chain(BUDGET_OF_STREAMS.iter().copied().filter(|_| cfg!(feature = "budget") && streams))
         .collect();
     let exports: Vec<_> = exported.iter().map(|export| format_ident!("{export}")).collect();
     let names: Vec<_> = match state.roots.len() {

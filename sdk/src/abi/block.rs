@@ -10,6 +10,7 @@ use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
 use super::Status;
+use crate::budget::{self, Charge};
 
 /// How many blocks a host may have asked for without handing them over. A host has one at a time; calls nested in calls add one each.
 const CAPACITY: usize = 8;
@@ -82,14 +83,14 @@ fn free(start: *mut u8, size: usize) {
     }
 }
 
-/// The allocation entry that the host calls: a block of `size` bytes, or null when memory is out.
+/// The allocation entry that the host calls: a block of `size` bytes, or null when memory is out, or a budget.
 ///
 /// The block is noted for the host call in progress. Nothing here calls the host.
 #[must_use]
 pub fn allocate(size: usize) -> *mut u8 {
     NOTES.with(|notes| {
         let Some(slot) = notes.blocks.get(notes.len.get()) else { return ptr::null_mut() };
-        let Some(layout) = layout(size) else { return ptr::null_mut() };
+        let Some(layout) = layout(size).filter(|_| budget::fits(size)) else { return ptr::null_mut() };
         let start = if cfg!(target_family = "wasm") {
             // SAFETY: the layout's size is at least 1. The bytes count as written by the host, outside of what the compiler sees.
             unsafe { alloc(layout) }
@@ -168,10 +169,15 @@ impl Claim {
             && self.size <= allocated
             && self.size > 0
         {
-            return Ok(HostBytes { start, allocated: Some(allocated), len: self.size });
+            return Ok(HostBytes {
+                start,
+                allocated: Some(allocated),
+                len: self.size,
+                _charge: Charge::take(allocated),
+            });
         }
         // Owned for a moment, so that it is freed.
-        drop(HostBytes { start, allocated, len: 0 });
+        drop(HostBytes { start, allocated, len: 0, _charge: Charge::NONE });
         if status == Status::Ok.code() && self.size > 0 {
             return Err(Refused::Foreign);
         }
@@ -199,11 +205,13 @@ pub struct HostBytes {
     allocated: Option<usize>,
     /// How much of it the host wrote: never more than `allocated`.
     len: usize,
+    /// Its place in the budgets.
+    _charge: Charge,
 }
 
 impl HostBytes {
     /// No bytes, and no block.
-    pub(crate) const EMPTY: Self = Self { start: NonNull::dangling(), allocated: None, len: 0 };
+    pub(crate) const EMPTY: Self = Self { start: NonNull::dangling(), allocated: None, len: 0, _charge: Charge::NONE };
 }
 
 impl Deref for HostBytes {

@@ -3,7 +3,8 @@
 use core::marker::PhantomData;
 
 use super::PluginOf;
-use crate::abi::{BufferType, LogLevel, MapType};
+use crate::abi::{BufferType, LogLevel, MapType, StreamType};
+use crate::budget::{self, Answer, Event};
 use crate::context::{Action, DataAction, FailurePolicy, Flow, HttpFilter};
 use crate::error::Result;
 use crate::handle::{Body, Headers, HttpHandle};
@@ -63,7 +64,7 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     }
 }
 
-fn on_headers<H: HttpFilter, D, K, R>(
+fn on_headers<H: HttpFilter, D, K, R: Answer>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
     snapshots: &Snapshots,
@@ -74,8 +75,19 @@ fn on_headers<H: HttpFilter, D, K, R>(
     streams.run_http(context, |filter, plugin| {
         let stream = HttpHandle { id: context, plugin };
         let end_of_stream = end_of_stream != 0;
-        callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream, kind: PhantomData })
+        budget::guard(event_of(snapshots.map()), || {
+            callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream, kind: PhantomData })
+        })
     })
+}
+
+const fn event_of(map: MapType) -> Event {
+    match map {
+        MapType::HttpRequestHeaders => Event::Headers(StreamType::HttpRequest),
+        MapType::HttpRequestTrailers => Event::Trailers(StreamType::HttpRequest),
+        MapType::HttpResponseTrailers => Event::Trailers(StreamType::HttpResponse),
+        _ => Event::Headers(StreamType::HttpResponse),
+    }
 }
 
 fn on_body<H: HttpFilter, D>(
@@ -89,7 +101,13 @@ fn on_body<H: HttpFilter, D>(
     streams.run_http(context, |filter, plugin| {
         let stream = HttpHandle { id: context, plugin };
         let end_of_stream = end_of_stream != 0;
-        callback(filter, &mut Body { stream, buffer, size, end_of_stream, direction: PhantomData })
+        let direction = match buffer {
+            BufferType::HttpRequestBody => StreamType::HttpRequest,
+            _ => StreamType::HttpResponse,
+        };
+        budget::guard(Event::Body(direction, size), || {
+            callback(filter, &mut Body { stream, buffer, size, end_of_stream, direction: PhantomData })
+        })
     })
 }
 

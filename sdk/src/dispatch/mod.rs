@@ -9,6 +9,7 @@
 
 mod answers;
 mod http;
+mod pressure;
 mod roots;
 mod stateless;
 mod table;
@@ -22,6 +23,7 @@ use core::marker::PhantomData;
 
 use crate::abi::{Entry, LogLevel, Shared};
 use crate::arena::Slot;
+use crate::budget::{self, Account};
 use crate::callout;
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
 use crate::error::Result;
@@ -75,7 +77,7 @@ pub struct Dispatcher<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> {
 
 struct Plugin<P: PluginContext> {
     /// The number of its context.
-    #[cfg(feature = "async")]
+    #[cfg(any(feature = "async", feature = "budget"))]
     id: u32,
     vm: Shared<RefCell<P::Vm>>,
     context: RefCell<P>,
@@ -129,26 +131,33 @@ struct Stream<K: Runs> {
     filter: RefCell<K::Filter>,
     region: Region,
     arena: Slot,
+    account: Account,
 }
 
 impl<K: Runs> Stream<K> {
     /// Runs a callback; none if the context or its plugin is busy.
     fn run<R>(&self, id: u32, callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R) -> Option<R> {
         let _entry = Entry::new();
-        let (Ok(plugin), Ok(mut filter)) = (self.plugin.context.try_borrow(), self.filter.try_borrow_mut()) else {
-            log::note(LogLevel::Warn, "context is busy", id);
-            return None;
-        };
-        Some(self.arena.within(|| {
-            self.region.within(|| {
-                let answer = callback(&mut filter, &plugin);
-                #[cfg(feature = "async")]
-                if K::TASKS {
-                    crate::task::drive(id, self.plugin.id, &mut *filter, &*plugin, &mut K::end_task);
-                }
-                answer
+        let answer = {
+            let (Ok(plugin), Ok(mut filter)) = (self.plugin.context.try_borrow(), self.filter.try_borrow_mut()) else {
+                log::note(LogLevel::Warn, "context is busy", id);
+                return None;
+            };
+            self.account.within(|| {
+                self.arena.within(|| {
+                    self.region.within(|| {
+                        let answer = callback(&mut filter, &plugin);
+                        #[cfg(feature = "async")]
+                        if K::TASKS {
+                            crate::task::drive(id, self.plugin.id, &mut *filter, &*plugin, &mut K::end_task);
+                        }
+                        answer
+                    })
+                })
             })
-        }))
+        };
+        self.plugin.settle(false);
+        Some(answer)
     }
 }
 
@@ -172,12 +181,12 @@ impl<K: Runs> Table<Stream<K>> {
         if self.get(id).is_some() {
             return Err(NotCreated::Number);
         }
-        let region = Region::new();
+        let (region, account) = (Region::new(), Account::open());
         let filter = {
             let context = plugin.context.try_borrow().map_err(|_| NotCreated::Busy)?;
-            RefCell::new(region.within(|| create(&context)))
+            RefCell::new(account.within(|| region.within(|| create(&context))))
         };
-        created(self.insert(id, Stream { plugin, filter, region, arena: Slot::new() }))
+        created(self.insert(id, Stream { plugin, filter, region, arena: Slot::new(), account }))
     }
 }
 
@@ -206,6 +215,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         if let Ok(mut vm) = self.vm.try_borrow_mut() {
             *vm = None;
         }
+        budget::clear();
         log::forget_level();
     }
 
@@ -238,7 +248,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         created(self.plugins.insert(
             id,
             Plugin {
-                #[cfg(feature = "async")]
+                #[cfg(any(feature = "async", feature = "budget"))]
                 id,
                 vm,
                 context,
@@ -288,6 +298,9 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     pub fn proxy_on_configure(&self, plugin: u32, configuration_size: usize) -> u32 {
         log::forget_level();
+        if !budget::configure(configuration_size) {
+            return 0;
+        }
         let started = self.with_plugin(plugin, configuration_size, PluginContext::on_configure);
         started.map_or(0, |started| start_status("on_configure", started))
     }
@@ -378,7 +391,9 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             log::note(LogLevel::Warn, "no such context", id);
             return None;
         };
-        Self::run_plugin(id, &plugin, configuration_size, callback)
+        let answer = Self::run_plugin(id, &plugin, configuration_size, callback);
+        plugin.settle(true);
+        answer
     }
 
     fn run_plugin<R>(

@@ -3,9 +3,11 @@
 use core::marker::PhantomData;
 
 use super::http::HttpCallbacks;
+use super::pressure::settle;
 use super::{LEVEL_PERIOD, log_allocator};
 use crate::abi::Entry;
 use crate::arena::Slot;
+use crate::budget;
 use crate::callout;
 use crate::context::HttpFilter;
 use crate::handle::HttpHandle;
@@ -27,7 +29,9 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
         if id.is_multiple_of(LEVEL_PERIOD) {
             log::forget_level();
         }
-        Some(Slot::new().within(|| callback(&mut H::create(&(), id), &())))
+        let answer = Slot::new().within(|| callback(&mut H::create(&(), id), &()));
+        settle();
+        Some(answer)
     }
 }
 
@@ -41,6 +45,7 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
     /// Forgets everything, as if the VM were thrown away.
     pub fn reset(&self) {
         callout::clear();
+        budget::clear();
         log::forget_level();
     }
 
@@ -48,6 +53,11 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
         log::forget_level();
         log_allocator();
         1
+    }
+
+    /// Without a plugin, only the budgets are configured.
+    pub fn proxy_on_configure(&self, _plugin: u32, configuration_size: usize) -> u32 {
+        u32::from(budget::configure(configuration_size))
     }
 
     pub fn proxy_on_log(&self, context: u32) {

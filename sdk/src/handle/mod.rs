@@ -23,6 +23,7 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use crate::abi::{BufferType, HostBytes, MapType, StreamType, call};
+use crate::budget;
 use crate::callout::wrong_context;
 use crate::context::{PluginContext, VmContext};
 use crate::error::{Error, On, Result};
@@ -229,6 +230,23 @@ impl<'cb, V> PluginHandle<'cb, V> {
         resumed
     }
 
+    /// Sets the budgets of the VM, under what the plugin's configuration [says](crate::budget#from-the-configuration), and in the place of what was set before.
+    ///
+    /// # Errors
+    ///
+    /// If fields do not fit each other, memory for the reserve is out, or the module's allocator takes no limit in pages.
+    #[cfg(feature = "budget")]
+    pub fn set_budget(&self, budget: budget::Budget) -> Result<()> {
+        budget::apply(budget)
+    }
+
+    /// How much memory is where in this VM, for a log line or an answer.
+    #[cfg(feature = "budget")]
+    #[must_use]
+    pub fn memory_report(&self) -> budget::MemoryReport {
+        budget::report()
+    }
+
     /// Ends a plugin whose `on_done` answered `false`.
     ///
     /// # Errors
@@ -294,6 +312,17 @@ impl<'cb, P> HttpHandle<'cb, P> {
     #[doc(alias = "send_http_response")]
     pub fn reply(&self, response: &LocalResponse<'_>) -> Result<()> {
         response.send()
+    }
+
+    /// Takes so many bytes of the budgets for the request's body before it comes: what `content-length` says, if the filter will hold the body back. They are given back when
+    /// the body goes on or the stream ends, so give streams a timeout: who announces a body and does not send it has its share all that time.
+    ///
+    /// # Errors
+    ///
+    /// If they do not fit: the error [is out of memory](Error::is_out_of_memory), and if the callback answers it the budget's policy decides.
+    #[cfg(feature = "budget")]
+    pub fn reserve_body(&self, size: usize) -> Result<()> {
+        budget::reserve_body(size)
     }
 
     /// Edits the request's headers while they are held back.
@@ -373,7 +402,9 @@ impl<'cb, P> HttpHandle<'cb, P> {
 }
 
 fn resume(stream: StreamType) -> Result<()> {
-    call::continue_stream(stream).map_err(|status| Error::host("proxy_continue_stream", On::Nothing, status))
+    call::continue_stream(stream).map_err(|status| Error::host("proxy_continue_stream", On::Nothing, status))?;
+    budget::resumed(stream);
+    Ok(())
 }
 
 fn set_effective_context(context: u32) -> Result<()> {

@@ -1,0 +1,211 @@
+//! Around each callback of a stream: whether the filter is asked at all, and what becomes of a stream that has passed a budget.
+
+use super::account::{Mode, Taken};
+use super::state::{Cause, count, current, is_idle, with, with_reserve};
+use super::{Event, OverStream, OverTotal};
+use crate::abi::StreamType;
+use crate::context::{Action, DataAction, Flow};
+use crate::error::{Error, Result};
+use crate::reply::LocalResponse;
+
+/// What a callback of a stream may answer.
+pub(crate) trait Answer: Copy + Eq {
+    /// It goes on.
+    const GO: Self;
+    /// It stops here, and nothing of it is kept.
+    const STOP: Self;
+
+    /// The same, with the sender made to wait.
+    fn waiting(self) -> Self {
+        self
+    }
+
+    /// Whether a body is held back with it.
+    fn holds(self) -> bool {
+        false
+    }
+}
+
+impl Answer for Action {
+    const GO: Self = Self::Continue;
+    const STOP: Self = Self::StopIteration;
+}
+
+impl Answer for Flow {
+    const GO: Self = Self::Continue;
+    const STOP: Self = Self::StopIteration;
+}
+
+impl Answer for DataAction {
+    const GO: Self = Self::Continue;
+    const STOP: Self = Self::StopIterationNoBuffer;
+
+    fn waiting(self) -> Self {
+        if self == Self::StopIterationAndBuffer { Self::StopIterationAndWatermark } else { self }
+    }
+
+    fn holds(self) -> bool {
+        matches!(self, Self::StopIterationAndBuffer | Self::StopIterationAndWatermark)
+    }
+}
+
+impl Event {
+    const fn direction(self) -> StreamType {
+        match self {
+            Self::Headers(direction) | Self::Body(direction, _) | Self::Trailers(direction) => direction,
+        }
+    }
+
+    const fn is_response(self) -> bool {
+        matches!(self.direction(), StreamType::HttpResponse)
+    }
+}
+
+/// What becomes of a stream, whatever its callback may answer.
+#[derive(Clone, Copy)]
+enum Verdict {
+    /// What the filter says.
+    Filter,
+    /// What the filter says, but its sender waits.
+    Wait,
+    Go,
+    Stop,
+}
+
+impl Verdict {
+    fn over<A: Answer>(self, answer: A) -> A {
+        match self {
+            Self::Filter => answer,
+            Self::Wait => answer.waiting(),
+            Self::Go => A::GO,
+            Self::Stop => A::STOP,
+        }
+    }
+}
+
+/// Runs a callback of a stream.
+pub(crate) fn guard<A: Answer>(event: Event, callback: impl FnOnce() -> Result<A>) -> Result<A> {
+    if is_idle() {
+        return callback();
+    }
+    let taken = current::get();
+    let taken = taken.as_deref();
+    match before(event, taken) {
+        Verdict::Filter | Verdict::Wait => {}
+        decided => return Ok(decided.over(A::GO)),
+    }
+    let used_before = taken.map_or(0, Taken::used);
+    match callback() {
+        Err(error) if error.is_out_of_memory() => match refused(event, taken) {
+            // Memory that is out without a budget that refused it is the filter's policy for errors.
+            Verdict::Filter | Verdict::Wait => Err(error),
+            decided => Ok(decided.over(A::GO)),
+        },
+        Err(error) => Err(error),
+        Ok(answer) => Ok(match taken {
+            Some(taken) => after(event, taken, answer.holds(), answer == A::GO, used_before).over(answer),
+            None => answer,
+        }),
+    }
+}
+
+/// What is decided without asking the filter.
+fn before(event: Event, taken: Option<&Taken>) -> Verdict {
+    with(|state| state.cause.set(None));
+    match taken.map(|taken| taken.mode.get()) {
+        Some(Mode::Passed) => return Verdict::Go,
+        // The answer's own way to the client leads through the filter.
+        Some(Mode::Replied) if event.is_response() => return Verdict::Go,
+        Some(Mode::Replied) => return Verdict::Stop,
+        Some(Mode::Filtered) | None => {}
+    }
+    let is_new = matches!(event, Event::Headers(StreamType::HttpRequest));
+    let sheds = || {
+        with(|state| {
+            state.look();
+            state.shedding.get()
+        })
+    };
+    if is_new && with(|state| state.shedding.get()) && sheds() {
+        return over_budget(event, taken, Cause::Total);
+    }
+    Verdict::Filter
+}
+
+/// Decides about a stream whose callback answered that memory is out.
+#[cold]
+fn refused(event: Event, taken: Option<&Taken>) -> Verdict {
+    let cause = with(|state| state.cause.take());
+    cause.map_or(Verdict::Filter, |cause| over_budget(event, taken, cause))
+}
+
+/// Puts down what a callback left behind, and decides about a stream that it made too large.
+fn after(event: Event, taken: &Taken, holds: bool, goes: bool, used_before: usize) -> Verdict {
+    match event {
+        Event::Body(direction, size) if holds => taken.hold(direction, size),
+        Event::Body(direction, _) | Event::Trailers(direction) if goes => taken.hold(direction, 0),
+        _ => {}
+    }
+    taken.look();
+    let used = taken.used();
+    let budget = with(|state| state.budget.get());
+    if budget.stream.is_some_and(|most| used > most) {
+        return match budget.over_stream {
+            Some(OverStream::Wait) => Verdict::Wait,
+            _ => over_budget(event, Some(taken), Cause::Stream),
+        };
+    }
+    if budget.total.is_some_and(|most| super::account::used() > most) {
+        with(|state| state.shedding.set(true));
+        // Who made memory grow gives way; who only waits is left alone.
+        if used > used_before {
+            return over_budget(event, Some(taken), Cause::Total);
+        }
+    }
+    Verdict::Filter
+}
+
+/// Does with a stream what is configured.
+#[cold]
+fn over_budget(event: Event, taken: Option<&Taken>, cause: Cause) -> Verdict {
+    let budget = with(|state| state.budget.get());
+    let status = match cause {
+        Cause::Stream => match budget.over_stream.unwrap_or(OverStream::Reply(413)) {
+            OverStream::Reply(413) if event.is_response() => Some(503),
+            OverStream::Reply(status) => Some(status),
+            OverStream::Pass => None,
+            OverStream::Refuse | OverStream::Wait => return Verdict::Filter,
+        },
+        Cause::Total => match budget.over_total.unwrap_or(OverTotal::Shed(503)) {
+            OverTotal::Shed(status) => Some(status),
+            OverTotal::Pass => None,
+            OverTotal::Refuse => return Verdict::Filter,
+        },
+    };
+    with(|state| count(&state.shed));
+    if let Some(taken) = taken {
+        taken.mode.set(if status.is_some() { Mode::Replied } else { Mode::Passed });
+        taken.hold(event.direction(), 0);
+    }
+    let Some(status) = status else { return Verdict::Go };
+    // If this is refused, a response is on its way already; the stream stops here all the same.
+    let _ = with_reserve(|| LocalResponse::new(status).details("memory_budget").send());
+    Verdict::Stop
+}
+
+/// Takes so much for the request's body before it is there.
+pub(crate) fn reserve_body(size: usize) -> Result<()> {
+    let Some(taken) = current::get() else { return Ok(()) };
+    if !with(|state| state.admits(taken.more(size))) {
+        return Err(Error::out_of_memory(size));
+    }
+    taken.reserve(size);
+    Ok(())
+}
+
+/// What was held back goes on.
+pub(crate) fn resumed(direction: StreamType) {
+    if let (Some(taken), StreamType::HttpRequest | StreamType::HttpResponse) = (current::get(), direction) {
+        taken.hold(direction, 0);
+    }
+}

@@ -1,0 +1,113 @@
+//! Budgets of memory: what a stream and a VM may take, and what happens past that.
+//!
+//! ```
+//! use sluicegate::budget::{Budget, OverStream, Pressure};
+//! use sluicegate::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct Plugin {
+//!     cache: Vec<u8>,
+//! }
+//!
+//! #[sluicegate::plugin_context]
+//! impl PluginContext for Plugin {
+//!     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+//!         plugin.set_budget(Budget::new().total(4 << 20).stream(256 << 10).over_stream(OverStream::Reply(413)))?;
+//!         Ok(StartStatus::Ok)
+//!     }
+//!
+//!     fn on_memory_pressure(&mut self, _: &mut PluginHandle<'_>, pressure: Pressure) {
+//!         if pressure > Pressure::Normal {
+//!             self.cache = Vec::new();
+//!         }
+//!     }
+//! }
+//! # sluicegate::plugin!(plugin: Plugin);
+//! # fn main() {}
+//! ```
+//!
+//! # What counts
+//!
+//! | what | known | counts for |
+//! |---|---|---|
+//! | blocks that the host asked for, as long as the filter keeps them | when the host asks | the stream whose callback runs, and the VM |
+//! | bodies that a filter makes the proxy hold back, and what [`HttpHandle::reserve_body`](crate::HttpHandle::reserve_body) reserved | when the callback returns | the stream, and the VM |
+//! | everything that the filter allocates, if a feature picked an allocator | when the callback returns | the stream in whose callback the memory grew, and the VM |
+//!
+//! A budget is the VM's: each worker thread of the proxy has one. Plugins that share a VM share it, and the last one to be configured sets it.
+//!
+//! # What happens past it
+//!
+//! A block of the host's that would pass a budget is refused before it is there: the host call fails, and the filter gets an error with
+//! [`is_out_of_memory`](crate::Error::is_out_of_memory). If its callback answers that error, or made the stream grow past a budget otherwise,
+//! [`OverStream`] or [`OverTotal`] decides. Once the total was passed, new streams are shed until the VM is back below
+//! [`low_water`](Budget::low_water); what is shed is answered, or passed, without the filter.
+//!
+//! Bytes of a function of the host's ([`foreign`](crate::foreign)) are never refused by a budget: Envoy writes its answer without a look at whether it got a block.
+//!
+//! # From the configuration
+//!
+//! An operator sets the same by the key `memory` at the top of the plugin's configuration, if that is a JSON object, and over what the code says:
+//!
+//! ```json
+//! { "memory": { "total": "4MiB", "stream": "256KiB", "over_stream": "reply 413" } }
+//! ```
+//!
+//! | field | value | is |
+//! |---|---|---|
+//! | `total`, `stream`, `low_water`, `reserve` | bytes: a number, or text with `B`, `KiB`, `MiB` or `GiB` | [`Budget::total`] … |
+//! | `pages` | a number | [`Budget::pages`] |
+//! | `over_stream` | `"reply N"`, `"refuse"`, `"pass"`, `"wait"` | [`OverStream`] |
+//! | `over_total` | `"shed"`, `"reply N"`, `"refuse"`, `"pass"` | [`OverTotal`] |
+//! | `metrics`, `log` | `true` or `false` | [`Budget::metrics`], [`Budget::log`] |
+//!
+//! Other keys are the filter's and are skipped, and so is a configuration that is no JSON object, or nested deeper than 128. An unknown field or a value that does not fit refuses the
+//! configuration, with a line in the log that says why.
+//!
+//! # Cost
+//!
+//! Without the feature `budget` nothing: not a byte, not an instruction. With it, the figures of `docs/budgets.md`.
+
+#[cfg(feature = "budget")]
+mod account;
+#[cfg(feature = "budget")]
+mod guard;
+#[cfg(feature = "budget")]
+mod json;
+#[cfg(feature = "budget")]
+mod report;
+#[cfg(feature = "budget")]
+mod settings;
+#[cfg(feature = "budget")]
+mod state;
+
+#[cfg(not(feature = "budget"))]
+mod off;
+
+#[cfg(feature = "budget")]
+pub use report::{MemoryReport, report};
+#[cfg(feature = "budget")]
+pub use settings::{Budget, OverStream, OverTotal, Pressure};
+
+#[cfg(not(feature = "budget"))]
+pub(crate) use off::{Account, Answer, Charge, clear, configure, fits, guard, resumed, unlimited};
+#[cfg(feature = "budget")]
+pub(crate) use {
+    account::{Account, Charge},
+    guard::{Answer, guard, reserve_body, resumed},
+    state::{apply, boundary, clear, configure, fits, unlimited},
+};
+
+use crate::abi::StreamType;
+
+/// What a callback of a stream is about.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "budget"), allow(dead_code, reason = "the twin that looks at it is off"))]
+pub(crate) enum Event {
+    /// Headers of a request or a response.
+    Headers(StreamType),
+    /// All of a body that is there: what was held back so far and what is new.
+    Body(StreamType, usize),
+    /// Trailers, which let a body go on that was held back.
+    Trailers(StreamType),
+}

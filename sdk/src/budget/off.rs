@@ -1,0 +1,61 @@
+//! The twin of everything here when the feature is off: nothing, and it costs nothing.
+
+use super::Event;
+use crate::error::Result;
+
+/// What a stream has taken.
+pub(crate) struct Account;
+
+impl Account {
+    pub(crate) const fn open() -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    pub(crate) fn within<R>(&self, callback: impl FnOnce() -> R) -> R {
+        callback()
+    }
+}
+
+/// What a block of the host's takes.
+pub(crate) struct Charge;
+
+impl Charge {
+    pub(crate) const NONE: Self = Self;
+
+    #[inline(always)]
+    pub(crate) const fn take(_: usize) -> Self {
+        Self
+    }
+}
+
+/// What a callback of a stream may answer.
+pub(crate) trait Answer {}
+
+impl<T> Answer for T {}
+
+#[inline(always)]
+pub(crate) const fn fits(_: usize) -> bool {
+    true
+}
+
+#[inline(always)]
+pub(crate) fn unlimited<R>(call: impl FnOnce() -> R) -> R {
+    call()
+}
+
+#[inline(always)]
+pub(crate) fn guard<A>(_: Event, callback: impl FnOnce() -> Result<A>) -> Result<A> {
+    callback()
+}
+
+#[inline(always)]
+pub(crate) const fn resumed(_: crate::abi::StreamType) {}
+
+#[inline(always)]
+pub(crate) const fn configure(_: usize) -> bool {
+    true
+}
+
+#[inline(always)]
+pub(crate) const fn clear() {}

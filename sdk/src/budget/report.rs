@@ -1,0 +1,236 @@
+//! The figures: for the filter, as metrics of the proxy, as a line in its log.
+
+use core::cell::Cell;
+use core::fmt::{self, Write};
+
+use super::account::{counted, used};
+use super::state::with;
+use super::{Budget, Pressure};
+use crate::ToValue;
+use crate::abi::{LogLevel, call};
+use crate::buffer::Buffer;
+use crate::metric::{Counter, Gauge};
+
+/// How much memory is where in this VM, in bytes unless the field says otherwise.
+///
+/// ```
+/// let report = sluicegate::budget::report();
+/// assert_eq!(report.to_string(), "0 B used, 0 B peak, 0 B live, 0 B held, 0 pages, 0 grows, 0 retained, 0 shed, 0 refused");
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct MemoryReport {
+    /// What counts for the total: `live` and `held`.
+    pub used: usize,
+    /// The most that was used at the end of a callback.
+    pub peak: usize,
+    /// What is allocated in the VM; without a picked allocator only blocks of the host's.
+    pub live: usize,
+    /// Bodies that the proxy holds back for the filter, and reservations for them.
+    pub held: usize,
+    /// Pages of 64 KiB of linear memory; 0 without a picked allocator.
+    pub pages: usize,
+    /// How often linear memory grew; likewise.
+    pub grows: usize,
+    /// Chunks of the arena that outlive their stream.
+    pub retained: usize,
+    /// Streams that were answered or passed without the filter.
+    pub shed: u64,
+    /// Blocks and reservations that were refused.
+    pub refused: u64,
+    /// How much of the total is used.
+    pub pressure: Pressure,
+}
+
+impl MemoryReport {
+    /// Writes the figures without the formatting machinery.
+    #[inline(never)]
+    fn write_to(&self, out: &mut impl Write) -> fmt::Result {
+        let figures = [
+            (self.used as u64, " B used, "),
+            (self.peak as u64, " B peak, "),
+            (self.live as u64, " B live, "),
+            (self.held as u64, " B held, "),
+            (self.pages as u64, " pages, "),
+            (self.grows as u64, " grows, "),
+            (self.retained as u64, " retained, "),
+            (self.shed, " shed, "),
+            (self.refused, " refused"),
+        ];
+        figures.iter().try_for_each(|(figure, unit)| {
+            figure.with_value(|digits| out.write_str(str::from_utf8(digits).unwrap_or_default()))?;
+            out.write_str(unit)
+        })
+    }
+}
+
+impl fmt::Display for MemoryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_to(f)
+    }
+}
+
+/// The figures of this VM now.
+///
+/// # Cost
+///
+/// A few loads; no host call and no allocation.
+#[must_use]
+pub fn report() -> MemoryReport {
+    let (_, held) = counted();
+    let used = used();
+    let report = with(|state| MemoryReport {
+        used,
+        peak: state.peak.get().max(used),
+        live: used - held,
+        held,
+        shed: state.shed.get(),
+        refused: state.refused.get(),
+        pressure: state.level.get(),
+        ..MemoryReport::default()
+    });
+    of_allocator(report)
+}
+
+#[cfg(any(feature = "alloc-system", feature = "alloc-talc", feature = "alloc-freelist", feature = "alloc-arena"))]
+fn of_allocator(report: MemoryReport) -> MemoryReport {
+    let snapshot = sluicegate_alloc::snapshot();
+    MemoryReport { pages: snapshot.pages, grows: snapshot.grows, retained: snapshot.pinned, ..report }
+}
+
+#[cfg(not(any(
+    feature = "alloc-system",
+    feature = "alloc-talc",
+    feature = "alloc-freelist",
+    feature = "alloc-arena"
+)))]
+const fn of_allocator(report: MemoryReport) -> MemoryReport {
+    report
+}
+
+/// The metrics of this VM's plugin.
+#[derive(Clone, Copy)]
+struct Metrics {
+    live: Gauge,
+    held: Gauge,
+    peak: Gauge,
+    pages: Gauge,
+    retained: Gauge,
+    grows: Counter,
+    shed: Counter,
+    refused: Counter,
+}
+
+struct Published {
+    metrics: Cell<Option<Metrics>>,
+    /// Whether the host refused a definition: then it is not asked again.
+    failed: Cell<bool>,
+    /// What it was told.
+    last: Cell<Option<MemoryReport>>,
+}
+
+crate::__vm_local! {
+    static PUBLISHED: Published =
+        Published { metrics: Cell::new(None), failed: Cell::new(false), last: Cell::new(None) };
+}
+
+pub(super) fn clear() {
+    PUBLISHED.with(|published| {
+        published.metrics.set(None);
+        published.failed.set(false);
+        published.last.set(None);
+    });
+}
+
+/// How far bytes may move before the proxy is told: a page.
+const STEP: usize = 1 << 16;
+
+/// Tells the proxy what has changed: after a plugin's callback every figure, after a stream's those that moved by a page, and the counters.
+pub(super) fn publish(of_plugin: bool, pressure_changed: bool) {
+    let Budget { metrics, log, .. } = with(|state| state.budget.get());
+    if metrics != Some(true) && log != Some(true) {
+        return;
+    }
+    let now = report();
+    let last = PUBLISHED.with(|published| published.last.get()).unwrap_or_default();
+    let moved = |now: usize, last: usize| now.abs_diff(last) >= STEP;
+    let changed = of_plugin
+        || pressure_changed
+        || (now.pages, now.shed, now.refused) != (last.pages, last.shed, last.refused)
+        || moved(now.live, last.live)
+        || moved(now.held, last.held);
+    if !changed || now == last {
+        return;
+    }
+    PUBLISHED.with(|published| published.last.set(Some(now)));
+    if metrics == Some(true)
+        && let Some(metrics) = defined()
+    {
+        metrics.tell(&now, &last);
+    }
+    if log == Some(true) && (pressure_changed || now.pages != last.pages) {
+        let mut line = Buffer::new();
+        // A line that does not fit the memory is cut.
+        let _ = line.write_str("sluicegate: memory: ").and_then(|()| now.write_to(&mut line));
+        call::log(LogLevel::Info, line.written());
+    }
+}
+
+fn defined() -> Option<Metrics> {
+    let (metrics, failed) = PUBLISHED.with(|published| (published.metrics.get(), published.failed.get()));
+    if metrics.is_some() || failed {
+        return metrics;
+    }
+    let metrics = define();
+    PUBLISHED.with(|published| {
+        published.metrics.set(metrics);
+        published.failed.set(metrics.is_none());
+    });
+    metrics
+}
+
+#[cold]
+fn define() -> Option<Metrics> {
+    let plugin = call::property(b"plugin_name").ok();
+    let name: &[u8] = plugin.as_deref().filter(|name| !name.is_empty()).unwrap_or(b"unnamed");
+    Some(Metrics {
+        live: gauge("sluicegate_memory_live", name)?,
+        held: gauge("sluicegate_memory_held", name)?,
+        peak: gauge("sluicegate_memory_peak", name)?,
+        pages: gauge("sluicegate_memory_pages", name)?,
+        retained: gauge("sluicegate_memory_retained", name)?,
+        grows: counter("sluicegate_memory_grows", name)?,
+        shed: counter("sluicegate_memory_shed", name)?,
+        refused: counter("sluicegate_memory_refused", name)?,
+    })
+}
+
+#[inline(never)]
+fn gauge(name: &str, plugin: &[u8]) -> Option<Gauge> {
+    Gauge::with_tags(name, &[("plugin", plugin)]).ok()
+}
+
+#[inline(never)]
+fn counter(name: &str, plugin: &[u8]) -> Option<Counter> {
+    Counter::with_tags(name, &[("plugin", plugin)]).ok()
+}
+
+impl Metrics {
+    /// Adds the differences, so that the gauges are the sums over all VMs. What the host refuses is lost: it changes nothing for the filter.
+    fn tell(&self, now: &MemoryReport, last: &MemoryReport) {
+        for (gauge, now, last) in [
+            (self.live, now.live, last.live),
+            (self.held, now.held, last.held),
+            (self.peak, now.peak, last.peak),
+            (self.pages, now.pages, last.pages),
+            (self.retained, now.retained, last.retained),
+        ] {
+            if now != last {
+                let _ = gauge.add(now.cast_signed().wrapping_sub(last.cast_signed()) as i64);
+            }
+        }
+        let _ = self.grows.increment(now.grows.saturating_sub(last.grows) as u64);
+        let _ = self.shed.increment(now.shed.saturating_sub(last.shed));
+        let _ = self.refused.increment(now.refused.saturating_sub(last.refused));
+    }
+}

@@ -1,0 +1,37 @@
+//! When a callback has returned: looks after memory, and tells the plugin how it stands.
+
+use super::Plugin;
+#[cfg(feature = "budget")]
+use crate::budget;
+use crate::context::PluginContext;
+#[cfg(feature = "budget")]
+use crate::handle::PluginHandle;
+
+impl<P: PluginContext> Plugin<P> {
+    /// After a callback of the plugin, or of one of its streams, with nothing borrowed.
+    #[cfg(feature = "budget")]
+    pub(super) fn settle(&self, of_plugin: bool) {
+        budget::boundary(of_plugin, |pressure| {
+            let (Ok(vm), Ok(mut context)) = (self.vm.try_borrow(), self.context.try_borrow_mut()) else {
+                // A callback of the plugin runs: it is told after that one.
+                return false;
+            };
+            context.on_memory_pressure(&mut PluginHandle { id: self.id, vm: &vm, configuration_size: 0 }, pressure);
+            true
+        });
+    }
+
+    #[cfg(not(feature = "budget"))]
+    #[inline(always)]
+    pub(super) const fn settle(&self, _: bool) {}
+}
+
+/// The same for a filter that keeps nothing.
+#[cfg(feature = "budget")]
+pub(super) fn settle() {
+    budget::boundary(false, |_| true);
+}
+
+#[cfg(not(feature = "budget"))]
+#[inline(always)]
+pub(super) const fn settle() {}

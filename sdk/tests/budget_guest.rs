@@ -1,0 +1,100 @@
+//! Budgets over what a filter allocates itself: on an allocator that tells.
+#![cfg(all(feature = "budget", feature = "alloc-freelist"))]
+
+use sluicegate::budget::{Budget, Pressure, report};
+use sluicegate::prelude::*;
+use sluicegate_host::{Host, Running};
+
+#[global_allocator]
+static GLOBAL: sluicegate::__alloc::Allocator = sluicegate::__alloc::ALLOCATOR;
+
+/// Bytes of a budget, over what the test itself takes.
+const ROOM: usize = 8 << 20;
+
+#[derive(Default)]
+struct Plugin {
+    told: Vec<Pressure>,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+        let total = report().live + ROOM;
+        plugin.set_budget(Budget::new().stream(1 << 20).total(total).low_water(total - ROOM / 2))?;
+        Ok(StartStatus::Ok)
+    }
+
+    fn on_tick(&mut self, _: &mut PluginHandle<'_>) -> Result<()> {
+        info!("told {:?}", self.told);
+        Ok(())
+    }
+
+    fn on_memory_pressure(&mut self, _: &mut PluginHandle<'_>, pressure: Pressure) {
+        self.told.push(pressure);
+    }
+}
+
+/// Keeps a buffer of the size that `x-keep` names.
+#[derive(Default)]
+struct Filter {
+    kept: Vec<u8>,
+}
+
+#[sluicegate::http_filter]
+impl HttpFilter for Filter {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        let size = request.get("x-keep")?.and_then(|size| size.to_str().ok()?.parse().ok());
+        self.kept.resize(size.unwrap_or_default(), 7);
+        Ok(Action::Continue)
+    }
+}
+
+sluicegate::plugin!(plugin: Plugin, http: Filter);
+
+fn keep(host: &Running, size: usize) -> (sluicegate_host::HttpStream<'_>, Option<u32>) {
+    let stream = host.http_stream();
+    stream.request_headers(&[("x-keep", &*size.to_string())]);
+    let status = stream.reply().map(|reply| reply.status);
+    (stream, status)
+}
+
+/// One test, because the allocator is one for all threads of the process.
+#[test]
+fn what_a_filter_allocates_counts_for_its_stream_and_for_the_vm() {
+    let host = Host::new(&PLUGIN).start();
+    assert!(host.started());
+    let before = report().live;
+    assert!(before > 0, "the allocator tells");
+
+    let (small, status) = keep(&host, 1000);
+    assert_eq!(status, None);
+    small.complete();
+    let (large, status) = keep(&host, 2 << 20);
+    assert_eq!(status, Some(413), "over the stream's budget");
+    large.complete();
+
+    // Streams that are each within their budget pass the total together.
+    let mut open = Vec::new();
+    let status = loop {
+        let (stream, status) = keep(&host, 900 << 10);
+        open.push(stream);
+        if status.is_some() {
+            break status;
+        }
+        assert!(open.len() < 20, "{}", report());
+    };
+    assert_eq!(status, Some(503));
+    assert!((8..=10).contains(&open.len()), "{}", open.len());
+    let (shed, status) = keep(&host, 0);
+    assert_eq!(status, Some(503), "new streams are shed");
+    shed.complete();
+    for stream in open {
+        stream.complete();
+    }
+    assert_eq!(keep(&host, 0).1, None, "and taken again");
+    host.tick();
+    assert!(host.logged(sluicegate::LogLevel::Info, "told [High, Over, Normal]"), "{:?}", host.log());
+    assert!(report().live < before + (64 << 10), "{}", report());
+}
