@@ -2,7 +2,7 @@ use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
 use sluicegate_host::{Host, HttpStream, Running};
 
-use crate::{PLUGIN, fnv1a};
+use crate::fnv1a;
 
 const GRANTED: &str = r#"{"uuid": "7b10a67a-1c67-4199-835b-cbefcd4a63d4"}"#;
 const FORBIDDEN: &str = r#"{"uuid": "aaaaaaaa-1c67-4199-835b-cbefcd4a63d4"}"#;
@@ -29,9 +29,9 @@ fn ask(host: &Running) -> (HttpStream<'_>, u32) {
     (stream, token)
 }
 
-#[test]
-fn asks_with_the_headers_of_the_request() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn asks_with_the_headers_of_the_request(host: Host) {
+    let host = host.start();
     ask(&host).0.complete();
     let calls = host.pending_calls();
     assert_eq!((calls.len(), &*calls[0].cluster, calls[0].timeout, calls[0].body.len()), (1, "httpbin", 50_000, 0));
@@ -42,10 +42,10 @@ fn asks_with_the_headers_of_the_request() {
     assert!(host.logged(LogLevel::Info, "http call dispatched to httpbin"));
 }
 
-#[test]
-fn grants() {
+#[sluicegate_host::test]
+fn grants(host: Host) {
     assert_eq!(fnv1a(GRANTED.as_bytes()), 0x22ad_36f4);
-    let host = Host::new(&PLUGIN).start();
+    let host = host.start();
     let (stream, token) = ask(&host);
     assert!(!stream.request_resumed());
     host.answer_call(token, &ANSWER, GRANTED, &[]);
@@ -56,10 +56,10 @@ fn grants() {
     assert!(host.logged(LogLevel::Info, "access granted"));
 }
 
-#[test]
-fn forbids() {
+#[sluicegate_host::test]
+fn forbids(host: Host) {
     assert_eq!(fnv1a(FORBIDDEN.as_bytes()), 0xaaed_6197);
-    let host = Host::new(&PLUGIN).start();
+    let host = host.start();
     let (stream, token) = ask(&host);
     host.answer_call(token, &ANSWER, FORBIDDEN, &[]);
     assert!(!stream.request_resumed());
@@ -69,9 +69,9 @@ fn forbids() {
     assert!(host.logged(LogLevel::Info, "access forbidden"));
 }
 
-#[test]
-fn lets_nothing_pass_that_it_could_not_ask_about() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn lets_nothing_pass_that_it_could_not_ask_about(host: Host) {
+    let host = host.start();
     let closed = |stream: &HttpStream<'_>| {
         assert!(!stream.request_resumed());
         assert_eq!(stream.reply().map(|reply| reply.status), Some(500));

@@ -5,6 +5,7 @@
 
 mod attribute;
 mod plugin;
+mod rungs;
 
 use proc_macro::TokenStream;
 
@@ -71,4 +72,11 @@ pub fn plugin(input: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn __plugin(input: TokenStream) -> TokenStream {
     plugin::step(input.into()).into()
+}
+
+/// `#[sluicegate_host::test]`, which re-exports and documents it.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn host_test(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    rungs::expand(arguments.into(), item.into()).into()
 }

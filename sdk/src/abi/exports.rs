@@ -79,8 +79,48 @@ macro_rules! exports {
                 )*
                 names
             }
+
+            /// Calls a callback by its name: its result, 0 if it has none; `None` if the module does not have the callback.
+            ///
+            /// Arguments that are missing are 0, and those that are too many are left out.
+            #[cfg(not(target_family = "wasm"))]
+            #[must_use]
+            pub fn call(&self, name: &str, arguments: &[u32]) -> Option<u32> {
+                let mut arguments = arguments.iter().copied();
+                match name {
+                    $(
+                        stringify!($name) => {
+                            let callback = self.$name?;
+                            let $first = arguments.next().unwrap_or_default() as $first_ty;
+                            $(let $arg = arguments.next().unwrap_or_default() as $ty;)*
+                            Some(callback($first $(, $arg)*).into_result())
+                        }
+                    )*
+                    _ => None,
+                }
+            }
         }
     };
+}
+
+/// What a callback answers, as a number.
+#[cfg(not(target_family = "wasm"))]
+trait IntoResult {
+    fn into_result(self) -> u32;
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl IntoResult for u32 {
+    fn into_result(self) -> u32 {
+        self
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl IntoResult for () {
+    fn into_result(self) -> u32 {
+        0
+    }
 }
 
 exports! { $
