@@ -6,6 +6,7 @@ mod configurations;
 mod modules;
 mod network;
 mod routing;
+mod sharing;
 mod ticks;
 
 use std::time::Duration;
