@@ -52,21 +52,37 @@ pub fn size(module: &std::path::Path) -> Result<u64> {
     Ok(fs::metadata(module).with_context(|| format!("cannot read {}", module.display()))?.len())
 }
 
-/// Refuses a name that is neither an example nor a benchmark guest.
+/// Refuses a name that is neither a package of an example nor a benchmark guest.
 ///
 /// # Errors
 ///
 /// Exactly then; the message lists the examples.
 pub fn ensure_known(package: &str) -> Result<()> {
     let examples = workspace::examples()?;
-    if examples.iter().any(|name| name == package) || workspace::bench_guests()?.iter().any(|name| name == package) {
+    for example in &examples {
+        if workspace::example_packages(example)?.iter().any(|name| name == package) {
+            return Ok(());
+        }
+    }
+    if workspace::bench_guests()?.iter().any(|name| name == package) {
         return Ok(());
     }
     bail!(unknown_example(package, &examples))
 }
 
+/// Refuses a name that is no example.
+///
+/// # Errors
+///
+/// Exactly then; the message lists the examples.
+pub fn ensure_example(name: &str) -> Result<()> {
+    let examples = workspace::examples()?;
+    ensure!(examples.iter().any(|example| example == name), unknown_example(name, &examples));
+    Ok(())
+}
+
 /// What to say to somebody who misspelt an example.
-pub(crate) fn unknown_example(name: &str, examples: &[String]) -> String {
+fn unknown_example(name: &str, examples: &[String]) -> String {
     format!("there is no example `{name}`; there are: {}", examples.join(", "))
 }
 

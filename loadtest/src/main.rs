@@ -1,4 +1,5 @@
-//! The commands: `serve` an example, `load` the comparison.
+//! The commands: `serve` an example, `load` the comparison, `compat` with versions of Envoy,
+//! `image` for a registry.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -6,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use sluicegate_loadtest::{children, load, serve};
+use sluicegate_loadtest::{children, compat, image, load, serve};
 
 /// Proxy-Wasm filters in a real Envoy.
 #[derive(Parser)]
@@ -22,6 +23,10 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Compare filters under load: ours with each allocator, the incumbent's, one by hand
     Load(load::LoadArgs),
+    /// Run the end-to-end tests of the examples on several versions of Envoy
+    Compat(compat::CompatArgs),
+    /// Write an example as an OCI image, for Istio and Envoy Gateway
+    Image(image::ImageArgs),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +54,8 @@ fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Serve(args) => serve::serve(args),
         Command::Load(args) => load::load(args),
+        Command::Compat(args) => compat::compat(args),
+        Command::Image(args) => image::image(args),
     }
 }
 

@@ -76,11 +76,17 @@ fn lets_nothing_pass_that_it_could_not_ask_about(host: Host) {
         assert!(!stream.request_resumed());
         assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
     };
-    for import in [Import::proxy_get_header_map_pairs, Import::proxy_http_call] {
+    let critical =
+        |text: &str| host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text));
+    for (import, text) in [
+        (Import::proxy_get_header_map_pairs, "failed to get request headers: "),
+        (Import::proxy_http_call, "dispatch httpcall failed: "),
+    ] {
         host.fail(import, Status::InternalFailure);
         let stream = host.http_stream();
         assert_eq!(stream.request_headers(&REQUEST), Action::StopIteration as u32);
         closed(&stream);
+        assert!(critical(text), "{:?}", host.log());
         host.fail(import, Status::Ok);
     }
 
@@ -89,11 +95,23 @@ fn lets_nothing_pass_that_it_could_not_ask_about(host: Host) {
     closed(&stream);
     assert!(host.logged(LogLevel::Error, "on_http_call_response: no answer about this request"));
 
-    for import in [Import::proxy_get_header_map_pairs, Import::proxy_get_buffer_bytes] {
+    for (import, text) in [
+        (Import::proxy_get_header_map_pairs, "failed to get response headers: "),
+        (Import::proxy_get_buffer_bytes, "failed to get response body: "),
+    ] {
         let (stream, token) = ask(&host);
         host.fail(import, Status::InternalFailure);
         host.answer_call(token, &ANSWER, GRANTED, &[]);
         closed(&stream);
+        assert!(critical(text), "{:?}", host.log());
         host.fail(import, Status::Ok);
     }
+
+    let (stream, token) = ask(&host);
+    host.fail(Import::proxy_send_local_response, Status::InternalFailure);
+    host.answer_call(token, &ANSWER, FORBIDDEN, &[]);
+    assert!(!stream.request_resumed());
+    let log = host.log();
+    let text = "failed to send local response: ";
+    assert!(log.iter().any(|line| line.level == LogLevel::Error && line.text.starts_with(text)), "{log:?}");
 }

@@ -93,6 +93,9 @@ fn fails_closed_if_the_body_cannot_be_read(host: Host) {
     let stream = stream(&host);
     stream.request_body("pattern", true);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+    let critical =
+        |text: &str| host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text));
+    assert!(critical("failed to get request body: "), "{:?}", host.log());
     // `NotFound` is no failure but an empty buffer, which is less than was announced.
     host.fail(Import::proxy_get_buffer_bytes, Status::NotFound);
     let stream = self::stream(&host);
@@ -100,6 +103,13 @@ fn fails_closed_if_the_body_cannot_be_read(host: Host) {
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
     let error = "on_request_body: read data does not match the expected total size: 0 != 7";
     assert!(host.logged(LogLevel::Error, error), "{:?}", host.log());
+
+    host.fail(Import::proxy_get_buffer_bytes, Status::Ok);
+    host.fail(Import::proxy_send_local_response, Status::InternalFailure);
+    let stream = self::stream(&host);
+    assert_ne!(stream.request_body("pattern", true), CONTINUE, "what is forbidden does not pass");
+    assert!(stream.sent_request_body().is_empty());
+    assert!(critical("failed to send local response: "), "{:?}", host.log());
 }
 
 #[sluicegate_host::test]

@@ -11,6 +11,10 @@ fn authority(host: &Running) -> String {
     stream.request_header(":authority").unwrap()
 }
 
+fn critical(host: &Running, start: &str) -> bool {
+    host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(start))
+}
+
 #[sluicegate_host::test]
 fn an_even_value_leads_to_the_canary(host: Host) {
     for value in [0, 2] {
@@ -40,11 +44,13 @@ fn what_has_no_authority_or_cannot_be_changed_is_answered(host: Host) {
     let stream = host.http_stream();
     stream.request_headers(&[(":path", "/")]);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
-    assert!(host.logged(LogLevel::Error, "on_request_headers: a request without an authority"));
+    let text = "failed to get request header: ':authority': a request without an authority";
+    assert!(host.logged(LogLevel::Critical, text), "{:?}", host.log());
     host.fail(Import::proxy_replace_header_map_value, Status::BadArgument);
     let stream = host.http_stream();
     stream.request_headers(&REQUEST);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+    assert!(critical(&host, "failed to set request header: ':authority': "), "{:?}", host.log());
 }
 
 #[sluicegate_host::test]
@@ -52,4 +58,5 @@ fn refuses_to_start_without_a_readable_configuration(host: Host) {
     let host = host.start();
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     assert!(!host.start_plugin());
+    assert!(critical(&host, "error reading plugin configuration: "), "{:?}", host.log());
 }

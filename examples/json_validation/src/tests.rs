@@ -134,6 +134,16 @@ fn fails_closed_if_the_body_cannot_be_read(host: Host) {
     let stream = upload(&host, "application/json");
     assert_ne!(stream.request_body("{}", true), CONTINUE);
     assert_eq!(refusal(&stream).map(|(status, _)| status), Some(500));
+    let logged =
+        |text: &str| host.log().iter().any(|line| line.level == LogLevel::Error && line.text.starts_with(text));
+    assert!(logged("failed to get request body: "), "{:?}", host.log());
+    host.fail(Import::proxy_get_buffer_bytes, Status::Ok);
+
+    host.fail(Import::proxy_send_local_response, Status::InternalFailure);
+    let stream = upload(&host, "application/json");
+    assert_ne!(stream.request_body("{", true), CONTINUE);
+    assert!(stream.sent_request_body().is_empty());
+    assert!(logged("failed to send the 403 response: "), "{:?}", host.log());
 }
 
 #[sluicegate_host::test]
@@ -159,4 +169,6 @@ fn refuses_a_configuration_that_it_cannot_use(host: Host) {
     let host = start(host.clone(), "");
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     assert!(!host.start_plugin());
+    let text = "error reading plugin configuration: ";
+    assert!(host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text)));
 }

@@ -97,6 +97,11 @@ fn examples_export_the_callbacks_that_they_implement() -> Result<()> {
         ("http_body_chunk", &["proxy_on_request_body"]),
         ("multiple_dispatches", &["proxy_on_http_call_response", "proxy_on_response_headers"]),
         ("postpone_requests", &["proxy_on_configure", "proxy_on_done", "proxy_on_request_headers", "proxy_on_tick"]),
+        ("foreign_call_on_tick", &["proxy_on_configure", "proxy_on_tick"]),
+        ("metrics", &["proxy_on_request_headers"]),
+        ("properties", &["proxy_on_log", "proxy_on_request_headers"]),
+        ("shared_data", &["proxy_on_request_headers", "proxy_on_vm_start"]),
+        ("shared_queue_receiver", &["proxy_on_configure", "proxy_on_queue_ready"]),
         ("vm_plugin_configuration", &["proxy_on_configure", "proxy_on_vm_start"]),
     ] {
         let shape = shape(package, Some(Allocator::Talc))?;
