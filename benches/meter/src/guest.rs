@@ -134,6 +134,9 @@ impl Guest {
 }
 
 #[cfg(test)]
+mod allocators;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -9,6 +9,8 @@ use wasmtime::{Caller, Linker, Module, Val};
 pub(crate) struct Host {
     pub(crate) calls: u64,
     pub(crate) allocations: u64,
+    /// What was logged last.
+    pub(crate) line: Vec<u8>,
 }
 
 const OK: i32 = 0;
@@ -30,6 +32,7 @@ pub(crate) fn link(linker: &mut Linker<Host>, module: &Module) -> Result<()> {
                 "proxy_get_header_map_pairs" => hand_over(&mut caller, &encoded(), argument(1), argument(2)),
                 "proxy_get_header_map_value" => hand_over(&mut caller, b"value", argument(3), argument(4)),
                 "proxy_get_buffer_bytes" | "proxy_get_property" | "proxy_get_shared_data" => NOT_FOUND,
+                "proxy_log" => note(&mut caller, argument(1), argument(2)),
                 "proxy_get_log_level" => write(&mut caller, argument(0), LOG_LEVEL),
                 _ => OK,
             };
@@ -60,6 +63,17 @@ fn hand_over(caller: &mut Caller<'_, Host>, bytes: &[u8], to_start: usize, to_si
         return INVALID_MEMORY_ACCESS;
     }
     write(caller, to_start, start).max(write(caller, to_size, size))
+}
+
+/// Keeps a line of the log.
+fn note(caller: &mut Caller<'_, Host>, start: usize, size: usize) -> i32 {
+    let memory = caller.get_export("memory").and_then(wasmtime::Extern::into_memory);
+    let Some(line) = memory.and_then(|memory| memory.data(&*caller).get(start..)?.get(..size).map(<[u8]>::to_vec))
+    else {
+        return INVALID_MEMORY_ACCESS;
+    };
+    caller.data_mut().line = line;
+    OK
 }
 
 /// Writes a number where the guest asked for it.
