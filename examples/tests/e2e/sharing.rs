@@ -38,6 +38,7 @@ fn metrics() -> Result<()> {
         wait_for_metrics(
             &proxy,
             &[
+                "# TYPE custom_header_value_counts counter",
                 r#"custom_header_value_counts{value="foo",reporter="sluicegate"} 3"#,
                 r#"custom_header_value_counts{value="bar",reporter="sluicegate"} 5"#,
                 r#"custom_header_value_counts{value="other",reporter="sluicegate"} 1"#,
