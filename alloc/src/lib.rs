@@ -18,7 +18,7 @@
 //! Linear memory grows and never shrinks, and every worker thread of the proxy has its own: what an allocator does not give back to itself is
 //! lost for the life of the VM. Every strategy here answers null when there is no more memory; none traps, panics or calls the host.
 //!
-//! Outside of wasm [`install!`] installs nothing: tests run on the allocator of the test. `Allocator` works there all the same, behind a lock:
+//! Outside of wasm [`install!`] installs nothing: tests run on the allocator of the test. `Allocator` works there all the same, for any number of threads:
 //!
 //! ```
 //! # #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
@@ -31,8 +31,9 @@
 //!
 //! # Layers
 //!
-//! A [`Source`](source::Source) hands out pages; a [`Strategy`] makes blocks of them, over `&mut self`; [`Global`] puts a cell or a lock around it. To add a
-//! strategy, implement [`Strategy`] over a source:
+//! A [`Source`](source::Source) hands out pages; a [`Strategy`] makes blocks of them, over `&mut self`; [`Global`] puts a cell or a lock around it. Natively
+//! the free lists have a form of their own for threads, without a lock on small blocks: `Native` as a global allocator, `Shared` and `Worker` over any
+//! source. That part uses std, for its thread-locals; on wasm the crate needs `core` alone. To add a strategy, implement [`Strategy`] over a source:
 //!
 //! ```
 //! use sluicegate_alloc::{Freelist, Global, source::Platform};

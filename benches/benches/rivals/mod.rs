@@ -87,7 +87,7 @@ pub static RIVALS: &[&dyn Rival] = &[
     &On { name: "dlmalloc", floor: false, heap: || &dlmalloc::GlobalDlmalloc },
     &On { name: "rlsf", floor: false, heap: || &RLSF },
     &On { name: "mimalloc", floor: false, heap: || &mimalloc::MiMalloc },
-    #[cfg(feature = "snmalloc")]
+    #[cfg(snmalloc)]
     &On { name: "snmalloc", floor: false, heap: || &snmalloc_rs::SnMalloc },
     &On { name: "ring", floor: true, heap: floor::<true> },
     &On { name: "null", floor: true, heap: floor::<false> },
