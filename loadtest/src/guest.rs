@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::{env, fs, io};
+use std::{env, fs, io, iter};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
@@ -25,15 +25,26 @@ const PROFILE: &str = "guest";
 /// When no such guest exists, when the compiler's target cannot be added, or when the build fails; cargo's own messages
 /// are then on stderr.
 pub fn build(package: &str, allocator: Option<Allocator>) -> Result<PathBuf> {
+    build_with(package, allocator, &[])
+}
+
+/// The same with features of the SDK, such as `abi-0-1-0`.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_with(package: &str, allocator: Option<Allocator>, features: &[&str]) -> Result<PathBuf> {
     ensure_known(package)?;
     add_target()?;
-    let with = allocator.map_or("none", Allocator::name);
-    let folder = workspace::target_dir().join("guests").join(with);
+    let names: Vec<_> = iter::once(allocator.map_or("none", Allocator::name)).chain(features.iter().copied()).collect();
+    let with = names.join("+");
+    let folder = workspace::target_dir().join("guests").join(&with);
     let _step = progress::Step::new(&format!("building {package} (allocator: {with})"));
 
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "-p", package, "--target", TARGET, "--profile", PROFILE, "--target-dir"]).arg(&folder);
     cargo.args(allocator.map(|allocator| format!("--features={}", allocator.feature())));
+    cargo.args(features.iter().map(|feature| format!("--features=sluicegate/{feature}")));
     shed_outer_build(cargo.current_dir(workspace::root()));
     let answer = children::output(&mut cargo).context("cannot run cargo")?;
     if !answer.status.success() {

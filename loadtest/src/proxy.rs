@@ -82,6 +82,15 @@ impl Proxy {
         Self::start(&Envoy::provision()?, &example(name, allocator)?, &Options::default())
     }
 
+    /// The same, with features of the SDK in the modules.
+    ///
+    /// # Errors
+    ///
+    /// When any of that fails; the message says what.
+    pub fn for_example_with(name: &str, allocator: Option<Allocator>, features: &[&str]) -> Result<Self> {
+        Self::start(&Envoy::provision()?, &example_with(name, allocator, features)?, &Options::default())
+    }
+
     /// Starts Envoy and waits, up to 20 seconds, until it serves.
     ///
     /// # Errors
@@ -265,12 +274,16 @@ impl Proxy {
 ///
 /// When there is no such example, or when a build fails.
 pub fn example(name: &str, allocator: Option<Allocator>) -> Result<Config> {
+    example_with(name, allocator, &[])
+}
+
+fn example_with(name: &str, allocator: Option<Allocator>, features: &[&str]) -> Result<Config> {
     guest::ensure_known(name)?;
     let config = Config::read(&workspace::example_config(name))?;
     let examples = workspace::examples()?;
     config.modules().iter().try_fold(config, |config, stem| {
         let package = examples.iter().find(|name| name.replace('-', "_") == *stem).unwrap_or(stem);
-        let module = guest::build(package, allocator)?;
+        let module = guest::build_with(package, allocator, features)?;
         Ok(config.with_module(stem, &module))
     })
 }

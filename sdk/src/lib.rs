@@ -106,6 +106,15 @@ pub const fn allocator() -> Option<&'static str> {
     sluicegate_alloc::PICKED
 }
 
+/// The version of the ABI that the module speaks: `0.2.1`, unless a feature asks for an older one.
+pub const ABI_VERSION: &str = if cfg!(feature = "abi-0-1-0") {
+    "0.1.0"
+} else if cfg!(feature = "abi-0-2-0") {
+    "0.2.0"
+} else {
+    "0.2.1"
+};
+
 /// What a plugin's start writes to the log.
 pub(crate) const ALLOCATOR_LINE: Option<&str> = sluicegate_alloc::PICKED_LINE;
 

@@ -7,6 +7,7 @@ mod modules;
 mod network;
 mod routing;
 mod ticks;
+mod versions;
 
 use std::time::Duration;
 

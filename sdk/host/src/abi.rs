@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::ptr;
 
 use sluicegate::abi::native::{Arg, Host};
-use sluicegate::abi::{Import, Status, allocate};
+use sluicegate::abi::{Import, Status, StreamType, allocate};
 
 use crate::map::Map;
 use crate::state::{LocalReply, OpenGrpc, PendingCall, State};
@@ -198,6 +198,13 @@ impl Guest {
                 args.write_u32(state.answer.status);
                 args.hand_over(state.answer.status_text.as_bytes())?;
             }
+            Import::proxy_get_configuration => {
+                let configuring = state.configuring;
+                let bytes = if configuring { &state.plugin_configuration } else { &state.vm_configuration }.clone();
+                args.hand_over(&bytes)?;
+            }
+            Import::proxy_continue_request => state.resume(StreamType::HttpRequest as u32)?,
+            Import::proxy_continue_response => state.resume(StreamType::HttpResponse as u32)?,
             Import::proxy_continue_stream => state.resume(args.u32())?,
             Import::proxy_close_stream => state.close(args.u32())?,
             Import::proxy_set_effective_context => {
