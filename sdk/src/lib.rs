@@ -38,6 +38,17 @@
 //! A feature picks what [`plugin!`] installs: `alloc-arena`, `alloc-freelist`, `alloc-talc` or `alloc-system`; [`allocator`] tells which one it was, and every plugin
 //! start logs it at debug level. If several are on (features unify across a build) the first of arena, freelist, talc, system wins. With none, the standard library's stays.
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `alloc-arena`, `alloc-freelist`, `alloc-talc`, `alloc-system` | the module's allocator, as above |
+//! | `async` | `task`: `async`/`await` for calls and timers |
+//! | `timing` | `timing`: what each callback costs, as metrics and at debug level |
+//! | `log` | the `log` crate's macros write to the proxy's log |
+//! | `panic-log` | a panic's message and place go to the proxy's log |
+//! | `abi-0-2-0`, `abi-0-1-0` | the module speaks an older version of the ABI, the oldest that is asked for |
+//!
 //! # Errors
 //!
 //! A host call answers an [`Error`] that says which call, on what, with which status. A callback may return it: it is logged, and

@@ -37,6 +37,7 @@ impl HttpFilter for Filter {
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         info!("empty {:?}", request.fetch("empty")?.is_some());
+        sluicegate::foreign::clear_route_cache()?;
         request.stream().resume_request()?;
         request.stream().resume_response()?;
         info!("reset {:?}", request.stream().reset().is_ok());
@@ -57,6 +58,7 @@ fn configurations_and_resuming_have_functions_of_their_own() {
     assert!(host.logged(LogLevel::Info, "empty false"), "an empty value is how such a host says that there is none");
     assert!(stream.request_resumed() && stream.response_resumed());
     assert!(host.logged(LogLevel::Info, "reset false"));
+    assert_eq!(stream.routes_cleared(), 1);
     for absent in [
         Import::proxy_get_log_level,
         Import::proxy_continue_stream,

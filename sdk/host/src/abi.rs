@@ -205,6 +205,9 @@ impl Guest {
             }
             Import::proxy_continue_request => state.resume(StreamType::HttpRequest as u32)?,
             Import::proxy_continue_response => state.resume(StreamType::HttpResponse as u32)?,
+            Import::proxy_clear_route_cache => {
+                state.foreign_function(b"clear_route_cache", b"")?;
+            }
             Import::proxy_continue_stream => state.resume(args.u32())?,
             Import::proxy_close_stream => state.close(args.u32())?,
             Import::proxy_set_effective_context => {
