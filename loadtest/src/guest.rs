@@ -1,8 +1,8 @@
 //! Building guests: examples and benchmark guests, each with the allocator that is asked for.
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::{fs, iter};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use sluicegate_build::Build;
@@ -25,14 +25,26 @@ const PROFILE: &str = "guest";
 /// When no such guest exists, when the compiler's target cannot be added, or when the build fails; cargo's own messages
 /// are then on stderr.
 pub fn build(package: &str, allocator: Option<Allocator>) -> Result<PathBuf> {
+    build_with(package, allocator, &[])
+}
+
+/// The same with features of the SDK, such as `abi-0-1-0`.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_with(package: &str, allocator: Option<Allocator>, features: &[&str]) -> Result<PathBuf> {
     ensure_known(package)?;
     add_target()?;
-    let with = allocator.map_or("none", Allocator::name);
-    let folder = workspace::target_dir().join("guests").join(with);
+    let names: Vec<_> = iter::once(allocator.map_or("none", Allocator::name)).chain(features.iter().copied()).collect();
+    let with = names.join("+");
+    let folder = workspace::target_dir().join("guests").join(&with);
     let _step = progress::Step::new(&format!("building {package} (allocator: {with})"));
 
     let build = Build::new(workspace::root(), package, PROFILE).target_dir(folder);
-    let build = build.features(allocator.map(Allocator::feature));
+    let allocator = allocator.map(Allocator::feature).into_iter();
+    let features: Vec<_> = allocator.chain(features.iter().map(|feature| format!("sluicegate/{feature}"))).collect();
+    let build = build.features(features.join(","));
     let answer = children::output(&mut build.command()).context("cannot run cargo")?;
     if !answer.status.success() {
         eprint!("{}", String::from_utf8_lossy(&answer.stderr));

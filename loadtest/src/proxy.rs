@@ -91,6 +91,15 @@ impl Proxy {
         Self::start(&Envoy::provision()?, &example(name, allocator)?, options)
     }
 
+    /// As [`Proxy::for_example`], with features of the SDK in the modules, such as `abi-0-1-0`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Proxy::for_example`].
+    pub fn for_example_built_with(name: &str, allocator: Option<Allocator>, features: &[&str]) -> Result<Self> {
+        Self::start(&Envoy::provision()?, &example_built_with(name, allocator, features)?, &Options::default())
+    }
+
     /// Starts Envoy and waits, up to 20 seconds, until it serves.
     ///
     /// # Errors
@@ -274,10 +283,14 @@ impl Proxy {
 ///
 /// When there is no such example, or when a build fails.
 pub fn example(name: &str, allocator: Option<Allocator>) -> Result<Config> {
+    example_built_with(name, allocator, &[])
+}
+
+fn example_built_with(name: &str, allocator: Option<Allocator>, features: &[&str]) -> Result<Config> {
     guest::ensure_example(name)?;
     let config = Config::read(&workspace::example_config(name))?;
     workspace::example_packages(name)?.into_iter().try_fold(config, |config, package| {
-        let module = guest::build(&package, allocator)?;
+        let module = guest::build_with(&package, allocator, features)?;
         Ok(config.with_module(&package.replace('-', "_"), &module))
     })
 }

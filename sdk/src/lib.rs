@@ -38,7 +38,17 @@
 //! A feature picks what [`plugin!`] installs: `alloc-arena`, `alloc-freelist`, `alloc-talc` or `alloc-system`; [`allocator`] tells which one it was, and every plugin
 //! start logs it at debug level. If several are on (features unify across a build) the first of arena, freelist, talc, system wins. With none, the standard library's stays.
 //!
-//! With the feature `request-arena` each stream has an arena of its own besides, for whoever asks: `request.arena()` (see the module `arena`).
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `alloc-arena`, `alloc-freelist`, `alloc-talc`, `alloc-system` | the module's allocator, as above |
+//! | `async` | `task`: `async`/`await` for calls and timers |
+//! | `timing` | `timing`: what each callback costs, as metrics and at debug level |
+//! | `request-arena` | `arena`: an arena for each stream, for whoever asks: `request.arena()` |
+//! | `log` | the `log` crate's macros write to the proxy's log |
+//! | `panic-log` | a panic's message and place go to the proxy's log |
+//! | `abi-0-2-0`, `abi-0-1-0` | the module speaks an older version of the ABI, the oldest that is asked for |
 //!
 //! # Errors
 //!
@@ -121,6 +131,15 @@ pub use sluicegate_alloc as __alloc;
 pub const fn allocator() -> Option<&'static str> {
     sluicegate_alloc::PICKED
 }
+
+/// The version of the ABI that the module speaks: `0.2.1`, unless a feature asks for an older one.
+pub const ABI_VERSION: &str = if cfg!(feature = "abi-0-1-0") {
+    "0.1.0"
+} else if cfg!(feature = "abi-0-2-0") {
+    "0.2.0"
+} else {
+    "0.2.1"
+};
 
 /// What a plugin's start writes to the log.
 pub(crate) const ALLOCATOR_LINE: Option<&str> = sluicegate_alloc::PICKED_LINE;

@@ -10,6 +10,7 @@ mod network;
 mod routing;
 mod sharing;
 mod ticks;
+mod versions;
 
 use std::time::Duration;
 

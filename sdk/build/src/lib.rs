@@ -26,7 +26,7 @@ pub struct Build {
     /// Where cargo runs: its configuration is looked for from here upwards.
     folder: PathBuf,
     target_dir: PathBuf,
-    features: Option<String>,
+    features: String,
 }
 
 impl Build {
@@ -35,7 +35,7 @@ impl Build {
     pub fn new(folder: impl Into<PathBuf>, package: &str, profile: &str) -> Self {
         let folder = folder.into();
         let target_dir = folder.join("target/guests/none");
-        Self { package: package.to_owned(), profile: profile.to_owned(), folder, target_dir, features: None }
+        Self { package: package.to_owned(), profile: profile.to_owned(), folder, target_dir, features: String::new() }
     }
 
     /// Builds into this folder. Builds that differ in their features each need one, or they overwrite each other.
@@ -45,10 +45,10 @@ impl Build {
         self
     }
 
-    /// Turns these features on.
+    /// Turns these features on; commas are between them.
     #[must_use]
-    pub fn features(mut self, features: Option<String>) -> Self {
-        self.features = features;
+    pub fn features(mut self, features: impl Into<String>) -> Self {
+        self.features = features.into();
         self
     }
 
@@ -58,7 +58,7 @@ impl Build {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(["build", "-p", &self.package, "--lib", "--target", TARGET, "--profile", &self.profile]);
         cargo.arg("--target-dir").arg(&self.target_dir).current_dir(&self.folder);
-        cargo.args(self.features.as_deref().map(|features| format!("--features={features}")));
+        cargo.arg(format!("--features={}", self.features));
         shed_outer_build(&mut cargo);
         cargo
     }

@@ -8,7 +8,7 @@ macro_rules! exports {
         /// Exports one callback of the dispatcher in the VM-local `$vm`, or of several dispatchers that are told apart by their root ids.
         #[doc(hidden)]
         #[macro_export]
-        macro_rules! __export {
+        macro_rules! __export_as_declared {
             $(
                 ($d vm:ident $name) => {
                     // SAFETY: the specification gives this name this signature, and a module defines each name once, in `plugin!`.
@@ -226,11 +226,56 @@ macro_rules! __export_module {
             $crate::__initialize();
         }
 
-        // SAFETY: as above. Hosts look only for its name.
-        #[unsafe(no_mangle)]
-        pub extern "C" fn proxy_abi_version_0_2_1() {}
+        $crate::__export_version!();
     };
 }
+
+/// Exports the mark of the ABI's version, and its callbacks with the signatures that they have in it.
+macro_rules! version {
+    ($d:tt #[$when:meta] $mark:ident $({ $($callback:ident)* })?) => {
+        /// Exports the mark by which a host knows the ABI's version.
+        #[cfg($when)]
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! __export_version {
+            () => {
+                // SAFETY: the specification gives this name this signature. Hosts look only for its name.
+                #[unsafe(no_mangle)]
+                pub extern "C" fn $mark() {}
+            };
+        }
+
+        /// Exports one callback.
+        #[cfg($when)]
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! __export {
+            $($(
+                ($d vm:ident $callback) => { $crate::__export_without_end!($callback, $d vm); };
+                ($d ids:ident $d targets:tt $callback) => { $crate::__export_without_end!($callback, $d ids $d targets); };
+            )*)?
+            ($d($d callback:tt)*) => { $crate::__export_as_declared!($d($d callback)*); };
+        }
+    };
+}
+
+/// In ABI 0.1.0 the callbacks for headers do not say whether the stream ends with them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_without_end {
+    ($name:ident, $($target:tt)*) => {
+        // SAFETY: ABI 0.1.0 gives this name this signature, and a module defines each name once, in `plugin!`.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $name(context: u32, headers: u32) -> u32 {
+            let callback: fn(u32, u32, u32) -> u32 = $crate::__export_native!($($target)* $name);
+            callback(context, headers, 0)
+        }
+    };
+}
+
+version! { $ #[not(any(feature = "abi-0-2-0", feature = "abi-0-1-0"))] proxy_abi_version_0_2_1 }
+version! { $ #[all(feature = "abi-0-2-0", not(feature = "abi-0-1-0"))] proxy_abi_version_0_2_0 }
+version! { $ #[feature = "abi-0-1-0"] proxy_abi_version_0_1_0 { proxy_on_request_headers proxy_on_response_headers } }
 
 /// Runs the constructors that the C library asked the linker for.
 ///

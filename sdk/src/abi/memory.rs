@@ -145,7 +145,11 @@ mod tests {
         let drops = Cell::new(0);
         let boxed: Box<dyn Fn() -> u32> = {
             let counted = Counted(&drops);
-            try_box(move || u32::from(counted.0.get() == 0)).unwrap()
+            try_box(move || {
+                let Counted(drops) = &counted;
+                u32::from(drops.get() == 0)
+            })
+            .unwrap()
         };
         assert_eq!(boxed(), 1);
         drop(boxed);

@@ -133,7 +133,7 @@ pub(crate) fn open(
 
 /// A gRPC stream that is open: kept in the filter, to send on it and to end it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct GrpcStream(CallToken);
+pub struct GrpcStream(pub(super) CallToken);
 
 impl GrpcStream {
     /// Its number, as its events have it.

@@ -96,6 +96,17 @@ fn orphan(token: u32) {
     }
 }
 
+/// Ends this side of a gRPC stream whose context is gone: it would stay open at the proxy until the other side ends it. Not cancelled, because this runs in a callback of the stream,
+/// and Envoy may have further messages at hand.
+pub(crate) fn hang_up(token: u32) {
+    if let Some(Waiting { context, kind: Kind::GrpcStream }) = waiting(token)
+        && context != NOBODY
+    {
+        orphan(token);
+        let _ = GrpcStream(CallToken(token)).close();
+    }
+}
+
 /// The number of no context: zero is the VM.
 const NOBODY: u32 = 0;
 

@@ -86,13 +86,16 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             }
             return;
         }
-        self.answer(
+        let there = self.answer(
             "on_grpc_event",
             context,
             |plugin, handle| plugin.on_grpc_event(handle, &event),
             |filter, stream| filter.on_grpc_event(stream, &event),
             |filter, connection| filter.on_grpc_event(connection, &event),
         );
+        if !there {
+            callout::hang_up(token);
+        }
     }
 
     /// Runs the closure that waits for an answer. If the context is gone or busy, it is dropped.
@@ -109,7 +112,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         );
     }
 
-    /// Brings an answer to the context that asked; if that is gone, nobody waits.
+    /// Brings an answer to the context that asked; false if that is gone.
     pub(super) fn answer(
         &self,
         name: &str,
@@ -117,7 +120,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         of_plugin: impl FnOnce(&mut PluginOf<H>, &mut PluginHandle<'_, VmOf<H>>) -> Result<()>,
         of_http: impl FnOnce(&mut H, &mut HttpHandle<'_, PluginOf<H>>) -> Result<()>,
         of_tcp: impl FnOnce(&mut T, &mut TcpHandle<'_, PluginOf<H>>) -> Result<()>,
-    ) {
+    ) -> bool {
         if self.plugins.get(context).is_some() {
             if let Some(Err(error)) = self.with_plugin(context, 0, of_plugin) {
                 log::failure(LogLevel::Error, name, &error);
@@ -128,13 +131,16 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
                     stream.run(context, |filter, plugin| of_http(filter, &mut HttpHandle { id: context, plugin }));
                 http::finish::<H, _>(name, answered, |()| 0, 0);
             }
-        } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED)
-            && call::set_effective_context(context).is_ok()
-        {
-            let answered =
-                connection.run(context, |filter, plugin| of_tcp(filter, &mut TcpHandle { id: context, plugin }));
-            tcp::finish::<T>(name, answered.map(|answered| answered.map(|()| Flow::Continue)));
+        } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {
+            if call::set_effective_context(context).is_ok() {
+                let answered =
+                    connection.run(context, |filter, plugin| of_tcp(filter, &mut TcpHandle { id: context, plugin }));
+                tcp::finish::<T>(name, answered.map(|answered| answered.map(|()| Flow::Continue)));
+            }
+        } else {
+            return false;
         }
+        true
     }
 }
 

@@ -59,16 +59,7 @@ macro_rules! calls {
             $above: $crate::$bound,
         {
             let token = call.dispatch(self.id)?;
-            $crate::callout::keep(self.id, token, $crate::callout::Kind::Http, move |asker, answered| {
-                let (Some(context), Some(above), $crate::callout::Answered::Http(response)) =
-                    (asker.context.downcast_mut::<F>(), asker.above.downcast_ref::<$above>(), answered)
-                else {
-                    return Err($crate::callout::wrong_context());
-                };
-                let answer = $crate::callout::CallFailure::of(response).map_or(Ok(response), Err);
-                let make: fn(u32, &$above) -> $handle<'_, $above> = $make;
-                then(context, &mut make(asker.id, above), answer)
-            })
+            calls!(@keep self.id, token, Http, Http(response), CallFailure, then(F, $above, $handle, $make))
         }
 
         /// Calls a method over gRPC, and runs the closure with the event that brings the answer, or with the reason why there is none.
@@ -95,16 +86,7 @@ macro_rules! calls {
             $above: $crate::$bound,
         {
             let token = call.dispatch(self.id)?;
-            $crate::callout::keep(self.id, token, $crate::callout::Kind::GrpcCall, move |asker, answered| {
-                let (Some(context), Some(above), $crate::callout::Answered::Grpc(event)) =
-                    (asker.context.downcast_mut::<F>(), asker.above.downcast_ref::<$above>(), answered)
-                else {
-                    return Err($crate::callout::wrong_context());
-                };
-                let answer = $crate::callout::GrpcFailure::of(event).map_or(Ok(event), Err);
-                let make: fn(u32, &$above) -> $handle<'_, $above> = $make;
-                then(context, &mut make(asker.id, above), answer)
-            })
+            calls!(@keep self.id, token, GrpcCall, Grpc(event), GrpcFailure, then(F, $above, $handle, $make))
         }
 
         /// Runs a task beside; see [`task`](crate::task). An error that it answers is logged.
@@ -134,6 +116,20 @@ macro_rules! calls {
         ) -> $crate::Result<$crate::callout::GrpcStream> {
             $crate::callout::grpc_stream(self.id, cluster, service, method, metadata)
         }
+    };
+    // Keeps a closure, behind which the types of its context are forgotten until they are asked for by name.
+    (@keep $id:expr, $token:ident, $kind:ident, $answered:ident($answer:ident), $failure:ident,
+     $then:ident($context:ident, $above:ident, $handle:ident, $make:expr)) => {
+        $crate::callout::keep($id, $token, $crate::callout::Kind::$kind, move |asker, answered| {
+            let (Some(context), Some(above), $crate::callout::Answered::$answered($answer)) =
+                (asker.context.downcast_mut::<$context>(), asker.above.downcast_ref::<$above>(), answered)
+            else {
+                return Err($crate::callout::wrong_context());
+            };
+            let answer = $crate::callout::$failure::of($answer).map_or(Ok($answer), Err);
+            let make: fn(u32, &$above) -> $handle<'_, $above> = $make;
+            $then(context, &mut make(asker.id, above), answer)
+        })
     };
 }
 
