@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 use crate::fnv1a;
 
@@ -96,4 +96,9 @@ fn lets_nothing_pass_that_it_could_not_ask_about(host: Host) {
         closed(&stream);
         host.fail(import, Status::Ok);
     }
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

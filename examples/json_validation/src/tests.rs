@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, DataAction, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 const CONTINUE: u32 = DataAction::Continue as u32;
 const PAUSE: u32 = DataAction::Pause as u32;
@@ -159,4 +159,9 @@ fn refuses_a_configuration_that_it_cannot_use(host: Host) {
     let host = start(host.clone(), "");
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     assert!(!host.start_plugin());
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

@@ -69,6 +69,7 @@ mod state;
 mod stream;
 mod sweep;
 mod tcp;
+mod traffic;
 mod vm;
 #[cfg(feature = "wasm")]
 pub mod wasm;
@@ -85,6 +86,7 @@ pub use state::{LocalReply, LogLine, OpenGrpc, PendingCall};
 pub use stream::HttpStream;
 pub use sweep::{Swept, sweep};
 pub use tcp::TcpConnection;
+pub use traffic::{Seen, traffic};
 
 /// Makes a function a test of each rung: `name::native`, and `name::wasm` with the feature `wasm`.
 ///
