@@ -1,7 +1,8 @@
 //! A filter that uses every host function, each call of which goes wrong in every way: no trap, no leak, and the next request is served.
 #![allow(unsafe_code, reason = "a global allocator")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,30 +14,7 @@ use sluicegate::queue::Queue;
 use sluicegate::{foreign, property, shared_data, time};
 use sluicegate_host::{Host, Running, sweep};
 
-/// Counts for each thread.
-struct Counting;
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is the system allocator's.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.set(LIVE.get() + layout.size().cast_signed());
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get() - layout.size().cast_signed());
-        // SAFETY: the caller's promise; every block is the system allocator's.
-        unsafe { System.dealloc(block, layout) };
-    }
-}
-
-#[global_allocator]
-static GLOBAL: Counting = Counting;
+use crate::counting::LIVE;
 
 thread_local! {
     /// How many filters there are.
@@ -195,8 +173,10 @@ sluicegate::plugin!(plugin: Plugin, http: Filter);
 
 const REQUEST: [(&str, &str); 3] = [(":path", "/"), (":authority", "a"), ("user-agent", "curl")];
 
-/// What a client sees of a round, and how many filters are left after it.
-fn scenario(host: &Running) -> (Vec<u32>, Vec<(String, String)>, Vec<u8>, Option<u32>, i32) {
+/// What a client sees: the actions, the request's headers and body, the reply's status; and how many filters are left.
+type Round = (Vec<u32>, Vec<(String, String)>, Vec<u8>, Option<u32>, i32);
+
+fn scenario(host: &Running) -> Round {
     let stream = host.http_stream();
     let mut actions = vec![stream.request_headers_with_body(&REQUEST)];
     for call in host.pending_calls() {
