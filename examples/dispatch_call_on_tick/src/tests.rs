@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::Host;
+use sluicegate_host::{Host, sweep, traffic};
 
 #[sluicegate_host::test]
 fn calls_with_each_tick(host: Host) {
@@ -58,4 +58,9 @@ fn says_what_the_host_refuses(host: Host) {
     host.fail(Import::proxy_set_tick_period_milliseconds, Status::BadArgument);
     assert!(!host.start_plugin());
     assert!(critical("failed to set tick period: "), "{:?}", host.log());
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

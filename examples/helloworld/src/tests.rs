@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::Host;
+use sluicegate_host::{Host, sweep, traffic};
 
 #[sluicegate_host::test]
 fn says_hello_and_asks_for_ticks(host: Host) {
@@ -48,4 +48,9 @@ fn lets_requests_through_without_a_context(host: Host) {
     assert_eq!(stream.request_headers(&[(":path", "/")]), 0);
     stream.complete();
     assert!(!host.log().iter().any(|line| line.level >= LogLevel::Warn), "{:?}", host.log());
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 use crate::fnv1a;
 
@@ -114,4 +114,9 @@ fn lets_nothing_pass_that_it_could_not_ask_about(host: Host) {
     let log = host.log();
     let text = "failed to send local response: ";
     assert!(log.iter().any(|line| line.level == LogLevel::Error && line.text.starts_with(text)), "{log:?}");
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

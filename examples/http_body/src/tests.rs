@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, DataAction, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 const CONTINUE: u32 = DataAction::Continue as u32;
 const PAUSE: u32 = DataAction::Pause as u32;
@@ -121,4 +121,9 @@ fn echoes_nothing_for_nothing(host: Host) {
     assert_eq!(stream.request_headers(&[(":method", "GET")]), Action::Pause as u32);
     let reply = stream.reply().unwrap();
     assert_eq!((reply.status, reply.body.len()), (200, 0));
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

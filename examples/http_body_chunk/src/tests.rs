@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{DataAction, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 use crate::Search;
 
@@ -119,4 +119,9 @@ fn a_body_that_trailers_end_was_seen_before_them(host: Host) {
     assert_eq!(stream.request_body("...", false), PAUSE);
     assert_eq!(stream.request_trailers(&[("a", "b")]), 0);
     assert_eq!(stream.sent_request_body(), b"...");
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, Running, sweep, traffic};
 
 const CONFIGURATION: &str = r#"{"header": "x-wasm-header", "value": "x-value"}"#;
 const REQUEST: [(&str, &str); 2] = [("key1", "value1"), ("key2", "value2")];
@@ -117,4 +117,9 @@ fn values_that_are_not_text_are_logged_and_pass(host: Host) {
     let stream = host.http_stream();
     stream.request_headers(&[(&b"key\xff"[..], &b"\x80value"[..])]);
     assert!(host.logged(LogLevel::Info, "request header --> key\u{fffd}: \u{fffd}value"));
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, Running, sweep, traffic};
 
 const REQUEST: [(&str, &str); 1] = [(":authority", "my-host.com")];
 
@@ -59,4 +59,9 @@ fn refuses_to_start_without_a_readable_configuration(host: Host) {
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     assert!(!host.start_plugin());
     assert!(critical(&host, "error reading plugin configuration: "), "{:?}", host.log());
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host.plugin_configuration([1]), traffic);
 }

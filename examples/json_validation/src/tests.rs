@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, DataAction, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 const CONTINUE: u32 = DataAction::Continue as u32;
 const PAUSE: u32 = DataAction::Pause as u32;
@@ -171,4 +171,9 @@ fn refuses_a_configuration_that_it_cannot_use(host: Host) {
     assert!(!host.start_plugin());
     let text = "error reading plugin configuration: ";
     assert!(host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text)));
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

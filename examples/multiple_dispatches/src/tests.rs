@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::Host;
+use sluicegate_host::{Host, sweep, traffic};
 
 #[sluicegate_host::test]
 fn waits_for_all_answers(host: Host) {
@@ -50,4 +50,9 @@ fn answers_with_500_if_a_call_cannot_be_dispatched(host: Host) {
     let stream = host.http_stream();
     assert_eq!(stream.response_headers(&[(":status", "200")]), Action::StopIteration as u32);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, PropertyValue, Running};
+use sluicegate_host::{Host, PropertyValue, Running, sweep, traffic};
 
 const COUNTER: &str = "sluicegate.connection_counter";
 
@@ -78,4 +78,9 @@ fn goes_on_when_the_host_refuses(host: Host) {
     ] {
         assert!(log.iter().any(|line| line.text.starts_with(start)), "{start}: {log:?}");
     }
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

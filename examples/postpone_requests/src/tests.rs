@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 fn postponed(host: &Running) -> HttpStream<'_> {
     let stream = host.http_stream();
@@ -59,4 +59,9 @@ fn refuses_to_start_without_ticks(host: Host) {
     assert!(!host.start_plugin());
     let log = host.log();
     assert!(log.iter().any(|line| line.text.starts_with("failed to set tick period: ")), "{log:?}");
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::Host;
+use sluicegate_host::{Host, sweep, traffic};
 
 #[sluicegate_host::test]
 fn shows_both_configurations(host: Host) {
@@ -37,4 +37,9 @@ fn lets_requests_pass(host: Host) {
     assert_eq!(stream.response_headers(&[(":status", "200")]), 0);
     assert_eq!(stream.reply(), None);
     stream.complete();
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

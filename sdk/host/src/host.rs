@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use sluicegate::abi::{Exports, LogLevel};
 
+use crate::faults::{Fault, Faults};
 use crate::imports::Guest;
 use crate::native::Native;
 use crate::running::Running;
@@ -23,6 +24,7 @@ pub struct Host {
     plugin: PluginState,
     log_level: LogLevel,
     fail_open: bool,
+    faults: Faults,
     #[cfg(feature = "wasm")]
     limits: Limits,
 }
@@ -57,6 +59,7 @@ impl Host {
             plugin: PluginState::default(),
             log_level: LogLevel::Trace,
             fail_open: false,
+            faults: Faults::default(),
             #[cfg(feature = "wasm")]
             limits: Limits::default(),
         }
@@ -111,6 +114,18 @@ impl Host {
         self
     }
 
+    /// Lets a host call go wrong, counted from the module's first one, which is 0: [`Running::fault`] for the start.
+    pub fn fault(mut self, call: usize, fault: Fault) -> Self {
+        self.faults.plan(call, fault);
+        self
+    }
+
+    /// Records from the start on: [`Running::recorded`] gives the host calls.
+    pub fn recording(mut self) -> Self {
+        self.faults.start_record();
+        self
+    }
+
     /// Starts the VM and the plugin in it, whatever they answer: [`Running::started`] tells.
     ///
     /// # Panics
@@ -150,6 +165,7 @@ impl Host {
             proxy.vms += 1;
             proxy.vms
         };
+        state.faults = self.faults;
         state.vm_id = self.vm_id;
         state.vm_configuration = self.vm_configuration;
         state.log_level = self.log_level as u32;

@@ -45,7 +45,7 @@
 //! # What goes wrong on demand
 //!
 //! [`Running::fail`] makes a function answer with any status; [`Running::fault`] lets one host call of many go wrong in any of the ways of [`Fault`].
-//! [`Running::callback`] calls anything in any order.
+//! [`Running::callback`] calls anything in any order. [`sweep`] does all of this to each host call of a scenario, and wants the next request to be served well.
 //!
 //! # Modules of any SDK
 //!
@@ -67,7 +67,9 @@ mod running;
 mod shared;
 mod state;
 mod stream;
+mod sweep;
 mod tcp;
+mod traffic;
 mod vm;
 #[cfg(feature = "wasm")]
 pub mod wasm;
@@ -79,9 +81,12 @@ pub use map::Map;
 pub use plugin::Plugin;
 pub use property::PropertyValue;
 pub use running::Running;
+pub use sluicegate::LogLevel;
 pub use state::{LocalReply, LogLine, OpenGrpc, PendingCall};
 pub use stream::HttpStream;
+pub use sweep::{Swept, sweep};
 pub use tcp::TcpConnection;
+pub use traffic::{Seen, traffic};
 
 /// Makes a function a test of each rung: `name::native`, and `name::wasm` with the feature `wasm`.
 ///

@@ -80,6 +80,16 @@ macro_rules! exports {
                 names
             }
 
+            /// How many parameters a callback has; `None` if hosts look up no such callback.
+            #[cfg(not(target_family = "wasm"))]
+            #[must_use]
+            pub fn parameters(name: &str) -> Option<usize> {
+                match name {
+                    $(stringify!($name) => Some([stringify!($first) $(, stringify!($arg))*].len()),)*
+                    _ => None,
+                }
+            }
+
             /// Calls a callback by its name: its result, 0 if it has none; `None` if the module does not have the callback.
             ///
             /// Arguments that are missing are 0, and those that are too many are left out.

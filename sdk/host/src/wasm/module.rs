@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use sluicegate::abi::Exports;
 use wasmtime::{Config, Engine, ExternType, InstancePre};
 
 use crate::state::Abi;
@@ -104,6 +105,7 @@ impl Module {
         if !matches!(module.get_export("memory"), Some(ExternType::Memory(_))) {
             return Err(VmError::new("the module exports no memory"));
         }
+        check_callbacks(&module, *abi)?;
         let linked = link::link(&ENGINE, &module, *abi)?;
         Ok(Self { linked, abi: *abi, size: bytes.len() as u64 })
     }
@@ -123,6 +125,25 @@ impl Module {
     pub(crate) fn abi(&self) -> Abi {
         self.abi
     }
+}
+
+/// A callback of another type than the ABI's is no callback, and no host loads it.
+fn check_callbacks(module: &wasmtime::Module, abi: Abi) -> Result<(), VmError> {
+    let number = |ty: wasmtime::ValType| matches!(ty, wasmtime::ValType::I32);
+    for export in module.exports() {
+        let Some(mut parameters) = Exports::parameters(export.name()) else { continue };
+        if abi == Abi::V0_1_0 && ["proxy_on_request_headers", "proxy_on_response_headers"].contains(&export.name()) {
+            parameters = 2;
+        }
+        let fits = |ty: &wasmtime::FuncType| {
+            ty.params().len() == parameters && ty.results().len() < 2 && ty.params().chain(ty.results()).all(number)
+        };
+        if !export.ty().func().is_some_and(fits) {
+            let name = export.name();
+            return Err(VmError::new(format!("the module exports {name} with another type than the ABI's")));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -151,6 +172,11 @@ mod tests {
             (r#"(import "env" "g" (global i32))"#, "env.g"),
         ] {
             assert!(refused(&with(import)).contains(why), "{}", refused(&with(import)));
+        }
+        for callback in ["proxy_on_tick", "proxy_on_request_headers"] {
+            let memory = r#"(memory (export "memory") 1)"#;
+            let wrong = format!(r#"(module {memory} {marker} (func (export "{callback}") (param i32 i32)))"#);
+            assert!(refused(&wrong).contains(callback), "{}", refused(&wrong));
         }
         let good = r#"(import "env" "proxy_record_metric" (func (param i32 i64) (result i32)))"#;
         assert!(Module::new(with(good)).is_ok());

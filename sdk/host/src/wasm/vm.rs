@@ -8,7 +8,6 @@ use sluicegate::abi::Status;
 use wasmtime::{AsContextMut, Caller, Func, Instance, Memory, ResourceLimiter, Store, Val};
 
 use crate::imports::{Arguments, Block, Failure, Guest};
-use crate::state::Abi;
 use crate::vm::{Trap, Vm};
 use crate::wasm::module::Module;
 
@@ -68,7 +67,6 @@ pub(crate) struct Wasm {
     store: RefCell<Store<Data>>,
     instance: Instance,
     guest: Rc<Guest>,
-    abi: Abi,
     exports: RefCell<HashMap<&'static str, Option<Func>>>,
 }
 
@@ -85,7 +83,7 @@ impl Wasm {
         let data = store.data_mut();
         (data.memory, data.allocate, data.instance, data.growth.running) = (memory, allocate, Some(instance), true);
         let exports = RefCell::default();
-        Ok(Self { store: store.into(), instance, guest, abi: module.abi(), exports })
+        Ok(Self { store: store.into(), instance, guest, exports })
     }
 
     fn export(&self, name: &'static str) -> Option<Func> {
@@ -118,7 +116,7 @@ impl Vm for Wasm {
     }
 
     fn call(&self, callback: &'static str, arguments: &[u32]) -> Result<Option<u32>, Trap> {
-        self.call_export(callback, with_abi(self.abi, callback, arguments))
+        self.call_export(callback, arguments)
     }
 
     fn pages(&self) -> u64 {
@@ -127,21 +125,14 @@ impl Vm for Wasm {
     }
 }
 
-/// ABI 0.1.0 does not tell the header callbacks whether the stream ends.
-fn with_abi<'a>(abi: Abi, callback: &str, arguments: &'a [u32]) -> &'a [u32] {
-    match callback {
-        "proxy_on_request_headers" | "proxy_on_response_headers" if abi == Abi::V0_1_0 => {
-            arguments.get(..2).unwrap_or(arguments)
-        }
-        _ => arguments,
-    }
-}
-
-/// Calls a function of the module with numbers; 0 if it has no result.
+/// Calls a function of the module with numbers; 0 if it has no result. What it has no parameter for is left out: ABI 0.1.0 does not tell the header
+/// callbacks whether the stream ends.
 fn call(store: impl AsContextMut, function: Func, arguments: &[u32]) -> wasmtime::Result<u32> {
     let mut store = store;
-    let arguments: Vec<_> = arguments.iter().map(|argument| Val::I32(argument.cast_signed())).collect();
-    let mut results = vec![Val::I32(0); function.ty(&store).results().len()];
+    let ty = function.ty(&store);
+    let arguments = arguments.iter().map(|argument| Val::I32(argument.cast_signed()));
+    let arguments: Vec<_> = arguments.take(ty.params().len()).collect();
+    let mut results = vec![Val::I32(0); ty.results().len()];
     function.call(&mut store, &arguments, &mut results)?;
     Ok(results.first().and_then(Val::i32).unwrap_or_default().cast_unsigned())
 }
@@ -228,8 +219,6 @@ impl Arguments for Words<'_, '_> {
     fn nest(&mut self, callback: &'static str, arguments: &[u32]) -> Result<(), Failure> {
         let Some(instance) = self.caller.data().instance else { return Ok(()) };
         let Some(function) = instance.get_func(&mut *self.caller, callback) else { return Ok(()) };
-        let abi = self.caller.data().guest.state.borrow().abi;
-        let arguments = with_abi(abi, callback, arguments);
         call(&mut *self.caller, function, arguments).map_err(|error| Failure::Trap(describe(&error)))?;
         Ok(())
     }
