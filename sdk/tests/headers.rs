@@ -1,7 +1,8 @@
-//! Reads by snapshot, edits at the host.
+//! Reads by snapshot, edits that wait. What they come to is compared with a model in `overlay`.
 
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
+use sluicegate::property;
 use sluicegate_host::Host;
 
 #[derive(Default)]
@@ -16,6 +17,16 @@ impl HttpFilter for Filter {
             b"/set-all" => set_all(request),
             b"/many" => many(request),
             b"/reply" => return reply(request),
+            b"/refused" => two(request),
+            b"/refused-flush" => {
+                two(request)?;
+                request.flush()
+            }
+            b"/refused-property" => {
+                two(request)?;
+                property::get(&["request", "path"]).map(drop)
+            }
+            b"/refused-name" => request.add("", "nameless"),
             _ => Err(Error::new("no such case")),
         }?;
         Ok(Action::Continue)
@@ -54,6 +65,11 @@ fn edit(request: &mut RequestHeaders<'_>) -> Result<()> {
     assert_eq!((before.len(), after.len()), (4, 4));
     assert_eq!(after.get("x-bytes").unwrap(), b"\xff"[..]);
     Ok(())
+}
+
+fn two(request: &mut RequestHeaders<'_>) -> Result<()> {
+    request.add("x-first", 1)?;
+    request.replace("x-second", 2)
 }
 
 fn set_all(request: &mut RequestHeaders<'_>) -> Result<()> {
@@ -111,7 +127,7 @@ fn all_reads_of_a_callback_are_one_host_call() {
 #[test]
 fn a_read_after_an_edit_sees_it() {
     let (action, map, calls) = run("/edit");
-    assert_eq!((action, calls), (0, [2, 0]));
+    assert_eq!((action, calls), (0, [1, 0]));
     let names: Vec<_> = map.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(names, [(":path", "/edit"), ("host", "other"), ("x-number", "-5"), ("x-bytes", "\u{fffd}")]);
 }
@@ -130,4 +146,31 @@ fn many_snapshots_in_one_callback_are_dropped_one_by_one() {
 #[test]
 fn a_reply_carries_everything() {
     assert_eq!(run("/reply").0, Action::StopIteration as u32);
+}
+
+/// What becomes of a request whose edits the host refuses: the action, the status of the reply, the log.
+fn refused(path: &str) -> (u32, Option<u32>, String, Vec<(String, String)>) {
+    let host = Host::new(&PLUGIN).start();
+    host.fail(Import::proxy_add_header_map_value, Status::BadArgument);
+    let stream = host.http_stream();
+    let action = stream.request_headers(&[(":path", path)]);
+    let log = host.log().into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
+    (action, stream.reply().map(|reply| reply.status), log, stream.request_map().to_text())
+}
+
+#[test]
+fn an_edit_that_is_refused_when_it_is_written_back_is_for_the_failure_policy() {
+    let reason = "proxy_add_header_map_value (request headers): error status returned by host: bad argument";
+    for (path, place) in [
+        ("/refused", "header edits"),
+        ("/refused-flush", "on_request_headers"),
+        ("/refused-property", "on_request_headers"),
+    ] {
+        let (action, status, log, map) = refused(path);
+        assert_eq!((action, status), (Action::StopIteration as u32, Some(500)), "{path}: {log}");
+        assert!(log.contains(&format!("{place}: {reason}")), "{path}: {log}");
+        assert_eq!(log.matches(reason).count(), 1, "{path}: {log}");
+        assert_eq!(map[1..], [("x-second".into(), "2".into())], "the others are tried all the same");
+    }
+    assert!(refused("/refused-name").2.contains("a header without a name"));
 }

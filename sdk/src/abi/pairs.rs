@@ -47,6 +47,11 @@ impl Pairs {
         self.len
     }
 
+    /// The size of the block.
+    pub(crate) fn encoded_len(&self) -> usize {
+        self.block.len()
+    }
+
     /// All pairs, in order.
     #[inline]
     pub(crate) fn iter(&self) -> PairsIter<'_> {

@@ -120,8 +120,7 @@ impl CallResponse {
     ///
     /// If the host refuses, or memory is out.
     pub fn failure(&self) -> Result<(Status, HostBytes)> {
-        let (code, text) =
-            call::status().map_err(|refused| Error::refused("proxy_get_status", On::Nothing, refused))?;
+        let (code, text) = call::status().map_err(|refused| Error::host("proxy_get_status", On::Nothing, refused))?;
         Ok((Status::from(code), text))
     }
 

@@ -215,7 +215,7 @@ impl BodyCursor {
 pub(crate) fn read(buffer: BufferType, start: usize, size: usize) -> Result<HostBytes> {
     match call::buffer(buffer, start, size.min(WHOLE)) {
         Err(Refused::Status(Status::NotFound)) => Ok(HostBytes::EMPTY),
-        other => other.map_err(|refused| Error::refused("proxy_get_buffer_bytes", buffer, refused)),
+        other => other.map_err(|refused| Error::host("proxy_get_buffer_bytes", buffer, refused)),
     }
 }
 

@@ -234,13 +234,13 @@ impl<'cb, P> HttpHandle<'cb, P> {
         response.send()
     }
 
-    /// Edits the request's headers while they are held back.
+    /// Edits the request's headers while they are held back. Edits wait, as those of [`Headers`].
     #[must_use]
     pub const fn edit_request_headers(&self) -> MapEditor {
         MapEditor::new(MapType::HttpRequestHeaders)
     }
 
-    /// Edits the response's headers while they are held back.
+    /// Edits the response's headers while they are held back, likewise.
     #[must_use]
     pub const fn edit_response_headers(&self) -> MapEditor {
         MapEditor::new(MapType::HttpResponseHeaders)
@@ -320,7 +320,7 @@ fn set_effective_context(context: u32) -> Result<()> {
 }
 
 pub(crate) fn fetch(map: MapType) -> Result<HeaderMap> {
-    let block = call::map(map).map_err(|refused| Error::refused("proxy_get_header_map_pairs", map, refused))?;
+    let block = call::map(map).map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?;
     HeaderMap::decode(map, block)
 }
 
