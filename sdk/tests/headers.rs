@@ -17,6 +17,7 @@ impl HttpFilter for Filter {
             b"/set-all" => set_all(request),
             b"/many" => many(request),
             b"/reply" => return reply(request),
+            b"/reply-bytes" => return reply_bytes(request),
             b"/refused" => two(request),
             b"/refused-flush" => {
                 two(request)?;
@@ -100,6 +101,14 @@ fn reply(request: &mut RequestHeaders<'_>) -> Result<Action> {
     request.reply(&LocalResponse::new(403).headers(&headers).body("forbidden").details("no").grpc_status(7))
 }
 
+/// A reply whose headers are no text, beside views of the request's.
+fn reply_bytes(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    let headers: Vec<_> = request.snapshot()?.iter().filter(|(name, _)| **name == *b"cookie").collect();
+    let first = request.reply(&LocalResponse::new(200).headers(&[(&b"x-bytes"[..], [0xff])]).details(&[b'd']))?;
+    request.reply(&LocalResponse::new(200).headers(&headers))?;
+    Ok(first)
+}
+
 fn run(path: &str) -> (u32, Vec<(String, String)>, [usize; 2]) {
     let host = Host::new(&PLUGIN).start();
     let stream = host.http_stream();
@@ -141,6 +150,15 @@ fn a_map_that_the_host_would_empty_is_refused() {
 #[test]
 fn many_snapshots_in_one_callback_are_dropped_one_by_one() {
     assert_eq!(run("/many").0, 0);
+}
+
+#[test]
+fn a_replys_headers_may_be_no_text() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[(":path", "/reply-bytes"), ("cookie", "a=1")]), 1);
+    let reply = stream.reply().unwrap();
+    assert_eq!((reply.headers.get(b"x-bytes"), &*reply.details), (Some(&b"\xff"[..]), "d"));
 }
 
 #[test]

@@ -151,7 +151,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does once a response is on its way.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
-    pub fn reply(&mut self, response: &LocalResponse<'_>) -> Result<DataAction> {
+    pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<DataAction> {
         response.send()?;
         Ok(DataAction::StopIterationNoBuffer)
     }

@@ -265,7 +265,10 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
     #[doc(alias = "DispatchHttpCall")]
     #[doc(alias = "dispatch_http_call")]
-    pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, call: &HttpCall<'_, N, V>) -> Result<CallToken> {
+    pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
+        &self,
+        call: &HttpCall<'_, N, V, T>,
+    ) -> Result<CallToken> {
         call.dispatch(self.stream.id)
     }
 
@@ -286,7 +289,7 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// One host call; with headers one block, freed at once.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
-    pub fn reply(&mut self, response: &LocalResponse<'_>) -> Result<Action> {
+    pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<Action> {
         response.send()?;
         Ok(Action::StopIteration)
     }

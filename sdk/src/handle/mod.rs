@@ -230,7 +230,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does once a response is on its way.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
-    pub fn reply(&self, response: &LocalResponse<'_>) -> Result<()> {
+    pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, response: &LocalResponse<'_, N, V>) -> Result<()> {
         response.send()
     }
 
