@@ -68,6 +68,8 @@ mod error;
 pub mod foreign;
 mod handle;
 mod headers;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod log;
 pub mod metric;
 pub mod prelude;
