@@ -25,12 +25,14 @@ pub struct HeaderMap {
 }
 
 impl HeaderMap {
+    #[inline]
     pub(crate) fn decode(map: MapType, block: HostBytes) -> Result<Self> {
         let pairs = Pairs::check(block).map_err(|problem| Error::malformed(map, problem))?;
         Ok(Self { pairs })
     }
 
     /// The map as the host has it, without the edits that wait.
+    #[inline]
     pub(super) fn as_written(map: MapType) -> Result<Self> {
         let block = call::map_as_written(map);
         Self::decode(map, block.map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?)
