@@ -104,7 +104,7 @@ fn reply(request: &mut RequestHeaders<'_>) -> Result<Action> {
 /// A reply whose headers are no text, beside views of the request's.
 fn reply_bytes(request: &mut RequestHeaders<'_>) -> Result<Action> {
     let headers: Vec<_> = request.snapshot()?.iter().filter(|(name, _)| **name == *b"cookie").collect();
-    let first = request.reply(&LocalResponse::new(200).headers(&[(&b"x-bytes"[..], [0xff])]).details(&[b'd']))?;
+    let first = request.reply(&LocalResponse::new(200).headers(&[(&b"x-bytes"[..], [0xff])]).details(b"d"))?;
     request.reply(&LocalResponse::new(200).headers(&headers))?;
     Ok(first)
 }
