@@ -88,15 +88,19 @@ impl Error {
         Self { kind: Kind::Other(source.into()) }
     }
 
-    pub(crate) fn host(call: &'static str, on: impl Into<On>, status: Status) -> Self {
-        Self { kind: Kind::Host { call, on: on.into(), status } }
+    /// A host call that failed; or the edit that was to be written back before it, which then is what the error names.
+    pub(crate) fn host(call: &'static str, on: impl Into<On>, refused: impl Into<Refused>) -> Self {
+        let kind = match refused.into() {
+            Refused::Status(status) => Kind::Host { call, on: on.into(), status },
+            Refused::Foreign => Kind::ForeignBlock { call, on: on.into() },
+            Refused::Edit { call, map, status } => Kind::Host { call, on: map.into(), status },
+        };
+        Self { kind }
     }
 
-    pub(crate) fn refused(call: &'static str, on: impl Into<On>, refused: Refused) -> Self {
-        match refused {
-            Refused::Status(status) => Self::host(call, on, status),
-            Refused::Foreign => Self { kind: Kind::ForeignBlock { call, on: on.into() } },
-        }
+    /// An edit that was refused when it was written back.
+    pub(crate) fn edit(refused: Refused) -> Self {
+        Self::host("proxy_get_header_map_pairs", On::Nothing, refused)
     }
 
     pub(crate) fn malformed(what: impl Into<On>, problem: &'static str) -> Self {

@@ -46,6 +46,7 @@
 //! | `async` | `task`: `async`/`await` for calls and timers |
 //! | `timing` | `timing`: what each callback costs, as metrics and at debug level |
 //! | `request-arena` | `arena`: an arena for each stream, for whoever asks: `request.arena()` |
+//! | `http` | `http`: conversions from and to the `http` crate's types |
 //! | `log` | the `log` crate's macros write to the proxy's log |
 //! | `panic-log` | a panic's message and place go to the proxy's log |
 //! | `abi-0-2-0`, `abi-0-1-0` | the module speaks an older version of the ABI, the oldest that is asked for |
@@ -89,6 +90,8 @@ mod error;
 pub mod foreign;
 mod handle;
 mod headers;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod json;
 pub mod log;
 pub mod metric;

@@ -129,7 +129,7 @@ impl Queue {
         match call::dequeue(self.id) {
             Ok(item) => Ok(Some(item)),
             Err(Refused::Status(Status::Empty)) => Ok(None),
-            Err(refused) => Err(Error::refused("proxy_dequeue_shared_queue", QUEUE, refused)),
+            Err(refused) => Err(Error::host("proxy_dequeue_shared_queue", QUEUE, refused)),
         }
     }
 }

@@ -9,12 +9,13 @@ use crate::headers::encode;
 /// ```
 /// # use sluicegate::LocalResponse;
 /// LocalResponse::new(403).headers(&[("powered-by", "sluicegate")]).body("access forbidden");
+/// LocalResponse::new(200).headers(&[(&b"x-bytes"[..], &b"\xff"[..])]).grpc_status(7).details("denied by policy");
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is sent before `reply`"]
-pub struct LocalResponse<'a> {
+pub struct LocalResponse<'a, N = &'a str, V = &'a str> {
     status: u32,
-    headers: &'a [(&'a str, &'a str)],
+    headers: &'a [(N, V)],
     body: &'a [u8],
     details: &'a [u8],
     grpc_status: i32,
@@ -25,10 +26,13 @@ impl<'a> LocalResponse<'a> {
     pub const fn new(status: u16) -> Self {
         Self { status: status as u32, headers: &[], body: &[], details: &[], grpc_status: -1 }
     }
+}
 
-    /// The headers. The proxy adds `content-length`, `content-type`, `date` and `server` where they are missing.
-    pub const fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
-        Self { headers, ..self }
+impl<'a, N, V> LocalResponse<'a, N, V> {
+    /// The headers, as text, as bytes, or as the views of a snapshot. The proxy adds `content-length`, `content-type`, `date` and `server` where they are missing.
+    pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> LocalResponse<'a, N2, V2> {
+        let Self { status, headers: _, body, details, grpc_status } = self;
+        LocalResponse { status, headers, body, details, grpc_status }
     }
 
     /// The body.
@@ -37,8 +41,8 @@ impl<'a> LocalResponse<'a> {
     }
 
     /// What the proxy shows as the response code's details (`%RESPONSE_CODE_DETAILS%` in Envoy's access log).
-    pub const fn details(self, details: &'a str) -> Self {
-        Self { details: details.as_bytes(), ..self }
+    pub fn details(self, details: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Self { details: details.as_ref(), ..self }
     }
 
     /// The status for a gRPC client: the proxy answers HTTP 200 with `grpc-status`. Only if the request is gRPC.
@@ -46,7 +50,11 @@ impl<'a> LocalResponse<'a> {
         Self { grpc_status: status as i32, ..self }
     }
 
-    pub(crate) fn send(&self) -> Result<()> {
+    pub(crate) fn send(&self) -> Result<()>
+    where
+        N: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
         let headers;
         let headers: &[u8] = if self.headers.is_empty() {
             &[]

@@ -95,7 +95,7 @@ pub fn get(key: impl AsRef<[u8]>) -> Result<Option<SharedValue>> {
     match call::shared_data(key.as_ref()) {
         Ok((bytes, cas)) => Ok(Some(SharedValue { bytes, cas })),
         Err(Refused::Status(Status::NotFound)) => Ok(None),
-        Err(refused) => Err(Error::refused("proxy_get_shared_data", SHARED_DATA, refused)),
+        Err(refused) => Err(Error::host("proxy_get_shared_data", SHARED_DATA, refused)),
     }
 }
 

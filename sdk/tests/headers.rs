@@ -1,7 +1,8 @@
-//! Reads by snapshot, edits at the host.
+//! Reads by snapshot, edits that wait. What they come to is compared with a model in `overlay`.
 
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
+use sluicegate::property;
 use sluicegate_host::Host;
 
 #[derive(Default)]
@@ -16,6 +17,17 @@ impl HttpFilter for Filter {
             b"/set-all" => set_all(request),
             b"/many" => many(request),
             b"/reply" => return reply(request),
+            b"/reply-bytes" => return reply_bytes(request),
+            b"/refused" => two(request),
+            b"/refused-flush" => {
+                two(request)?;
+                request.flush()
+            }
+            b"/refused-property" => {
+                two(request)?;
+                property::get(&["request", "path"]).map(drop)
+            }
+            b"/refused-name" => request.add("", "nameless"),
             _ => Err(Error::new("no such case")),
         }?;
         Ok(Action::Continue)
@@ -56,6 +68,11 @@ fn edit(request: &mut RequestHeaders<'_>) -> Result<()> {
     Ok(())
 }
 
+fn two(request: &mut RequestHeaders<'_>) -> Result<()> {
+    request.add("x-first", 1)?;
+    request.replace("x-second", 2)
+}
+
 fn set_all(request: &mut RequestHeaders<'_>) -> Result<()> {
     let long = "v".repeat(1 << 20);
     let error = request.set_all(&[("k", long.as_str())]).unwrap_err();
@@ -82,6 +99,14 @@ fn many(request: &mut RequestHeaders<'_>) -> Result<()> {
 fn reply(request: &mut RequestHeaders<'_>) -> Result<Action> {
     let headers = [("powered-by", "sluicegate")];
     request.reply(&LocalResponse::new(403).headers(&headers).body("forbidden").details("no").grpc_status(7))
+}
+
+/// A reply whose headers are no text, beside views of the request's.
+fn reply_bytes(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    let headers: Vec<_> = request.snapshot()?.iter().filter(|(name, _)| **name == *b"cookie").collect();
+    let first = request.reply(&LocalResponse::new(200).headers(&[(&b"x-bytes"[..], [0xff])]).details(b"d"))?;
+    request.reply(&LocalResponse::new(200).headers(&headers))?;
+    Ok(first)
 }
 
 fn run(path: &str) -> (u32, Vec<(String, String)>, [usize; 2]) {
@@ -111,7 +136,7 @@ fn all_reads_of_a_callback_are_one_host_call() {
 #[test]
 fn a_read_after_an_edit_sees_it() {
     let (action, map, calls) = run("/edit");
-    assert_eq!((action, calls), (0, [2, 0]));
+    assert_eq!((action, calls), (0, [1, 0]));
     let names: Vec<_> = map.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(names, [(":path", "/edit"), ("host", "other"), ("x-number", "-5"), ("x-bytes", "\u{fffd}")]);
 }
@@ -128,6 +153,42 @@ fn many_snapshots_in_one_callback_are_dropped_one_by_one() {
 }
 
 #[test]
+fn a_replys_headers_may_be_no_text() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[(":path", "/reply-bytes"), ("cookie", "a=1")]), 1);
+    let reply = stream.reply().unwrap();
+    assert_eq!((reply.headers.get(b"x-bytes"), &*reply.details), (Some(&b"\xff"[..]), "d"));
+}
+
+#[test]
 fn a_reply_carries_everything() {
     assert_eq!(run("/reply").0, Action::StopIteration as u32);
+}
+
+/// What becomes of a request whose edits the host refuses: the action, the status of the reply, the log.
+fn refused(path: &str) -> (u32, Option<u32>, String, Vec<(String, String)>) {
+    let host = Host::new(&PLUGIN).start();
+    host.fail(Import::proxy_add_header_map_value, Status::BadArgument);
+    let stream = host.http_stream();
+    let action = stream.request_headers(&[(":path", path)]);
+    let log = host.log().into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
+    (action, stream.reply().map(|reply| reply.status), log, stream.request_map().to_text())
+}
+
+#[test]
+fn an_edit_that_is_refused_when_it_is_written_back_is_for_the_failure_policy() {
+    let reason = "proxy_add_header_map_value (request headers): error status returned by host: bad argument";
+    for (path, place) in [
+        ("/refused", "header edits"),
+        ("/refused-flush", "on_request_headers"),
+        ("/refused-property", "on_request_headers"),
+    ] {
+        let (action, status, log, map) = refused(path);
+        assert_eq!((action, status), (Action::StopIteration as u32, Some(500)), "{path}: {log}");
+        assert!(log.contains(&format!("{place}: {reason}")), "{path}: {log}");
+        assert_eq!(log.matches(reason).count(), 1, "{path}: {log}");
+        assert_eq!(map[1..], [("x-second".into(), "2".into())], "the others are tried all the same");
+    }
+    assert!(refused("/refused-name").2.contains("a header without a name"));
 }

@@ -66,7 +66,8 @@ impl HttpFilter for HttpHeaders {
     const ON_ERROR: FailurePolicy = FailurePolicy::Open;
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
-        if request.replace("test", "best").is_err() {
+        // Flushed, to see here whether the proxy takes it: edits wait otherwise.
+        if request.replace("test", "best").and_then(|()| request.flush()).is_err() {
             critical!("failed to set request header: test");
         }
         match request.snapshot() {
@@ -83,11 +84,11 @@ impl HttpFilter for HttpHeaders {
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
         let Configured { header, value } = &response.plugin().configured;
         info!("adding header: {header}={value}");
-        if let Err(error) = response.add("x-sluicegate-example", "http_headers") {
+        if let Err(error) = response.add("x-sluicegate-example", "http_headers").and_then(|()| response.flush()) {
             critical!("failed to set response constant header: {error}");
         }
         if !header.is_empty()
-            && let Err(error) = response.add(header, value)
+            && let Err(error) = response.add(header, value).and_then(|()| response.flush())
         {
             critical!("failed to set response headers: {error}");
         }

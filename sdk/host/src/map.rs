@@ -53,7 +53,11 @@ impl Map {
     }
 
     pub(crate) fn add(&mut self, name: &[u8], value: &[u8]) {
-        self.pairs.push((name.to_ascii_lowercase(), value.to_vec()));
+        // Pseudo-headers stand first, wherever they come from.
+        let pseudo = |name: &[u8]| name.first() == Some(&b':');
+        let regular = self.pairs.iter().position(|(name, _)| !pseudo(name));
+        let at = regular.filter(|_| pseudo(name)).unwrap_or(self.pairs.len());
+        self.pairs.insert(at, (name.to_ascii_lowercase(), value.to_vec()));
     }
 
     pub(crate) fn replace(&mut self, name: &[u8], value: &[u8]) {
@@ -142,5 +146,7 @@ mod tests {
         assert_eq!(map.get(b"x"), Some(&b"1"[..]));
         map.replace(b"x", b"4");
         assert_eq!(map.to_text(), [("y".into(), "2".into()), ("x".into(), "4".into())]);
+        map.replace(b":path", b"/");
+        assert_eq!(map.to_text()[0], (":path".into(), "/".into()));
     }
 }

@@ -5,11 +5,12 @@
 //! host that asks for a block and then fails leaks nothing.
 
 use alloc::alloc::{Layout, alloc, alloc_zeroed, dealloc};
+use alloc::boxed::Box;
 use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
-use super::Status;
+use super::{MapType, Status, pending};
 use crate::budget::{self, Charge};
 
 /// How many blocks a host may have asked for without handing them over. A host has one at a time; calls nested in calls add one each.
@@ -131,8 +132,16 @@ impl Default for Entry {
     }
 }
 
+/// How deep the callbacks are nested: 1 in a callback that no other waits for.
+#[inline]
+pub(crate) fn depth() -> usize {
+    NOTES.with(|notes| notes.depth.get())
+}
+
 impl Drop for Entry {
     fn drop(&mut self) {
+        // What it answers has been logged, and `dispatch` asks for it.
+        let _ = pending::settle(pending::When::AtReturn);
         NOTES.with(|notes| notes.depth.set(notes.depth.get().saturating_sub(1)));
     }
 }
@@ -151,6 +160,19 @@ pub(crate) enum Refused {
     Status(Status),
     /// The host named a block that it did not ask for, or more of it than it asked for.
     Foreign,
+    /// An edit of a header map was to be written back before the call, and the host refused that.
+    Edit {
+        /// The host function that writes it.
+        call: &'static str,
+        map: MapType,
+        status: Status,
+    },
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        Self::Status(status)
+    }
 }
 
 impl Claim {
@@ -212,6 +234,16 @@ pub struct HostBytes {
 impl HostBytes {
     /// No bytes, and no block.
     pub(crate) const EMPTY: Self = Self { start: NonNull::dangling(), allocated: None, len: 0, _charge: Charge::NONE };
+
+    /// Bytes of the guest's own, owned and freed likewise.
+    pub(crate) fn own(bytes: Box<[u8]>) -> Self {
+        let len = bytes.len();
+        if len == 0 {
+            return Self::EMPTY;
+        }
+        // A boxed slice of bytes has the layout of `layout`: its length, and no alignment.
+        Self { start: NonNull::from(Box::leak(bytes)).cast(), allocated: Some(len), len, _charge: Charge::NONE }
+    }
 }
 
 impl Deref for HostBytes {

@@ -1,11 +1,13 @@
 //! A safe function for each import that the crate uses: slices in, owned blocks and numbers out.
 
 use super::block::{Claim, HostBytes, Refused, allocate};
-use super::{BufferType, LogLevel, MapType, MetricType, Status, StreamType, imports};
+use super::{BufferType, LogLevel, MapType, MetricType, Status, StreamType, imports, pending};
 use crate::budget;
 
 /// The answer of a host call that gives nothing back.
 type Answer = Result<(), Status>;
+/// The answer of a host call that could see a header map, for which edits that wait are written back first.
+type Seeing<T> = Result<T, Refused>;
 
 fn answer(status: u32) -> Answer {
     count();
@@ -31,6 +33,15 @@ crate::__vm_local! {
 #[cfg(feature = "timing")]
 pub(crate) fn host_calls() -> u64 {
     HOST_CALLS.with(core::cell::Cell::get)
+}
+
+/// Writes back the edits of header maps that wait: first in each function here that could see a map, or that ends what edits can reach.
+///
+/// Without a call to this are the log, the clock, ticks, buffers, metrics, shared data and queues, which know no maps; and what reads or writes a map for
+/// `headers`, which knows what waits.
+#[inline]
+pub(crate) fn settle() -> Seeing<()> {
+    pending::settle(pending::When::BeforeCall)
 }
 
 /// `proxy_log`. Its status says nothing that a filter could act on.
@@ -102,7 +113,8 @@ pub(crate) fn buffer_size(buffer: BufferType) -> Result<usize, Status> {
 }
 
 /// `proxy_get_header_map_size`
-pub(crate) fn map_size(map: MapType) -> Result<usize, Status> {
+pub(crate) fn map_size(map: MapType) -> Seeing<usize> {
+    settle()?;
     let mut size = 0;
     // SAFETY: the place is valid for a write.
     answer(unsafe { imports::proxy_get_header_map_size(map as u32, &raw mut size) })?;
@@ -116,7 +128,13 @@ pub(crate) fn set_buffer(buffer: BufferType, start: usize, size: usize, value: &
 }
 
 /// `proxy_get_header_map_pairs`
-pub(crate) fn map(map: MapType) -> Result<HostBytes, Refused> {
+pub(crate) fn map(map: MapType) -> Seeing<HostBytes> {
+    settle()?;
+    map_as_written(map)
+}
+
+/// `proxy_get_header_map_pairs`, without the edits that wait.
+pub(crate) fn map_as_written(map: MapType) -> Seeing<HostBytes> {
     let mut claim = Claim::begin();
     let (value, size) = (&raw mut claim.start, &raw mut claim.size);
     // SAFETY: both places are valid for writes.
@@ -125,7 +143,8 @@ pub(crate) fn map(map: MapType) -> Result<HostBytes, Refused> {
 }
 
 /// `proxy_get_header_map_value`
-pub(crate) fn map_value(map: MapType, name: &[u8]) -> Result<HostBytes, Refused> {
+pub(crate) fn map_value(map: MapType, name: &[u8]) -> Seeing<HostBytes> {
+    settle()?;
     let mut claim = Claim::begin();
     let (value, size) = (&raw mut claim.start, &raw mut claim.size);
     // SAFETY: the slice is valid for reads of its length, and both places are valid for writes.
@@ -171,9 +190,10 @@ pub(crate) fn send_local_response(
     body: &[u8],
     headers: &[u8],
     grpc_status: i32,
-) -> Answer {
+) -> Seeing<()> {
+    settle()?;
     // SAFETY: the slices are valid for reads of their lengths.
-    answer(unsafe {
+    Ok(answer(unsafe {
         imports::proxy_send_local_response(
             status_code,
             details.as_ptr(),
@@ -184,7 +204,7 @@ pub(crate) fn send_local_response(
             headers.len(),
             grpc_status,
         )
-    })
+    })?)
 }
 
 /// `proxy_http_call`
@@ -194,7 +214,8 @@ pub(crate) fn http_call(
     body: &[u8],
     trailers: &[u8],
     timeout_milliseconds: u32,
-) -> Result<u32, Status> {
+) -> Seeing<u32> {
+    settle()?;
     let mut token = 0;
     // SAFETY: the slices are valid for reads of their lengths, and the place for a write.
     answer(unsafe {
@@ -222,7 +243,8 @@ pub(crate) fn grpc_call(
     metadata: &[u8],
     message: &[u8],
     timeout_milliseconds: u32,
-) -> Result<u32, Status> {
+) -> Seeing<u32> {
+    settle()?;
     let mut token = 0;
     // SAFETY: the slices are valid for reads of their lengths, and the place for a write.
     answer(unsafe {
@@ -245,7 +267,8 @@ pub(crate) fn grpc_call(
 }
 
 /// `proxy_grpc_stream`
-pub(crate) fn grpc_stream(upstream: &[u8], service: &[u8], method: &[u8], metadata: &[u8]) -> Result<u32, Status> {
+pub(crate) fn grpc_stream(upstream: &[u8], service: &[u8], method: &[u8], metadata: &[u8]) -> Seeing<u32> {
+    settle()?;
     let mut token = 0;
     // SAFETY: the slices are valid for reads of their lengths, and the place for a write.
     answer(unsafe {
@@ -294,47 +317,53 @@ pub(crate) fn status() -> Result<(u32, HostBytes), Refused> {
 
 /// `proxy_continue_request` and `proxy_continue_response`; there is none for connections.
 #[cfg(feature = "abi-0-1-0")]
-pub(crate) fn continue_stream(stream: StreamType) -> Answer {
-    match stream {
+pub(crate) fn continue_stream(stream: StreamType) -> Seeing<()> {
+    settle()?;
+    let answered = match stream {
         // SAFETY: no pointers.
         StreamType::HttpRequest => answer(unsafe { imports::proxy_continue_request() }),
         // SAFETY: no pointers.
         StreamType::HttpResponse => answer(unsafe { imports::proxy_continue_response() }),
         StreamType::Downstream | StreamType::Upstream => Err(Status::Unimplemented),
-    }
+    };
+    Ok(answered?)
 }
 
 /// ABI 0.1.0 cannot close a stream.
 #[cfg(feature = "abi-0-1-0")]
-pub(crate) const fn close_stream(_: StreamType) -> Answer {
-    Err(Status::Unimplemented)
+pub(crate) const fn close_stream(_: StreamType) -> Seeing<()> {
+    Err(Refused::Status(Status::Unimplemented))
 }
 
 /// `proxy_clear_route_cache`
 #[cfg(feature = "abi-0-1-0")]
-pub(crate) fn clear_route_cache() -> Answer {
+pub(crate) fn clear_route_cache() -> Seeing<()> {
+    settle()?;
     // SAFETY: no pointers.
-    answer(unsafe { imports::proxy_clear_route_cache() })
+    Ok(answer(unsafe { imports::proxy_clear_route_cache() })?)
 }
 
 /// `proxy_continue_stream`
 #[cfg(not(feature = "abi-0-1-0"))]
-pub(crate) fn continue_stream(stream: StreamType) -> Answer {
+pub(crate) fn continue_stream(stream: StreamType) -> Seeing<()> {
+    settle()?;
     // SAFETY: no pointers.
-    answer(unsafe { imports::proxy_continue_stream(stream as u32) })
+    Ok(answer(unsafe { imports::proxy_continue_stream(stream as u32) })?)
 }
 
 /// `proxy_close_stream`
 #[cfg(not(feature = "abi-0-1-0"))]
-pub(crate) fn close_stream(stream: StreamType) -> Answer {
+pub(crate) fn close_stream(stream: StreamType) -> Seeing<()> {
+    settle()?;
     // SAFETY: no pointers.
-    answer(unsafe { imports::proxy_close_stream(stream as u32) })
+    Ok(answer(unsafe { imports::proxy_close_stream(stream as u32) })?)
 }
 
 /// `proxy_set_effective_context`
-pub(crate) fn set_effective_context(context: u32) -> Answer {
+pub(crate) fn set_effective_context(context: u32) -> Seeing<()> {
+    settle()?;
     // SAFETY: no pointers.
-    answer(unsafe { imports::proxy_set_effective_context(context) })
+    Ok(answer(unsafe { imports::proxy_set_effective_context(context) })?)
 }
 
 /// `proxy_done`
@@ -421,7 +450,8 @@ pub(crate) fn dequeue(queue: u32) -> Result<HostBytes, Refused> {
 }
 
 /// `proxy_get_property`
-pub(crate) fn property(path: &[u8]) -> Result<HostBytes, Refused> {
+pub(crate) fn property(path: &[u8]) -> Seeing<HostBytes> {
+    settle()?;
     let mut claim = Claim::begin();
     let (value, size) = (&raw mut claim.start, &raw mut claim.size);
     // SAFETY: the slice is valid for reads of its length, and both places are valid for writes.
@@ -430,10 +460,11 @@ pub(crate) fn property(path: &[u8]) -> Result<HostBytes, Refused> {
 }
 
 /// `proxy_set_property`
-pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Answer {
+pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Seeing<()> {
+    settle()?;
     let (path, path_size, value, size) = (path.as_ptr(), path.len(), value.as_ptr(), value.len());
     // SAFETY: both slices are valid for reads of their lengths.
-    answer(unsafe { imports::proxy_set_property(path, path_size, value, size) })
+    Ok(answer(unsafe { imports::proxy_set_property(path, path_size, value, size) })?)
 }
 
 /// Whether the host would get a block of this size: one is taken from its own entry, and given back.
@@ -445,7 +476,8 @@ pub(crate) fn has_room(size: usize) -> bool {
 }
 
 /// `proxy_call_foreign_function`
-pub(crate) fn foreign_function(name: &[u8], arguments: &[u8]) -> Result<HostBytes, Refused> {
+pub(crate) fn foreign_function(name: &[u8], arguments: &[u8]) -> Seeing<HostBytes> {
+    settle()?;
     let mut claim = Claim::begin();
     let (value, size) = (&raw mut claim.start, &raw mut claim.size);
     let (name, name_size, arguments, arguments_size) = (name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len());

@@ -9,8 +9,10 @@
 //! | `types` | the ABI's numbers as types |
 //! | `call` | a safe function for each import that the crate uses |
 //! | `block` | who owns a block that the host asked for: [`HostBytes`] |
+//! | `pending` | that edits of header maps wait, for each host call that could see a map |
 //! | `pairs` | serialised pairs, checked once and walked unchecked |
 //! | `memory` | allocation that can fail without a trap |
+//! | `ledger` | a fixed place for bytes that are appended |
 //! | `local` | state that belongs to one VM |
 //! | `native` | the twin of the imports for tests outside a proxy |
 //!
@@ -26,21 +28,24 @@ mod block;
 pub(crate) mod call;
 mod exports;
 mod imports;
+mod ledger;
 mod local;
 mod memory;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
 mod pairs;
+pub(crate) mod pending;
 mod types;
 
-pub(crate) use block::Refused;
 pub use block::{Entry, HostBytes, allocate};
+pub(crate) use block::{Refused, depth};
 #[cfg(feature = "timing")]
 pub(crate) use call::host_calls;
 pub use exports::Exports;
 #[cfg(target_os = "wasi")]
 pub(crate) use exports::call_constructors;
 pub use imports::*;
+pub(crate) use ledger::{LEDGER, Ledger};
 #[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
 pub use local::VmLocal;
 pub(crate) use memory::{Shared, try_box, try_slice};

@@ -148,7 +148,7 @@ impl GrpcFailure {
     ///
     /// One host call, and one block of the host's if there is a text.
     pub fn text(&self) -> Result<HostBytes> {
-        let (_, text) = call::status().map_err(|refused| Error::refused("proxy_get_status", On::Nothing, refused))?;
+        let (_, text) = call::status().map_err(|refused| Error::host("proxy_get_status", On::Nothing, refused))?;
         Ok(text)
     }
 }

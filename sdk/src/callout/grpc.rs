@@ -263,7 +263,7 @@ impl GrpcEvent {
     /// If the host refuses, or memory is out.
     #[doc(alias = "get_grpc_status")]
     pub fn status_text(&self) -> Result<HostBytes> {
-        let (_, text) = call::status().map_err(|refused| Error::refused("proxy_get_status", On::Nothing, refused))?;
+        let (_, text) = call::status().map_err(|refused| Error::host("proxy_get_status", On::Nothing, refused))?;
         Ok(text)
     }
 }

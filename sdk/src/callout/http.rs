@@ -41,11 +41,11 @@ use crate::headers::{HeaderMap, encode};
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is sent before `call`"]
-pub struct HttpCall<'a, N = &'a str, V = &'a str> {
+pub struct HttpCall<'a, N = &'a str, V = &'a str, T = &'a str> {
     cluster: &'a str,
     headers: &'a [(N, V)],
     body: &'a [u8],
-    trailers: &'a [(&'a str, &'a str)],
+    trailers: &'a [(T, T)],
     timeout: Duration,
 }
 
@@ -56,11 +56,11 @@ impl<'a> HttpCall<'a> {
     }
 }
 
-impl<'a, N, V> HttpCall<'a, N, V> {
+impl<'a, N, V, T> HttpCall<'a, N, V, T> {
     /// The headers, as text, as bytes, or as the views of a snapshot. Envoy demands `:method`, `:path` and `:authority`.
     ///
     /// Whoever passes a request's headers on leaves `content-length` out, unless the call has a body of that size: the cluster would wait for it.
-    pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> HttpCall<'a, N2, V2> {
+    pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> HttpCall<'a, N2, V2, T> {
         let Self { cluster, headers: _, body, trailers, timeout } = self;
         HttpCall { cluster, headers, body, trailers, timeout }
     }
@@ -70,9 +70,10 @@ impl<'a, N, V> HttpCall<'a, N, V> {
         Self { body: body.as_ref(), ..self }
     }
 
-    /// The trailers.
-    pub const fn trailers(self, trailers: &'a [(&'a str, &'a str)]) -> Self {
-        Self { trailers, ..self }
+    /// The trailers, as text, as bytes, or as the views of a snapshot.
+    pub const fn trailers<T2>(self, trailers: &'a [(T2, T2)]) -> HttpCall<'a, N, V, T2> {
+        let Self { cluster, headers, body, trailers: _, timeout } = self;
+        HttpCall { cluster, headers, body, trailers, timeout }
     }
 
     /// How long to wait for the whole response. A host counts in milliseconds.
@@ -94,6 +95,7 @@ impl<'a, N, V> HttpCall<'a, N, V> {
     where
         N: AsRef<[u8]>,
         V: AsRef<[u8]>,
+        T: AsRef<[u8]>,
     {
         let mut sent = crate::task::Call::NEW;
         core::future::poll_fn(move |context| {
@@ -129,6 +131,7 @@ impl<'a, N, V> HttpCall<'a, N, V> {
     where
         N: AsRef<[u8]>,
         V: AsRef<[u8]>,
+        T: AsRef<[u8]>,
     {
         let headers = encode(self.headers)?;
         let trailers = encode(self.trailers)?;
@@ -166,8 +169,7 @@ impl CallResponse {
     ///
     /// If the host refuses, or memory is out.
     pub fn failure(&self) -> Result<(Status, HostBytes)> {
-        let (code, text) =
-            call::status().map_err(|refused| Error::refused("proxy_get_status", On::Nothing, refused))?;
+        let (code, text) = call::status().map_err(|refused| Error::host("proxy_get_status", On::Nothing, refused))?;
         Ok((Status::from(code), text))
     }
 

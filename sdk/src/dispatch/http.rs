@@ -8,7 +8,7 @@ use crate::budget::{self, Answer, Event};
 use crate::context::{Action, DataAction, FailurePolicy, Flow, HttpFilter};
 use crate::error::Result;
 use crate::handle::{Body, Headers, HttpHandle};
-use crate::headers::Snapshots;
+use crate::headers::{Snapshots, edits};
 use crate::log;
 use crate::reply::LocalResponse;
 
@@ -18,25 +18,25 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &H::Plugin) -> R) -> Option<R>;
 
     fn proxy_on_request_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
-        let snapshots = Snapshots::new(MapType::HttpRequestHeaders);
+        let snapshots = Snapshots::new(MapType::HttpRequestHeaders, headers);
         let action = on_headers(self, context, &snapshots, headers, end_of_stream, H::on_request_headers);
         finish::<H, _>("on_request_headers", action, |action| action as u32, Action::StopIteration as u32)
     }
 
     fn proxy_on_response_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
-        let snapshots = Snapshots::new(MapType::HttpResponseHeaders);
+        let snapshots = Snapshots::new(MapType::HttpResponseHeaders, headers);
         let action = on_headers(self, context, &snapshots, headers, end_of_stream, H::on_response_headers);
         finish::<H, _>("on_response_headers", action, |action| action as u32, Action::StopIteration as u32)
     }
 
     fn proxy_on_request_trailers(&self, context: u32, trailers: u32) -> u32 {
-        let snapshots = Snapshots::new(MapType::HttpRequestTrailers);
+        let snapshots = Snapshots::new(MapType::HttpRequestTrailers, trailers);
         let flow = on_headers(self, context, &snapshots, trailers, 1, H::on_request_trailers);
         finish::<H, _>("on_request_trailers", flow, |flow| flow as u32, Flow::StopIteration as u32)
     }
 
     fn proxy_on_response_trailers(&self, context: u32, trailers: u32) -> u32 {
-        let snapshots = Snapshots::new(MapType::HttpResponseTrailers);
+        let snapshots = Snapshots::new(MapType::HttpResponseTrailers, trailers);
         let flow = on_headers(self, context, &snapshots, trailers, 1, H::on_response_trailers);
         finish::<H, _>("on_response_trailers", flow, |flow| flow as u32, Flow::StopIteration as u32)
     }
@@ -126,14 +126,17 @@ pub(super) fn finish<H: HttpFilter, R>(
     code: impl FnOnce(R) -> u32,
     stop: u32,
 ) -> u32 {
+    // Written back, and logged, when the callback returned.
+    let edits_failed = edits::failed();
     #[cfg(feature = "async")]
     let at_once = H::TASKS && crate::task::ended_at_once();
     #[cfg(not(feature = "async"))]
     let at_once = false;
     match answer {
         // Every action of this number lets the stream go on.
-        Some(Ok(_)) if at_once => return Action::Continue as u32,
-        Some(Ok(answer)) => return code(answer),
+        Some(Ok(_)) if at_once && !edits_failed => return Action::Continue as u32,
+        Some(Ok(answer)) if !edits_failed => return code(answer),
+        Some(Ok(_)) => {}
         Some(Err(error)) => log::failure(LogLevel::Error, name, &error),
         None => {}
     }

@@ -70,7 +70,7 @@ fn call_named(on: On, name: &[u8], arguments: &[u8], room: usize) -> Result<Host
     if room != 0 && !abi::has_room(room) {
         return Err(Error::out_of_memory(room));
     }
-    abi::foreign_function(name, arguments).map_err(|refused| Error::refused("proxy_call_foreign_function", on, refused))
+    abi::foreign_function(name, arguments).map_err(|refused| Error::host("proxy_call_foreign_function", on, refused))
 }
 
 /// The bytes compressed, in zlib's format.

@@ -166,7 +166,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does once a response is on its way.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
-    pub fn reply(&mut self, response: &LocalResponse<'_>) -> Result<DataAction> {
+    pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<DataAction> {
         response.send()?;
         Ok(DataAction::StopIterationNoBuffer)
     }
@@ -230,7 +230,7 @@ impl BodyCursor {
 pub(crate) fn read(buffer: BufferType, start: usize, size: usize) -> Result<HostBytes> {
     match call::buffer(buffer, start, size.min(WHOLE)) {
         Err(Refused::Status(Status::NotFound)) => Ok(HostBytes::EMPTY),
-        other => other.map_err(|refused| Error::refused("proxy_get_buffer_bytes", buffer, refused)),
+        other => other.map_err(|refused| Error::host("proxy_get_buffer_bytes", buffer, refused)),
     }
 }
 

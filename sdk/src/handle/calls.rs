@@ -13,9 +13,9 @@ macro_rules! calls {
         /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
         #[doc(alias = "DispatchHttpCall")]
         #[doc(alias = "dispatch_http_call")]
-        pub fn call<N: AsRef<[u8]>, W: AsRef<[u8]>>(
+        pub fn call<N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
             &self,
-            call: &$crate::callout::HttpCall<'_, N, W>,
+            call: &$crate::callout::HttpCall<'_, N, W, T>,
         ) -> $crate::Result<$crate::callout::CallToken> {
             call.dispatch(self.id)
         }
@@ -44,9 +44,9 @@ macro_rules! calls {
         /// Beside the call two small blocks until the answer, and the context's table of those at its first call. A failed call costs one host call more, which asks
         /// for the reason.
         #[doc(alias = "DispatchHttpCall")]
-        pub fn call_then<F, N: AsRef<[u8]>, W: AsRef<[u8]>>(
+        pub fn call_then<F, N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
             &self,
-            call: &$crate::callout::HttpCall<'_, N, W>,
+            call: &$crate::callout::HttpCall<'_, N, W, T>,
             then: impl FnOnce(
                 &mut F,
                 &mut $handle<'_, $above>,

@@ -7,7 +7,7 @@ use crate::abi::{HostBytes, Refused, Status, call};
 use crate::callout::{CallFailure, CallResponse, CallToken, Closures, HttpCall, Pending};
 use crate::context::{Action, HttpFilter, PluginContext};
 use crate::error::{Error, Result};
-use crate::headers::{HeaderMap, MapEditor, Snapshots, encode};
+use crate::headers::{HeaderMap, Op, Snapshots, encode};
 use crate::reply::LocalResponse;
 use crate::{ByteStr, ToValue};
 
@@ -23,10 +23,12 @@ pub type RequestTrailers<'cb, P = ()> = Headers<'cb, Request, P, Tail>;
 /// The response's trailers, in [`on_response_trailers`](crate::HttpFilter::on_response_trailers).
 pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 
-/// Headers or trailers that are on their way: read through a snapshot, edited at the host.
+/// Headers or trailers that are on their way: read through a snapshot, edited in the guest, written back once.
 ///
-/// The first read fetches the whole map once, and every further read of the callback is answered from it until an edit; the next read
-/// after an edit fetches again. What was read before stays valid until the callback returns, so edits are possible while views are in use:
+/// The first read fetches the whole map, and every further read of the callback is answered from it, edits included. Edits are buffered and written back
+/// before anyone can observe them: when the callback returns, and before a callout, a local response, a property, a foreign function, a resume or whatever
+/// else could see the map. Of edits that undo each other only the last is written. What was read before stays valid until the callback returns, so
+/// edits are possible while views are in use:
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -40,6 +42,23 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 ///     request.replace("x-count", headers.len())
 /// }
 /// ```
+///
+/// # What the proxy makes of an edit
+///
+/// The rules are the newest Envoy's: `add` appends, `replace` removes all values of the name and appends one, `remove` removes all; names compare
+/// without case; pseudo-headers stay in front. Whether the proxy joins an added value to the one that is there (Envoy does so with `,` for the names that it
+/// knows well) cannot be known here: a read of a name that has several values, one of them added since it was fetched, writes back and fetches
+/// again. So does the first read after edits were written back.
+///
+/// # When the host refuses
+///
+/// A refusal shows when edits are written back: as the error of [`flush`](Headers::flush) or of the call that could have seen them, otherwise as an error of
+/// the callback, for which the [failure policy](crate::HttpFilter::ON_ERROR) decides. The edit itself fails if it is wrong alone, and if it would bring the map
+/// past the 1 MiB or 1,024 pairs that hosts read back, as far as the size of the map is known: announced, or fetched.
+///
+/// The first edit of a callback is written at once if the callback before made no other one and read nothing after it: then there is nothing to gain.
+///
+/// # Views
 ///
 /// A view that would outlive the callback does not compile:
 ///
@@ -104,7 +123,8 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// The first time, and the first time after an edit: one host call and one block of the host's (1 µs for 25 headers in Envoy). Otherwise nothing.
+    /// The first time: one host call and one block of the host's (1 µs for 25 headers in Envoy). After edits: one block in the guest, with a copy of all. Otherwise
+    /// nothing.
     #[doc(alias = "GetHttpRequestHeaders")]
     #[doc(alias = "get_http_request_headers")]
     pub fn snapshot(&self) -> Result<&'cb HeaderMap> {
@@ -119,7 +139,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// One host call that returns a number (0.02 µs in Envoy).
+    /// One host call that returns a number (0.02 µs in Envoy). Edits are written back before it.
     pub fn byte_size(&self) -> Result<usize> {
         let map = self.snapshots.map();
         call::map_size(map).map_err(|status| Error::host("proxy_get_header_map_size", map, status))
@@ -133,11 +153,11 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// As [`snapshot`](Self::snapshot): two of these cost less than two single reads at the host.
+    /// As [`snapshot`](Self::snapshot), but of a name that was edited only the value is copied. Two of these cost less than two single reads at the host.
     #[doc(alias = "GetHttpRequestHeader")]
     #[doc(alias = "get_http_request_header")]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Result<Option<ByteStr<'cb>>> {
-        Ok(self.snapshot()?.get(name))
+        self.snapshots.get(name.as_ref())
     }
 
     /// The first value of a name, asked of the host for itself: for the filter that reads exactly one header.
@@ -148,13 +168,13 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// One host call and one block of the host's, each time (0.6 µs in Envoy).
+    /// One host call and one block of the host's, each time (0.6 µs in Envoy). Edits are written back before it.
     pub fn fetch(&self, name: impl AsRef<[u8]>) -> Result<Option<HostBytes>> {
         let map = self.snapshots.map();
         match call::map_value(map, name.as_ref()) {
             Ok(value) => Ok(Some(value)),
             Err(Refused::Status(Status::NotFound)) => Ok(None),
-            Err(refused) => Err(Error::refused("proxy_get_header_map_value", map, refused)),
+            Err(refused) => Err(Error::host("proxy_get_header_map_value", map, refused)),
         }
     }
 
@@ -162,45 +182,45 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// If the name is empty, or the map would be over the host's limits; a refusal of the host usually shows [later](Self#when-the-host-refuses).
     ///
     /// # Cost
     ///
-    /// One host call that returns nothing (0.2 µs in Envoy).
+    /// At most one host call that returns nothing (0.2 µs in Envoy), when it is written back.
     #[doc(alias = "AddHttpRequestHeader")]
     #[doc(alias = "add_http_request_header")]
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        self.editor().add(name, value)
+        value.with_value(|value| self.snapshots.edit(Op::Add, name.as_ref(), value))
     }
 
     /// Sets the value of a name, whether it is there or not.
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// If the name is empty, or the map would be over the host's limits; a refusal of the host usually shows [later](Self#when-the-host-refuses).
     ///
     /// # Cost
     ///
-    /// One host call that returns nothing (0.2 µs in Envoy).
+    /// At most one host call that returns nothing (0.2 µs in Envoy), when it is written back.
     #[doc(alias = "ReplaceHttpRequestHeader")]
     #[doc(alias = "set_http_request_header")]
     pub fn replace(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        self.editor().replace(name, value)
+        value.with_value(|value| self.snapshots.edit(Op::Replace, name.as_ref(), value))
     }
 
     /// Removes all headers of a name; none is fine too.
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// As [`add`](Self::add).
     ///
     /// # Cost
     ///
-    /// One host call that returns nothing (0.1 µs in Envoy).
+    /// At most one host call that returns nothing (0.1 µs in Envoy); none if the headers were read and the host does not have the name.
     #[doc(alias = "RemoveHttpRequestHeader")]
     #[doc(alias = "remove_http_request_header")]
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> Result<()> {
-        self.editor().remove(name)
+        self.snapshots.remove(name.as_ref())
     }
 
     /// Replaces the whole map, pseudo-headers included. A few edits are cheaper than this.
@@ -218,14 +238,23 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
         let pairs = encode(pairs)?;
         let map = self.snapshots.map();
-        self.snapshots.invalidate();
-        call::set_map(map, &pairs).map_err(|status| Error::host("proxy_set_header_map_pairs", map, status))
+        call::settle().map_err(Error::edit)?;
+        call::set_map(map, &pairs).map_err(|status| Error::host("proxy_set_header_map_pairs", map, status))?;
+        self.snapshots.replaced();
+        Ok(())
     }
 
-    /// For the next edit: what was fetched is stale from here on.
-    fn editor(&mut self) -> MapEditor {
-        self.snapshots.invalidate();
-        MapEditor::new(self.snapshots.map())
+    /// Writes back what waits, of all maps. Otherwise it is written when the callback returns, or before a call that could see it.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses an edit: the first one that it refused, after all were tried.
+    ///
+    /// # Cost
+    ///
+    /// One host call that returns nothing for each edit that no later one undoes. The next read fetches again.
+    pub fn flush(&mut self) -> Result<()> {
+        call::settle().map_err(Error::edit)
     }
 }
 
@@ -238,7 +267,10 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
     #[doc(alias = "DispatchHttpCall")]
     #[doc(alias = "dispatch_http_call")]
-    pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, call: &HttpCall<'_, N, V>) -> Result<CallToken> {
+    pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
+        &self,
+        call: &HttpCall<'_, N, V, T>,
+    ) -> Result<CallToken> {
         call.dispatch(self.stream.id)
     }
 
@@ -247,9 +279,9 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// # Errors
     ///
     /// As [`call`](Self::call): then nothing is sent, and the closure does not run.
-    pub fn call_then<F, N: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pub fn call_then<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
         &self,
-        call: &HttpCall<'_, N, V>,
+        call: &HttpCall<'_, N, V, T>,
         then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<()> + 'static,
     ) -> Result<Pending>
     where
@@ -287,7 +319,7 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// One host call; with headers one block, freed at once.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
-    pub fn reply(&mut self, response: &LocalResponse<'_>) -> Result<Action> {
+    pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<Action> {
         response.send()?;
         Ok(Action::StopIteration)
     }

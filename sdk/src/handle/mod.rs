@@ -310,7 +310,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does once a response is on its way.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
-    pub fn reply(&self, response: &LocalResponse<'_>) -> Result<()> {
+    pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, response: &LocalResponse<'_, N, V>) -> Result<()> {
         response.send()
     }
 
@@ -325,13 +325,13 @@ impl<'cb, P> HttpHandle<'cb, P> {
         budget::reserve_body(size)
     }
 
-    /// Edits the request's headers while they are held back.
+    /// Edits the request's headers while they are held back. Edits wait, as those of [`Headers`].
     #[must_use]
     pub const fn edit_request_headers(&self) -> MapEditor {
         MapEditor::new(MapType::HttpRequestHeaders)
     }
 
-    /// Edits the response's headers while they are held back.
+    /// Edits the response's headers while they are held back, likewise.
     #[must_use]
     pub const fn edit_response_headers(&self) -> MapEditor {
         MapEditor::new(MapType::HttpResponseHeaders)
@@ -413,7 +413,7 @@ fn set_effective_context(context: u32) -> Result<()> {
 }
 
 pub(crate) fn fetch(map: MapType) -> Result<HeaderMap> {
-    let block = call::map(map).map_err(|refused| Error::refused("proxy_get_header_map_pairs", map, refused))?;
+    let block = call::map(map).map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?;
     HeaderMap::decode(map, block)
 }
 

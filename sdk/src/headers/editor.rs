@@ -1,14 +1,19 @@
-//! Single edits of a map that the host holds.
+//! Edits of a map without reading it.
 
+use super::edits::edit;
+use super::resolve::Op;
 use crate::ToValue;
 use crate::abi::{MapType, call};
 use crate::error::{Error, Result};
 
-/// Edits a map at the host, entry by entry.
+/// Edits a map, entry by entry.
+///
+/// Edits wait, and what is left of them is written back before anyone can see the map: when the callback returns, and before a call that could see it.
+/// A refusal of the host is then the error of that call, or for the failure policy; or of [`flush`](Self::flush).
 ///
 /// # Cost
 ///
-/// One host call that returns nothing for each edit (0.1 to 0.2 µs in Envoy).
+/// One host call that returns nothing for each edit that no later one undoes (0.1 to 0.2 µs in Envoy).
 #[derive(Clone, Copy, Debug)]
 pub struct MapEditor {
     map: MapType,
@@ -23,31 +28,35 @@ impl MapEditor {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// If the name is empty, or the map would be over the host's limits as far as it is known.
     pub fn add(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        value
-            .with_value(|value| call::add_map_value(self.map, name.as_ref(), value))
-            .map_err(|status| Error::host("proxy_add_header_map_value", self.map, status))
+        value.with_value(|value| edit(Op::Add, self.map, name.as_ref(), value))
     }
 
     /// Sets the value of a name, whether it is there or not.
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// As [`add`](Self::add).
     pub fn replace(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        value
-            .with_value(|value| call::replace_map_value(self.map, name.as_ref(), value))
-            .map_err(|status| Error::host("proxy_replace_header_map_value", self.map, status))
+        value.with_value(|value| edit(Op::Replace, self.map, name.as_ref(), value))
     }
 
     /// Removes all entries of a name; none is fine too.
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// As [`add`](Self::add).
     pub fn remove(&self, name: impl AsRef<[u8]>) -> Result<()> {
-        call::remove_map_value(self.map, name.as_ref())
-            .map_err(|status| Error::host("proxy_remove_header_map_value", self.map, status))
+        edit(Op::Remove, self.map, name.as_ref(), b"")
+    }
+
+    /// Writes back what waits, of all maps.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses an edit: the first one that it refused, after all were tried.
+    pub fn flush(&self) -> Result<()> {
+        call::settle().map_err(Error::edit)
     }
 }

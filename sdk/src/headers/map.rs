@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::ByteStr;
-use crate::abi::{HostBytes, MapType, Pairs, PairsIter};
+use crate::abi::{HostBytes, MapType, Pairs, PairsIter, call};
 use crate::error::{Error, Result};
 
 /// A header map as it was when it was fetched: the block that the host wrote, checked once and read in place.
@@ -25,9 +25,22 @@ pub struct HeaderMap {
 }
 
 impl HeaderMap {
+    #[inline]
     pub(crate) fn decode(map: MapType, block: HostBytes) -> Result<Self> {
         let pairs = Pairs::check(block).map_err(|problem| Error::malformed(map, problem))?;
         Ok(Self { pairs })
+    }
+
+    /// The map as the host has it, without the edits that wait.
+    #[inline]
+    pub(super) fn as_written(map: MapType) -> Result<Self> {
+        let block = call::map_as_written(map);
+        Self::decode(map, block.map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?)
+    }
+
+    /// The size in the host's encoding.
+    pub(super) fn encoded_len(&self) -> usize {
+        self.pairs.encoded_len()
     }
 
     /// How many headers there are, repeats counted.

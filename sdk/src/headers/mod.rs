@@ -3,16 +3,21 @@
 //! | file | holds |
 //! |---|---|
 //! | `map` | [`HeaderMap`]: a snapshot of a map, decoded in place |
-//! | `snapshots` | which snapshot a callback reads |
-//! | `editor` | [`MapEditor`]: single edits |
+//! | `snapshots` | what a callback reads: a snapshot, and the edits since |
+//! | `edits` | edits that wait, until someone could see the map |
+//! | `resolve` | what edits in a row come to |
+//! | `editor` | [`MapEditor`]: edits without reading |
 //! | `encode` | the other direction |
 
 mod editor;
+pub(crate) mod edits;
 mod encode;
 mod map;
+mod resolve;
 mod snapshots;
 
 pub use editor::MapEditor;
 pub(crate) use encode::encode;
 pub use map::{HeaderMap, Iter, Values};
+pub(crate) use resolve::Op;
 pub(crate) use snapshots::Snapshots;

@@ -1,33 +1,64 @@
-//! Which snapshot a callback reads: the first read fetches, later ones share it, and an edit makes the next read fetch again.
+//! What a callback reads of a map: what was fetched once, and the edits since then.
 
 use alloc::boxed::Box;
 use core::cell::{Cell, OnceCell};
 
-use super::HeaderMap;
-use crate::abi::{MapType, call, try_slice};
+use super::edits::{self, LARGE_BYTES, LARGE_PAIRS};
+use super::encode::{Pair, encode_own};
+use super::map::HeaderMap;
+use super::resolve::{Found, Op, Record, find, overlay};
+use crate::ByteStr;
+use crate::abi::{HostBytes, MapType, call, try_slice};
 use crate::error::{Error, Result};
 
-/// The snapshots of one map in one callback. A snapshot stays where it is until the callback returns, so a view survives later edits.
+/// The snapshots of one map in one callback. Each stays where it is until the callback returns, so a view survives later edits.
+///
+/// The first read fetches. Edits wait in the log of `edits`; a read after them looks there first, and a read of all headers puts the two together
+/// into a further snapshot. Only where the guest cannot know what the proxy will make of an edit, or where edits were written back meanwhile, a read
+/// fetches again.
 pub(crate) struct Snapshots {
     map: MapType,
     first: Snapshot,
-    /// How many snapshots there are.
-    fetched: Cell<usize>,
-    /// How many of them an edit has made stale: all, or all but the last.
-    stale: Cell<usize>,
+    state: Cell<State>,
+}
+
+/// What is known of a map in a callback.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Unedited,
+    /// An edit was made.
+    Edited,
+    /// It is near the host's limits, as the host announced or as it was read.
+    Large,
 }
 
 /// A place for a snapshot, and for the one after it.
 #[derive(Default)]
 struct Snapshot {
     map: OnceCell<HeaderMap>,
+    of: Cell<Of>,
     next: OnceCell<Box<[Snapshot]>>,
 }
 
+/// What a snapshot is of.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Of {
+    #[default]
+    Nothing,
+    /// The host's map, when it had been changed this often.
+    Host(u32),
+    /// The map with all edits, at these versions of the host's map and the log.
+    Edited(u32, usize),
+    /// The value of one name, likewise.
+    Value(u32, usize),
+}
+
 impl Snapshots {
-    pub(crate) const fn new(map: MapType) -> Self {
-        let first = Snapshot { map: OnceCell::new(), next: OnceCell::new() };
-        Self { map, first, fetched: Cell::new(0), stale: Cell::new(0) }
+    /// Of a map of as many headers as the host announced.
+    pub(crate) const fn new(map: MapType, announced: u32) -> Self {
+        let first = Snapshot { map: OnceCell::new(), of: Cell::new(Of::Nothing), next: OnceCell::new() };
+        let state = if announced as usize > LARGE_PAIRS { State::Large } else { State::Unedited };
+        Self { map, first, state: Cell::new(state) }
     }
 
     pub(crate) const fn map(&self) -> MapType {
@@ -35,29 +66,148 @@ impl Snapshots {
     }
 
     /// The map as it is now.
+    #[inline]
     pub(crate) fn current(&self) -> Result<&HeaderMap> {
-        let mut snapshot = &self.first;
-        for _ in 0..self.stale.get() {
-            snapshot = snapshot.next()?;
-        }
-        if let Some(map) = snapshot.map.get() {
-            return Ok(map);
-        }
-        let block =
-            call::map(self.map).map_err(|refused| Error::refused("proxy_get_header_map_pairs", self.map, refused))?;
-        // Not `get_or_init`: its check for a nested call brings the panic machinery along.
-        let _ = snapshot.map.set(HeaderMap::decode(self.map, block)?);
-        self.fetched.set(self.stale.get() + 1);
-        snapshot.map.get().ok_or(Error::malformed(self.map, "fetched while it was fetched"))
+        let host = self.host()?;
+        if edits::any(self.map) { self.edited(host) } else { Ok(host) }
     }
 
-    /// The map was edited: what was fetched is no longer what the host holds.
-    pub(crate) fn invalidate(&self) {
-        self.stale.set(self.fetched.get());
+    /// The first value of a name, as it is now.
+    #[inline]
+    pub(crate) fn get(&self, name: &[u8]) -> Result<Option<ByteStr<'_>>> {
+        if edits::any(self.map) { self.get_edited(name) } else { Ok(self.host()?.get(name)) }
+    }
+
+    /// Notes an edit.
+    #[inline]
+    pub(crate) fn edit(&self, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
+        let state = self.state.replace(State::Edited);
+        if state == State::Unedited && !name.is_empty() && edits::is_lone(self.map) {
+            return edits::write(Record { op, map: self.map, name, value }).map_err(Error::edit);
+        }
+        self.edit_again(state, op, name, value)
+    }
+
+    #[inline(never)]
+    fn edit_again(&self, state: State, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
+        match state {
+            State::Unedited => {}
+            State::Edited => edits::let_wait(self.map),
+            State::Large => {
+                self.state.set(State::Large);
+                return edits::edit_now(op, self.map, name, value);
+            }
+        }
+        edits::edit(op, self.map, name, value)
+    }
+
+    /// Notes that a name goes: if the host is known not to have it, only what was added goes.
+    #[inline]
+    pub(crate) fn remove(&self, name: &[u8]) -> Result<()> {
+        let known = self.first.map.get().filter(|_| self.first.is_host());
+        let op = if known.is_some_and(|host| !host.contains(name)) { Op::Discard } else { Op::Remove };
+        self.edit(op, name, b"")
+    }
+
+    /// All of the map was replaced at the host.
+    pub(crate) fn replaced(&self) {
+        edits::changed();
+    }
+
+    /// The map as the host has it, without the edits that wait.
+    #[inline]
+    fn host(&self) -> Result<&HeaderMap> {
+        match self.first.map.get() {
+            Some(map) if self.first.is_host() => Ok(map),
+            _ => self.fetch(),
+        }
+    }
+
+    fn fetch(&self) -> Result<&HeaderMap> {
+        let now = Of::Host(edits::writes());
+        let place = self.find(|snapshot, _| snapshot.of.get() == now)?;
+        if let Some(map) = place.map.get() {
+            return Ok(map);
+        }
+        let map = HeaderMap::as_written(self.map)?;
+        if map.len() > LARGE_PAIRS || map.encoded_len() > LARGE_BYTES {
+            self.state.set(State::Large);
+        } else if self.state.get() == State::Edited {
+            edits::let_wait(self.map);
+        }
+        place.put(now, map)
+    }
+
+    /// The map with the edits that wait.
+    #[cold]
+    #[inline(never)]
+    fn edited(&self, host: &HeaderMap) -> Result<&HeaderMap> {
+        let now = Of::Edited(edits::writes(), edits::version());
+        let place = self.find(|snapshot, _| snapshot.of.get() == now)?;
+        if let Some(map) = place.map.get() {
+            return Ok(map);
+        }
+        match edits::read(|records| overlay(self.map, host, records)) {
+            Some(block) => place.put(now, HeaderMap::decode(self.map, HostBytes::own(block?))?),
+            None => self.ask(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn get_edited(&self, name: &[u8]) -> Result<Option<ByteStr<'_>>> {
+        let now = Of::Value(edits::writes(), edits::version());
+        let wanted = |snapshot: &Snapshot, map: &HeaderMap| snapshot.of.get() == now && map.contains(name);
+        if let Some(map) = self.find(wanted)?.map.get() {
+            return Ok(map.get(name));
+        }
+        // What is found is copied while the log is borrowed; the host is asked when it no longer is.
+        let found = edits::read(|records| {
+            find(records, self.map, name).map(|value| encode_own(&[Pair { name, value, lower: false }]))
+        });
+        let copied = match found {
+            Found::Untouched => return Ok(self.host()?.get(name)),
+            Found::Absent => return Ok(None),
+            Found::Added(_) if self.host()?.contains(name) => return Ok(self.ask()?.get(name)),
+            Found::Several => return Ok(self.ask()?.get(name)),
+            Found::Added(copied) | Found::Value(copied) => HeaderMap::decode(self.map, HostBytes::own(copied?))?,
+        };
+        Ok(self.find(|_, _| false)?.put(now, copied)?.get(name))
+    }
+
+    /// The map as the proxy makes it of the edits.
+    fn ask(&self) -> Result<&HeaderMap> {
+        call::settle().map_err(Error::edit)?;
+        self.host()
+    }
+
+    /// The first snapshot that is wanted, or a free place for it.
+    fn find(&self, wanted: impl Fn(&Snapshot, &HeaderMap) -> bool) -> Result<&Snapshot> {
+        let mut snapshot = &self.first;
+        while let Some(map) = snapshot.map.get() {
+            if wanted(snapshot, map) {
+                break;
+            }
+            snapshot = snapshot.next()?;
+        }
+        Ok(snapshot)
     }
 }
 
 impl Snapshot {
+    /// Whether it is the map as the host has it now.
+    #[inline]
+    fn is_host(&self) -> bool {
+        self.of.get() == Of::Host(edits::writes())
+    }
+
+    fn put(&self, of: Of, map: HeaderMap) -> Result<&HeaderMap> {
+        self.of.set(of);
+        // Not `get_or_init`: its check for a nested call brings the panic machinery along.
+        let _ = self.map.set(map);
+        self.map.get().ok_or(Error::new("a header map was read while it was read"))
+    }
+
     fn next(&self) -> Result<&Self> {
         if self.next.get().is_none() {
             let next = try_slice(1, Self::default)?;

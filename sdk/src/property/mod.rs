@@ -147,7 +147,7 @@ fn fetch(name: On, path: &[u8]) -> Result<Option<Property>> {
     match call::property(path) {
         Ok(bytes) => Ok(Some(Property::new(name, bytes))),
         Err(Refused::Status(Status::NotFound)) => Ok(None),
-        Err(refused) => Err(Error::refused("proxy_get_property", name, refused)),
+        Err(refused) => Err(Error::host("proxy_get_property", name, refused)),
     }
 }
 
