@@ -1,4 +1,4 @@
-//! The commands: `serve` an example, `load` the comparison.
+//! The commands: `serve` an example, `load` the comparison, `exhaust` a budget.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use sluicegate_loadtest::{children, load, serve};
+use sluicegate_loadtest::{children, exhaust, load, serve};
 
 /// Proxy-Wasm filters in a real Envoy.
 #[derive(Parser)]
@@ -22,6 +22,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Compare filters under load: ours with each allocator, the incumbent's, one by hand
     Load(load::LoadArgs),
+    /// Send more uploads at once than a filter's budget of memory has room for
+    Exhaust(exhaust::ExhaustArgs),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Serve(args) => serve::serve(args),
         Command::Load(args) => load::load(args),
+        Command::Exhaust(args) => exhaust::exhaust(args),
     }
 }
 
