@@ -45,6 +45,7 @@ impl Row {
         samples: Vec<Sample>,
     ) -> Self {
         let served_after_ms = served_after.map(|after| after.as_millis());
+        let samples = thinned(&samples);
         Self { name: name.to_owned(), answers, burst_ms: burst.as_millis(), served_after_ms, vm_failures, samples }
     }
 
@@ -65,6 +66,20 @@ impl Row {
     fn most(&self, of: impl Fn(&Sample) -> u64) -> f64 {
         self.samples.iter().map(of).max().unwrap_or_default() as f64 / 1024.0
     }
+}
+
+/// The most within each of so many parts of the time.
+const SAMPLES: usize = 120;
+
+fn thinned(samples: &[Sample]) -> Vec<Sample> {
+    let most = |of: &[Sample]| {
+        of.iter().copied().reduce(|a, b| Sample {
+            at: a.at,
+            rss_kib: a.rss_kib.max(b.rss_kib),
+            wasm_kib: a.wasm_kib.max(b.wasm_kib),
+        })
+    };
+    samples.chunks(samples.len().div_ceil(SAMPLES).max(1)).filter_map(most).collect()
 }
 
 impl Report {
@@ -168,6 +183,16 @@ mod tests {
             let error = row.check().unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_thinned_out_keeps_its_peaks() {
+        let sample = |at| Sample { at, rss_kib: if at == 777 { 9000 } else { 100 }, wasm_kib: at };
+        let thin = thinned(&(0..1000).map(sample).collect::<Vec<_>>());
+        assert!((100..=SAMPLES).contains(&thin.len()), "{}", thin.len());
+        assert_eq!(thin.iter().filter(|sample| sample.rss_kib == 9000).count(), 1);
+        assert_eq!(thin.last().map(|sample| sample.wasm_kib), Some(999));
+        assert!(thinned(&[]).is_empty());
     }
 
     #[test]
