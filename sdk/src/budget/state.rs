@@ -61,7 +61,7 @@ crate::__vm_local! {
 }
 
 pub(super) fn with<R>(with: impl FnOnce(&State) -> R) -> R {
-    STATE.with(|state| with(state))
+    STATE.with(with)
 }
 
 pub(super) fn count(counter: &Cell<u64>) {
