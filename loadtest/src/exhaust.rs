@@ -159,5 +159,5 @@ fn served_again(proxy: &Proxy, size: usize, right: impl Fn(&Response) -> bool) -
 
 /// What Envoy says of a VM that trapped.
 fn is_vm_failure(line: &str) -> bool {
-    line.contains("Proxy-Wasm plugin in-VM backtrace") || line.contains("Uncaught RuntimeError")
+    line.contains("failed: Uncaught RuntimeError")
 }

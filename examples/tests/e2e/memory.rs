@@ -134,6 +134,8 @@ fn memory_report_serves_again_after_a_trap() -> Result<()> {
     assert_eq!(rank()?, served);
     assert_eq!(proxy.request("GET", MAIN, "/", &[("x-panic", "1")], b"")?.status, 503);
     proxy.wait_for_log("asked for by a header", PATIENCE)?;
+    // What `cargo exhaust` counts as a VM that failed.
+    proxy.wait_for_log("failed: Uncaught RuntimeError", PATIENCE)?;
     let begin = Instant::now();
     while rank()? != served {
         ensure!(begin.elapsed() < PATIENCE, "the VM does not come back: {}", proxy.log());

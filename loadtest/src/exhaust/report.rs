@@ -102,6 +102,8 @@ impl Report {
                 Line { name: format!("{}: linear memory", row.name), pale: true, points: points(row, |s| s.wasm_kib) },
             ]
         });
+        // An Envoy without a filter has no linear memory.
+        let lines = lines.filter(|line| line.points.iter().any(|point| point.1 > 0.0));
         let Self { envoy, uploads, upload_kib, giant_mib, .. } = self;
         let title = format!("{uploads} uploads of {upload_kib} KiB at once and one of {giant_mib} MiB, Envoy {envoy}");
         picture::draw(path, &title, &lines.collect::<Vec<_>>())
