@@ -66,6 +66,7 @@ pub mod abi;
 #[cfg(feature = "budget")]
 pub mod budget;
 #[cfg(not(feature = "budget"))]
+#[path = "budget/off.rs"]
 mod budget;
 mod buffer;
 mod bytes;
