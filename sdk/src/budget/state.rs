@@ -75,8 +75,10 @@ impl State {
         let stream = current::get();
         let over_stream =
             stream.zip(budget.stream).is_some_and(|(taken, most)| taken.used().saturating_add(size) > most);
-        let over_total = budget.total.is_some_and(|most| used().saturating_add(size) > most);
-        if over_total {
+        let taken = used();
+        let over_total = budget.total.is_some_and(|most| taken.saturating_add(size) > most);
+        // What is too large by itself, or alone, is no reason to turn others away.
+        if over_total && !over_stream && budget.total.is_some_and(|most| taken > budget.mark(most)) {
             self.shedding.set(true);
         }
         if over_stream || over_total {
