@@ -89,8 +89,7 @@ impl State {
     }
 
     /// How memory stands now, and whether new streams are still shed.
-    pub(super) fn look(&self) -> Pressure {
-        let used = used();
+    pub(super) fn look(&self, used: usize) -> Pressure {
         self.peak.set(self.peak.get().max(used));
         let budget = self.budget.get();
         let Some(total) = budget.total else { return Pressure::Normal };
@@ -241,7 +240,8 @@ pub(crate) fn boundary(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) 
 }
 
 fn settle(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) {
-    let (before, level) = with(|state| (state.level.get(), state.look()));
+    let used = used();
+    let (before, level) = with(|state| (state.level.get(), state.look(used)));
     if level != before {
         let line = match (before, level) {
             (_, Pressure::Over) => Some("memory is over its budget, streams are shed; bytes"),
@@ -249,7 +249,7 @@ fn settle(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) {
             _ => None,
         };
         if let Some(line) = line {
-            log::note(LogLevel::Warn, line, u32::try_from(used()).unwrap_or(u32::MAX));
+            log::note(LogLevel::Warn, line, u32::try_from(used).unwrap_or(u32::MAX));
         }
         if with_reserve(|| deliver(level)) {
             with(|state| state.level.set(level));
