@@ -1,4 +1,7 @@
-//! What the benches share: a header map of a usual request, in the host's encoding.
+//! What the benches share: a header map of a usual request, in the host's encoding; a clock, a table.
+
+pub mod clock;
+pub mod table;
 
 /// Headers as a browser sends them and Envoy completes them: 25, with values of 4 to 110 bytes.
 pub const REQUEST: [(&str, &str); 25] = [

@@ -2,23 +2,47 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
-use core::ptr::write_bytes;
+use core::ptr::{null_mut, write_bytes};
 
+#[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
+use crate::lock::Spin;
+#[cfg(feature = "budget")]
+use crate::reserve::Reserve;
 use crate::stats::{Counters, Snapshot};
 use crate::strategy::Strategy;
+use crate::sync::constant;
 
 /// A strategy as a global allocator.
 ///
-/// On wasm without threads the cell costs nothing. Elsewhere a spin lock is held for the length of one operation.
+/// On wasm without threads the cell costs nothing. Elsewhere a spin lock is held for the length of one operation; the free lists have a form for threads of
+/// their own, `Native`, which does without.
 pub struct Global<A> {
     #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
-    lock: lock::Spin,
+    lock: Spin,
     inner: UnsafeCell<Inner<A>>,
 }
 
 struct Inner<A> {
     strategy: A,
     counters: Counters,
+    #[cfg(feature = "budget")]
+    reserve: Reserve,
+}
+
+impl<A> Inner<A> {
+    /// Whether budgets allow that a block of `old` bytes, none if zero, becomes one of `new`.
+    #[cfg(feature = "budget")]
+    #[inline]
+    fn admits(&mut self, old: usize, new: usize) -> bool {
+        self.counters.admits(old, new, self.reserve.extra(), self.reserve.is_open())
+    }
+
+    #[cfg(not(feature = "budget"))]
+    #[inline]
+    #[expect(clippy::unused_self, reason = "the twin that counts uses it")]
+    const fn admits(&self, _: usize, _: usize) -> bool {
+        true
+    }
 }
 
 // SAFETY: `with` gives the strategy to one caller at a time: on wasm without threads there is only one, elsewhere the lock is held. The strategy may
@@ -26,12 +50,19 @@ struct Inner<A> {
 unsafe impl<A: Send> Sync for Global<A> {}
 
 impl<A: Strategy> Global<A> {
-    /// A global allocator over the strategy; const, for a static.
-    pub const fn new(strategy: A) -> Self {
-        Self {
-            #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
-            lock: lock::Spin::new(),
-            inner: UnsafeCell::new(Inner { strategy, counters: Counters::new() }),
+    constant! {
+        /// A global allocator over the strategy; const, for a static.
+        pub fn new(strategy: A) -> Self {
+            Self {
+                #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
+                lock: Spin::new(),
+                inner: UnsafeCell::new(Inner {
+                    strategy,
+                    counters: Counters::new(),
+                    #[cfg(feature = "budget")]
+                    reserve: Reserve::new(),
+                }),
+            }
         }
     }
 
@@ -50,6 +81,47 @@ impl<A: Strategy> Global<A> {
         self.with(|strategy| strategy.limit(pages));
     }
 
+    /// Sets the most bytes in live blocks, past which it answers null. What lives already stays.
+    #[cfg(feature = "budget")]
+    pub fn budget(&self, bytes: usize) {
+        self.enter(|inner| inner.counters.set_budget(bytes));
+    }
+
+    /// Bytes in live blocks at this moment.
+    #[cfg(feature = "budget")]
+    pub fn live(&self) -> usize {
+        self.enter(|inner| inner.counters.live())
+    }
+
+    /// Sets so many bytes aside for [`with_reserve`](Self::with_reserve), instead of those before; false if there is no memory for them now.
+    #[cfg(feature = "budget")]
+    pub fn reserve(&self, bytes: usize) -> bool {
+        self.enter(|inner| inner.reserve.set(bytes, &mut inner.strategy))
+    }
+
+    /// Sets aside what is missing of the reserve; false if there is no memory for it, or the reserve is open.
+    #[cfg(feature = "budget")]
+    pub fn refill(&self) -> bool {
+        self.enter(|inner| inner.reserve.refill(&mut inner.strategy))
+    }
+
+    /// Runs `f` with the reserve open: its memory may be used, by `f` and by other threads, the total budget is larger by as much, and no region's budget counts. Calls nest. Afterwards the reserve is
+    /// set aside again, as far as there is memory: [`refill`](Self::refill) tells, and tries again.
+    #[cfg(feature = "budget")]
+    pub fn with_reserve<T>(&self, f: impl FnOnce() -> T) -> T {
+        struct Open<'a, A: Strategy>(&'a Global<A>);
+
+        impl<A: Strategy> Drop for Open<'_, A> {
+            fn drop(&mut self) {
+                self.0.enter(|inner| inner.reserve.leave(&mut inner.strategy));
+            }
+        }
+
+        self.enter(|inner| inner.reserve.enter(&mut inner.strategy));
+        let _open = Open(self);
+        f()
+    }
+
     #[inline]
     fn enter<T>(&self, f: impl FnOnce(&mut Inner<A>) -> T) -> T {
         #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
@@ -66,9 +138,12 @@ unsafe impl<A: Strategy> GlobalAlloc for Global<A> {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.enter(|inner| {
+            if !inner.admits(0, layout.size()) {
+                return null_mut();
+            }
             // SAFETY: the size is not zero, which the caller promises.
             let block = unsafe { inner.strategy.allocate(layout) };
-            inner.counters.allocated(block, layout.size());
+            inner.counters.changed(block, 0, layout.size());
             block
         })
     }
@@ -76,7 +151,7 @@ unsafe impl<A: Strategy> GlobalAlloc for Global<A> {
     #[inline(never)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.enter(|inner| {
-            inner.counters.released(layout.size());
+            inner.counters.changed(block, layout.size(), 0);
             // SAFETY: the block is live, from here, with this layout; the caller promises it.
             unsafe { inner.strategy.release(block, layout) };
         });
@@ -96,57 +171,13 @@ unsafe impl<A: Strategy> GlobalAlloc for Global<A> {
     #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         self.enter(|inner| {
+            if !inner.admits(layout.size(), size) {
+                return null_mut();
+            }
             // SAFETY: the block is live, from here, with this layout, and the size valid; the caller promises it.
             let moved = unsafe { inner.strategy.resize(block, layout, size) };
-            inner.counters.resized(moved, layout.size(), size);
+            inner.counters.changed(moved, layout.size(), size);
             moved
         })
-    }
-}
-
-#[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
-mod lock {
-    use core::hint::spin_loop;
-    use core::sync::atomic::{AtomicBool, Ordering};
-
-    /// A lock of one byte. It spins: what it guards takes tens of nanoseconds, and an allocator cannot park through one.
-    pub(super) struct Spin(AtomicBool);
-
-    pub(super) struct Held<'a>(&'a AtomicBool);
-
-    impl Spin {
-        pub(super) const fn new() -> Self {
-            Self(AtomicBool::new(false))
-        }
-
-        pub(super) fn hold(&self) -> Held<'_> {
-            let mut spins = 0u32;
-            while self.0.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
-                // Reading alone leaves the line shared until the holder writes it.
-                while self.0.load(Ordering::Relaxed) {
-                    spins += 1;
-                    pause(spins);
-                }
-            }
-            Held(&self.0)
-        }
-    }
-
-    impl Drop for Held<'_> {
-        fn drop(&mut self) {
-            self.0.store(false, Ordering::Release);
-        }
-    }
-
-    /// After a while the holder has probably lost its processor: then let it have ours.
-    fn pause(spins: u32) {
-        #[cfg(not(target_family = "wasm"))]
-        if spins.is_multiple_of(128) {
-            extern crate std;
-            std::thread::yield_now();
-            return;
-        }
-        let _ = spins;
-        spin_loop();
     }
 }

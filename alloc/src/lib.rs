@@ -18,7 +18,7 @@
 //! Linear memory grows and never shrinks, and every worker thread of the proxy has its own: what an allocator does not give back to itself is
 //! lost for the life of the VM. Every strategy here answers null when there is no more memory; none traps, panics or calls the host.
 //!
-//! Outside of wasm [`install!`] installs nothing: tests run on the allocator of the test. `Allocator` works there all the same, behind a lock:
+//! Outside of wasm [`install!`] installs nothing: tests run on the allocator of the test. `Allocator` works there all the same, for any number of threads:
 //!
 //! ```
 //! # #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
@@ -31,8 +31,9 @@
 //!
 //! # Layers
 //!
-//! A [`Source`](source::Source) hands out pages; a [`Strategy`] makes blocks of them, over `&mut self`; [`Global`] puts a cell or a lock around it. To add a
-//! strategy, implement [`Strategy`] over a source:
+//! A [`Source`](source::Source) hands out pages; a [`Strategy`] makes blocks of them, over `&mut self`; [`Global`] puts a cell or a lock around it. Natively
+//! the free lists have a form of their own for threads, without a lock on small blocks: `Native` as a global allocator, `Shared` and `Worker` over any
+//! source. That part uses std, for its thread-locals; on wasm the crate needs `core` alone. To add a strategy, implement [`Strategy`] over a source:
 //!
 //! ```
 //! use sluicegate_alloc::{Freelist, Global, source::Platform};
@@ -42,15 +43,28 @@
 #![no_std]
 #![allow(unsafe_code, reason = "an allocator hands out raw memory; each block says why it may")]
 
+#[cfg(feature = "request-arena")]
+extern crate alloc;
+
+mod account;
 mod arena;
 mod freelist;
 mod global;
 mod heap;
+#[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
+mod lock;
+#[cfg(not(target_family = "wasm"))]
+mod native;
 mod picked;
 pub mod region;
+#[cfg(feature = "request-arena")]
+pub mod request;
+#[cfg(feature = "budget")]
+mod reserve;
 pub mod source;
 mod stats;
 mod strategy;
+mod sync;
 #[cfg(feature = "system")]
 mod system;
 
@@ -58,10 +72,19 @@ pub use arena::{Arena, Entered, Handle};
 pub use freelist::Freelist;
 pub use global::Global;
 pub use heap::Heap;
+#[cfg(not(any(target_family = "wasm", loom, shuttle)))]
+pub use native::Native;
+#[cfg(not(target_family = "wasm"))]
+pub use native::{Shared, Worker};
 #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 pub use picked::{ALLOCATOR, Allocator, limit, snapshot};
 pub use picked::{PICKED, PICKED_LINE};
-pub use stats::Snapshot;
+#[cfg(all(
+    feature = "budget",
+    any(feature = "arena", feature = "freelist", feature = "talc", feature = "system")
+))]
+pub use picked::{budget, live, refill, reserve, with_reserve};
+pub use stats::{CLASSES, Class, Snapshot};
 pub use strategy::{Strategy, Usage};
 #[cfg(feature = "system")]
 pub use system::System;

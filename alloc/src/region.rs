@@ -15,7 +15,12 @@
 //! assert_eq!(kept, [1, 2, 3]);
 //! ```
 //!
-//! Only the arena has regions, and only on wasm without threads, where one callback runs at a time. Elsewhere all this does nothing and costs nothing.
+//! Only the arena has chunks for regions, and only on wasm without threads, where one callback runs at a time. Elsewhere a region has its budget, with the feature `budget`; without it all this does nothing
+//! and costs nothing.
+
+use crate::account::{Account, enter};
+
+pub use crate::account::RegionSnapshot;
 
 #[cfg(all(feature = "arena", target_family = "wasm", not(target_feature = "atomics")))]
 use routed as how;
@@ -24,15 +29,18 @@ use unrouted as how;
 
 /// A stream's region. Dropping it closes it: its live blocks stay valid, and hold their chunks.
 ///
-/// **Cost:** 32 bytes when opened; from its first small block on, a chunk of 2 KiB.
+/// **Cost:** with the arena, 32 bytes when opened; from its first small block on, a chunk of 2 KiB.
 #[derive(Debug)]
-pub struct Region(how::Region);
+pub struct Region {
+    how: how::Region,
+    account: Account,
+}
 
 impl Region {
     /// Opens a region. If there is no memory for it, its blocks go to the free lists.
     #[must_use]
     pub fn new() -> Self {
-        Self(how::Region::new())
+        Self { how: how::Region::new(), account: Account::new() }
     }
 
     /// Runs `f` with this region entered, and enters again what was entered before. Calls nest.
@@ -40,7 +48,51 @@ impl Region {
     /// **Cost:** a few loads and stores at either end.
     #[inline]
     pub fn within<T>(&self, f: impl FnOnce() -> T) -> T {
-        how::within(Some(&self.0), f)
+        let _charged = enter(Some(&self.account));
+        how::within(Some(&self.how), f)
+    }
+}
+
+/// Budgets, with every strategy, on wasm and natively, where each thread has its own entered region.
+#[cfg(feature = "budget")]
+impl Region {
+    /// Opens a region that may hold so many bytes: see [`set_budget`](Self::set_budget).
+    #[must_use]
+    pub fn with_budget(bytes: usize) -> Self {
+        let region = Self::new();
+        region.set_budget(bytes);
+        region
+    }
+
+    /// Sets the most bytes that may live of what is made while the region is entered, past which the allocator answers null; `usize::MAX` is no budget. What lives already stays.
+    ///
+    /// A block counts for the region that is entered when it is made, and is taken off the one that is entered when it is freed. What is made within [`outside`] counts for none.
+    pub fn set_budget(&self, bytes: usize) {
+        self.account.set_budget(bytes);
+    }
+
+    /// The budget in bytes; `usize::MAX` if there is none.
+    #[must_use]
+    pub fn budget(&self) -> usize {
+        self.account.budget()
+    }
+
+    /// Bytes made less bytes freed while the region was entered.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.snapshot().live
+    }
+
+    /// How many blocks and growths its budget has refused.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.snapshot().refused
+    }
+
+    /// All of its figures.
+    #[must_use]
+    pub fn snapshot(&self) -> RegionSnapshot {
+        self.account.snapshot()
     }
 }
 
@@ -54,6 +106,7 @@ impl Default for Region {
 /// hold a chunk for each entry.
 #[inline]
 pub fn outside<T>(f: impl FnOnce() -> T) -> T {
+    let _charged = enter(None);
     how::within(None, f)
 }
 

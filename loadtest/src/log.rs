@@ -79,8 +79,15 @@ impl Log {
     }
 }
 
+/// What Envoy warns of before it complains about the code, which is fine.
+const NO_RUNTIME: &str = "Envoy was compiled without support for it";
+
 /// The one line that says best why Envoy gave up: the first error in its log, without the parts that only locate it.
 pub(crate) fn reason(log: &str) -> Option<String> {
+    if let Some(line) = log.lines().find(|line| line.contains(NO_RUNTIME)) {
+        let runtime = line.split_whitespace().find(|word| word.starts_with("envoy.wasm.runtime."));
+        return Some(format!("this Envoy was built without {}", runtime.unwrap_or("the Wasm runtime")));
+    }
     let errors = log.lines().filter_map(|line| {
         let (_, rest) = line.split_once("[error]").or_else(|| line.split_once("[critical]"))?;
         // `[wasm] [source/extensions/common/wasm/wasm.cc:104] Wasm VM failed Failed to load Wasm code`
@@ -134,6 +141,11 @@ mod tests {
         let path = "[t][1][critical][main] [source/server/server.cc:449] error `Invalid path: /x.wasm` initializing \
             config 'goo.gle/debugstr   \n  /tmp/c.json'\nInvalid path: /x.wasm\n";
         assert_eq!(reason(path).unwrap(), "Invalid path: /x.wasm");
+
+        let bare = "[t][1][warning][wasm] [source/extensions/common/wasm/wasm_vm.cc:102] Failed to create Wasm VM using \
+            envoy.wasm.runtime.v8 runtime. Envoy was compiled without support for it\n\
+            [t][1][error][wasm] [source/extensions/common/wasm/wasm.cc:103] Wasm VM failed Failed to load Wasm code\n";
+        assert_eq!(reason(bare).unwrap(), "this Envoy was built without envoy.wasm.runtime.v8");
 
         assert_eq!(reason("PARSE ERROR: unknown argument\n\n").unwrap(), "PARSE ERROR: unknown argument");
         assert_eq!(reason(""), None);

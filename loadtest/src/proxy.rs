@@ -79,7 +79,25 @@ impl Proxy {
     ///
     /// When any of that fails; the message says what.
     pub fn for_example(name: &str, allocator: Option<Allocator>) -> Result<Self> {
-        Self::start(&Envoy::provision()?, &example(name, allocator)?, &Options::default())
+        Self::for_example_with(name, allocator, &Options::default())
+    }
+
+    /// As [`Proxy::for_example`], with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Proxy::for_example`].
+    pub fn for_example_with(name: &str, allocator: Option<Allocator>, options: &Options) -> Result<Self> {
+        Self::start(&Envoy::provision()?, &example(name, allocator)?, options)
+    }
+
+    /// As [`Proxy::for_example`], with features of the SDK in the modules, such as `abi-0-1-0`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Proxy::for_example`].
+    pub fn for_example_built_with(name: &str, allocator: Option<Allocator>, features: &[&str]) -> Result<Self> {
+        Self::start(&Envoy::provision()?, &example_built_with(name, allocator, features)?, &Options::default())
     }
 
     /// Starts Envoy and waits, up to 20 seconds, until it serves.
@@ -265,13 +283,15 @@ impl Proxy {
 ///
 /// When there is no such example, or when a build fails.
 pub fn example(name: &str, allocator: Option<Allocator>) -> Result<Config> {
-    guest::ensure_known(name)?;
+    example_built_with(name, allocator, &[])
+}
+
+fn example_built_with(name: &str, allocator: Option<Allocator>, features: &[&str]) -> Result<Config> {
+    guest::ensure_example(name)?;
     let config = Config::read(&workspace::example_config(name))?;
-    let examples = workspace::examples()?;
-    config.modules().iter().try_fold(config, |config, stem| {
-        let package = examples.iter().find(|name| name.replace('-', "_") == *stem).unwrap_or(stem);
-        let module = guest::build(package, allocator)?;
-        Ok(config.with_module(stem, &module))
+    workspace::example_packages(name)?.into_iter().try_fold(config, |config, package| {
+        let module = guest::build_with(&package, allocator, features)?;
+        Ok(config.with_module(&package.replace('-', "_"), &module))
     })
 }
 

@@ -43,7 +43,7 @@ pub struct ServeArgs {
 pub fn serve(args: &ServeArgs) -> Result<()> {
     // What is cheap to find out comes first: nobody wants to wait for a download to learn of a typing error.
     let name = &args.name;
-    ensure_example(name)?;
+    guest::ensure_example(name)?;
     config::ensure_free(args.port)?;
     if let Some(wasm) = &args.wasm {
         ensure!(wasm.is_file(), "there is no module {}", wasm.display());
@@ -61,12 +61,6 @@ pub fn serve(args: &ServeArgs) -> Result<()> {
     let proxy = Proxy::start(&envoy, &config.with_port(MAIN_PORT, args.port), &options)?;
     say(&greeting(args, &envoy, &proxy))?;
     follow(&proxy)
-}
-
-fn ensure_example(name: &str) -> Result<()> {
-    let examples = workspace::examples()?;
-    ensure!(examples.iter().any(|example| example == name), guest::unknown_example(name, &examples));
-    Ok(())
 }
 
 fn greeting(args: &ServeArgs, envoy: &Envoy, proxy: &Proxy) -> String {

@@ -124,6 +124,18 @@ pub trait PluginContext: Sized + 'static {
     /// The VM's context. Filled in with `()` if left out.
     type Vm: VmContext;
 
+    /// Whether the attribute says `calls`: answers may come to closures.
+    #[doc(hidden)]
+    const CALLS: bool = false;
+
+    /// Whether the attribute says `tasks`.
+    #[doc(hidden)]
+    const TASKS: bool = false;
+
+    /// Whether the attribute says `timers`.
+    #[doc(hidden)]
+    const TIMERS: bool = false;
+
     /// Makes the context. Filled in with [`Default`] if left out.
     fn create(vm: &Self::Vm, id: u32) -> Self;
 
@@ -244,6 +256,14 @@ pub trait HttpFilter: Sized + 'static {
     /// Whether the SDK keeps contexts of this kind at all.
     #[doc(hidden)]
     const TRACKED: bool = true;
+
+    /// Whether the attribute says `calls`: answers may come to closures.
+    #[doc(hidden)]
+    const CALLS: bool = false;
+
+    /// Whether the attribute says `tasks`.
+    #[doc(hidden)]
+    const TASKS: bool = false;
 
     /// Whether a stream of this plugin is an HTTP stream. Hosts do not say: a module with both kinds of filter decides by its configuration. What is not
     /// accepted here is offered to the [`TcpFilter`]; what neither accepts has no context, and [`ON_ERROR`](Self::ON_ERROR) decides about it.
@@ -398,6 +418,14 @@ pub trait TcpFilter: Sized + 'static {
     /// Whether the SDK keeps contexts of this kind at all.
     #[doc(hidden)]
     const TRACKED: bool = true;
+
+    /// Whether the attribute says `calls`: answers may come to closures.
+    #[doc(hidden)]
+    const CALLS: bool = false;
+
+    /// Whether the attribute says `tasks`.
+    #[doc(hidden)]
+    const TASKS: bool = false;
 
     /// Whether a stream of this plugin is a connection: as [`HttpFilter::accepts`].
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {

@@ -38,6 +38,18 @@
 //! A feature picks what [`plugin!`] installs: `alloc-arena`, `alloc-freelist`, `alloc-talc` or `alloc-system`; [`allocator`] tells which one it was, and every plugin
 //! start logs it at debug level. If several are on (features unify across a build) the first of arena, freelist, talc, system wins. With none, the standard library's stays.
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `alloc-arena`, `alloc-freelist`, `alloc-talc`, `alloc-system` | the module's allocator, as above |
+//! | `async` | `task`: `async`/`await` for calls and timers |
+//! | `timing` | `timing`: what each callback costs, as metrics and at debug level |
+//! | `request-arena` | `arena`: an arena for each stream, for whoever asks: `request.arena()` |
+//! | `log` | the `log` crate's macros write to the proxy's log |
+//! | `panic-log` | a panic's message and place go to the proxy's log |
+//! | `abi-0-2-0`, `abi-0-1-0` | the module speaks an older version of the ABI, the oldest that is asked for |
+//!
 //! # Errors
 //!
 //! A host call answers an [`Error`] that says which call, on what, with which status. A callback may return it: it is logged, and
@@ -63,6 +75,11 @@ extern crate alloc;
 pub extern crate std as __std;
 
 pub mod abi;
+#[cfg(feature = "request-arena")]
+pub mod arena;
+#[cfg(not(feature = "request-arena"))]
+#[path = "arena_off.rs"]
+mod arena;
 #[cfg(feature = "budget")]
 pub mod budget;
 #[cfg(not(feature = "budget"))]
@@ -78,14 +95,21 @@ mod error;
 pub mod foreign;
 mod handle;
 mod headers;
+pub mod json;
 pub mod log;
 pub mod metric;
+mod panic;
 pub mod prelude;
 pub mod property;
 pub mod queue;
 mod reply;
 pub mod shared_data;
+#[cfg(feature = "async")]
+pub mod task;
 pub mod time;
+pub mod timer;
+#[cfg(feature = "timing")]
+pub mod timing;
 
 pub use abi::{HostBytes, LogLevel, PeerType, Status};
 pub use bytes::{ByteStr, ToValue};
@@ -99,6 +123,9 @@ pub use handle::{
     TcpHandle, Upstream, UpstreamData, VmHandle,
 };
 pub use headers::{HeaderMap, Iter, MapEditor, Values};
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub use panic::__panicked;
 pub use reply::LocalResponse;
 pub use sluicegate_macros::{__plugin, http_filter, plugin, plugin_context, tcp_filter, vm_context};
 
@@ -111,6 +138,15 @@ pub const fn allocator() -> Option<&'static str> {
     sluicegate_alloc::PICKED
 }
 
+/// The version of the ABI that the module speaks: `0.2.1`, unless a feature asks for an older one.
+pub const ABI_VERSION: &str = if cfg!(feature = "abi-0-1-0") {
+    "0.1.0"
+} else if cfg!(feature = "abi-0-2-0") {
+    "0.2.0"
+} else {
+    "0.2.1"
+};
+
 /// What a plugin's start writes to the log.
 pub(crate) const ALLOCATOR_LINE: Option<&str> = sluicegate_alloc::PICKED_LINE;
 
@@ -121,8 +157,32 @@ pub fn __initialize() {
     abi::call_constructors();
     #[cfg(feature = "log")]
     log::install();
+    #[cfg(feature = "timing")]
+    timing::begin();
     #[cfg(all(target_family = "wasm", feature = "panic-log"))]
     __std::panic::set_hook(alloc::boxed::Box::new(|panic| {
         log::write(LogLevel::Critical, format_args!("{panic}"));
     }));
+}
+
+/// Compiles the Rust of the README and of the guide.
+#[cfg(doctest)]
+mod guide {
+    macro_rules! chapters {
+        ($($name:ident: $file:literal)*) => {
+            $(
+                #[doc = include_str!($file)]
+                mod $name {}
+            )*
+        };
+    }
+
+    chapters! {
+        readme: "../../README.md"
+        errors: "../../docs/errors.md"
+        flow: "../../docs/flow.md"
+        memory: "../../docs/memory.md"
+        properties: "../../docs/properties.md"
+        sharing: "../../docs/sharing.md"
+    }
 }

@@ -123,7 +123,7 @@ pub(crate) fn failure(level: LogLevel, callback: &str, error: &Error) {
 }
 
 #[cold]
-fn write_formatted(level: LogLevel, line: fmt::Arguments<'_>) {
+pub(crate) fn write_formatted(level: LogLevel, line: fmt::Arguments<'_>) {
     let mut buffer = Buffer::new();
     // A line that does not fit the memory is cut, and a cut line says more than none.
     let _ = buffer.write_fmt(line);

@@ -1,6 +1,8 @@
 //! What a filter needs: `use sluicegate::prelude::*;`
 
-pub use crate::callout::{CallResponse, CallToken, GrpcCall, GrpcEvent, GrpcStream, GrpcWhat, HttpCall};
+pub use crate::callout::{
+    CallFailure, CallResponse, CallToken, GrpcCall, GrpcEvent, GrpcFailure, GrpcStatus, GrpcStream, GrpcWhat, HttpCall,
+};
 pub use crate::context::{
     Action, DataAction, FailurePolicy, Flow, HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext,
 };

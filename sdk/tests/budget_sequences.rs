@@ -77,6 +77,13 @@ impl Imports for Outside {
     }
 }
 
+/// Runs a callback: what it allocates is the guest's, what the host allocates for its host calls is not.
+fn guest<R>(callback: impl FnOnce() -> R) -> R {
+    let host = native::current().expect("a host calls");
+    let _installed = native::install(Rc::new(Outside(host)));
+    in_guest(true, callback)
+}
+
 #[derive(Default)]
 struct Plugin {
     cache: RefCell<Vec<HostBytes>>,
@@ -179,7 +186,7 @@ fn module() -> &'static Exports {
         ($($name:ident($($arg:ident),*);)*) => {
             &const {
                 Exports {
-                    $($name: Some(|$($arg),*| in_guest(true, || PLUGIN.$name.expect("it is exported")($($arg),*))),)*
+                    $($name: Some(|$($arg),*| guest(|| PLUGIN.$name.expect("it is exported")($($arg),*))),)*
                     ..Exports::none(|| (PLUGIN.initialize)(), || (PLUGIN.reset)())
                 }
             }
@@ -290,8 +297,6 @@ fn run(budget: Budget, steps: &[Step]) {
     BUDGET.set(budget);
     let host = Host::new(module()).start();
     assert!(host.started());
-    let inner = native::current().expect("the host is installed");
-    let _installed = native::install(Rc::new(Outside(inner)));
     let mut streams = Vec::new();
     for step in steps {
         if let Step::Open(does, body) = *step {

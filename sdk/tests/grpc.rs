@@ -139,7 +139,11 @@ fn events_for_a_stream_that_is_gone_are_dropped() {
     let token = host.open_grpc()[0].token;
     stream.complete();
     host.clear_log();
+    assert!(!host.open_grpc()[0].ended);
     host.grpc_message(token, "late");
+    assert!(host.open_grpc()[0].ended, "this side hangs up");
+    host.grpc_message(token, "later");
+    assert_eq!(host.calls(Import::proxy_grpc_close), 1, "once");
     host.grpc_close(token, 0, "");
     assert_eq!(host.log(), []);
 }

@@ -2,8 +2,9 @@
 //! error or an answer, and nothing leaks.
 #![allow(unsafe_code, reason = "a hostile host writes where it likes, and a global allocator counts")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::{Cell, RefCell};
+mod counting;
+
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use sluicegate::abi::native::{self, Arg, Host};
@@ -15,30 +16,7 @@ use sluicegate::property::{self, connection, istio, node, request, response, xds
 use sluicegate::queue::Queue;
 use sluicegate::shared_data;
 
-/// Counts the live bytes of each thread.
-struct Counting;
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is the system allocator's.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.set(LIVE.get() + layout.size().cast_signed());
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get() - layout.size().cast_signed());
-        // SAFETY: the caller's promise; every block is the system allocator's.
-        unsafe { System.dealloc(block, layout) };
-    }
-}
-
-#[global_allocator]
-static GLOBAL: Counting = Counting;
+use crate::counting::LIVE;
 
 type Script = Box<dyn Fn(&[Arg]) -> u32>;
 

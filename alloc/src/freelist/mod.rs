@@ -15,7 +15,7 @@
 mod cache;
 pub(crate) mod class;
 pub(crate) mod slabs;
-mod stack;
+pub(crate) mod stack;
 
 use core::alloc::Layout;
 
@@ -24,6 +24,8 @@ use crate::source::Source;
 use crate::strategy::{Strategy, Usage, relocate};
 use cache::Cache;
 use slabs::Slabs;
+#[cfg(not(target_family = "wasm"))]
+use stack::Stack;
 
 /// Alignments up to this one come for free: every class is a multiple of it.
 pub(crate) const ALIGN: usize = 16;
@@ -49,6 +51,11 @@ impl<S: Source> Freelist<S> {
     pub fn trim(&mut self) -> bool {
         let flushed = self.cache.flush(&mut self.heap);
         self.slabs.sweep(&mut self.heap) || flushed
+    }
+
+    /// Where the memory comes from.
+    pub(crate) const fn source(&mut self) -> &mut S {
+        self.heap.source()
     }
 
     /// A block that no list serves, from the heap; trims before it grows. If it is to be a span, and the trim frees a slab, the answer is null.
@@ -104,11 +111,29 @@ impl<S: Source> Freelist<S> {
         }
     }
 
+    /// Up to `most` blocks of a small class, as a list; only for the first is memory cleared or acquired. Says how many there are.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn batch(&mut self, class: usize, most: u32) -> (Stack, u32) {
+        let mut batch = Stack::EMPTY;
+        for count in 0..most {
+            let mut block = self.slabs.pop(class);
+            if block.is_null() {
+                block = if count == 0 { self.carve(class) } else { self.slabs.carve(class) };
+            }
+            if block.is_null() {
+                return (batch, count);
+            }
+            // SAFETY: a block of a class is at least 16 bytes, aligned to 16, and was just handed out to us.
+            unsafe { batch.push(block) };
+        }
+        (batch, most)
+    }
+
     /// # Safety
     ///
     /// As for [`Strategy::allocate`], and the layout is none of a small class.
     #[inline]
-    unsafe fn allocate_large(&mut self, layout: Layout) -> *mut u8 {
+    pub(crate) unsafe fn allocate_large(&mut self, layout: Layout) -> *mut u8 {
         if class::cached(layout) {
             let block = self.cache.pop(class::large_of(layout.size()));
             if !block.is_null() {
@@ -123,7 +148,7 @@ impl<S: Source> Freelist<S> {
     ///
     /// As for [`Strategy::release`], and the layout is none of a small class.
     #[inline]
-    unsafe fn release_large(&mut self, block: *mut u8, layout: Layout) {
+    pub(crate) unsafe fn release_large(&mut self, block: *mut u8, layout: Layout) {
         // SAFETY: the block came from `allocate_large`, so it has the size of its class, and nobody uses it any more.
         if class::cached(layout) && unsafe { self.cache.push(block, class::large_of(layout.size()), self.heap.peak()) }
         {
@@ -131,6 +156,17 @@ impl<S: Source> Freelist<S> {
         }
         // SAFETY: the block came from the heap with the backing layout, directly or by way of the cache.
         unsafe { self.heap.give(block, class::backing(layout)) };
+    }
+
+    /// Tries to resize a block where it lies.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Strategy::resize`], and neither layout is one of a small class.
+    pub(crate) unsafe fn resize_large(&mut self, block: *mut u8, layout: Layout, new: Layout) -> bool {
+        let (held, wanted) = (class::backing(layout), class::backing(new));
+        // SAFETY: the block is one of the heap's with the backing layout of its own, and no class is empty.
+        held.size() == wanted.size() || unsafe { self.heap.resize_in_place(block, held, wanted.size()) }
     }
 }
 
@@ -166,13 +202,8 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (class::small(layout), class::small(new)) {
             (true, true) if class::small_of(layout.size()) == class::small_of(size) => return block,
-            (false, false) => {
-                let (held, wanted) = (class::backing(layout), class::backing(new));
-                // SAFETY: the block is one of the heap's with the backing layout of its own, and no class is empty.
-                if held.size() == wanted.size() || unsafe { self.heap.resize_in_place(block, held, wanted.size()) } {
-                    return block;
-                }
-            }
+            // SAFETY: as the caller promises, and neither layout is one of a small class.
+            (false, false) if unsafe { self.resize_large(block, layout, new) } => return block,
             _ => {}
         }
         // SAFETY: as the caller promises.
@@ -184,6 +215,6 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
     }
 
     fn limit(&mut self, pages: usize) {
-        self.heap.source().limit(pages);
+        self.source().limit(pages);
     }
 }

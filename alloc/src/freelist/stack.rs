@@ -1,5 +1,7 @@
 //! A last-in-first-out list of free blocks, linked through the blocks themselves.
 
+#[cfg(not(target_family = "wasm"))]
+use core::mem::replace;
 use core::ptr::null_mut;
 
 /// Free blocks of one class. The last one freed is handed out first, while it is still in the cache of the processor.
@@ -7,7 +9,8 @@ pub(crate) struct Stack {
     top: *mut Link,
 }
 
-struct Link {
+/// What a free block begins with.
+pub(crate) struct Link {
     next: *mut Link,
 }
 
@@ -39,6 +42,28 @@ impl Stack {
             self.top = unsafe { top.read() }.next;
         }
         top.cast()
+    }
+
+    /// The list of a top that was taken, as its new owner.
+    ///
+    /// # Safety
+    ///
+    /// The top is null or one that [`take`](Stack::take) gave, from whoever had the list before, and no other list has it.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) const unsafe fn of(top: *mut u8) -> Self {
+        Self { top: top.cast() }
+    }
+
+    /// Whether it holds no block.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.top.is_null()
+    }
+
+    /// Takes all blocks as one chain, by the block on top; null if there is none.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) const fn take(&mut self) -> *mut u8 {
+        replace(&mut self.top, null_mut()).cast()
     }
 
     /// Shows each block to `f`.

@@ -11,7 +11,7 @@ use super::{PAGE, Source};
 /// The least that is asked of the system at once: small pieces would lie in its own heap, between blocks of others.
 const LEAST: usize = 16 * PAGE;
 
-/// Memory of the system, in pieces of at least 1 MiB; none is given back.
+/// Memory of the system, in pieces of at least 1 MiB and an eighth of what is held; none is given back.
 #[derive(Debug)]
 pub struct Pages {
     held: usize,
@@ -40,7 +40,7 @@ unsafe impl Source for Pages {
 
     fn acquire(&mut self, least: usize, wish: usize) -> Option<NonNull<[u8]>> {
         let room = self.limit.saturating_sub(self.held);
-        for bytes in [wish.max(LEAST), least] {
+        for bytes in [wish.max(LEAST).max(self.held / 8), least] {
             let Some(bytes) = bytes.checked_next_multiple_of(PAGE) else { continue };
             let Ok(layout) = Layout::from_size_align(bytes, PAGE) else { continue };
             if bytes == 0 || bytes > room {

@@ -28,59 +28,10 @@ static GLOBAL: rlsf::GlobalTlsf = rlsf::GlobalTlsf::new();
 #[global_allocator]
 static GLOBAL: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
-#[cfg(any(feature = "ring", feature = "null"))]
+#[cfg(feature = "ring")]
 #[global_allocator]
-static GLOBAL: floor::Floor = floor::Floor;
+static GLOBAL: sluicegate_traces::floor::Floor<true> = sluicegate_traces::floor::Floor::new();
 
-#[cfg(any(feature = "ring", feature = "null"))]
-mod floor {
-    use core::alloc::{GlobalAlloc, Layout};
-    use core::cell::UnsafeCell;
-
-    /// Fits the first-level cache of most processors eight times over; wrapping over live blocks is the point.
-    const SIZE: usize = 256 * 1024;
-
-    pub(super) struct Floor;
-
-    #[repr(align(16))]
-    struct Ring(UnsafeCell<[u8; SIZE]>, UnsafeCell<usize>);
-
-    // SAFETY: the module has one thread.
-    unsafe impl Sync for Ring {}
-
-    static RING: Ring = Ring(UnsafeCell::new([0; SIZE]), UnsafeCell::new(0));
-
-    // SAFETY: blocks overlap, so this is no allocator; only traces that write one word to each block run on it.
-    unsafe impl GlobalAlloc for Floor {
-        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            let base = RING.0.get().cast::<u8>();
-            if cfg!(feature = "null") || layout.size() > SIZE {
-                return base;
-            }
-            let size = (layout.size() + 15) & !15;
-            // SAFETY: one thread, no other reference.
-            let mut at = unsafe { RING.1.get().read() };
-            if at + size > SIZE {
-                at = 0;
-            }
-            // SAFETY: as above.
-            unsafe { RING.1.get().write(at + size) };
-            base.wrapping_add(at)
-        }
-
-        unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
-
-        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-            if cfg!(feature = "null") {
-                return block;
-            }
-            // SAFETY: 8 is an alignment, and the traces' sizes are small.
-            let new = unsafe { Layout::from_size_align_unchecked(size, 8) };
-            // SAFETY: the size is not zero.
-            let moved = unsafe { self.alloc(new) };
-            // SAFETY: both lie in the ring, and may overlap.
-            unsafe { block.copy_to(moved, layout.size().min(size)) };
-            moved
-        }
-    }
-}
+#[cfg(feature = "null")]
+#[global_allocator]
+static GLOBAL: sluicegate_traces::floor::Floor<false> = sluicegate_traces::floor::Floor::new();

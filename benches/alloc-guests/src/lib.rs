@@ -7,15 +7,7 @@
 
 mod allocator;
 #[cfg(not(feature = "tiny"))]
-mod bare;
-#[cfg(not(feature = "tiny"))]
-mod block;
-#[cfg(not(feature = "tiny"))]
-mod random;
-#[cfg(not(feature = "tiny"))]
-mod request;
-#[cfg(not(feature = "tiny"))]
-mod rust;
+mod exports;
 #[cfg(not(feature = "tiny"))]
 mod soak;
 #[cfg(feature = "tiny")]

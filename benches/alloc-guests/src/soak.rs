@@ -1,8 +1,8 @@
 //! The soaks: S4, S6, S7 and S12 of the scenarios that break allocators. What counts is the pages.
 
 use crate::Kept;
-use crate::block::Block;
-use crate::random::Random;
+use sluicegate_traces::block::{Block, Global};
+use sluicegate_traces::random::Random;
 
 /// Contexts open at most.
 const MOST: usize = 2048;
@@ -37,22 +37,22 @@ extern "C" fn contexts(open: u32, log: u32, count: u32) {
             let context = &mut contexts[random.below(open as usize)];
             if context.target == 0 {
                 *context = Open {
-                    context: Block::new(192),
-                    headers: Block::new(random.within(800, 3000)),
+                    context: Block::new(Global, 192),
+                    headers: Block::new(Global, random.within(800, 3000)),
                     body: Block::NONE,
                     target: random.doubling(6, log),
                 };
                 if random.percent(12) {
                     let entry = &mut cache[random.below(KEYS)];
-                    entry.free();
-                    *entry = Block::new(random.within(32, 1000));
+                    entry.free(Global);
+                    *entry = Block::new(Global, random.within(32, 1000));
                 }
             } else if context.body.size() < context.target {
                 let size = context.target.min(context.body.size() + 16 * 1024);
                 if context.body.size() == 0 {
-                    context.body = Block::new(size);
+                    context.body = Block::new(Global, size);
                 } else {
-                    context.body.grow(size);
+                    context.body.grow(Global, size);
                 }
             } else {
                 context.end();
@@ -71,14 +71,14 @@ extern "C" fn contexts_drain(from: u32) {
 /// Drops the plugin-wide cache.
 #[unsafe(no_mangle)]
 extern "C" fn cache_drain() {
-    SOAK.with(|soak| soak.cache.iter_mut().for_each(Block::free));
+    SOAK.with(|soak| soak.cache.iter_mut().for_each(|block| block.free(Global)));
 }
 
 impl Open {
     fn end(&mut self) {
-        self.body.free();
-        self.headers.free();
-        self.context.free();
+        self.body.free(Global);
+        self.headers.free(Global);
+        self.context.free(Global);
         *self = CLOSED;
     }
 }
@@ -88,18 +88,18 @@ impl Open {
 extern "C" fn ratchet(steps: u32) {
     let mut last = Block::NONE;
     for step in 1..=steps as usize {
-        let mut next = Block::new(step * 65_536 - 16);
+        let mut next = Block::new(Global, step * 65_536 - 16);
         core::mem::swap(&mut last, &mut next);
-        next.free();
+        next.free(Global);
     }
-    last.free();
-    let mut pin = Block::new(64);
+    last.free(Global);
+    let mut pin = Block::new(Global, 64);
     for _ in 0..20 {
         for size in 65_504..=65_552 {
-            Block::new(size).free();
+            Block::new(Global, size).free(Global);
         }
     }
-    pin.free();
+    pin.free(Global);
 }
 
 /// S7: `count` buffers at once, grown by 16 KiB to between 64 KiB and 1 MiB, then begun anew.
@@ -112,11 +112,11 @@ extern "C" fn growing(count: u32, restarts: u32) {
             if buffer.body.size() >= buffer.target {
                 buffer.end();
                 buffer.target = random.doubling(16, 20);
-                buffer.body = Block::new(16 * 1024);
+                buffer.body = Block::new(Global, 16 * 1024);
                 done += 1;
             } else {
                 let longer = buffer.body.size() + 16 * 1024;
-                buffer.body.grow(longer);
+                buffer.body.grow(Global, longer);
             }
         }
     });

@@ -3,11 +3,9 @@
 //! Every guest is the same traces over another allocator. Instructions (fuel) and pages are exact and repeat to the digit; time is the CPU time of the thread,
 //! each measurement paired with one of std right before it, and the figure is the median of the ratios.
 
-mod clock;
 mod guest;
 mod soak;
 mod speed;
-mod table;
 
 use anyhow::Result;
 use clap::Parser;
@@ -41,7 +39,7 @@ fn main() -> Result<()> {
     let others = options.allocators.iter().map(|name| Guest::build(&engines, name)).collect::<Result<Vec<_>>>()?;
 
     println!("module bytes over a module whose allocator does nothing");
-    let mut table = table::Table::new(["allocator", "bytes"]);
+    let mut table = sluicegate_benches::table::Table::new(["allocator", "bytes"]);
     for guest in std::iter::once(&std).chain(&others) {
         table.add(vec![guest.name.clone(), (guest.code as i64 - null.code as i64).to_string()]);
     }

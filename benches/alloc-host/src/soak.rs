@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::guest::{Guest, Running};
-use crate::table::Table;
+use sluicegate_benches::table::Table;
 
 struct Soak {
     title: &'static str,

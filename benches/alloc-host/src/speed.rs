@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use crate::clock::time;
 use crate::guest::Guest;
-use crate::table::Table;
+use sluicegate_benches::clock::{median, time};
+use sluicegate_benches::table::Table;
 
 struct Trace {
     title: &'static str,
@@ -127,12 +127,4 @@ pub(crate) fn run(std: &Guest, null: &Guest, others: &[Guest], repetitions: usiz
         println!("{table}");
     }
     Ok(())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -1,10 +1,10 @@
 //! What a filter costs for each request, counted instead of timed: `cargo meter`, or `cargo meter --wasm FILE` for anyone's module.
 //!
-//! The figures repeat to the digit on every machine. One request has 25 headers, its response 8; neither has a body.
+//! The figures repeat to the digit on every machine. A module goes through every scenario whose callbacks it has, on the simulated host of the tests.
 #![forbid(unsafe_code)]
 
-mod guest;
-mod host;
+mod measure;
+mod scenario;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -13,8 +13,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use comfy_table::{CellAlignment, Table, presets};
-use guest::Figures;
+use measure::Figures;
 use serde::Serialize;
+use sluicegate_host::wasm::Module;
 use sluicegate_loadtest::{Allocator, guest as build};
 
 /// Counts what filters cost for each request.
@@ -52,11 +53,15 @@ fn run(options: &Options) -> Result<()> {
     let json = json.transpose()?;
     let mut modules = Vec::new();
     for (name, path) in named(options)? {
-        modules.push(guest::measure(&name, &path).with_context(|| name.clone())?);
+        let module = Module::load(&path).with_context(|| name.clone())?;
+        modules.extend(measure::measure(&name, &module).with_context(|| name.clone())?);
     }
     let report = Report { modules };
     println!("{}", table(&report.modules));
-    println!("for each request of 25 headers, after {} others; wasm instructions are wasmtime's fuel", guest::WARM_UP);
+    println!(
+        "for each request, connection or tick, after {} others; wasm instructions are wasmtime's fuel",
+        measure::WARM_UP
+    );
     json.map_or(Ok(()), |file| serde_json::to_writer_pretty(file, &report).context("cannot write the figures"))
 }
 
@@ -81,6 +86,7 @@ fn table(modules: &[Figures]) -> Table {
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header([
         "module",
+        "scenario",
         "instructions",
         "VM entries",
         "host calls",
@@ -100,9 +106,9 @@ fn table(modules: &[Figures]) -> Table {
             module.module_bytes,
         ];
         let cells = figures.iter().map(ToString::to_string);
-        table.add_row(std::iter::once(module.name.clone()).chain(cells));
+        table.add_row([module.name.clone(), module.scenario.to_owned()].into_iter().chain(cells));
     }
-    for column in table.column_iter_mut().skip(1) {
+    for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table

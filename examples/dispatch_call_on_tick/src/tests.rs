@@ -2,13 +2,11 @@ use std::time::Duration;
 
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::Host;
+use sluicegate_host::{Host, sweep, traffic};
 
-use crate::PLUGIN;
-
-#[test]
-fn calls_with_each_tick() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn calls_with_each_tick(host: Host) {
+    let host = host.start();
     assert_eq!(host.tick_period(), Some(Duration::from_millis(100)));
     assert!(host.logged(LogLevel::Info, "set tick period milliseconds: 100"));
     for ticks in 1..10 {
@@ -22,9 +20,9 @@ fn calls_with_each_tick() {
     }
 }
 
-#[test]
-fn logs_the_answers_in_whatever_order() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn logs_the_answers_in_whatever_order(host: Host) {
+    let host = host.start();
     for _ in 1..10 {
         host.tick();
     }
@@ -36,9 +34,9 @@ fn logs_the_answers_in_whatever_order() {
     assert!(host.logged(LogLevel::Info, "response trailer for the dispatched call: sum: 1"));
 }
 
-#[test]
-fn a_failed_call_is_no_answer() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn a_failed_call_is_no_answer(host: Host) {
+    let host = host.start();
     host.tick();
     host.fail_call(host.pending_calls()[0].token);
     let log = host.log();
@@ -49,9 +47,9 @@ fn a_failed_call_is_no_answer() {
     assert!(!log.iter().any(|line| line.text.starts_with("called ")), "{log:?}");
 }
 
-#[test]
-fn says_what_the_host_refuses() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn says_what_the_host_refuses(host: Host) {
+    let host = host.start();
     let critical =
         |text: &str| host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text));
     host.fail(Import::proxy_http_call, Status::BadArgument);
@@ -60,4 +58,9 @@ fn says_what_the_host_refuses() {
     host.fail(Import::proxy_set_tick_period_milliseconds, Status::BadArgument);
     assert!(!host.start_plugin());
     assert!(critical("failed to set tick period: "), "{:?}", host.log());
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

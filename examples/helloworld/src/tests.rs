@@ -2,21 +2,19 @@ use std::time::Duration;
 
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::Host;
+use sluicegate_host::{Host, sweep, traffic};
 
-use crate::PLUGIN;
-
-#[test]
-fn says_hello_and_asks_for_ticks() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn says_hello_and_asks_for_ticks(host: Host) {
+    let host = host.start();
     assert!(host.started());
     assert!(host.logged(LogLevel::Info, "OnPluginStart from Rust!"));
     assert_eq!(host.tick_period(), Some(Duration::from_secs(1)));
 }
 
-#[test]
-fn tells_the_time_and_a_random_number_with_each_tick() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn tells_the_time_and_a_random_number_with_each_tick(host: Host) {
+    let host = host.start();
     host.clear_log();
     host.tick();
     host.tick();
@@ -32,9 +30,9 @@ fn tells_the_time_and_a_random_number_with_each_tick() {
     assert_ne!(first.1, second.1);
 }
 
-#[test]
-fn starts_without_ticks_if_the_host_refuses_them() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn starts_without_ticks_if_the_host_refuses_them(host: Host) {
+    let host = host.start();
     host.clear_log();
     host.fail(Import::proxy_set_tick_period_milliseconds, Status::BadArgument);
     assert!(host.start_plugin());
@@ -43,11 +41,16 @@ fn starts_without_ticks_if_the_host_refuses_them() {
     assert!(failure.text.starts_with("failed to set tick period: "), "{}", failure.text);
 }
 
-#[test]
-fn lets_requests_through_without_a_context() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn lets_requests_through_without_a_context(host: Host) {
+    let host = host.start();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/")]), 0);
     stream.complete();
     assert!(!host.log().iter().any(|line| line.level >= LogLevel::Warn), "{:?}", host.log());
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

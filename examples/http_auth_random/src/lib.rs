@@ -18,12 +18,13 @@ struct HttpAuthRandom;
 #[sluicegate::http_filter]
 impl HttpFilter for HttpAuthRandom {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
-        let headers = request.snapshot()?;
+        let headers = request.snapshot().inspect_err(|error| critical!("failed to get request headers: {error}"))?;
         for (name, value) in headers {
             info!("request header: {}: {}", name.display(), value.display());
         }
         let same: Vec<_> = headers.iter().filter(|(name, _)| !FRAMING.iter().any(|framing| name == framing)).collect();
-        request.call(&HttpCall::new(CLUSTER).headers(&same).timeout(TIMEOUT))?;
+        let call = HttpCall::new(CLUSTER).headers(&same).timeout(TIMEOUT);
+        request.call(&call).inspect_err(|error| critical!("dispatch httpcall failed: {error}"))?;
         info!("http call dispatched to {CLUSTER}");
         Ok(Action::Pause)
     }
@@ -32,16 +33,19 @@ impl HttpFilter for HttpAuthRandom {
         if response.failed() {
             return Err(Error::new("no answer about this request"));
         }
-        for (name, value) in &response.headers()? {
+        let headers = response.headers().inspect_err(|error| critical!("failed to get response headers: {error}"))?;
+        for (name, value) in &headers {
             info!("response header from {CLUSTER}: {}: {}", name.display(), value.display());
         }
-        if fnv1a(&response.body()?).is_multiple_of(2) {
+        let body = response.body().inspect_err(|error| critical!("failed to get response body: {error}"))?;
+        if fnv1a(&body).is_multiple_of(2) {
             info!("access granted");
             return stream.resume_request();
         }
         info!("access forbidden");
         let headers = [("powered-by", "sluicegate!!")];
-        stream.reply(&LocalResponse::new(403).headers(&headers).body("access forbidden"))
+        let forbidden = LocalResponse::new(403).headers(&headers).body("access forbidden");
+        stream.reply(&forbidden).inspect_err(|error| error!("failed to send local response: {error}"))
     }
 }
 

@@ -1,8 +1,8 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
-use crate::{PLUGIN, fnv1a};
+use crate::fnv1a;
 
 const GRANTED: &str = r#"{"uuid": "7b10a67a-1c67-4199-835b-cbefcd4a63d4"}"#;
 const FORBIDDEN: &str = r#"{"uuid": "aaaaaaaa-1c67-4199-835b-cbefcd4a63d4"}"#;
@@ -29,9 +29,9 @@ fn ask(host: &Running) -> (HttpStream<'_>, u32) {
     (stream, token)
 }
 
-#[test]
-fn asks_with_the_headers_of_the_request() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn asks_with_the_headers_of_the_request(host: Host) {
+    let host = host.start();
     ask(&host).0.complete();
     let calls = host.pending_calls();
     assert_eq!((calls.len(), &*calls[0].cluster, calls[0].timeout, calls[0].body.len()), (1, "httpbin", 50_000, 0));
@@ -42,10 +42,10 @@ fn asks_with_the_headers_of_the_request() {
     assert!(host.logged(LogLevel::Info, "http call dispatched to httpbin"));
 }
 
-#[test]
-fn grants() {
+#[sluicegate_host::test]
+fn grants(host: Host) {
     assert_eq!(fnv1a(GRANTED.as_bytes()), 0x22ad_36f4);
-    let host = Host::new(&PLUGIN).start();
+    let host = host.start();
     let (stream, token) = ask(&host);
     assert!(!stream.request_resumed());
     host.answer_call(token, &ANSWER, GRANTED, &[]);
@@ -56,10 +56,10 @@ fn grants() {
     assert!(host.logged(LogLevel::Info, "access granted"));
 }
 
-#[test]
-fn forbids() {
+#[sluicegate_host::test]
+fn forbids(host: Host) {
     assert_eq!(fnv1a(FORBIDDEN.as_bytes()), 0xaaed_6197);
-    let host = Host::new(&PLUGIN).start();
+    let host = host.start();
     let (stream, token) = ask(&host);
     host.answer_call(token, &ANSWER, FORBIDDEN, &[]);
     assert!(!stream.request_resumed());
@@ -69,18 +69,24 @@ fn forbids() {
     assert!(host.logged(LogLevel::Info, "access forbidden"));
 }
 
-#[test]
-fn lets_nothing_pass_that_it_could_not_ask_about() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn lets_nothing_pass_that_it_could_not_ask_about(host: Host) {
+    let host = host.start();
     let closed = |stream: &HttpStream<'_>| {
         assert!(!stream.request_resumed());
         assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
     };
-    for import in [Import::proxy_get_header_map_pairs, Import::proxy_http_call] {
+    let critical =
+        |text: &str| host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text));
+    for (import, text) in [
+        (Import::proxy_get_header_map_pairs, "failed to get request headers: "),
+        (Import::proxy_http_call, "dispatch httpcall failed: "),
+    ] {
         host.fail(import, Status::InternalFailure);
         let stream = host.http_stream();
         assert_eq!(stream.request_headers(&REQUEST), Action::StopIteration as u32);
         closed(&stream);
+        assert!(critical(text), "{:?}", host.log());
         host.fail(import, Status::Ok);
     }
 
@@ -89,11 +95,28 @@ fn lets_nothing_pass_that_it_could_not_ask_about() {
     closed(&stream);
     assert!(host.logged(LogLevel::Error, "on_http_call_response: no answer about this request"));
 
-    for import in [Import::proxy_get_header_map_pairs, Import::proxy_get_buffer_bytes] {
+    for (import, text) in [
+        (Import::proxy_get_header_map_pairs, "failed to get response headers: "),
+        (Import::proxy_get_buffer_bytes, "failed to get response body: "),
+    ] {
         let (stream, token) = ask(&host);
         host.fail(import, Status::InternalFailure);
         host.answer_call(token, &ANSWER, GRANTED, &[]);
         closed(&stream);
+        assert!(critical(text), "{:?}", host.log());
         host.fail(import, Status::Ok);
     }
+
+    let (stream, token) = ask(&host);
+    host.fail(Import::proxy_send_local_response, Status::InternalFailure);
+    host.answer_call(token, &ANSWER, FORBIDDEN, &[]);
+    assert!(!stream.request_resumed());
+    let log = host.log();
+    let text = "failed to send local response: ";
+    assert!(log.iter().any(|line| line.level == LogLevel::Error && line.text.starts_with(text)), "{log:?}");
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

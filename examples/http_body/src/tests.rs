@@ -1,8 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, DataAction, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
-
-use crate::PLUGIN;
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 const CONTINUE: u32 = DataAction::Continue as u32;
 const PAUSE: u32 = DataAction::Pause as u32;
@@ -22,18 +20,18 @@ fn stream<'host>(host: &'host Running, side: &str, operation: &str) -> HttpStrea
     stream
 }
 
-#[test]
-fn demands_content() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn demands_content(host: Host) {
+    let host = host.start();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":method", "GET")]), Action::Pause as u32);
     let reply = stream.reply().unwrap();
     assert_eq!((reply.status, &*reply.body, reply.headers.len()), (400, &b"content must be provided"[..], 0));
 }
 
-#[test]
-fn removes_the_length_of_a_body_that_it_edits() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn removes_the_length_of_a_body_that_it_edits(host: Host) {
+    let host = host.start();
     let stream = stream(&host, "request", "append");
     assert_eq!(stream.request_header("content-length"), None);
     assert_eq!(stream.request_header("buffer-operation").as_deref(), Some("append"));
@@ -45,9 +43,9 @@ fn removes_the_length_of_a_body_that_it_edits() {
     assert_eq!(stream.response_header("content-length"), None);
 }
 
-#[test]
-fn edits_a_request_body_once_it_is_complete() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn edits_a_request_body_once_it_is_complete(host: Host) {
+    let host = host.start();
     for (operation, edited) in OPERATIONS {
         host.clear_log();
         let stream = stream(&host, "request", operation);
@@ -60,9 +58,9 @@ fn edits_a_request_body_once_it_is_complete() {
     }
 }
 
-#[test]
-fn edits_a_response_body_once_it_is_complete() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn edits_a_response_body_once_it_is_complete(host: Host) {
+    let host = host.start();
     for (operation, edited) in OPERATIONS {
         host.clear_log();
         let stream = stream(&host, "response", operation);
@@ -75,9 +73,9 @@ fn edits_a_response_body_once_it_is_complete() {
     }
 }
 
-#[test]
-fn lets_a_body_pass_that_it_cannot_edit() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn lets_a_body_pass_that_it_cannot_edit(host: Host) {
+    let host = host.start();
     let failed =
         |text: &str| host.log().iter().any(|line| line.level == LogLevel::Error && line.text.starts_with(text));
     host.fail(Import::proxy_set_buffer_bytes, Status::BadArgument);
@@ -92,18 +90,18 @@ fn lets_a_body_pass_that_it_cannot_edit() {
     assert!(failed("failed to get request body: "), "{:?}", host.log());
 }
 
-#[test]
-fn starts_without_a_readable_configuration() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn starts_without_a_readable_configuration(host: Host) {
+    let host = host.start();
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     assert!(host.start_plugin());
     let log = host.log();
     assert!(log.iter().any(|line| line.text.starts_with("error reading plugin configuration: ")), "{log:?}");
 }
 
-#[test]
-fn echoes_the_whole_body() {
-    let host = Host::new(&PLUGIN).plugin_configuration("echo").start();
+#[sluicegate_host::test]
+fn echoes_the_whole_body(host: Host) {
+    let host = host.plugin_configuration("echo").start();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers_with_body(&[(":method", "PUT")]), Action::StopIteration as u32);
     for part in ["frame1...", "frame2...", "frame3..."] {
@@ -116,11 +114,16 @@ fn echoes_the_whole_body() {
     assert!(stream.sent_request_body().is_empty());
 }
 
-#[test]
-fn echoes_nothing_for_nothing() {
-    let host = Host::new(&PLUGIN).plugin_configuration("echo").start();
+#[sluicegate_host::test]
+fn echoes_nothing_for_nothing(host: Host) {
+    let host = host.plugin_configuration("echo").start();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":method", "GET")]), Action::Pause as u32);
     let reply = stream.reply().unwrap();
     assert_eq!((reply.status, reply.body.len()), (200, 0));
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

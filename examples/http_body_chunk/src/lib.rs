@@ -20,7 +20,8 @@ impl HttpFilter for HttpBodyChunk {
             self.cursor.position(),
             body.end_of_stream(),
         );
-        let chunk = self.cursor.read(body)?;
+        let chunk = self.cursor.read(body);
+        let chunk = chunk.inspect_err(|error| critical!("failed to get request body: {error}"))?;
         if !chunk.is_empty() {
             self.chunks += 1;
             info!("read chunk size: {}", chunk.len());
@@ -48,9 +49,12 @@ impl HttpBodyChunk {
     fn forbid(&self, body: &mut RequestBody<'_>) -> Result<DataAction> {
         let text = format!("pattern found in chunk: {}", self.chunks);
         info!("{text}");
-        let action = body.reply(&LocalResponse::new(403).headers(&[("powered-by", "sluicegate")]).body(&text))?;
-        info!("local 403 response sent");
-        Ok(action)
+        let reply = body.reply(&LocalResponse::new(403).headers(&[("powered-by", "sluicegate")]).body(&text));
+        match &reply {
+            Ok(_) => info!("local 403 response sent"),
+            Err(error) => critical!("failed to send local response: {error}"),
+        }
+        reply
     }
 }
 

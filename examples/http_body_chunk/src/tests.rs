@@ -1,8 +1,8 @@
 use sluicegate::abi::Import;
 use sluicegate::{DataAction, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
-use crate::{PLUGIN, Search};
+use crate::Search;
 
 const CONTINUE: u32 = DataAction::Continue as u32;
 const PAUSE: u32 = DataAction::Pause as u32;
@@ -19,9 +19,9 @@ fn forbidden(stream: &HttpStream<'_>) -> Option<String> {
     String::from_utf8(reply.body).ok()
 }
 
-#[test]
-fn lets_a_body_pass_once_it_has_seen_all_of_it() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn lets_a_body_pass_once_it_has_seen_all_of_it(host: Host) {
+    let host = host.start();
     let stream = stream(&host);
     for chunk in ["chunk1...", "chunk2...", "chunk3..."] {
         assert_eq!(stream.request_body(chunk, false), PAUSE);
@@ -47,9 +47,9 @@ fn lets_a_body_pass_once_it_has_seen_all_of_it() {
     assert_eq!(host.calls(Import::proxy_get_buffer_bytes), 3, "each byte is read once");
 }
 
-#[test]
-fn forbids_the_pattern_as_soon_as_it_is_there() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn forbids_the_pattern_as_soon_as_it_is_there(host: Host) {
+    let host = host.start();
     let stream = stream(&host);
     for chunk in ["chunk1...", "chunk2...", "chunk3..."] {
         assert_eq!(stream.request_body(chunk, false), PAUSE);
@@ -61,9 +61,9 @@ fn forbids_the_pattern_as_soon_as_it_is_there() {
     assert!(stream.sent_request_body().is_empty());
 }
 
-#[test]
-fn finds_a_pattern_that_two_chunks_share() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn finds_a_pattern_that_two_chunks_share(host: Host) {
+    let host = host.start();
     let stream = stream(&host);
     assert_eq!(stream.request_body("...pat", false), PAUSE);
     stream.request_body("tern...", true);
@@ -86,13 +86,16 @@ fn finds_what_a_search_of_the_whole_text_finds() {
     }
 }
 
-#[test]
-fn fails_closed_if_the_body_cannot_be_read() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn fails_closed_if_the_body_cannot_be_read(host: Host) {
+    let host = host.start();
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     let stream = stream(&host);
     stream.request_body("pattern", true);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+    let critical =
+        |text: &str| host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text));
+    assert!(critical("failed to get request body: "), "{:?}", host.log());
     // `NotFound` is no failure but an empty buffer, which is less than was announced.
     host.fail(Import::proxy_get_buffer_bytes, Status::NotFound);
     let stream = self::stream(&host);
@@ -100,13 +103,25 @@ fn fails_closed_if_the_body_cannot_be_read() {
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
     let error = "on_request_body: read data does not match the expected total size: 0 != 7";
     assert!(host.logged(LogLevel::Error, error), "{:?}", host.log());
+
+    host.fail(Import::proxy_get_buffer_bytes, Status::Ok);
+    host.fail(Import::proxy_send_local_response, Status::InternalFailure);
+    let stream = self::stream(&host);
+    assert_ne!(stream.request_body("pattern", true), CONTINUE, "what is forbidden does not pass");
+    assert!(stream.sent_request_body().is_empty());
+    assert!(critical("failed to send local response: "), "{:?}", host.log());
 }
 
-#[test]
-fn a_body_that_trailers_end_was_seen_before_them() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn a_body_that_trailers_end_was_seen_before_them(host: Host) {
+    let host = host.start();
     let stream = stream(&host);
     assert_eq!(stream.request_body("...", false), PAUSE);
     assert_eq!(stream.request_trailers(&[("a", "b")]), 0);
     assert_eq!(stream.sent_request_body(), b"...");
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

@@ -1,12 +1,17 @@
 //! Reads and edits headers: one request header is set, one constant and one configured response header are added, and all are logged.
 //!
 //! The configuration is `{"header": "x-wasm-header", "value": "demo-wasm"}`, or nothing.
+#![cfg_attr(not(feature = "std"), no_std)]
 
-use miniserde::Deserialize;
+extern crate alloc;
+
+use alloc::string::String;
+
+use sluicegate::json;
 use sluicegate::prelude::*;
 
 /// The header that the configuration asks for; empty without a configuration.
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 struct Configured {
     header: String,
     value: String,
@@ -15,9 +20,13 @@ struct Configured {
 impl Configured {
     /// Both fields without the space around them, or none if that leaves one empty.
     fn parse(configuration: &[u8]) -> Option<Self> {
-        let Self { header, value } = miniserde::json::from_str(str::from_utf8(configuration).ok()?).ok()?;
-        let configured = Self { header: header.trim().into(), value: value.trim().into() };
-        (!configured.header.is_empty() && !configured.value.is_empty()).then_some(configured)
+        let json = json::parse(configuration).ok()?;
+        let text = |name| {
+            let text = json.get(name)?.to_text()?.to_str().ok()?;
+            let trimmed = text.trim();
+            (!trimmed.is_empty()).then(|| String::from(trimmed))
+        };
+        Some(Self { header: text("header")?, value: text("value")? })
     }
 }
 
@@ -99,6 +108,8 @@ impl HttpFilter for HttpHeaders {
 }
 
 sluicegate::plugin!(plugin: Plugin, http: HttpHeaders);
+#[cfg(not(feature = "std"))]
+sluicegate::panic_handler!();
 
 #[cfg(test)]
 mod tests;

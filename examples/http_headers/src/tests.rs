@@ -1,8 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running};
-
-use crate::PLUGIN;
+use sluicegate_host::{Host, Running, sweep, traffic};
 
 const CONFIGURATION: &str = r#"{"header": "x-wasm-header", "value": "x-value"}"#;
 const REQUEST: [(&str, &str); 2] = [("key1", "value1"), ("key2", "value2")];
@@ -11,17 +9,17 @@ fn infos(host: &Running) -> Vec<String> {
     host.log().into_iter().filter(|line| line.level == LogLevel::Info).map(|line| line.text).collect()
 }
 
-#[test]
-fn reads_its_configuration() {
-    let host = Host::new(&PLUGIN).plugin_configuration(r#"{"header": " x-h\u0031 ", "value": "a \"b\" "}"#).start();
+#[sluicegate_host::test]
+fn reads_its_configuration(host: Host) {
+    let host = host.plugin_configuration(r#"{"header": " x-h\u0031 ", "value": "a \"b\" "}"#).start();
     assert!(host.started());
     assert!(host.logged(LogLevel::Debug, "loading plugin config"));
     assert!(host.logged(LogLevel::Info, r#"header from config: x-h1 = a "b""#));
 }
 
-#[test]
-fn starts_without_a_configuration() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn starts_without_a_configuration(host: Host) {
+    let host = host.start();
     assert!(host.started());
     let stream = host.http_stream();
     stream.response_headers(&[("key1", "value1")]);
@@ -29,24 +27,24 @@ fn starts_without_a_configuration() {
     assert_eq!(stream.response_map().len(), 2);
 }
 
-#[test]
-fn refuses_a_configuration_that_it_cannot_use() {
+#[sluicegate_host::test]
+fn refuses_a_configuration_that_it_cannot_use(host: Host) {
     let expected = r#"invalid configuration format; expected {"header": "<header name>", "value": "<header value>"}"#;
     let empty = r#"{"header": "  ", "value": "v"}"#;
     let missing = r#"{"header": "h"}"#;
     let number = r#"{"header": "h", "value": 1}"#;
     for configuration in ["not json", "{", empty, missing, number, "\u{1}"] {
-        let host = Host::new(&PLUGIN).plugin_configuration(configuration).start();
+        let host = host.clone().plugin_configuration(configuration).start();
         assert!(!host.started(), "{configuration}");
         assert!(host.logged(LogLevel::Critical, expected), "{configuration}: {:?}", host.log());
     }
-    let host = Host::new(&PLUGIN).plugin_configuration(b"\xff\xfe".to_vec()).start();
+    let host = host.clone().plugin_configuration(b"\xff\xfe".to_vec()).start();
     assert!(!host.started());
 }
 
-#[test]
-fn sets_a_request_header_and_logs_them_all() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn sets_a_request_header_and_logs_them_all(host: Host) {
+    let host = host.start();
     host.clear_log();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&REQUEST), 0);
@@ -58,9 +56,9 @@ fn sets_a_request_header_and_logs_them_all() {
     );
 }
 
-#[test]
-fn adds_response_headers_and_logs_them_all() {
-    let host = Host::new(&PLUGIN).plugin_configuration(CONFIGURATION).start();
+#[sluicegate_host::test]
+fn adds_response_headers_and_logs_them_all(host: Host) {
+    let host = host.plugin_configuration(CONFIGURATION).start();
     host.clear_log();
     let stream = host.http_stream();
     assert_eq!(stream.response_headers(&REQUEST), 0);
@@ -78,9 +76,9 @@ fn adds_response_headers_and_logs_them_all() {
     assert_eq!(stream.response_header("x-wasm-header").as_deref(), Some("x-value"));
 }
 
-#[test]
-fn says_when_a_stream_is_finished() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn says_when_a_stream_is_finished(host: Host) {
+    let host = host.start();
     let stream = host.http_stream();
     let id = stream.id();
     stream.request_headers(&REQUEST);
@@ -89,9 +87,9 @@ fn says_when_a_stream_is_finished() {
     assert!(host.logged(LogLevel::Info, &format!("{id} finished")));
 }
 
-#[test]
-fn goes_on_when_the_host_refuses() {
-    let host = Host::new(&PLUGIN).plugin_configuration(CONFIGURATION).start();
+#[sluicegate_host::test]
+fn goes_on_when_the_host_refuses(host: Host) {
+    let host = host.clone().plugin_configuration(CONFIGURATION).start();
     host.fail(Import::proxy_replace_header_map_value, Status::BadArgument);
     host.fail(Import::proxy_add_header_map_value, Status::InternalFailure);
     host.fail(Import::proxy_get_header_map_pairs, Status::InvalidMemoryAccess);
@@ -113,10 +111,15 @@ fn goes_on_when_the_host_refuses() {
     }
 }
 
-#[test]
-fn values_that_are_not_text_are_logged_and_pass() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn values_that_are_not_text_are_logged_and_pass(host: Host) {
+    let host = host.start();
     let stream = host.http_stream();
     stream.request_headers(&[(&b"key\xff"[..], &b"\x80value"[..])]);
     assert!(host.logged(LogLevel::Info, "request header --> key\u{fffd}: \u{fffd}value"));
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

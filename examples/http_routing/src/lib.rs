@@ -11,13 +11,16 @@ const SUFFIX: &[u8] = b"-canary";
 /// What the dice always show, if the configuration says so.
 #[derive(Default)]
 struct Plugin {
-    loaded_dice: Option<u64>,
+    loaded_dice: Option<u32>,
 }
 
 #[sluicegate::plugin_context]
 impl PluginContext for Plugin {
     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
-        self.loaded_dice = plugin.configuration()?.first().copied().map(u64::from);
+        let configuration = plugin.configuration();
+        let configuration =
+            configuration.inspect_err(|error| critical!("error reading plugin configuration: {error}"))?;
+        self.loaded_dice = configuration.first().copied().map(u32::from);
         Ok(StartStatus::Ok)
     }
 }
@@ -33,16 +36,20 @@ impl HttpFilter for HttpRouting {
         let value = request.plugin().loaded_dice.unwrap_or_else(roll);
         info!("value: {value}");
         if value.is_multiple_of(2) {
-            let authority = request.fetch(":authority")?.ok_or(Error::new("a request without an authority"))?;
-            request.replace(":authority", [&authority, SUFFIX].concat())?;
+            let authority = request.fetch(":authority");
+            let authority = authority.and_then(|found| found.ok_or(Error::new("a request without an authority")));
+            let authority =
+                authority.inspect_err(|error| critical!("failed to get request header: ':authority': {error}"))?;
+            let replaced = request.replace(":authority", [&authority, SUFFIX].concat());
+            replaced.inspect_err(|error| critical!("failed to set request header: ':authority': {error}"))?;
         }
         Ok(Action::Continue)
     }
 }
 
 /// The standard library seeds its hashers from the host's source of random numbers.
-fn roll() -> u64 {
-    RandomState::new().build_hasher().finish()
+fn roll() -> u32 {
+    (RandomState::new().build_hasher().finish() >> 32) as u32
 }
 
 sluicegate::plugin!(plugin: Plugin, http: HttpRouting);

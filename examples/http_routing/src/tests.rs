@@ -1,8 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, Running};
-
-use crate::PLUGIN;
+use sluicegate_host::{Host, Running, sweep, traffic};
 
 const REQUEST: [(&str, &str); 1] = [(":authority", "my-host.com")];
 
@@ -13,45 +11,57 @@ fn authority(host: &Running) -> String {
     stream.request_header(":authority").unwrap()
 }
 
-#[test]
-fn an_even_value_leads_to_the_canary() {
+fn critical(host: &Running, start: &str) -> bool {
+    host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(start))
+}
+
+#[sluicegate_host::test]
+fn an_even_value_leads_to_the_canary(host: Host) {
     for value in [0, 2] {
-        let host = Host::new(&PLUGIN).plugin_configuration([value]).start();
+        let host = host.clone().plugin_configuration([value]).start();
         assert_eq!(authority(&host), "my-host.com-canary");
         assert!(host.logged(LogLevel::Info, &format!("value: {value}")));
     }
 }
 
-#[test]
-fn an_odd_value_leads_to_the_primary() {
-    let host = Host::new(&PLUGIN).plugin_configuration([1]).start();
+#[sluicegate_host::test]
+fn an_odd_value_leads_to_the_primary(host: Host) {
+    let host = host.plugin_configuration([1]).start();
     assert_eq!(authority(&host), "my-host.com");
     assert!(host.logged(LogLevel::Info, "value: 1"));
 }
 
-#[test]
-fn chance_leads_to_both() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn chance_leads_to_both(host: Host) {
+    let host = host.start();
     let canary = (0..1000).filter(|_| authority(&host).ends_with("-canary")).count();
     assert!((300..700).contains(&canary), "{canary} of 1000 requests went to the canary");
 }
 
-#[test]
-fn what_has_no_authority_or_cannot_be_changed_is_answered() {
-    let host = Host::new(&PLUGIN).plugin_configuration([2]).start();
+#[sluicegate_host::test]
+fn what_has_no_authority_or_cannot_be_changed_is_answered(host: Host) {
+    let host = host.plugin_configuration([2]).start();
     let stream = host.http_stream();
     stream.request_headers(&[(":path", "/")]);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
-    assert!(host.logged(LogLevel::Error, "on_request_headers: a request without an authority"));
+    let text = "failed to get request header: ':authority': a request without an authority";
+    assert!(host.logged(LogLevel::Critical, text), "{:?}", host.log());
     host.fail(Import::proxy_replace_header_map_value, Status::BadArgument);
     let stream = host.http_stream();
     stream.request_headers(&REQUEST);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+    assert!(critical(&host, "failed to set request header: ':authority': "), "{:?}", host.log());
 }
 
-#[test]
-fn refuses_to_start_without_a_readable_configuration() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn refuses_to_start_without_a_readable_configuration(host: Host) {
+    let host = host.start();
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     assert!(!host.start_plugin());
+    assert!(critical(&host, "error reading plugin configuration: "), "{:?}", host.log());
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host.plugin_configuration([1]), traffic);
 }

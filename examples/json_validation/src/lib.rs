@@ -80,11 +80,12 @@ impl HttpFilter for JsonValidation {
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         if !request.get("content-type")?.is_some_and(|value| is_json(&value)) {
-            return request.reply(&LocalResponse::new(403).body("content-type must be provided"));
+            let response = LocalResponse::new(403).body("content-type must be provided");
+            return request.reply(&response).inspect_err(not_sent);
         }
         if request.end_of_stream() {
             error!("a request without a body");
-            return request.reply(&invalid());
+            return request.reply(&invalid()).inspect_err(not_sent);
         }
         Ok(Action::Continue)
     }
@@ -93,8 +94,9 @@ impl HttpFilter for JsonValidation {
         if !body.end_of_stream() {
             return Ok(DataAction::Pause);
         }
-        if !body.plugin().accepts(&body.read(0, body.size())?) {
-            return body.reply(&invalid());
+        let whole = body.read(0, body.size()).inspect_err(not_read)?;
+        if !body.plugin().accepts(&whole) {
+            return body.reply(&invalid()).inspect_err(not_sent);
         }
         Ok(DataAction::Continue)
     }
@@ -102,12 +104,20 @@ impl HttpFilter for JsonValidation {
     /// Trailers end a body without a last part.
     fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
         let stream = trailers.stream();
-        if !stream.plugin().accepts(&stream.request_body()?) {
-            stream.reply(&invalid())?;
+        if !stream.plugin().accepts(&stream.request_body().inspect_err(not_read)?) {
+            stream.reply(&invalid()).inspect_err(not_sent)?;
             return Ok(Flow::Pause);
         }
         Ok(Flow::Continue)
     }
+}
+
+fn not_read(error: &Error) {
+    error!("failed to get request body: {error}");
+}
+
+fn not_sent(error: &Error) {
+    error!("failed to send the 403 response: {error}");
 }
 
 fn invalid() -> LocalResponse<'static> {

@@ -1,14 +1,12 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, DataAction, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
-
-use crate::PLUGIN;
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 const CONTINUE: u32 = DataAction::Continue as u32;
 const PAUSE: u32 = DataAction::Pause as u32;
 
-fn start(configuration: &str) -> Running {
-    Host::new(&PLUGIN).plugin_configuration(configuration).start()
+fn start(host: Host, configuration: &str) -> Running {
+    host.plugin_configuration(configuration).start()
 }
 
 fn upload<'host>(host: &'host Running, content_type: &str) -> HttpStream<'host> {
@@ -32,9 +30,9 @@ fn passes(host: &Running, body: &[u8]) -> bool {
     passes
 }
 
-#[test]
-fn demands_json() {
-    let host = start("");
+#[sluicegate_host::test]
+fn demands_json(host: Host) {
+    let host = start(host, "");
     for content_type in ["application/json", "application/json; charset=utf-8", "Application/JSON ;a=b"] {
         assert_eq!(refusal(&upload(&host, content_type)), None, "{content_type}");
     }
@@ -49,17 +47,17 @@ fn demands_json() {
     assert_eq!(refusal(&stream), Some((403, "content-type must be provided".into())));
 }
 
-#[test]
-fn demands_a_body() {
-    let host = start("");
+#[sluicegate_host::test]
+fn demands_a_body(host: Host) {
+    let host = start(host, "");
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[("content-type", "application/json")]), Action::Pause as u32);
     assert_eq!(refusal(&stream), Some((403, "invalid payload".into())));
 }
 
-#[test]
-fn demands_the_keys() {
-    let host = start(r#"{"requiredKeys": ["my_key"]}"#);
+#[sluicegate_host::test]
+fn demands_the_keys(host: Host) {
+    let host = start(host, r#"{"requiredKeys": ["my_key"]}"#);
     assert!(host.started());
     assert!(!passes(&host, b"invalid_payload"));
     assert!(host.logged(LogLevel::Error, r#"body is not a valid json: "invalid_payload""#));
@@ -72,9 +70,9 @@ fn demands_the_keys() {
     assert!(!passes(&host, b""));
 }
 
-#[test]
-fn a_dot_leads_into_a_value() {
-    let host = start(r#"{"requiredKeys": ["user.name", "items.1.id"]}"#);
+#[sluicegate_host::test]
+fn a_dot_leads_into_a_value(host: Host) {
+    let host = start(host, r#"{"requiredKeys": ["user.name", "items.1.id"]}"#);
     assert!(passes(&host, br#"{"user": {"name": "a"}, "items": [0, {"id": 1}, 2]}"#));
     assert!(passes(&host, br#"{"items": {"1": {"id": [{}]}}, "user": {"n\u0061me": null}}"#));
     for body in [
@@ -89,9 +87,9 @@ fn a_dot_leads_into_a_value() {
     }
 }
 
-#[test]
-fn what_is_no_json_does_not_pass_without_keys_either() {
-    let host = start("");
+#[sluicegate_host::test]
+fn what_is_no_json_does_not_pass_without_keys_either(host: Host) {
+    let host = start(host, "");
     for body in ["{}", "1", "\"text\"", "[]", " {\"a\": [1.5e3, true]} "] {
         assert!(passes(&host, body.as_bytes()), "{body}");
     }
@@ -101,18 +99,18 @@ fn what_is_no_json_does_not_pass_without_keys_either() {
     assert!(!passes(&host, b"\"\xff\""));
 }
 
-#[test]
-fn depth_is_no_way_to_break_it() {
-    let host = start(r#"{"requiredKeys": ["a"]}"#);
+#[sluicegate_host::test]
+fn depth_is_no_way_to_break_it(host: Host) {
+    let host = start(host, r#"{"requiredKeys": ["a"]}"#);
     assert!(!passes(&host, &b"[".repeat(1 << 20)));
     let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
     assert!(!passes(&host, deep.as_bytes()));
     assert!(host.log().iter().all(|line| line.text.len() < 1000), "what goes to the log is cut");
 }
 
-#[test]
-fn trailers_end_a_body_too() {
-    let host = start(r#"{"requiredKeys": ["id"]}"#);
+#[sluicegate_host::test]
+fn trailers_end_a_body_too(host: Host) {
+    let host = start(host, r#"{"requiredKeys": ["id"]}"#);
     let stream = upload(&host, "application/json");
     assert_eq!(stream.request_body(r#"{"id": 1}"#, false), PAUSE);
     assert_eq!(stream.request_trailers(&[("a", "b")]), CONTINUE);
@@ -129,19 +127,29 @@ fn trailers_end_a_body_too() {
     assert_eq!(refusal(&stream), Some((403, "invalid payload".into())));
 }
 
-#[test]
-fn fails_closed_if_the_body_cannot_be_read() {
-    let host = start("");
+#[sluicegate_host::test]
+fn fails_closed_if_the_body_cannot_be_read(host: Host) {
+    let host = start(host, "");
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     let stream = upload(&host, "application/json");
     assert_ne!(stream.request_body("{}", true), CONTINUE);
     assert_eq!(refusal(&stream).map(|(status, _)| status), Some(500));
+    let logged =
+        |text: &str| host.log().iter().any(|line| line.level == LogLevel::Error && line.text.starts_with(text));
+    assert!(logged("failed to get request body: "), "{:?}", host.log());
+    host.fail(Import::proxy_get_buffer_bytes, Status::Ok);
+
+    host.fail(Import::proxy_send_local_response, Status::InternalFailure);
+    let stream = upload(&host, "application/json");
+    assert_ne!(stream.request_body("{", true), CONTINUE);
+    assert!(stream.sent_request_body().is_empty());
+    assert!(logged("failed to send the 403 response: "), "{:?}", host.log());
 }
 
-#[test]
-fn refuses_a_configuration_that_it_cannot_use() {
+#[sluicegate_host::test]
+fn refuses_a_configuration_that_it_cannot_use(host: Host) {
     for configuration in ["{", "requiredKeys"] {
-        let host = start(configuration);
+        let host = start(host.clone(), configuration);
         assert!(!host.started(), "{configuration}");
         let log = format!(
             "error parsing plugin configuration: the plugin configuration is not a valid json: \"{configuration}\""
@@ -149,16 +157,23 @@ fn refuses_a_configuration_that_it_cannot_use() {
         assert!(host.logged(LogLevel::Critical, &log), "{:?}", host.log());
     }
     for configuration in ["1", r#"{"requiredKeys": "id"}"#, r#"{"requiredKeys": [1]}"#] {
-        let host = start(configuration);
+        let host = start(host.clone(), configuration);
         assert!(!host.started(), "{configuration}");
         let expected =
             r#"error parsing plugin configuration: the plugin configuration is not {"requiredKeys": ["<key>", …]}: "#;
         assert!(host.log().iter().any(|line| line.text.starts_with(expected)), "{:?}", host.log());
     }
     for configuration in ["", "{}", r#"{"requiredKeys": []}"#] {
-        assert!(start(configuration).started(), "{configuration}");
+        assert!(start(host.clone(), configuration).started(), "{configuration}");
     }
-    let host = start("");
+    let host = start(host.clone(), "");
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     assert!(!host.start_plugin());
+    let text = "error reading plugin configuration: ";
+    assert!(host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text)));
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

@@ -1,12 +1,10 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::Host;
+use sluicegate_host::{Host, sweep, traffic};
 
-use crate::PLUGIN;
-
-#[test]
-fn waits_for_all_answers() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn waits_for_all_answers(host: Host) {
+    let host = host.start();
     let stream = host.http_stream();
     assert_eq!(stream.response_headers(&[(":status", "200")]), Action::Pause as u32);
     let calls = host.pending_calls();
@@ -22,9 +20,9 @@ fn waits_for_all_answers() {
     assert!(host.logged(LogLevel::Info, "response resumed after processed 10 dispatched request"));
 }
 
-#[test]
-fn a_call_that_failed_is_done_too() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn a_call_that_failed_is_done_too(host: Host) {
+    let host = host.start();
     let stream = host.http_stream();
     stream.response_headers(&[(":status", "200")]);
     for call in host.pending_calls() {
@@ -33,9 +31,9 @@ fn a_call_that_failed_is_done_too() {
     assert!(stream.response_resumed());
 }
 
-#[test]
-fn streams_wait_for_their_own_calls() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn streams_wait_for_their_own_calls(host: Host) {
+    let host = host.start();
     let (first, second) = (host.http_stream(), host.http_stream());
     first.response_headers(&[(":status", "200")]);
     second.response_headers(&[(":status", "200")]);
@@ -45,11 +43,16 @@ fn streams_wait_for_their_own_calls() {
     assert!(second.response_resumed() && !first.response_resumed());
 }
 
-#[test]
-fn answers_with_500_if_a_call_cannot_be_dispatched() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn answers_with_500_if_a_call_cannot_be_dispatched(host: Host) {
+    let host = host.start();
     host.fail(Import::proxy_http_call, Status::BadArgument);
     let stream = host.http_stream();
     assert_eq!(stream.response_headers(&[(":status", "200")]), Action::StopIteration as u32);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

@@ -1,8 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, PropertyValue, Running};
-
-use crate::PLUGIN;
+use sluicegate_host::{Host, PropertyValue, Running, sweep, traffic};
 
 const COUNTER: &str = "sluicegate.connection_counter";
 
@@ -14,9 +12,9 @@ fn lines(host: &Running) -> Vec<String> {
     host.log().into_iter().filter(|line| line.level == LogLevel::Info).map(|line| line.text).collect()
 }
 
-#[test]
-fn logs_the_data_of_both_directions_and_lets_it_pass() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn logs_the_data_of_both_directions_and_lets_it_pass(host: Host) {
+    let host = host.start();
     host.set_property(&["upstream", "address"], "127.0.0.1:8099");
     host.set_property(&["xds", "cluster_metadata", "filter_metadata", "location"], pairs("region", "ap-northeast-1"));
     let connection = host.tcp_connection();
@@ -37,17 +35,17 @@ fn logs_the_data_of_both_directions_and_lets_it_pass() {
     );
 }
 
-#[test]
-fn finds_the_metadata_under_the_name_of_older_proxies() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn finds_the_metadata_under_the_name_of_older_proxies(host: Host) {
+    let host = host.start();
     host.set_property(&["cluster_metadata", "filter_metadata", "location"], pairs("az", "a"));
     host.tcp_connection().upstream_data("x", false);
     assert!(host.logged(LogLevel::Info, "upstream cluster metadata location[az]=a"));
 }
 
-#[test]
-fn counts_connections_when_they_are_complete() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn counts_connections_when_they_are_complete(host: Host) {
+    let host = host.start();
     for _ in 0..3 {
         let connection = host.tcp_connection();
         connection.close_downstream();
@@ -59,9 +57,9 @@ fn counts_connections_when_they_are_complete() {
     assert_eq!(lines.iter().filter(|line| *line == "connection complete!").count(), 3);
 }
 
-#[test]
-fn goes_on_when_the_host_refuses() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn goes_on_when_the_host_refuses(host: Host) {
+    let host = host.start();
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     host.fail(Import::proxy_get_property, Status::InternalFailure);
     host.fail(Import::proxy_increment_metric, Status::BadArgument);
@@ -80,4 +78,9 @@ fn goes_on_when_the_host_refuses() {
     ] {
         assert!(log.iter().any(|line| line.text.starts_with(start)), "{start}: {log:?}");
     }
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

@@ -2,9 +2,7 @@ use std::time::Duration;
 
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
-
-use crate::PLUGIN;
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 fn postponed(host: &Running) -> HttpStream<'_> {
     let stream = host.http_stream();
@@ -14,9 +12,9 @@ fn postponed(host: &Running) -> HttpStream<'_> {
     stream
 }
 
-#[test]
-fn resumes_each_request_once_with_the_next_tick() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn resumes_each_request_once_with_the_next_tick(host: Host) {
+    let host = host.start();
     assert_eq!(host.tick_period(), Some(Duration::from_secs(1)));
     let streams = [postponed(&host), postponed(&host)];
     host.tick();
@@ -32,9 +30,9 @@ fn resumes_each_request_once_with_the_next_tick() {
     assert_eq!(resumed, 1, "{:?}", host.log());
 }
 
-#[test]
-fn forgets_a_stream_that_is_gone() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn forgets_a_stream_that_is_gone(host: Host) {
+    let host = host.start();
     let (gone, waiting) = (postponed(&host), postponed(&host));
     let id = gone.id();
     gone.complete();
@@ -44,9 +42,9 @@ fn forgets_a_stream_that_is_gone() {
     assert!(!host.log().iter().any(|line| line.level >= LogLevel::Warn), "{:?}", host.log());
 }
 
-#[test]
-fn goes_on_with_the_others_if_one_cannot_be_resumed() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn goes_on_with_the_others_if_one_cannot_be_resumed(host: Host) {
+    let host = host.start();
     let streams = [postponed(&host), postponed(&host)];
     host.fail(Import::proxy_continue_stream, Status::InternalFailure);
     host.tick();
@@ -54,11 +52,16 @@ fn goes_on_with_the_others_if_one_cannot_be_resumed() {
     assert_eq!(warnings, streams.len());
 }
 
-#[test]
-fn refuses_to_start_without_ticks() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn refuses_to_start_without_ticks(host: Host) {
+    let host = host.start();
     host.fail(Import::proxy_set_tick_period_milliseconds, Status::BadArgument);
     assert!(!host.start_plugin());
     let log = host.log();
     assert!(log.iter().any(|line| line.text.starts_with("failed to set tick period: ")), "{log:?}");
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

@@ -74,3 +74,20 @@ fn multiple_dispatches() -> Result<()> {
         proxy.wait_for_log("response resumed after processed 10 dispatched request", PATIENCE)
     })
 }
+
+#[test]
+fn gather() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("gather", allocator)?;
+        for (port, gathered) in [(MAIN, "ann, 10"), (18001, "ann; 10")] {
+            for _ in 0..5 {
+                let response = proxy.get(port, "/")?;
+                assert_eq!((response.status, response.header("x-gathered")), (200, Some(gathered)));
+            }
+            assert_eq!(proxy.get(port, "/busy")?.status, 502, "{port}");
+        }
+        proxy.wait_for_log("gave up after 2 tries", PATIENCE)?;
+        assert!(!proxy.log().contains("sluicegate: no such"), "{}", proxy.log());
+        Ok(())
+    })
+}

@@ -1,4 +1,6 @@
 //! Every example in a real Envoy, under each allocator: what a client sees, and what the proxy's log says.
+//!
+//! The name of a test begins with its example's: `cargo compat` tells them by it.
 
 mod bodies;
 mod callouts;
@@ -7,17 +9,23 @@ mod memory;
 mod modules;
 mod network;
 mod routing;
+mod sharing;
 mod ticks;
+mod versions;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use sluicegate_loadtest::compat::ONLY_ALLOCATOR;
 use sluicegate_loadtest::{Allocator, Proxy};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs a test with each allocator, and with the one that the standard library brings.
+/// Runs a test with each allocator, and with the one that the standard library brings; or with the one that a variable names.
 fn with_each_allocator(test: impl Fn(Option<Allocator>) -> Result<()>) -> Result<()> {
+    if let Ok(only) = std::env::var(ONLY_ALLOCATOR) {
+        return test(Some(only.parse()?)).with_context(|| format!("with the allocator {only}"));
+    }
     for allocator in Allocator::ALL.iter().copied().map(Some).chain([None]) {
         test(allocator).with_context(|| format!("with the allocator {allocator:?}"))?;
     }

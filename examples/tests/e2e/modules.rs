@@ -14,7 +14,11 @@ struct Shape {
 }
 
 fn shape(package: &str, allocator: Option<Allocator>) -> Result<Shape> {
-    let path = guest::build(package, allocator)?;
+    shape_with(package, allocator, &[])
+}
+
+fn shape_with(package: &str, allocator: Option<Allocator>, features: &[&str]) -> Result<Shape> {
+    let path = guest::build_with(package, allocator, features)?;
     let module = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
     let mut shape = Shape { imports: BTreeSet::new(), exports: BTreeSet::new(), pages: 0, bytes: module.len() as u64 };
     for payload in Parser::new(0).parse_all(&module) {
@@ -97,6 +101,11 @@ fn examples_export_the_callbacks_that_they_implement() -> Result<()> {
         ("http_body_chunk", &["proxy_on_request_body"]),
         ("multiple_dispatches", &["proxy_on_http_call_response", "proxy_on_response_headers"]),
         ("postpone_requests", &["proxy_on_configure", "proxy_on_done", "proxy_on_request_headers", "proxy_on_tick"]),
+        ("foreign_call_on_tick", &["proxy_on_configure", "proxy_on_tick"]),
+        ("metrics", &["proxy_on_request_headers"]),
+        ("properties", &["proxy_on_log", "proxy_on_request_headers"]),
+        ("shared_data", &["proxy_on_request_headers", "proxy_on_vm_start"]),
+        ("shared_queue_receiver", &["proxy_on_configure", "proxy_on_queue_ready"]),
         ("vm_plugin_configuration", &["proxy_on_configure", "proxy_on_vm_start"]),
     ] {
         let shape = shape(package, Some(Allocator::Talc))?;
@@ -120,5 +129,23 @@ fn a_filter_without_formatting_is_small_and_imports_no_wasi() -> Result<()> {
     assert_eq!(shape.imports, set(&imports));
     assert!(shape.pages <= 2, "{} pages", shape.pages);
     assert!(shape.bytes <= 25_000, "{} bytes", shape.bytes);
+    Ok(())
+}
+
+/// A module of an older version has its mark, and imports nothing that its hosts do not have.
+#[test]
+fn a_module_of_an_older_abi_imports_what_its_hosts_have() -> Result<()> {
+    for (features, mark, callbacks_without_end) in [
+        (&["abi-0-2-0"][..], "proxy_abi_version_0_2_0", false),
+        (&["abi-0-1-0"], "proxy_abi_version_0_1_0", true),
+        (&["abi-0-2-0", "abi-0-1-0"], "proxy_abi_version_0_1_0", true),
+    ] {
+        let shape = shape_with("http_auth_random", Some(Allocator::Talc), features)?;
+        let marks: Vec<_> = shape.exports.iter().filter(|name| name.starts_with("proxy_abi_version")).collect();
+        assert_eq!(marks, [mark], "{features:?}");
+        assert!(!shape.imports.contains("env.proxy_get_log_level"), "{features:?}");
+        assert_eq!(shape.imports.contains("env.proxy_continue_stream"), !callbacks_without_end, "{features:?}");
+        assert_eq!(shape.imports.contains("env.proxy_continue_request"), callbacks_without_end, "{features:?}");
+    }
     Ok(())
 }

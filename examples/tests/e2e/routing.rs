@@ -1,7 +1,7 @@
-//! The example that chooses routes.
+//! The examples that choose routes, and ask them.
 
 use anyhow::Result;
-use sluicegate_loadtest::Proxy;
+use sluicegate_loadtest::{Allocator, Proxy};
 
 use super::{PATIENCE, with_each_allocator};
 
@@ -24,4 +24,41 @@ fn http_routing() -> Result<()> {
         assert!(primary > 0 && canary > 0, "primary {primary}, canary {canary}");
         proxy.wait_for_log("value: ", PATIENCE)
     })
+}
+
+#[test]
+fn properties() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("properties", allocator)?;
+        let (cookie, authorization) = (("cookie", "value"), ("authorization", "value"));
+        for (path, headers, status, body) in [
+            ("/one", &[][..], 401, ""),
+            ("/one", &[authorization], 401, ""),
+            ("/one", &[cookie], 200, "example body\n"),
+            ("/two", &[], 401, ""),
+            ("/two", &[cookie], 401, ""),
+            ("/two", &[authorization], 200, "example body\n"),
+            ("/three", &[], 200, "example body\n"),
+        ] {
+            let response = proxy.request("GET", 18000, path, headers, b"")?;
+            assert_eq!((response.status, &*response.text()), (status, body), "{path} {headers:?}");
+        }
+        for line in [
+            "auth header is \"cookie\"",
+            "auth header is \"authorization\"",
+            "no auth header for route",
+            "wasm log: 2 finished",
+        ] {
+            proxy.wait_for_log(line, PATIENCE)?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn properties_answers_grpc_with_its_own_status() -> Result<()> {
+    let proxy = Proxy::for_example("properties", Some(Allocator::Talc))?;
+    let response = proxy.request("POST", 18000, "/one", &[("content-type", "application/grpc")], b"")?;
+    assert_eq!((response.status, response.header("grpc-status")), (200, Some("16")));
+    Ok(())
 }

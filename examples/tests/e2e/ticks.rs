@@ -44,3 +44,19 @@ fn postpone_requests_forgets_a_client_that_went_away() -> Result<()> {
     assert!(!log.contains("failed to resume"), "{log}");
     Ok(())
 }
+
+#[test]
+fn foreign_call_on_tick() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("foreign_call_on_tick", allocator)?;
+        proxy.wait_for_log("set tick period milliseconds: 1", PATIENCE)?;
+        for count in 1..=5 {
+            let result = "789ccb48cdc9c95728cf2fca495104001e89047e";
+            let line = format!("foreign function (compress) called: {count}, result: {result}");
+            proxy.wait_for_log(&line, PATIENCE)?;
+        }
+        let response = proxy.get(MAIN, "/")?;
+        assert_eq!((response.status, &*response.text()), (200, "example body\n"), "requests pass");
+        Ok(())
+    })
+}

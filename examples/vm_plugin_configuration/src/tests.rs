@@ -1,28 +1,26 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::Host;
+use sluicegate_host::{Host, sweep, traffic};
 
-use crate::PLUGIN;
-
-#[test]
-fn shows_both_configurations() {
-    let host = Host::new(&PLUGIN).vm_configuration("vm text").plugin_configuration(b"plugin \xff".to_vec()).start();
+#[sluicegate_host::test]
+fn shows_both_configurations(host: Host) {
+    let host = host.vm_configuration("vm text").plugin_configuration(b"plugin \xff".to_vec()).start();
     assert!(host.started());
     assert!(host.logged(LogLevel::Info, "vm config: vm text"));
     assert!(host.logged(LogLevel::Info, "plugin config: plugin \u{fffd}"));
 }
 
-#[test]
-fn shows_nothing_for_nothing() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn shows_nothing_for_nothing(host: Host) {
+    let host = host.start();
     assert!(host.started());
     assert!(host.logged(LogLevel::Info, "vm config: "));
     assert!(host.logged(LogLevel::Info, "plugin config: "));
 }
 
-#[test]
-fn starts_even_if_it_cannot_read_them() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn starts_even_if_it_cannot_read_them(host: Host) {
+    let host = host.start();
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     assert!(host.start_vm() && host.start_plugin());
     for text in ["error reading vm configuration: ", "error reading plugin configuration: "] {
@@ -31,12 +29,17 @@ fn starts_even_if_it_cannot_read_them() {
     }
 }
 
-#[test]
-fn lets_requests_pass() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn lets_requests_pass(host: Host) {
+    let host = host.start();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/")]), 0);
     assert_eq!(stream.response_headers(&[(":status", "200")]), 0);
     assert_eq!(stream.reply(), None);
     stream.complete();
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

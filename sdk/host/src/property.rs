@@ -129,10 +129,8 @@ impl Properties {
 }
 
 /// What Envoy has and leaves empty where it is not configured.
-const UNSET: [&[&[u8]]; 8] = [
+const UNSET: [&[&[u8]]; 6] = [
     &[b"plugin_name"],
-    &[b"plugin_root_id"],
-    &[b"plugin_vm_id"],
     &[b"xds", b"route_name"],
     &[b"xds", b"filter_chain_name"],
     &[b"xds", b"cluster_metadata"],
@@ -150,6 +148,14 @@ impl State {
         let stream = self.streams.get(&self.effective);
         if let Some(found) = stream.and_then(|stream| stream.derived(&path)) {
             return found.encode();
+        }
+        match path.as_slice() {
+            [b"plugin_root_id"] => {
+                let plugin = self.plugins.get(&self.plugin_of(self.effective));
+                return Ok(plugin.map(|plugin| plugin.root_id.clone()).unwrap_or_default());
+            }
+            [b"plugin_vm_id"] => return Ok(self.vm_id.clone()),
+            _ => {}
         }
         if UNSET.contains(&path.as_slice()) {
             return Ok(Vec::new());

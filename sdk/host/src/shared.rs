@@ -4,20 +4,24 @@ use std::collections::{BTreeMap, VecDeque};
 
 use sluicegate::abi::Status;
 
-/// Values under keys, each with the number of its last write.
+/// A VM's `vm_id`, and the name of a value or queue.
+type Name = (Vec<u8>, Vec<u8>);
+
+/// Values under a VM's `vm_id` and a key, each with the number of its last write.
 #[derive(Debug, Default)]
 pub(crate) struct SharedData {
-    values: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    values: BTreeMap<Name, (Vec<u8>, u32)>,
     writes: u32,
 }
 
 impl SharedData {
-    pub(crate) fn get(&self, key: &[u8]) -> Result<(Vec<u8>, u32), Status> {
-        self.values.get(key).cloned().ok_or(Status::NotFound)
+    pub(crate) fn get(&self, vm_id: &[u8], key: &[u8]) -> Result<(Vec<u8>, u32), Status> {
+        self.values.get(&(vm_id.to_vec(), key.to_vec())).cloned().ok_or(Status::NotFound)
     }
 
     /// A key that is absent is written whatever number comes with it.
-    pub(crate) fn set(&mut self, key: Vec<u8>, value: Vec<u8>, cas: u32) -> Result<(), Status> {
+    pub(crate) fn set(&mut self, vm_id: &[u8], key: Vec<u8>, value: Vec<u8>, cas: u32) -> Result<(), Status> {
+        let key = (vm_id.to_vec(), key);
         if cas != 0 && self.values.get(&key).is_some_and(|(_, last)| *last != cas) {
             return Err(Status::CasMismatch);
         }
@@ -30,25 +34,28 @@ impl SharedData {
 /// Queues under a VM's `vm_id` and a name, by numbers from 1 on.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
-    numbers: BTreeMap<(Vec<u8>, Vec<u8>), u32>,
+    numbers: BTreeMap<Name, u32>,
     queues: BTreeMap<u32, Queue>,
-    /// A queue for each item that its plugin was not told of, in the order of the items.
-    untold: Vec<u32>,
+    /// For each item that its plugin was not told of, in the order of the items: the plugin and the queue.
+    untold: Vec<(Owner, u32)>,
 }
+
+/// The numbers of a VM and of the plugin in it.
+type Owner = (u32, u32);
 
 #[derive(Debug, Default)]
 struct Queue {
     items: VecDeque<Vec<u8>>,
-    /// Whether this VM's plugin is the last that registered it.
-    ours: bool,
+    /// The last that registered it; none if that was the test.
+    owner: Option<Owner>,
 }
 
 impl Queues {
     /// What is in a queue that is there stays.
-    pub(crate) fn register(&mut self, vm_id: &[u8], name: &[u8], ours: bool) -> u32 {
+    pub(crate) fn register(&mut self, vm_id: &[u8], name: &[u8], owner: Option<Owner>) -> u32 {
         let next = u32::try_from(self.numbers.len()).expect("fewer queues than 4 billion") + 1;
         let number = *self.numbers.entry((vm_id.to_vec(), name.to_vec())).or_insert(next);
-        self.queues.entry(number).or_default().ours = ours;
+        self.queues.entry(number).or_default().owner = owner;
         number
     }
 
@@ -59,9 +66,7 @@ impl Queues {
     pub(crate) fn enqueue(&mut self, queue: u32, item: Vec<u8>) -> Result<(), Status> {
         let found = self.queues.get_mut(&queue).ok_or(Status::NotFound)?;
         found.items.push_back(item);
-        if found.ours {
-            self.untold.push(queue);
-        }
+        self.untold.extend(found.owner.map(|owner| (owner, queue)));
         Ok(())
     }
 
@@ -69,8 +74,10 @@ impl Queues {
         self.queues.get_mut(&queue).ok_or(Status::NotFound)?.items.pop_front().ok_or(Status::Empty)
     }
 
-    pub(crate) fn take_untold(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.untold)
+    /// What the plugins of a VM were not told of: plugin and queue for each item.
+    pub(crate) fn take_untold(&mut self, vm: u32) -> Vec<(u32, u32)> {
+        let of_vm = self.untold.extract_if(.., |((of, _), _)| *of == vm);
+        of_vm.map(|((_, plugin), queue)| (plugin, queue)).collect()
     }
 }
 
@@ -81,12 +88,13 @@ mod tests {
     #[test]
     fn a_queue_keeps_its_number_and_its_items() {
         let mut queues = Queues::default();
-        let theirs = queues.register(b"vm", b"q", false);
+        let theirs = queues.register(b"vm", b"q", None);
         queues.enqueue(theirs, b"unheard".to_vec()).unwrap();
-        assert_eq!((queues.register(b"", b"q", true), queues.resolve(b"vm", b"q")), (2, Ok(theirs)));
-        assert_eq!(queues.register(b"vm", b"q", true), theirs);
+        assert_eq!((queues.register(b"", b"q", Some((0, 1))), queues.resolve(b"vm", b"q")), (2, Ok(theirs)));
+        assert_eq!(queues.register(b"vm", b"q", Some((0, 1))), theirs);
         queues.enqueue(theirs, b"heard".to_vec()).unwrap();
-        assert_eq!((queues.take_untold(), queues.take_untold()), (vec![theirs], vec![]));
+        assert_eq!(queues.take_untold(7), []);
+        assert_eq!((queues.take_untold(0), queues.take_untold(0)), (vec![(1, theirs)], vec![]));
         assert_eq!(
             [(); 3].map(|()| queues.dequeue(theirs)),
             [Ok(b"unheard".to_vec()), Ok(b"heard".to_vec()), Err(Status::Empty)]
@@ -98,10 +106,10 @@ mod tests {
     #[test]
     fn a_number_is_compared_where_there_is_a_value() {
         let mut data = SharedData::default();
-        assert_eq!(data.get(b"k"), Err(Status::NotFound));
+        assert_eq!(data.get(b"", b"k"), Err(Status::NotFound));
         let mut set = |value: &[u8], cas| {
-            let answer = data.set(b"k".to_vec(), value.to_vec(), cas);
-            (answer, data.get(b"k").unwrap())
+            let answer = data.set(b"", b"k".to_vec(), value.to_vec(), cas);
+            (answer, data.get(b"", b"k").unwrap())
         };
         assert_eq!(set(b"a", 77), (Ok(()), (b"a".to_vec(), 1)));
         assert_eq!(set(b"b", 77), (Err(Status::CasMismatch), (b"a".to_vec(), 1)));

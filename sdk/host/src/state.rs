@@ -1,14 +1,76 @@
-//! What a proxy knows: one plugin, its streams, its log.
+//! What a proxy knows of a VM: its plugins, their streams, its log; and what the proxy's VMs share.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status, StreamType};
 
 use crate::Map;
+use crate::cost::Cost;
+use crate::faults::Faults;
 use crate::foreign::Functions;
 use crate::metric::Metrics;
 use crate::property::Properties;
 use crate::shared::{Queues, SharedData};
+
+/// What the VMs of one proxy share.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) now: u64,
+    pub(crate) shared_data: SharedData,
+    pub(crate) queues: Queues,
+    /// How many VMs there were.
+    pub(crate) vms: u32,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        let (shared_data, queues) = (SharedData::default(), Queues::default());
+        Self { now: 1_700_000_000_000_000_000, shared_data, queues, vms: 0 }
+    }
+}
+
+/// One plugin of a VM: a root context.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PluginState {
+    pub(crate) root_id: Vec<u8>,
+    pub(crate) configuration: Vec<u8>,
+    /// Milliseconds; 0 is off.
+    pub(crate) tick_period: u32,
+    /// When the next tick is due, in nanoseconds since the Unix epoch.
+    pub(crate) next_tick: u64,
+    pub(crate) started: bool,
+    /// Whether it called `proxy_done`.
+    pub(crate) done: bool,
+}
+
+/// The version of the ABI, which the module's marker tells.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Abi {
+    V0_1_0,
+    #[cfg(feature = "wasm")]
+    V0_2_0,
+    #[default]
+    V0_2_1,
+}
+
+/// Why a guest may call only a few host functions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Restricted {
+    /// It allocates for the host.
+    Allocating,
+    /// It starts, and has no context yet.
+    Starting,
+}
+
+/// What the guest asked for and what happens when it has returned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deferred {
+    Resume(u32),
+    Close(u32),
+}
 
 /// A line that the filter logged.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -49,6 +111,8 @@ pub struct PendingCall {
     pub trailers: Map,
     /// The timeout, in milliseconds.
     pub timeout: u32,
+    /// The context of the plugin that is told of the answer: that of the stream, if a stream called.
+    pub plugin: u32,
 }
 
 /// A gRPC call or stream that the filter opened and that is not over.
@@ -70,6 +134,8 @@ pub struct OpenGrpc {
     pub ended: bool,
     /// The timeout of a call in milliseconds; none for a stream.
     pub timeout: Option<u32>,
+    /// The context of the plugin that is told of what comes: that of the stream, if a stream called.
+    pub plugin: u32,
 }
 
 /// What a call brings, while its callback runs: the buffers and maps by their numbers, and the status.
@@ -84,6 +150,8 @@ pub(crate) struct Answer {
 /// One stream or connection.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
+    /// The plugin's context.
+    pub(crate) plugin: u32,
     pub(crate) maps: BTreeMap<u32, Map>,
     /// The bodies, or the data of both directions, by the number of their buffer.
     pub(crate) bodies: BTreeMap<u32, Body>,
@@ -130,22 +198,26 @@ impl Body {
     }
 }
 
-/// The proxy's side of everything. Each function answers `Err` with the status that the guest gets.
+/// The proxy's side of a VM. Each function answers `Err` with the status that the guest gets.
 #[derive(Debug)]
 pub(crate) struct State {
+    pub(crate) proxy: Rc<RefCell<Proxy>>,
+    /// The VM's number in the proxy.
+    pub(crate) vm: u32,
+    pub(crate) vm_id: Vec<u8>,
+    pub(crate) abi: Abi,
     pub(crate) log_level: u32,
     pub(crate) log: Vec<LogLine>,
-    /// Nanoseconds since the Unix epoch.
-    pub(crate) now: u64,
-    /// Milliseconds; 0 is off.
-    pub(crate) tick_period: u32,
     pub(crate) vm_configuration: Vec<u8>,
-    pub(crate) plugin_configuration: Vec<u8>,
-    pub(crate) configuring: bool,
+    pub(crate) plugins: BTreeMap<u32, PluginState>,
+    /// The plugin whose configuration can be read.
+    pub(crate) configuring: Option<u32>,
     pub(crate) streams: BTreeMap<u32, Stream>,
+    pub(crate) next_context: u32,
     /// The context that host calls act on: the one whose callback runs, or the one that the guest asked for since.
     pub(crate) effective: u32,
-    pub(crate) done: bool,
+    pub(crate) restricted: Option<Restricted>,
+    pub(crate) deferred: Vec<(u32, Deferred)>,
     /// The calls that wait for an answer, oldest first.
     pub(crate) pending: Vec<PendingCall>,
     pub(crate) next_token: u32,
@@ -154,48 +226,105 @@ pub(crate) struct State {
     pub(crate) answer: Answer,
     /// How often each function was called.
     pub(crate) calls: HashMap<Import, usize>,
-    /// What functions answer instead of doing their work.
-    pub(crate) failures: HashMap<Import, Status>,
+    pub(crate) faults: Faults,
+    pub(crate) cost: Cost,
     pub(crate) metrics: Metrics,
-    pub(crate) shared_data: SharedData,
-    pub(crate) queues: Queues,
     pub(crate) properties: Properties,
     /// The properties that were declared, and whether each is set once.
     pub(crate) declared: BTreeMap<Vec<u8>, bool>,
     pub(crate) functions: Functions,
+    /// The state of what the guest takes for random.
+    #[cfg(feature = "wasm")]
+    pub(crate) random: u64,
 }
 
 impl Default for State {
     fn default() -> Self {
         Self {
+            proxy: Rc::default(),
+            vm: 0,
+            vm_id: Vec::new(),
+            abi: Abi::default(),
             log_level: LogLevel::Trace as u32,
             log: Vec::new(),
-            now: 1_700_000_000_000_000_000,
-            tick_period: 0,
             vm_configuration: Vec::new(),
-            plugin_configuration: Vec::new(),
-            configuring: false,
+            plugins: BTreeMap::new(),
+            configuring: None,
             streams: BTreeMap::new(),
+            next_context: 1,
             effective: 0,
-            done: false,
+            restricted: None,
+            deferred: Vec::new(),
             pending: Vec::new(),
             // Envoy's first one; the lowest two bits tell the kind of call.
             next_token: 4,
             grpc: Vec::new(),
             answer: Answer::default(),
             calls: HashMap::new(),
-            failures: HashMap::new(),
+            faults: Faults::default(),
+            cost: Cost::default(),
             metrics: Metrics::default(),
-            shared_data: SharedData::default(),
-            queues: Queues::default(),
             properties: Properties::default(),
             declared: BTreeMap::new(),
             functions: Functions::default(),
+            #[cfg(feature = "wasm")]
+            random: 0x9e37_79b9_7f4a_7c15,
         }
     }
 }
 
 impl State {
+    pub(crate) fn new_context(&mut self) -> u32 {
+        let id = self.next_context;
+        self.next_context += 1;
+        id
+    }
+
+    /// The plugin of a context: its stream's, or itself.
+    pub(crate) fn plugin_of(&self, context: u32) -> u32 {
+        self.streams.get(&context).map_or(context, |stream| stream.plugin)
+    }
+
+    /// The plugin that the effective context belongs to.
+    pub(crate) fn plugin(&mut self) -> Option<&mut PluginState> {
+        let plugin = self.plugin_of(self.effective);
+        self.plugins.get_mut(&plugin)
+    }
+
+    pub(crate) fn set_tick_period(&mut self, period: u32) {
+        let now = self.proxy.borrow().now;
+        if let Some(plugin) = self.plugin() {
+            plugin.tick_period = period;
+            plugin.next_tick = now + u64::from(period) * 1_000_000;
+        }
+    }
+
+    pub(crate) fn set_effective(&mut self, context: u32) -> Result<(), Status> {
+        if !self.plugins.contains_key(&context) && !self.streams.contains_key(&context) {
+            return Err(Status::BadArgument);
+        }
+        self.effective = context;
+        Ok(())
+    }
+
+    /// ABI 0.1.0 has one function for both configurations.
+    pub(crate) fn configuration(&self) -> Vec<u8> {
+        let plugin = self.configuring.and_then(|plugin| self.plugins.get(&plugin));
+        plugin.map_or(&self.vm_configuration, |plugin| &plugin.configuration).clone()
+    }
+
+    pub(crate) fn register_queue(&mut self, name: &[u8]) -> u32 {
+        // Also from a stream's callback: its plugin is told.
+        let owner = (self.vm, self.plugin_of(self.effective));
+        self.proxy.borrow_mut().queues.register(&self.vm_id, name, Some(owner))
+    }
+
+    /// An empty `vm_id` is the own.
+    pub(crate) fn resolve_queue(&self, vm_id: &[u8], name: &[u8]) -> Result<u32, Status> {
+        let vm_id = if vm_id.is_empty() { &self.vm_id } else { vm_id };
+        self.proxy.borrow().queues.resolve(vm_id, name)
+    }
+
     pub(crate) fn log(&mut self, level: u32, message: &[u8]) {
         if level >= self.log_level {
             let text = String::from_utf8_lossy(message).into_owned();
@@ -206,8 +335,9 @@ impl State {
     pub(crate) fn buffer(&self, buffer: u32, start: usize, max_size: usize) -> Result<Vec<u8>, Status> {
         let bytes = match buffer {
             buffer if buffer == BufferType::VmConfiguration as u32 => &self.vm_configuration,
-            buffer if buffer == BufferType::PluginConfiguration as u32 && self.configuring => {
-                &self.plugin_configuration
+            buffer if buffer == BufferType::PluginConfiguration as u32 => {
+                let plugin = self.configuring.ok_or(Status::NotFound)?;
+                &self.plugins.get(&plugin).ok_or(Status::NotFound)?.configuration
             }
             buffer if self.answer.buffers.contains_key(&buffer) => &self.answer.buffers[&buffer],
             _ => &self.stream()?.bodies.get(&buffer).ok_or(Status::NotFound)?.held,
@@ -229,23 +359,40 @@ impl State {
         body.set(start, size, bytes)
     }
 
-    /// Lets go on what was held back. Envoy cannot resume the upstream's side of a connection.
+    /// Lets go on what was held back, when the guest has returned. Envoy cannot resume the upstream's side of a connection.
     pub(crate) fn resume(&mut self, direction: u32) -> Result<(), Status> {
         if direction == StreamType::Upstream as u32 {
             return Err(Status::Unimplemented);
         }
-        let stream = self.stream_mut()?;
-        stream.resumed.push(direction);
-        // The buffers of a direction have the direction's number.
-        if let Some(body) = stream.bodies.get_mut(&direction) {
-            body.release();
-        }
+        self.defer(Deferred::Resume(direction))
+    }
+
+    /// Closes, when the guest has returned.
+    pub(crate) fn close(&mut self, direction: u32) -> Result<(), Status> {
+        self.defer(Deferred::Close(direction))
+    }
+
+    fn defer(&mut self, what: Deferred) -> Result<(), Status> {
+        self.stream()?;
+        self.deferred.push((self.effective, what));
         Ok(())
     }
 
-    pub(crate) fn close(&mut self, direction: u32) -> Result<(), Status> {
-        self.stream_mut()?.closed.push(direction);
-        Ok(())
+    /// Does what the guest asked for while it ran.
+    pub(crate) fn run_deferred(&mut self) {
+        for (context, what) in std::mem::take(&mut self.deferred) {
+            let Some(stream) = self.streams.get_mut(&context) else { continue };
+            match what {
+                Deferred::Resume(direction) => {
+                    stream.resumed.push(direction);
+                    // The buffers of a direction have the direction's number.
+                    if let Some(body) = stream.bodies.get_mut(&direction) {
+                        body.release();
+                    }
+                }
+                Deferred::Close(direction) => stream.closed.push(direction),
+            }
+        }
     }
 
     /// A call that waits for its answer from here on. Envoy wants to know the cluster, and where the request goes.
@@ -255,8 +402,8 @@ impl State {
         if call.cluster.is_empty() || !complete {
             return Err(Status::BadArgument);
         }
-        let token = self.new_token(0);
-        self.pending.push(PendingCall { token, ..call });
+        let (token, plugin) = (self.new_token(0), self.plugin_of(self.effective));
+        self.pending.push(PendingCall { token, plugin, ..call });
         Ok(token)
     }
 
@@ -273,7 +420,8 @@ impl State {
             return Err(Status::BadArgument);
         }
         let token = self.new_token(if grpc.timeout.is_some() { 1 } else { 2 });
-        self.grpc.push(OpenGrpc { token, ..grpc });
+        let plugin = self.plugin_of(self.effective);
+        self.grpc.push(OpenGrpc { token, plugin, ..grpc });
         Ok(token)
     }
 

@@ -2,8 +2,8 @@
 
 use sluicegate::abi::{BufferType, MapType, StreamType};
 
-use crate::host::{PLUGIN, Running};
 use crate::map::Map;
+use crate::running::{Running, count};
 use crate::state::{LocalReply, Stream};
 
 /// A stream of the simulated proxy.
@@ -16,11 +16,8 @@ pub struct HttpStream<'host> {
 }
 
 impl<'host> HttpStream<'host> {
-    pub(crate) fn open(host: &'host Running, id: u32) -> Self {
-        host.state().streams.insert(id, Stream::default());
-        if let Some(create) = host.module.proxy_on_context_create {
-            host.enter(id, || create(id, PLUGIN));
-        }
+    pub(crate) fn open(host: &'host Running, plugin: u32) -> Self {
+        let id = create(host, plugin);
         Self { host, id }
     }
 
@@ -40,6 +37,11 @@ impl<'host> HttpStream<'host> {
         self.headers(MapType::HttpRequestHeaders, headers, false)
     }
 
+    /// Sends the response's headers, with nothing after them; the filter's action.
+    pub fn response_headers_only<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> u32 {
+        self.headers(MapType::HttpResponseHeaders, headers, true)
+    }
+
     /// Sends the response's headers, with a body to follow; the filter's action.
     pub fn response_headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> u32 {
         self.headers(MapType::HttpResponseHeaders, headers, false)
@@ -47,28 +49,34 @@ impl<'host> HttpStream<'host> {
 
     fn headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, map: MapType, headers: &[(N, V)], end_of_stream: bool) -> u32 {
         let headers = Map::new(headers);
-        let count = u32::try_from(headers.len()).expect("fewer headers than 4 billion");
+        let arguments = [self.id, count(headers.len()), end_of_stream.into()];
         if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
             stream.maps.insert(map as u32, headers);
             stream.responding = map == MapType::HttpResponseHeaders;
         }
         let callback = match map {
-            MapType::HttpRequestHeaders => self.host.module.proxy_on_request_headers,
-            _ => self.host.module.proxy_on_response_headers,
+            MapType::HttpRequestHeaders => "proxy_on_request_headers",
+            _ => "proxy_on_response_headers",
         };
-        callback.map_or(0, |callback| self.host.enter(self.id, || callback(self.id, count, end_of_stream.into())))
+        let action = self.host.filter(self.id, callback, &arguments, STOP_ALL);
+        self.host.run_deferred();
+        action
     }
 
     /// Sends a part of the request's body; the filter's action. While the filter holds the body back, it sees all of it again.
     pub fn request_body(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
-        let callback = self.host.module.proxy_on_request_body;
-        send(self.host, self.id, BufferType::HttpRequestBody, part.as_ref(), end_of_stream, callback)
+        self.body(BufferType::HttpRequestBody, part.as_ref(), end_of_stream, "proxy_on_request_body")
     }
 
     /// Sends a part of the response's body; likewise.
     pub fn response_body(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
-        let callback = self.host.module.proxy_on_response_body;
-        send(self.host, self.id, BufferType::HttpResponseBody, part.as_ref(), end_of_stream, callback)
+        self.body(BufferType::HttpResponseBody, part.as_ref(), end_of_stream, "proxy_on_response_body")
+    }
+
+    fn body(&self, buffer: BufferType, part: &[u8], end_of_stream: bool, callback: &'static str) -> u32 {
+        send(self.host, self.id, buffer, part, |size| {
+            self.host.filter(self.id, callback, &[self.id, size, end_of_stream.into()], NO_BUFFER)
+        })
     }
 
     /// What the upstream got of the request's body.
@@ -85,26 +93,26 @@ impl<'host> HttpStream<'host> {
 
     /// Sends the request's trailers; the filter's action. If they go on, so does the body that was held back.
     pub fn request_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, trailers: &[(N, V)]) -> u32 {
-        self.trailers(MapType::HttpRequestTrailers, trailers, self.host.module.proxy_on_request_trailers)
+        self.trailers(MapType::HttpRequestTrailers, trailers, "proxy_on_request_trailers")
     }
 
     /// Sends the response's trailers; likewise.
     pub fn response_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, trailers: &[(N, V)]) -> u32 {
-        self.trailers(MapType::HttpResponseTrailers, trailers, self.host.module.proxy_on_response_trailers)
+        self.trailers(MapType::HttpResponseTrailers, trailers, "proxy_on_response_trailers")
     }
 
     fn trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         &self,
         map: MapType,
         trailers: &[(N, V)],
-        callback: Option<fn(u32, u32) -> u32>,
+        callback: &'static str,
     ) -> u32 {
         let trailers = Map::new(trailers);
-        let count = u32::try_from(trailers.len()).expect("fewer trailers than 4 billion");
+        let arguments = [self.id, count(trailers.len())];
         if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
             stream.maps.insert(map as u32, trailers);
         }
-        let action = callback.map_or(0, |callback| self.host.enter(self.id, || callback(self.id, count)));
+        let action = self.host.filter(self.id, callback, &arguments, STOP);
         if action == 0 {
             let body = match map {
                 MapType::HttpRequestTrailers => BufferType::HttpRequestBody,
@@ -116,7 +124,23 @@ impl<'host> HttpStream<'host> {
                 held.release();
             }
         }
+        self.host.run_deferred();
         action
+    }
+
+    /// Sends a frame of metadata with the request, of so many elements. Its values cannot be read, and the proxy goes on whatever the filter answers.
+    pub fn request_metadata(&self, elements: u32) {
+        self.metadata("proxy_on_request_metadata", elements);
+    }
+
+    /// Sends a frame of metadata with the response; likewise.
+    pub fn response_metadata(&self, elements: u32) {
+        self.metadata("proxy_on_response_metadata", elements);
+    }
+
+    fn metadata(&self, callback: &'static str, elements: u32) {
+        self.host.enter(self.id, callback, &[self.id, elements]);
+        self.host.run_deferred();
     }
 
     /// Whether the filter let the request go on after it had held it back.
@@ -209,53 +233,56 @@ impl<'host> HttpStream<'host> {
 
     /// Ends the stream, in Envoy's order: log, done, delete.
     pub fn complete(self) {
-        let (id, module) = (self.id, self.host.module);
-        if let Some(stream) = self.host.state().streams.get_mut(&id) {
+        if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
             stream.responding = false;
         }
-        self.host.enter(id, || {
-            if let Some(log) = module.proxy_on_log {
-                log(id);
-            }
-            if let Some(done) = module.proxy_on_done {
-                done(id);
-            }
-            if let Some(delete) = module.proxy_on_delete {
-                delete(id);
-            }
-        });
-        self.host.state().streams.remove(&id);
+        close(self.host, self.id, ["proxy_on_log", "proxy_on_done", "proxy_on_delete"]);
     }
 }
 
-/// A callback for a part of a body.
-pub(crate) type DataCallback = fn(u32, usize, u32) -> u32;
+/// What stops a stream whose VM is dead, as hosts number it: for headers, for data, and for trailers and connections.
+const STOP_ALL: u32 = 4;
+pub(crate) const NO_BUFFER: u32 = 3;
+pub(crate) const STOP: u32 = 1;
+
+/// A new context of a plugin.
+pub(crate) fn create(host: &Running, plugin: u32) -> u32 {
+    let id = host.state().new_context();
+    host.state().streams.insert(id, Stream { plugin, ..Stream::default() });
+    host.enter(id, "proxy_on_context_create", &[id, plugin]);
+    host.run_deferred();
+    id
+}
+
+/// The last callbacks of a context.
+pub(crate) fn close(host: &Running, id: u32, callbacks: [&'static str; 3]) {
+    for callback in callbacks {
+        host.enter(id, callback, &[id]);
+        host.run_deferred();
+    }
+    host.state().streams.remove(&id);
+}
 
 /// Sends a part of a body, or of a connection's data: what the filter answers decides whether it goes on, waits, or is dropped.
-pub(crate) fn send(
-    host: &Running,
-    id: u32,
-    buffer: BufferType,
-    part: &[u8],
-    end_of_stream: bool,
-    callback: Option<DataCallback>,
-) -> u32 {
+pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], filter: impl FnOnce(u32) -> u32) -> u32 {
     let buffer = buffer as u32;
-    let held = |host: &Running| {
+    let size = {
         let mut state = host.state();
         let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
         body.held.extend(part);
-        body.held.len()
+        count(body.held.len())
     };
-    let size = held(host);
-    let action = callback.map_or(0, |callback| host.enter(id, || callback(id, size, end_of_stream.into())));
-    if let Some(body) = host.state().streams.get_mut(&id).and_then(|stream| stream.bodies.get_mut(&buffer)) {
+    let action = filter(size);
+    if let Some(stream) = host.state().streams.get_mut(&id)
+        && let Some(body) = stream.bodies.get_mut(&buffer)
+    {
         match action {
             0 => body.release(),
             3 => body.held.clear(),
             _ => {}
         }
     }
+    host.run_deferred();
     action
 }
 

@@ -2,9 +2,8 @@
 
 use sluicegate::abi::{BufferType, StreamType};
 
-use crate::host::{PLUGIN, Running};
-use crate::state::Stream;
-use crate::stream::{send, sent};
+use crate::running::Running;
+use crate::stream::{NO_BUFFER, STOP, close, create, send, sent};
 
 /// Who closed a connection, as hosts number it.
 const CLOSED_BY_REMOTE: u32 = 2;
@@ -20,12 +19,10 @@ pub struct TcpConnection<'host> {
 }
 
 impl<'host> TcpConnection<'host> {
-    pub(crate) fn open(host: &'host Running, id: u32) -> Self {
-        host.state().streams.insert(id, Stream::default());
-        if let Some(create) = host.module.proxy_on_context_create {
-            host.enter(id, || create(id, PLUGIN));
-        }
-        let opened = host.module.proxy_on_new_connection.map_or(0, |callback| host.enter(id, || callback(id)));
+    pub(crate) fn open(host: &'host Running, plugin: u32) -> Self {
+        let id = create(host, plugin);
+        let opened = host.connection_filter(id, "proxy_on_new_connection", &[id], STOP);
+        host.run_deferred();
         Self { host, id, opened }
     }
 
@@ -43,14 +40,18 @@ impl<'host> TcpConnection<'host> {
 
     /// Sends data from the client; the filter's action. While the filter holds the data back, it sees all of it again.
     pub fn downstream_data(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
-        let callback = self.host.module.proxy_on_downstream_data;
-        send(self.host, self.id, BufferType::DownstreamData, part.as_ref(), end_of_stream, callback)
+        self.data(BufferType::DownstreamData, part.as_ref(), end_of_stream, "proxy_on_downstream_data")
     }
 
     /// Sends data from the upstream; likewise.
     pub fn upstream_data(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
-        let callback = self.host.module.proxy_on_upstream_data;
-        send(self.host, self.id, BufferType::UpstreamData, part.as_ref(), end_of_stream, callback)
+        self.data(BufferType::UpstreamData, part.as_ref(), end_of_stream, "proxy_on_upstream_data")
+    }
+
+    fn data(&self, buffer: BufferType, part: &[u8], end_of_stream: bool, callback: &'static str) -> u32 {
+        send(self.host, self.id, buffer, part, |size| {
+            self.host.connection_filter(self.id, callback, &[self.id, size, end_of_stream.into()], NO_BUFFER)
+        })
     }
 
     /// What the upstream got from the client.
@@ -67,16 +68,14 @@ impl<'host> TcpConnection<'host> {
 
     /// The client closes the connection.
     pub fn close_downstream(&self) {
-        if let Some(callback) = self.host.module.proxy_on_downstream_connection_close {
-            self.host.enter(self.id, || callback(self.id, CLOSED_BY_REMOTE));
-        }
+        self.host.enter(self.id, "proxy_on_downstream_connection_close", &[self.id, CLOSED_BY_REMOTE]);
+        self.host.run_deferred();
     }
 
     /// The upstream closes the connection.
     pub fn close_upstream(&self) {
-        if let Some(callback) = self.host.module.proxy_on_upstream_connection_close {
-            self.host.enter(self.id, || callback(self.id, CLOSED_BY_REMOTE));
-        }
+        self.host.enter(self.id, "proxy_on_upstream_connection_close", &[self.id, CLOSED_BY_REMOTE]);
+        self.host.run_deferred();
     }
 
     /// Whether the filter closed the client's side.
@@ -97,18 +96,6 @@ impl<'host> TcpConnection<'host> {
 
     /// Ends the connection, in Envoy's order for TCP: done, log, delete.
     pub fn complete(self) {
-        let (id, module) = (self.id, self.host.module);
-        self.host.enter(id, || {
-            if let Some(done) = module.proxy_on_done {
-                done(id);
-            }
-            if let Some(log) = module.proxy_on_log {
-                log(id);
-            }
-            if let Some(delete) = module.proxy_on_delete {
-                delete(id);
-            }
-        });
-        self.host.state().streams.remove(&id);
+        close(self.host, self.id, ["proxy_on_done", "proxy_on_log", "proxy_on_delete"]);
     }
 }

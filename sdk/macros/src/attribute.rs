@@ -1,8 +1,10 @@
 //! The attributes on the implementations.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Error, ImplItem, ItemImpl, Result, Type, parse_quote};
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::{Error, ImplItem, ItemImpl, Result, Token, Type, parse_quote};
 
 /// A kind of context.
 pub(crate) struct Kind {
@@ -12,9 +14,11 @@ pub(crate) struct Kind {
     callbacks: &'static [&'static str],
     /// The context above: the associated type's name.
     parent: Option<&'static str>,
+    /// The arguments that the attribute takes.
+    arguments: &'static [&'static str],
 }
 
-pub(crate) const VM: Kind = Kind { name: "VmContext", callbacks: &["on_vm_start"], parent: None };
+pub(crate) const VM: Kind = Kind { name: "VmContext", callbacks: &["on_vm_start"], parent: None, arguments: &[] };
 
 pub(crate) const PLUGIN: Kind = Kind {
     name: "PluginContext",
@@ -29,6 +33,7 @@ pub(crate) const PLUGIN: Kind = Kind {
         "on_done",
         "on_delete",
     ],
+    arguments: &[CALLS, TIMERS, TASKS],
     parent: Some("Vm"),
 };
 
@@ -49,6 +54,7 @@ pub(crate) const HTTP: Kind = Kind {
         "on_done",
         "on_delete",
     ],
+    arguments: &[STATELESS, CALLS, TASKS],
     parent: Some("Plugin"),
 };
 
@@ -66,11 +72,23 @@ pub(crate) const TCP: Kind = Kind {
         "on_done",
         "on_delete",
     ],
+    arguments: &[CALLS, TASKS],
     parent: Some("Plugin"),
 };
 
 /// The argument of a filter that keeps nothing, and its mark in the list of callbacks.
 pub(crate) const STATELESS: &str = "stateless";
+
+/// The argument of a context that takes the answers to its calls in closures, and the callbacks that bring them.
+const CALLS: &str = "calls";
+const ANSWERS: &[&str] = &["on_http_call_response", "on_grpc_event"];
+
+/// The argument of a plugin that starts timers, and the callback that drives them.
+const TIMERS: &str = "timers";
+const TICKS: &[&str] = &["on_tick"];
+
+/// The argument of a context that runs tasks, which await answers and ticks.
+const TASKS: &str = "tasks";
 
 pub(crate) fn expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
     try_expand(kind, arguments, item.clone()).unwrap_or_else(|error| {
@@ -80,11 +98,8 @@ pub(crate) fn expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> 
 }
 
 fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let stateless = kind.name == HTTP.name && arguments.to_string() == STATELESS;
-    if !arguments.is_empty() && !stateless {
-        let takes = if kind.name == HTTP.name { "nothing or `stateless`" } else { "no arguments" };
-        return Err(Error::new_spanned(arguments, format!("this attribute takes {takes}")));
-    }
+    let arguments = Arguments::parse(kind, arguments)?;
+    let stateless = arguments.has(STATELESS);
     let mut item: ItemImpl = syn::parse2(item)?;
     let named = item.trait_.as_ref().and_then(|(path, _)| path.segments.last());
     if named.is_none_or(|named| named.ident != kind.name) {
@@ -100,9 +115,28 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
 
     fill_in(kind, &mut item);
     let callbacks: Vec<_> = kind.callbacks.iter().filter(|callback| has_fn(&item, callback)).collect();
-    let callbacks = callbacks.into_iter().copied().chain(stateless.then_some(STATELESS));
-    let callbacks = callbacks.map(|callback| format_ident!("{callback}"));
+    let mut callbacks: Vec<_> = callbacks.into_iter().copied().chain(stateless.then_some(STATELESS)).collect();
+    let mut consts = Vec::new();
+    let mut marks = Vec::new();
     let self_ty = &item.self_ty;
+    let (generics, _, bounds) = item.generics.split_for_impl();
+    if arguments.has(CALLS) || arguments.has(TASKS) {
+        callbacks.extend(ANSWERS);
+        consts.push(parse_quote! { const CALLS: bool = true; });
+        marks.push(quote! { impl #generics ::sluicegate::callout::Closures for #self_ty #bounds {} });
+    }
+    if arguments.has(TIMERS) {
+        callbacks.extend(TICKS);
+        consts.push(parse_quote! { const TIMERS: bool = true; });
+        marks.push(quote! { impl #generics ::sluicegate::timer::Timers for #self_ty #bounds {} });
+    }
+    if arguments.has(TASKS) {
+        callbacks.extend(TICKS);
+        consts.push(parse_quote! { const TASKS: bool = true; });
+        marks.push(quote! { impl #generics ::sluicegate::task::Tasks for #self_ty #bounds {} });
+    }
+    item.items.extend(consts);
+    let callbacks = callbacks.into_iter().map(|callback| format_ident!("{callback}"));
     let check = stateless.then(|| {
         quote! {
             const _: () = assert!(::core::mem::size_of::<#self_ty>() == 0, "a stateless filter has no fields");
@@ -113,6 +147,7 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     Ok(quote! {
         #item
         #check
+        #(#marks)*
 
         #[doc(hidden)]
         #[allow(unused_macros, reason = "a context that `plugin!` does not name")]
@@ -125,6 +160,33 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
         #[allow(unused_imports, reason = "a context that `plugin!` does not name")]
         pub(crate) use #list as #name;
     })
+}
+
+/// What stands in the attribute's parentheses.
+struct Arguments(Vec<Ident>);
+
+impl Arguments {
+    fn parse(kind: &Kind, arguments: TokenStream) -> Result<Self> {
+        let given = Punctuated::<Ident, Token![,]>::parse_terminated.parse2(arguments)?;
+        let given = Self(given.into_iter().collect());
+        if let Some(unknown) = given.0.iter().find(|given| !kind.arguments.iter().any(|known| given == known)) {
+            let known: Vec<_> = kind.arguments.iter().map(|known| format!("`{known}`")).collect();
+            let takes =
+                if known.is_empty() { "no arguments".into() } else { format!("nothing or {}", known.join(", ")) };
+            return Err(Error::new_spanned(unknown, format!("this attribute takes {takes}")));
+        }
+        if let (true, Some(other)) = (given.has(STATELESS), given.0.iter().find(|given| *given != STATELESS)) {
+            return Err(Error::new_spanned(
+                other,
+                "a stateless filter keeps nothing, so it keeps no closures and tasks either",
+            ));
+        }
+        Ok(given)
+    }
+
+    fn has(&self, argument: &str) -> bool {
+        self.0.iter().any(|given| given == argument)
+    }
 }
 
 /// Adds the associated type and the constructor that the author left out.

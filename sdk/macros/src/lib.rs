@@ -5,6 +5,7 @@
 
 mod attribute;
 mod plugin;
+mod rungs;
 
 use proc_macro::TokenStream;
 
@@ -47,6 +48,17 @@ pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// sluicegate::plugin!(plugin: Root, http: Filter, tcp: NetworkFilter);
 /// ```
 ///
+/// With several plugins in one module, the `root_id` of a plugin's configuration says which it is, and `_` stands for every other id. One that none is for is refused when it is
+/// configured, with a line in the log. Each has its own kinds of contexts, its VM's context included:
+///
+/// ```text
+/// sluicegate::plugin! {
+///     root "authorise" { plugin: Authorise, http: AuthoriseFilter }
+///     root "limit" { http: Limit }
+///     root _ { tcp: Other }
+/// }
+/// ```
+///
 /// Each named type has its attribute, and is named as it can be reached from here; a context that is not named is `()`. The macro exports the callbacks that
 /// the named types implement, and no others; it installs the allocator that a feature picked. Outside of wasm it exports nothing and
 /// defines `PLUGIN`, the module for a test host.
@@ -60,4 +72,11 @@ pub fn plugin(input: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn __plugin(input: TokenStream) -> TokenStream {
     plugin::step(input.into()).into()
+}
+
+/// `#[sluicegate_host::test]`, which re-exports and documents it.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn host_test(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    rungs::expand(arguments.into(), item.into()).into()
 }

@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 
 use crate::attribute::STATELESS;
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
-use syn::parse::{Parse, ParseStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Error, Path, PathArguments, Result, Token, Type, TypePath, bracketed};
+use syn::{Error, LitStr, Path, PathArguments, Result, Token, Type, TypePath, braced, bracketed, custom_keyword};
+
+custom_keyword!(root);
 
 /// The callbacks and the exports that they need.
 const EXPORTS: &[(&str, &str)] = &[
@@ -46,6 +48,9 @@ const EXPORTS: &[(&str, &str)] = &[
 /// What a module with contexts exports: without them contexts would neither come nor go.
 const CONTEXTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete"];
 
+/// What a module with several plugins exports besides: one with a root id that it does not have is refused when it is configured.
+const ROOTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete", "proxy_on_configure"];
+
 /// What a module with budgets exports besides: without them no budget would be read from the configuration, and no new stream would be shed.
 const BUDGET: &[&str] = &["proxy_on_configure"];
 const BUDGET_OF_STREAMS: &[&str] = &["proxy_on_request_headers"];
@@ -55,28 +60,71 @@ const NO_CONTEXTS: &[&str] = &["proxy_on_vm_start"];
 
 /// One `kind: Type` of the call.
 struct Named {
+    /// The place of its root, 0 if there are none.
+    root: usize,
     kind: Ident,
     ty: TypePath,
 }
 
-impl Parse for Named {
-    fn parse(input: ParseStream<'_>) -> Result<Self> {
+impl Named {
+    fn parse(root: usize, input: ParseStream<'_>) -> Result<Self> {
         let kind: Ident = input.parse()?;
         if !["vm", "plugin", "http", "tcp"].contains(&kind.to_string().as_str()) {
             return Err(Error::new_spanned(kind, "expected `vm: Type`, `plugin: Type`, `http: Type` or `tcp: Type`"));
         }
         input.parse::<Token![:]>()?;
         match input.parse()? {
-            Type::Path(ty) if ty.qself.is_none() => Ok(Self { kind, ty }),
+            Type::Path(ty) if ty.qself.is_none() => Ok(Self { root, kind, ty }),
             other => Err(Error::new_spanned(other, "expected the name of a type")),
+        }
+    }
+
+    /// The contexts of one plugin.
+    fn parse_all(root: usize, input: ParseStream<'_>) -> Result<Vec<Self>> {
+        let mut all: Vec<Self> = Vec::new();
+        while !input.is_empty() {
+            let named = Self::parse(root, input)?;
+            if all.iter().any(|other| other.kind == named.kind) {
+                return Err(Error::new_spanned(&named.kind, "named twice"));
+            }
+            all.push(named);
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        if all.iter().all(|named| named.kind == "vm") {
+            return Err(input.error("expected at least one of `http: Type`, `tcp: Type` and `plugin: Type`"));
+        }
+        Ok(all)
+    }
+}
+
+/// The root id of a plugin; none for all that have no plugin of their own.
+struct Root(Option<LitStr>);
+
+impl Parse for Root {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        if input.peek(Token![_]) {
+            input.parse::<Token![_]>()?;
+            return Ok(Self(None));
+        }
+        input.parse().map(|id| Self(Some(id)))
+    }
+}
+
+impl ToTokens for Root {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match &self.0 {
+            Some(id) => id.to_tokens(tokens),
+            None => tokens.extend(quote!(_)),
         }
     }
 }
 
 impl Named {
     fn tokens(&self) -> TokenStream {
-        let Self { kind, ty } = self;
-        quote! { #kind: #ty }
+        let Self { root, kind, ty } = self;
+        quote! { #root #kind: #ty }
     }
 
     /// The macro of the type's name.
@@ -89,29 +137,43 @@ impl Named {
     }
 }
 
+/// `kind: Type, …`, or `root "id" { kind: Type, … }` several times.
+fn parse_call(input: ParseStream<'_>) -> Result<State> {
+    let mut roots: Vec<Root> = Vec::new();
+    let mut named = Vec::new();
+    let several = |input: ParseStream<'_>| input.peek(root) && !input.peek2(Token![:]);
+    if !several(input) {
+        named = Named::parse_all(0, input)?;
+    }
+    while !input.is_empty() {
+        input.parse::<root>()?;
+        let id = input.parse::<Root>()?;
+        let value = |root: &Root| root.0.as_ref().map(LitStr::value);
+        if roots.iter().any(|other| value(other) == value(&id)) {
+            return Err(Error::new_spanned(id, "named twice"));
+        }
+        let contexts;
+        braced!(contexts in input);
+        named.extend(Named::parse_all(roots.len(), &contexts)?);
+        roots.push(id);
+        if input.peek(Token![,]) {
+            input.parse::<Token![,]>()?;
+        }
+    }
+    Ok(State { roots, named, asked: 0, callbacks: BTreeSet::new() })
+}
+
 pub(crate) fn begin(input: TokenStream) -> TokenStream {
-    let parse = |input: ParseStream<'_>| {
-        let named = Punctuated::<Named, Token![,]>::parse_terminated(input)?;
-        let mut kinds = BTreeSet::new();
-        for named in &named {
-            if !kinds.insert(named.kind.to_string()) {
-                return Err(Error::new_spanned(&named.kind, "named twice"));
-            }
-        }
-        if kinds.is_empty() || (kinds.len() == 1 && kinds.contains("vm")) {
-            return Err(input.error("expected at least one of `http: Type`, `tcp: Type` and `plugin: Type`"));
-        }
-        Ok(named.into_iter().collect())
-    };
-    let named: Vec<Named> = match syn::parse::Parser::parse2(parse, input) {
-        Ok(named) => named,
-        Err(error) => return error.into_compile_error(),
-    };
-    ask(&State { named, asked: 0, callbacks: BTreeSet::new() })
+    match parse_call.parse2(input) {
+        Ok(state) => ask(&state),
+        Err(error) => error.into_compile_error(),
+    }
 }
 
 /// How far `plugin!` is.
 struct State {
+    /// The root ids; empty if there is one plugin for all.
+    roots: Vec<Root>,
     named: Vec<Named>,
     /// How many of the types have answered.
     asked: usize,
@@ -119,7 +181,7 @@ struct State {
 }
 
 impl Parse for State {
-    /// `[new callbacks] asked [callbacks before] kind: Type, …`
+    /// `[new callbacks] asked [callbacks before] [roots] root kind: Type, …`
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut callbacks = BTreeSet::new();
         let mut list = |input: ParseStream<'_>| -> Result<()> {
@@ -133,8 +195,18 @@ impl Parse for State {
         list(input)?;
         let asked = input.parse::<syn::LitInt>()?.base10_parse()?;
         list(input)?;
-        let named = Punctuated::<Named, Token![,]>::parse_terminated(input)?.into_iter().collect();
-        Ok(Self { named, asked, callbacks })
+        let list;
+        bracketed!(list in input);
+        let mut roots = Vec::new();
+        while !list.is_empty() {
+            roots.push(list.parse()?);
+        }
+        let named = |input: ParseStream<'_>| {
+            let root = input.parse::<syn::LitInt>()?.base10_parse()?;
+            Named::parse(root, input)
+        };
+        let named = Punctuated::<Named, Token![,]>::parse_terminated_with(input, named)?.into_iter().collect();
+        Ok(Self { roots, named, asked, callbacks })
     }
 }
 
@@ -145,7 +217,8 @@ fn ask(state: &State) -> TokenStream {
     let asked = state.asked + 1;
     let callbacks = state.callbacks.iter().map(|callback| format_ident!("{callback}"));
     let named = state.named.iter().map(Named::tokens);
-    quote! { #path! { #asked [#(#callbacks)*] #(#named),* } }
+    let roots = &state.roots;
+    quote! { #path! { #asked [#(#callbacks)*] [#(#roots)*] #(#named),* } }
 }
 
 pub(crate) fn step(input: TokenStream) -> TokenStream {
@@ -155,9 +228,17 @@ pub(crate) fn step(input: TokenStream) -> TokenStream {
     }
 }
 
-/// The module.
-fn write(state: &State) -> TokenStream {
-    let find = |kind: &str| state.named.iter().find(|named| named.kind == kind).map(|named| &named.ty);
+/// One plugin: the type of its dispatcher, and what must hold for its contexts.
+struct Plugin {
+    dispatcher: TokenStream,
+    checks: TokenStream,
+}
+
+fn plugin(state: &State, root: usize) -> Plugin {
+    let find = |kind: &str| {
+        let named = state.named.iter().find(|named| named.root == root && named.kind == kind);
+        named.map(|named| &named.ty)
+    };
     let (http, tcp, plugin) = (find("http"), find("tcp"), find("plugin"));
     // The plugin's type is what a named filter says; the checks below compare it with the one that is named.
     let plugin_type = match (http, tcp) {
@@ -167,19 +248,10 @@ fn write(state: &State) -> TokenStream {
     };
     let http_type = http.map_or_else(|| quote!(::sluicegate::dispatch::NoStreams<#plugin_type>), |http| quote!(#http));
     let tcp_type = tcp.map_or_else(|| quote!(::sluicegate::dispatch::NoStreams<#plugin_type>), |tcp| quote!(#tcp));
-    let stateless = state.callbacks.contains(STATELESS);
-    if stateless && state.named.len() > 1 {
-        let other = state.named.iter().find(|named| named.kind != "http").map(|named| &named.ty);
-        return Error::new_spanned(
-            other,
-            "a stateless filter stands alone: it has no contexts, so it cannot reach others",
-        )
-        .into_compile_error();
-    }
-    let (dispatcher, always) = if stateless {
-        (quote!(::sluicegate::dispatch::Stateless<#http_type>), NO_CONTEXTS)
+    let dispatcher = if state.callbacks.contains(STATELESS) {
+        quote!(::sluicegate::dispatch::Stateless<#http_type>)
     } else {
-        (quote!(::sluicegate::dispatch::Dispatcher<#http_type, #tcp_type>), CONTEXTS)
+        quote!(::sluicegate::dispatch::Dispatcher<#http_type, #tcp_type>)
     };
     // The named contexts belong together. No name is introduced beside them: it would shadow the user's.
     let http_check = plugin.zip(http).map(|(plugin, http)| {
@@ -197,23 +269,65 @@ fn write(state: &State) -> TokenStream {
             const _: fn(&#vm, u32) -> #plugin_type = <#plugin_type as ::sluicegate::PluginContext>::create;
         }
     });
+    Plugin { dispatcher, checks: quote! { #http_check #tcp_check #vm_check } }
+}
+
+/// The module.
+fn write(state: &State) -> TokenStream {
+    let stateless = state.callbacks.contains(STATELESS);
+    if stateless && state.named.len() > 1 {
+        let other = state.named.iter().find(|named| named.kind != "http").or(state.named.last()).map(|named| &named.ty);
+        return Error::new_spanned(
+            other,
+            "a stateless filter stands alone: it has no contexts, so it cannot reach others",
+        )
+        .into_compile_error();
+    }
+    let always = match () {
+        () if stateless => NO_CONTEXTS,
+        () if state.roots.is_empty() => CONTEXTS,
+        () => ROOTS,
+    };
+    let plugins: Vec<_> = (0..state.roots.len().max(1)).map(|root| plugin(state, root)).collect();
+    let checks = plugins.iter().map(|plugin| &plugin.checks);
+    let streams = state.named.iter().any(|named| named.kind == "http");
     let exported: BTreeSet<&str> = EXPORTS
         .iter()
         .filter(|(callback, _)| state.callbacks.contains(*callback))
         .map(|(_, export)| *export)
         .chain(always.iter().copied())
         .chain(BUDGET.iter().copied().filter(|_| cfg!(feature = "budget")))
-        .chain(BUDGET_OF_STREAMS.iter().copied().filter(|_| cfg!(feature = "budget") && http.is_some()))
+        .chain(BUDGET_OF_STREAMS.iter().copied().filter(|_| cfg!(feature = "budget") && streams))
         .collect();
     let exports: Vec<_> = exported.iter().map(|export| format_ident!("{export}")).collect();
+    let names: Vec<_> = match state.roots.len() {
+        0 => vec![format_ident!("__SLUICEGATE")],
+        roots => (0..roots).map(|root| format_ident!("__SLUICEGATE_{root}")).collect(),
+    };
+    let dispatchers = plugins.iter().zip(&names).map(|(Plugin { dispatcher, .. }, name)| {
+        quote! {
+            ::sluicegate::__vm_local! {
+                static #name: #dispatcher = <#dispatcher>::new();
+            }
+        }
+    });
+    let (target, ids) = if state.roots.is_empty() {
+        (quote!(#(#names)*), None)
+    } else {
+        let ids = state.roots.iter().map(|root| match &root.0 {
+            Some(id) => quote!(::core::option::Option::Some(#id)),
+            None => quote!(::core::option::Option::None),
+        });
+        let ids = quote! { const __SLUICEGATE_ROOTS: &[::core::option::Option<&str>] = &[#(#ids),*]; };
+        (quote!(__SLUICEGATE_ROOTS [#(#names)*]), Some(ids))
+    };
+    let reset_roots = ids.is_some().then(|| quote!(::sluicegate::dispatch::forget_roots();));
     quote! {
         #[allow(unsafe_code, reason = "exports have fixed names, which is unsafe to choose; the macro chooses the ABI's")]
         const _: () = {
             #[allow(unused_imports, reason = "a module without callbacks of a stream")]
             use ::sluicegate::dispatch::HttpCallbacks as _;
-            #http_check
-            #tcp_check
-            #vm_check
+            #(#checks)*
 
             #[cfg(target_family = "wasm")]
             ::sluicegate::__alloc::install!();
@@ -221,13 +335,12 @@ fn write(state: &State) -> TokenStream {
             ::sluicegate::__export_module!();
             #(
                 #[cfg(target_family = "wasm")]
-                ::sluicegate::__export!(__SLUICEGATE #exports);
+                ::sluicegate::__export!(#target #exports);
             )*
         };
 
-        ::sluicegate::__vm_local! {
-            static __SLUICEGATE: #dispatcher = <#dispatcher>::new();
-        }
+        #ids
+        #(#dispatchers)*
 
         /// The module for a test host in the same process.
         #[cfg(not(target_family = "wasm"))]
@@ -235,8 +348,11 @@ fn write(state: &State) -> TokenStream {
             #[allow(unused_imports, reason = "a module without callbacks of a stream")]
             use ::sluicegate::dispatch::HttpCallbacks as _;
             ::sluicegate::abi::Exports {
-            #(#exports: ::core::option::Option::Some(::sluicegate::__export_native!(__SLUICEGATE #exports)),)*
-            ..::sluicegate::abi::Exports::none(::sluicegate::__initialize, || __SLUICEGATE.with(|dispatcher| dispatcher.reset()))
+            #(#exports: ::core::option::Option::Some(::sluicegate::__export_native!(#target #exports)),)*
+            ..::sluicegate::abi::Exports::none(::sluicegate::__initialize, || {
+                #reset_roots
+                #(#names.with(|dispatcher| dispatcher.reset());)*
+            })
             }
         };
     }

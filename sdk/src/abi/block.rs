@@ -160,6 +160,7 @@ impl Claim {
 
     /// Takes what the host handed over. Null or no bytes is an empty value.
     pub(super) fn finish(self, status: u32) -> Result<HostBytes, Refused> {
+        super::call::count();
         let allocated = NOTES.with(|notes| notes.settle(self.mark, self.start));
         let Some(start) = NonNull::new(self.start) else { return self.without_block(status) };
         // The number first: the compiler would otherwise make the enum before it looks at it.

@@ -8,17 +8,46 @@ use crate::budget;
 type Answer = Result<(), Status>;
 
 fn answer(status: u32) -> Answer {
+    count();
     // The number first: the compiler would otherwise make the enum before it looks at it.
     if status == Status::Ok.code() { Ok(()) } else { Err(Status::from(status)) }
+}
+
+/// A host call was made: each function here comes through once, with its status or its claim.
+#[cfg(not(feature = "timing"))]
+pub(super) const fn count() {}
+
+#[cfg(feature = "timing")]
+pub(super) fn count() {
+    HOST_CALLS.with(|calls| calls.set(calls.get() + 1));
+}
+
+#[cfg(feature = "timing")]
+crate::__vm_local! {
+    static HOST_CALLS: core::cell::Cell<u64> = core::cell::Cell::new(0);
+}
+
+/// How many host calls the VM has made.
+#[cfg(feature = "timing")]
+pub(crate) fn host_calls() -> u64 {
+    HOST_CALLS.with(core::cell::Cell::get)
 }
 
 /// `proxy_log`. Its status says nothing that a filter could act on.
 pub(crate) fn log(level: LogLevel, message: &[u8]) {
     // SAFETY: the slice is valid for reads of its length.
     let _ = unsafe { imports::proxy_log(level as u32, message.as_ptr(), message.len()) };
+    count();
+}
+
+/// `proxy_get_log_level`, which an older host does not have: a module that imports it would not load.
+#[cfg(any(feature = "abi-0-2-0", feature = "abi-0-1-0"))]
+pub(crate) const fn log_level() -> Result<u32, Status> {
+    Err(Status::Unimplemented)
 }
 
 /// `proxy_get_log_level`
+#[cfg(not(any(feature = "abi-0-2-0", feature = "abi-0-1-0")))]
 pub(crate) fn log_level() -> Result<u32, Status> {
     let mut level = 0;
     // SAFETY: the place is valid for a write.
@@ -40,8 +69,23 @@ pub(crate) fn set_tick_period(milliseconds: u32) -> Answer {
     answer(unsafe { imports::proxy_set_tick_period_milliseconds(milliseconds) })
 }
 
+/// `proxy_get_configuration`: the plugin's while it is configured, the VM's otherwise.
+#[cfg(feature = "abi-0-1-0")]
+fn configuration() -> Result<HostBytes, Refused> {
+    let mut claim = Claim::begin();
+    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    // SAFETY: both places are valid for writes.
+    let status = unsafe { imports::proxy_get_configuration(value, size) };
+    claim.finish(status)
+}
+
 /// `proxy_get_buffer_bytes`
 pub(crate) fn buffer(buffer: BufferType, start: usize, max_size: usize) -> Result<HostBytes, Refused> {
+    // They are no buffers in ABI 0.1.0. The SDK reads them whole.
+    #[cfg(feature = "abi-0-1-0")]
+    if matches!(buffer, BufferType::VmConfiguration | BufferType::PluginConfiguration) {
+        return configuration();
+    }
     let mut claim = Claim::begin();
     let (value, size) = (&raw mut claim.start, &raw mut claim.size);
     // SAFETY: both places are valid for writes.
@@ -86,7 +130,12 @@ pub(crate) fn map_value(map: MapType, name: &[u8]) -> Result<HostBytes, Refused>
     let (value, size) = (&raw mut claim.start, &raw mut claim.size);
     // SAFETY: the slice is valid for reads of its length, and both places are valid for writes.
     let status = unsafe { imports::proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), value, size) };
-    claim.finish(status)
+    let value = claim.finish(status)?;
+    // A host of ABI 0.1.0 answers a name that is not there with an empty value.
+    if cfg!(feature = "abi-0-1-0") && value.is_empty() {
+        return Err(Refused::Status(Status::NotFound));
+    }
+    Ok(value)
 }
 
 /// `proxy_set_header_map_pairs`
@@ -243,13 +292,40 @@ pub(crate) fn status() -> Result<(u32, HostBytes), Refused> {
     Ok((code, claim.finish(status)?))
 }
 
+/// `proxy_continue_request` and `proxy_continue_response`; there is none for connections.
+#[cfg(feature = "abi-0-1-0")]
+pub(crate) fn continue_stream(stream: StreamType) -> Answer {
+    match stream {
+        // SAFETY: no pointers.
+        StreamType::HttpRequest => answer(unsafe { imports::proxy_continue_request() }),
+        // SAFETY: no pointers.
+        StreamType::HttpResponse => answer(unsafe { imports::proxy_continue_response() }),
+        StreamType::Downstream | StreamType::Upstream => Err(Status::Unimplemented),
+    }
+}
+
+/// ABI 0.1.0 cannot close a stream.
+#[cfg(feature = "abi-0-1-0")]
+pub(crate) const fn close_stream(_: StreamType) -> Answer {
+    Err(Status::Unimplemented)
+}
+
+/// `proxy_clear_route_cache`
+#[cfg(feature = "abi-0-1-0")]
+pub(crate) fn clear_route_cache() -> Answer {
+    // SAFETY: no pointers.
+    answer(unsafe { imports::proxy_clear_route_cache() })
+}
+
 /// `proxy_continue_stream`
+#[cfg(not(feature = "abi-0-1-0"))]
 pub(crate) fn continue_stream(stream: StreamType) -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_continue_stream(stream as u32) })
 }
 
 /// `proxy_close_stream`
+#[cfg(not(feature = "abi-0-1-0"))]
 pub(crate) fn close_stream(stream: StreamType) -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_close_stream(stream as u32) })

@@ -4,17 +4,24 @@
 
 /// Declares the callbacks: the macro that exports one of them on wasm, and the table of them for a host in the same process.
 macro_rules! exports {
-    ($d:tt $(fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)?;)*) => {
-        /// Exports one callback of the dispatcher in the VM-local `$vm`.
+    ($d:tt $(fn $name:ident($first:ident: $first_ty:ty $(, $arg:ident: $ty:ty)*) $(-> $ret:ty)?;)*) => {
+        /// Exports one callback of the dispatcher in the VM-local `$vm`, or of several dispatchers that are told apart by their root ids.
         #[doc(hidden)]
         #[macro_export]
-        macro_rules! __export {
+        macro_rules! __export_as_declared {
             $(
                 ($d vm:ident $name) => {
                     // SAFETY: the specification gives this name this signature, and a module defines each name once, in `plugin!`.
                     #[unsafe(no_mangle)]
-                    pub extern "C" fn $name($($arg: $ty),*) $(-> $ret)? {
-                        $d vm.with(|dispatcher| dispatcher.$name($($arg),*))
+                    pub extern "C" fn $name($first: $first_ty $(, $arg: $ty)*) $(-> $ret)? {
+                        $crate::__timed!($name, $d vm.with(|dispatcher| dispatcher.$name($first $(, $arg)*)))
+                    }
+                };
+                ($d ids:ident [$d($d vm:ident)+] $name) => {
+                    // SAFETY: as above.
+                    #[unsafe(no_mangle)]
+                    pub extern "C" fn $name($first: $first_ty $(, $arg: $ty)*) $(-> $ret)? {
+                        $crate::__timed!($name, $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+))
                     }
                 };
             )*
@@ -26,7 +33,14 @@ macro_rules! exports {
         macro_rules! __export_native {
             $(
                 ($d vm:ident $name) => {
-                    |$($arg: $ty),*| $d vm.with(|dispatcher| dispatcher.$name($($arg),*))
+                    |$first: $first_ty $(, $arg: $ty)*| {
+                        $crate::__timed!($name, $d vm.with(|dispatcher| dispatcher.$name($first $(, $arg)*)))
+                    }
+                };
+                ($d ids:ident [$d($d vm:ident)+] $name) => {
+                    |$first: $first_ty $(, $arg: $ty)*| {
+                        $crate::__timed!($name, $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+))
+                    }
                 };
             )*
         }
@@ -40,7 +54,7 @@ macro_rules! exports {
             pub reset: fn(),
             $(
                 #[doc = concat!("`", stringify!($name), "`")]
-                pub $name: Option<fn($($ty),*) $(-> $ret)?>,
+                pub $name: Option<fn($first_ty $(, $ty)*) $(-> $ret)?>,
             )*
         }
 
@@ -65,8 +79,58 @@ macro_rules! exports {
                 )*
                 names
             }
+
+            /// How many parameters a callback has; `None` if hosts look up no such callback.
+            #[cfg(not(target_family = "wasm"))]
+            #[must_use]
+            pub fn parameters(name: &str) -> Option<usize> {
+                match name {
+                    $(stringify!($name) => Some([stringify!($first) $(, stringify!($arg))*].len()),)*
+                    _ => None,
+                }
+            }
+
+            /// Calls a callback by its name: its result, 0 if it has none; `None` if the module does not have the callback.
+            ///
+            /// Arguments that are missing are 0, and those that are too many are left out.
+            #[cfg(not(target_family = "wasm"))]
+            #[must_use]
+            pub fn call(&self, name: &str, arguments: &[u32]) -> Option<u32> {
+                let mut arguments = arguments.iter().copied();
+                match name {
+                    $(
+                        stringify!($name) => {
+                            let callback = self.$name?;
+                            let $first = arguments.next().unwrap_or_default() as $first_ty;
+                            $(let $arg = arguments.next().unwrap_or_default() as $ty;)*
+                            Some(callback($first $(, $arg)*).into_result())
+                        }
+                    )*
+                    _ => None,
+                }
+            }
         }
     };
+}
+
+/// What a callback answers, as a number.
+#[cfg(not(target_family = "wasm"))]
+trait IntoResult {
+    fn into_result(self) -> u32;
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl IntoResult for u32 {
+    fn into_result(self) -> u32 {
+        self
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl IntoResult for () {
+    fn into_result(self) -> u32 {
+        0
+    }
 }
 
 exports! { $
@@ -100,6 +164,59 @@ exports! { $
     fn proxy_on_foreign_function(context: u32, function: u32, arguments_size: usize);
 }
 
+/// Runs a callback, and with the feature `timing` measures it.
+#[cfg(not(feature = "timing"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __timed {
+    ($name:ident, $run:expr) => {
+        $run
+    };
+}
+
+/// Runs a callback and measures it.
+#[cfg(feature = "timing")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __timed {
+    ($name:ident, $run:expr) => {{
+        $crate::__vm_local! {
+            static TIMED: $crate::timing::Timed = $crate::timing::Timed::new(stringify!($name));
+        }
+        TIMED.with(|timed| timed.run(|| $run))
+    }};
+}
+
+/// Calls the dispatcher of the plugin that a context belongs to.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __route {
+    (proxy_on_context_create, $context:ident, ($_:ident, $parent:ident), $ids:ident, $($vm:ident)+) => {
+        if let Some(root) = $crate::dispatch::root_of_new($context, $parent, $ids) {
+            $crate::__route!(@call root, proxy_on_context_create, ($context, $parent), $($vm)+)
+        }
+    };
+    (proxy_on_delete, $context:ident, $arguments:tt, $ids:ident, $($vm:ident)+) => {{
+        let root = $crate::dispatch::forget_root($context);
+        $crate::__route!(@call root, proxy_on_delete, $arguments, $($vm)+)
+    }};
+    ($name:ident, $context:ident, $arguments:tt, $ids:ident, $($vm:ident)+) => {{
+        let root = $crate::dispatch::root_of($context);
+        $crate::__route!(@call root, $name, $arguments, $($vm)+)
+    }};
+    (@call $root:ident, $name:ident, $arguments:tt, $vm:ident) => {
+        $vm.with(|dispatcher| dispatcher.$name $arguments)
+    };
+    (@call $root:ident, $name:ident, $arguments:tt, $vm:ident $($rest:ident)+) => {
+        if $root == 0 {
+            $vm.with(|dispatcher| dispatcher.$name $arguments)
+        } else {
+            let next = $root - 1;
+            $crate::__route!(@call next, $name, $arguments, $($rest)+)
+        }
+    };
+}
+
 /// Exports what every module must have: the allocation entry, the start function and the ABI's marker.
 ///
 /// One allocation entry only: a host that finds `malloc` beside `proxy_on_memory_allocate` takes the former.
@@ -119,11 +236,56 @@ macro_rules! __export_module {
             $crate::__initialize();
         }
 
-        // SAFETY: as above. Hosts look only for its name.
-        #[unsafe(no_mangle)]
-        pub extern "C" fn proxy_abi_version_0_2_1() {}
+        $crate::__export_version!();
     };
 }
+
+/// Exports the mark of the ABI's version, and its callbacks with the signatures that they have in it.
+macro_rules! version {
+    ($d:tt #[$when:meta] $mark:ident $({ $($callback:ident)* })?) => {
+        /// Exports the mark by which a host knows the ABI's version.
+        #[cfg($when)]
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! __export_version {
+            () => {
+                // SAFETY: the specification gives this name this signature. Hosts look only for its name.
+                #[unsafe(no_mangle)]
+                pub extern "C" fn $mark() {}
+            };
+        }
+
+        /// Exports one callback.
+        #[cfg($when)]
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! __export {
+            $($(
+                ($d vm:ident $callback) => { $crate::__export_without_end!($callback, $d vm); };
+                ($d ids:ident $d targets:tt $callback) => { $crate::__export_without_end!($callback, $d ids $d targets); };
+            )*)?
+            ($d($d callback:tt)*) => { $crate::__export_as_declared!($d($d callback)*); };
+        }
+    };
+}
+
+/// In ABI 0.1.0 the callbacks for headers do not say whether the stream ends with them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_without_end {
+    ($name:ident, $($target:tt)*) => {
+        // SAFETY: ABI 0.1.0 gives this name this signature, and a module defines each name once, in `plugin!`.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $name(context: u32, headers: u32) -> u32 {
+            let callback: fn(u32, u32, u32) -> u32 = $crate::__export_native!($($target)* $name);
+            callback(context, headers, 0)
+        }
+    };
+}
+
+version! { $ #[not(any(feature = "abi-0-2-0", feature = "abi-0-1-0"))] proxy_abi_version_0_2_1 }
+version! { $ #[all(feature = "abi-0-2-0", not(feature = "abi-0-1-0"))] proxy_abi_version_0_2_0 }
+version! { $ #[feature = "abi-0-1-0"] proxy_abi_version_0_1_0 { proxy_on_request_headers proxy_on_response_headers } }
 
 /// Runs the constructors that the C library asked the linker for.
 ///

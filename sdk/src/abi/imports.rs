@@ -52,6 +52,14 @@ macro_rules! imports {
                     $(Self::$name => stringify!($name),)*
                 }
             }
+
+            /// The types of its parameters as they are declared here: what is not `u64` or `i64` is `i32` on wasm.
+            #[must_use]
+            pub const fn parameters(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$name => &[$(stringify!($ty)),*],)*
+                }
+            }
         }
     };
 }

@@ -32,6 +32,22 @@ pub(crate) fn try_slice<T>(len: usize, mut value: impl FnMut() -> T) -> Result<B
     Ok(unsafe { Box::from_raw(slice.as_ptr()) })
 }
 
+/// A value on the heap, or the out-of-memory error; the value is dropped with it.
+pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
+    let layout = Layout::new::<T>();
+    let start = if layout.size() == 0 {
+        NonNull::<T>::dangling()
+    } else {
+        // SAFETY: the layout's size is not zero.
+        let raw = unsafe { alloc(layout) };
+        NonNull::new(raw.cast::<T>()).ok_or(Error::out_of_memory(layout.size()))?
+    };
+    // SAFETY: the block is fresh and has the layout of `T`, or `T` has no size.
+    unsafe { start.write(value) };
+    // SAFETY: the block was allocated by the global allocator with the layout of `T`, or has no size, and the value is written.
+    Ok(unsafe { Box::from_raw(start.as_ptr()) })
+}
+
 /// A value with several owners in one VM: an `Rc` without weak references, made fallibly.
 pub(crate) struct Shared<T> {
     inner: NonNull<Inner<T>>,
@@ -122,6 +138,24 @@ mod tests {
         assert_eq!(drops.get(), 3);
         assert!(try_slice(0, || 1_u64).unwrap().is_empty());
         assert_eq!(*try_slice(2, || 7_u16).unwrap(), [7, 7]);
+    }
+
+    #[test]
+    fn a_box_holds_what_it_was_given_and_drops_it() {
+        let drops = Cell::new(0);
+        let boxed: Box<dyn Fn() -> u32> = {
+            let counted = Counted(&drops);
+            try_box(move || {
+                let Counted(drops) = &counted;
+                u32::from(drops.get() == 0)
+            })
+            .unwrap()
+        };
+        assert_eq!(boxed(), 1);
+        drop(boxed);
+        assert_eq!(drops.get(), 1);
+        let nothing: Box<dyn FnOnce() -> u32> = try_box(|| 7).unwrap();
+        assert_eq!(nothing(), 7);
     }
 
     #[test]

@@ -35,12 +35,14 @@ mod types;
 
 pub(crate) use block::Refused;
 pub use block::{Entry, HostBytes, allocate};
+#[cfg(feature = "timing")]
+pub(crate) use call::host_calls;
 pub use exports::Exports;
 #[cfg(target_os = "wasi")]
 pub(crate) use exports::call_constructors;
 pub use imports::*;
 #[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
 pub use local::VmLocal;
-pub(crate) use memory::{Shared, try_slice};
+pub(crate) use memory::{Shared, try_box, try_slice};
 pub(crate) use pairs::{Pairs, PairsIter};
 pub use types::{BufferType, LogLevel, MapType, MetricType, PeerType, Status, StreamType};

@@ -157,6 +157,15 @@ pub enum MapType {
 }
 
 impl MapType {
+    /// Which way the message goes that the map is of.
+    #[cfg(feature = "async")]
+    pub(crate) const fn direction(self) -> StreamType {
+        match self {
+            Self::HttpRequestHeaders | Self::HttpRequestTrailers => StreamType::HttpRequest,
+            _ => StreamType::HttpResponse,
+        }
+    }
+
     /// The text for people: `request headers` …
     #[must_use]
     pub const fn text(self) -> &'static str {
@@ -198,6 +207,15 @@ pub enum BufferType {
 }
 
 impl BufferType {
+    /// Which way the message goes that the body is of.
+    #[cfg(feature = "async")]
+    pub(crate) const fn direction(self) -> StreamType {
+        match self {
+            Self::HttpRequestBody => StreamType::HttpRequest,
+            _ => StreamType::HttpResponse,
+        }
+    }
+
     /// The text for people: `request body` …
     #[must_use]
     pub const fn text(self) -> &'static str {

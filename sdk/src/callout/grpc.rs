@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+#[cfg(feature = "async")]
+use super::{Answered, GrpcFailure};
 use super::{CallToken, Kind, take, timeout, wait};
 use crate::abi::{BufferType, HostBytes, MapType, call};
 use crate::error::{Error, On, Result};
@@ -75,6 +77,35 @@ impl<'a> GrpcCall<'a> {
         Self { timeout, ..self }
     }
 
+    /// Sends it in a [task](crate::task), and waits for the message that answers it.
+    ///
+    /// # Errors
+    ///
+    /// If the call is not sent, or ends with a status instead of a message.
+    ///
+    /// # Cost
+    ///
+    /// Beside the call three small blocks until the answer, and one host call and block for its message.
+    #[cfg(feature = "async")]
+    pub fn send(self) -> impl Future<Output = Result<HostBytes, GrpcFailure>> {
+        let mut sent = crate::task::Call::NEW;
+        core::future::poll_fn(move |context| {
+            let polled = sent.poll(
+                context,
+                Kind::GrpcCall,
+                |asker| self.dispatch(asker),
+                |answered| match answered {
+                    Answered::Grpc(event) => Some(match GrpcFailure::of(event) {
+                        Some(failure) => Err(failure),
+                        None => event.message().map_err(GrpcFailure::Refused),
+                    }),
+                    Answered::Http(_) => None,
+                },
+            );
+            polled.map(|answered| answered.unwrap_or_else(|error| Err(GrpcFailure::Refused(error))))
+        })
+    }
+
     /// Sends it for a context.
     pub(crate) fn dispatch(&self, context: u32) -> Result<CallToken> {
         let Target { cluster, service, method, metadata } = self.target;
@@ -102,7 +133,7 @@ pub(crate) fn open(
 
 /// A gRPC stream that is open: kept in the filter, to send on it and to end it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct GrpcStream(CallToken);
+pub struct GrpcStream(pub(super) CallToken);
 
 impl GrpcStream {
     /// Its number, as its events have it.

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+#[cfg(feature = "async")]
+use super::{Answered, CallFailure};
 use super::{CallToken, Kind, timeout, wait};
 use crate::abi::{BufferType, HostBytes, MapType, Status, call};
 use crate::error::{Error, On, Result};
@@ -76,6 +78,50 @@ impl<'a, N, V> HttpCall<'a, N, V> {
     /// How long to wait for the whole response. A host counts in milliseconds.
     pub const fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// Sends it in a [task](crate::task), and waits for the answer.
+    ///
+    /// # Errors
+    ///
+    /// If the call is not sent, or not answered; the answer's status is no error.
+    ///
+    /// # Cost
+    ///
+    /// Beside the call three small blocks until the answer; then one host call and block for its headers, and one for each of body and trailers if it has them.
+    #[cfg(feature = "async")]
+    pub fn send(self) -> impl Future<Output = Result<Answer, CallFailure>>
+    where
+        N: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
+        let mut sent = crate::task::Call::NEW;
+        core::future::poll_fn(move |context| {
+            let polled = sent.poll(
+                context,
+                Kind::Http,
+                |asker| self.dispatch(asker),
+                |answered| match answered {
+                    Answered::Http(response) => Some(Answer::read(response)),
+                    Answered::Grpc(_) => None,
+                },
+            );
+            polled.map(|answered| answered.unwrap_or_else(|error| Err(self.refused(error))))
+        })
+    }
+
+    /// Envoy has one status for all that it does not like about a call; if everything else is there, it is the cluster.
+    #[cfg(feature = "async")]
+    fn refused(&self, error: Error) -> CallFailure
+    where
+        N: AsRef<[u8]>,
+    {
+        let has = |wanted: &[u8]| self.headers.iter().any(|(name, _)| name.as_ref().eq_ignore_ascii_case(wanted));
+        let complete = has(b":method") && has(b":path") && (has(b":authority") || has(b"host"));
+        match error.status() {
+            Some(Status::BadArgument | Status::NotFound) if complete => CallFailure::NoSuchCluster,
+            _ => CallFailure::Refused(error),
+        }
     }
 
     /// Sends it for a context.
@@ -177,5 +223,54 @@ impl CallResponse {
     #[doc(alias = "GetHttpCallResponseTrailers")]
     pub fn trailers(&self) -> Result<HeaderMap> {
         fetch(MapType::HttpCallResponseTrailers)
+    }
+}
+
+/// The answer to a call that a task awaited, read whole: it is good for as long as it is kept.
+#[cfg(feature = "async")]
+#[derive(Debug)]
+pub struct Answer {
+    headers: HeaderMap,
+    body: HostBytes,
+    trailers: Option<HeaderMap>,
+}
+
+#[cfg(feature = "async")]
+impl Answer {
+    fn read(response: &CallResponse) -> Result<Self, CallFailure> {
+        if let Some(failure) = CallFailure::of(response) {
+            return Err(failure);
+        }
+        let read = || {
+            let headers = response.headers()?;
+            let body = if response.body_size() == 0 { HostBytes::EMPTY } else { response.body()? };
+            let trailers = if response.trailers_len() == 0 { None } else { Some(response.trailers()?) };
+            Ok(Self { headers, body, trailers })
+        };
+        read().map_err(CallFailure::Refused)
+    }
+
+    /// The HTTP status; none if the response has none, or no number.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.headers.get(":status")?.to_str().ok()?.parse().ok()
+    }
+
+    /// The headers.
+    #[must_use]
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body.
+    #[must_use]
+    pub const fn body(&self) -> &HostBytes {
+        &self.body
+    }
+
+    /// The trailers, if there are any.
+    #[must_use]
+    pub const fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_ref()
     }
 }

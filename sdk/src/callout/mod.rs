@@ -1,17 +1,38 @@
 //! Calls from a filter to other clusters of the proxy, over HTTP and gRPC.
 //!
-//! A context dispatches a call and goes on; the proxy answers later, with `on_http_call_response` or `on_grpc_event` of the context that asked: a stream,
-//! a connection or a plugin. If that is gone by then, the answer is dropped. A filter that calls implements the callback: without it
-//! the module does not export it, and no answer comes.
+//! A context dispatches a call and goes on; the proxy answers later, to the context that asked: a stream, a connection or a plugin. If that is gone by then, the
+//! answer is dropped. There are three ways to take an answer, and a filter may mix them:
+//!
+//! | way | good for | costs beside the call |
+//! |---|---|---|
+//! | `on_http_call_response`, `on_grpc_event` of the context | one kind of call | nothing |
+//! | a closure with the call: `call_then`, `grpc_call_then` | several kinds of calls, what is known only where the call is made | two small blocks until the answer |
+//! | `.await` in a task, with the feature `async` | one call after another, or several at once | the task, and the answer read whole |
+//!
+//! A filter that takes answers says so, because the proxy enters the VM only for callbacks that the module exports: it implements the callback, or
+//! takes `calls` into its attribute, as [`Closures`] shows.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `http`, `grpc` | the calls and what they bring |
+//! | `failure` | why there is no answer |
+//! | `then` | closures that wait for an answer |
 
+mod failure;
 mod grpc;
 mod http;
+mod then;
 
 use core::time::Duration;
 
+pub use failure::{CallFailure, GrpcFailure, GrpcStatus};
 pub(crate) use grpc::open as grpc_stream;
 pub use grpc::{GrpcCall, GrpcEvent, GrpcStream, GrpcWhat};
+#[cfg(feature = "async")]
+pub use http::Answer;
 pub use http::{CallResponse, HttpCall};
+pub(crate) use then::{Answered, Asker, forget, keep, take_then, waits, wrong_context};
+pub use then::{Closures, Pending};
 
 use crate::dispatch::Table;
 use crate::error::Result;
@@ -67,9 +88,32 @@ pub(crate) fn take(token: u32) -> Option<Waiting> {
     CALLS.with(|calls| calls.remove(token).map(|waiting| *waiting))
 }
 
+/// Lets the answer to a call come to nobody, without a word.
+fn orphan(token: u32) {
+    if let Some(Waiting { kind, .. }) = take(token) {
+        // If there is no memory for that, a line in the log will say that nobody asked.
+        let _ = wait(token, NOBODY, kind);
+    }
+}
+
+/// Ends this side of a gRPC stream whose context is gone: it would stay open at the proxy until the other side ends it. Not cancelled, because this runs in a callback of the stream,
+/// and Envoy may have further messages at hand.
+pub(crate) fn hang_up(token: u32) {
+    if let Some(Waiting { context, kind: Kind::GrpcStream }) = waiting(token)
+        && context != NOBODY
+    {
+        orphan(token);
+        let _ = GrpcStream(CallToken(token)).close();
+    }
+}
+
+/// The number of no context: zero is the VM.
+const NOBODY: u32 = 0;
+
 /// Forgets all calls.
 pub(crate) fn clear() {
     CALLS.with(Table::clear);
+    then::clear();
 }
 
 /// A timeout as hosts count it.

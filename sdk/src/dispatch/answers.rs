@@ -1,8 +1,10 @@
 //! Answers to calls: hosts give them to the plugin, and leave it to the guest to know which of its contexts asked.
 
+use core::cell::Cell;
+
 use super::{Dispatcher, PluginOf, Stateless, VmOf, http, tcp};
 use crate::abi::{LogLevel, call};
-use crate::callout::{self, CallResponse, GrpcEvent, GrpcWhat, Kind, Waiting};
+use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, Waiting};
 use crate::context::{Flow, HttpFilter, PluginContext, TcpFilter};
 use crate::dispatch::HttpCallbacks;
 use crate::error::Result;
@@ -54,9 +56,15 @@ macro_rules! grpc_callbacks {
 }
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
+    /// Whether any context takes answers in closures; if none does, nothing of them is linked.
+    pub(super) const CALLS: bool = H::CALLS || T::CALLS || <H::Plugin as PluginContext>::CALLS;
+
     pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
         let Some(context) = asked(token) else { return };
         let response = CallResponse { token, headers, body_size, trailers };
+        if Self::CALLS && callout::waits(context, token) {
+            return self.answer_closure(context, token, Answered::Http(&response));
+        }
         self.answer(
             "on_http_call_response",
             context,
@@ -71,24 +79,48 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     fn on_grpc(&self, token: u32, what: GrpcWhat) {
         let Some(context) = listens(token, what) else { return };
         let event = GrpcEvent { token, what };
-        self.answer(
+        if Self::CALLS && callout::waits(context, token) {
+            // A closure waits for the message or the end, and does not see the metadata.
+            if matches!(what, GrpcWhat::Message(_) | GrpcWhat::Closed(_)) {
+                self.answer_closure(context, token, Answered::Grpc(&event));
+            }
+            return;
+        }
+        let there = self.answer(
             "on_grpc_event",
             context,
             |plugin, handle| plugin.on_grpc_event(handle, &event),
             |filter, stream| filter.on_grpc_event(stream, &event),
             |filter, connection| filter.on_grpc_event(connection, &event),
         );
+        if !there {
+            callout::hang_up(token);
+        }
     }
 
-    /// Brings an answer to the context that asked; if that is gone, nobody waits.
-    fn answer(
+    /// Runs the closure that waits for an answer. If the context is gone or busy, it is dropped.
+    fn answer_closure(&self, context: u32, token: u32, answered: Answered<'_>) {
+        // Only one of the three runs.
+        let then = Cell::new(callout::take_then(context, token));
+        let run = |asker: Asker<'_>| then.take().map_or(Ok(()), |then| then(asker, answered));
+        self.answer(
+            "answer to a call",
+            context,
+            |plugin, handle| run(Asker { id: context, context: plugin, above: handle.vm }),
+            |filter, stream| run(Asker { id: context, context: filter, above: stream.plugin }),
+            |filter, connection| run(Asker { id: context, context: filter, above: connection.plugin }),
+        );
+    }
+
+    /// Brings an answer to the context that asked; false if that is gone.
+    pub(super) fn answer(
         &self,
         name: &str,
         context: u32,
         of_plugin: impl FnOnce(&mut PluginOf<H>, &mut PluginHandle<'_, VmOf<H>>) -> Result<()>,
         of_http: impl FnOnce(&mut H, &mut HttpHandle<'_, PluginOf<H>>) -> Result<()>,
         of_tcp: impl FnOnce(&mut T, &mut TcpHandle<'_, PluginOf<H>>) -> Result<()>,
-    ) {
+    ) -> bool {
         if self.plugins.get(context).is_some() {
             if let Some(Err(error)) = self.with_plugin(context, 0, of_plugin) {
                 log::failure(LogLevel::Error, name, &error);
@@ -99,13 +131,16 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
                     stream.run(context, |filter, plugin| of_http(filter, &mut HttpHandle { id: context, plugin }));
                 http::finish::<H, _>(name, answered, |()| 0, 0);
             }
-        } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED)
-            && call::set_effective_context(context).is_ok()
-        {
-            let answered =
-                connection.run(context, |filter, plugin| of_tcp(filter, &mut TcpHandle { id: context, plugin }));
-            tcp::finish::<T>(name, answered.map(|answered| answered.map(|()| Flow::Continue)));
+        } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {
+            if call::set_effective_context(context).is_ok() {
+                let answered =
+                    connection.run(context, |filter, plugin| of_tcp(filter, &mut TcpHandle { id: context, plugin }));
+                tcp::finish::<T>(name, answered.map(|answered| answered.map(|()| Flow::Continue)));
+            }
+        } else {
+            return false;
         }
+        true
     }
 }
 

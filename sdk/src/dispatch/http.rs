@@ -126,7 +126,13 @@ pub(super) fn finish<H: HttpFilter, R>(
     code: impl FnOnce(R) -> u32,
     stop: u32,
 ) -> u32 {
+    #[cfg(feature = "async")]
+    let at_once = H::TASKS && crate::task::ended_at_once();
+    #[cfg(not(feature = "async"))]
+    let at_once = false;
     match answer {
+        // Every action of this number lets the stream go on.
+        Some(Ok(_)) if at_once => return Action::Continue as u32,
         Some(Ok(answer)) => return code(answer),
         Some(Err(error)) => log::failure(LogLevel::Error, name, &error),
         None => {}

@@ -10,14 +10,19 @@
 mod answers;
 mod http;
 mod pressure;
+mod roots;
 mod stateless;
 mod table;
+#[cfg(feature = "async")]
+mod tasks;
 mod tcp;
+mod timers;
 
 use core::cell::RefCell;
 use core::marker::PhantomData;
 
 use crate::abi::{Entry, LogLevel, Shared};
+use crate::arena::Slot;
 use crate::budget::{self, Account};
 use crate::callout;
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
@@ -25,7 +30,9 @@ use crate::error::Result;
 use crate::handle::{HttpHandle, PluginHandle, VmHandle};
 use crate::log;
 use crate::queue::Queue;
+use crate::timer;
 pub use http::HttpCallbacks;
+pub use roots::{forget_root, forget_roots, root_of, root_of_new};
 use sluicegate_alloc::region::Region;
 pub use stateless::Stateless;
 pub(crate) use table::Table;
@@ -64,45 +71,99 @@ impl<P: PluginContext> TcpFilter for NoStreams<P> {
 pub struct Dispatcher<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> {
     vm: RefCell<Option<Shared<RefCell<VmOf<H>>>>>,
     plugins: Table<Plugin<H::Plugin>>,
-    streams: Table<Stream<H::Plugin, H>>,
-    connections: Table<Stream<H::Plugin, T>>,
+    streams: Table<Stream<Http<H>>>,
+    connections: Table<Stream<Tcp<T>>>,
 }
 
 struct Plugin<P: PluginContext> {
+    /// The number of its context.
+    #[cfg(any(feature = "async", feature = "budget"))]
+    id: u32,
     vm: Shared<RefCell<P::Vm>>,
     context: RefCell<P>,
-    #[cfg(feature = "budget")]
-    id: u32,
+}
+
+/// What runs in a stream: an HTTP filter or a TCP filter.
+trait Runs {
+    type Filter: 'static;
+    type Plugin: PluginContext;
+    /// Whether it has tasks, which are polled when a callback of it is over.
+    #[cfg(feature = "async")]
+    const TASKS: bool;
+
+    /// A task of it has ended.
+    #[cfg(feature = "async")]
+    fn end_task(ended: crate::task::Ended);
+}
+
+struct Http<H>(PhantomData<H>);
+
+impl<H: HttpFilter> Runs for Http<H> {
+    type Filter = H;
+    type Plugin = H::Plugin;
+    #[cfg(feature = "async")]
+    const TASKS: bool = H::TASKS;
+
+    #[cfg(feature = "async")]
+    fn end_task(ended: crate::task::Ended) {
+        tasks::end_http::<H>(ended);
+    }
+}
+
+struct Tcp<T>(PhantomData<T>);
+
+impl<T: TcpFilter> Runs for Tcp<T> {
+    type Filter = T;
+    type Plugin = T::Plugin;
+    #[cfg(feature = "async")]
+    const TASKS: bool = T::TASKS;
+
+    #[cfg(feature = "async")]
+    fn end_task(ended: crate::task::Ended) {
+        tasks::end_tcp::<T>(ended);
+    }
 }
 
 /// A stream or connection with its filter, and the memory that its callbacks take if the allocator is the arena. Fields are dropped in this order: what the filter holds
 /// goes before its region is closed.
-struct Stream<P: PluginContext, F> {
-    plugin: Shared<Plugin<P>>,
-    filter: RefCell<F>,
+struct Stream<K: Runs> {
+    plugin: Shared<Plugin<K::Plugin>>,
+    filter: RefCell<K::Filter>,
     region: Region,
+    arena: Slot,
     account: Account,
 }
 
-impl<P: PluginContext, F> Stream<P, F> {
+impl<K: Runs> Stream<K> {
     /// Runs a callback; none if the context or its plugin is busy.
-    fn run<R>(&self, id: u32, callback: impl FnOnce(&mut F, &P) -> R) -> Option<R> {
+    fn run<R>(&self, id: u32, callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R) -> Option<R> {
         let _entry = Entry::new();
         let answer = {
             let (Ok(plugin), Ok(mut filter)) = (self.plugin.context.try_borrow(), self.filter.try_borrow_mut()) else {
                 log::note(LogLevel::Warn, "context is busy", id);
                 return None;
             };
-            self.account.within(|| self.region.within(|| callback(&mut filter, &plugin)))
+            self.account.within(|| {
+                self.arena.within(|| {
+                    self.region.within(|| {
+                        let answer = callback(&mut filter, &plugin);
+                        #[cfg(feature = "async")]
+                        if K::TASKS {
+                            crate::task::drive(id, self.plugin.id, &mut *filter, &*plugin, &mut K::end_task);
+                        }
+                        answer
+                    })
+                })
+            })
         };
         self.plugin.settle(false);
         Some(answer)
     }
 }
 
-impl<P: PluginContext, F> Table<Stream<P, F>> {
+impl<K: Runs> Table<Stream<K>> {
     /// Runs a callback of a stream; none if there is no such stream, or it is busy.
-    fn run<R>(&self, id: u32, callback: impl FnOnce(&mut F, &P) -> R) -> Option<R> {
+    fn run<R>(&self, id: u32, callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R) -> Option<R> {
         let Some(stream) = self.get(id) else {
             log::note(LogLevel::Warn, "no such context", id);
             return None;
@@ -111,7 +172,12 @@ impl<P: PluginContext, F> Table<Stream<P, F>> {
     }
 
     /// Adds a stream with the filter that `create` makes.
-    fn open(&self, id: u32, plugin: Shared<Plugin<P>>, create: impl FnOnce(&P) -> F) -> Result<(), NotCreated> {
+    fn open(
+        &self,
+        id: u32,
+        plugin: Shared<Plugin<K::Plugin>>,
+        create: impl FnOnce(&K::Plugin) -> K::Filter,
+    ) -> Result<(), NotCreated> {
         if self.get(id).is_some() {
             return Err(NotCreated::Number);
         }
@@ -120,7 +186,7 @@ impl<P: PluginContext, F> Table<Stream<P, F>> {
             let context = plugin.context.try_borrow().map_err(|_| NotCreated::Busy)?;
             RefCell::new(account.within(|| region.within(|| create(&context))))
         };
-        created(self.insert(id, Stream { plugin, filter, region, account }))
+        created(self.insert(id, Stream { plugin, filter, region, arena: Slot::new(), account }))
     }
 }
 
@@ -139,10 +205,13 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     /// Drops all contexts, as if the VM were thrown away.
     pub fn reset(&self) {
+        #[cfg(feature = "async")]
+        crate::task::clear();
         self.streams.clear();
         self.connections.clear();
         self.plugins.clear();
         callout::clear();
+        timer::clear();
         if let Ok(mut vm) = self.vm.try_borrow_mut() {
             *vm = None;
         }
@@ -168,6 +237,9 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         if self.plugins.get(id).is_some() {
             return Err(NotCreated::Number);
         }
+        if Self::TIMERS {
+            timer::share_the_tick();
+        }
         let vm = self.vm()?;
         let context = {
             let vm = vm.try_borrow().map_err(|_| NotCreated::Busy)?;
@@ -176,10 +248,10 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         created(self.plugins.insert(
             id,
             Plugin {
+                #[cfg(any(feature = "async", feature = "budget"))]
+                id,
                 vm,
                 context,
-                #[cfg(feature = "budget")]
-                id,
             },
         ))
     }
@@ -247,6 +319,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     pub fn proxy_on_tick(&self, plugin: u32) {
         log::forget_level();
+        if Self::TIMERS {
+            self.run_timers(plugin);
+        } else {
+            self.tick(plugin);
+        }
+    }
+
+    fn tick(&self, plugin: u32) {
         if let Some(Err(error)) = self.with_plugin(plugin, 0, PluginContext::on_tick) {
             log::failure(LogLevel::Error, "on_tick", &error);
         }
@@ -275,13 +355,28 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 
     pub fn proxy_on_delete(&self, context: u32) {
+        #[cfg(feature = "async")]
+        if Self::TASKS {
+            crate::task::forget(context);
+        }
         // Out of the table first: to a host that calls back from here on, the context is gone. It is dropped here, or at the end of the
         // callback that is running in it.
-        if self.delete_http(context) || self.delete_tcp(context) {
-            return;
-        }
-        if let Some(plugin) = self.plugins.remove(context) {
+        if !self.delete_http(context)
+            && !self.delete_tcp(context)
+            && let Some(plugin) = self.plugins.remove(context)
+        {
             Self::run_plugin(context, &plugin, 0, PluginContext::on_delete);
+        }
+        #[cfg(feature = "async")]
+        if Self::TASKS {
+            // What the last callback started.
+            crate::task::forget(context);
+        }
+        if Self::CALLS {
+            callout::forget(context);
+        }
+        if Self::TIMERS {
+            timer::forget(context);
         }
     }
 
@@ -312,7 +407,12 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             log::note(LogLevel::Warn, "context is busy", id);
             return None;
         };
-        Some(callback(&mut context, &mut PluginHandle { id, vm: &vm, configuration_size }))
+        let answer = callback(&mut context, &mut PluginHandle { id, vm: &vm, configuration_size });
+        #[cfg(feature = "async")]
+        if <PluginOf<H> as PluginContext>::TASKS {
+            crate::task::drive(id, id, &mut *context, &*vm, &mut tasks::end_beside);
+        }
+        Some(answer)
     }
 }
 

@@ -6,6 +6,7 @@ use super::http::HttpCallbacks;
 use super::pressure::settle;
 use super::{LEVEL_PERIOD, log_allocator};
 use crate::abi::Entry;
+use crate::arena::Slot;
 use crate::budget;
 use crate::callout;
 use crate::context::HttpFilter;
@@ -28,7 +29,7 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
         if id.is_multiple_of(LEVEL_PERIOD) {
             log::forget_level();
         }
-        let answer = callback(&mut H::create(&(), id), &());
+        let answer = Slot::new().within(|| callback(&mut H::create(&(), id), &()));
         settle();
         Some(answer)
     }

@@ -78,7 +78,12 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
 /// The answer to the host; for an error, and for a context that is missing or busy, what the filter's policy says.
 pub(super) fn finish<T: TcpFilter>(name: &str, answer: Option<Result<Flow>>) -> u32 {
+    #[cfg(feature = "async")]
+    let at_once = T::TASKS && crate::task::ended_at_once();
+    #[cfg(not(feature = "async"))]
+    let at_once = false;
     match answer {
+        Some(Ok(_)) if at_once => return Flow::Continue as u32,
         Some(Ok(flow)) => return flow as u32,
         Some(Err(error)) => log::failure(LogLevel::Error, name, &error),
         None => {}
@@ -86,9 +91,13 @@ pub(super) fn finish<T: TcpFilter>(name: &str, answer: Option<Result<Flow>>) -> 
     match T::ON_ERROR {
         FailurePolicy::Open => Flow::Continue as u32,
         FailurePolicy::Closed => {
-            // What the host answers changes nothing: the data stays here.
-            let _ = call::close_stream(StreamType::Downstream);
+            close();
             Flow::StopIteration as u32
         }
     }
+}
+
+/// Closes the connection after an error. What the host answers changes nothing: the data stays here.
+pub(super) fn close() {
+    let _ = call::close_stream(StreamType::Downstream);
 }

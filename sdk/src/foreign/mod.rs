@@ -117,5 +117,9 @@ pub fn uncompress(bytes: impl AsRef<[u8]>, room: usize) -> Result<HostBytes> {
 /// One host call that gives nothing back; the proxy matches the routes again when it needs one.
 #[doc(alias = "proxy_clear_route_cache")]
 pub fn clear_route_cache() -> Result<()> {
+    // A host function of its own in ABI 0.1.0.
+    #[cfg(feature = "abi-0-1-0")]
+    return abi::clear_route_cache().map_err(|status| Error::host("proxy_clear_route_cache", On::Nothing, status));
+    #[cfg(not(feature = "abi-0-1-0"))]
     call_named(On::Named(&"foreign function clear_route_cache"), b"clear_route_cache", b"", 0).map(drop)
 }

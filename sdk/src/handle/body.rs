@@ -4,6 +4,8 @@ use core::marker::PhantomData;
 
 use super::{HttpHandle, Request, Response, WHOLE};
 use crate::abi::{BufferType, HostBytes, Refused, Status, call};
+#[cfg(feature = "async")]
+use crate::context::Action;
 use crate::context::DataAction;
 use crate::error::{Error, Result};
 use crate::reply::LocalResponse;
@@ -44,6 +46,19 @@ pub struct Body<'cb, D, P = ()> {
 }
 
 impl<'cb, D, P> Body<'cb, D, P> {
+    arena!();
+
+    /// Holds the body here while a task runs, and then does what it answers; see [`task`](crate::task): `return body.hold_while(async { … });`
+    ///
+    /// # Errors
+    ///
+    /// If memory is out.
+    #[cfg(feature = "async")]
+    pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<DataAction> {
+        crate::task::hold(self.stream.id, self.buffer.direction(), task)?;
+        Ok(DataAction::StopIterationAndBuffer)
+    }
+
     /// The number that the host gave the stream.
     #[must_use]
     pub const fn id(&self) -> u32 {

@@ -1,10 +1,11 @@
 //! What a plugin, a stream and a connection can call alike.
 
-/// The methods that dispatch calls, for a handle with an `id`; the answers come to the callbacks of the named trait.
+/// The methods that dispatch calls, for a handle with an `id`; the answers come to the callbacks of the named trait, or to closures. A closure gets the
+/// context, and a handle that is made of the context's number and what is above it.
 macro_rules! calls {
-    ($callbacks:literal) => {
+    ($callbacks:ident<$assoc:ident = $above:ident: $bound:ident>, $handle:ident, $make:expr) => {
         #[doc = concat!(
-            "Calls a cluster over HTTP; the answer comes to [`on_http_call_response`](crate::", $callbacks, "::on_http_call_response)."
+            "Calls a cluster over HTTP; the answer comes to [`on_http_call_response`](crate::", stringify!($callbacks), "::on_http_call_response)."
         )]
         ///
         /// # Errors
@@ -20,7 +21,7 @@ macro_rules! calls {
         }
 
         #[doc = concat!(
-            "Calls a method over gRPC; the answer comes to [`on_grpc_event`](crate::", $callbacks, "::on_grpc_event)."
+            "Calls a method over gRPC; the answer comes to [`on_grpc_event`](crate::", stringify!($callbacks), "::on_grpc_event)."
         )]
         ///
         /// # Errors
@@ -31,8 +32,75 @@ macro_rules! calls {
             call.dispatch(self.id)
         }
 
+        /// Calls a cluster over HTTP, and runs the closure with the answer, or with the reason why there is none. [`Closures`](crate::callout::Closures) has an
+        /// example. An error that the closure answers is treated like one of a callback.
+        ///
+        /// # Errors
+        ///
+        /// As [`call`](Self::call): then nothing is sent, and the closure does not run.
+        ///
+        /// # Cost
+        ///
+        /// Beside the call two small blocks until the answer, and the context's table of those at its first call. A failed call costs one host call more, which asks
+        /// for the reason.
+        #[doc(alias = "DispatchHttpCall")]
+        pub fn call_then<F, N: AsRef<[u8]>, W: AsRef<[u8]>>(
+            &self,
+            call: &$crate::callout::HttpCall<'_, N, W>,
+            then: impl FnOnce(
+                &mut F,
+                &mut $handle<'_, $above>,
+                Result<&$crate::callout::CallResponse, $crate::callout::CallFailure>,
+            ) -> $crate::Result<()>
+            + 'static,
+        ) -> $crate::Result<$crate::callout::Pending>
+        where
+            F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
+            $above: $crate::$bound,
+        {
+            let token = call.dispatch(self.id)?;
+            calls!(@keep self.id, token, Http, Http(response), CallFailure, then(F, $above, $handle, $make))
+        }
+
+        /// Calls a method over gRPC, and runs the closure with the event that brings the answer, or with the reason why there is none.
+        ///
+        /// # Errors
+        ///
+        /// As [`grpc_call`](Self::grpc_call): then nothing is sent, and the closure does not run.
+        ///
+        /// # Cost
+        ///
+        /// As [`call_then`](Self::call_then).
+        pub fn grpc_call_then<F>(
+            &self,
+            call: &$crate::callout::GrpcCall<'_>,
+            then: impl FnOnce(
+                &mut F,
+                &mut $handle<'_, $above>,
+                Result<&$crate::callout::GrpcEvent, $crate::callout::GrpcFailure>,
+            ) -> $crate::Result<()>
+            + 'static,
+        ) -> $crate::Result<$crate::callout::Pending>
+        where
+            F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
+            $above: $crate::$bound,
+        {
+            let token = call.dispatch(self.id)?;
+            calls!(@keep self.id, token, GrpcCall, Grpc(event), GrpcFailure, then(F, $above, $handle, $make))
+        }
+
+        /// Runs a task beside; see [`task`](crate::task). An error that it answers is logged.
+        ///
+        /// # Errors
+        ///
+        /// If memory is out.
+        #[cfg(feature = "async")]
+        pub fn spawn(&self, task: impl Future<Output = $crate::Result<()>> + 'static) -> $crate::Result<()> {
+            $crate::task::spawn(self.id, task)
+        }
+
         #[doc = concat!(
-            "Opens a gRPC stream; what comes on it comes to [`on_grpc_event`](crate::", $callbacks, "::on_grpc_event)."
+            "Opens a gRPC stream; what comes on it comes to [`on_grpc_event`](crate::", stringify!($callbacks), "::on_grpc_event)."
         )]
         ///
         /// # Errors
@@ -47,6 +115,42 @@ macro_rules! calls {
             metadata: &[(&str, &str)],
         ) -> $crate::Result<$crate::callout::GrpcStream> {
             $crate::callout::grpc_stream(self.id, cluster, service, method, metadata)
+        }
+    };
+    // Keeps a closure, behind which the types of its context are forgotten until they are asked for by name.
+    (@keep $id:expr, $token:ident, $kind:ident, $answered:ident($answer:ident), $failure:ident,
+     $then:ident($context:ident, $above:ident, $handle:ident, $make:expr)) => {
+        $crate::callout::keep($id, $token, $crate::callout::Kind::$kind, move |asker, answered| {
+            let (Some(context), Some(above), $crate::callout::Answered::$answered($answer)) =
+                (asker.context.downcast_mut::<$context>(), asker.above.downcast_ref::<$above>(), answered)
+            else {
+                return Err($crate::callout::wrong_context());
+            };
+            let answer = $crate::callout::$failure::of($answer).map_or(Ok($answer), Err);
+            let make: fn(u32, &$above) -> $handle<'_, $above> = $make;
+            $then(context, &mut make(asker.id, above), answer)
+        })
+    };
+}
+
+/// The method that gives the stream's arena, for a handle of a stream or connection.
+macro_rules! arena {
+    () => {
+        /// The stream's arena: empty when it is first asked for, the same in every callback of the stream, reset when the stream is deleted.
+        ///
+        /// What [`alloc`](crate::arena::Bump::alloc) puts there is never dropped; see [`arena`](crate::arena) for what is. Views end with the handle that is given here; a collection
+        /// over a clone of it may be kept in the filter.
+        ///
+        /// # Errors
+        ///
+        /// If memory is out.
+        ///
+        /// # Cost
+        ///
+        /// The first call of a stream takes an arena from the VM's pool, or makes one: 1 KiB. Further calls count an owner.
+        #[cfg(feature = "request-arena")]
+        pub fn arena(&self) -> $crate::Result<$crate::arena::RequestArena> {
+            $crate::arena::current()
         }
     };
 }

@@ -4,8 +4,8 @@ use core::marker::PhantomData;
 
 use super::{Head, HttpHandle, Request, Response, Tail};
 use crate::abi::{HostBytes, Refused, Status, call};
-use crate::callout::{CallToken, HttpCall};
-use crate::context::Action;
+use crate::callout::{CallFailure, CallResponse, CallToken, Closures, HttpCall, Pending};
+use crate::context::{Action, HttpFilter, PluginContext};
 use crate::error::{Error, Result};
 use crate::headers::{HeaderMap, MapEditor, Snapshots, encode};
 use crate::reply::LocalResponse;
@@ -70,6 +70,8 @@ impl<D, P, K> core::fmt::Debug for Headers<'_, D, P, K> {
 }
 
 impl<'cb, D, P, K> Headers<'cb, D, P, K> {
+    arena!();
+
     /// The number that the host gave the stream.
     #[must_use]
     pub const fn id(&self) -> u32 {
@@ -238,6 +240,34 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     #[doc(alias = "dispatch_http_call")]
     pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, call: &HttpCall<'_, N, V>) -> Result<CallToken> {
         call.dispatch(self.stream.id)
+    }
+
+    /// Calls a cluster, and runs the closure with the answer, as [`HttpHandle::call_then`]. Answer [`Action::Pause`] to hold the stream until then.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call): then nothing is sent, and the closure does not run.
+    pub fn call_then<F, N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        call: &HttpCall<'_, N, V>,
+        then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<()> + 'static,
+    ) -> Result<Pending>
+    where
+        F: HttpFilter<Plugin = P> + Closures,
+        P: PluginContext,
+    {
+        self.stream.call_then(call, then)
+    }
+
+    /// Holds the stream here while a task runs, and then does what it answers; see [`task`](crate::task): `return request.hold_while(async { … });`
+    ///
+    /// # Errors
+    ///
+    /// If memory is out.
+    #[cfg(feature = "async")]
+    pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Action> {
+        crate::task::hold(self.stream.id, self.snapshots.map().direction(), task)?;
+        Ok(Action::StopIteration)
     }
 
     /// Whether nothing follows the headers: no body, no trailers.

@@ -24,9 +24,12 @@ use core::time::Duration;
 
 use crate::abi::{BufferType, HostBytes, MapType, StreamType, call};
 use crate::budget;
+use crate::callout::wrong_context;
+use crate::context::{PluginContext, VmContext};
 use crate::error::{Error, On, Result};
 use crate::headers::{HeaderMap, MapEditor};
 use crate::reply::LocalResponse;
+use crate::timer::{self, Timer, Timers};
 
 /// The most bytes to ask a buffer for: hosts add it to the start, as 32-bit numbers.
 pub(crate) const WHOLE: usize = i32::MAX as usize;
@@ -69,7 +72,7 @@ pub struct PluginHandle<'cb, V = ()> {
 }
 
 impl<'cb, V> PluginHandle<'cb, V> {
-    calls!("PluginContext");
+    calls!(PluginContext<Vm = V: VmContext>, PluginHandle, |id, vm| PluginHandle { id, vm, configuration_size: 0 });
 
     /// The number that the host gave the plugin context.
     #[must_use]
@@ -126,8 +129,66 @@ impl<'cb, V> PluginHandle<'cb, V> {
     pub fn set_tick_period(&self, period: Duration) -> Result<()> {
         let milliseconds = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
         let milliseconds = if period.is_zero() { 0 } else { milliseconds.max(1) };
-        call::set_tick_period(milliseconds)
-            .map_err(|status| Error::host("proxy_set_tick_period_milliseconds", On::Nothing, status))
+        timer::set_tick(self.id, milliseconds)
+    }
+
+    /// Runs the closure at this period, until it is stopped or the plugin is deleted; see [`timer`]. It takes the place of a timer of the same name.
+    ///
+    /// An error that the closure answers is logged with the name, and the timer goes on.
+    ///
+    /// # Errors
+    ///
+    /// If memory is out, or the host refuses to tick.
+    pub fn every<F>(
+        &self,
+        name: &'static str,
+        period: Duration,
+        mut run: impl FnMut(&mut F, &mut PluginHandle<'_, V>) -> Result<()> + 'static,
+    ) -> Result<Timer>
+    where
+        F: PluginContext<Vm = V> + Timers,
+        V: VmContext,
+    {
+        timer::start(self.id, name, period, true, move |asker| {
+            let (Some(plugin), Some(vm)) = (asker.context.downcast_mut::<F>(), asker.above.downcast_ref::<V>()) else {
+                return Err(wrong_context());
+            };
+            run(plugin, &mut PluginHandle { id: asker.id, vm, configuration_size: 0 })
+        })
+    }
+
+    /// Runs the closure once, after this time, unless it is stopped before or the plugin is deleted; as [`every`](Self::every) otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`every`](Self::every).
+    pub fn after<F>(
+        &self,
+        name: &'static str,
+        delay: Duration,
+        run: impl FnOnce(&mut F, &mut PluginHandle<'_, V>) -> Result<()> + 'static,
+    ) -> Result<Timer>
+    where
+        F: PluginContext<Vm = V> + Timers,
+        V: VmContext,
+    {
+        let mut run = Some(run);
+        timer::start(self.id, name, delay, false, move |asker| {
+            let (Some(plugin), Some(vm)) = (asker.context.downcast_mut::<F>(), asker.above.downcast_ref::<V>()) else {
+                return Err(wrong_context());
+            };
+            let handle = &mut PluginHandle { id: asker.id, vm, configuration_size: 0 };
+            run.take().map_or(Ok(()), |run| run(plugin, handle))
+        })
+    }
+
+    /// Stops a timer and drops its closure; false if it has run for the last time already.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses to change the tick; the timer is stopped all the same.
+    pub fn stop(&self, timer: Timer) -> Result<bool> {
+        timer::stop(timer)
     }
 
     /// Lets a request go on that one of its callbacks held back: from a tick, say.
@@ -205,7 +266,8 @@ pub struct HttpHandle<'cb, P = ()> {
 }
 
 impl<'cb, P> HttpHandle<'cb, P> {
-    calls!("HttpFilter");
+    calls!(HttpFilter<Plugin = P: PluginContext>, HttpHandle, |id, plugin| HttpHandle { id, plugin });
+    arena!();
 
     /// The number that the host gave the stream.
     #[must_use]

@@ -5,6 +5,8 @@ use core::marker::PhantomData;
 use super::body::{read, write};
 use super::{WHOLE, resume};
 use crate::abi::{BufferType, HostBytes, StreamType, call};
+#[cfg(feature = "async")]
+use crate::context::{Action, Flow};
 use crate::error::{Error, On, Result};
 
 /// Marks the side of the client.
@@ -29,7 +31,19 @@ pub struct TcpHandle<'cb, P = ()> {
 }
 
 impl<'cb, P> TcpHandle<'cb, P> {
-    calls!("TcpFilter");
+    calls!(TcpFilter<Plugin = P: PluginContext>, TcpHandle, |id, plugin| TcpHandle { id, plugin });
+    arena!();
+
+    /// Holds the client's data here while a task runs, and then does what it answers; see [`task`](crate::task): `return connection.hold_while(async { … });`
+    ///
+    /// # Errors
+    ///
+    /// If memory is out.
+    #[cfg(feature = "async")]
+    pub fn hold_while(&self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Flow> {
+        crate::task::hold(self.id, StreamType::Downstream, task)?;
+        Ok(Flow::StopIteration)
+    }
 
     /// The number that the host gave the connection.
     #[must_use]
@@ -88,6 +102,8 @@ pub struct ConnectionData<'cb, D, P = ()> {
 }
 
 impl<'cb, D, P> ConnectionData<'cb, D, P> {
+    arena!();
+
     /// The number that the host gave the connection.
     #[must_use]
     pub const fn id(&self) -> u32 {

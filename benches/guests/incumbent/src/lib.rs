@@ -4,9 +4,12 @@
 //! The job: on request headers, read all of them, sum the lengths of names and values, set `x-total-bytes` to the sum
 //! in decimal; on response headers, add `x-filter: 1`.
 //!
-//! Natively it is empty.
+//! With one of the features `alloc-*` it runs on an allocator of ours, and logs how that fares. Natively it is empty.
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, missing_docs, reason = "the incumbent's `main!` exports its start-up function")]
+
+#[cfg(feature = "allocator")]
+sluicegate_alloc::install!();
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel};
@@ -30,5 +33,10 @@ impl HttpContext for Filter {
     fn on_http_response_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
         self.add_http_response_header("x-filter", "1");
         Action::Continue
+    }
+    #[cfg(feature = "allocator")]
+    fn on_log(&mut self) {
+        let line = format!("{}: {}", sluicegate_alloc::PICKED_LINE.unwrap_or_default(), sluicegate_alloc::snapshot());
+        let _ = proxy_wasm::hostcalls::log(LogLevel::Info, &line);
     }
 }

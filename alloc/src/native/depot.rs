@@ -1,0 +1,117 @@
+//! Batches of free blocks of one class on their way from thread to thread.
+//!
+//! A lock-free stack from which everything is taken at once. Whoever takes owns all of it, keeps one batch and puts the rest back. So nobody ever reads a
+//! block that another thread may own already. A stack whose consumers follow `top.next` to pop one does just that: a data race, even where
+//! a tag on the top spares it the wrong answer.
+
+use core::mem::offset_of;
+use core::ptr::null_mut;
+
+use crate::freelist::stack::Link;
+use crate::sync::{AtomicPtr, Ordering, constant};
+
+/// What the first block of a batch begins with; the smallest class has just the room.
+#[repr(C)]
+pub(crate) struct Batch {
+    /// The block's own link: to the next block of the batch.
+    link: Link,
+    /// The next batch in the depot.
+    next: *mut Batch,
+}
+
+const _: () = assert!(size_of::<Batch>() <= 16 && offset_of!(Batch, link) == 0);
+
+/// On a cache line of its own: threads that exchange blocks of one class do not disturb those of another.
+#[repr(align(64))]
+pub(crate) struct Depot {
+    top: AtomicPtr<Batch>,
+}
+
+impl Depot {
+    constant! {
+        pub(crate) fn new() -> Self {
+            Self { top: AtomicPtr::new(null_mut()) }
+        }
+    }
+
+    /// Leaves a batch, by its first block.
+    ///
+    /// # Safety
+    ///
+    /// The block is the top of a [`Stack`](crate::freelist::stack::Stack) that was taken, and the whole list is given away.
+    pub(crate) unsafe fn push(&self, batch: *mut u8) {
+        let batch = batch.cast::<Batch>();
+        let mut top = self.top.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: the block has room for two pointers, and is ours until the exchange succeeds.
+            unsafe { (*batch).next = top };
+            // Releases the links of the whole batch to whoever takes it.
+            match self.top.compare_exchange_weak(top, batch, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => top = now,
+            }
+        }
+    }
+
+    /// A batch, by its first block; null if there is none at this moment. While another thread puts the rest back there may be some yet.
+    pub(crate) fn pop(&self) -> *mut u8 {
+        let first = self.take();
+        if first.is_null() {
+            return null_mut();
+        }
+        // SAFETY: everything that was taken is ours.
+        let mut rest = unsafe { (*first).next };
+        while !rest.is_null() {
+            if self.top.compare_exchange(null_mut(), rest, Ordering::Release, Ordering::Relaxed).is_ok() {
+                break;
+            }
+            // Others came meanwhile. They are few, so walk over theirs, not over ours.
+            let more = self.take();
+            if !more.is_null() {
+                // SAFETY: everything that was taken is ours.
+                unsafe { append(more, rest) };
+                rest = more;
+            }
+        }
+        first.cast()
+    }
+
+    /// Takes everything, and shows each batch to `f`, which owns it.
+    pub(crate) fn drain(&self, mut f: impl FnMut(*mut u8)) {
+        let mut at = self.take();
+        while !at.is_null() {
+            // SAFETY: everything that was taken is ours, and `f` has not got this one yet.
+            let next = unsafe { (*at).next };
+            f(at.cast());
+            at = next;
+        }
+    }
+
+    /// All batches, which are the caller's from here on.
+    fn take(&self) -> *mut Batch {
+        if self.top.load(Ordering::Relaxed).is_null() {
+            return null_mut();
+        }
+        // Acquires what every push released: the pushes in between are exchanges too, so each belongs to the release sequences of those below it.
+        self.top.swap(null_mut(), Ordering::Acquire)
+    }
+}
+
+/// Links the last batch of one list to another list.
+///
+/// # Safety
+///
+/// Both lists are the caller's, and the first is not empty.
+unsafe fn append(list: *mut Batch, rest: *mut Batch) {
+    let mut last = list;
+    loop {
+        // SAFETY: the list is the caller's.
+        let next = unsafe { (*last).next };
+        if next.is_null() {
+            break;
+        }
+        last = next;
+    }
+    // SAFETY: as above.
+    unsafe { (*last).next = rest };
+}

@@ -1,0 +1,119 @@
+//! The free lists for threads as a global allocator: one static, and magazines in each thread.
+
+extern crate std;
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::UnsafeCell;
+use core::ptr::write_bytes;
+use std::thread_local;
+
+use super::counters::Counters;
+use super::magazines::Magazines;
+use super::shared::Shared;
+use crate::source::Pages;
+use crate::stats::Snapshot;
+
+/// The free lists as a global allocator for any number of threads: [`Freelist`](crate::Freelist)'s classes, with magazines in each thread.
+///
+/// ```
+/// #[global_allocator]
+/// static GLOBAL: sluicegate_alloc::Native = sluicegate_alloc::Native;
+///
+/// # fn main() {
+/// let worker = std::thread::spawn(|| vec![1; 1000]);
+/// assert_eq!(worker.join().unwrap().len(), 1000);
+/// # }
+/// ```
+///
+/// All of it has one state, so blocks may be freed through another value, and on another thread. A thread that ends leaves its blocks to the others;
+/// what its last destructors free goes to them one by one. Memory is never given back to the system.
+///
+/// **Cost:** as for a [`Worker`](super::Worker), and the access to a thread-local.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Native;
+
+static SHARED: Shared<Pages> = Shared::noticing(Pages::new(), arrive);
+static COUNTERS: Counters = Counters::new();
+
+thread_local! {
+    /// Has no destructor, so it is there before and after those of others ran.
+    static MAGAZINES: UnsafeCell<Magazines> = const { UnsafeCell::new(Magazines::NEW) };
+    static END: End = const { End };
+}
+
+/// Leaves the thread's blocks to the others when the thread ends.
+struct End;
+
+impl Drop for End {
+    fn drop(&mut self) {
+        with(|magazines| magazines.give(&SHARED, true));
+    }
+}
+
+/// Notes that the thread's end is to be noticed. The standard library keeps its list of destructors in memory of the system's allocator, just for
+/// this, so nothing here is entered again.
+fn arrive() -> bool {
+    END.try_with(|_| ()).is_ok()
+}
+
+/// Runs `f` on this thread's magazines.
+#[inline]
+fn with<T>(f: impl FnOnce(&mut Magazines) -> T) -> T {
+    MAGAZINES.with(|magazines| {
+        // SAFETY: the only reference: other threads have their own, and no `f` of this file allocates or calls out.
+        f(unsafe { &mut *magazines.get() })
+    })
+}
+
+impl Native {
+    /// Live and peak bytes, pages and grows, at this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        COUNTERS.snapshot(SHARED.usage())
+    }
+
+    /// Sets the most pages of 64 KiB that it may hold, past which it answers null. What is held already stays.
+    pub fn limit(&self, pages: usize) {
+        SHARED.limit(pages);
+    }
+
+    /// Leaves what this thread keeps to the others, and gives everything that no thread keeps back to the heap, where it coalesces.
+    pub fn trim(&self) {
+        with(|magazines| magazines.give(&SHARED, false));
+        SHARED.trim();
+    }
+}
+
+// SAFETY: as for `Worker`; every thread's magazines are sides of the one static, and nothing here unwinds.
+unsafe impl GlobalAlloc for Native {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let block = with(|magazines| unsafe { magazines.allocate(&SHARED, layout) });
+        COUNTERS.allocated(block, layout.size());
+        block
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        COUNTERS.released(layout.size());
+        // SAFETY: as the caller promises.
+        with(|magazines| unsafe { magazines.release(&SHARED, block, layout) });
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let block = unsafe { self.alloc(layout) };
+        if !block.is_null() {
+            // SAFETY: the block is ours and has the layout's size.
+            unsafe { write_bytes(block, 0, layout.size()) };
+        }
+        block
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let moved = with(|magazines| unsafe { magazines.resize(&SHARED, block, layout, size) });
+        COUNTERS.resized(moved, layout.size(), size);
+        moved
+    }
+}

@@ -1,0 +1,237 @@
+//! Where arenas wait for the next request, and how long.
+
+use alloc::alloc::{alloc, dealloc};
+use core::alloc::Layout;
+use core::cell::Cell;
+use core::ptr::NonNull;
+
+use bumpalo::Bump;
+
+use super::{RequestArena, count, release};
+use crate::region::outside;
+
+/// The first chunk of an arena, in bytes; with `bumpalo`'s footer it fills 1 KiB. Smaller blocks would lie in the region of the stream whose callback runs, and the pool outlives it.
+const FIRST: usize = 1024 - 64;
+
+/// So many arenas close until the pool looks at how many it needs.
+const PERIOD: usize = 64;
+
+/// Arenas for one VM, those in use and those that wait. Clones are the same pool.
+///
+/// **What it keeps.** An arena that closes keeps its newest chunk, if that is no more than four times what arenas used of late; else the chunk is freed. Of the arenas that wait, as many stay as were open at
+/// once of late. Both figures rise at once and fall by an eighth: the size with each arena that closes, the number with each 64 of them. So the memory of a burst is back after a few hundred requests.
+pub struct Pool(NonNull<Shared>);
+
+struct Shared {
+    /// Pools, and open arenas.
+    owners: Cell<usize>,
+    /// Arenas that wait, linked.
+    idle: Cell<Option<NonNull<Slot>>>,
+    waiting: Cell<usize>,
+    open: Cell<usize>,
+    /// The most that were open since the pool looked last.
+    most: Cell<usize>,
+    /// How many arenas it needs: open and waiting together.
+    needed: Cell<usize>,
+    /// How many have closed since the pool looked last.
+    closed: Cell<usize>,
+    /// What arenas used of late, in bytes.
+    usual: Cell<usize>,
+}
+
+/// An arena, open or waiting.
+pub(super) struct Slot {
+    pub(super) handles: Cell<usize>,
+    next: Cell<Option<NonNull<Self>>>,
+    pool: NonNull<Shared>,
+    pub(super) bump: Bump,
+}
+
+/// A value in a block of its own; none if there is no memory. It lies outside of the stream's region, as it outlives it.
+fn place<T>(value: T) -> Option<NonNull<T>> {
+    const { assert!(size_of::<T>() > 0) };
+    // SAFETY: the size is not zero.
+    let block = outside(|| unsafe { alloc(Layout::new::<T>()) });
+    let place = NonNull::new(block.cast::<T>())?;
+    // SAFETY: the block is fresh, and has the value's layout.
+    unsafe { place.write(value) };
+    Some(place)
+}
+
+/// Drops a value and frees its block.
+///
+/// # Safety
+///
+/// The value was placed by [`place`], and nobody refers to it any more.
+unsafe fn remove<T>(place: NonNull<T>) {
+    // SAFETY: the value is there, and not used again: its block goes below.
+    unsafe { place.drop_in_place() };
+    // SAFETY: `place` allocated the block with this layout.
+    unsafe { dealloc(place.as_ptr().cast(), Layout::new::<T>()) };
+}
+
+impl Pool {
+    /// A pool without arenas; none if there is no memory for it (36 bytes).
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        place(Shared {
+            owners: Cell::new(1),
+            idle: Cell::new(None),
+            waiting: Cell::new(0),
+            open: Cell::new(0),
+            most: Cell::new(0),
+            needed: Cell::new(0),
+            closed: Cell::new(0),
+            usual: Cell::new(0),
+        })
+        .map(Self)
+    }
+
+    /// An empty arena; none if there is no memory.
+    ///
+    /// **Cost:** the arena that closed last, if one waits; else a header and a chunk of 1 KiB.
+    #[must_use]
+    pub fn take(&self) -> Option<RequestArena> {
+        let shared = self.shared();
+        let slot = match shared.pop() {
+            Some(slot) => slot,
+            None => {
+                let bump = outside(|| Bump::try_with_capacity(FIRST)).ok()?;
+                place(Slot { handles: Cell::new(0), next: Cell::new(None), pool: self.0, bump })?
+            }
+        };
+        // SAFETY: the slot waited, or is fresh: it is live, and only this function knows it.
+        count(&unsafe { slot.as_ref() }.handles);
+        count(&shared.owners);
+        shared.open.set(shared.open.get() + 1);
+        shared.most.set(shared.most.get().max(shared.open.get()));
+        Some(RequestArena(slot))
+    }
+
+    /// How many arenas are open.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.shared().open.get()
+    }
+
+    /// How many arenas wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared().waiting.get()
+    }
+
+    /// Frees the arenas that wait.
+    pub fn trim(&self) {
+        self.shared().keep(0);
+    }
+
+    fn shared(&self) -> &Shared {
+        // SAFETY: what is shared lives as long as it has an owner, and `self` is one.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Clone for Pool {
+    fn clone(&self) -> Self {
+        count(&self.shared().owners);
+        Self(self.0)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // SAFETY: `self` is an owner, and is not used again.
+        unsafe { Shared::leave(self.0) };
+    }
+}
+
+impl core::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Pool").field("open", &self.open()).field("waiting", &self.waiting()).finish()
+    }
+}
+
+impl Shared {
+    fn pop(&self) -> Option<NonNull<Slot>> {
+        let slot = self.idle.get()?;
+        // SAFETY: slots that wait are live.
+        self.idle.set(unsafe { slot.as_ref() }.next.take());
+        self.waiting.set(self.waiting.get() - 1);
+        Some(slot)
+    }
+
+    /// Frees waiting arenas until so many are left.
+    fn keep(&self, most: usize) {
+        while self.waiting.get() > most {
+            let Some(slot) = self.pop() else { return };
+            // SAFETY: the slot waited, so it has no handle, and it is off the list.
+            unsafe { remove(slot) };
+        }
+    }
+
+    /// An arena that used so many bytes has closed, and waits.
+    fn closed(&self, used: usize) {
+        self.usual.set(used.max(fallen(self.usual.get())));
+        self.closed.set(self.closed.get() + 1);
+        if self.closed.get() == PERIOD {
+            self.needed.set(self.most.get().max(fallen(self.needed.get())));
+            self.closed.set(0);
+            self.most.set(self.open.get());
+        }
+        let needed = self.needed.get().max(self.most.get());
+        self.keep(needed.saturating_sub(self.open.get()));
+    }
+
+    /// An owner goes; the last one takes everything along.
+    ///
+    /// # Safety
+    ///
+    /// Whoever calls is counted as an owner, and uses the pointer no more.
+    unsafe fn leave(place: NonNull<Self>) {
+        // SAFETY: the caller is an owner, so it lives.
+        let shared = unsafe { place.as_ref() };
+        if release(&shared.owners) {
+            shared.keep(0);
+            // SAFETY: there is no owner left, and no slot refers to it.
+            unsafe { remove(place) };
+        }
+    }
+}
+
+/// A figure a while later: an eighth less, rounded up, so that it gets to zero.
+const fn fallen(figure: usize) -> usize {
+    figure - figure.div_ceil(8)
+}
+
+impl Slot {
+    pub(super) fn used(&self) -> usize {
+        self.bump.allocated_bytes() - self.bump.chunk_capacity()
+    }
+
+    /// Resets an arena and lets it wait.
+    ///
+    /// # Safety
+    ///
+    /// The last handle is gone, and with it all that borrowed from the arena or was allocated in it.
+    pub(super) unsafe fn close(slot: NonNull<Self>) {
+        let mut place = slot;
+        // SAFETY: the slot is live and has no handle, so this is the only reference.
+        let state = unsafe { place.as_mut() };
+        let pool = state.pool;
+        // SAFETY: an open arena is an owner of its pool.
+        let shared = unsafe { pool.as_ref() };
+        let used = state.used();
+        state.bump.reset();
+        state.bump.set_allocation_limit(None);
+        let most = used.max(fallen(shared.usual.get())).saturating_mul(4).max(FIRST * 2);
+        if state.bump.allocated_bytes() > most {
+            state.bump = outside(|| Bump::try_with_capacity(FIRST)).unwrap_or_default();
+        }
+        state.next.set(shared.idle.replace(Some(slot)));
+        shared.waiting.set(shared.waiting.get() + 1);
+        shared.open.set(shared.open.get() - 1);
+        shared.closed(used);
+        // SAFETY: the open arena was an owner of the pool, and is open no more.
+        unsafe { Shared::leave(pool) };
+    }
+}

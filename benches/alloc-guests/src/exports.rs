@@ -1,0 +1,62 @@
+//! The shared traces as exports.
+
+use sluicegate_traces::bare::{self, Churn};
+use sluicegate_traces::block::{Block, Global};
+use sluicegate_traces::{request, rust};
+
+use crate::Kept;
+
+static REQUESTS: Kept<request::Trace> = Kept::new(request::Trace::new());
+static RUST: Kept<rust::Trace> = Kept::new(rust::Trace::new());
+static CHURN: Kept<Churn> = Kept::new(Churn::new());
+
+/// The request-shaped trace: until so many more requests have ended, with `open` at once.
+#[unsafe(no_mangle)]
+extern "C" fn requests(open: u32, count: u32) {
+    REQUESTS.with(|trace| trace.run(Global, open as usize, count));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn requests_drain() {
+    REQUESTS.with(|trace| trace.drain(Global));
+}
+
+/// Ordinary Rust code: until so many more streams have ended, with `open` at once.
+#[unsafe(no_mangle)]
+extern "C" fn rust(open: u32, count: u32) -> u32 {
+    RUST.with(|trace| trace.run(open as usize, count)) as u32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn rust_drain() {
+    RUST.with(rust::Trace::drain);
+}
+
+/// One block at a time.
+#[unsafe(no_mangle)]
+extern "C" fn pair(count: u32) {
+    bare::pair(Global, count);
+}
+
+/// Batches of blocks, freed in reverse order (0) or in their own (1).
+#[unsafe(no_mangle)]
+extern "C" fn batch(count: u32, fifo: u32) {
+    bare::batch(Global, count, fifo == 1);
+}
+
+/// Replaces one of `live` blocks at random.
+#[unsafe(no_mangle)]
+extern "C" fn churn(live: u32, count: u32) {
+    CHURN.with(|churn| churn.run(Global, live as usize, count));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn churn_drain() {
+    CHURN.with(|churn| churn.drain(Global));
+}
+
+/// One buffer, and gone.
+#[unsafe(no_mangle)]
+extern "C" fn big(bytes: u32) {
+    Block::new(Global, bytes as usize).free(Global);
+}

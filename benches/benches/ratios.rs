@@ -1,0 +1,93 @@
+//! The allocators natively, as ratios to std's in CPU time: `cargo bench -p sluicegate-benches --bench ratios [-- ROUNDS [TRACE [RIVAL...]]]`.
+//!
+//! In each round every allocator runs a piece of the trace, one right after another; the figure is the median over the rounds of its time to std's
+//! in the same round. With two threads both run the same piece at once, and their CPU times are added up.
+#![allow(unsafe_code, reason = "allocators are compared through their raw interface")]
+
+mod rivals;
+
+use std::sync::Barrier;
+use std::thread;
+
+use rivals::{RIVALS, Rival, Running, TRACES, Trace};
+use sluicegate_benches::clock::{median, time};
+use sluicegate_benches::table::Table;
+
+/// The first rounds warm up.
+const WARM: usize = 6;
+
+fn main() {
+    // Cargo gives `--bench`; the smoke run `--test`.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let smoke = words.iter().any(|word| word == "--test");
+    let rounds = words.iter().find_map(|word| word.parse().ok()).unwrap_or(if smoke { 1 } else { 41 });
+    let mut names = words.iter().filter(|word| !word.starts_with('-') && word.parse::<usize>().is_err());
+    let filter = names.next();
+    let wanted: Vec<&String> = names.collect();
+    let (first, last) = (RIVALS[0].name(), RIVALS[RIVALS.len() - 1].name());
+    let picked = |rival: &&&'static dyn Rival| {
+        wanted.is_empty() || [first, last].contains(&rival.name()) || wanted.iter().any(|name| *name == rival.name())
+    };
+    let rivals: Vec<&'static dyn Rival> = RIVALS.iter().filter(picked).copied().collect();
+    for threads in [1, 2] {
+        let header = || rivals.iter().map(|rival| rival.name());
+        let title = |what: &str| format!("{threads} thread{}: {what}", if threads == 1 { "" } else { "s" });
+        let table = |what| Table::new(std::iter::once(title(what)).chain(header().map(str::to_owned)));
+        let (mut gross, mut net, mut absolute) =
+            (table("ratio to std"), table("less the trace's own"), table("ns each"));
+        for &(name, trace, count) in TRACES {
+            if filter.is_some_and(|filter| !name.contains(filter.as_str())) {
+                continue;
+            }
+            let count = if smoke { count / 100 } else { count };
+            let figures = measure(&rivals, trace, count, rounds, threads);
+            let own = figures.last().copied().flatten().map_or(0.0, |(ratio, _)| ratio);
+            let cells = |cell: &dyn Fn((f64, f64)) -> String| {
+                let cells = figures.iter().map(|figure| figure.map_or_else(|| "-".to_owned(), cell));
+                std::iter::once(name.to_owned()).chain(cells).collect()
+            };
+            gross.add(cells(&|(ratio, _)| format!("{ratio:.2}")));
+            net.add(cells(&|(ratio, _)| format!("{:.2}", (ratio - own) / (1.0 - own))));
+            absolute.add(cells(&|(_, each)| format!("{each:.1}")));
+        }
+        for table in [gross, net, absolute] {
+            println!("{table}");
+        }
+    }
+}
+
+/// Of each rival, the ratio to std's time and the nanoseconds of one; none where it cannot run.
+fn measure(
+    rivals: &[&'static dyn Rival],
+    trace: Trace,
+    count: u32,
+    rounds: usize,
+    threads: usize,
+) -> Vec<Option<(f64, f64)>> {
+    let runs = |rival: &&&'static dyn Rival| !rival.floor() || !matches!(trace, Trace::Rust(_));
+    let able: Vec<&&'static dyn Rival> = rivals.iter().filter(runs).collect();
+    let barrier = Barrier::new(threads);
+    // Seconds by thread, round and rival.
+    let times: Vec<Vec<Vec<f64>>> = thread::scope(|scope| {
+        let work = || {
+            let mut running: Vec<Box<dyn Running>> = able.iter().map(|rival| rival.start(trace)).collect();
+            let round = |_| {
+                let one = |running: &mut Box<dyn Running>| {
+                    barrier.wait();
+                    time(|| running.run(count)).1.as_secs_f64()
+                };
+                running.iter_mut().map(one).collect()
+            };
+            (0..rounds + WARM).map(round).collect()
+        };
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
+    });
+    let sum = |round: usize, rival: usize| times.iter().map(|thread| thread[round][rival]).sum::<f64>();
+    let figure = |rival| {
+        let ratios = (WARM..rounds + WARM).map(|round| sum(round, rival) / sum(round, 0)).collect();
+        let seconds = (WARM..rounds + WARM).map(|round| sum(round, rival)).collect();
+        (median(ratios), median(seconds) * 1e9 / f64::from(count) / threads as f64)
+    };
+    rivals.iter().map(|rival| able.iter().position(|able| able.name() == rival.name()).map(figure)).collect()
+}

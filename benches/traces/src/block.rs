@@ -1,0 +1,135 @@
+//! A block from the allocator under test.
+
+use core::alloc::{GlobalAlloc, Layout};
+
+/// The allocator under test.
+pub trait Heap: Copy {
+    /// A block.
+    ///
+    /// # Safety
+    ///
+    /// As for [`GlobalAlloc::alloc`].
+    unsafe fn allocate(self, layout: Layout) -> *mut u8;
+
+    /// Takes a block back.
+    ///
+    /// # Safety
+    ///
+    /// As for [`GlobalAlloc::dealloc`].
+    unsafe fn release(self, block: *mut u8, layout: Layout);
+
+    /// Resizes a block.
+    ///
+    /// # Safety
+    ///
+    /// As for [`GlobalAlloc::realloc`].
+    unsafe fn resize(self, block: *mut u8, layout: Layout, size: usize) -> *mut u8;
+}
+
+/// Whatever is the global allocator.
+#[derive(Debug, Clone, Copy)]
+pub struct Global;
+
+impl Heap for Global {
+    #[inline]
+    unsafe fn allocate(self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { std::alloc::alloc(layout) }
+    }
+
+    #[inline]
+    unsafe fn release(self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { std::alloc::dealloc(block, layout) };
+    }
+
+    #[inline]
+    unsafe fn resize(self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { std::alloc::realloc(block, layout, size) }
+    }
+}
+
+impl<A: GlobalAlloc> Heap for &A {
+    #[inline]
+    unsafe fn allocate(self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.alloc(layout) }
+    }
+
+    #[inline]
+    unsafe fn release(self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { self.dealloc(block, layout) };
+    }
+
+    #[inline]
+    unsafe fn resize(self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.realloc(block, layout, size) }
+    }
+}
+
+/// A block, or none. Every use of it must name the heap that it is from.
+#[derive(Debug, Clone, Copy)]
+pub struct Block {
+    at: *mut u8,
+    size: usize,
+}
+
+// SAFETY: the block belongs to whoever has this, and every heap here takes blocks back from any thread.
+unsafe impl Send for Block {}
+
+impl Block {
+    /// No block.
+    pub const NONE: Self = Self { at: core::ptr::null_mut(), size: 0 };
+
+    /// A block of so many bytes.
+    #[inline]
+    pub fn new(heap: impl Heap, size: usize) -> Self {
+        // SAFETY: no trace asks for an empty block, and 8 is an alignment.
+        let at = unsafe { heap.allocate(Self::layout(size)) };
+        let block = Self { at, size };
+        block.touch();
+        block
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn size(self) -> usize {
+        self.size
+    }
+
+    /// Resizes it.
+    #[inline]
+    pub fn grow(&mut self, heap: impl Heap, size: usize) {
+        // SAFETY: the block is live and of this layout.
+        self.at = unsafe { heap.resize(self.at, Self::layout(self.size), size) };
+        self.size = size;
+        self.touch();
+    }
+
+    /// Frees the block, if there is one.
+    #[inline]
+    pub fn free(&mut self, heap: impl Heap) {
+        if !self.at.is_null() {
+            // SAFETY: the block is live and of this layout.
+            unsafe { heap.release(self.at, Self::layout(self.size)) };
+            *self = Self::NONE;
+        }
+    }
+
+    /// Writes one word, as a first use does. A refused block ends the trace: out of memory is no measurement.
+    #[inline]
+    fn touch(self) {
+        assert!(!self.at.is_null(), "out of memory");
+        // SAFETY: the block has at least a word.
+        unsafe { self.at.cast::<u32>().write_volatile(self.size as u32) };
+    }
+
+    #[inline]
+    fn layout(size: usize) -> Layout {
+        // SAFETY: 8 is an alignment, and no trace asks for more than a few MiB.
+        unsafe { Layout::from_size_align_unchecked(size, 8) }
+    }
+}

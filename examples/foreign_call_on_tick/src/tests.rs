@@ -1,0 +1,51 @@
+use std::time::Duration;
+
+use sluicegate::abi::Import;
+use sluicegate::{LogLevel, Status};
+use sluicegate_host::{Host, Running};
+
+use crate::PLUGIN;
+
+fn critical(host: &Running, start: &str) -> bool {
+    host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(start))
+}
+
+#[test]
+fn calls_with_each_tick() {
+    let host = Host::new(&PLUGIN).start();
+    assert_eq!(host.tick_period(), Some(Duration::from_millis(1)));
+    assert!(host.logged(LogLevel::Info, "set tick period milliseconds: 1"));
+    host.add_foreign_function("compress", |bytes| Ok(bytes.to_vec()));
+    for calls in 1..10 {
+        host.tick();
+        let line = format!("foreign function (compress) called: {calls}, result: 68656c6c6f20776f726c6421");
+        assert!(host.logged(LogLevel::Info, &line), "{:?}", host.log());
+    }
+}
+
+#[test]
+fn goes_on_after_a_call_that_failed() {
+    let host = Host::new(&PLUGIN).start();
+    host.add_foreign_function("compress", |_| Err(Status::SerializationFailure));
+    host.tick();
+    assert!(critical(&host, "foreign function (compress) failed: "), "{:?}", host.log());
+    host.add_foreign_function("compress", |_| Ok(vec![0, 10, 255]));
+    host.tick();
+    assert!(host.logged(LogLevel::Info, "foreign function (compress) called: 2, result: 000aff"));
+}
+
+#[test]
+fn refuses_to_start_without_ticks() {
+    let host = Host::new(&PLUGIN).start();
+    host.fail(Import::proxy_set_tick_period_milliseconds, Status::BadArgument);
+    assert!(!host.start_plugin());
+    assert!(critical(&host, "failed to set tick period: "), "{:?}", host.log());
+}
+
+#[test]
+fn lets_requests_pass() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[(":path", "/")]), 0);
+    stream.complete();
+}

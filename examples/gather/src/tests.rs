@@ -1,0 +1,67 @@
+use sluicegate::LogLevel;
+use sluicegate::prelude::*;
+use sluicegate_host::{Host, Running};
+
+use super::PLUGIN;
+
+/// Starts the plugin of a root id beside the one that the host has.
+fn start(root_id: &str) -> Running {
+    let host = Host::new(&PLUGIN).start();
+    assert!(!host.started(), "the host's own plugin has no root id");
+    host.set_property(&["plugin_root_id"], root_id);
+    PLUGIN.proxy_on_delete.expect("exported")(1);
+    PLUGIN.proxy_on_context_create.expect("exported")(1, 0);
+    host
+}
+
+fn answer(host: &Running, cluster: &str, status: &str, body: &str) {
+    let calls = host.pending_calls();
+    let call = calls.iter().find(|call| call.cluster == cluster).unwrap_or_else(|| panic!("{cluster}: {calls:?}"));
+    host.answer_call(call.token, &[(":status", status)], body, &[]);
+}
+
+#[test]
+fn a_task_asks_both_at_once_and_again_after_a_pause() {
+    let host = start("tasks");
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[(":path", "/ann")]), Action::Pause as u32);
+    answer(&host, "limits", "200", "10");
+    answer(&host, "users", "503", "");
+    assert!(host.pending_calls().is_empty() && !stream.request_resumed());
+    host.tick();
+    answer(&host, "users", "200", "ann");
+    answer(&host, "limits", "200", "10");
+    assert!(stream.request_resumed());
+    stream.response_headers(&[(":status", "200")]);
+    assert_eq!(stream.response_header("x-gathered").as_deref(), Some("ann, 10"));
+}
+
+#[test]
+fn a_task_gives_up() {
+    let host = start("tasks");
+    let stream = host.http_stream();
+    stream.request_headers(&[(":path", "/ann")]);
+    for _ in 0..2 {
+        for call in host.pending_calls() {
+            host.fail_call(call.token);
+        }
+        host.tick();
+    }
+    assert_eq!(stream.reply().map(|reply| reply.status), Some(502));
+    assert!(host.logged(LogLevel::Info, "gave up after 2 tries"));
+}
+
+#[test]
+fn closures_ask_one_after_the_other() {
+    let host = start("closures");
+    let (first, second) = (host.http_stream(), host.http_stream());
+    first.request_headers(&[(":path", "/ann")]);
+    answer(&host, "users", "200", "ann");
+    answer(&host, "limits", "200", "10");
+    assert!(first.request_resumed());
+    first.response_headers(&[(":status", "200")]);
+    assert_eq!(first.response_header("x-gathered").as_deref(), Some("ann; 10"));
+    second.request_headers(&[(":path", "/ann")]);
+    answer(&host, "users", "503", "");
+    assert_eq!(second.reply().map(|reply| reply.status), Some(502));
+}

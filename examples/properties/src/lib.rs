@@ -1,0 +1,48 @@
+//! Asks for the header that the route's metadata names, and answers 401 without it.
+
+use sluicegate::prelude::*;
+use sluicegate::property::{self, Property};
+
+/// Where the route says which header it asks for.
+const AUTH: [&str; 5] = ["xds", "route_metadata", "filter_metadata", "envoy.filters.http.wasm", "auth"];
+
+/// gRPC's status for a client that did not say who it is.
+const UNAUTHENTICATED: u8 = 16;
+
+#[derive(Default)]
+struct Properties;
+
+// An error in a callback is logged and answered with 500: what the filter could not decide about does not pass.
+#[sluicegate::http_filter]
+impl HttpFilter for Properties {
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+        let auth = auth().inspect_err(|error| critical!("failed to read properties: {error}"))?;
+        let Some(auth) = auth else {
+            info!("no auth header for route");
+            return Ok(Action::Continue);
+        };
+        info!("auth header is \"{}\"", auth.text().display());
+        let headers = request.snapshot().inspect_err(|error| critical!("failed to get request headers: {error}"))?;
+        if headers.contains(&*auth) {
+            return Ok(Action::Continue);
+        }
+        request.reply(&LocalResponse::new(401).grpc_status(UNAUTHENTICATED))
+    }
+
+    fn on_log(&mut self, stream: &mut HttpHandle<'_>) {
+        info!("{} finished", stream.id());
+    }
+}
+
+/// The name of the header: at the path that Envoy has since 1.33, or at the one before.
+fn auth() -> Result<Option<Property>> {
+    match property::get(&AUTH)? {
+        None => property::get(&AUTH[1..]),
+        found => Ok(found),
+    }
+}
+
+sluicegate::plugin!(http: Properties);
+
+#[cfg(test)]
+mod tests;

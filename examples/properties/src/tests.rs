@@ -1,0 +1,82 @@
+use sluicegate::abi::Import;
+use sluicegate::{Action, LogLevel, Status};
+use sluicegate_host::{Host, LocalReply, Running};
+
+use crate::{AUTH, PLUGIN};
+
+/// What becomes of a request with these headers.
+fn send(host: &Running, headers: &[(&str, &str)]) -> (u32, Option<LocalReply>) {
+    let stream = host.http_stream();
+    let action = stream.request_headers(headers);
+    (action, stream.reply())
+}
+
+fn passes(host: &Running, headers: &[(&str, &str)]) -> bool {
+    let (action, reply) = send(host, headers);
+    action == Action::Continue as u32 && reply.is_none()
+}
+
+#[test]
+fn a_route_that_asks_for_nothing_lets_pass() {
+    let host = Host::new(&PLUGIN).start();
+    assert!(passes(&host, &[(":path", "/three")]));
+    assert!(host.logged(LogLevel::Info, "no auth header for route"));
+}
+
+#[test]
+fn a_request_with_the_header_passes() {
+    let host = Host::new(&PLUGIN).start();
+    host.set_property(&AUTH, "cookie");
+    assert!(passes(&host, &[(":path", "/one"), ("cookie", "value")]));
+    assert!(passes(&host, &[(":path", "/one"), ("Cookie", "")]), "names have no case, and any value will do");
+    assert!(host.logged(LogLevel::Info, "auth header is \"cookie\""));
+}
+
+#[test]
+fn a_request_without_it_is_answered() {
+    let host = Host::new(&PLUGIN).start();
+    for name in ["cookie", "authorization", ""] {
+        host.set_property(&AUTH, name);
+        let (action, reply) = send(&host, &[(":path", "/one"), ("cookies", "cookie")]);
+        let reply = reply.unwrap();
+        assert_eq!(action, Action::Pause as u32);
+        assert_eq!((reply.status, reply.headers.len(), reply.body.len(), reply.grpc_status), (401, 0, 0, 16));
+    }
+}
+
+/// The path without `xds` is that of older proxies: there the check must not be lost either.
+#[test]
+fn finds_the_metadata_under_the_name_of_older_proxies() {
+    let host = Host::new(&PLUGIN).start();
+    host.set_property(&AUTH[1..], "cookie");
+    assert!(!passes(&host, &[(":path", "/one")]));
+    assert!(passes(&host, &[("cookie", "value")]));
+}
+
+#[test]
+fn fails_closed() {
+    let host = Host::new(&PLUGIN).start();
+    host.set_property(&AUTH, "cookie");
+    for (import, text) in [
+        (Import::proxy_get_property, "failed to read properties: "),
+        (Import::proxy_get_header_map_pairs, "failed to get request headers: "),
+    ] {
+        host.fail(import, Status::InternalFailure);
+        let (action, reply) = send(&host, &[("cookie", "value")]);
+        assert_eq!((action, reply.map(|reply| reply.status)), (Action::StopIteration as u32, Some(500)));
+        let log = host.log();
+        assert!(log.iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text)), "{log:?}");
+        host.fail(import, Status::Ok);
+    }
+    assert!(passes(&host, &[("cookie", "value")]));
+}
+
+#[test]
+fn says_when_a_stream_is_finished() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    let id = stream.id();
+    stream.request_headers(&[(":path", "/")]);
+    stream.complete();
+    assert!(host.logged(LogLevel::Info, &format!("{id} finished")));
+}

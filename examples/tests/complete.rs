@@ -1,0 +1,111 @@
+//! No example is half one: each has its crate with the allocators' features, its README, its Envoy configuration, unit tests and an end-to-end test, and is
+//! found where people and builds look for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use sluicegate_loadtest::{Allocator, workspace};
+
+/// What lies in `examples/` and is no example.
+const TESTS: &str = "tests";
+
+fn folder() -> PathBuf {
+    workspace::root().join("examples")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The folders of `examples/`, whatever they hold.
+fn examples() -> BTreeSet<String> {
+    let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap());
+    let folders = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+    let names = folders.map(|entry| entry.file_name().into_string().unwrap());
+    names.filter(|name| name != TESTS).collect()
+}
+
+/// All files below a folder with this extension.
+fn sources(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path, extension));
+        } else if path.extension().is_some_and(|of| of == extension) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The packages of the workspace by name, and the ids of those that plain `cargo test` takes.
+fn packages() -> (BTreeMap<String, Value>, BTreeSet<String>) {
+    let mut cargo = Command::new(env!("CARGO"));
+    let metadata = cargo.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(workspace::root());
+    let mut metadata: Value = serde_json::from_slice(&metadata.output().unwrap().stdout).unwrap();
+    let default = metadata["workspace_default_members"].as_array().unwrap().iter();
+    let default = default.map(|id| id.as_str().unwrap().to_owned()).collect();
+    let packages = metadata["packages"].as_array_mut().unwrap().drain(..);
+    (packages.map(|package| (package["name"].as_str().unwrap().to_owned(), package)).collect(), default)
+}
+
+#[test]
+fn each_has_a_configuration_for_envoy_and_a_readme_that_says_how_to_run_it() {
+    let examples = examples();
+    assert_eq!(examples, workspace::examples().unwrap().into_iter().collect(), "each has an envoy.yaml");
+    for name in &examples {
+        let readme = read(&folder().join(name).join("README.md"));
+        assert!(readme.starts_with(&format!("# {name}\n")), "{name}");
+        assert!(readme.contains(&format!("cargo serve {name}\n")), "{name}");
+        for part in ["\n## Configuration\n", "\n## What to look at\n"] {
+            assert!(readme.contains(part), "{name}'s README has no `{}`", part.trim());
+        }
+    }
+}
+
+#[test]
+fn each_is_a_crate_with_the_features_of_the_allocators_and_unit_tests() {
+    let (packages, default) = packages();
+    for name in examples() {
+        let own = workspace::example_packages(&name).unwrap();
+        assert!(!own.is_empty(), "{name} holds no package");
+        for package in own {
+            let found = packages.get(&package).unwrap_or_else(|| panic!("{package} is not in the workspace"));
+            assert!(default.contains(found["id"].as_str().unwrap()), "{package} is not in the default members");
+            let features: BTreeSet<_> = found["features"].as_object().unwrap().keys().cloned().collect();
+            assert_eq!(features, Allocator::ALL.iter().map(|allocator| allocator.feature()).collect(), "{package}");
+            assert_eq!(found["targets"][0]["crate_types"][0], "cdylib", "{package}");
+            assert_eq!(found["publish"], Value::Array(Vec::new()), "{package}");
+
+            let folder = Path::new(found["manifest_path"].as_str().unwrap()).parent().unwrap();
+            let is_test = |line: &str| line.starts_with("#[") && line.ends_with("test]") && line != "#[cfg(test)]";
+            let tests = sources(folder, "rs").iter().any(|file| read(file).lines().any(is_test));
+            assert!(tests, "{package} has no unit test");
+            assert!(read(&folder.join("src/lib.rs")).starts_with("//! "), "{package} does not say what it is");
+        }
+    }
+}
+
+/// Its name is the example's, by which `cargo compat` knows it.
+#[test]
+fn each_has_an_end_to_end_test() {
+    let tests: String = sources(&folder().join(TESTS).join("e2e"), "rs").iter().map(|file| read(file)).collect();
+    for name in examples() {
+        let start = format!("#[test]\nfn {name}() -> Result<()> {{\n    with_each_allocator(");
+        assert!(tests.contains(&start), "no test of {name} with each allocator");
+        assert!(tests.contains(&format!("Proxy::for_example(\"{name}\", ")), "{name} is not run");
+    }
+}
+
+#[test]
+fn the_index_lists_each_once() {
+    let index = read(&folder().join("README.md"));
+    let rows = index.lines().filter_map(|line| line.strip_prefix("| [")?.split_once("](")?.1.split_once(')'));
+    let mut listed: Vec<_> = rows.map(|(name, _)| name.to_owned()).collect();
+    listed.sort();
+    assert_eq!(listed, examples().into_iter().collect::<Vec<_>>());
+}

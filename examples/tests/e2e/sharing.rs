@@ -1,0 +1,123 @@
+//! The examples whose VMs leave something in the proxy: metrics, values, queues.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use sluicegate_loadtest::{Allocator, Options, Proxy};
+
+use super::{PATIENCE, names_its_allocator, with_each_allocator};
+
+const MAIN: u16 = 18000;
+const TCP: u16 = 18001;
+
+/// Waits until Prometheus would read these lines: workers hand their counts over every few seconds.
+fn wait_for_metrics(proxy: &Proxy, lines: &[&str]) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let text = proxy.admin("/stats/prometheus?filter=custom_header")?;
+        if lines.iter().all(|wanted| text.lines().any(|line| line == *wanted)) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "not all of {lines:?} in:\n{text}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn metrics() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("metrics", allocator)?;
+        for (value, count) in [("foo", 3), ("bar", 5), ("not_letters", 1)] {
+            for _ in 0..count {
+                let response = proxy.request("GET", MAIN, "/", &[("my-custom-header", value)], b"")?;
+                assert_eq!((response.status, &*response.text()), (200, "example body\n"));
+            }
+        }
+        assert_eq!(proxy.get(MAIN, "/")?.status, 200, "without the header");
+        wait_for_metrics(
+            &proxy,
+            &[
+                "# TYPE custom_header_value_counts counter",
+                r#"custom_header_value_counts{value="foo",reporter="sluicegate"} 3"#,
+                r#"custom_header_value_counts{value="bar",reporter="sluicegate"} 5"#,
+                r#"custom_header_value_counts{value="other",reporter="sluicegate"} 1"#,
+            ],
+        )
+    })
+}
+
+/// However many values clients make up, the proxy keeps a bounded number of counters.
+#[test]
+fn metrics_are_bounded() -> Result<()> {
+    let proxy = Proxy::for_example("metrics", Some(Allocator::Talc))?;
+    for number in 0..100_u8 {
+        let value = String::from_utf8(vec![b'a' + number / 26, b'a' + number % 26])?;
+        assert_eq!(proxy.request("GET", MAIN, "/", &[("my-custom-header", &value)], b"")?.status, 200);
+    }
+    wait_for_metrics(&proxy, &[r#"custom_header_value_counts{value="other",reporter="sluicegate"} 36"#])?;
+    let counters = proxy.stats()?.keys().filter(|name| name.contains("custom_header_value_counts")).count();
+    assert_eq!(counters, 65);
+    Ok(())
+}
+
+#[test]
+fn shared_data() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("shared_data", allocator)?;
+        for count in 1..=10 {
+            let response = proxy.get(MAIN, "/")?;
+            assert_eq!((response.status, &*response.text()), (200, "example body\n"));
+            proxy.wait_for_log(&format!("shared value: {count}"), PATIENCE)?;
+        }
+        assert!(!proxy.log().contains("shared data on"), "{}", proxy.log());
+        Ok(())
+    })
+}
+
+/// Four workers, and clients that ask at once: no count is lost.
+#[test]
+fn shared_data_counts_over_all_workers() -> Result<()> {
+    let options = Options { concurrency: 4, ..Options::default() };
+    let proxy = Proxy::for_example_with("shared_data", Some(Allocator::Talc), &options)?;
+    thread::scope(|scope| {
+        let client = || (0..50).try_for_each(|_| proxy.get(MAIN, "/").map(drop));
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(client)).collect();
+        clients.into_iter().try_for_each(|client| client.join().expect("a client panicked"))
+    })?;
+    proxy.wait_for_log("shared value: 200", PATIENCE)
+}
+
+#[test]
+fn shared_queue() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("shared_queue", allocator)?;
+        names_its_allocator(&proxy, allocator)?;
+        let queues = ["http_request_headers", "http_response_headers", "tcp_data_hashes"];
+        for (queue, id) in queues.iter().zip(1..) {
+            let line = format!("wasm log receiver: queue \"{queue}\" registered as queueID={id} by contextID={id}");
+            proxy.wait_for_log(&line, PATIENCE)?;
+        }
+        proxy.wait_for_log("wasm log sender: contextID=1 is configured for http", PATIENCE)?;
+        proxy.wait_for_log("wasm log sender: contextID=2 is configured for tcp", PATIENCE)?;
+
+        let response = proxy.request("GET", MAIN, "/", &[("x-quoted", r#"a "b" \"#)], b"")?;
+        assert_eq!((response.status, &*response.text()), (200, "example body\n"));
+        assert_eq!(proxy.get(TCP, "/ready")?.text(), "LIVE\n");
+        for line in [
+            r#"wasm log sender: enqueued data: {"key": ":method","value": "GET"}"#,
+            r#"wasm log sender: enqueued data: {"key": "x-quoted","value": "a \"b\" \\"}"#,
+            r#") enqueued data: {"key": ":status","value": "200"}"#,
+            r#"(contextID=1) dequeued data from http_request_headers(queueID=1): {"key": ":method","value": "GET"}"#,
+            r#"(contextID=2) dequeued data from http_response_headers(queueID=2): {"key": ":status","value": "200"}"#,
+            "(contextID=3) dequeued data from tcp_data_hashes(queueID=3): ",
+        ] {
+            proxy.wait_for_log(line, PATIENCE)?;
+        }
+        let log = proxy.log();
+        let hash = log.split_once("dequeued data from tcp_data_hashes(queueID=3): ").map(|(_, rest)| &rest[..32]);
+        let hash = hash.expect("waited for it");
+        assert!(hash.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')), "{hash}");
+        proxy.wait_for_log(&format!(") enqueued data: {hash}"), PATIENCE)
+    })
+}

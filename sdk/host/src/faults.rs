@@ -1,0 +1,105 @@
+//! Hosts that misbehave on demand.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sluicegate::abi::{Import, Status};
+
+/// What goes wrong in one host call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It answers this status, also one that no specification knows, and does nothing. 6 is what a guest without memory gets.
+    Status(u32),
+    /// What it hands over is at address 0, and has a size.
+    Null,
+    /// What it hands over is said to be larger than the block that was asked for.
+    Oversized,
+    /// Half of what it should hand over.
+    Truncated,
+    /// What it hands over has the right size, and every byte is `0xff`: no text, no map.
+    Garbage,
+    /// What it hands over is empty.
+    Empty,
+    /// The numbers that it writes, such as ids, tokens and sizes, are all this one.
+    Number(u32),
+    /// It calls this callback with these arguments first, while the guest waits.
+    Nested(&'static str, Vec<u32>),
+}
+
+impl Fault {
+    /// One of each kind that tells something by itself: every status of the ABI and two of none, every way to hand over bytes and numbers wrongly.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let statuses = (1..=13).chain([99, u32::MAX]).map(Self::Status);
+        let values = [Self::Null, Self::Oversized, Self::Truncated, Self::Garbage, Self::Empty];
+        statuses.chain(values).chain([0, 77, u32::MAX].map(Self::Number)).collect()
+    }
+
+    /// Whether it makes a difference in this call.
+    #[must_use]
+    pub fn matters(&self, call: &HostCall) -> bool {
+        match self {
+            Self::Status(_) | Self::Nested(..) => true,
+            Self::Null | Self::Oversized | Self::Truncated | Self::Garbage | Self::Empty => call.hands_over,
+            Self::Number(_) => call.writes_numbers,
+        }
+    }
+}
+
+/// A host call as it was recorded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct HostCall {
+    /// The function.
+    pub import: Import,
+    /// What it answered.
+    pub status: u32,
+    /// Whether it handed over bytes.
+    pub hands_over: bool,
+    /// Whether it wrote numbers.
+    pub writes_numbers: bool,
+}
+
+/// What goes wrong, and where.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults {
+    /// What functions answer instead of doing their work.
+    pub(crate) statuses: HashMap<Import, Status>,
+    /// What happens in which host call, by its number.
+    at: BTreeMap<usize, Fault>,
+    /// The number of the next host call.
+    next: usize,
+    /// The host calls since the record began.
+    record: Option<Vec<HostCall>>,
+}
+
+impl Faults {
+    /// Plans a fault for a host call; 0 is the next one.
+    pub(crate) fn plan(&mut self, call: usize, fault: Fault) {
+        self.at.insert(self.next + call, fault);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.at.clear();
+        self.statuses.clear();
+    }
+
+    /// What goes wrong in the call that begins now.
+    pub(crate) fn begin(&mut self, import: Import) -> Option<Fault> {
+        let planned = self.at.remove(&self.next);
+        self.next += 1;
+        planned.or_else(|| self.statuses.get(&import).map(|status| Fault::Status(status.code())))
+    }
+
+    pub(crate) fn note(&mut self, call: HostCall) {
+        self.record.iter_mut().for_each(|record| record.push(call));
+    }
+
+    pub(crate) fn start_record(&mut self) {
+        self.record = Some(Vec::new());
+    }
+
+    pub(crate) fn take_record(&mut self) -> Vec<HostCall> {
+        self.record.take().unwrap_or_default()
+    }
+}

@@ -1,0 +1,423 @@
+//! The host functions: arguments of the guest in, values of the simulation out.
+//!
+//! How arguments are read and where results go differs between the rungs, and is behind [`Arguments`].
+
+use std::cell::RefCell;
+
+use sluicegate::abi::{Import, Status};
+
+use crate::faults::{Fault, HostCall};
+use crate::map::Map;
+use crate::state::{Abi, LocalReply, OpenGrpc, PendingCall, Restricted, State};
+
+/// The simulated host of one VM, as the guest sees it.
+#[derive(Debug, Default)]
+pub(crate) struct Guest {
+    pub(crate) state: RefCell<State>,
+}
+
+/// Why a host call did not go well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It answers this.
+    Status(u32),
+    /// It does not return: the VM is dead.
+    #[cfg_attr(not(feature = "wasm"), allow(dead_code, reason = "natively it is a panic"))]
+    Trap(String),
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Status(status.code())
+    }
+}
+
+/// Bytes for the guest, and how to hand them over.
+#[derive(Debug)]
+pub(crate) struct Block<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// The size that the guest is told.
+    pub(crate) told: usize,
+    /// Whether the guest is told address 0 in place of the block's.
+    pub(crate) null: bool,
+}
+
+/// The arguments of a host call, taken one after the other, and the guest's memory behind them.
+pub(crate) trait Arguments {
+    /// A number, without a sign.
+    fn int(&mut self) -> u64;
+
+    /// Bytes of the guest, copied: an address and a size.
+    fn bytes(&mut self) -> Result<Vec<u8>, Failure>;
+
+    /// Allocates in the guest, copies, and writes address and size to where the next two arguments say. Nothing is allocated for nothing.
+    fn hand_over(&mut self, block: &Block<'_>) -> Result<(), Failure>;
+
+    fn write_size(&mut self, number: usize) -> Result<(), Failure>;
+    fn write_u32(&mut self, number: u32) -> Result<(), Failure>;
+    fn write_u64(&mut self, number: u64) -> Result<(), Failure>;
+
+    /// Calls the guest within the host call.
+    fn nest(&mut self, callback: &'static str, arguments: &[u32]) -> Result<(), Failure>;
+}
+
+/// A host call in progress.
+struct Call<'a> {
+    guest: &'a Guest,
+    arguments: &'a mut dyn Arguments,
+    fault: Option<Fault>,
+    hands_over: bool,
+    writes_numbers: bool,
+}
+
+impl Guest {
+    /// Answers a host call with a status, or says why the VM is dead.
+    pub(crate) fn call(&self, import: Import, arguments: &mut dyn Arguments) -> Result<u32, String> {
+        let fault = {
+            let mut state = self.state.borrow_mut();
+            state.cost.host_calls += 1;
+            *state.calls.entry(import).or_default() += 1;
+            if let Some(restricted) = state.restricted
+                && import != Import::proxy_log
+            {
+                return Err(restricted.refuses(import.name()));
+            }
+            state.faults.begin(import)
+        };
+        let mut call = Call { guest: self, arguments, fault, hands_over: false, writes_numbers: false };
+        let status = match call.run(import) {
+            Ok(()) => Status::Ok.code(),
+            Err(Failure::Status(status)) => status,
+            Err(Failure::Trap(why)) => return Err(why),
+        };
+        let Call { hands_over, writes_numbers, .. } = call;
+        self.state.borrow_mut().faults.note(HostCall { import, status, hands_over, writes_numbers });
+        Ok(status)
+    }
+
+    /// Runs what calls the guest's allocation entry: no context is current, and few host functions may be called.
+    fn allocating<R>(&self, allocate: impl FnOnce() -> R) -> R {
+        let before = {
+            let mut state = self.state.borrow_mut();
+            state.cost.host_allocations += 1;
+            (
+                std::mem::replace(&mut state.effective, 0), //
+                state.restricted.replace(Restricted::Allocating),
+            )
+        };
+        let result = allocate();
+        let mut state = self.state.borrow_mut();
+        (state.effective, state.restricted) = before;
+        result
+    }
+}
+
+impl Restricted {
+    pub(crate) fn refuses(self, function: &str) -> String {
+        let when = match self {
+            Self::Allocating => "while it allocated for the host",
+            Self::Starting => "before it had a context",
+        };
+        format!("the module called {function} {when}, which hosts answer with a trap")
+    }
+}
+
+impl Call<'_> {
+    fn int(&mut self) -> u64 {
+        self.arguments.int()
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::try_from(self.int() & u64::from(u32::MAX)).expect("masked")
+    }
+
+    fn size(&mut self) -> usize {
+        usize::try_from(self.int()).expect("a size of this process")
+    }
+
+    fn bytes(&mut self) -> Result<Vec<u8>, Failure> {
+        self.arguments.bytes()
+    }
+
+    fn map(&mut self) -> Result<Map, Failure> {
+        Ok(Map::decode(&self.bytes()?))
+    }
+
+    fn text(&mut self) -> Result<String, Failure> {
+        Ok(String::from_utf8_lossy(&self.bytes()?).into_owned())
+    }
+
+    /// What the calls that open a gRPC call or stream begin with.
+    fn grpc(&mut self) -> Result<OpenGrpc, Failure> {
+        let (cluster, service, method, metadata) = (self.text()?, self.text()?, self.text()?, self.map()?);
+        let (token, plugin) = (0, 0);
+        Ok(OpenGrpc {
+            token,
+            cluster,
+            service,
+            method,
+            metadata,
+            sent: Vec::new(),
+            ended: false,
+            timeout: None,
+            plugin,
+        })
+    }
+
+    fn hand_over(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.hands_over = true;
+        let mut block = Block { bytes, told: bytes.len(), null: false };
+        let garbage;
+        match &self.fault {
+            Some(Fault::Null) => {
+                block.null = true;
+                block.told = block.told.max(1);
+            }
+            Some(Fault::Oversized) => block.told += 1,
+            Some(Fault::Truncated) => {
+                block.bytes = &bytes[..bytes.len() / 2];
+                block.told = block.bytes.len();
+            }
+            Some(Fault::Garbage) => {
+                garbage = vec![0xff; bytes.len()];
+                block.bytes = &garbage;
+            }
+            Some(Fault::Empty) => (block.bytes, block.told) = (&[], 0),
+            _ => {}
+        }
+        if block.bytes.is_empty() {
+            return self.arguments.hand_over(&block);
+        }
+        self.guest.allocating(|| self.arguments.hand_over(&block))
+    }
+
+    fn number(&mut self, number: u32) -> u32 {
+        self.writes_numbers = true;
+        match self.fault {
+            Some(Fault::Number(wrong)) => wrong,
+            _ => number,
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) -> Result<(), Failure> {
+        let number = self.number(number);
+        self.arguments.write_u32(number)
+    }
+
+    fn write_size(&mut self, number: usize) -> Result<(), Failure> {
+        let number = self.number(u32::try_from(number).unwrap_or(u32::MAX));
+        self.arguments.write_size(number as usize)
+    }
+
+    fn write_u64(&mut self, number: u64) -> Result<(), Failure> {
+        self.writes_numbers = true;
+        let wrong = match self.fault {
+            Some(Fault::Number(wrong)) => Some(wrong.into()),
+            _ => None,
+        };
+        self.arguments.write_u64(wrong.unwrap_or(number))
+    }
+
+    fn run(&mut self, import: Import) -> Result<(), Failure> {
+        match &self.fault {
+            Some(Fault::Status(status)) => return Err(Failure::Status(*status)),
+            Some(Fault::Nested(callback, arguments)) => {
+                let guest = self.guest;
+                let effective = guest.state.borrow().effective;
+                let nested = self.arguments.nest(callback, arguments);
+                guest.state.borrow_mut().effective = effective;
+                nested?;
+            }
+            _ => {}
+        }
+        // Never held while the guest allocates, which may log, or while a function of the test's runs, which may ask.
+        let guest = self.guest;
+        let state = || guest.state.borrow_mut();
+        match import {
+            Import::proxy_log => {
+                let (level, message) = (self.u32(), self.bytes()?);
+                state().log(level, &message);
+            }
+            Import::proxy_get_log_level => {
+                let level = state().log_level;
+                self.write_u32(level)?;
+            }
+            Import::proxy_get_current_time_nanoseconds => {
+                let now = state().proxy.borrow().now;
+                self.write_u64(now)?;
+            }
+            Import::proxy_set_tick_period_milliseconds => state().set_tick_period(self.u32()),
+            Import::proxy_get_configuration => {
+                let configuration = state().configuration();
+                self.hand_over(&configuration)?;
+            }
+            Import::proxy_get_buffer_bytes => {
+                let bytes = state().buffer(self.u32(), self.size(), self.size())?;
+                self.hand_over(&bytes)?;
+            }
+            Import::proxy_get_buffer_status => {
+                let size = state().buffer(self.u32(), 0, usize::MAX)?.len();
+                self.write_size(size)?;
+                self.write_u32(0)?;
+            }
+            Import::proxy_get_header_map_size => {
+                let size = state().map(self.u32())?.byte_size();
+                self.write_size(size)?;
+            }
+            Import::proxy_get_header_map_pairs => {
+                let bytes = state().pairs(self.u32());
+                self.hand_over(&bytes)?;
+            }
+            Import::proxy_get_header_map_value => {
+                let (map, name) = (self.u32(), self.bytes()?);
+                let value = state().value(map, &name)?;
+                self.hand_over(&value)?;
+            }
+            Import::proxy_add_header_map_value => {
+                let (map, name, value) = (self.u32(), self.bytes()?, self.bytes()?);
+                state().map(map)?.add(&name, &value);
+            }
+            Import::proxy_replace_header_map_value => {
+                let (map, name, value) = (self.u32(), self.bytes()?, self.bytes()?);
+                state().map(map)?.replace(&name, &value);
+            }
+            Import::proxy_remove_header_map_value => {
+                let (map, name) = (self.u32(), self.bytes()?);
+                state().map(map)?.remove(&name);
+            }
+            Import::proxy_set_header_map_pairs => {
+                let (map, pairs) = (self.u32(), self.map()?);
+                *state().map(map)? = pairs;
+            }
+            Import::proxy_send_local_response => {
+                let (status, details, body, headers) = (self.u32(), self.text()?, self.bytes()?, self.map()?);
+                let grpc_status = self.u32().cast_signed();
+                state().reply(LocalReply { status, details, body, headers, grpc_status })?;
+            }
+            Import::proxy_set_buffer_bytes => {
+                let (buffer, start, size, bytes) = (self.u32(), self.size(), self.size(), self.bytes()?);
+                state().set_buffer(buffer, start, size, &bytes)?;
+            }
+            Import::proxy_http_call => {
+                let (cluster, headers, body, trailers) = (self.text()?, self.map()?, self.bytes()?, self.map()?);
+                let (token, timeout, plugin) = (0, self.u32(), 0);
+                let token = state().call(PendingCall { token, cluster, headers, body, trailers, timeout, plugin })?;
+                self.write_u32(token)?;
+            }
+            Import::proxy_grpc_call => {
+                let (grpc, message, timeout) = (self.grpc()?, self.bytes()?, self.u32());
+                let grpc = OpenGrpc { sent: vec![message], timeout: Some(timeout), ended: true, ..grpc };
+                let token = state().open_grpc(grpc)?;
+                self.write_u32(token)?;
+            }
+            Import::proxy_grpc_stream => {
+                let grpc = self.grpc()?;
+                let token = state().open_grpc(grpc)?;
+                self.write_u32(token)?;
+            }
+            Import::proxy_grpc_send => {
+                let (token, message, end) = (self.u32(), self.bytes()?, self.u32() != 0);
+                state().send_grpc(token, message, end)?;
+            }
+            Import::proxy_grpc_close => state().close_grpc(self.u32())?,
+            Import::proxy_grpc_cancel => state().cancel_grpc(self.u32())?,
+            Import::proxy_get_status => {
+                let (status, text) = {
+                    let state = state();
+                    (state.answer.status, state.answer.status_text.clone())
+                };
+                self.write_u32(status)?;
+                self.hand_over(text.as_bytes())?;
+            }
+            Import::proxy_continue_stream => state().resume(self.u32())?,
+            Import::proxy_continue_request => state().resume(0)?,
+            Import::proxy_continue_response => state().resume(1)?,
+            Import::proxy_close_stream => state().close(self.u32())?,
+            Import::proxy_clear_route_cache => drop(state().foreign_function(b"clear_route_cache", b"")?),
+            Import::proxy_set_effective_context => state().set_effective(self.u32())?,
+            Import::proxy_done => state().plugin().ok_or(Status::NotFound)?.done = true,
+            Import::proxy_define_metric => {
+                let (kind, name) = (self.u32(), self.bytes()?);
+                let metric = state().metrics.define(kind, name)?;
+                self.write_u32(metric)?;
+            }
+            Import::proxy_increment_metric => {
+                let (metric, offset) = (self.u32(), self.int().cast_signed());
+                state().metrics.increment(metric, offset)?;
+            }
+            Import::proxy_record_metric => {
+                let (metric, value) = (self.u32(), self.int());
+                state().metrics.record(metric, value)?;
+            }
+            Import::proxy_get_metric => {
+                let value = state().metrics.value(self.u32())?;
+                self.write_u64(value)?;
+            }
+            Import::proxy_get_shared_data => {
+                let key = self.bytes()?;
+                let (value, cas) = {
+                    let state = state();
+                    state.proxy.borrow().shared_data.get(&state.vm_id, &key)?
+                };
+                self.hand_over(&value)?;
+                self.write_u32(cas)?;
+            }
+            Import::proxy_set_shared_data => {
+                let (key, value, cas) = (self.bytes()?, self.bytes()?, self.u32());
+                let state = state();
+                state.proxy.borrow_mut().shared_data.set(&state.vm_id, key, value, cas)?;
+            }
+            Import::proxy_register_shared_queue => {
+                let name = self.bytes()?;
+                let queue = state().register_queue(&name);
+                self.write_u32(queue)?;
+            }
+            Import::proxy_resolve_shared_queue => {
+                let (vm_id, name) = (self.bytes()?, self.bytes()?);
+                let queue = state().resolve_queue(&vm_id, &name)?;
+                self.write_u32(queue)?;
+            }
+            Import::proxy_enqueue_shared_queue => {
+                let (queue, item) = (self.u32(), self.bytes()?);
+                state().proxy.borrow_mut().queues.enqueue(queue, item)?;
+            }
+            Import::proxy_dequeue_shared_queue => {
+                let queue = self.u32();
+                let item = state().proxy.borrow_mut().queues.dequeue(queue)?;
+                self.hand_over(&item)?;
+            }
+            Import::proxy_get_property => {
+                let path = self.bytes()?;
+                let value = state().property(&path)?;
+                self.hand_over(&value)?;
+            }
+            Import::proxy_set_property => {
+                let (path, value) = (self.bytes()?, self.bytes()?);
+                state().set_property(path, value)?;
+            }
+            Import::proxy_call_foreign_function => {
+                let (name, arguments) = (self.bytes()?, self.bytes()?);
+                let function = state().functions.get(&name);
+                let answer = match function {
+                    Some(function) => function(&arguments)?,
+                    None => state().foreign_function(&name, &arguments)?,
+                };
+                self.hand_over(&answer)?;
+            }
+            _ => return Err(Status::Unimplemented.into()),
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// The first value of a name. ABI 0.1.0 has an empty value in place of a name that is not there.
+    fn value(&mut self, map: u32, name: &[u8]) -> Result<Vec<u8>, Status> {
+        let abi = self.abi;
+        match self.map(map)?.get(name) {
+            Some(value) => Ok(value.to_vec()),
+            None if abi == Abi::V0_1_0 => Ok(Vec::new()),
+            None => Err(Status::NotFound),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! One plugin of a VM, driven callback by callback.
+
+use std::time::Duration;
+
+use crate::running::{PLUGIN, Running, count};
+use crate::state::PluginState;
+use crate::stream::HttpStream;
+use crate::tcp::TcpConnection;
+
+/// A plugin of the VM: a root context, by its number.
+#[derive(Clone, Copy)]
+pub struct Plugin<'host> {
+    host: &'host Running,
+    id: u32,
+}
+
+impl<'host> Plugin<'host> {
+    pub(crate) fn of(host: &'host Running, id: u32) -> Self {
+        Self { host, id }
+    }
+
+    /// Creates, starts and configures it, as far as it accepts.
+    pub(crate) fn begin(host: &'host Running, plugin: PluginState) -> Self {
+        let id = host.state().new_context();
+        debug_assert!(id >= PLUGIN);
+        host.state().plugins.insert(id, plugin);
+        let plugin = Self { host, id };
+        plugin.configuring("proxy_on_context_create", &[id, 0]);
+        let started = plugin.start_vm() && plugin.configure();
+        plugin.with(|plugin| plugin.started = started);
+        plugin
+    }
+
+    /// # Panics
+    ///
+    /// If it was deleted.
+    fn with<R>(&self, what: impl FnOnce(&mut PluginState) -> R) -> R {
+        what(self.host.state().plugins.get_mut(&self.id).expect("a plugin that was not deleted"))
+    }
+
+    /// Runs a callback in which the plugin can read its configuration.
+    fn configuring(&self, callback: &'static str, arguments: &[u32]) -> bool {
+        self.host.state().configuring = Some(self.id);
+        let accepted = self.accepts(callback, arguments);
+        self.host.state().configuring = None;
+        accepted
+    }
+
+    /// A dead VM accepts nothing; what is not exported accepts everything.
+    fn accepts(&self, callback: &'static str, arguments: &[u32]) -> bool {
+        use crate::running::Outcome;
+        let outcome = self.host.enter(self.id, callback, arguments);
+        self.host.run_deferred();
+        match outcome {
+            Outcome::Answer(answer) => answer != 0,
+            Outcome::Absent => true,
+            Outcome::Failed => false,
+        }
+    }
+
+    /// The number of its context.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Calls `on_vm_start`; whether the module accepted.
+    pub fn start_vm(&self) -> bool {
+        let size = count(self.host.state().vm_configuration.len());
+        self.accepts("proxy_on_vm_start", &[self.id, size])
+    }
+
+    /// Calls `on_configure`; whether the module accepted.
+    pub fn configure(&self) -> bool {
+        let size = self.with(|plugin| count(plugin.configuration.len()));
+        self.configuring("proxy_on_configure", &[self.id, size])
+    }
+
+    /// Asks the plugin whether it could start with its configuration.
+    pub fn validate_configuration(&self) -> bool {
+        let size = self.with(|plugin| count(plugin.configuration.len()));
+        self.configuring("proxy_validate_configuration", &[self.id, size])
+    }
+
+    /// Whether the VM and the plugin accepted their configurations.
+    #[must_use]
+    pub fn started(&self) -> bool {
+        self.with(|plugin| plugin.started)
+    }
+
+    /// The tick period that the plugin asked for; none if it asked for no ticks.
+    #[must_use]
+    pub fn tick_period(&self) -> Option<Duration> {
+        let period = self.with(|plugin| plugin.tick_period);
+        (period != 0).then(|| Duration::from_millis(period.into()))
+    }
+
+    /// Lets one of its tick periods pass, and tells it.
+    pub fn tick(&self) {
+        let period = u64::from(self.with(|plugin| plugin.tick_period));
+        self.host.state().proxy.borrow_mut().now += period * 1_000_000;
+        self.tick_now();
+    }
+
+    pub(crate) fn tick_now(&self) {
+        let now = self.host.state().proxy.borrow().now;
+        self.with(|plugin| plugin.next_tick = now + u64::from(plugin.tick_period) * 1_000_000);
+        self.host.enter(self.id, "proxy_on_tick", &[self.id]);
+        self.host.run_deferred();
+    }
+
+    /// Opens an HTTP stream.
+    pub fn http_stream(&self) -> HttpStream<'host> {
+        HttpStream::open(self.host, self.id)
+    }
+
+    /// Opens a connection: the filter's answer to it is [`TcpConnection::opened`].
+    pub fn tcp_connection(&self) -> TcpConnection<'host> {
+        TcpConnection::open(self.host, self.id)
+    }
+
+    /// Ends the plugin: `on_done`, then `on_delete` if it is done. Whether it is.
+    pub fn finish(&self) -> bool {
+        let done = self.accepts("proxy_on_done", &[self.id]) || self.with(|plugin| plugin.done);
+        if done {
+            self.host.enter(self.id, "proxy_on_delete", &[self.id]);
+            self.host.run_deferred();
+        }
+        done
+    }
+}

@@ -1,0 +1,537 @@
+//! A proxy that runs: what every callback goes through, and what a test sees and steers.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status};
+
+use crate::PropertyValue;
+use crate::cost::Cost;
+use crate::faults::{Fault, HostCall};
+use crate::imports::Guest;
+use crate::map::Map;
+use crate::plugin::Plugin;
+use crate::state::{Answer, LocalReply, LogLine, OpenGrpc, PendingCall, PluginState, Restricted, State};
+use crate::stream::HttpStream;
+use crate::tcp::TcpConnection;
+use crate::vm::{Trap, Vm};
+
+/// The context of the first plugin.
+pub(crate) const PLUGIN: u32 = 1;
+
+/// A proxy that runs a module on the current thread. Dropping it throws the VM away.
+///
+/// What is said of "the plugin" is about the first one; [`add_plugin`](Self::add_plugin) makes others.
+///
+/// # Panics
+///
+/// Dropping it panics if the module trapped and nobody asked with [`trapped`](Self::trapped): a trap that a test does not expect fails it.
+pub struct Running {
+    vm: Box<dyn Vm>,
+    guest: Rc<Guest>,
+    fail_open: bool,
+    trap: RefCell<Option<String>>,
+    trap_seen: Cell<bool>,
+    /// How deep callbacks are nested: host calls of the guest may run the test's functions, which may call back.
+    depth: Cell<u32>,
+    costs: RefCell<BTreeMap<&'static str, Cost>>,
+}
+
+/// What a callback came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// The module answered.
+    Answer(u32),
+    /// The module does not export it.
+    Absent,
+    /// The VM is dead, since now or before.
+    Failed,
+}
+
+impl Outcome {
+    /// The answer, where there is one.
+    pub(crate) fn answer(self) -> Option<u32> {
+        match self {
+            Self::Answer(answer) => Some(answer),
+            Self::Absent | Self::Failed => None,
+        }
+    }
+}
+
+impl Running {
+    pub(crate) fn start(vm: Box<dyn Vm>, guest: Rc<Guest>, plugin: PluginState, fail_open: bool) -> Self {
+        let running = Self {
+            vm,
+            guest,
+            fail_open,
+            trap: RefCell::default(),
+            trap_seen: Cell::default(),
+            depth: Cell::default(),
+            costs: RefCell::default(),
+        };
+        running.state().restricted = Some(Restricted::Starting);
+        let started = running.vm.start();
+        running.state().restricted = None;
+        if let Err(trap) = started {
+            running.fail_vm(trap);
+        }
+        Plugin::begin(&running, plugin);
+        running
+    }
+
+    pub(crate) fn state(&self) -> RefMut<'_, State> {
+        self.guest.state.borrow_mut()
+    }
+
+    /// Runs a callback of a context.
+    pub(crate) fn enter(&self, context: u32, callback: &'static str, arguments: &[u32]) -> Outcome {
+        if self.trap.borrow().is_some() {
+            return Outcome::Failed;
+        }
+        let cost_before = self.cost();
+        let before = std::mem::replace(&mut self.state().effective, context);
+        self.depth.set(self.depth.get() + 1);
+        let result = self.vm.call(callback, arguments);
+        self.depth.set(self.depth.get() - 1);
+        self.state().effective = before;
+        if let Ok(Some(_)) = result {
+            self.state().cost.vm_entries += 1;
+        }
+        if self.depth.get() == 0 {
+            let spent = self.cost() - cost_before;
+            let mut costs = self.costs.borrow_mut();
+            let cost = costs.entry(callback).or_default();
+            *cost = *cost + spent;
+        }
+        match result {
+            Ok(Some(answer)) => Outcome::Answer(answer),
+            Ok(None) => Outcome::Absent,
+            Err(trap) => {
+                self.state().deferred.clear();
+                self.fail_vm(trap);
+                Outcome::Failed
+            }
+        }
+    }
+
+    /// Does what the guest asked for while its callback ran, unless the callback is within another one.
+    pub(crate) fn run_deferred(&self) {
+        if self.depth.get() == 0 {
+            self.state().run_deferred();
+        }
+    }
+
+    fn fail_vm(&self, Trap(why): Trap) {
+        self.trap.borrow_mut().get_or_insert(why);
+    }
+
+    /// A callback of an HTTP stream: what the filter answered, or what stops the stream if the VM is dead, which Envoy then answers with 503.
+    pub(crate) fn filter(&self, stream: u32, callback: &'static str, arguments: &[u32], stop: u32) -> u32 {
+        match self.enter(stream, callback, arguments) {
+            Outcome::Answer(action) => action,
+            Outcome::Absent => 0,
+            Outcome::Failed if self.fail_open => 0,
+            Outcome::Failed => {
+                let (details, body, headers) = ("wasm_fail_stream".to_owned(), Vec::new(), Map::default());
+                let reply = LocalReply { status: 503, details, body, headers, grpc_status: 14 };
+                if let Some(stream) = self.state().streams.get_mut(&stream) {
+                    stream.reply.get_or_insert(reply);
+                }
+                stop
+            }
+        }
+    }
+
+    /// A callback of a connection: likewise, but that Envoy closes both sides.
+    pub(crate) fn connection_filter(&self, id: u32, callback: &'static str, arguments: &[u32], stop: u32) -> u32 {
+        match self.enter(id, callback, arguments) {
+            Outcome::Answer(action) => action,
+            Outcome::Absent => 0,
+            Outcome::Failed if self.fail_open => 0,
+            Outcome::Failed => {
+                if let Some(stream) = self.state().streams.get_mut(&id) {
+                    stream.closed.extend([2, 3]);
+                }
+                stop
+            }
+        }
+    }
+
+    /// Why the VM is dead; none if it lives. Natively a filter's panic is the test's.
+    pub fn trapped(&self) -> Option<String> {
+        self.trap_seen.set(true);
+        self.trap.borrow().clone()
+    }
+
+    /// The first plugin.
+    pub fn plugin(&self) -> Plugin<'_> {
+        Plugin::of(self, PLUGIN)
+    }
+
+    /// Starts another plugin in the VM: its root id, and its configuration.
+    pub fn add_plugin(&self, root_id: impl Into<Vec<u8>>, configuration: impl Into<Vec<u8>>) -> Plugin<'_> {
+        let (root_id, configuration) = (root_id.into(), configuration.into());
+        Plugin::begin(self, PluginState { root_id, configuration, ..PluginState::default() })
+    }
+
+    /// Calls `on_vm_start`; whether the module accepted.
+    pub fn start_vm(&self) -> bool {
+        self.plugin().start_vm()
+    }
+
+    /// Calls `on_configure`; whether the module accepted.
+    pub fn start_plugin(&self) -> bool {
+        self.plugin().configure()
+    }
+
+    /// Asks the plugin whether it could start with its configuration.
+    pub fn validate_configuration(&self) -> bool {
+        self.plugin().validate_configuration()
+    }
+
+    /// Whether the VM and the plugin accepted their configurations.
+    #[must_use]
+    pub fn started(&self) -> bool {
+        self.plugin().started()
+    }
+
+    /// Lets one tick period of the plugin pass.
+    pub fn tick(&self) {
+        self.plugin().tick();
+    }
+
+    /// The tick period that the plugin asked for; none if it asked for no ticks.
+    #[must_use]
+    pub fn tick_period(&self) -> Option<Duration> {
+        self.plugin().tick_period()
+    }
+
+    /// Opens an HTTP stream with the plugin.
+    pub fn http_stream(&self) -> HttpStream<'_> {
+        self.plugin().http_stream()
+    }
+
+    /// Opens a connection with the plugin: the filter's answer to it is [`TcpConnection::opened`].
+    pub fn tcp_connection(&self) -> TcpConnection<'_> {
+        self.plugin().tcp_connection()
+    }
+
+    /// Ends the plugin: `on_done`, then `on_delete` if it is done. Whether it is.
+    pub fn finish(&self) -> bool {
+        self.plugin().finish()
+    }
+
+    /// Calls a function of the plugin.
+    pub fn call_function(&self, function: u32, arguments: impl Into<Vec<u8>>) {
+        let arguments = arguments.into();
+        let size = count(arguments.len());
+        let mut answer = Answer::default();
+        answer.buffers.insert(BufferType::ForeignFunctionArguments as u32, arguments);
+        self.deliver(answer, PLUGIN, "proxy_on_foreign_function", &[PLUGIN, function, size]);
+    }
+
+    /// Lets time pass: the clock goes on, and every tick that comes due happens when it is due.
+    pub fn advance(&self, time: Duration) {
+        let end = self.state().proxy.borrow().now + u64::try_from(time.as_nanos()).expect("less than 584 years");
+        loop {
+            let next = {
+                let state = self.state();
+                let due = state.plugins.iter().filter(|(_, plugin)| plugin.tick_period != 0 && plugin.next_tick <= end);
+                due.map(|(id, plugin)| (plugin.next_tick, *id)).min()
+            };
+            let Some((at, id)) = next else { break };
+            self.state().proxy.borrow_mut().now = at;
+            Plugin::of(self, id).tick_now();
+        }
+        self.state().proxy.borrow_mut().now = end;
+    }
+
+    /// Sets the proxy's clock, as the time since the Unix epoch, also backwards; no tick comes of it.
+    ///
+    /// # Panics
+    ///
+    /// If the time is 500 years away.
+    pub fn set_time(&self, time: Duration) {
+        let now = u64::try_from(time.as_nanos()).expect("a time in the next 500 years");
+        self.state().proxy.borrow_mut().now = now;
+    }
+
+    /// The HTTP calls that wait for an answer, oldest first.
+    #[must_use]
+    pub fn pending_calls(&self) -> Vec<PendingCall> {
+        self.state().pending.clone()
+    }
+
+    /// Answers a call that the filter dispatched.
+    ///
+    /// # Panics
+    ///
+    /// If no call of this number waits.
+    pub fn answer_call(&self, token: u32, headers: &[(&str, &str)], body: impl AsRef<[u8]>, trailers: &[(&str, &str)]) {
+        let plugin = self.take_call(token);
+        let (headers, body, trailers) = (Map::new(headers), body.as_ref().to_vec(), Map::new(trailers));
+        let arguments = [plugin, token, count(headers.len()), count(body.len()), count(trailers.len())];
+        let mut answer = Answer::default();
+        answer.maps.insert(MapType::HttpCallResponseHeaders as u32, headers);
+        answer.maps.insert(MapType::HttpCallResponseTrailers as u32, trailers);
+        answer.buffers.insert(BufferType::HttpCallResponseBody as u32, body);
+        self.deliver(answer, plugin, "proxy_on_http_call_response", &arguments);
+    }
+
+    /// Lets a call fail: it timed out, or its connection broke. The status is what Envoy has for it: 11, broken connection, without a text.
+    ///
+    /// # Panics
+    ///
+    /// If no call of this number waits.
+    pub fn fail_call(&self, token: u32) {
+        let plugin = self.take_call(token);
+        let answer = Answer { status: Status::BrokenConnection.code(), ..Answer::default() };
+        self.deliver(answer, plugin, "proxy_on_http_call_response", &[plugin, token, 0, 0, 0]);
+    }
+
+    /// The plugin that is told of a call's answer.
+    fn take_call(&self, token: u32) -> u32 {
+        let at = self.state().pending.iter().position(|call| call.token == token);
+        let at = at.unwrap_or_else(|| panic!("no call {token} waits; these do: {:?}", self.pending_calls()));
+        self.state().pending.remove(at).plugin
+    }
+
+    /// The gRPC calls and streams that are open, oldest first.
+    #[must_use]
+    pub fn open_grpc(&self) -> Vec<OpenGrpc> {
+        self.state().grpc.clone()
+    }
+
+    /// Brings the initial metadata of a gRPC call or stream.
+    pub fn grpc_initial_metadata(&self, token: u32, metadata: &[(&str, &str)]) {
+        let callback = "proxy_on_grpc_receive_initial_metadata";
+        self.deliver_metadata(MapType::GrpcInitialMetadata, token, metadata, callback);
+    }
+
+    /// Brings the trailing metadata of a gRPC call or stream.
+    pub fn grpc_trailing_metadata(&self, token: u32, metadata: &[(&str, &str)]) {
+        let callback = "proxy_on_grpc_receive_trailing_metadata";
+        self.deliver_metadata(MapType::GrpcTrailingMetadata, token, metadata, callback);
+    }
+
+    fn deliver_metadata(&self, map: MapType, token: u32, pairs: &[(&str, &str)], callback: &'static str) {
+        let metadata = Map::new(pairs);
+        let (plugin, elements) = (self.plugin_of_grpc(token), count(metadata.len()));
+        let mut answer = Answer::default();
+        answer.maps.insert(map as u32, metadata);
+        self.deliver(answer, plugin, callback, &[plugin, token, elements]);
+    }
+
+    /// The first plugin is told of what nobody opened.
+    fn plugin_of_grpc(&self, token: u32) -> u32 {
+        self.state().grpc.iter().find(|grpc| grpc.token == token).map_or(PLUGIN, |grpc| grpc.plugin)
+    }
+
+    /// Brings a message of a gRPC call or stream. A call is over with it.
+    pub fn grpc_message(&self, token: u32, message: impl AsRef<[u8]>) {
+        let plugin = self.plugin_of_grpc(token);
+        self.state().grpc.retain(|grpc| grpc.token != token || grpc.timeout.is_none());
+        let message = message.as_ref().to_vec();
+        let size = count(message.len());
+        let mut answer = Answer::default();
+        answer.buffers.insert(BufferType::GrpcMessage as u32, message);
+        self.deliver(answer, plugin, "proxy_on_grpc_receive", &[plugin, token, size]);
+    }
+
+    /// Closes a gRPC call or stream with a status and its text.
+    pub fn grpc_close(&self, token: u32, status: u32, text: &str) {
+        let plugin = self.plugin_of_grpc(token);
+        self.state().grpc.retain(|grpc| grpc.token != token);
+        let answer = Answer { status, status_text: text.to_owned(), ..Answer::default() };
+        self.deliver(answer, plugin, "proxy_on_grpc_close", &[plugin, token, status]);
+    }
+
+    /// Runs a callback of a plugin during which an answer can be read.
+    fn deliver(&self, answer: Answer, plugin: u32, callback: &'static str, arguments: &[u32]) {
+        self.state().answer = answer;
+        self.enter(plugin, callback, arguments);
+        self.state().answer = Answer::default();
+        self.run_deferred();
+    }
+
+    /// Calls any callback with any arguments, in any order, as no proxy would; what it answered, if the module has it and lives.
+    pub fn callback(&self, callback: &'static str, arguments: &[u32]) -> Option<u32> {
+        let answer = self.enter(arguments.first().copied().unwrap_or_default(), callback, arguments).answer();
+        self.run_deferred();
+        answer
+    }
+
+    /// All lines that the filter logged, oldest first.
+    #[must_use]
+    pub fn log(&self) -> Vec<LogLine> {
+        self.state().log.clone()
+    }
+
+    /// Whether a line of this level and exactly this text was logged.
+    #[must_use]
+    pub fn logged(&self, level: LogLevel, text: &str) -> bool {
+        self.state().log.iter().any(|line| line.level == level && line.text == text)
+    }
+
+    /// Forgets the log.
+    pub fn clear_log(&self) {
+        self.state().log.clear();
+    }
+
+    /// Changes the level that the proxy's log keeps.
+    pub fn set_log_level(&self, level: LogLevel) {
+        self.state().log_level = level as u32;
+    }
+
+    /// How often the filter called a host function.
+    #[must_use]
+    pub fn calls(&self, import: Import) -> usize {
+        self.state().calls.get(&import).copied().unwrap_or_default()
+    }
+
+    /// How many host functions the filter called, all together.
+    #[must_use]
+    pub fn all_calls(&self) -> usize {
+        self.state().calls.values().sum()
+    }
+
+    /// What running the module has cost since it was loaded.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        self.state().cost
+    }
+
+    /// What each callback has cost, the host calls and allocations within it included.
+    #[must_use]
+    pub fn costs(&self) -> BTreeMap<&'static str, Cost> {
+        self.costs.borrow().clone()
+    }
+
+    /// The pages of 64 KiB that the module's memory has; 0 natively.
+    #[must_use]
+    pub fn pages(&self) -> u64 {
+        self.vm.pages()
+    }
+
+    /// Makes a host function answer with a status instead of doing its work; [`Status::Ok`] ends it.
+    pub fn fail(&self, import: Import, status: Status) {
+        let statuses = &mut self.state().faults.statuses;
+        if status == Status::Ok {
+            statuses.remove(&import);
+        } else {
+            statuses.insert(import, status);
+        }
+    }
+
+    /// Lets a host call go wrong: the next one if `call` is 0, the one after it if it is 1.
+    pub fn fault(&self, call: usize, fault: Fault) {
+        self.state().faults.plan(call, fault);
+    }
+
+    /// Behaves again: forgets what [`fail`](Self::fail) and [`fault`](Self::fault) planned.
+    pub fn behave(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Begins a record of all host calls.
+    pub fn record(&self) {
+        self.state().faults.start_record();
+    }
+
+    /// Ends the record, and gives the calls in their order.
+    pub fn recorded(&self) -> Vec<HostCall> {
+        self.state().faults.take_record()
+    }
+
+    /// What a counter stands at; none if there is no counter of this name. Tags are part of the name: `requests_path=a`.
+    #[must_use]
+    pub fn counter(&self, name: &str) -> Option<u64> {
+        self.state().metrics.counter(name)
+    }
+
+    /// What a gauge stands at; none if there is no gauge of this name.
+    #[must_use]
+    pub fn gauge(&self, name: &str) -> Option<u64> {
+        self.state().metrics.gauge(name)
+    }
+
+    /// The values that a histogram recorded, in order; none if there is no histogram of this name.
+    #[must_use]
+    pub fn histogram(&self, name: &str) -> Option<Vec<u64>> {
+        self.state().metrics.histogram(name)
+    }
+
+    /// The value of a key of the VM's shared store; none if it was never set.
+    #[must_use]
+    pub fn shared_data(&self, key: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+        let state = self.state();
+        let (value, _) = state.proxy.borrow().shared_data.get(&state.vm_id, key.as_ref()).ok()?;
+        Some(value)
+    }
+
+    /// Sets a key of the shared store, as another VM of this one's id would.
+    pub fn set_shared_data(&self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        let state = self.state();
+        let set = state.proxy.borrow_mut().shared_data.set(&state.vm_id, key.into(), value.into(), 0);
+        set.expect("0 compares nothing");
+    }
+
+    /// Registers a queue as another VM of this `vm_id` would, and gives its number; the own `vm_id` is empty. This VM's plugin is not told of its items.
+    pub fn register_queue(&self, vm_id: &str, name: &str) -> u32 {
+        let state = self.state();
+        let vm_id = if vm_id.is_empty() { &state.vm_id } else { vm_id.as_bytes() };
+        state.proxy.borrow_mut().queues.register(vm_id, name.as_bytes(), None)
+    }
+
+    /// Puts an item into a queue, as another VM would. Whether there is such a queue.
+    pub fn enqueue(&self, queue: u32, item: impl Into<Vec<u8>>) -> bool {
+        self.state().proxy.borrow_mut().queues.enqueue(queue, item.into()).is_ok()
+    }
+
+    /// Takes the first item of a queue, as another VM would.
+    pub fn dequeue(&self, queue: u32) -> Option<Vec<u8>> {
+        self.state().proxy.borrow_mut().queues.dequeue(queue).ok()
+    }
+
+    /// Calls `on_queue_ready` once for each item that went into a queue of the VM's plugins since the last time; how often. Like a proxy it never does so
+    /// while another callback runs, so what a filter enqueues is told here.
+    pub fn deliver_queues(&self) -> usize {
+        let untold = {
+            let state = self.state();
+            state.proxy.borrow_mut().queues.take_untold(state.vm)
+        };
+        for &(plugin, queue) in &untold {
+            self.enter(plugin, "proxy_on_queue_ready", &[plugin, queue]);
+            self.run_deferred();
+        }
+        untold.len()
+    }
+
+    /// Gives the proxy a property, over what it has of its own at this path: `host.set_property(&["xds", "cluster_name"], "backend")`.
+    pub fn set_property(&self, path: &[&str], value: impl Into<PropertyValue>) {
+        self.state().properties.set(path, value.into());
+    }
+
+    /// Gives the proxy a function that filters call by name, over one that it has of its own. It answers bytes, or the status that the filter gets.
+    pub fn add_foreign_function(&self, name: &str, function: impl Fn(&[u8]) -> Result<Vec<u8>, Status> + 'static) {
+        self.state().functions.add(name, Rc::new(function));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(why) = self.trap.take()
+            && !self.trap_seen.get()
+            && !std::thread::panicking()
+        {
+            panic!("the module trapped: {why}");
+        }
+    }
+}
+
+/// A count or size as callbacks get it.
+pub(crate) fn count(count: usize) -> u32 {
+    u32::try_from(count).expect("less than 4 billion")
+}

@@ -1,0 +1,71 @@
+//! One round of everything that a proxy sends through a filter.
+
+use crate::map::Map;
+use crate::running::Running;
+use crate::state::LocalReply;
+
+/// What a client and an upstream see of a round of [`traffic`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Seen {
+    /// What the filter answered to each callback.
+    pub actions: Vec<u32>,
+    /// The request as the upstream saw it: headers, body, trailers.
+    pub request: (Map, Vec<u8>, Map),
+    /// The response as the client saw it: headers, body, trailers.
+    pub response: (Map, Vec<u8>, Map),
+    /// The answer that the filter gave instead.
+    pub reply: Option<LocalReply>,
+    /// What went through a connection, to the upstream and to the client.
+    pub connection: (Vec<u8>, Vec<u8>),
+}
+
+/// Sends a request and a response with bodies and trailers, a connection with data both ways, and ticks; answers every call, and delivers what is in queues.
+///
+/// It fits every filter, as the scenario of a [`sweep`](crate::sweep()): `sweep(&host, traffic)`.
+pub fn traffic(host: &Running) -> Seen {
+    let stream = host.http_stream();
+    let request =
+        [(":method", "POST"), (":path", "/path?a=b"), (":authority", "host"), ("content-type", "application/json")];
+    let mut actions = vec![stream.request_headers_with_body(&request)];
+    answer(host);
+    host.tick();
+    answer(host);
+    actions.push(stream.request_body(r#"{"id": 1, "#, false));
+    actions.push(stream.request_body(r#""name": "x"}"#, true));
+    actions.push(stream.request_trailers(&[("t", "1")]));
+    stream.request_metadata(1);
+    actions.push(stream.response_headers(&[(":status", "200"), ("content-length", "8")]));
+    answer(host);
+    actions.push(stream.response_body("original", true));
+    actions.push(stream.response_trailers(&[("t", "2")]));
+    stream.response_metadata(1);
+    host.deliver_queues();
+    let request = (stream.request_map(), stream.sent_request_body(), stream.request_trailer_map());
+    let response = (stream.response_map(), stream.sent_response_body(), stream.response_trailer_map());
+    let reply = stream.reply();
+    stream.complete();
+
+    let connection = host.tcp_connection();
+    actions.push(connection.opened());
+    actions.push(connection.downstream_data("from the client", false));
+    actions.push(connection.upstream_data("from the upstream", true));
+    let seen = (connection.sent_upstream(), connection.sent_downstream());
+    connection.close_downstream();
+    connection.close_upstream();
+    connection.complete();
+    Seen { actions, request, response, reply, connection: seen }
+}
+
+/// Answers what waits.
+fn answer(host: &Running) {
+    for call in host.pending_calls() {
+        host.answer_call(call.token, &[(":status", "200"), ("server", "envoy")], "answer", &[("t", "3")]);
+    }
+    for grpc in host.open_grpc() {
+        host.grpc_initial_metadata(grpc.token, &[("m", "1")]);
+        host.grpc_message(grpc.token, "message");
+        host.grpc_trailing_metadata(grpc.token, &[("m", "2")]);
+        host.grpc_close(grpc.token, 0, "");
+    }
+}

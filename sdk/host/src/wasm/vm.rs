@@ -1,0 +1,225 @@
+//! A module that runs.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use sluicegate::abi::Status;
+use wasmtime::{AsContextMut, Caller, Func, Instance, Memory, ResourceLimiter, Store, Val};
+
+use crate::imports::{Arguments, Block, Failure, Guest};
+use crate::vm::{Trap, Vm};
+use crate::wasm::module::Module;
+
+/// A page of linear memory, in bytes.
+const PAGE: usize = 1 << 16;
+
+/// Instructions that one callback may take: a few seconds. A filter that loops for ever is stopped with a trap.
+const FUEL: u64 = 1 << 31;
+
+/// The names of the allocation entry, in the order in which Envoy looks for them.
+const ALLOCATE: [&str; 2] = ["malloc", "proxy_on_memory_allocate"];
+
+/// What a VM may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) pages: u64,
+}
+
+impl Default for Limits {
+    /// Envoy's: 1 GiB.
+    fn default() -> Self {
+        Self { pages: 1 << 14 }
+    }
+}
+
+/// What the host functions of a module see of it.
+pub(crate) struct Data {
+    pub(super) guest: Rc<Guest>,
+    pub(super) memory: Option<Memory>,
+    allocate: Option<Func>,
+    instance: Option<Instance>,
+    growth: Growth,
+}
+
+/// How the memory grows.
+struct Growth {
+    limits: Limits,
+    grows: u64,
+    /// Whether the memory is there: what it begins with is no growth.
+    running: bool,
+}
+
+impl ResourceLimiter for Growth {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let granted = desired.div_ceil(PAGE) as u64 <= self.limits.pages;
+        self.grows += u64::from(granted && self.running);
+        Ok(granted)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
+}
+
+/// An instance of a module, with its memory.
+pub(crate) struct Wasm {
+    store: RefCell<Store<Data>>,
+    instance: Instance,
+    guest: Rc<Guest>,
+    exports: RefCell<HashMap<&'static str, Option<Func>>>,
+}
+
+impl Wasm {
+    pub(crate) fn new(module: &Module, guest: Rc<Guest>, limits: &Limits) -> Result<Self, String> {
+        let growth = Growth { limits: limits.clone(), grows: 0, running: false };
+        let data = Data { guest: guest.clone(), memory: None, allocate: None, instance: None, growth };
+        let mut store = Store::new(module.linked.module().engine(), data);
+        store.limiter(|data| &mut data.growth);
+        store.set_fuel(FUEL).map_err(|error| describe(&error))?;
+        let instance = module.linked.instantiate(&mut store).map_err(|error| describe(&error))?;
+        let memory = instance.get_memory(&mut store, "memory");
+        let allocate = ALLOCATE.iter().find_map(|name| instance.get_func(&mut store, name));
+        let data = store.data_mut();
+        (data.memory, data.allocate, data.instance, data.growth.running) = (memory, allocate, Some(instance), true);
+        let exports = RefCell::default();
+        Ok(Self { store: store.into(), instance, guest, exports })
+    }
+
+    fn export(&self, name: &'static str) -> Option<Func> {
+        let find = || self.instance.get_func(&mut *self.store.borrow_mut(), name);
+        *self.exports.borrow_mut().entry(name).or_insert_with(find)
+    }
+
+    fn call_export(&self, name: &'static str, arguments: &[u32]) -> Result<Option<u32>, Trap> {
+        let Some(function) = self.export(name) else { return Ok(None) };
+        let mut store = self.store.borrow_mut();
+        let trap = |error: wasmtime::Error| Trap(format!("{name}: {}", describe(&error)));
+        store.set_fuel(FUEL).map_err(trap)?;
+        let answer = call(&mut *store, function, arguments);
+        let left = store.get_fuel().map_err(trap)?;
+        let cost = &mut self.guest.state.borrow_mut().cost;
+        cost.instructions += FUEL - left;
+        cost.grows = store.data().growth.grows;
+        answer.map(Some).map_err(trap)
+    }
+}
+
+impl Vm for Wasm {
+    fn start(&self) -> Result<(), Trap> {
+        if self.call_export("_initialize", &[])?.is_none() {
+            self.call_export("_start", &[])?;
+        } else if self.call_export("main", &[0, 0])?.is_none() {
+            self.call_export("__main_void", &[])?;
+        }
+        Ok(())
+    }
+
+    fn call(&self, callback: &'static str, arguments: &[u32]) -> Result<Option<u32>, Trap> {
+        self.call_export(callback, arguments)
+    }
+
+    fn pages(&self) -> u64 {
+        let store = self.store.borrow();
+        store.data().memory.map_or(0, |memory| memory.size(&*store))
+    }
+}
+
+/// Calls a function of the module with numbers; 0 if it has no result. What it has no parameter for is left out: ABI 0.1.0 does not tell the header
+/// callbacks whether the stream ends.
+fn call(store: impl AsContextMut, function: Func, arguments: &[u32]) -> wasmtime::Result<u32> {
+    let mut store = store;
+    let ty = function.ty(&store);
+    let arguments = arguments.iter().map(|argument| Val::I32(argument.cast_signed()));
+    let arguments: Vec<_> = arguments.take(ty.params().len()).collect();
+    let mut results = vec![Val::I32(0); ty.results().len()];
+    function.call(&mut store, &arguments, &mut results)?;
+    Ok(results.first().and_then(Val::i32).unwrap_or_default().cast_unsigned())
+}
+
+/// The causes of an error in one line, without the stack.
+fn describe(error: &wasmtime::Error) -> String {
+    let causes = error.chain().map(ToString::to_string).filter(|cause| !cause.starts_with("error while executing"));
+    let line = causes.collect::<Vec<_>>().join(": ");
+    if line.is_empty() { error.to_string() } else { line }
+}
+
+/// The arguments of a host call, and the module that made it.
+pub(super) struct Words<'a, 'caller> {
+    pub(super) caller: &'a mut Caller<'caller, Data>,
+    pub(super) rest: std::slice::Iter<'a, Val>,
+}
+
+impl Words<'_, '_> {
+    fn word(&mut self) -> usize {
+        usize::try_from(self.int()).unwrap_or(usize::MAX)
+    }
+
+    /// Writes to where the next argument says.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let at = self.word();
+        write(self.caller, at, bytes)
+    }
+}
+
+/// Reads the module's memory.
+pub(super) fn read(caller: &Caller<'_, Data>, at: usize, size: usize) -> Result<Vec<u8>, Failure> {
+    let memory = caller.data().memory.ok_or(Status::InvalidMemoryAccess)?;
+    let end = at.checked_add(size).ok_or(Status::InvalidMemoryAccess)?;
+    Ok(memory.data(caller).get(at..end).ok_or(Status::InvalidMemoryAccess)?.to_vec())
+}
+
+/// Writes the module's memory.
+pub(super) fn write(caller: &mut Caller<'_, Data>, at: usize, bytes: &[u8]) -> Result<(), Failure> {
+    let memory = caller.data().memory.ok_or(Status::InvalidMemoryAccess)?;
+    memory.write(caller, at, bytes).map_err(|_| Status::InvalidMemoryAccess.into())
+}
+
+impl Arguments for Words<'_, '_> {
+    fn int(&mut self) -> u64 {
+        match self.rest.next() {
+            Some(Val::I32(number)) => number.cast_unsigned().into(),
+            Some(Val::I64(number)) => number.cast_unsigned(),
+            other => unreachable!("the types were compared when the module was linked, and here is {other:?}"),
+        }
+    }
+
+    fn bytes(&mut self) -> Result<Vec<u8>, Failure> {
+        let (at, size) = (self.word(), self.word());
+        read(self.caller, at, size)
+    }
+
+    fn hand_over(&mut self, block: &Block<'_>) -> Result<(), Failure> {
+        let mut start = 0;
+        if !block.bytes.is_empty() {
+            let size = u32::try_from(block.bytes.len()).map_err(|_| Status::InvalidMemoryAccess)?;
+            let entry = self.caller.data().allocate.ok_or(Status::InvalidMemoryAccess)?;
+            start = call(&mut *self.caller, entry, &[size]).map_err(|error| Failure::Trap(describe(&error)))?;
+            if start == 0 {
+                return Err(Status::InvalidMemoryAccess.into());
+            }
+            write(self.caller, start as usize, block.bytes)?;
+        }
+        self.write(&if block.null { 0 } else { start }.to_le_bytes())?;
+        self.write_size(block.told)
+    }
+
+    fn write_size(&mut self, number: usize) -> Result<(), Failure> {
+        self.write_u32(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    fn write_u32(&mut self, number: u32) -> Result<(), Failure> {
+        self.write(&number.to_le_bytes())
+    }
+
+    fn write_u64(&mut self, number: u64) -> Result<(), Failure> {
+        self.write(&number.to_le_bytes())
+    }
+
+    fn nest(&mut self, callback: &'static str, arguments: &[u32]) -> Result<(), Failure> {
+        let Some(instance) = self.caller.data().instance else { return Ok(()) };
+        let Some(function) = instance.get_func(&mut *self.caller, callback) else { return Ok(()) };
+        call(&mut *self.caller, function, arguments).map_err(|error| Failure::Trap(describe(&error)))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! What the VMs and plugins of one proxy share, and what they do not.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use sluicegate::abi::Import;
+use sluicegate::prelude::*;
+use sluicegate::queue::Queue;
+use sluicegate::{property, shared_data, time};
+use sluicegate_host::{Fault, Host};
+
+mod sender {
+    use super::*;
+
+    #[derive(Default)]
+    pub(crate) struct Sender;
+
+    #[sluicegate::http_filter]
+    impl HttpFilter for Sender {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            let item = request.get(":path")?.unwrap_or_default().as_bytes().to_vec();
+            let queue = Queue::resolve("receiver", "items")?.ok_or_else(|| Error::new("no such queue"))?;
+            queue.enqueue(item)?;
+            shared_data::set("key", "the sender's")?;
+            Ok(Action::Continue)
+        }
+    }
+
+    sluicegate::plugin!(http: Sender);
+}
+
+mod receiver {
+    use super::*;
+
+    pub(crate) struct Receiver {
+        name: String,
+        ticks: Cell<u32>,
+    }
+
+    #[sluicegate::plugin_context]
+    impl PluginContext for Receiver {
+        fn create((): &(), _: u32) -> Self {
+            let name = property::get(&["plugin_root_id"]).ok().flatten();
+            let name = name.map(|name| name.text().display().to_string()).unwrap_or_default();
+            Self { name, ticks: Cell::new(0) }
+        }
+
+        fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+            info!("{} configured with {} bytes", self.name, plugin.configuration()?.len());
+            if self.name == "first" {
+                Queue::register("items")?;
+            }
+            plugin.set_tick_period(Duration::from_millis(if self.name == "first" { 100 } else { 250 }))?;
+            Ok(StartStatus::Ok)
+        }
+
+        fn on_tick(&mut self, _: &mut PluginHandle<'_>) -> Result<()> {
+            self.ticks.set(self.ticks.get() + 1);
+            info!("{} tick {} at {}", self.name, self.ticks.get(), time::now()?.as_millis() % 1000);
+            Ok(())
+        }
+
+        fn on_queue_ready(&mut self, _: &mut PluginHandle<'_>, queue: Queue) -> Result<()> {
+            if let Some(item) = queue.dequeue()? {
+                info!("{} got {}", self.name, ByteStr::new(&item).display());
+            }
+            Ok(())
+        }
+    }
+
+    sluicegate::plugin!(plugin: Receiver);
+}
+
+#[test]
+fn vms_share_queues_and_the_clock_and_keep_their_data_apart() {
+    let receiver = Host::new(&receiver::PLUGIN).vm_id("receiver").root_id("first").start();
+    let sender = Host::new(&sender::PLUGIN).vm_id("sender").start_beside(&receiver);
+    let stream = sender.http_stream();
+    assert_eq!(stream.request_headers(&[(":path", "/a")]), 0);
+    stream.complete();
+    assert_eq!(sender.deliver_queues(), 0, "another VM's queue");
+    assert_eq!(receiver.deliver_queues(), 1);
+    assert!(receiver.log().iter().any(|line| line.text == "first got /a"), "{:?}", receiver.log());
+    assert_eq!(sender.shared_data("key").as_deref(), Some(&b"the sender's"[..]));
+    assert_eq!(receiver.shared_data("key"), None);
+    // The first VM is not disturbed by the end of the other.
+    drop(sender);
+    receiver.tick();
+    assert!(receiver.log().iter().any(|line| line.text.starts_with("first tick 1")));
+}
+
+#[test]
+fn a_queue_is_missing_where_its_vm_is_not() {
+    let sender = Host::new(&sender::PLUGIN).start();
+    let stream = sender.http_stream();
+    stream.request_headers(&[(":path", "/a")]);
+    assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+}
+
+#[test]
+fn plugins_of_a_vm_have_their_own_configuration_and_ticks() {
+    let host = Host::new(&receiver::PLUGIN).root_id("first").plugin_configuration("1").start();
+    let second = host.add_plugin("second", "22");
+    assert!(host.started() && second.started());
+    assert_eq!((host.plugin().id(), second.id()), (1, 2));
+    assert_eq!(second.tick_period(), Some(Duration::from_millis(250)));
+    host.clear_log();
+    host.advance(Duration::from_millis(300));
+    let lines: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
+    assert_eq!(lines, ["first tick 1 at 100", "first tick 2 at 200", "second tick 1 at 250", "first tick 3 at 300"]);
+    assert!(second.finish() && host.finish());
+}
+
+#[test]
+fn each_way_to_go_wrong_is_seen_by_the_guest() {
+    let get = |fault: Option<Fault>| {
+        let host = Host::new(&sender::PLUGIN).start();
+        host.set_property(&["text"], "value");
+        if let Some(fault) = fault {
+            host.fault(0, fault);
+        }
+        let property = property::get(&["text"]);
+        (
+            property.map(|value| value.map(|value| value.into_bytes().to_vec())).map_err(|error| error.status()),
+            host.trapped(),
+        )
+    };
+    assert_eq!(get(None), (Ok(Some(b"value".to_vec())), None));
+    assert_eq!(get(Some(Fault::Status(10))).0, Err(Some(Status::InternalFailure)));
+    assert_eq!(get(Some(Fault::Truncated)).0, Ok(Some(b"va".to_vec())));
+    assert_eq!(get(Some(Fault::Garbage)).0, Ok(Some(vec![0xff; 5])));
+    for fault in [Fault::Null, Fault::Empty] {
+        assert_eq!(get(Some(fault)).0, Ok(Some(Vec::new())));
+    }
+    assert!(get(Some(Fault::Oversized)).0.is_err());
+}
+
+#[test]
+fn a_fault_is_for_one_call_and_the_record_shows_it() {
+    let host = Host::new(&sender::PLUGIN).start();
+    host.fault(1, Fault::Status(99));
+    host.record();
+    let now = || time::now().is_ok();
+    assert_eq!([now(), now(), now()], [true, false, true]);
+    let calls: Vec<_> = host.recorded().iter().map(|call| (call.import, call.status, call.writes_numbers)).collect();
+    let clock = Import::proxy_get_current_time_nanoseconds;
+    assert_eq!(calls, [(clock, 0, true), (clock, 99, false), (clock, 0, true)]);
+    host.fault(0, Fault::Status(1));
+    host.behave();
+    assert!(now());
+}

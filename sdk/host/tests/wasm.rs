@@ -1,0 +1,243 @@
+//! The wasm rung runs modules of any make as Envoy does: here by hand, in wasm's own text.
+
+use sluicegate::LogLevel;
+use sluicegate::abi::Import;
+use sluicegate_host::wasm::Module;
+use sluicegate_host::{Host, Running};
+
+/// A module with an allocation entry that always gives the same block, and what else is said.
+fn module(version: &str, parts: &str) -> Module {
+    let text = format!(
+        r#"(module
+            (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+            (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
+            (import "env" "proxy_get_header_map_value" (func $value (param i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
+            (import "env" "proxy_set_tick_period_milliseconds" (func $period (param i32) (result i32)))
+            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (func (export "proxy_abi_version_{version}"))
+            (data (i32.const 16) "hello\n")
+            {parts})"#
+    );
+    Module::new(text).unwrap()
+}
+
+const ALLOCATE: &str = r#"(func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))"#;
+
+fn headers(parts: &str) -> String {
+    format!(
+        r#"(func (export "proxy_on_request_headers") (param $id i32) (param i32 i32) (result i32)
+        {parts} (i32.const 0))"#
+    )
+}
+
+fn start(parts: &str) -> Running {
+    Host::wasm(&module("0_2_1", parts)).start()
+}
+
+fn request(host: &Running) -> u32 {
+    host.http_stream().request_headers(&[("a", "b")])
+}
+
+const READ: &str = "(drop (call $pairs (i32.const 0) (i32.const 0) (i32.const 4)))";
+
+#[test]
+fn a_trap_kills_the_vm_and_requests_are_answered() {
+    let host = start(&headers("unreachable"));
+    assert_eq!(host.trapped(), None);
+    let (first, second) = (host.http_stream(), host.http_stream());
+    for stream in [&first, &second] {
+        assert_eq!(stream.request_headers(&[("a", "b")]), 4);
+        let reply = stream.reply().unwrap();
+        assert_eq!((reply.status, &*reply.details, reply.grpc_status), (503, "wasm_fail_stream", 14));
+        assert_eq!(stream.request_body("x", true), 3);
+        assert_eq!(stream.request_trailers(&[("a", "b")]), 1);
+    }
+    assert_eq!(host.tcp_connection().opened(), 1);
+    assert!(!host.finish(), "a dead VM answers nothing");
+    let why = host.trapped().unwrap();
+    assert!(why.starts_with("proxy_on_request_headers: ") && why.contains("unreachable"), "{why}");
+    assert_eq!(host.cost().vm_entries, 0, "the one entry did not return");
+}
+
+#[test]
+fn an_open_proxy_lets_requests_through_after_a_trap() {
+    let host = Host::wasm(&module("0_2_1", &headers("unreachable"))).fail_open().start();
+    let stream = host.http_stream();
+    assert_eq!((stream.request_headers(&[("a", "b")]), stream.reply()), (0, None));
+    assert!(host.trapped().is_some());
+}
+
+#[test]
+#[should_panic(expected = "the module trapped: proxy_on_request_headers: ")]
+fn a_trap_that_nobody_asks_for_fails_the_test() {
+    let host = start(&headers("unreachable"));
+    request(&host);
+}
+
+#[test]
+fn a_trap_at_the_start_is_no_start() {
+    for name in ["_initialize", "_start", "proxy_on_context_create"] {
+        let parameters = if name.starts_with('_') { "" } else { "(param i32 i32)" };
+        let host = start(&format!(r#"(func (export "{name}") {parameters} unreachable)"#));
+        assert!(!host.started());
+        assert!(host.trapped().unwrap().starts_with(name));
+    }
+}
+
+#[test]
+fn start_functions_are_called_as_a_reactor_or_as_a_program() {
+    let log = "(drop (call $log (i32.const 2) (i32.const 16) (i32.const 5)))";
+    let lines = |parts: &str| start(parts).log().len();
+    let one = |name: &str, ty: &str| format!(r#"(func (export "{name}") {ty} {log})"#);
+    assert_eq!(lines(&one("_initialize", "")), 1);
+    assert_eq!(lines(&one("_start", "")), 1);
+    assert_eq!(lines(&(one("_initialize", "") + &one("_start", ""))), 1);
+    let main = format!(r#"(func (export "main") (param i32 i32) (result i32) {log} (i32.const 0))"#);
+    assert_eq!(lines(&(one("_initialize", "") + &main)), 2);
+    assert_eq!(lines(&main), 0);
+    let main_void = format!(r#"(func (export "__main_void") (result i32) {log} (i32.const 0))"#);
+    assert_eq!(lines(&(one("_initialize", "") + &main_void)), 2);
+}
+
+#[test]
+fn before_there_is_a_context_only_the_log_may_be_called() {
+    let host = start(r#"(func (export "_initialize") (drop (call $period (i32.const 1))))"#);
+    let why = host.trapped().unwrap();
+    assert!(why.contains("proxy_set_tick_period_milliseconds before it had a context"), "{why}");
+}
+
+#[test]
+fn an_allocation_may_log_and_nothing_else() {
+    let allocate = |what: &str| {
+        let entry = format!(
+            r#"(func (export "proxy_on_memory_allocate") (param i32) (result i32) (drop {what}) (i32.const 1024))"#
+        );
+        start(&(headers(READ) + &entry))
+    };
+    let host = allocate("(call $log (i32.const 2) (i32.const 16) (i32.const 5))");
+    assert_eq!(request(&host), 0);
+    assert!(host.logged(LogLevel::Info, "hello"));
+    let host = allocate("(call $clock (i32.const 0) (i64.const 0) (i32.const 64))");
+    assert_eq!(request(&host), 0);
+    for (what, name) in [
+        ("(call $period (i32.const 1))", "proxy_set_tick_period_milliseconds"),
+        ("(call $random (i32.const 64) (i32.const 1))", "WASI's Random"),
+    ] {
+        let host = allocate(what);
+        assert_eq!(request(&host), 4);
+        let why = host.trapped().unwrap();
+        assert!(why.contains(&format!("{name} while it allocated")), "{why}");
+    }
+}
+
+#[test]
+fn the_entry_named_malloc_goes_first() {
+    let malloc = r#"(func (export "malloc") (param i32) (result i32) (i32.const 2048))"#;
+    let answer = "(return (i32.load (i32.const 0)))";
+    assert_eq!(request(&start(&(headers(&format!("{READ}{answer}")) + ALLOCATE))), 1024);
+    assert_eq!(request(&start(&(headers(&format!("{READ}{answer}")) + ALLOCATE + malloc))), 2048);
+}
+
+#[test]
+fn wrong_blocks_and_addresses_are_status_6() {
+    let status = |entry: &str, call: &str| {
+        let entry = format!(r#"(func (export "malloc") (param i32) (result i32) {entry})"#);
+        let host = start(&(headers(&format!("(return {call})")) + &entry));
+        (request(&host), host.cost().host_allocations)
+    };
+    let pairs = "(call $pairs (i32.const 0) (i32.const 0) (i32.const 4))";
+    assert_eq!(status("(i32.const 1024)", pairs), (0, 1));
+    assert_eq!(status("(i32.const 0)", pairs), (6, 1));
+    assert_eq!(status("(i32.const -8)", pairs), (6, 1));
+    assert_eq!(status("(i32.const 65535)", pairs), (6, 1));
+    assert_eq!(status("(i32.const 1024)", "(call $pairs (i32.const 0) (i32.const -2) (i32.const 4))"), (6, 1));
+    let log = "(call $log (i32.const 2) (i32.const 65530) (i32.const 7))";
+    assert_eq!(status("(i32.const 1024)", log), (6, 0));
+    let log = "(call $log (i32.const 2) (i32.const -1) (i32.const -1))";
+    assert_eq!(status("(i32.const 1024)", log), (6, 0));
+}
+
+#[test]
+fn each_version_of_the_abi_has_its_ways() {
+    // ABI 0.1.0 does not tell whether the stream ends, and has an empty value for a header that is not there.
+    let text = |version: &str, more: &str| {
+        format!(
+            r#"(module
+                (import "env" "proxy_get_header_map_value" (func $value (param i32 i32 i32 i32 i32) (result i32)))
+                (memory (export "memory") 1)
+                (func (export "proxy_abi_version_{version}"))
+                (func (export "proxy_on_request_headers") (param i32 i32 {more}) (result i32)
+                    (call $value (i32.const 0) (i32.const 16) (i32.const 1) (i32.const 0) (i32.const 4))))"#
+        )
+    };
+    let answer = |text: String| request(&Host::wasm(&Module::new(text).unwrap()).start());
+    assert_eq!(answer(text("0_1_0", "")), 0);
+    assert_eq!(answer(text("0_2_0", "i32")), 1);
+    assert_eq!(answer(text("0_2_1", "i32")), 1);
+}
+
+#[test]
+fn what_a_module_prints_is_logged_and_an_exit_returns() {
+    let print = |file: u32| {
+        format!(
+            "(i32.store (i32.const 32) (i32.const 16)) (i32.store (i32.const 36) (i32.const 6))
+             (drop (call $write (i32.const {file}) (i32.const 32) (i32.const 1) (i32.const 40)))"
+        )
+    };
+    let host = start(&headers(&(print(1) + &print(2) + &print(3) + "(call $exit (i32.const 7))")));
+    assert_eq!(request(&host), 0);
+    let log: Vec<_> = host.log().into_iter().map(|line| (line.level, line.text)).collect();
+    assert_eq!(log[0], (LogLevel::Info, "hello".to_owned()));
+    assert_eq!(log[1], (LogLevel::Error, "hello".to_owned()));
+    assert!(log[2].1.contains("proc_exit(7)"), "{log:?}");
+    assert_eq!(log.len(), 3);
+}
+
+#[test]
+fn memory_ends_at_the_limit() {
+    let grow = "(return (memory.grow (i32.const 4)))";
+    let host = Host::wasm(&module("0_2_1", &headers(grow))).page_limit(6).start();
+    assert_eq!((request(&host), host.pages(), host.cost().grows), (1, 5, 1));
+    assert_eq!((request(&host), host.pages(), host.cost().grows), (u32::MAX, 5, 1));
+}
+
+#[test]
+fn each_callback_is_counted_by_itself() {
+    let host = start(&(headers(READ) + ALLOCATE + r#"(func (export "proxy_on_log") (param i32))"#));
+    for _ in 0..3 {
+        let stream = host.http_stream();
+        stream.request_headers(&[("a", "b")]);
+        stream.complete();
+    }
+    let costs = host.costs();
+    let cost = costs["proxy_on_request_headers"];
+    assert_eq!((cost.vm_entries, cost.host_calls, cost.host_allocations, cost.grows), (3, 3, 3, 0));
+    let log = costs["proxy_on_log"];
+    assert_eq!((log.vm_entries, log.host_calls, log.host_allocations), (3, 0, 0));
+    assert!(log.instructions < cost.instructions);
+    assert_eq!(costs.get("proxy_on_done").map_or(0, |done| done.vm_entries), 0, "it is not there");
+    assert_eq!(host.calls(Import::proxy_get_header_map_pairs), 3);
+}
+
+#[test]
+fn what_loops_for_ever_is_stopped() {
+    let host = start(&headers("(loop $for_ever (br $for_ever))"));
+    assert_eq!(request(&host), 4);
+    assert!(host.trapped().unwrap().contains("fuel"));
+}
+
+#[test]
+fn resuming_waits_for_the_guest() {
+    let parts = r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+        (drop (call $continue (i32.const 0))) (i32.const 1))"#;
+    let host = start(parts);
+    let stream = host.http_stream();
+    assert_eq!(stream.request_body("held", false), 1);
+    assert_eq!(stream.sent_request_body(), b"held");
+    assert!(stream.request_resumed());
+}

@@ -1,0 +1,111 @@
+//! A stream's arena: `request.arena()`, behind the feature `request-arena`.
+//!
+//! **Nothing that is put into an arena with `alloc` is dropped**: see [`sluicegate_alloc::request`], which has the rules, the costs, and the collections that do drop.
+//!
+//! A stream has no arena until it asks for one. It is empty at the first call, and the same in every callback of the stream. It is reset when the stream is deleted and the filter dropped, and goes back
+//! to the pool of the VM. What is [`RequestArena::clone`]d into the filter's own state may live from one callback to the next:
+//!
+//! ```
+//! use sluicegate::arena::{RequestArena, allocator_api2::vec::Vec};
+//! use sluicegate::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct Collect {
+//!     seen: Option<Vec<u8, RequestArena>>,
+//! }
+//!
+//! #[sluicegate::http_filter]
+//! impl HttpFilter for Collect {
+//!     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+//!         let arena = request.arena()?;
+//!         // For this callback: views into the arena.
+//!         let path = request.get("path")?.map(|path| arena.alloc_slice_copy(&path));
+//!         // For the stream: a vector that owns its arena.
+//!         let mut seen = Vec::new_in(arena.clone());
+//!         seen.extend_from_slice(path.unwrap_or_default());
+//!         self.seen = Some(seen);
+//!         Ok(Action::Continue)
+//!     }
+//! }
+//! # sluicegate::plugin!(http: Collect);
+//! # fn main() {}
+//! ```
+//!
+//! The host's blocks are not put there: each is freed when its snapshot is dropped, mostly within the callback, where an arena would hold it until the stream ends. With `alloc-arena` they lie in the
+//! stream's region if they are small, and are freed one by one.
+//!
+//! A filter that is [stateless](crate::http_filter) gets an arena for each callback, as it has no streams.
+
+pub use sluicegate_alloc::request::{Bump, Pool, RequestArena, allocator_api2, bumpalo};
+
+use core::cell::{Cell, OnceCell};
+
+use crate::error::{Error, Result};
+
+/// The arenas of the VM, and that of the stream whose callback runs.
+struct Arenas {
+    pool: OnceCell<Pool>,
+    current: Cell<Option<RequestArena>>,
+}
+
+crate::__vm_local! {
+    static ARENAS: Arenas = Arenas { pool: OnceCell::new(), current: Cell::new(None) };
+}
+
+/// The arena of the stream whose callback runs: every handle with `arena()` is one of a callback.
+///
+/// # Errors
+///
+/// If memory is out.
+pub(crate) fn current() -> Result<RequestArena> {
+    ARENAS.with(|arenas| {
+        let arena = match arenas.current.take() {
+            Some(arena) => arena,
+            None => arenas.take().ok_or(Error::out_of_memory(size_of::<RequestArena>()))?,
+        };
+        arenas.current.set(Some(arena.clone()));
+        Ok(arena)
+    })
+}
+
+impl Arenas {
+    fn take(&self) -> Option<RequestArena> {
+        if self.pool.get().is_none() {
+            let _ = self.pool.set(Pool::new()?);
+        }
+        self.pool.get()?.take()
+    }
+}
+
+/// How many arenas are open in this VM, and how many wait in its pool.
+#[must_use]
+pub fn usage() -> (usize, usize) {
+    ARENAS.with(|arenas| arenas.pool.get().map_or((0, 0), |pool| (pool.open(), pool.waiting())))
+}
+
+/// Where a stream keeps its arena between callbacks.
+pub(crate) struct Slot(Cell<Option<RequestArena>>);
+
+impl Slot {
+    pub(crate) const fn new() -> Self {
+        Self(Cell::new(None))
+    }
+
+    /// Runs a callback with this slot's arena as the current one, and the one before as the current one after it. Calls nest.
+    pub(crate) fn within<R>(&self, callback: impl FnOnce() -> R) -> R {
+        let _restore = Restore { slot: self, before: ARENAS.with(|arenas| arenas.current.replace(self.0.take())) };
+        callback()
+    }
+}
+
+/// Restores also if the callback unwinds.
+struct Restore<'a> {
+    slot: &'a Slot,
+    before: Option<RequestArena>,
+}
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        self.slot.0.set(ARENAS.with(|arenas| arenas.current.replace(self.before.take())));
+    }
+}

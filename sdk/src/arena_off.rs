@@ -1,0 +1,14 @@
+//! The twin of `arena` without the feature: nothing.
+
+pub(crate) struct Slot;
+
+impl Slot {
+    pub(crate) const fn new() -> Self {
+        Self
+    }
+
+    #[expect(clippy::unused_self, reason = "the twin uses it")]
+    pub(crate) fn within<R>(&self, callback: impl FnOnce() -> R) -> R {
+        callback()
+    }
+}

@@ -1,0 +1,187 @@
+//! Why there is no answer.
+
+use super::{CallResponse, GrpcEvent, GrpcWhat};
+use crate::abi::{HostBytes, Status, call};
+use crate::error::{Error, On, Result};
+
+/// Why an HTTP call has no answer.
+///
+/// # What Envoy tells
+///
+/// - A cluster that does not exist: the call is refused where it is made. In a task that is [`NoSuchCluster`](Self::NoSuchCluster).
+/// - A connection that breaks before the answer is whole: [`Reset`](Self::Reset).
+/// - **A timeout is an answer**, which Envoy makes up: status 504 with the body `upstream request timeout`. So is a cluster without a healthy host: 503.
+///   Look at the status before the body.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CallFailure {
+    /// The time ran out, on a host that says so.
+    Timeout,
+    /// The stream to the cluster was reset before the answer was whole.
+    Reset,
+    /// The connection to the cluster broke, or there was none.
+    BrokenConnection,
+    /// The host does not know the cluster.
+    NoSuchCluster,
+    /// The call was not sent: the host refused it, its headers are over the host's limits, or memory is out.
+    Refused(Error),
+    /// The host has another reason, or none.
+    Unknown(Status),
+}
+
+impl CallFailure {
+    /// Asks the host why; none if the call is answered.
+    pub(crate) fn of(response: &CallResponse) -> Option<Self> {
+        response
+            .failed()
+            .then(|| response.failure().map_or_else(Self::Refused, |(status, text)| Self::told(status, &text)))
+    }
+
+    fn told(status: Status, text: &[u8]) -> Self {
+        match (status, text) {
+            (Status::NotFound, _) => Self::NoSuchCluster,
+            (_, b"reset") => Self::Reset,
+            (_, text) if text.windows(7).any(|part| part.eq_ignore_ascii_case(b"timeout")) => Self::Timeout,
+            (Status::BrokenConnection, _) => Self::BrokenConnection,
+            (status, _) => Self::Unknown(status),
+        }
+    }
+}
+
+impl From<CallFailure> for Error {
+    fn from(failure: CallFailure) -> Self {
+        Self::new(match failure {
+            CallFailure::Timeout => "the call timed out",
+            CallFailure::Reset => "the call was reset",
+            CallFailure::BrokenConnection => "the connection of the call broke",
+            CallFailure::NoSuchCluster => "no such cluster",
+            CallFailure::Refused(error) => return error,
+            CallFailure::Unknown(_) => "the call failed",
+        })
+    }
+}
+
+/// How a gRPC call or stream ended, by the names of the gRPC specification.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the specification's names, in the order of its numbers")]
+pub enum GrpcStatus {
+    Ok,
+    Cancelled,
+    UnknownError,
+    InvalidArgument,
+    DeadlineExceeded,
+    NotFound,
+    AlreadyExists,
+    PermissionDenied,
+    ResourceExhausted,
+    FailedPrecondition,
+    Aborted,
+    OutOfRange,
+    Unimplemented,
+    Internal,
+    Unavailable,
+    DataLoss,
+    Unauthenticated,
+    /// Any other number; Envoy's -1 for a status that is no number among them.
+    Other(u32),
+}
+
+impl GrpcStatus {
+    const fn of(code: u32) -> Self {
+        match code {
+            0 => Self::Ok,
+            1 => Self::Cancelled,
+            2 => Self::UnknownError,
+            3 => Self::InvalidArgument,
+            4 => Self::DeadlineExceeded,
+            5 => Self::NotFound,
+            6 => Self::AlreadyExists,
+            7 => Self::PermissionDenied,
+            8 => Self::ResourceExhausted,
+            9 => Self::FailedPrecondition,
+            10 => Self::Aborted,
+            11 => Self::OutOfRange,
+            12 => Self::Unimplemented,
+            13 => Self::Internal,
+            14 => Self::Unavailable,
+            15 => Self::DataLoss,
+            16 => Self::Unauthenticated,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl From<u32> for GrpcStatus {
+    fn from(code: u32) -> Self {
+        Self::of(code)
+    }
+}
+
+/// Why a gRPC call has no answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum GrpcFailure {
+    /// The call ended with this status and no message: [`GrpcStatus::DeadlineExceeded`] if the time ran out, [`GrpcStatus::Unavailable`] if the cluster could not
+    /// be reached, or what the service said.
+    Closed(GrpcStatus),
+    /// The call was not sent, or its message could not be read: the host refused, or memory is out.
+    Refused(Error),
+}
+
+impl GrpcFailure {
+    /// Why there is no message; none if there is one.
+    pub(crate) const fn of(event: &GrpcEvent) -> Option<Self> {
+        match event.what() {
+            GrpcWhat::Closed(code) => Some(Self::Closed(GrpcStatus::of(code))),
+            _ => None,
+        }
+    }
+
+    /// The text of the status, in the callback that brought it.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call, and one block of the host's if there is a text.
+    pub fn text(&self) -> Result<HostBytes> {
+        let (_, text) = call::status().map_err(|refused| Error::refused("proxy_get_status", On::Nothing, refused))?;
+        Ok(text)
+    }
+}
+
+impl From<GrpcFailure> for Error {
+    fn from(failure: GrpcFailure) -> Self {
+        match failure {
+            GrpcFailure::Closed(GrpcStatus::DeadlineExceeded) => Self::new("the gRPC call timed out"),
+            GrpcFailure::Closed(GrpcStatus::Unavailable) => Self::new("the gRPC service is unavailable"),
+            GrpcFailure::Closed(_) => Self::new("the gRPC call failed"),
+            GrpcFailure::Refused(error) => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hosts_tell_has_a_name() {
+        assert!(matches!(CallFailure::told(Status::BrokenConnection, b"reset"), CallFailure::Reset));
+        assert!(matches!(CallFailure::told(Status::BrokenConnection, b""), CallFailure::BrokenConnection));
+        assert!(matches!(CallFailure::told(Status::InternalFailure, b"request Timeout"), CallFailure::Timeout));
+        assert!(matches!(CallFailure::told(Status::NotFound, b""), CallFailure::NoSuchCluster));
+        assert!(matches!(CallFailure::told(Status::Unknown(99), b"x"), CallFailure::Unknown(Status::Unknown(99))));
+    }
+
+    #[test]
+    fn every_number_of_grpc_is_a_status() {
+        assert_eq!(GrpcStatus::from(0), GrpcStatus::Ok);
+        assert_eq!(GrpcStatus::from(4), GrpcStatus::DeadlineExceeded);
+        assert_eq!(GrpcStatus::from(16), GrpcStatus::Unauthenticated);
+        assert_eq!(GrpcStatus::from(u32::MAX), GrpcStatus::Other(u32::MAX));
+    }
+}

@@ -1,0 +1,179 @@
+//! Closures that wait for the answer to one call.
+//!
+//! They are kept by the context that asked, so that they go with it. A filter whose attribute does not say `calls` links nothing of this.
+
+use alloc::boxed::Box;
+use core::any::Any;
+use core::cell::Cell;
+
+use super::{CallResponse, CallToken, GrpcEvent, Kind, orphan, take, waiting};
+use crate::abi::{call, try_box};
+use crate::dispatch::Table;
+use crate::error::{Error, Result};
+use sluicegate_alloc::region::outside;
+
+/// A context that takes the answers to its calls in closures. The attributes implement it for those that say `calls`:
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Authorise {
+///     user: Option<u32>,
+/// }
+///
+/// #[sluicegate::http_filter(calls)]
+/// impl HttpFilter for Authorise {
+///     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+///         let headers = [(":method", "GET"), (":path", "/check"), (":authority", "auth")];
+///         let room = 7; // known here, and kept for the answer
+///         request.call_then(&HttpCall::new("auth").headers(&headers), move |filter: &mut Self, stream, answer| {
+///             match answer {
+///                 Ok(response) if response.headers()?.get(":status").is_some_and(|status| status == "200") => {
+///                     filter.user = Some(room);
+///                     stream.resume_request()
+///                 }
+///                 Ok(_) => stream.reply(&LocalResponse::new(403)),
+///                 Err(CallFailure::Timeout) => stream.reply(&LocalResponse::new(504)),
+///                 Err(_) => stream.reply(&LocalResponse::new(503)),
+///             }
+///         })?;
+///         Ok(Action::Pause)
+///     }
+/// }
+/// # sluicegate::plugin!(http: Authorise);
+/// # fn main() {}
+/// ```
+///
+/// The closure names the filter's type, because a handle does not know it. It is dropped without being run when its stream or connection is deleted, or its call
+/// is [cancelled](Pending::cancel).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not take the answers to its calls in closures",
+    note = "say so in its attribute, for example `#[sluicegate::http_filter(calls)]`: the module then exports the callbacks that bring them"
+)]
+pub trait Closures {}
+
+/// The context that asked, as far as its type is not known: whoever kept a closure for it knows.
+pub(crate) struct Asker<'a> {
+    pub(crate) id: u32,
+    pub(crate) context: &'a mut dyn Any,
+    /// The plugin of a stream or connection, the VM of a plugin.
+    pub(crate) above: &'a dyn Any,
+}
+
+/// What came.
+#[derive(Clone, Copy)]
+pub(crate) enum Answered<'a> {
+    Http(&'a CallResponse),
+    Grpc(&'a GrpcEvent),
+}
+
+/// A closure, with the types of its context behind it.
+pub(crate) type Then = Box<dyn FnOnce(Asker<'_>, Answered<'_>) -> Result<()>>;
+
+/// The filter's own bug: a closure that names a type which is not the context's.
+pub(crate) const fn wrong_context() -> Error {
+    Error::new("this closure is not for this type of context")
+}
+
+/// What waits for one call. Dropped with its closure, it gives the call up.
+struct Waiter {
+    context: u32,
+    token: u32,
+    kind: Kind,
+    then: Cell<Option<Then>>,
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        // A host that gave the number twice: the call is another context's by now.
+        let still_waits = waiting(self.token).is_some_and(|waiting| waiting.context == self.context);
+        if self.then.take().is_none() || !still_waits {
+            return;
+        }
+        match self.kind {
+            // No host can cancel it.
+            Kind::Http => orphan(self.token),
+            Kind::GrpcCall | Kind::GrpcStream => {
+                take(self.token);
+                // If the host refuses, it is answered, and the answer will find nobody.
+                let _ = call::grpc_cancel(self.token);
+            }
+        }
+    }
+}
+
+crate::__vm_local! {
+    /// Who waits, by the numbers of their contexts and then by those of the calls.
+    static WAITERS: Table<Table<Waiter>> = Table::new();
+}
+
+/// Keeps a closure for the answer to a call that was sent.
+pub(crate) fn keep(
+    context: u32,
+    token: CallToken,
+    kind: Kind,
+    then: impl FnOnce(Asker<'_>, Answered<'_>) -> Result<()> + 'static,
+) -> Result<Pending> {
+    // The tables outlive the region of the stream that calls, and so may the closure.
+    outside(|| {
+        let then: Then = try_box(then)?;
+        // From here on the waiter gives the call up if it cannot be kept.
+        let waiter = Waiter { context, token: token.0, kind, then: Cell::new(Some(then)) };
+        WAITERS.with(|waiters| {
+            if waiters.get(context).is_none() {
+                waiters.insert(context, Table::new())?;
+            }
+            let of_context = waiters.get(context).ok_or(Error::out_of_memory(0))?;
+            // A host that gives a number twice: the first closure is lost, and its call is not given up, because it is this one.
+            if let Some(before) = of_context.remove(token.0) {
+                drop(before.then.take());
+            }
+            of_context.insert(token.0, waiter)
+        })
+    })?;
+    Ok(Pending { context, token })
+}
+
+/// The closure that waits for this answer, and does no more.
+pub(crate) fn take_then(context: u32, token: u32) -> Option<Then> {
+    WAITERS.with(|waiters| waiters.get(context))?.remove(token)?.then.take()
+}
+
+/// Whether a closure waits for this answer.
+pub(crate) fn waits(context: u32, token: u32) -> bool {
+    WAITERS.with(|waiters| waiters.get(context)).is_some_and(|of_context| of_context.get(token).is_some())
+}
+
+/// Drops everything that waits for a context.
+pub(crate) fn forget(context: u32) {
+    WAITERS.with(|waiters| waiters.remove(context));
+}
+
+/// Drops everything.
+pub(super) fn clear() {
+    WAITERS.with(Table::clear);
+}
+
+/// A call whose answer comes to a closure. It goes on whether this is kept or not.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Pending {
+    context: u32,
+    token: CallToken,
+}
+
+impl Pending {
+    /// The number of the call.
+    #[must_use]
+    pub const fn token(self) -> CallToken {
+        self.token
+    }
+
+    /// Drops the closure, now and without running it; false if it has run, or is gone with its context. A gRPC call is cancelled at the proxy; an HTTP call cannot be:
+    /// its answer comes, and is dropped.
+    #[must_use = "false says that the closure has run"]
+    pub fn cancel(self) -> bool {
+        WAITERS
+            .with(|waiters| waiters.get(self.context))
+            .is_some_and(|of_context| of_context.remove(self.token.0).is_some())
+    }
+}

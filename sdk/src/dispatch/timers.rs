@@ -1,0 +1,38 @@
+//! A tick of the host, and the timers that are due by it.
+
+use super::Dispatcher;
+use crate::abi::LogLevel;
+use crate::callout::Asker;
+use crate::context::{HttpFilter, PluginContext, TcpFilter};
+use crate::log;
+use crate::timer::{self, Due};
+
+impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
+    /// Whether there are timers beside `on_tick`; if there are none, nothing of them is linked.
+    pub(super) const TIMERS: bool =
+        H::TASKS || T::TASKS || <H::Plugin as PluginContext>::TIMERS || <H::Plugin as PluginContext>::TASKS;
+
+    pub(super) fn run_timers(&self, plugin: u32) {
+        // What the timers start meanwhile is due later than this.
+        let by = timer::ticked(plugin);
+        while let Some(due) = timer::take_due(plugin, by) {
+            match due {
+                Due::Tick => self.tick(plugin),
+                Due::Run(number, name, mut run) => {
+                    let ran = self.with_plugin(plugin, 0, |context, handle| {
+                        run(Asker { id: plugin, context, above: handle.vm }) //
+                    });
+                    if let Some(Err(error)) = ran {
+                        log::failure(LogLevel::Error, name, &error);
+                    }
+                    timer::give_back(plugin, number, run);
+                }
+                #[cfg(feature = "async")]
+                Due::Wake(context) => self.wake(plugin, context),
+            }
+        }
+        if let Err(error) = timer::rearm(plugin) {
+            log::failure(LogLevel::Error, "timers", &error);
+        }
+    }
+}

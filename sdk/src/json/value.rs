@@ -1,0 +1,241 @@
+//! Values as views into a checked text.
+
+use core::fmt;
+
+use super::Text;
+use super::check::{self, SPACE};
+use crate::error::{Error, On, Result};
+
+const JSON: On = On::Named(&"JSON");
+
+/// Checks a text, and gives the value that it is.
+///
+/// # Errors
+///
+/// If it is no JSON in UTF-8; [`Error::is_malformed`] is true then.
+///
+/// # Cost
+///
+/// The text is read twice. Nothing is allocated.
+pub fn parse(text: &[u8]) -> Result<Value<'_>> {
+    let text = str::from_utf8(text).map_err(|_| Error::malformed(JSON, "not UTF-8"))?;
+    let text = text.trim_matches(SPACE);
+    match check::value(text) {
+        Ok("") => Ok(Value { json: text }),
+        Ok(_) => Err(Error::malformed(JSON, "text after the value")),
+        Err(problem) => Err(Error::malformed(JSON, problem)),
+    }
+}
+
+/// A value in a checked text.
+#[derive(Clone, Copy)]
+pub struct Value<'a> {
+    /// From its first byte to its last.
+    json: &'a str,
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool,
+    /// A number of any kind.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl<'a> Value<'a> {
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.json.as_bytes().first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::String,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'n') => Kind::Null,
+            _ => Kind::Number,
+        }
+    }
+
+    /// As it stands in the text.
+    #[must_use]
+    pub const fn raw(&self) -> &'a str {
+        self.json
+    }
+
+    /// The member of an object with this name; none if there is none, or if it is no object.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Self> {
+        self.members().find(|(found, _)| found == name).map(|(_, value)| value)
+    }
+
+    /// The element of an array at this place, from 0; none if there is none, or if it is no array.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<Self> {
+        self.elements().nth(index)
+    }
+
+    /// The members of an object, in order; none if it is no object.
+    #[must_use]
+    pub fn members(&self) -> Members<'a> {
+        Members { rest: self.json.strip_prefix('{').unwrap_or_default() }
+    }
+
+    /// The elements of an array, in order; none if it is no array.
+    #[must_use]
+    pub fn elements(&self) -> Elements<'a> {
+        Elements { rest: self.json.strip_prefix('[').unwrap_or_default() }
+    }
+
+    /// A string; none if it is something else.
+    #[must_use]
+    pub fn to_text(&self) -> Option<Text<'a>> {
+        self.json.strip_prefix('"')?.strip_suffix('"').map(Text::new)
+    }
+
+    /// A string without escapes; none if it has one, or is something else. [`to_text`](Self::to_text) takes escapes too.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&'a str> {
+        self.to_text()?.as_str()
+    }
+
+    /// `true` or `false`; none if it is something else.
+    #[must_use]
+    pub fn to_bool(&self) -> Option<bool> {
+        match self.json {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// A whole number from 0 to 2⁶⁴ − 1, written without fraction and exponent; none if it is something else.
+    #[must_use]
+    pub fn to_u64(&self) -> Option<u64> {
+        self.json.parse().ok()
+    }
+
+    /// A whole number from −2⁶³ to 2⁶³ − 1, written without fraction and exponent; none if it is something else.
+    #[must_use]
+    pub fn to_i64(&self) -> Option<i64> {
+        self.json.parse().ok()
+    }
+
+    /// A number of any kind, rounded to the nearest that there is; none if it is something else.
+    ///
+    /// **Cost:** 10 kB of module, for the digits.
+    #[must_use]
+    pub fn to_f64(&self) -> Option<f64> {
+        if self.kind() == Kind::Number { self.json.parse().ok() } else { None }
+    }
+
+    /// Whether it is `null`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.json == "null"
+    }
+}
+
+impl PartialEq<str> for Value<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.to_text().is_some_and(|text| text == other)
+    }
+}
+
+impl PartialEq<&str> for Value<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self == *other
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.json)
+    }
+}
+
+/// The members of an object, in order.
+#[derive(Clone, Debug)]
+pub struct Members<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Text<'a>, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let name = next(&mut self.rest)?.to_text()?;
+        let value = next(&mut self.rest)?;
+        Some((name, value))
+    }
+}
+
+/// The elements of an array, in order.
+#[derive(Clone, Debug)]
+pub struct Elements<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        next(&mut self.rest)
+    }
+}
+
+/// Takes the next value of a checked text, names being values; none at the end of what it is in.
+fn next<'a>(rest: &mut &'a str) -> Option<Value<'a>> {
+    let start = rest.trim_start_matches([' ', '\t', '\n', '\r', ',', ':']);
+    let (json, after) = start.split_at_checked(length(start.as_bytes()))?;
+    *rest = after;
+    (!json.is_empty()).then_some(Value { json })
+}
+
+/// How long the value at the start of a checked text is; 0 if there is an end instead.
+fn length(text: &[u8]) -> usize {
+    let (mut at, mut depth) = (0, 0_u32);
+    loop {
+        match text.get(at) {
+            Some(b'"') => at += string_length(text.get(at..).unwrap_or_default()),
+            Some(b'{' | b'[') => {
+                depth += 1;
+                at += 1;
+            }
+            Some(b'}' | b']') if depth > 0 => {
+                depth -= 1;
+                at += 1;
+            }
+            Some(b'}' | b']' | b',' | b':' | b' ' | b'\t' | b'\n' | b'\r') if depth == 0 => return at,
+            Some(_) => {
+                at += 1;
+                continue;
+            }
+            None => return at,
+        }
+        // A string, an array or an object ends with its last byte.
+        if depth == 0 {
+            return at;
+        }
+    }
+}
+
+/// The length of a string with its quotes.
+fn string_length(text: &[u8]) -> usize {
+    let mut at = 1;
+    loop {
+        match text.get(at) {
+            Some(b'\\') => at += 2,
+            Some(b'"') | None => return (at + 1).min(text.len()),
+            Some(_) => at += 1,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! A panic handler for modules without the standard library.
+
+/// Gives a module without the standard library its panic handler: a panic's message and place become one critical line of the proxy's log, and the module traps.
+///
+/// The standard library brings 18 kB into a module that can panic: its own handler, the environment variables that it asks, and wasi-libc's allocator to hold
+/// them, whichever allocator the module runs on. A filter that needs only `core` and `alloc` leaves that out:
+///
+/// ```
+/// #![cfg_attr(not(feature = "std"), no_std)]
+/// extern crate alloc;
+///
+/// use alloc::string::String;
+/// use sluicegate::prelude::*;
+///
+/// #[derive(Default)]
+/// struct Last {
+///     path: String,
+/// }
+///
+/// # #[sluicegate::http_filter]
+/// # impl HttpFilter for Last {}
+/// sluicegate::plugin!(http: Last);
+/// #[cfg(not(feature = "std"))]
+/// sluicegate::panic_handler!();
+/// # fn main() {}
+/// ```
+///
+/// with a feature `std` of the filter's own, on by default, so that tests and other builds have the standard library. Such a module needs an allocator feature other than `alloc-system`. If one of
+/// its dependencies uses the standard library all the same, the compiler says that `panic_impl` is found twice: leave this macro out then. Outside of wasm it is nothing.
+#[macro_export]
+macro_rules! panic_handler {
+    () => {
+        #[cfg(target_family = "wasm")]
+        #[panic_handler]
+        fn panicked(panic: &::core::panic::PanicInfo<'_>) -> ! {
+            $crate::__panicked(panic)
+        }
+    };
+}
+
+/// Logs a panic, without asking for the log's level, and traps.
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub fn __panicked(panic: &core::panic::PanicInfo<'_>) -> ! {
+    crate::log::write_formatted(crate::LogLevel::Critical, format_args!("{panic}"));
+    core::arch::wasm32::unreachable()
+}

@@ -1,0 +1,70 @@
+//! The oldest version of the ABI: what it has under other names, and what it lacks.
+
+use sluicegate::prelude::*;
+use sluicegate::{LogLevel, abi::Import};
+use sluicegate_host::Host;
+
+#[derive(Default)]
+struct Vm;
+
+#[sluicegate::vm_context]
+impl VmContext for Vm {
+    fn on_vm_start(&mut self, vm: &mut VmHandle<'_>) -> Result<StartStatus> {
+        info!("vm {:?}", ByteStr::new(&vm.configuration()?));
+        Ok(StartStatus::Ok)
+    }
+}
+
+#[derive(Default)]
+struct Plugin;
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    type Vm = Vm;
+
+    fn on_configure(&mut self, plugin: &mut PluginHandle<'_, Vm>) -> Result<StartStatus> {
+        info!("plugin {:?}", ByteStr::new(&plugin.configuration()?));
+        Ok(StartStatus::Ok)
+    }
+}
+
+#[derive(Default)]
+struct Filter;
+
+#[sluicegate::http_filter]
+impl HttpFilter for Filter {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        info!("empty {:?}", request.fetch("empty")?.is_some());
+        sluicegate::foreign::clear_route_cache()?;
+        request.stream().resume_request()?;
+        request.stream().resume_response()?;
+        info!("reset {:?}", request.stream().reset().is_ok());
+        Ok(Action::Pause)
+    }
+}
+
+sluicegate::plugin!(vm: Vm, plugin: Plugin, http: Filter);
+
+#[test]
+fn configurations_and_resuming_have_functions_of_their_own() {
+    assert_eq!(sluicegate::ABI_VERSION, "0.1.0");
+    let host = Host::new(&PLUGIN).vm_configuration("v").plugin_configuration("p").start();
+    assert!(host.started());
+    assert!(host.logged(LogLevel::Info, "vm \"v\"") && host.logged(LogLevel::Info, "plugin \"p\""), "{:?}", host.log());
+    let stream = host.http_stream();
+    stream.request_headers(&[("a", "b"), ("empty", "")]);
+    assert!(host.logged(LogLevel::Info, "empty false"), "an empty value is how such a host says that there is none");
+    assert!(stream.request_resumed() && stream.response_resumed());
+    assert!(host.logged(LogLevel::Info, "reset false"));
+    assert_eq!(stream.routes_cleared(), 1);
+    for absent in [
+        Import::proxy_get_log_level,
+        Import::proxy_continue_stream,
+        Import::proxy_close_stream,
+        Import::proxy_get_buffer_bytes,
+    ] {
+        assert_eq!(host.calls(absent), 0, "{}", absent.name());
+    }
+}

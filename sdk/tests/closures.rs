@@ -1,0 +1,316 @@
+//! Answers that come to closures: run once with the context that asked, or dropped with it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use sluicegate::callout::Pending;
+use sluicegate::prelude::*;
+use sluicegate::{LogLevel, Status, abi::Import};
+use sluicegate_host::{Host, Running};
+
+const HEADERS: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "a")];
+const OK: [(&str, &str); 1] = [(":status", "200")];
+
+thread_local! {
+    /// How many closures live.
+    static LIVE: Rc<()> = Rc::new(());
+}
+
+/// Goes into a closure, to count it.
+fn guard() -> Rc<()> {
+    LIVE.with(Rc::clone)
+}
+
+fn live() -> usize {
+    LIVE.with(Rc::strong_count) - 1
+}
+
+#[derive(Default)]
+struct Plugin {
+    answers: Cell<u32>,
+}
+
+#[sluicegate::plugin_context(calls)]
+impl PluginContext for Plugin {
+    fn on_tick(&mut self, plugin: &mut PluginHandle<'_>) -> Result<()> {
+        let guard = guard();
+        plugin.call_then(&HttpCall::new("tick").headers(&HEADERS), move |context: &mut Self, plugin, answer| {
+            let _ = &guard;
+            context.answers.set(context.answers.get() + 1);
+            info!("plugin {} has {} answers: {}", plugin.id(), context.answers.get(), answer?.body_size());
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn on_http_call_response(&mut self, _: &mut PluginHandle<'_>, _: &CallResponse) -> Result<()> {
+        Err(Error::new("the closure has it"))
+    }
+}
+
+#[derive(Default)]
+struct Filter {
+    answers: u32,
+    pending: Option<Pending>,
+}
+
+#[sluicegate::http_filter(calls)]
+impl HttpFilter for Filter {
+    type Plugin = Plugin;
+
+    fn create(plugin: &Plugin, id: u32) -> Self {
+        info!("{id} after {}", plugin.answers.get());
+        Self::default()
+    }
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        let (count, guard) = (request.snapshot()?.len(), guard());
+        let call = HttpCall::new("auth").headers(&HEADERS);
+        let pending = request.call_then(&call, move |filter: &mut Self, stream, answer| {
+            let _ = &guard;
+            filter.answers += 1;
+            let response = match answer {
+                Ok(response) => response,
+                Err(failure) => {
+                    info!("{} failed: {failure:?}", stream.id());
+                    return Err(failure.into());
+                }
+            };
+            info!("{} of {count}: {:?}", stream.id(), ByteStr::new(&response.body()?));
+            if response.body_size() == 0 {
+                // A closure may ask again.
+                stream.call_then(&HttpCall::new("again").headers(&HEADERS), |filter: &mut Self, stream, answer| {
+                    info!("again after {}: {}", filter.answers, answer?.body_size());
+                    stream.resume_request()
+                })?;
+                return Ok(());
+            }
+            stream.resume_request()
+        })?;
+        self.pending = Some(pending);
+        Ok(Action::Pause)
+    }
+
+    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
+        let cancelled = self.pending.is_some_and(Pending::cancel);
+        info!("cancelled {cancelled}");
+        let guard = guard();
+        let call = GrpcCall::new("cluster", "Service", "Get").message("?");
+        self.pending = Some(body.stream().grpc_call_then(&call, move |filter: &mut Self, stream, answer| {
+            let _ = &guard;
+            match answer {
+                Ok(event) => info!("{} after {}: {:?}", stream.id(), filter.answers, event.message()?),
+                Err(failure) => {
+                    info!("{failure:?} {:?}", failure.text()?);
+                    return Err(failure.into());
+                }
+            }
+            Ok(())
+        })?);
+        Ok(DataAction::Pause)
+    }
+
+    fn on_http_call_response(&mut self, _: &mut HttpHandle<'_, Plugin>, _: &CallResponse) -> Result<()> {
+        info!("to the callback");
+        Ok(())
+    }
+}
+
+sluicegate::plugin!(plugin: Plugin, http: Filter);
+
+fn only_call(host: &Running) -> u32 {
+    let calls = host.pending_calls();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    calls[0].token
+}
+
+#[test]
+fn an_answer_comes_to_its_closure_with_the_context_that_asked() {
+    let host = Host::new(&PLUGIN).start();
+    let (first, second) = (host.http_stream(), host.http_stream());
+    first.request_headers(&[("a", "b")]);
+    second.request_headers(&[("a", "b"), ("c", "d")]);
+    assert_eq!(live(), 2);
+    let calls = host.pending_calls();
+    host.answer_call(calls[1].token, &OK, "yes", &[]);
+    assert!(host.logged(LogLevel::Info, &format!("{} of 2: \"yes\"", second.id())), "{:?}", host.log());
+    assert!(second.request_resumed() && !first.request_resumed());
+    host.answer_call(calls[0].token, &OK, "", &[]);
+    assert!(!first.request_resumed(), "it asked again");
+    host.answer_call(only_call(&host), &OK, "1234", &[]);
+    assert!(host.logged(LogLevel::Info, "again after 1: 4"));
+    assert!(first.request_resumed());
+    assert!(!host.logged(LogLevel::Info, "to the callback"));
+    assert_eq!(live(), 0);
+}
+
+#[test]
+fn a_plugin_asks_from_its_tick_and_changes_itself() {
+    let host = Host::new(&PLUGIN).start();
+    host.tick();
+    host.tick();
+    for call in host.pending_calls() {
+        host.answer_call(call.token, &OK, "body", &[]);
+    }
+    assert!(host.logged(LogLevel::Info, "plugin 1 has 2 answers: 4"), "{:?}", host.log());
+    assert_eq!(live(), 0);
+    host.tick();
+    assert_eq!(live(), 1);
+    host.finish();
+    assert_eq!(live(), 0, "it went with its plugin");
+}
+
+#[test]
+fn a_failure_has_a_name_and_an_error_meets_the_policy() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("a", "b")]);
+    host.fail_call(only_call(&host));
+    let line = host.log().into_iter().find(|line| line.text.contains(" failed: ")).expect("a line");
+    assert!(line.text.ends_with("BrokenConnection") || line.text.ends_with("Reset"), "{line:?}");
+    assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+    assert_eq!(live(), 0);
+}
+
+#[test]
+fn closures_go_with_their_stream_and_the_late_answer_is_dropped() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("a", "b")]);
+    stream.request_body("x", false);
+    let tokens = (only_call(&host), host.open_grpc()[0].token);
+    stream.complete();
+    assert_eq!(live(), 0);
+    assert_eq!(host.open_grpc(), [], "cancelled at the proxy");
+    host.clear_log();
+    host.answer_call(tokens.0, &OK, "late", &[]);
+    assert_eq!(host.log(), []);
+}
+
+#[test]
+fn a_cancelled_closure_never_runs() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("a", "b")]);
+    stream.request_body("x", false);
+    assert!(host.logged(LogLevel::Info, "cancelled true"));
+    assert_eq!((live(), host.open_grpc().len()), (1, 1), "the gRPC call's");
+    host.clear_log();
+    host.answer_call(only_call(&host), &OK, "late", &[]);
+    assert_eq!(host.log(), [], "an HTTP call that is given up is answered to nobody");
+
+    stream.request_body("x", false);
+    assert!(host.logged(LogLevel::Info, "cancelled true"));
+    assert_eq!((live(), host.open_grpc().len()), (1, 1), "one is cancelled at the proxy, one is new");
+    let token = host.open_grpc()[0].token;
+    host.grpc_message(token, "answer");
+    assert_eq!(live(), 0);
+    stream.request_body("x", false);
+    assert!(host.logged(LogLevel::Info, "cancelled false"), "it has run");
+}
+
+#[test]
+fn a_grpc_answer_or_its_status_comes_to_the_closure() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_body("x", false);
+    let token = host.open_grpc()[0].token;
+    host.grpc_initial_metadata(token, &[("a", "b")]);
+    assert_eq!(live(), 1, "it waits for the message");
+    host.grpc_message(token, "answer");
+    assert!(host.logged(LogLevel::Info, &format!("{} after 0: \"answer\"", stream.id())), "{:?}", host.log());
+    stream.request_body("x", false);
+    host.grpc_close(host.open_grpc()[0].token, 14, "no host");
+    assert!(host.logged(LogLevel::Info, "Closed(Unavailable) \"no host\""), "{:?}", host.log());
+    assert!(host.logged(LogLevel::Error, "answer to a call: the gRPC service is unavailable"));
+    assert_eq!(live(), 0);
+}
+
+#[test]
+fn a_refused_call_keeps_no_closure() {
+    let host = Host::new(&PLUGIN).start();
+    host.fail(Import::proxy_http_call, Status::BadArgument);
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[("a", "b")]), Action::StopIteration as u32);
+    assert_eq!(live(), 0);
+}
+
+#[test]
+fn a_number_that_comes_twice_or_unasked_is_tolerated() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("a", "b")]);
+    let token = only_call(&host);
+    host.answer_call(token, &OK, "yes", &[]);
+    PLUGIN.proxy_on_http_call_response.unwrap()(1, token, 1, 0, 0);
+    assert!(host.logged(LogLevel::Warn, &format!("sluicegate: no such call: {token}")));
+    PLUGIN.proxy_on_grpc_receive.unwrap()(1, 4000, 1);
+    assert!(host.logged(LogLevel::Debug, "sluicegate: no such gRPC call or stream: 4000"));
+}
+
+mod connection {
+    use super::*;
+
+    #[derive(Default)]
+    struct Connection;
+
+    #[sluicegate::tcp_filter(calls)]
+    impl TcpFilter for Connection {
+        fn on_new_connection(&mut self, connection: &mut TcpHandle<'_>) -> Result<Flow> {
+            connection.call_then(
+                &HttpCall::new("a").headers(&HEADERS),
+                |_: &mut Self, connection, answer| match answer {
+                    Ok(_) => connection.resume_downstream(),
+                    Err(_) => connection.close_downstream(),
+                },
+            )?;
+            Ok(Flow::StopIteration)
+        }
+    }
+
+    sluicegate::plugin!(tcp: Connection);
+}
+
+#[test]
+fn a_connection_asks_too() {
+    let host = Host::new(&connection::PLUGIN).start();
+    let (first, second) = (host.tcp_connection(), host.tcp_connection());
+    let calls = host.pending_calls();
+    host.answer_call(calls[0].token, &OK, "", &[]);
+    host.fail_call(calls[1].token);
+    assert!(!first.closed_downstream());
+    assert!(second.closed_downstream());
+}
+
+mod mixed_up {
+    use super::*;
+
+    #[derive(Default)]
+    pub(super) struct Other;
+
+    #[sluicegate::http_filter(calls)]
+    impl HttpFilter for Other {}
+
+    #[derive(Default)]
+    struct Asks;
+
+    #[sluicegate::http_filter(calls)]
+    impl HttpFilter for Asks {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            request.call_then(&HttpCall::new("a").headers(&HEADERS), |_: &mut Other, _, _| Ok(()))?;
+            Ok(Action::Pause)
+        }
+    }
+
+    sluicegate::plugin!(http: Asks);
+}
+
+#[test]
+fn a_closure_for_another_filter_is_an_error() {
+    let host = Host::new(&mixed_up::PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("a", "b")]);
+    host.answer_call(only_call(&host), &OK, "", &[]);
+    assert!(host.logged(LogLevel::Error, "answer to a call: this closure is not for this type of context"));
+    assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+}
