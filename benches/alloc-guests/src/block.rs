@@ -1,4 +1,4 @@
-//! A block from the allocator under test.
+//! A block from the allocator under test, and how many bytes of blocks live.
 
 use core::alloc::Layout;
 use std::alloc::{alloc, dealloc, realloc};
@@ -18,6 +18,7 @@ impl Block {
         let at = unsafe { alloc(Self::layout(size)) };
         let block = Self { at, size };
         block.touch();
+        count::more(size);
         block
     }
 
@@ -28,6 +29,8 @@ impl Block {
     pub(crate) fn grow(&mut self, size: usize) {
         // SAFETY: the block is live and of this layout.
         self.at = unsafe { realloc(self.at, Self::layout(self.size), size) };
+        count::less(self.size);
+        count::more(size);
         self.size = size;
         self.touch();
     }
@@ -37,6 +40,7 @@ impl Block {
         if !self.at.is_null() {
             // SAFETY: the block is live and of this layout.
             unsafe { dealloc(self.at, Self::layout(self.size)) };
+            count::less(self.size);
             *self = Self::NONE;
         }
     }
@@ -52,4 +56,41 @@ impl Block {
         // SAFETY: 8 is an alignment, and no trace asks for more than a few MiB.
         unsafe { Layout::from_size_align_unchecked(size, 8) }
     }
+}
+
+/// The blocks' own count, whatever the allocator: what a soak's pages are judged against. It would be in the way of a measurement of time.
+#[cfg(feature = "count")]
+mod count {
+    use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    static LIVE: AtomicUsize = AtomicUsize::new(0);
+    static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+    pub(super) fn more(size: usize) {
+        let live = LIVE.fetch_add(size, Relaxed) + size;
+        PEAK.fetch_max(live, Relaxed);
+    }
+
+    pub(super) fn less(size: usize) {
+        LIVE.fetch_sub(size, Relaxed);
+    }
+
+    /// Bytes in live blocks.
+    #[unsafe(no_mangle)]
+    extern "C" fn held() -> usize {
+        LIVE.load(Relaxed)
+    }
+
+    /// Bytes in live blocks at most so far.
+    #[unsafe(no_mangle)]
+    extern "C" fn peak() -> usize {
+        PEAK.load(Relaxed)
+    }
+}
+
+#[cfg(not(feature = "count"))]
+mod count {
+    pub(super) const fn more(_: usize) {}
+
+    pub(super) const fn less(_: usize) {}
 }

@@ -62,6 +62,12 @@ extern "C" fn requests(open: u32, count: u32) {
     });
 }
 
+/// Begins the same sequence of requests anew; what is open stays open.
+#[unsafe(no_mangle)]
+extern "C" fn requests_rewind() {
+    TRACE.with(|trace| trace.random = Random::new());
+}
+
 /// Ends every open request.
 #[unsafe(no_mangle)]
 extern "C" fn requests_drain() {

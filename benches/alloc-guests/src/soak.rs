@@ -1,4 +1,4 @@
-//! The soaks: S4, S6, S7 and S12 of the scenarios that break allocators. What counts is the pages.
+//! The soaks: four loads that break allocators. What counts is the pages.
 
 use crate::Kept;
 use crate::block::Block;
@@ -27,7 +27,7 @@ struct Soak {
 
 static SOAK: Kept<Soak> = Kept::new(Soak { open: [CLOSED; MOST], cache: [Block::NONE; KEYS], random: Random::new() });
 
-/// S4 and S12: `open` interleaved contexts with bodies of 64 B to 2^`log` that arrive in pieces of 16 KiB; one request in eight leaves an entry
+/// `open` interleaved contexts with bodies of 64 B to 2^`log` that arrive in pieces of 16 KiB; one request in eight leaves an entry
 /// of 32–1,000 B in a cache of 4,096.
 #[unsafe(no_mangle)]
 extern "C" fn contexts(open: u32, log: u32, count: u32) {
@@ -68,6 +68,18 @@ extern "C" fn contexts_drain(from: u32) {
     SOAK.with(|soak| soak.open[from as usize..].iter_mut().for_each(Open::end));
 }
 
+/// Begins the same sequence of contexts anew; what is open stays open. From then on live bytes rise no higher than they did, so a page more is the allocator's.
+#[unsafe(no_mangle)]
+extern "C" fn contexts_rewind() {
+    SOAK.with(|soak| soak.random = Random::new());
+}
+
+/// Loses a block: what a soak must notice.
+#[unsafe(no_mangle)]
+extern "C" fn lose(bytes: u32) {
+    let _lost = Block::new(bytes as usize);
+}
+
 /// Drops the plugin-wide cache.
 #[unsafe(no_mangle)]
 extern "C" fn cache_drain() {
@@ -83,7 +95,7 @@ impl Open {
     }
 }
 
-/// S6: buffers of i pages less 16 bytes, each allocated before the previous is freed; then sizes about a page beside a pinned block.
+/// Buffers of i pages less 16 bytes, each allocated before the previous is freed; then sizes about a page beside a pinned block.
 #[unsafe(no_mangle)]
 extern "C" fn ratchet(steps: u32) {
     let mut last = Block::NONE;
@@ -102,7 +114,7 @@ extern "C" fn ratchet(steps: u32) {
     pin.free();
 }
 
-/// S7: `count` buffers at once, grown by 16 KiB to between 64 KiB and 1 MiB, then begun anew.
+/// `count` buffers at once, grown by 16 KiB to between 64 KiB and 1 MiB, then begun anew.
 #[unsafe(no_mangle)]
 extern "C" fn growing(count: u32, restarts: u32) {
     SOAK.with(|Soak { open, random, .. }| {

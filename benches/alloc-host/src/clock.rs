@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 /// How long `f` ran on a processor.
-pub(crate) fn time<T>(f: impl FnOnce() -> T) -> (T, Duration) {
+pub fn time<T>(f: impl FnOnce() -> T) -> (T, Duration) {
     let before = now();
     let result = f();
     (result, now() - before)

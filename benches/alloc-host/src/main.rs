@@ -3,17 +3,12 @@
 //! Every guest is the same traces over another allocator. Instructions (fuel) and pages are exact and repeat to the digit; time is the CPU time of the thread,
 //! each measurement paired with one of std right before it, and the figure is the median of the ratios.
 
-mod clock;
-mod guest;
-mod soak;
-mod speed;
-mod table;
-
 use anyhow::Result;
 use clap::Parser;
-use guest::{Engines, Guest};
+use sluicegate_alloc_host::guest::{Engines, Guest};
+use sluicegate_alloc_host::{Table, node, soak, speed};
 
-const ALL: &str = "std,freelist,arena,heap,talc,dlmalloc,rlsf,lol_alloc,ring,null";
+const ALL: &str = "std,freelist,arena,heap,talc,dlmalloc,rlsf,lol_alloc,wasmalloc,ring,null";
 
 /// Runs allocation traces on wasm under several allocators.
 #[derive(Parser)]
@@ -30,6 +25,9 @@ struct Options {
     /// Leaves the traces out.
     #[arg(long)]
     no_traces: bool,
+    /// Times the traces on V8 too, through `node --no-liftoff`; without node it says so.
+    #[arg(long)]
+    node: bool,
 }
 
 fn main() -> Result<()> {
@@ -41,17 +39,22 @@ fn main() -> Result<()> {
     let others = options.allocators.iter().map(|name| Guest::build(&engines, name)).collect::<Result<Vec<_>>>()?;
 
     println!("module bytes over a module whose allocator does nothing");
-    let mut table = table::Table::new(["allocator", "bytes"]);
+    let mut table = Table::new(["allocator", "bytes"]);
+    let nothing = null.code()? as i64;
     for guest in std::iter::once(&std).chain(&others) {
-        table.add(vec![guest.name.clone(), (guest.code as i64 - null.code as i64).to_string()]);
+        table.add(vec![guest.name.clone(), (guest.code()? as i64 - nothing).to_string()]);
     }
     println!("{table}");
 
     if !options.no_traces {
         speed::run(&std, &null, &others, options.repetitions)?;
     }
+    if options.node {
+        node::run(&std, &null, &others, options.repetitions)?;
+    }
     if !options.no_soak {
-        soak::run(&std, &others)?;
+        let names = others.iter().map(|guest| guest.name.as_str()).filter(|name| *name != "ring");
+        soak::table(&engines, std::iter::once("std").chain(names))?;
     }
     Ok(())
 }

@@ -2,16 +2,19 @@
 
 use std::fmt;
 
-pub(crate) struct Table {
+/// Rows of cells, the first of which is the header.
+pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(crate) fn new<T: Into<String>>(header: impl IntoIterator<Item = T>) -> Self {
+    /// A table with a header.
+    pub fn new<T: Into<String>>(header: impl IntoIterator<Item = T>) -> Self {
         Self { rows: vec![header.into_iter().map(Into::into).collect()] }
     }
 
-    pub(crate) fn add(&mut self, row: Vec<String>) {
+    /// Adds a row.
+    pub fn add(&mut self, row: Vec<String>) {
         self.rows.push(row);
     }
 }

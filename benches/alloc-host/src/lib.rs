@@ -1,0 +1,10 @@
+//! Allocators on wasm: the guest under each of them, the traces and the soaks; for the command of this crate, and for its tests.
+
+mod clock;
+pub mod guest;
+pub mod node;
+pub mod soak;
+pub mod speed;
+mod table;
+
+pub use table::Table;
