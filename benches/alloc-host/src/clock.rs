@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 /// How long `f` ran on a processor.
-pub fn time<T>(f: impl FnOnce() -> T) -> (T, Duration) {
+pub(crate) fn time<T>(f: impl FnOnce() -> T) -> (T, Duration) {
     let before = now();
     let result = f();
     (result, now() - before)

@@ -171,7 +171,8 @@ pub fn table<'a>(engines: &Engines, names: impl Iterator<Item = &'a str>) -> Res
         let (mut row, mut last) = (vec![soak.title.to_owned()], vec![soak.title.to_owned()]);
         for (guest, name) in guests.iter().zip(&names) {
             if soak.slow && *name == "lol_alloc" {
-                (row.push("-".to_owned()), last.push("-".to_owned()));
+                row.push("-".to_owned());
+                last.push("-".to_owned());
                 continue;
             }
             match soak.run(&mut guest.timed()?) {
@@ -183,7 +184,10 @@ pub fn table<'a>(engines: &Engines, names: impl Iterator<Item = &'a str>) -> Res
                     row.push(format!("{} / {half} / {end}{grows}{lost}", found.pages[0]));
                     last.push(found.big.to_string());
                 }
-                Err(_) => (row.push("out of memory".to_owned()), last.push("-".to_owned())).0,
+                Err(_) => {
+                    row.push("out of memory".to_owned());
+                    last.push("-".to_owned());
+                }
             }
         }
         pages.add(row);

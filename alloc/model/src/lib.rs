@@ -2,9 +2,12 @@
 //!
 //! It checks: alignment, overlap, contents (when a block is freed, resized, and at the end), that a refusal leaves everything as it was, that memory
 //! stays within a bound of the peak, and that in the end nothing is lost: after a trim, the memory serves one block of nearly all of it.
-#![allow(dead_code, unreachable_pub, reason = "several test binaries share it, and each uses its part")]
+//!
+//! Property tests, the fuzzer, the suite on wasm and the recorded bench traces all drive this one interpreter.
+#![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
 
 pub mod broken;
+pub mod ledger;
 pub mod ops;
 pub mod sources;
 
@@ -12,7 +15,7 @@ use std::alloc::Layout;
 use std::collections::BTreeMap;
 
 use sluicegate_alloc::source::{PAGE, Source};
-use sluicegate_alloc::{Arena, Entered, Freelist, Handle, Heap, Strategy, Usage};
+use sluicegate_alloc::{Arena, Entered, Freelist, Handle, Heap, Strategy, System, Usage};
 
 pub use ops::Op;
 
@@ -30,6 +33,8 @@ pub trait Subject: Strategy {
 
 impl<S: Source> Subject for Heap<S> {}
 
+impl Subject for System {}
+
 impl<S: Source> Subject for Freelist<S> {
     fn trim(&mut self) {
         Freelist::trim(self);
@@ -38,12 +43,14 @@ impl<S: Source> Subject for Freelist<S> {
 
 /// An arena with the regions of a sequence.
 pub struct Regions<S> {
+    /// The arena itself.
     pub arena: Arena<S>,
     regions: [Option<Handle>; ops::REGIONS as usize],
     entered: Vec<(u8, Entered)>,
 }
 
 impl<S: Source> Regions<S> {
+    /// An arena over the source, with no regions.
     pub fn new(source: S) -> Self {
         Self { arena: Arena::new(source), regions: Default::default(), entered: Vec::new() }
     }
@@ -149,6 +156,10 @@ struct Model<'a, A> {
 }
 
 /// Runs the operations; an error says which promise was broken. Everything is freed in the end.
+///
+/// # Errors
+///
+/// The step, and the promise that it broke.
 pub fn run<A: Subject>(subject: &mut A, ops: &[Op], bound: Bound) -> Result<Report, String> {
     let mut model =
         Model { subject, blocks: Vec::new(), ranges: BTreeMap::new(), live: 0, seed: 0, report: Report::default() };
