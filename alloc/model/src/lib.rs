@@ -15,7 +15,7 @@ use std::alloc::Layout;
 use std::collections::BTreeMap;
 
 use sluicegate_alloc::source::{PAGE, Source};
-use sluicegate_alloc::{Arena, Entered, Freelist, Handle, Heap, Strategy, System, Usage};
+use sluicegate_alloc::{Arena, Entered, Freelist, Handle, Heap, Strategy, Usage};
 
 pub use ops::Op;
 
@@ -33,7 +33,8 @@ pub trait Subject: Strategy {
 
 impl<S: Source> Subject for Heap<S> {}
 
-impl Subject for System {}
+#[cfg(feature = "system")]
+impl Subject for sluicegate_alloc::System {}
 
 impl<S: Source> Subject for Freelist<S> {
     fn trim(&mut self) {
