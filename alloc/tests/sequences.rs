@@ -59,6 +59,17 @@ proptest! {
         run(&mut Heap::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
     }
 
+    /// What the fuzzer does, with no fuzzer.
+    #[test]
+    fn any_bytes_are_a_sequence(bytes in prop::collection::vec(any::<u8>(), 0..STEPS * 2)) {
+        let ops: Vec<Op> = Op::decode_all(&bytes).collect();
+        let bound = |peak| usual(peak) * 2;
+        let mut region = Region::new(PAGES * 2);
+        run(&mut Heap::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
+        run(&mut Freelist::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
+        run(&mut Regions::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
+    }
+
     #[test]
     fn someone_else_may_grow_memory(ops in sequences(STEPS), steal: u64) {
         let mut region = Region::new(PAGES);

@@ -68,7 +68,7 @@ extern "C" fn contexts_drain(from: u32) {
     SOAK.with(|soak| soak.open[from as usize..].iter_mut().for_each(Open::end));
 }
 
-/// Begins the same sequence of contexts anew; what is open stays open. From then on live bytes rise no higher than they did, so a page more is the allocator's.
+/// Begins the same sequence of contexts anew; what is open stays open. Live bytes soon rise no higher, so a page more is the allocator's.
 #[unsafe(no_mangle)]
 extern "C" fn contexts_rewind() {
     SOAK.with(|soak| soak.random = Random::new());

@@ -1,7 +1,7 @@
 //! The soaks: loads that make allocators grow for ever. What counts is the pages.
 //!
 //! Live data that are drawn at random rise to new peaks for as long as one looks, and any allocator's pages with them. So a soak is one sequence of
-//! events, played again and again: after the first round live bytes rise no further, and a page more is the allocator's own. The first half of the rounds is warm-up;
+//! events, played again and again: after some rounds live bytes rise no further, and a page more is the allocator's own. The first half of the rounds is warm-up;
 //! in the second half memory must not grow by one page. How many rounds there are was set once, for all allocators.
 
 use anyhow::{Context, Result, ensure};
