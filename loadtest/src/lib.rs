@@ -10,7 +10,7 @@
 //! | [`config`] | an Envoy configuration on free ports, with that module |
 //! | [`proxy`], [`http`], [`log`], [`children`] | a running Envoy, requests to it, what it says, its end |
 //! | [`usage`] | its CPU time and memory, the linear memory of its VMs |
-//! | [`load`], [`serve`], [`compat`], [`image`], [`progress`] | the commands |
+//! | [`load`], [`exhaust`], [`serve`], [`compat`], [`image`], [`progress`] | the commands |
 #![forbid(unsafe_code)]
 
 pub mod allocator;
@@ -18,6 +18,7 @@ pub mod children;
 pub mod compat;
 pub mod config;
 pub mod envoy;
+pub mod exhaust;
 pub mod guest;
 pub mod http;
 pub mod image;

@@ -17,7 +17,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
 use self::client::{Client, Expectation};
-use self::report::{JsonFile, Measured, Report};
+pub(crate) use self::report::JsonFile;
+use self::report::{Measured, Report};
 use self::variant::Variant;
 use crate::progress::Step;
 use crate::proxy::{Options, Proxy};

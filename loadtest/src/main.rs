@@ -1,4 +1,4 @@
-//! The commands: `serve` an example, `load` the comparison, `compat` with versions of Envoy,
+//! The commands: `serve` an example, `load` the comparison, `exhaust` a budget, `compat` with versions of Envoy,
 //! `image` for a registry.
 #![forbid(unsafe_code)]
 
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use sluicegate_loadtest::{children, compat, image, load, serve};
+use sluicegate_loadtest::{children, compat, exhaust, image, load, serve};
 
 /// Proxy-Wasm filters in a real Envoy.
 #[derive(Parser)]
@@ -23,6 +23,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Compare filters under load: ours with each allocator, the incumbent's, one by hand
     Load(load::LoadArgs),
+    /// Send more uploads at once than a filter's budget of memory has room for
+    Exhaust(exhaust::ExhaustArgs),
     /// Run the end-to-end tests of the examples on several versions of Envoy
     Compat(compat::CompatArgs),
     /// Write an example as an OCI image, for Istio and Envoy Gateway
@@ -54,6 +56,7 @@ fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Serve(args) => serve::serve(args),
         Command::Load(args) => load::load(args),
+        Command::Exhaust(args) => exhaust::exhaust(args),
         Command::Compat(args) => compat::compat(args),
         Command::Image(args) => image::image(args),
     }

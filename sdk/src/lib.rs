@@ -56,6 +56,11 @@
 //! A host call answers an [`Error`] that says which call, on what, with which status. A callback may return it: it is logged, and
 //! [`HttpFilter::ON_ERROR`] decides whether the stream is answered with a 500 or goes on. No answer of a host, and no order of callbacks, is a trap.
 //!
+//! # Budgets
+//!
+//! With the feature `budget` a plugin sets what a stream and the VM may take, or its configuration does; what passes that is refused, answered with 413 or 503,
+//! passed or shed. The module `budget` and `docs/budgets.md` say how.
+//!
 //! # The names of other SDKs
 //!
 //! Search these pages for the name that you know (`OnHttpRequestHeaders`, `get_http_request_headers`, `RootContext` …): each item lists them.
@@ -79,6 +84,7 @@ mod arena;
 #[cfg(feature = "budget")]
 pub mod budget;
 #[cfg(not(feature = "budget"))]
+#[path = "budget/off.rs"]
 mod budget;
 mod buffer;
 mod bytes;

@@ -263,6 +263,22 @@ fn a_reservation_is_refused_before_a_byte_comes() {
     assert_eq!(status(&open(&host, &[("x-reserve", "102400")])), None);
 }
 
+/// What is refused for its own size says nothing about the others.
+#[test]
+fn a_giant_does_not_shed_others() {
+    let host = start(Budget::new().stream(101 * KIB).total(150 * KIB).low_water(50 * KIB));
+    let first = open(&host, &[("a", "b")]);
+    assert_eq!(first.request_body(part(60 * KIB), false), HOLD);
+    assert_eq!(status(&open(&host, &[("x-reserve", "100000000")])), Some(413));
+    assert_eq!(status(&open(&host, &[("a", "b")])), None);
+    first.complete();
+    // Nor does a value that alone is over the total, while there is room for others.
+    let host = start(Budget::new().total(150 * KIB).low_water(50 * KIB));
+    let large = open(&host, &[("x-reserve", "100000000")]);
+    assert_eq!(status(&large), Some(503));
+    assert_eq!(status(&open(&host, &[("a", "b")])), None);
+}
+
 #[test]
 fn what_trailers_let_go_is_given_back() {
     let host = start(Budget::new().stream(100 * KIB));

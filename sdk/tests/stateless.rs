@@ -75,6 +75,23 @@ fn a_call_is_answered_to_its_stream() {
     assert!(host.logged(LogLevel::Info, &format!("{} answered, 3 bytes", second.id())));
 }
 
+/// Without a plugin, the configuration is all that sets a budget; the total is all that is known of streams without contexts.
+#[cfg(feature = "budget")]
+#[test]
+fn a_budget_from_the_configuration_holds() {
+    let host = Host::new(&PLUGIN).plugin_configuration(r#"{"memory": {"total": 100, "over_total": "reply 507"}}"#);
+    let host = host.start();
+    assert!(host.started());
+    let small = host.http_stream();
+    assert_eq!(small.request_headers(&[("a", "b")]), 0);
+    let large = host.http_stream();
+    assert_eq!(large.request_headers(&[("a", &*"b".repeat(200))]), 1);
+    assert_eq!(large.reply().map(|reply| reply.status), Some(507));
+    // What was refused was never taken: the next stream is served.
+    assert_eq!(host.http_stream().request_headers(&[("a", "b")]), 0);
+    assert!(!Host::new(&PLUGIN).plugin_configuration(r#"{"memory": 7}"#).start().started());
+}
+
 #[test]
 fn a_changed_level_is_seen_within_64_streams() {
     let host = Host::new(&PLUGIN).log_level(LogLevel::Error).start();

@@ -12,14 +12,14 @@ const MAIN: u16 = 18000;
 const ECHO: u16 = 38140;
 
 /// A connection of the test's own, for what a plain client does not send.
-fn connect(proxy: &Proxy) -> Result<TcpStream> {
+pub(super) fn connect(proxy: &Proxy) -> Result<TcpStream> {
     let client = TcpStream::connect(("127.0.0.1", proxy.port(MAIN)))?;
     client.set_read_timeout(Some(PATIENCE))?;
     Ok(client)
 }
 
 /// What the proxy answers, up to this text: it may reset the connection after that.
-fn read_until(client: &mut TcpStream, end: &str) -> Result<String> {
+pub(super) fn read_until(client: &mut TcpStream, end: &str) -> Result<String> {
     let (mut answer, mut part) = (String::new(), [0; 1024]);
     while !answer.ends_with(end) {
         let size = client.read(&mut part)?;

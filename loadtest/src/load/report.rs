@@ -171,7 +171,7 @@ impl fmt::Display for Report {
 }
 
 /// The file for programs, opened before the run: to learn at its end that it cannot be written would be a pity.
-pub(super) struct JsonFile {
+pub(crate) struct JsonFile {
     path: PathBuf,
     file: File,
     /// Created by us and empty, so that it goes away if there is nothing to write.
@@ -179,14 +179,14 @@ pub(super) struct JsonFile {
 }
 
 impl JsonFile {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let existed = path.exists();
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self { path: path.to_owned(), file, blank: !existed })
     }
 
-    pub(super) fn write(mut self, report: &Report) -> Result<()> {
+    pub(crate) fn write(mut self, report: &impl Serialize) -> Result<()> {
         let text = format!("{}\n", serde_json::to_string_pretty(report).context("cannot express the report")?);
         // A pipe or a terminal has no length to set.
         let _ = self.file.set_len(0);

@@ -70,6 +70,12 @@ pub fn install(host: Rc<dyn Host>) -> Installed {
     Installed { before: CURRENT.with(|current| current.replace(Some(host))) }
 }
 
+/// The current thread's host, for one that stands in front of it.
+#[must_use]
+pub fn current() -> Option<Rc<dyn Host>> {
+    CURRENT.with(|current| current.borrow().clone())
+}
+
 /// Keeps a host installed.
 pub struct Installed {
     before: Option<Rc<dyn Host>>,
@@ -85,8 +91,7 @@ impl Drop for Installed {
 
 /// Asks the current host; without one, every function is unimplemented.
 pub(super) fn call(import: Import, args: &[Arg]) -> u32 {
-    let host = CURRENT.with(|current| current.borrow().clone());
-    match host {
+    match current() {
         // SAFETY: the imports' own contracts promise what `Host::call` asks for, and `args` are their arguments.
         Some(host) => unsafe { host.call(import, args) },
         None => Status::Unimplemented.code(),

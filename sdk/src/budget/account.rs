@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 
-use super::state::current;
+use super::state::{current, is_idle};
 use crate::abi::{Shared, StreamType};
 
 /// What the VM has taken. Apart from the rest of the state because it needs no drop: blocks are freed at any time, also while a thread ends.
@@ -133,11 +133,17 @@ impl Taken {
     }
 
     fn begin(&self) {
+        if is_idle() {
+            return;
+        }
         self.mark.set(guest());
     }
 
     /// Puts what was allocated since the last look on this stream's account.
     pub(super) fn look(&self) {
+        if is_idle() {
+            return;
+        }
         let (now, before) = (guest(), self.mark.get());
         self.mark.set(now);
         if now >= before {

@@ -122,7 +122,7 @@ fn before(event: Event, taken: Option<&Taken>) -> Verdict {
     let is_new = matches!(event, Event::Headers(StreamType::HttpRequest));
     let sheds = || {
         with(|state| {
-            state.look();
+            state.look(super::account::used());
             state.shedding.get()
         })
     };

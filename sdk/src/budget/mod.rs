@@ -68,46 +68,17 @@
 //!
 //! Without the feature `budget` nothing: not a byte, not an instruction. With it, the figures of `docs/budgets.md`.
 
-#[cfg(feature = "budget")]
 mod account;
-#[cfg(feature = "budget")]
+mod event;
 mod guard;
-#[cfg(feature = "budget")]
 mod json;
-#[cfg(feature = "budget")]
 mod report;
-#[cfg(feature = "budget")]
 mod settings;
-#[cfg(feature = "budget")]
 mod state;
 
-#[cfg(not(feature = "budget"))]
-mod off;
-
-#[cfg(feature = "budget")]
+pub(crate) use account::{Account, Charge};
+pub(crate) use event::Event;
+pub(crate) use guard::{Answer, guard, reserve_body, resumed};
 pub use report::{MemoryReport, report};
-#[cfg(feature = "budget")]
 pub use settings::{Budget, OverStream, OverTotal, Pressure};
-
-#[cfg(not(feature = "budget"))]
-pub(crate) use off::{Account, Answer, Charge, clear, configure, fits, guard, resumed, unlimited};
-#[cfg(feature = "budget")]
-pub(crate) use {
-    account::{Account, Charge},
-    guard::{Answer, guard, reserve_body, resumed},
-    state::{apply, boundary, clear, configure, fits, unlimited},
-};
-
-use crate::abi::StreamType;
-
-/// What a callback of a stream is about.
-#[derive(Clone, Copy)]
-#[cfg_attr(not(feature = "budget"), allow(dead_code, reason = "the twin that looks at it is off"))]
-pub(crate) enum Event {
-    /// Headers of a request or a response.
-    Headers(StreamType),
-    /// All of a body that is there: what was held back so far and what is new.
-    Body(StreamType, usize),
-    /// Trailers, which let a body go on that was held back.
-    Trailers(StreamType),
-}
+pub(crate) use state::{apply, boundary, clear, configure, fits, unlimited};

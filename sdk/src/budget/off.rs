@@ -1,6 +1,9 @@
-//! The twin of everything here when the feature is off: nothing, and it costs nothing.
+//! The twin of the budgets when the feature is off: nothing, and it costs nothing.
 
-use super::Event;
+mod event;
+
+pub(crate) use event::Event;
+
 use crate::error::Result;
 
 /// What a stream has taken.

@@ -30,7 +30,7 @@ pub struct MemoryReport {
     pub held: usize,
     /// Pages of 64 KiB of linear memory; 0 without a picked allocator.
     pub pages: usize,
-    /// How often linear memory grew; likewise.
+    /// How often linear memory grew; 0 with `alloc-system` too, whose growth nobody counts.
     pub grows: usize,
     /// Chunks of the arena that outlive their stream.
     pub retained: usize,

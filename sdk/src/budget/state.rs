@@ -61,7 +61,7 @@ crate::__vm_local! {
 }
 
 pub(super) fn with<R>(with: impl FnOnce(&State) -> R) -> R {
-    STATE.with(|state| with(state))
+    STATE.with(with)
 }
 
 pub(super) fn count(counter: &Cell<u64>) {
@@ -75,8 +75,10 @@ impl State {
         let stream = current::get();
         let over_stream =
             stream.zip(budget.stream).is_some_and(|(taken, most)| taken.used().saturating_add(size) > most);
-        let over_total = budget.total.is_some_and(|most| used().saturating_add(size) > most);
-        if over_total {
+        let taken = used();
+        let over_total = budget.total.is_some_and(|most| taken.saturating_add(size) > most);
+        // What is too large by itself, or alone, is no reason to turn others away.
+        if over_total && !over_stream && budget.total.is_some_and(|most| taken > budget.mark(most)) {
             self.shedding.set(true);
         }
         if over_stream || over_total {
@@ -87,8 +89,7 @@ impl State {
     }
 
     /// How memory stands now, and whether new streams are still shed.
-    pub(super) fn look(&self) -> Pressure {
-        let used = used();
+    pub(super) fn look(&self, used: usize) -> Pressure {
         self.peak.set(self.peak.get().max(used));
         let budget = self.budget.get();
         let Some(total) = budget.total else { return Pressure::Normal };
@@ -239,7 +240,8 @@ pub(crate) fn boundary(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) 
 }
 
 fn settle(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) {
-    let (before, level) = with(|state| (state.level.get(), state.look()));
+    let used = used();
+    let (before, level) = with(|state| (state.level.get(), state.look(used)));
     if level != before {
         let line = match (before, level) {
             (_, Pressure::Over) => Some("memory is over its budget, streams are shed; bytes"),
@@ -247,7 +249,7 @@ fn settle(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) {
             _ => None,
         };
         if let Some(line) = line {
-            log::note(LogLevel::Warn, line, u32::try_from(used()).unwrap_or(u32::MAX));
+            log::note(LogLevel::Warn, line, u32::try_from(used).unwrap_or(u32::MAX));
         }
         if with_reserve(|| deliver(level)) {
             with(|state| state.level.set(level));

@@ -1,0 +1,115 @@
+//! Looks at whole uploads within a budget of memory: holds each one back until it is complete, and lets it go on with its checksum in a header of the response. What does not
+//! fit the budget is answered with 413 or 503, and the VM lives.
+
+use std::cell::RefCell;
+
+use sluicegate::budget::{Budget, Pressure};
+use sluicegate::prelude::*;
+
+/// How much of a body is in the VM at once.
+const WINDOW: usize = 16 << 10;
+/// How many checksums are remembered.
+const REMEMBERED: usize = 4096;
+
+#[derive(Default)]
+struct Plugin {
+    /// Checksums of earlier uploads: what can be done without when memory is short.
+    seen: RefCell<Vec<u64>>,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+        // What the configuration says under `memory` goes over this.
+        plugin.set_budget(Budget::new().total(4 << 20).stream(1088 << 10).reserve(16 << 10))?;
+        Ok(StartStatus::Ok)
+    }
+
+    fn on_memory_pressure(&mut self, plugin: &mut PluginHandle<'_>, pressure: Pressure) {
+        if pressure > Pressure::Normal {
+            self.seen.take();
+        }
+        debug!("{pressure:?}: {}", plugin.memory_report());
+    }
+}
+
+impl Plugin {
+    /// Whether there was an upload with this checksum before; remembers it if there is memory.
+    fn has_seen(&self, checksum: u64) -> bool {
+        let mut seen = self.seen.borrow_mut();
+        let known = seen.contains(&checksum);
+        if !known && seen.len() < REMEMBERED && seen.try_reserve(1).is_ok() {
+            seen.push(checksum);
+        }
+        known
+    }
+}
+
+#[derive(Default)]
+struct Upload {
+    /// How much of the body was looked at.
+    position: usize,
+    checksum: Checksum,
+    seen: bool,
+}
+
+#[sluicegate::http_filter]
+impl HttpFilter for Upload {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        if request.end_of_stream() {
+            return Ok(Action::Continue);
+        }
+        let length = request.get("content-length")?.and_then(|length| length.to_str().ok()?.parse().ok());
+        if let Some(length) = length {
+            // Refused here, not a byte of the body is held back.
+            request.stream().reserve_body(length)?;
+        }
+        Ok(Action::StopIteration)
+    }
+
+    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
+        while self.position < body.size() {
+            let part = body.read(self.position, WINDOW)?;
+            if part.is_empty() {
+                break;
+            }
+            self.checksum.update(&part);
+            self.position += part.len();
+        }
+        if !body.end_of_stream() {
+            return Ok(DataAction::StopIterationAndBuffer);
+        }
+        self.seen = body.plugin().has_seen(self.checksum.0);
+        Ok(DataAction::Continue)
+    }
+
+    fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
+        if self.position > 0 {
+            response.add("x-checksum", self.checksum.0)?;
+            response.add("x-seen", if self.seen { "yes" } else { "no" })?;
+        }
+        Ok(Action::Continue)
+    }
+}
+
+/// FNV-1a.
+struct Checksum(u64);
+
+impl Default for Checksum {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Checksum {
+    fn update(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+    }
+}
+
+sluicegate::plugin!(plugin: Plugin, http: Upload);
+
+#[cfg(test)]
+mod tests;

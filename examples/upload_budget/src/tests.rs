@@ -1,0 +1,75 @@
+use sluicegate::budget::report;
+use sluicegate::{Action, DataAction};
+use sluicegate_host::{Host, HttpStream, Running};
+
+use crate::{Checksum, PLUGIN};
+
+const HOLD: u32 = DataAction::StopIterationAndBuffer as u32;
+const STOP: u32 = DataAction::StopIterationNoBuffer as u32;
+const GO: u32 = DataAction::Continue as u32;
+const MIB: usize = 1 << 20;
+
+fn upload<'host>(host: &'host Running, length: usize) -> (HttpStream<'host>, Option<u32>) {
+    let stream = host.http_stream();
+    let action = stream.request_headers_with_body(&[("content-length", &*length.to_string())]);
+    assert_eq!(action, Action::StopIteration as u32);
+    let status = stream.reply().map(|reply| reply.status);
+    (stream, status)
+}
+
+#[test]
+fn an_upload_goes_on_with_its_checksum() {
+    let host = Host::new(&PLUGIN).start();
+    let mut checksum = Checksum::default();
+    checksum.update(&vec![7; MIB]);
+    for seen in ["no", "yes"] {
+        let (stream, status) = upload(&host, MIB);
+        assert_eq!(status, None);
+        assert_eq!(stream.request_body(vec![7; MIB / 2], false), HOLD);
+        assert_eq!(stream.request_body(vec![7; MIB / 2], true), GO);
+        assert_eq!(stream.sent_request_body().len(), MIB);
+        stream.response_headers(&[(":status", "200")]);
+        assert_eq!(stream.response_header("x-checksum"), Some(checksum.0.to_string()));
+        assert_eq!(stream.response_header("x-seen").as_deref(), Some(seen));
+        stream.complete();
+    }
+    assert_eq!(report().used, 0);
+}
+
+#[test]
+fn what_announces_too_much_is_answered_at_once() {
+    let host = Host::new(&PLUGIN).start();
+    assert_eq!(upload(&host, 64 * MIB).1, Some(413));
+    let open: Vec<_> = std::iter::from_fn(|| {
+        let (stream, status) = upload(&host, MIB);
+        status.is_none().then_some(stream)
+    })
+    .take(100)
+    .collect();
+    assert_eq!(open.len(), 3, "4 MiB hold three uploads and what the filter needs");
+    let (shed, status) = upload(&host, MIB);
+    assert_eq!(status, Some(503));
+    assert_eq!(shed.request_body(vec![7; 100], true), STOP);
+    for stream in open {
+        stream.complete();
+    }
+    assert_eq!(upload(&host, MIB).1, None);
+}
+
+#[test]
+fn what_announces_nothing_is_stopped_on_its_way() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers_with_body(&[("transfer-encoding", "chunked")]);
+    assert_eq!(stream.request_body(vec![7; MIB], false), HOLD);
+    assert_eq!(stream.request_body(vec![7; MIB], false), STOP);
+    assert_eq!(stream.reply().map(|reply| reply.status), Some(413));
+}
+
+#[test]
+fn the_operator_has_the_last_word() {
+    let host = Host::new(&PLUGIN).plugin_configuration(r#"{"memory": {"stream": "2MiB"}}"#).start();
+    assert!(host.started());
+    assert_eq!(upload(&host, 2 * MIB + 1).1, Some(413));
+    assert_eq!(upload(&host, 3 * MIB / 2).1, None);
+}
