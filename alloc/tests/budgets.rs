@@ -2,14 +2,12 @@
 #![cfg(feature = "budget")]
 #![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
 
-mod model;
-
 use std::alloc::{GlobalAlloc, Layout};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use model::sources::Region as Memory;
 use sluicegate_alloc::region::{Region, outside};
 use sluicegate_alloc::{Arena, Freelist, Global, Heap, Strategy};
+use sluicegate_alloc_model::sources::Region as Memory;
 
 fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 8).unwrap()

@@ -1,13 +1,11 @@
 //! What regions promise: blocks that escape stay whole, are counted, and hold one chunk.
 #![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
 
-mod model;
-
 use std::alloc::Layout;
 
-use model::sources::Region as Memory;
 use sluicegate_alloc::source::{Fixed, PAGE};
 use sluicegate_alloc::{Arena, Strategy};
+use sluicegate_alloc_model::sources::Region as Memory;
 
 fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 8).unwrap()

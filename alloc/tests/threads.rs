@@ -2,14 +2,12 @@
 //! `MIRIFLAGS="-Zmiri-strict-provenance -Zmiri-many-seeds=0..16" cargo +nightly miri test -p sluicegate-alloc --test threads`.
 #![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
 
-mod model;
-
-use model::ops::sequences;
-use model::sources::Region;
-use model::{Subject, run, usual};
 use proptest::prelude::*;
 use sluicegate_alloc::source::{Fixed, PAGE, Source};
 use sluicegate_alloc::{Shared, Strategy, Worker};
+use sluicegate_alloc_model::ops::sequences;
+use sluicegate_alloc_model::sources::Region;
+use sluicegate_alloc_model::{run, usual};
 use std::alloc::Layout;
 use std::mem::forget;
 use std::sync::Mutex;
@@ -18,12 +16,6 @@ use std::thread;
 const PAGES: usize = if cfg!(miri) { 32 } else { 512 };
 /// How often things are done: miri is slow, and tries schedules instead.
 const ROUNDS: usize = if cfg!(miri) { 2 } else { 200 };
-
-impl<S: Source> Subject for Worker<'_, S> {
-    fn trim(&mut self) {
-        Worker::trim(self);
-    }
-}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 64 }, failure_persistence: None, ..ProptestConfig::default() })]

@@ -1,6 +1,6 @@
 //! The allocator that the feature picked.
 
-#[cfg(any(feature = "arena", feature = "freelist", feature = "heap", feature = "stats"))]
+#[cfg(any(feature = "arena", feature = "freelist", feature = "heap", feature = "system", feature = "stats"))]
 sluicegate_alloc::install!();
 
 /// Live bytes by the allocator's own count; only ours count, and only with the feature `stats`.
@@ -27,6 +27,46 @@ static GLOBAL: rlsf::GlobalTlsf = rlsf::GlobalTlsf::new();
 #[cfg(feature = "talc")]
 #[global_allocator]
 static GLOBAL: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
+#[cfg(feature = "wasmalloc")]
+#[global_allocator]
+static GLOBAL: wasmalloc::WasmAlloc = wasmalloc::WasmAlloc::new();
+
+#[cfg(feature = "leaky")]
+#[global_allocator]
+static GLOBAL: leaky::Leaky = leaky::Leaky;
+
+#[cfg(feature = "leaky")]
+mod leaky {
+    use core::alloc::{GlobalAlloc, Layout};
+    use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use std::alloc::System;
+
+    static FREES: AtomicU32 = AtomicU32::new(0);
+
+    /// The standard library's allocator, but every thousandth free does nothing.
+    pub(super) struct Leaky;
+
+    // SAFETY: a lost block is never handed out again; all else is `System`'s.
+    unsafe impl GlobalAlloc for Leaky {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: as the caller promises.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            if !(FREES.fetch_add(1, Relaxed) + 1).is_multiple_of(1000) {
+                // SAFETY: as the caller promises.
+                unsafe { System.dealloc(block, layout) };
+            }
+        }
+
+        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            // SAFETY: as the caller promises.
+            unsafe { System.realloc(block, layout, size) }
+        }
+    }
+}
 
 #[cfg(feature = "ring")]
 #[global_allocator]

@@ -1,10 +1,10 @@
 //! The shared traces as exports.
 
 use sluicegate_traces::bare::{self, Churn};
-use sluicegate_traces::block::{Block, Global};
+use sluicegate_traces::block::Block;
 use sluicegate_traces::{request, rust};
 
-use crate::Kept;
+use crate::{Kept, Tested};
 
 static REQUESTS: Kept<request::Trace> = Kept::new(request::Trace::new());
 static RUST: Kept<rust::Trace> = Kept::new(rust::Trace::new());
@@ -13,12 +13,18 @@ static CHURN: Kept<Churn> = Kept::new(Churn::new());
 /// The request-shaped trace: until so many more requests have ended, with `open` at once.
 #[unsafe(no_mangle)]
 extern "C" fn requests(open: u32, count: u32) {
-    REQUESTS.with(|trace| trace.run(Global, open as usize, count));
+    REQUESTS.with(|trace| trace.run(Tested, open as usize, count));
+}
+
+/// Begins the same sequence of requests anew; what is open stays open.
+#[unsafe(no_mangle)]
+extern "C" fn requests_rewind() {
+    REQUESTS.with(request::Trace::rewind);
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn requests_drain() {
-    REQUESTS.with(|trace| trace.drain(Global));
+    REQUESTS.with(|trace| trace.drain(Tested));
 }
 
 /// Ordinary Rust code: until so many more streams have ended, with `open` at once.
@@ -35,28 +41,28 @@ extern "C" fn rust_drain() {
 /// One block at a time.
 #[unsafe(no_mangle)]
 extern "C" fn pair(count: u32) {
-    bare::pair(Global, count);
+    bare::pair(Tested, count);
 }
 
 /// Batches of blocks, freed in reverse order (0) or in their own (1).
 #[unsafe(no_mangle)]
 extern "C" fn batch(count: u32, fifo: u32) {
-    bare::batch(Global, count, fifo == 1);
+    bare::batch(Tested, count, fifo == 1);
 }
 
 /// Replaces one of `live` blocks at random.
 #[unsafe(no_mangle)]
 extern "C" fn churn(live: u32, count: u32) {
-    CHURN.with(|churn| churn.run(Global, live as usize, count));
+    CHURN.with(|churn| churn.run(Tested, live as usize, count));
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn churn_drain() {
-    CHURN.with(|churn| churn.drain(Global));
+    CHURN.with(|churn| churn.drain(Tested));
 }
 
 /// One buffer, and gone.
 #[unsafe(no_mangle)]
 extern "C" fn big(bytes: u32) {
-    Block::new(Global, bytes as usize).free(Global);
+    Block::new(Tested, bytes as usize).free(Tested);
 }

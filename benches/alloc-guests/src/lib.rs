@@ -6,6 +6,8 @@
 #![allow(unsafe_code, reason = "the traces speak to the allocator directly, and exports have fixed names")]
 
 mod allocator;
+#[cfg(all(feature = "count", not(feature = "tiny")))]
+mod count;
 #[cfg(not(feature = "tiny"))]
 mod exports;
 #[cfg(not(feature = "tiny"))]
@@ -15,6 +17,11 @@ mod tiny;
 
 #[cfg(not(feature = "tiny"))]
 use core::cell::RefCell;
+
+#[cfg(all(feature = "count", not(feature = "tiny")))]
+use count::Counted as Tested;
+#[cfg(not(any(feature = "count", feature = "tiny")))]
+use sluicegate_traces::block::Global as Tested;
 
 /// State that outlives a call. A module has one thread.
 #[cfg(not(feature = "tiny"))]

@@ -5,24 +5,30 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use wasmtime::{Config, Engine, Instance, Linker, Module, Store, WasmParams};
+use wasmtime::{Config, Engine, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder, WasmParams};
+
+/// The most that proxies give to a module, in bytes: past it `memory.grow` fails.
+const MOST: usize = 1 << 30;
 
 /// Compiled modules of one allocator, one of which counts its instructions.
-pub(crate) struct Guest {
-    pub(crate) name: String,
+pub struct Guest {
+    /// Its features, joined with `+`; `std` if it has none.
+    pub name: String,
+    /// Where the module lies.
+    pub path: PathBuf,
     timed: Module,
     counted: Module,
-    /// Bytes of a module that does nothing but allocate, free and resize.
-    pub(crate) code: u64,
 }
 
-pub(crate) struct Engines {
+/// Two compilers of modules: one for time, one that counts instructions.
+pub struct Engines {
     timed: Engine,
     counted: Engine,
 }
 
 impl Engines {
-    pub(crate) fn new() -> Result<Self> {
+    /// With wasmtime's own defaults.
+    pub fn new() -> Result<Self> {
         let mut config = Config::new();
         let timed = Engine::new(&config)?;
         config.consume_fuel(true);
@@ -31,8 +37,8 @@ impl Engines {
 }
 
 /// A running module.
-pub(crate) struct Running {
-    store: Store<()>,
+pub struct Running {
+    store: Store<StoreLimits>,
     instance: Instance,
     /// Pages at the start: stack and data.
     first: u64,
@@ -40,23 +46,29 @@ pub(crate) struct Running {
 
 impl Guest {
     /// Builds the module with a feature (`std` has none) and compiles it.
-    pub(crate) fn build(engines: &Engines, name: &str) -> Result<Self> {
+    pub fn build(engines: &Engines, name: &str) -> Result<Self> {
         let wasm = build(name, false)?;
-        let code = fs::metadata(build(name, true)?)?.len();
-        let bytes = fs::read(wasm)?;
+        let bytes = fs::read(&wasm)?;
         Ok(Self {
             name: name.to_owned(),
+            path: wasm,
             timed: Module::new(&engines.timed, &bytes)?,
             counted: Module::new(&engines.counted, &bytes)?,
-            code,
         })
     }
 
-    pub(crate) fn timed(&self) -> Result<Running> {
+    /// Bytes of a module that does nothing but allocate, free and resize.
+    pub fn code(&self) -> Result<u64> {
+        Ok(fs::metadata(build(&self.name, true)?)?.len())
+    }
+
+    /// A new instance, compiled for speed.
+    pub fn timed(&self) -> Result<Running> {
         Running::new(&self.timed)
     }
 
-    pub(crate) fn counted(&self) -> Result<Running> {
+    /// A new instance that counts its instructions.
+    pub fn counted(&self) -> Result<Running> {
         let mut running = Running::new(&self.counted)?;
         running.store.set_fuel(u64::MAX)?;
         Ok(running)
@@ -65,7 +77,8 @@ impl Guest {
 
 impl Running {
     fn new(module: &Module) -> Result<Self> {
-        let mut store = Store::new(module.engine(), ());
+        let mut store = Store::new(module.engine(), StoreLimitsBuilder::new().memory_size(MOST).build());
+        store.limiter(|limits| limits);
         if store.get_fuel().is_ok() {
             store.set_fuel(u64::MAX)?;
         }
@@ -81,7 +94,8 @@ impl Running {
         Ok(running)
     }
 
-    pub(crate) fn call(&mut self, name: &str, arguments: &[u32]) -> Result<()> {
+    /// Calls an export.
+    pub fn call(&mut self, name: &str, arguments: &[u32]) -> Result<()> {
         match *arguments {
             [] => self.typed(name, ()),
             [a] => self.typed(name, a),
@@ -102,39 +116,47 @@ impl Running {
     }
 
     /// Instructions so far.
-    pub(crate) fn instructions(&self) -> Result<u64> {
+    pub fn instructions(&self) -> Result<u64> {
         Ok(u64::MAX - self.store.get_fuel()?)
     }
 
     /// Pages beyond those of the start.
-    pub(crate) fn pages(&mut self) -> Result<u64> {
+    pub fn pages(&mut self) -> Result<u64> {
         let memory = self.instance.get_memory(&mut self.store, "memory").context("no memory")?;
         Ok(memory.size(&self.store) - self.first)
     }
 
-    /// Live bytes by the allocator's own count, if it counts.
-    pub(crate) fn live(&mut self) -> Result<Option<u32>> {
-        let Some(function) = self.instance.get_func(&mut self.store, "live") else { return Ok(None) };
+    /// What an export counted, if there is one of that name.
+    pub fn count(&mut self, name: &str) -> Result<Option<u32>> {
+        let Some(function) = self.instance.get_func(&mut self.store, name) else { return Ok(None) };
         Ok(Some(function.typed::<(), u32>(&self.store)?.call(&mut self.store, ())?))
     }
 }
 
+/// The module of these features: of the traces, or of the allocator and nothing else.
 fn build(name: &str, tiny: bool) -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let mut features: Vec<&str> = if name == "std" { Vec::new() } else { name.split('+').collect() };
     if tiny {
         features.push("tiny");
     }
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "-p", "sluicegate-alloc-guests", "--profile", "guest", "--target", "wasm32-wasip1"])
-        .args(["--features", &features.join(",")])
-        .current_dir(&root)
-        .env("CARGO_TARGET_DIR", &target)
-        .status()?;
-    ensure!(status.success(), "the guest {name} does not build");
-    let built = target.join("wasm32-wasip1/guest/sluicegate_alloc_guests.wasm");
+    // Its build script sets a flag for WASI that cargo accepts only of a package with tests of its own, which the published one lacks.
+    let target = if features.contains(&"wasmalloc") { "wasm32-unknown-unknown" } else { "wasm32-wasip1" };
+    let built = module("sluicegate-alloc-guests", target, &features)?;
     let kept = built.with_file_name(format!("alloc-{name}{}.wasm", if tiny { "-tiny" } else { "" }));
     fs::copy(built, &kept)?;
     Ok(kept)
+}
+
+/// Builds a crate of this repository as a module, and says where it lies: until the next build of that crate.
+pub fn module(package: &str, target: &str, features: &[&str]) -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let directory = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "-p", package, "--profile", "guest", "--target", target])
+        .args(["--features", &features.join(",")])
+        .current_dir(&root)
+        .env("CARGO_TARGET_DIR", &directory)
+        .status()?;
+    ensure!(status.success(), "{package} does not build with {features:?} for {target}");
+    Ok(directory.join(target).join("guest").join(format!("{}.wasm", package.replace('-', "_"))))
 }

@@ -3,15 +3,13 @@
 //! Every guest is the same traces over another allocator. Instructions (fuel) and pages are exact and repeat to the digit; time is the CPU time of the thread,
 //! each measurement paired with one of std right before it, and the figure is the median of the ratios.
 
-mod guest;
-mod soak;
-mod speed;
-
 use anyhow::Result;
 use clap::Parser;
-use guest::{Engines, Guest};
+use sluicegate_alloc_host::guest::{Engines, Guest};
+use sluicegate_alloc_host::{node, soak, speed};
+use sluicegate_benches::table::Table;
 
-const ALL: &str = "std,freelist,arena,heap,talc,dlmalloc,rlsf,lol_alloc,ring,null";
+const ALL: &str = "std,freelist,arena,heap,talc,dlmalloc,rlsf,lol_alloc,wasmalloc,ring,null";
 
 /// Runs allocation traces on wasm under several allocators.
 #[derive(Parser)]
@@ -28,6 +26,9 @@ struct Options {
     /// Leaves the traces out.
     #[arg(long)]
     no_traces: bool,
+    /// Times the traces on V8 too, through `node --no-liftoff`; without node it says so.
+    #[arg(long)]
+    node: bool,
 }
 
 fn main() -> Result<()> {
@@ -39,17 +40,22 @@ fn main() -> Result<()> {
     let others = options.allocators.iter().map(|name| Guest::build(&engines, name)).collect::<Result<Vec<_>>>()?;
 
     println!("module bytes over a module whose allocator does nothing");
-    let mut table = sluicegate_benches::table::Table::new(["allocator", "bytes"]);
+    let mut table = Table::new(["allocator", "bytes"]);
+    let nothing = null.code()? as i64;
     for guest in std::iter::once(&std).chain(&others) {
-        table.add(vec![guest.name.clone(), (guest.code as i64 - null.code as i64).to_string()]);
+        table.add(vec![guest.name.clone(), (guest.code()? as i64 - nothing).to_string()]);
     }
     println!("{table}");
 
     if !options.no_traces {
         speed::run(&std, &null, &others, options.repetitions)?;
     }
+    if options.node {
+        node::run(&std, &null, &others, options.repetitions)?;
+    }
     if !options.no_soak {
-        soak::run(&std, &others)?;
+        let names = others.iter().map(|guest| guest.name.as_str()).filter(|name| *name != "ring");
+        soak::table(&engines, std::iter::once("std").chain(names))?;
     }
     Ok(())
 }

@@ -6,17 +6,17 @@ use crate::guest::Guest;
 use sluicegate_benches::clock::{median, time};
 use sluicegate_benches::table::Table;
 
-struct Trace {
-    title: &'static str,
-    export: &'static str,
+pub(crate) struct Trace {
+    pub(crate) title: &'static str,
+    pub(crate) export: &'static str,
     /// What comes before the count.
     arguments: &'static [u32],
     /// Whether the count comes first.
     count_first: bool,
     /// The count of one measurement: about 10 ms of std.
-    count: u32,
+    pub(crate) count: u32,
     /// Runs on allocators whose blocks overlap.
-    floors: bool,
+    pub(crate) floors: bool,
 }
 
 const fn trace(
@@ -29,7 +29,7 @@ const fn trace(
     Trace { title, export, arguments, count_first: false, count, floors }
 }
 
-const TRACES: &[Trace] = &[
+pub(crate) const TRACES: &[Trace] = &[
     trace("request 64", "requests", &[64], 4_000, true),
     trace("request 256", "requests", &[256], 4_000, true),
     trace("request 1024", "requests", &[1024], 4_000, true),
@@ -54,7 +54,7 @@ struct Figures {
 }
 
 impl Trace {
-    fn arguments(&self) -> Vec<u32> {
+    pub(crate) fn arguments(&self) -> Vec<u32> {
         let mut all = self.arguments.to_vec();
         all.insert(if self.count_first { 0 } else { all.len() }, self.count);
         all
@@ -90,7 +90,7 @@ impl Trace {
 }
 
 /// Measures and prints.
-pub(crate) fn run(std: &Guest, null: &Guest, others: &[Guest], repetitions: usize) -> Result<()> {
+pub fn run(std: &Guest, null: &Guest, others: &[Guest], repetitions: usize) -> Result<()> {
     let guests: Vec<&Guest> = std::iter::once(std).chain(others).chain([null]).collect();
     let header: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
     let table = |title| Table::new(std::iter::once(title).chain(header.iter().copied()));

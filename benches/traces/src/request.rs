@@ -67,6 +67,11 @@ impl Trace {
         }
     }
 
+    /// Begins the same sequence of requests anew; what is open stays open.
+    pub const fn rewind(&mut self) {
+        self.random = Random::new();
+    }
+
     /// Ends every open request.
     pub fn drain(&mut self, heap: impl Heap) {
         for request in &mut self.requests {

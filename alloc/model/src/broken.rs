@@ -4,7 +4,7 @@ use std::alloc::Layout;
 
 use sluicegate_alloc::{Strategy, Usage};
 
-use super::Subject;
+use crate::{Op, Subject};
 
 /// The fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +23,38 @@ pub enum Fault {
     Drops,
 }
 
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Short, Self::Twice, Self::Forgets, Self::Crooked, Self::Drops, Self::Leaks];
+
+    /// A sequence in which each of them shows.
+    #[must_use]
+    pub fn shown() -> Vec<Op> {
+        let mut ops = vec![Op::Allocate { size: 1000, align: 0 }, Op::Resize { which: 0, size: 5000 }];
+        for round in 0..64 {
+            ops.push(Op::Allocate { size: 100, align: 3 });
+            ops.push(Op::Allocate { size: 100, align: 3 });
+            ops.push(Op::Allocate { size: 40_000, align: 7 });
+            ops.push(Op::Allocate { size: 3000, align: 11 });
+            ops.push(Op::Free { which: 3 });
+            ops.push(Op::Free { which: 2 });
+            ops.push(Op::Free { which: round % 2 });
+        }
+        ops
+    }
+}
+
 /// A sound strategy with a fault on top.
 pub struct Broken<A> {
-    pub inner: A,
-    pub fault: Fault,
-    pub again: Option<(*mut u8, Layout)>,
-    pub calls: usize,
+    inner: A,
+    fault: Fault,
+    again: Option<(*mut u8, Layout)>,
 }
 
 impl<A> Broken<A> {
+    /// The strategy with the fault.
     pub fn new(inner: A, fault: Fault) -> Self {
-        Self { inner, fault, again: None, calls: 0 }
+        Self { inner, fault, again: None }
     }
 }
 
@@ -76,7 +97,6 @@ unsafe impl<A: Strategy> Strategy for Broken<A> {
     }
 
     unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        self.calls += 1;
         match self.fault {
             Fault::Forgets => {
                 let new = Layout::from_size_align(size, layout.align()).unwrap();

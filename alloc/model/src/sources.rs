@@ -12,6 +12,12 @@ pub struct Region {
 }
 
 impl Region {
+    /// So many pages.
+    ///
+    /// # Panics
+    ///
+    /// There is no memory.
+    #[must_use]
     pub fn new(pages: usize) -> Self {
         let layout = Layout::from_size_align(pages * PAGE, PAGE).unwrap();
         // SAFETY: the size is not zero.
@@ -20,6 +26,7 @@ impl Region {
         Self { base, layout }
     }
 
+    /// A source over all of it.
     pub fn source(&mut self) -> Fixed {
         // SAFETY: the region is this test's alone, and outlives the source by the order in which the tests drop them.
         unsafe { Fixed::new(self.base, self.layout.size()) }
@@ -35,15 +42,18 @@ impl Drop for Region {
 
 /// Refuses some growths, and lets someone else take a page before others.
 pub struct Moody<S> {
+    /// Where the pages come from.
     pub inner: S,
     /// Refuses the growth number n if bit n (modulo 64) is set.
     pub refuse: u64,
     /// Someone else takes a page before the growth number n if bit n (modulo 64) is set.
     pub steal: u64,
+    /// Growths so far.
     pub growths: u32,
 }
 
 impl<S> Moody<S> {
+    /// With bits of growths to refuse, and of growths before which to take a page.
     pub fn new(inner: S, refuse: u64, steal: u64) -> Self {
         Self { inner, refuse, steal, growths: 0 }
     }

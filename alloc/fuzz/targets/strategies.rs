@@ -1,0 +1,22 @@
+//! Any bytes as operations, on every strategy. `cargo +nightly fuzz run strategies --fuzz-dir alloc/fuzz`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sluicegate_alloc::{Freelist, Heap};
+use sluicegate_alloc_model::sources::Region;
+use sluicegate_alloc_model::{Op, Regions, run, usual};
+
+const PAGES: usize = 1024;
+
+/// The fuzzer looks for the worst order of frees: twice what random ones take.
+fn bound(peak: usize) -> usize {
+    usual(peak) * 2
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let ops: Vec<Op> = Op::decode_all(bytes).collect();
+    let mut region = Region::new(PAGES);
+    run(&mut Heap::new(region.source()), &ops, bound).unwrap();
+    run(&mut Freelist::new(region.source()), &ops, bound).unwrap();
+    run(&mut Regions::new(region.source()), &ops, bound).unwrap();
+});

@@ -1,0 +1,133 @@
+//! The operations, their form as bytes, and sequences of them.
+
+/// Regions that sequences speak of.
+pub const REGIONS: u8 = 6;
+
+/// The largest size in a sequence, in bytes.
+pub const SIZE_MOST: usize = 300_000;
+
+/// Bytes of an encoded operation.
+const CODE: usize = 8;
+
+/// One step. Blocks are named by number, modulo how many there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Asks for a block.
+    Allocate {
+        /// Its size in bytes, not zero.
+        size: usize,
+        /// Its alignment, as the exponent of a power of two.
+        align: u32,
+    },
+    /// Gives a block back.
+    Free {
+        /// Its number.
+        which: usize,
+    },
+    /// Changes a block's size.
+    Resize {
+        /// Its number.
+        which: usize,
+        /// The new size in bytes, not zero.
+        size: usize,
+    },
+    /// Gives back what is cached.
+    Trim,
+    /// Enters a region.
+    Enter {
+        /// Its number.
+        region: u8,
+    },
+    /// Leaves the region entered last.
+    Leave,
+    /// Ends a region.
+    Close {
+        /// Its number.
+        region: u8,
+    },
+}
+
+impl Op {
+    /// The operation as eight bytes: kind, alignment or region, block, size.
+    #[must_use]
+    pub fn encode(&self) -> [u8; CODE] {
+        let (kind, small, which, size) = match *self {
+            Self::Allocate { size, align } => (0, align as u8, 0, size),
+            Self::Free { which } => (6, 0, which, 1),
+            Self::Resize { which, size } => (11, 0, which, size),
+            Self::Enter { region } => (13, region, 0, 1),
+            Self::Leave => (14, 0, 0, 1),
+            Self::Close { region } => (15, region, 0, 1),
+            Self::Trim => (15, REGIONS, 0, 1),
+        };
+        let [low, high] = (which as u16).to_le_bytes();
+        let [a, b, c, d] = (size as u32).to_le_bytes();
+        [kind, small, low, high, a, b, c, d]
+    }
+
+    /// An operation of any eight bytes, and of encoded ones the one that was encoded.
+    #[must_use]
+    pub fn decode([kind, small, low, high, a, b, c, d]: [u8; CODE]) -> Self {
+        let which = usize::from(u16::from_le_bytes([low, high]));
+        let size = fold(u32::from_le_bytes([a, b, c, d]));
+        match kind & 15 {
+            0..=5 => Self::Allocate { size, align: u32::from(small % 14) },
+            6..=10 => Self::Free { which },
+            11 | 12 => Self::Resize { which, size },
+            13 => Self::Enter { region: small % REGIONS },
+            14 => Self::Leave,
+            _ if small == REGIONS => Self::Trim,
+            _ => Self::Close { region: small % REGIONS },
+        }
+    }
+
+    /// The operations of a run of bytes; what is left over at the end is none.
+    pub fn decode_all(bytes: &[u8]) -> impl Iterator<Item = Self> {
+        bytes.as_chunks().0.iter().map(|&code| Self::decode(code))
+    }
+}
+
+/// Any number as a size: one that sequences hold is itself, every other is spread over all doublings alike.
+fn fold(raw: u32) -> usize {
+    let size = raw as usize;
+    if (1..=SIZE_MOST).contains(&size) {
+        return size;
+    }
+    1 + (size & ((1 << (4 + (raw >> 27) % 15)) - 1))
+}
+
+#[cfg(feature = "proptest")]
+pub use generated::sequences;
+
+#[cfg(feature = "proptest")]
+mod generated {
+    use proptest::prelude::*;
+
+    use super::{Op, REGIONS, SIZE_MOST};
+
+    /// Sizes as requests have them: mostly small, some of 1–64 KiB, few above; and every border of a class.
+    fn sizes() -> impl proptest::strategy::Strategy<Value = usize> {
+        prop_oneof![
+            12 => 1usize..=160,
+            4 => 160usize..=2048,
+            3 => 2048usize..=70_000,
+            1 => 70_000usize..=SIZE_MOST,
+            2 => (4u32..=16, -1isize..=1).prop_map(|(log, by)| (1usize << log).saturating_add_signed(by)),
+        ]
+    }
+
+    /// Sequences of up to `most` operations.
+    pub fn sequences(most: usize) -> impl proptest::strategy::Strategy<Value = Vec<Op>> {
+        let op = prop_oneof![
+            10 => (sizes(), 0u32..=4).prop_map(|(size, align)| Op::Allocate { size, align }),
+            1 => (sizes(), 5u32..=13).prop_map(|(size, align)| Op::Allocate { size, align }),
+            9 => any::<u16>().prop_map(usize::from).prop_map(|which| Op::Free { which }),
+            4 => (any::<u16>().prop_map(usize::from), sizes()).prop_map(|(which, size)| Op::Resize { which, size }),
+            1 => Just(Op::Trim),
+            3 => (0..REGIONS).prop_map(|region| Op::Enter { region }),
+            3 => Just(Op::Leave),
+            1 => (0..REGIONS).prop_map(|region| Op::Close { region }),
+        ];
+        prop::collection::vec(op, 1..most)
+    }
+}

@@ -1,0 +1,69 @@
+//! The same traces on V8, through node: what Envoy runs modules on, with code optimised from the first call.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::guest::Guest;
+use crate::speed::TRACES;
+use sluicegate_benches::table::Table;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/node.mjs");
+
+/// Measures and prints; without node on the path it says so, and that is all.
+///
+/// # Errors
+///
+/// A trace fails.
+pub fn run(std: &Guest, null: &Guest, others: &[Guest], repetitions: usize) -> Result<()> {
+    let Ok(version) = Command::new("node").arg("--version").output() else {
+        println!("node is not here: no times on V8");
+        return Ok(());
+    };
+    println!("V8 by node {}, --no-liftoff\n", String::from_utf8_lossy(&version.stdout).trim());
+    let guests: Vec<&Guest> = std::iter::once(std).chain(others).chain([null]).collect();
+    let mut plan = format!("{repetitions}\n");
+    for guest in &guests {
+        writeln!(plan, "guest\t{}\t{}", guest.name, guest.path.display())?;
+    }
+    for trace in TRACES {
+        let arguments: Vec<String> = trace.arguments().iter().map(u32::to_string).collect();
+        let (title, export, count) = (trace.title, trace.export, trace.count);
+        writeln!(plan, "trace\t{title}\t{export}\t{}\t{count}\t{}", arguments.join(","), trace.floors)?;
+    }
+    let mut node = Command::new("node")
+        .args(["--no-liftoff", SCRIPT])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("node does not start")?;
+    node.stdin.take().context("no input")?.write_all(plan.as_bytes())?;
+    let output = node.wait_with_output()?;
+    ensure!(output.status.success(), "node failed");
+
+    let text = String::from_utf8(output.stdout)?;
+    let cells: HashMap<(&str, &str), Vec<&str>> = text
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split('\t');
+            Some(((fields.next()?, fields.next()?), fields.collect()))
+        })
+        .collect();
+    for (column, title) in
+        ["time on V8, ratio to std", "ns each on V8", "pages beyond the start on V8"].iter().enumerate()
+    {
+        let mut table = Table::new(std::iter::once(*title).chain(guests.iter().map(|guest| guest.name.as_str())));
+        for trace in TRACES {
+            let figures = guests.iter().map(|guest| {
+                let row = cells.get(&(trace.title, guest.name.as_str()));
+                row.and_then(|row| row.get(column)).map_or("-", |cell| *cell).to_owned()
+            });
+            table.add(std::iter::once(trace.title.to_owned()).chain(figures).collect());
+        }
+        println!("{table}");
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! The shadow model on the targets that ship, under wasmtime: random sequences from here, interpreted there, with 32-bit pointers and the real `memory.grow`.
+//!
+//! Any trap is a failure, and so is a broken promise.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use sluicegate_alloc_host::guest::module;
+use sluicegate_alloc_model::Op;
+use sluicegate_alloc_model::broken::Fault;
+use sluicegate_alloc_model::ops::sequences;
+use wasmtime::{Engine, Linker, Module, ResourceLimiter, Store};
+
+const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
+const STRATEGIES: [&str; 4] = ["heap", "freelist", "arena", "system"];
+const STEPS: usize = 400;
+
+/// Which growths of the allocator under test fail.
+#[derive(Clone, Copy)]
+enum Refuse {
+    Nothing,
+    /// The growth with this number, whatever it asks for.
+    Growth(u32),
+    /// Only its first attempt, which asks for more than the need.
+    Wish(u32),
+    /// All that would take memory past so many pages.
+    Past(usize),
+}
+
+struct Host {
+    refuse: Refuse,
+    /// Whether the allocator under test is growing memory.
+    growing: bool,
+    attempts: u32,
+    growths: u32,
+    most: usize,
+}
+
+impl ResourceLimiter for Host {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if !self.growing {
+            return Ok(true);
+        }
+        self.attempts += 1;
+        let refused = match self.refuse {
+            Refuse::Nothing => false,
+            Refuse::Growth(number) => number + 1 == self.growths,
+            Refuse::Wish(number) => number + 1 == self.growths && self.attempts == 1,
+            Refuse::Past(pages) => desired > pages << 16,
+        };
+        if !refused {
+            self.most = self.most.max(desired >> 16);
+        }
+        Ok(!refused)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
+}
+
+/// What a run came to.
+#[derive(Debug)]
+struct Outcome {
+    growths: u32,
+    refused: u32,
+    first: usize,
+    most: usize,
+}
+
+fn compiled(target: &str) -> (Engine, Module) {
+    let engine = Engine::default();
+    let path = module("sluicegate-alloc-model-guest", target, &[]).unwrap();
+    let module = Module::new(&engine, fs::read(path).unwrap()).unwrap();
+    (engine, module)
+}
+
+fn interpret(module: &(Engine, Module), strategy: usize, ops: &[Op], refuse: Refuse) -> Result<Outcome> {
+    let host = Host { refuse, growing: false, attempts: 0, growths: 0, most: 0 };
+    let mut store = Store::new(&module.0, host);
+    store.limiter(|host| host);
+    let mut linker = Linker::<Host>::new(&module.0);
+    linker.func_wrap("host", "growth", |mut caller: wasmtime::Caller<'_, Host>, begins: u32| {
+        let host = caller.data_mut();
+        host.growing = begins == 1;
+        host.attempts = 0;
+        host.growths += begins;
+    })?;
+    linker.define_unknown_imports_as_default_values(&mut store, &module.1)?;
+    let instance = linker.instantiate(&mut store, &module.1)?;
+    if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
+        initialize.call(&mut store, ())?;
+    }
+    let memory = instance.get_memory(&mut store, "memory").context("no memory")?;
+    let first = memory.size(&store) as usize;
+    let bytes: Vec<u8> = ops.iter().flat_map(Op::encode).collect();
+    let at = instance.get_typed_func::<u32, u32>(&mut store, "ops")?.call(&mut store, bytes.len() as u32)?;
+    memory.write(&mut store, at as usize, &bytes)?;
+    let kept = instance.get_typed_func::<u32, u32>(&mut store, "interpret")?.call(&mut store, strategy as u32)?;
+    if kept == 0 {
+        let at = instance.get_typed_func::<(), u32>(&mut store, "message")?.call(&mut store, ())? as usize;
+        let length = instance.get_typed_func::<(), u32>(&mut store, "message_length")?.call(&mut store, ())? as usize;
+        let message = memory.data(&store).get(at..at + length).context("no message")?;
+        ensure!(false, "{}", String::from_utf8_lossy(message));
+    }
+    let refused = instance.get_typed_func::<(), u32>(&mut store, "refused")?.call(&mut store, ())?;
+    let host = store.data();
+    Ok(Outcome { growths: host.growths, refused, first, most: host.most })
+}
+
+/// A sequence from a fixed seed.
+fn fixed_sequence() -> Vec<Op> {
+    let mut runner = TestRunner::deterministic();
+    let tree = proptest::collection::vec(sequences(STEPS), 4).new_tree(&mut runner).unwrap();
+    tree.current().concat()
+}
+
+#[test]
+fn all_four_keep_their_promises() {
+    for target in TARGETS {
+        let module = compiled(target);
+        for (strategy, name) in STRATEGIES.iter().enumerate() {
+            let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
+            let mut runner = TestRunner::new(config);
+            let result = runner.run(&sequences(STEPS), |ops| {
+                let outcome = interpret(&module, strategy, &ops, Refuse::Nothing);
+                outcome.map(|_| ()).map_err(|fault| TestCaseError::fail(format!("{fault:?}")))
+            });
+            result.unwrap_or_else(|fault| panic!("{name} on {target}: {fault}"));
+        }
+    }
+}
+
+#[test]
+fn every_single_growth_may_be_refused() {
+    let ops = fixed_sequence();
+    for target in TARGETS {
+        let module = compiled(target);
+        // The standard library's own does not tell when it grows.
+        for (strategy, name) in STRATEGIES.iter().enumerate().take(3) {
+            let whole = interpret(&module, strategy, &ops, Refuse::Nothing).unwrap();
+            assert!(whole.growths > 3 && whole.refused == 0, "{name} on {target}: {whole:?}");
+            for growth in 0..whole.growths {
+                let refused = interpret(&module, strategy, &ops, Refuse::Growth(growth)).unwrap();
+                assert!(refused.refused > 0, "{name} on {target}, growth {growth}: {refused:?}");
+                // The exact need is there, so nobody notices.
+                let wish = interpret(&module, strategy, &ops, Refuse::Wish(growth)).unwrap();
+                assert!(wish.refused <= 1, "{name} on {target}, wish {growth}: {wish:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_host_may_set_a_limit_at_any_page() {
+    let ops = fixed_sequence();
+    for target in TARGETS {
+        let module = compiled(target);
+        for (strategy, name) in STRATEGIES.iter().enumerate().take(3) {
+            let whole = interpret(&module, strategy, &ops, Refuse::Nothing).unwrap();
+            for pages in whole.first..whole.most {
+                let limited = interpret(&module, strategy, &ops, Refuse::Past(pages)).unwrap();
+                assert!(limited.refused > 0 && limited.most <= pages, "{name} on {target}, {pages} pages: {limited:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn negative_controls_fail() {
+    for target in TARGETS {
+        let module = compiled(target);
+        for (number, fault) in Fault::ALL.iter().enumerate() {
+            let result = interpret(&module, 4 + number, &Fault::shown(), Refuse::Nothing);
+            assert!(result.is_err(), "{fault:?} was not found on {target}: {result:?}");
+        }
+    }
+}
