@@ -83,9 +83,11 @@ fn each_is_a_crate_with_the_features_of_the_allocators_and_unit_tests() {
             assert_eq!(found["publish"], Value::Array(Vec::new()), "{package}");
 
             let folder = Path::new(found["manifest_path"].as_str().unwrap()).parent().unwrap();
-            let is_test = |line: &str| line.starts_with("#[") && line.ends_with("test]") && line != "#[cfg(test)]";
-            let tests = sources(folder, "rs").iter().any(|file| read(file).lines().any(is_test));
-            assert!(tests, "{package} has no unit test");
+            let tests: Vec<_> = sources(folder, "rs").iter().map(|file| read(file)).collect();
+            let has = |part| tests.iter().any(|text| text.contains(part));
+            assert!(has("\n#[sluicegate_host::test]\n"), "{package} has no unit test that runs on both rungs");
+            assert!(!has("Host::new("), "{package} has a test of a host that runs on one rung only");
+            assert!(has("    sweep(&host"), "{package} has no sweep of what a host may do");
             assert!(read(&folder.join("src/lib.rs")).starts_with("//! "), "{package} does not say what it is");
         }
     }

@@ -2,17 +2,15 @@ use std::time::Duration;
 
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running};
-
-use crate::PLUGIN;
+use sluicegate_host::{Host, Running, sweep, traffic};
 
 fn critical(host: &Running, start: &str) -> bool {
     host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(start))
 }
 
-#[test]
-fn calls_with_each_tick() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn calls_with_each_tick(host: Host) {
+    let host = host.start();
     assert_eq!(host.tick_period(), Some(Duration::from_millis(1)));
     assert!(host.logged(LogLevel::Info, "set tick period milliseconds: 1"));
     host.add_foreign_function("compress", |bytes| Ok(bytes.to_vec()));
@@ -23,9 +21,9 @@ fn calls_with_each_tick() {
     }
 }
 
-#[test]
-fn goes_on_after_a_call_that_failed() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn goes_on_after_a_call_that_failed(host: Host) {
+    let host = host.start();
     host.add_foreign_function("compress", |_| Err(Status::SerializationFailure));
     host.tick();
     assert!(critical(&host, "foreign function (compress) failed: "), "{:?}", host.log());
@@ -34,18 +32,23 @@ fn goes_on_after_a_call_that_failed() {
     assert!(host.logged(LogLevel::Info, "foreign function (compress) called: 2, result: 000aff"));
 }
 
-#[test]
-fn refuses_to_start_without_ticks() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn refuses_to_start_without_ticks(host: Host) {
+    let host = host.start();
     host.fail(Import::proxy_set_tick_period_milliseconds, Status::BadArgument);
     assert!(!host.start_plugin());
     assert!(critical(&host, "failed to set tick period: "), "{:?}", host.log());
 }
 
-#[test]
-fn lets_requests_pass() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn lets_requests_pass(host: Host) {
+    let host = host.start();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/")]), 0);
     stream.complete();
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

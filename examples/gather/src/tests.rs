@@ -1,18 +1,6 @@
 use sluicegate::LogLevel;
 use sluicegate::prelude::*;
-use sluicegate_host::{Host, Running};
-
-use super::PLUGIN;
-
-/// Starts the plugin of a root id beside the one that the host has.
-fn start(root_id: &str) -> Running {
-    let host = Host::new(&PLUGIN).start();
-    assert!(!host.started(), "the host's own plugin has no root id");
-    host.set_property(&["plugin_root_id"], root_id);
-    PLUGIN.proxy_on_delete.expect("exported")(1);
-    PLUGIN.proxy_on_context_create.expect("exported")(1, 0);
-    host
-}
+use sluicegate_host::{Host, Running, sweep, traffic};
 
 fn answer(host: &Running, cluster: &str, status: &str, body: &str) {
     let calls = host.pending_calls();
@@ -20,9 +8,9 @@ fn answer(host: &Running, cluster: &str, status: &str, body: &str) {
     host.answer_call(call.token, &[(":status", status)], body, &[]);
 }
 
-#[test]
-fn a_task_asks_both_at_once_and_again_after_a_pause() {
-    let host = start("tasks");
+#[sluicegate_host::test]
+fn a_task_asks_both_at_once_and_again_after_a_pause(host: Host) {
+    let host = host.root_id("tasks").start();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/ann")]), Action::Pause as u32);
     answer(&host, "limits", "200", "10");
@@ -36,9 +24,9 @@ fn a_task_asks_both_at_once_and_again_after_a_pause() {
     assert_eq!(stream.response_header("x-gathered").as_deref(), Some("ann, 10"));
 }
 
-#[test]
-fn a_task_gives_up() {
-    let host = start("tasks");
+#[sluicegate_host::test]
+fn a_task_gives_up(host: Host) {
+    let host = host.root_id("tasks").start();
     let stream = host.http_stream();
     stream.request_headers(&[(":path", "/ann")]);
     for _ in 0..2 {
@@ -51,9 +39,9 @@ fn a_task_gives_up() {
     assert!(host.logged(LogLevel::Info, "gave up after 2 tries"));
 }
 
-#[test]
-fn closures_ask_one_after_the_other() {
-    let host = start("closures");
+#[sluicegate_host::test]
+fn closures_ask_one_after_the_other(host: Host) {
+    let host = host.root_id("closures").start();
     let (first, second) = (host.http_stream(), host.http_stream());
     first.request_headers(&[(":path", "/ann")]);
     answer(&host, "users", "200", "ann");
@@ -64,4 +52,16 @@ fn closures_ask_one_after_the_other() {
     second.request_headers(&[(":path", "/ann")]);
     answer(&host, "users", "503", "");
     assert_eq!(second.reply().map(|reply| reply.status), Some(502));
+}
+
+#[sluicegate_host::test]
+fn a_plugin_of_another_name_does_not_start(host: Host) {
+    assert!(!host.start().started());
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    for root_id in ["tasks", "closures"] {
+        sweep(&host.clone().root_id(root_id), traffic);
+    }
 }

@@ -1,8 +1,8 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, Running, sweep, traffic};
 
-use crate::{MOST_VALUES, PLUGIN};
+use crate::MOST_VALUES;
 
 fn send(host: &Running, value: impl AsRef<[u8]>) {
     let stream = host.http_stream();
@@ -15,9 +15,9 @@ fn count(host: &Running, value: &str) -> Option<u64> {
     host.counter(&format!("custom_header_value_counts_value={value}_reporter=sluicegate"))
 }
 
-#[test]
-fn counts_the_values_of_the_header() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn counts_the_values_of_the_header(host: Host) {
+    let host = host.start();
     for value in ["foo", "bar", "foo", "foo"] {
         send(&host, value);
     }
@@ -25,16 +25,16 @@ fn counts_the_values_of_the_header() {
     assert_eq!(host.calls(Import::proxy_define_metric), 2, "a counter is defined once");
 }
 
-#[test]
-fn a_request_without_the_header_counts_nothing() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn a_request_without_the_header_counts_nothing(host: Host) {
+    let host = host.start();
     assert_eq!(host.http_stream().request_headers(&[(":path", "/")]), Action::Continue as u32);
     assert_eq!(host.calls(Import::proxy_define_metric), 0);
 }
 
-#[test]
-fn what_is_no_tag_counts_as_other() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn what_is_no_tag_counts_as_other(host: Host) {
+    let host = host.start();
     let long = "x".repeat(33);
     for value in [&b""[..], b"foo_bar", b"a1", b"a=b", b"\xff", long.as_bytes()] {
         send(&host, value);
@@ -43,9 +43,9 @@ fn what_is_no_tag_counts_as_other() {
 }
 
 /// A client that makes up values drives neither the proxy's memory nor the filter's.
-#[test]
-fn values_beyond_the_most_count_as_other() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn values_beyond_the_most_count_as_other(host: Host) {
+    let host = host.start();
     let name = |number: usize| [b'a' + (number / 26) as u8, b'a' + (number % 26) as u8];
     for round in 1..=2 {
         for number in 0..MOST_VALUES + 100 {
@@ -57,9 +57,9 @@ fn values_beyond_the_most_count_as_other() {
     assert_eq!(host.calls(Import::proxy_define_metric), MOST_VALUES + 1);
 }
 
-#[test]
-fn lets_requests_pass_that_it_cannot_count() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn lets_requests_pass_that_it_cannot_count(host: Host) {
+    let host = host.start();
     for import in [Import::proxy_get_header_map_value, Import::proxy_define_metric, Import::proxy_increment_metric] {
         host.clear_log();
         host.fail(import, Status::InternalFailure);
@@ -69,4 +69,9 @@ fn lets_requests_pass_that_it_cannot_count() {
     }
     send(&host, "foo");
     assert_eq!(count(&host, "foo"), Some(1));
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

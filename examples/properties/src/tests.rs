@@ -1,8 +1,8 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, LocalReply, Running};
+use sluicegate_host::{Host, LocalReply, Running, sweep, traffic};
 
-use crate::{AUTH, PLUGIN};
+use crate::AUTH;
 
 /// What becomes of a request with these headers.
 fn send(host: &Running, headers: &[(&str, &str)]) -> (u32, Option<LocalReply>) {
@@ -16,25 +16,25 @@ fn passes(host: &Running, headers: &[(&str, &str)]) -> bool {
     action == Action::Continue as u32 && reply.is_none()
 }
 
-#[test]
-fn a_route_that_asks_for_nothing_lets_pass() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn a_route_that_asks_for_nothing_lets_pass(host: Host) {
+    let host = host.start();
     assert!(passes(&host, &[(":path", "/three")]));
     assert!(host.logged(LogLevel::Info, "no auth header for route"));
 }
 
-#[test]
-fn a_request_with_the_header_passes() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn a_request_with_the_header_passes(host: Host) {
+    let host = host.start();
     host.set_property(&AUTH, "cookie");
     assert!(passes(&host, &[(":path", "/one"), ("cookie", "value")]));
     assert!(passes(&host, &[(":path", "/one"), ("Cookie", "")]), "names have no case, and any value will do");
     assert!(host.logged(LogLevel::Info, "auth header is \"cookie\""));
 }
 
-#[test]
-fn a_request_without_it_is_answered() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn a_request_without_it_is_answered(host: Host) {
+    let host = host.start();
     for name in ["cookie", "authorization", ""] {
         host.set_property(&AUTH, name);
         let (action, reply) = send(&host, &[(":path", "/one"), ("cookies", "cookie")]);
@@ -45,17 +45,17 @@ fn a_request_without_it_is_answered() {
 }
 
 /// The path without `xds` is that of older proxies: there the check must not be lost either.
-#[test]
-fn finds_the_metadata_under_the_name_of_older_proxies() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn finds_the_metadata_under_the_name_of_older_proxies(host: Host) {
+    let host = host.start();
     host.set_property(&AUTH[1..], "cookie");
     assert!(!passes(&host, &[(":path", "/one")]));
     assert!(passes(&host, &[("cookie", "value")]));
 }
 
-#[test]
-fn fails_closed() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn fails_closed(host: Host) {
+    let host = host.start();
     host.set_property(&AUTH, "cookie");
     for (import, text) in [
         (Import::proxy_get_property, "failed to read properties: "),
@@ -71,12 +71,17 @@ fn fails_closed() {
     assert!(passes(&host, &[("cookie", "value")]));
 }
 
-#[test]
-fn says_when_a_stream_is_finished() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn says_when_a_stream_is_finished(host: Host) {
+    let host = host.start();
     let stream = host.http_stream();
     let id = stream.id();
     stream.request_headers(&[(":path", "/")]);
     stream.complete();
     assert!(host.logged(LogLevel::Info, &format!("{id} finished")));
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

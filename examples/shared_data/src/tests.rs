@@ -1,8 +1,8 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, Running, sweep, traffic};
 
-use crate::{KEY, PLUGIN};
+use crate::KEY;
 
 fn send(host: &Running) {
     let stream = host.http_stream();
@@ -14,9 +14,9 @@ fn warned(host: &Running, start: &str) -> bool {
     host.log().iter().any(|line| line.level == LogLevel::Warn && line.text.starts_with(start))
 }
 
-#[test]
-fn counts_requests() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn counts_requests(host: Host) {
+    let host = host.start();
     assert_eq!(host.shared_data(KEY).as_deref(), Some(&b""[..]), "the start makes the key");
     send(&host);
     assert!(host.logged(LogLevel::Info, "shared value: 1"));
@@ -26,36 +26,36 @@ fn counts_requests() {
     assert_eq!(host.shared_data(KEY).unwrap(), 3_u64.to_le_bytes());
 }
 
-#[test]
-fn goes_on_where_another_vm_is() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn goes_on_where_another_vm_is(host: Host) {
+    let host = host.start();
     host.set_shared_data(KEY, 41_u64.to_le_bytes());
     send(&host);
     assert!(host.logged(LogLevel::Info, "shared value: 42"));
 }
 
-#[test]
-fn a_vm_that_starts_later_takes_nothing_away() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn a_vm_that_starts_later_takes_nothing_away(host: Host) {
+    let host = host.start();
     send(&host);
     assert!(host.start_vm());
     send(&host);
     assert!(host.logged(LogLevel::Info, "shared value: 2"));
 }
 
-#[test]
-fn what_is_no_number_counts_from_the_start() {
+#[sluicegate_host::test]
+fn what_is_no_number_counts_from_the_start(host: Host) {
     for value in [&b""[..], b"1234567", b"123456789"] {
-        let host = Host::new(&PLUGIN).start();
+        let host = host.clone().start();
         host.set_shared_data(KEY, value);
         send(&host);
         assert!(host.logged(LogLevel::Info, "shared value: 1"), "{value:?}");
     }
 }
 
-#[test]
-fn says_what_the_host_refuses_and_lets_requests_pass() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn says_what_the_host_refuses_and_lets_requests_pass(host: Host) {
+    let host = host.start();
     host.fail(Import::proxy_get_shared_data, Status::InternalFailure);
     send(&host);
     assert!(warned(&host, "error getting shared data on OnHttpRequestHeaders: "), "{:?}", host.log());
@@ -69,4 +69,9 @@ fn says_what_the_host_refuses_and_lets_requests_pass() {
     }
     assert!(host.start_vm());
     assert!(warned(&host, "error setting shared data on OnVMStart: "), "{:?}", host.log());
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }

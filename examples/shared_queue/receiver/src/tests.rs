@@ -1,12 +1,10 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running};
-
-use crate::PLUGIN;
+use sluicegate_host::{Host, Running, sweep, traffic};
 
 /// A receiver, and the number of its queue.
-fn start() -> (Running, u32) {
-    let host = Host::new(&PLUGIN).plugin_configuration("tcp_data_hashes").start();
+fn start(host: Host) -> (Running, u32) {
+    let host = host.plugin_configuration("tcp_data_hashes").start();
     let queue = host.register_queue("", "other") - 1;
     (host, queue)
 }
@@ -15,17 +13,17 @@ fn critical(host: &Running, start: &str) -> bool {
     host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(start))
 }
 
-#[test]
-fn registers_the_queue_that_its_configuration_names() {
-    let (host, queue) = start();
+#[sluicegate_host::test]
+fn registers_the_queue_that_its_configuration_names(host: Host) {
+    let (host, queue) = start(host);
     assert!(host.started());
     let line = format!("queue \"tcp_data_hashes\" registered as queueID={queue} by contextID=1");
     assert!(host.logged(LogLevel::Info, &line), "{:?}", host.log());
 }
 
-#[test]
-fn logs_what_comes_out_of_it() {
-    let (host, queue) = start();
+#[sluicegate_host::test]
+fn logs_what_comes_out_of_it(host: Host) {
+    let (host, queue) = start(host);
     for item in [&b"one"[..], b"", b"\xff"] {
         assert!(host.enqueue(queue, item));
     }
@@ -38,24 +36,33 @@ fn logs_what_comes_out_of_it() {
     assert!(!critical(&host, ""), "an empty queue is no error: {:?}", host.log());
 }
 
-#[test]
-fn says_what_it_could_not_take() {
-    let (host, queue) = start();
+#[sluicegate_host::test]
+fn says_what_it_could_not_take(host: Host) {
+    let (host, queue) = start(host);
     host.enqueue(queue, "one");
     host.fail(Import::proxy_dequeue_shared_queue, Status::InternalFailure);
     host.deliver_queues();
     assert!(critical(&host, &format!("error retrieving data from queue {queue}: ")), "{:?}", host.log());
 }
 
-#[test]
-fn refuses_to_start_without_a_queue() {
+#[sluicegate_host::test]
+fn refuses_to_start_without_a_queue(host: Host) {
     for (import, text) in [
         (Import::proxy_get_buffer_bytes, "failed to get plugin config: "),
         (Import::proxy_register_shared_queue, "failed register queue: "),
     ] {
-        let (host, _) = start();
+        let (host, _) = start(host.clone());
         host.fail(import, Status::InternalFailure);
         assert!(!host.start_plugin());
         assert!(critical(&host, text), "{:?}", host.log());
     }
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host.plugin_configuration("tcp_data_hashes"), |host| {
+        let queue = host.register_queue("", "tcp_data_hashes");
+        host.enqueue(queue, "one");
+        traffic(host)
+    });
 }

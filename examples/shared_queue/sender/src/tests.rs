@@ -1,12 +1,12 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, Running, sweep, traffic};
 
-use crate::{PLUGIN, RECEIVER, fnv1a};
+use crate::{RECEIVER, fnv1a};
 
 /// A sender of this kind, and the receiver's three queues.
-fn start(kind: &str) -> (Running, [u32; 3]) {
-    let host = Host::new(&PLUGIN).plugin_configuration(kind).start();
+fn start(host: Host, kind: &str) -> (Running, [u32; 3]) {
+    let host = host.plugin_configuration(kind).start();
     let queues = ["http_request_headers", "http_response_headers", "tcp_data_hashes"];
     let queues = queues.map(|name| host.register_queue(RECEIVER, name));
     (host, queues)
@@ -20,9 +20,9 @@ fn critical(host: &Running, start: &str) -> bool {
     host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(start))
 }
 
-#[test]
-fn sends_the_headers_of_requests_and_responses() {
-    let (host, [requests, responses, hashes]) = start("http");
+#[sluicegate_host::test]
+fn sends_the_headers_of_requests_and_responses(host: Host) {
+    let (host, [requests, responses, hashes]) = start(host, "http");
     assert!(host.logged(LogLevel::Info, "contextID=1 is configured for http"));
     let stream = host.http_stream();
     let id = stream.id();
@@ -37,9 +37,9 @@ fn sends_the_headers_of_requests_and_responses() {
     assert!(host.logged(LogLevel::Info, &line), "{:?}", host.log());
 }
 
-#[test]
-fn a_message_is_json_whatever_the_header_is() {
-    let (host, [requests, ..]) = start("http");
+#[sluicegate_host::test]
+fn a_message_is_json_whatever_the_header_is(host: Host) {
+    let (host, [requests, ..]) = start(host, "http");
     let stream = host.http_stream();
     stream.request_headers(&[(&b"quote"[..], &b"\"}, \\ \t"[..]), (b"bytes", b"\xff")]);
     assert_eq!(
@@ -48,11 +48,11 @@ fn a_message_is_json_whatever_the_header_is() {
     );
 }
 
-#[test]
-fn sends_the_hash_of_what_the_upstream_sends() {
+#[sluicegate_host::test]
+fn sends_the_hash_of_what_the_upstream_sends(host: Host) {
     assert_eq!(fnv1a(b""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
     assert_eq!(fnv1a(b"a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
-    let (host, [.., hashes]) = start("tcp");
+    let (host, [.., hashes]) = start(host, "tcp");
     let connection = host.tcp_connection();
     let id = connection.id();
     assert_eq!(connection.downstream_data("from the client", false), 0);
@@ -65,9 +65,9 @@ fn sends_the_hash_of_what_the_upstream_sends() {
     assert!(host.logged(LogLevel::Info, &line), "{:?}", host.log());
 }
 
-#[test]
-fn lets_requests_pass_without_a_receiver() {
-    let host = Host::new(&PLUGIN).plugin_configuration("http").start();
+#[sluicegate_host::test]
+fn lets_requests_pass_without_a_receiver(host: Host) {
+    let host = host.plugin_configuration("http").start();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":method", "GET")]), 0);
     assert!(critical(&host, "error resolving queue id: "), "{:?}", host.log());
@@ -76,14 +76,14 @@ fn lets_requests_pass_without_a_receiver() {
     assert_eq!(items(&host, queue).len(), 1, "a receiver may start later");
 }
 
-#[test]
-fn lets_pass_what_it_cannot_send() {
+#[sluicegate_host::test]
+fn lets_pass_what_it_cannot_send(host: Host) {
     for (import, texts) in [
         (Import::proxy_resolve_shared_queue, ["error resolving queue id: "; 2]),
         (Import::proxy_enqueue_shared_queue, ["error queueing: "; 2]),
         (Import::proxy_get_header_map_pairs, ["error getting request headers: ", "error getting response headers: "]),
     ] {
-        let (host, _) = start("http");
+        let (host, _) = start(host.clone(), "http");
         host.fail(import, Status::InternalFailure);
         let stream = host.http_stream();
         assert_eq!(stream.request_headers(&[(":method", "GET")]), 0);
@@ -93,16 +93,28 @@ fn lets_pass_what_it_cannot_send() {
         assert!(critical(&host, texts[1]), "{:?}", host.log());
         assert_eq!(stream.reply(), None);
     }
-    let (host, _) = start("tcp");
+    let (host, _) = start(host, "tcp");
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     assert_eq!(host.tcp_connection().upstream_data("a", false), 0);
     assert!(critical(&host, "failed to get upstream data: "), "{:?}", host.log());
 }
 
-#[test]
-fn refuses_to_start_if_it_cannot_read_its_configuration() {
-    let (host, _) = start("http");
+#[sluicegate_host::test]
+fn refuses_to_start_if_it_cannot_read_its_configuration(host: Host) {
+    let (host, _) = start(host, "http");
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     assert!(!host.start_plugin());
     assert!(critical(&host, "failed to get plugin config: "), "{:?}", host.log());
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    for kind in ["http", "tcp"] {
+        sweep(&host.clone().plugin_configuration(kind), |host| {
+            for queue in ["http_request_headers", "http_response_headers", "tcp_data_hashes"] {
+                host.register_queue(RECEIVER, queue);
+            }
+            traffic(host)
+        });
+    }
 }
