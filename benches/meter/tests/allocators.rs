@@ -28,7 +28,7 @@ fn the_incumbent_runs_on_each_of_ours() {
             .map(|_| {
                 host.clear_log();
                 let stream = host.http_stream();
-                stream.request_headers(REQUEST);
+                stream.request_headers(&REQUEST);
                 stream.response_headers(&[(":status", "200")]);
                 stream.complete();
                 host.log().pop().unwrap().text
