@@ -145,16 +145,21 @@ impl<A: Strategy> Global<A> {
         });
     }
 
+    /// A block whose layout asks for no more alignment than the strategy always gives.
     #[inline(never)]
     unsafe fn allocate_sized(&self, size: usize) -> *mut u8 {
-        // SAFETY: as the caller promises; a layout's size is valid with alignment 1.
-        unsafe { self.allocate(Layout::from_size_align_unchecked(size, 1)) }
+        // SAFETY: the size is a layout's, so it is valid with alignment 1.
+        let layout = unsafe { Layout::from_size_align_unchecked(size, 1) };
+        // SAFETY: the size is not zero, which the caller promises.
+        unsafe { self.allocate(layout) }
     }
 
     #[inline(never)]
     unsafe fn release_sized(&self, block: *mut u8, size: usize) {
-        // SAFETY: as the caller promises; a layout's size is valid with alignment 1, which is what the block was made with.
-        unsafe { self.release(block, Layout::from_size_align_unchecked(size, 1)) };
+        // SAFETY: the size is a layout's, so it is valid with alignment 1.
+        let layout = unsafe { Layout::from_size_align_unchecked(size, 1) };
+        // SAFETY: the block is live and was made with this layout, by `allocate_sized`; the caller promises it.
+        unsafe { self.release(block, layout) };
     }
 
     #[cold]
