@@ -213,8 +213,13 @@ impl<S: Source> Heap<S> {
             // SAFETY: the piece is valid, ours alone (contract of `Source`), and no part of it was claimed before.
             _ => unsafe { self.talc.claim(base, piece.len()) },
         };
-        // Somebody took memory in between: the piece is ours, and perhaps too short.
-        foreseen || self.grow_at(layout, None)
+        if foreseen {
+            return true;
+        }
+        // Somebody took memory in between: the piece is ours, begins elsewhere, and is perhaps too short.
+        let head = OVERHEAD + table;
+        let padding = (base.addr() + head).wrapping_neg() & (layout.align() - 1);
+        piece.len() >= head + padding + (layout.size() + TAG).next_multiple_of(CHUNK_UNIT) || self.grow_at(layout, None)
     }
 
     /// A block, growing if need be.
@@ -235,6 +240,8 @@ impl<S: Source> Heap<S> {
 
 // SAFETY: talc hands out disjoint blocks of the layout asked for, from memory that is the heap's alone.
 unsafe impl<S: Source> Strategy for Heap<S> {
+    const ALIGN: usize = CHUNK_UNIT;
+
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
         // SAFETY: the size is not zero, which the caller promises.
         unsafe { self.obtain(layout) }

@@ -11,6 +11,10 @@ use core::ptr::copy_nonoverlapping;
 /// method may panic, allocate through the global allocator, or call the host: the host forbids it in the call in which it
 /// asks the guest for memory.
 pub unsafe trait Strategy {
+    /// What every block is aligned to at least, even if its layout asks for less. [`Global`](crate::Global) passes layouts that ask for no more on with
+    /// an alignment of 1, so that callers, who mostly know theirs, need not pass it and nobody looks at it. Zero: layouts are passed on as they are.
+    const ALIGN: usize = 0;
+
     /// A block of this layout; null if there is no memory.
     ///
     /// # Safety

@@ -252,6 +252,8 @@ const fn routable(layout: Layout) -> bool {
 // SAFETY: blocks in chunks are disjoint, as `next` only passes what it hands out and comes back only over what was freed, and a chunk serves again only when it
 // has no live block; all else is the free lists'. Which of the two a small block came from is read off its slab.
 unsafe impl<S: Source> Strategy for Arena<S> {
+    const ALIGN: usize = STEP;
+
     #[inline]
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
         if layout.size() <= ROUTED && layout.align() <= STEP {

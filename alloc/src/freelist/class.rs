@@ -1,8 +1,10 @@
 //! Which class a layout belongs to, and how large its blocks are.
 
 use core::alloc::Layout;
+use core::hint::assert_unchecked;
 
 use super::ALIGN;
+use super::stack::Stack;
 
 /// The largest block that is cut from a slab, in bytes.
 pub(crate) const SMALL_MOST: usize = 1024;
@@ -63,7 +65,10 @@ pub(crate) const SIZES: [u16; SMALL] = [
     CHUNK as u16,
 ];
 
-/// The class of each number of 16-byte units: a load where the arithmetic would take a dozen instructions.
+/// Bytes of a class's list: the table below holds offsets, so that the lists are indexed without a shift.
+const LIST: usize = size_of::<Stack>();
+
+/// The class of each number of 16-byte units, times [`LIST`]: a load where the arithmetic would take a dozen instructions.
 const CLASSES: [u8; 65] = {
     let mut classes = [0; 65];
     let (mut units, mut class) = (1, 0);
@@ -71,7 +76,7 @@ const CLASSES: [u8; 65] = {
         if units * 16 > SIZES[class as usize] as usize {
             class += 1;
         }
-        classes[units] = class;
+        classes[units] = class * LIST as u8;
         units += 1;
     }
     classes
@@ -86,7 +91,10 @@ pub(crate) const fn small(layout: Layout) -> bool {
 /// The class of a size up to [`SMALL_MOST`].
 #[inline]
 pub(crate) fn small_of(size: usize) -> usize {
-    usize::from(CLASSES.get((size + 15) >> 4).copied().unwrap_or(0)) & (SMALL - 1)
+    let offset = usize::from(CLASSES.get((size + 15) >> 4).copied().unwrap_or(0));
+    // SAFETY: every entry of the table is a class's number, below 32, times `LIST`.
+    unsafe { assert_unchecked(offset.is_multiple_of(LIST) && offset < SMALL * LIST) };
+    offset / LIST
 }
 
 /// Whether a layout's blocks, which are not small, are kept in the cache.
