@@ -25,9 +25,10 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 
 /// Headers or trailers that are on their way: read through a snapshot, edited in the guest, written back once.
 ///
-/// The first read fetches the whole map, and every further read of the callback is answered from it, edits included. Edits are buffered and written back
-/// before anyone can observe them: when the callback returns, and before a callout, a local response, a property, a foreign function, a resume or whatever
-/// else could see the map. Of edits that undo each other only the last is written. What was read before stays valid until the callback returns, so
+/// The first read fetches the whole map, and every further read of a name in the callback is answered from it, edits included. Edits are buffered and written
+/// back before anyone can observe them: when the callback returns, and before a callout, a local response, a property, a foreign function, a resume or whatever
+/// else could see the map; and before a further [`snapshot`](Self::snapshot), as to put a map together in the guest would take more time, memory and module than
+/// to fetch it again. Of edits that undo each other only the last is written. What was read before stays valid until the callback returns, so
 /// edits are possible while views are in use:
 ///
 /// ```
@@ -119,12 +120,12 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If the host refuses, sends what is no header map, or memory is out.
+    /// If the host refuses, also an edit that waited, sends what is no header map, or memory is out.
     ///
     /// # Cost
     ///
-    /// The first time: one host call and one block of the host's (1 µs for 25 headers in Envoy). After edits: one block in the guest, with a copy of all. Otherwise
-    /// nothing.
+    /// The first time, and the first time after edits: one host call and one block of the host's (1 µs for 25 headers in Envoy), and what waits is written back
+    /// before it. Otherwise nothing.
     #[doc(alias = "GetHttpRequestHeaders")]
     #[doc(alias = "get_http_request_headers")]
     pub fn snapshot(&self) -> Result<&'cb HeaderMap> {
@@ -153,7 +154,8 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// As [`snapshot`](Self::snapshot), but of a name that was edited only the value is copied. Two of these cost less than two single reads at the host.
+    /// As [`snapshot`](Self::snapshot) for the first read of the callback. Of a name that was edited the value is copied in the guest. Two of these cost less than
+    /// two single reads at the host.
     #[doc(alias = "GetHttpRequestHeader")]
     #[doc(alias = "get_http_request_header")]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Result<Option<ByteStr<'cb>>> {
