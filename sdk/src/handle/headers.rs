@@ -59,6 +59,11 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 ///
 /// The first edit of a callback is written at once if the callback before made no other one and read nothing after it: then there is nothing to gain.
 ///
+/// # Bytes that end a line
+///
+/// Names and values are passed on as they are. CR, LF and NUL do not belong in them; Envoy looks for them in its debug builds only, and the SDK does not either, as
+/// it would have to look at each byte of each edit. A filter that makes a name or a value of what a client sent in an escaped form looks for itself.
+///
 /// # Views
 ///
 /// A view that would outlive the callback does not compile:
@@ -238,12 +243,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     #[doc(alias = "ReplaceHttpRequestHeaders")]
     #[doc(alias = "set_http_request_headers")]
     pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
-        let pairs = encode(pairs)?;
-        let map = self.snapshots.map();
-        call::settle().map_err(Error::edit)?;
-        call::set_map(map, &pairs).map_err(|status| Error::host("proxy_set_header_map_pairs", map, status))?;
-        self.snapshots.replaced();
-        Ok(())
+        self.snapshots.replace_all(&encode(pairs)?)
     }
 
     /// Writes back what waits, of all maps. Otherwise it is written when the callback returns, or before a call that could see it.

@@ -105,9 +105,20 @@ impl Snapshots {
         self.edit(op, name, b"")
     }
 
-    /// All of the map was replaced at the host.
-    pub(crate) fn replaced(&self) {
-        edits::changed();
+    /// Replaces all of the map at the host. Edits of it that wait are not written before, if no others wait; they wait on if the host refuses.
+    pub(crate) fn replace_all(&self, pairs: &[u8]) -> Result<()> {
+        let map = self.map;
+        let only = edits::only(map);
+        if !only {
+            call::settle().map_err(Error::edit)?;
+        }
+        call::set_map(map, pairs).map_err(|status| Error::host("proxy_set_header_map_pairs", map, status))?;
+        if only {
+            edits::forget();
+        } else {
+            edits::changed();
+        }
+        Ok(())
     }
 
     /// The map as the host has it, without the edits that wait.

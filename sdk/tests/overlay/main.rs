@@ -128,6 +128,18 @@ fn the_only_edit_of_a_callback_goes_at_once_when_the_one_before_was_too() {
 }
 
 #[test]
+fn edits_that_a_whole_map_replaces_are_not_written() {
+    let [x, y] = [b"x".to_vec(), b"y".to_vec()];
+    let proxy = Rc::new(Proxy::default());
+    (PLUGIN.reset)();
+    let replace_all = Step::SetAll(vec![(y.clone(), x.clone())]);
+    run(&proxy, &base(), vec![Step::Add(x.clone(), y.clone()), replace_all.clone(), Step::Get(x.clone())]);
+    assert_eq!(proxy.calls("proxy_add_header_map_value"), 0);
+    run(&proxy, &base(), vec![Step::Other(x.clone(), y.clone()), Step::Add(x.clone(), y), replace_all, Step::Get(x)]);
+    assert!(proxy.calls("proxy_add_header_map_value") > 0, "another map's are written");
+}
+
+#[test]
 fn a_name_that_was_edited_is_read_without_the_host() {
     let [x, y] = [b"x".to_vec(), b"y".to_vec()];
     let steps =
