@@ -39,13 +39,29 @@ pub fn build_with(package: &str, allocator: Option<Allocator>, features: &[&str]
     let names: Vec<_> = iter::once(allocator.map_or("none", Allocator::name)).chain(features.iter().copied()).collect();
     let with = names.join("+");
     let folder = workspace::target_dir().join("guests").join(&with);
-    let _step = progress::Step::new(&format!("building {package} (allocator: {with})"));
-
     let build = Build::new(workspace::root(), package, PROFILE).target_dir(folder);
     let allocator = allocator.map(Allocator::feature).into_iter();
     let features: Vec<_> = allocator.chain(features.iter().map(|feature| format!("sluicegate/{feature}"))).collect();
-    let build = build.features(features.join(","));
-    let answer = children::output(&mut build.command()).context("cannot run cargo")?;
+    run(package, &with, &build.features(features.join(",")), &[])
+}
+
+/// Builds a guest as small as it gets: in the profile `small`, and without its default features, so that it can do without the standard library.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_small(package: &str, allocator: Allocator) -> Result<PathBuf> {
+    ensure_known(package)?;
+    add_target()?;
+    let with = format!("{}+small", allocator.name());
+    let build =
+        Build::new(workspace::root(), package, "small").target_dir(workspace::target_dir().join("guests").join(&with));
+    run(package, &with, &build.features(allocator.feature()), &["--no-default-features"])
+}
+
+fn run(package: &str, with: &str, build: &Build, options: &[&str]) -> Result<PathBuf> {
+    let _step = progress::Step::new(&format!("building {package} (allocator: {with})"));
+    let answer = children::output(build.command().args(options)).context("cannot run cargo")?;
     if !answer.status.success() {
         eprint!("{}", String::from_utf8_lossy(&answer.stderr));
         bail!("the build of {package} failed");

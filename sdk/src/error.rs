@@ -90,9 +90,15 @@ impl Error {
 
     /// A host call that failed; or the edit that was to be written back before it, which then is what the error names.
     pub(crate) fn host(call: &'static str, on: impl Into<On>, refused: impl Into<Refused>) -> Self {
-        let kind = match refused.into() {
-            Refused::Status(status) => Kind::Host { call, on: on.into(), status },
-            Refused::Foreign => Kind::ForeignBlock { call, on: on.into() },
+        Self::refused(call, on.into(), refused.into())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refused(call: &'static str, on: On, refused: Refused) -> Self {
+        let kind = match refused {
+            Refused::Status(status) => Kind::Host { call, on, status },
+            Refused::Foreign => Kind::ForeignBlock { call, on },
             Refused::Edit { call, map, status } => Kind::Host { call, on: map.into(), status },
         };
         Self { kind }

@@ -1,6 +1,7 @@
 //! The built modules: they import what they use, export what they implement, and start small.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use sluicegate_loadtest::{Allocator, guest};
@@ -18,8 +19,11 @@ fn shape(package: &str, allocator: Option<Allocator>) -> Result<Shape> {
 }
 
 fn shape_with(package: &str, allocator: Option<Allocator>, features: &[&str]) -> Result<Shape> {
-    let path = guest::build_with(package, allocator, features)?;
-    let module = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    shape_of(&guest::build_with(package, allocator, features)?)
+}
+
+fn shape_of(path: &Path) -> Result<Shape> {
+    let module = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     let mut shape = Shape { imports: BTreeSet::new(), exports: BTreeSet::new(), pages: 0, bytes: module.len() as u64 };
     for payload in Parser::new(0).parse_all(&module) {
         match payload? {
@@ -123,12 +127,33 @@ fn a_filter_without_formatting_is_small_and_imports_no_wasi() -> Result<()> {
         "env.proxy_add_header_map_value",
         "env.proxy_get_header_map_pairs",
         "env.proxy_log",
+        "env.proxy_remove_header_map_value",
         "env.proxy_replace_header_map_value",
         "env.proxy_send_local_response",
     ];
     assert_eq!(shape.imports, set(&imports));
     assert!(shape.pages <= 2, "{} pages", shape.pages);
     assert!(shape.bytes <= 25_000, "{} bytes", shape.bytes);
+    Ok(())
+}
+
+/// What a filter does not use costs it nothing.
+#[test]
+fn a_filter_that_does_nothing_is_tiny_and_exports_what_a_host_requires() -> Result<()> {
+    let shape = shape("guest-noop", Some(Allocator::Talc))?;
+    let exports =
+        ["memory", "_initialize", "proxy_abi_version_0_2_1", "proxy_on_memory_allocate", "proxy_on_request_headers"];
+    assert_eq!(shape.exports, set(&exports));
+    assert_eq!(shape.imports, set(&[]));
+    assert!(shape.bytes <= 8_000, "{} bytes", shape.bytes);
+    Ok(())
+}
+
+#[test]
+fn http_headers_without_the_standard_library_is_small() -> Result<()> {
+    let shape = shape_of(&guest::build_small("http_headers", Allocator::Talc)?)?;
+    assert!(shape.imports.iter().all(|import| import.starts_with("env.")), "{:?}", shape.imports);
+    assert!(shape.bytes <= 40_000, "{} bytes", shape.bytes);
     Ok(())
 }
 

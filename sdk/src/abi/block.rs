@@ -3,6 +3,10 @@
 //! [`allocate`] notes every block until the host call in progress returns; [`Claim::finish`] then hands the one that the host named to a
 //! [`HostBytes`] and frees the others. So a host that names no block, a foreign one, or a larger size than it asked for gets an error, and a
 //! host that asks for a block and then fails leaks nothing.
+//!
+//! One freed block is kept for the next that the host asks for, as most callbacks read one map, of about the size of the one before: to free it and to
+//! allocate it again would cost a third of the instructions of a request. It is a block of at most [`MOST_KEPT`] bytes, live for the allocator. With the
+//! feature `budget` none is kept, as a budget counts every byte, and neither with the allocator that has regions.
 
 use alloc::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use alloc::boxed::Box;
@@ -16,71 +20,144 @@ use crate::budget::{self, Charge};
 /// How many blocks a host may have asked for without handing them over. A host has one at a time; calls nested in calls add one each.
 const CAPACITY: usize = 8;
 
+/// The largest block that is kept when it is freed.
+const MOST_KEPT: usize = 8 << 10;
+/// A block is used again for no less than its size divided by this: what the filter holds on to takes no more than this many times its size.
+const MOST_SLACK: usize = 4;
+/// Whether a freed block is kept. Natively not, where tests count allocations.
+const KEEPS: bool =
+    cfg!(any(target_family = "wasm", all(test, not(miri)))) && !cfg!(any(feature = "budget", feature = "alloc-arena"));
+
+/// A block of memory, as it was allocated.
+#[derive(Clone, Copy)]
+struct Block {
+    start: *mut u8,
+    /// At least 1; 0 if there is no block.
+    capacity: usize,
+}
+
+impl Block {
+    const NONE: Self = Self { start: ptr::null_mut(), capacity: 0 };
+}
+
 /// A block that was allocated for the host and is not handed over yet.
 #[derive(Clone, Copy)]
 struct Noted {
-    start: *mut u8,
+    block: Block,
+    /// How many bytes the host asked for.
     size: usize,
 }
 
-/// The noted blocks, oldest first, and how deep the callbacks are nested.
+/// The noted blocks, oldest first, how deep the callbacks are nested, and the block that is kept.
 struct Notes {
     blocks: [Cell<Noted>; CAPACITY],
     len: Cell<usize>,
     depth: Cell<usize>,
+    kept: Cell<Block>,
 }
 
 crate::__vm_local! {
     static NOTES: Notes = Notes {
-        blocks: [const { Cell::new(Noted { start: ptr::null_mut(), size: 0 }) }; CAPACITY],
+        blocks: [const { Cell::new(Noted { block: Block::NONE, size: 0 }) }; CAPACITY],
         len: Cell::new(0),
         depth: Cell::new(0),
+        kept: Cell::new(Block::NONE),
     };
 }
 
 impl Notes {
-    /// Frees all blocks from `mark` on, but the one that starts at `keep`, and gives that one's size.
+    /// Frees all blocks from `mark` on, but the one that starts at `keep`, and gives that one.
     #[inline]
-    fn settle(&self, mark: usize, keep: *mut u8) -> Option<usize> {
+    fn settle(&self, mark: usize, keep: *mut u8) -> Option<Noted> {
         // A host as it should be: it asked for one block, or none, and hands that one over.
         if self.len.get() == mark {
             return None;
         }
         if let Some(newest) = self.blocks.get(mark).map(Cell::get)
             && self.len.get() == mark + 1
-            && newest.start == keep
+            && newest.block.start == keep
         {
             self.len.set(mark);
-            return Some(newest.size);
+            return Some(newest);
         }
         self.settle_slow(mark, keep)
     }
 
     #[cold]
-    fn settle_slow(&self, mark: usize, keep: *mut u8) -> Option<usize> {
+    #[inline(never)]
+    fn settle_slow(&self, mark: usize, keep: *mut u8) -> Option<Noted> {
         let mut kept = None;
-        for noted in self.blocks.iter().take(self.len.get()).skip(mark) {
-            let Noted { start, size } = noted.get();
-            if start == keep && kept.is_none() {
-                kept = Some(size);
+        for noted in self.blocks.iter().take(self.len.get()).skip(mark).map(Cell::get) {
+            if noted.block.start == keep && kept.is_none() {
+                kept = Some(noted);
             } else {
-                free(start, size);
+                free(noted.block);
             }
         }
         self.len.set(self.len.get().min(mark));
         kept
     }
+
+    /// The kept block, if it is one for so many bytes.
+    #[inline]
+    fn reuse(&self, size: usize) -> Option<Block> {
+        let kept = self.kept.get();
+        if !KEEPS || size > kept.capacity || size < kept.capacity / MOST_SLACK || kept.capacity == 0 {
+            return None;
+        }
+        self.kept.set(Block::NONE);
+        Some(kept)
+    }
 }
 
-/// The layout of a block of `size` bytes; a host that asks for nothing still gets an address.
-fn layout(size: usize) -> Option<Layout> {
-    Layout::from_size_align(size.max(1), 1).ok()
+/// A new block of at least one byte: a host that asks for nothing still gets an address.
+#[inline(never)]
+fn obtain(size: usize) -> Option<Block> {
+    let capacity = size.max(1);
+    let layout = Layout::from_size_align(capacity, 1).ok()?;
+    let allocate = || {
+        let start = if cfg!(target_family = "wasm") {
+            // SAFETY: the layout's size is at least 1. The bytes count as written by the host, outside of what the compiler sees.
+            unsafe { alloc(layout) }
+        } else {
+            // A host in the same process is seen by the compiler and by miri, and may write less than it says.
+            // SAFETY: the layout's size is at least 1.
+            unsafe { alloc_zeroed(layout) }
+        };
+        (!start.is_null()).then_some(Block { start, capacity })
+    };
+    allocate().or_else(|| {
+        // Memory is out: what is kept may be what is missing.
+        let kept =
+            KEEPS.then(|| NOTES.with(|notes| notes.kept.replace(Block::NONE))).filter(|kept| kept.capacity > 0)?;
+        give_back(kept);
+        allocate()
+    })
 }
 
-fn free(start: *mut u8, size: usize) {
-    if let Some(layout) = layout(size) {
-        // SAFETY: only noted blocks and owned ones come here, each once; `allocate` made them with this layout.
-        unsafe { dealloc(start, layout) };
+/// Frees a block, or keeps it.
+#[inline]
+fn free(block: Block) {
+    if KEEPS && block.capacity <= MOST_KEPT {
+        let kept = NOTES.with(|notes| notes.kept.get());
+        // The larger one serves more calls, unless it is too large for what is read now.
+        if kept.capacity < block.capacity || kept.capacity / MOST_SLACK > block.capacity {
+            NOTES.with(|notes| notes.kept.set(block));
+            if kept.capacity > 0 {
+                give_back(kept);
+            }
+            return;
+        }
+    }
+    give_back(block);
+}
+
+/// Gives a block back to the allocator.
+#[inline(never)]
+fn give_back(block: Block) {
+    if let Ok(layout) = Layout::from_size_align(block.capacity, 1) {
+        // SAFETY: only blocks of `obtain` and boxed slices of bytes come here, each once, and this is the layout of both.
+        unsafe { dealloc(block.start, layout) };
     }
 }
 
@@ -91,20 +168,13 @@ fn free(start: *mut u8, size: usize) {
 pub fn allocate(size: usize) -> *mut u8 {
     NOTES.with(|notes| {
         let Some(slot) = notes.blocks.get(notes.len.get()) else { return ptr::null_mut() };
-        let Some(layout) = layout(size).filter(|_| budget::fits(size)) else { return ptr::null_mut() };
-        let start = if cfg!(target_family = "wasm") {
-            // SAFETY: the layout's size is at least 1. The bytes count as written by the host, outside of what the compiler sees.
-            unsafe { alloc(layout) }
-        } else {
-            // A host in the same process is seen by the compiler and by miri, and may write less than it says.
-            // SAFETY: the layout's size is at least 1.
-            unsafe { alloc_zeroed(layout) }
-        };
-        if !start.is_null() {
-            slot.set(Noted { start, size });
-            notes.len.set(notes.len.get() + 1);
+        if !budget::fits(size) {
+            return ptr::null_mut();
         }
-        start
+        let Some(block) = notes.reuse(size).or_else(|| obtain(size)) else { return ptr::null_mut() };
+        slot.set(Noted { block, size });
+        notes.len.set(notes.len.get() + 1);
+        block.start
     })
 }
 
@@ -184,32 +254,28 @@ impl Claim {
     pub(super) fn finish(self, status: u32) -> Result<HostBytes, Refused> {
         super::call::count();
         let allocated = NOTES.with(|notes| notes.settle(self.mark, self.start));
-        let Some(start) = NonNull::new(self.start) else { return self.without_block(status) };
         // The number first: the compiler would otherwise make the enum before it looks at it.
         if status == Status::Ok.code()
-            && let Some(allocated) = allocated
-            && self.size <= allocated
+            && let Some(Noted { block, size }) = allocated
+            && self.size <= size
             && self.size > 0
+            && let Some(start) = NonNull::new(block.start)
         {
-            return Ok(HostBytes {
-                start,
-                allocated: Some(allocated),
-                len: self.size,
-                _charge: Charge::take(allocated),
-            });
+            let capacity = block.capacity;
+            return Ok(HostBytes { start, capacity, len: self.size, _charge: Charge::take(capacity) });
         }
-        // Owned for a moment, so that it is freed.
-        drop(HostBytes { start, allocated, len: 0, _charge: Charge::NONE });
-        if status == Status::Ok.code() && self.size > 0 {
-            return Err(Refused::Foreign);
+        if let Some(noted) = allocated {
+            free(noted.block);
         }
-        self.without_block(status)
+        self.without_bytes(status)
     }
 
     /// Null or no bytes is an empty value, if the host says that all went well.
     #[cold]
-    fn without_block(&self, status: u32) -> Result<HostBytes, Refused> {
+    #[inline(never)]
+    fn without_bytes(&self, status: u32) -> Result<HostBytes, Refused> {
         match Status::from(status) {
+            Status::Ok if self.size > 0 && !self.start.is_null() => Err(Refused::Foreign),
             Status::Ok => Ok(HostBytes::EMPTY),
             status => Err(Refused::Status(status)),
         }
@@ -220,12 +286,13 @@ impl Claim {
 ///
 /// # Cost
 ///
-/// The host copied once, into this block. Nothing is copied again.
+/// The host copied once, into this block. Nothing is copied again. It may be the block that the one before was in, and then is up to four times as large
+/// as what is in it, but at most 8 KiB.
 pub struct HostBytes {
     start: NonNull<u8>,
-    /// The size of the block; none if there is no block.
-    allocated: Option<usize>,
-    /// How much of it the host wrote: never more than `allocated`.
+    /// The size of the block; 0 if there is no block.
+    capacity: usize,
+    /// How much of it the host wrote: never more than `capacity`.
     len: usize,
     /// Its place in the budgets.
     _charge: Charge,
@@ -233,7 +300,7 @@ pub struct HostBytes {
 
 impl HostBytes {
     /// No bytes, and no block.
-    pub(crate) const EMPTY: Self = Self { start: NonNull::dangling(), allocated: None, len: 0, _charge: Charge::NONE };
+    pub(crate) const EMPTY: Self = Self { start: NonNull::dangling(), capacity: 0, len: 0, _charge: Charge::NONE };
 
     /// Bytes of the guest's own, owned and freed likewise.
     pub(crate) fn own(bytes: Box<[u8]>) -> Self {
@@ -241,8 +308,8 @@ impl HostBytes {
         if len == 0 {
             return Self::EMPTY;
         }
-        // A boxed slice of bytes has the layout of `layout`: its length, and no alignment.
-        Self { start: NonNull::from(Box::leak(bytes)).cast(), allocated: Some(len), len, _charge: Charge::NONE }
+        // A boxed slice of bytes has the layout of a block: its length, and no alignment.
+        Self { start: NonNull::from(Box::leak(bytes)).cast(), capacity: len, len, _charge: Charge::NONE }
     }
 }
 
@@ -250,17 +317,16 @@ impl Deref for HostBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        let bytes = NonNull::slice_from_raw_parts(self.start, if self.allocated.is_some() { self.len } else { 0 });
-        // SAFETY: the block is owned and at least `len` bytes long (`Claim::finish` compared them), or there is none and the
-        // slice is empty. Its bytes are the host's, or zero natively. Nobody writes while `self` is borrowed: the host is done with it.
+        let bytes = NonNull::slice_from_raw_parts(self.start, self.len);
+        // SAFETY: the block is owned and at least `len` bytes long (`Claim::finish` compared them), or there is none and `len` is 0. Its bytes are the host's, or zero natively. Nobody writes while `self` is borrowed: the host is done with it.
         unsafe { bytes.as_ref() }
     }
 }
 
 impl Drop for HostBytes {
     fn drop(&mut self) {
-        if let Some(allocated) = self.allocated {
-            free(self.start.as_ptr(), allocated);
+        if self.capacity > 0 {
+            free(Block { start: self.start.as_ptr(), capacity: self.capacity });
         }
     }
 }
@@ -356,6 +422,50 @@ mod tests {
         let claim = Claim::begin();
         assert!(!allocate(1).is_null());
         drop(claim.finish(0).unwrap());
+    }
+
+    /// A host call that hands over a block of this size.
+    #[cfg(not(any(miri, feature = "budget", feature = "alloc-arena")))]
+    fn hand_over(size: usize) -> HostBytes {
+        let mut claim = Claim::begin();
+        claim.start = allocate(size);
+        claim.size = size;
+        claim.finish(0).unwrap()
+    }
+
+    #[test]
+    #[cfg(not(any(miri, feature = "budget", feature = "alloc-arena")))]
+    fn a_freed_block_is_used_again_for_what_is_nearly_as_large() {
+        let kept = || NOTES.with(|notes| notes.kept.get().capacity);
+        let first = hand_over(2000);
+        let start = first.start;
+        drop(first);
+        assert_eq!(kept(), 2000);
+        let again = hand_over(500);
+        assert_eq!((again.start, again.len(), kept()), (start, 500, 0));
+        let second = hand_over(1000);
+        drop(again);
+        drop(second);
+        assert_eq!(kept(), 2000, "the larger one stays");
+        drop(hand_over(499));
+        assert_eq!(kept(), 499, "unless it is far too large");
+        drop(hand_over(8000));
+        drop(hand_over(2000));
+        assert_eq!(kept(), 8000);
+        drop(hand_over(1999));
+        assert_eq!(kept(), 1999);
+        drop(hand_over(MOST_KEPT + 1));
+        assert_eq!(kept(), 1999);
+        let mut claim = Claim::begin();
+        claim.start = allocate(1000);
+        claim.size = 1001;
+        assert_eq!(
+            claim.finish(0).unwrap_err(),
+            Refused::Foreign,
+            "it counts what the host asked for, not what it got"
+        );
+        assert_eq!(kept(), 1999);
+        give_back(NOTES.with(|notes| notes.kept.replace(Block::NONE)));
     }
 
     #[test]

@@ -488,3 +488,6 @@ pub(crate) fn foreign_function(name: &[u8], arguments: &[u8]) -> Seeing<HostByte
     });
     claim.finish(status)
 }
+
+#[cfg(test)]
+mod tests;

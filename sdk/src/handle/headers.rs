@@ -25,9 +25,10 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 
 /// Headers or trailers that are on their way: read through a snapshot, edited in the guest, written back once.
 ///
-/// The first read fetches the whole map, and every further read of the callback is answered from it, edits included. Edits are buffered and written back
-/// before anyone can observe them: when the callback returns, and before a callout, a local response, a property, a foreign function, a resume or whatever
-/// else could see the map. Of edits that undo each other only the last is written. What was read before stays valid until the callback returns, so
+/// The first read fetches the whole map, and every further read of a name in the callback is answered from it, edits included. Edits are buffered and written
+/// back before anyone can observe them: when the callback returns, and before a callout, a local response, a property, a foreign function, a resume or whatever
+/// else could see the map; and before a further [`snapshot`](Self::snapshot), as to put a map together in the guest would take more time, memory and module than
+/// to fetch it again. Of edits that undo each other only the last is written. What was read before stays valid until the callback returns, so
 /// edits are possible while views are in use:
 ///
 /// ```
@@ -57,6 +58,11 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 /// past the 1 MiB or 1,024 pairs that hosts read back, as far as the size of the map is known: announced, or fetched.
 ///
 /// The first edit of a callback is written at once if the callback before made no other one and read nothing after it: then there is nothing to gain.
+///
+/// # Bytes that end a line
+///
+/// Names and values are passed on as they are. CR, LF and NUL do not belong in them; Envoy looks for them in its debug builds only, and the SDK does not either, as
+/// it would have to look at each byte of each edit. A filter that makes a name or a value of what a client sent in an escaped form looks for itself.
 ///
 /// # Views
 ///
@@ -119,12 +125,12 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If the host refuses, sends what is no header map, or memory is out.
+    /// If the host refuses, also an edit that waited, sends what is no header map, or memory is out.
     ///
     /// # Cost
     ///
-    /// The first time: one host call and one block of the host's (1 µs for 25 headers in Envoy). After edits: one block in the guest, with a copy of all. Otherwise
-    /// nothing.
+    /// The first time, and the first time after edits: one host call and one block of the host's (1 µs for 25 headers in Envoy), and what waits is written back
+    /// before it. Otherwise nothing.
     #[doc(alias = "GetHttpRequestHeaders")]
     #[doc(alias = "get_http_request_headers")]
     pub fn snapshot(&self) -> Result<&'cb HeaderMap> {
@@ -153,7 +159,8 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// As [`snapshot`](Self::snapshot), but of a name that was edited only the value is copied. Two of these cost less than two single reads at the host.
+    /// As [`snapshot`](Self::snapshot) for the first read of the callback. Of a name that was edited the value is copied in the guest. Two of these cost less than
+    /// two single reads at the host.
     #[doc(alias = "GetHttpRequestHeader")]
     #[doc(alias = "get_http_request_header")]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Result<Option<ByteStr<'cb>>> {
@@ -236,12 +243,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     #[doc(alias = "ReplaceHttpRequestHeaders")]
     #[doc(alias = "set_http_request_headers")]
     pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
-        let pairs = encode(pairs)?;
-        let map = self.snapshots.map();
-        call::settle().map_err(Error::edit)?;
-        call::set_map(map, &pairs).map_err(|status| Error::host("proxy_set_header_map_pairs", map, status))?;
-        self.snapshots.replaced();
-        Ok(())
+        self.snapshots.replace_all(&encode(pairs)?)
     }
 
     /// Writes back what waits, of all maps. Otherwise it is written when the callback returns, or before a call that could see it.

@@ -168,6 +168,19 @@ pub(crate) fn failed() -> bool {
     FAILED.with(|failed| failed.get() && failed.replace(false))
 }
 
+/// Whether edits wait, all of this map and this callback.
+pub(crate) fn only(map: MapType) -> bool {
+    pending::any() && DEPTH.with(Cell::get) == depth() && !read(|mut records| records.any(|record| record.map != map))
+}
+
+/// Forgets all edits that wait: the map that they were for was replaced.
+pub(crate) fn forget() {
+    pending::clear();
+    LOG.with(Ledger::clear);
+    READ.with(|read| read.set(false));
+    changed();
+}
+
 /// Writes all edits back that wait and belong to this callback, all of them, and tells of the first that the host refuses.
 fn write_back(when: When) -> Result<(), Refused> {
     if DEPTH.with(Cell::get) != depth() {

@@ -1,5 +1,6 @@
 //! A snapshot of a header map, read in place.
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use crate::ByteStr;
@@ -31,8 +32,14 @@ impl HeaderMap {
         Ok(Self { pairs })
     }
 
+    /// A map that the guest encoded.
+    #[inline(never)]
+    pub(super) fn own(map: MapType, block: Box<[u8]>) -> Result<Self> {
+        Self::decode(map, HostBytes::own(block))
+    }
+
     /// The map as the host has it, without the edits that wait.
-    #[inline]
+    #[inline(never)]
     pub(super) fn as_written(map: MapType) -> Result<Self> {
         let block = call::map_as_written(map);
         Self::decode(map, block.map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?)
@@ -58,7 +65,7 @@ impl HeaderMap {
     /// The first value of a name.
     #[must_use]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<ByteStr<'_>> {
-        self.get_all(name).next()
+        self.pairs.iter().find(name.as_ref()).map(ByteStr::new)
     }
 
     /// Whether there is a header of this name.
@@ -70,7 +77,7 @@ impl HeaderMap {
     /// All values of a name, in order.
     #[must_use]
     pub fn get_all<N: AsRef<[u8]>>(&self, name: N) -> Values<'_, N> {
-        Values { pairs: self.iter(), name }
+        Values { pairs: self.pairs.iter(), name }
     }
 
     /// All names and values, in order.
@@ -119,7 +126,7 @@ impl ExactSizeIterator for Iter<'_> {}
 /// The values of one name, in order.
 #[derive(Clone, Debug)]
 pub struct Values<'a, N> {
-    pairs: Iter<'a>,
+    pairs: PairsIter<'a>,
     name: N,
 }
 
@@ -127,7 +134,6 @@ impl<'a, N: AsRef<[u8]>> Iterator for Values<'a, N> {
     type Item = ByteStr<'a>;
 
     fn next(&mut self) -> Option<ByteStr<'a>> {
-        let wanted = self.name.as_ref();
-        self.pairs.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+        self.pairs.find(self.name.as_ref()).map(ByteStr::new)
     }
 }

@@ -4,12 +4,7 @@
 //! case. What a guest cannot know is whether the proxy joins an added value to the one that is there, as Envoy does for the names that it
 //! knows well; whoever reads such a name has to ask.
 
-use alloc::boxed::Box;
-
-use super::encode::{Pair, encode_own};
-use super::map::HeaderMap;
-use crate::abi::{MapType, try_slice};
-use crate::error::{Error, Result};
+use crate::abi::MapType;
 
 /// What an edit does to the headers of a name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,16 +71,17 @@ impl<'a> Records<'a> {
         Self(bytes)
     }
 
-    /// The edits of a name.
-    fn about(self, map: MapType, name: &[u8]) -> impl Iterator<Item = Record<'a>> {
-        self.filter(move |edit| edit.map == map && edit.name.eq_ignore_ascii_case(name))
+    /// The next edit of a name, and a step past it.
+    #[inline(never)]
+    fn about(&mut self, map: MapType, name: &[u8]) -> Option<Record<'a>> {
+        self.find(|edit| edit.map == map && edit.name.eq_ignore_ascii_case(name))
     }
 }
 
 impl<'a> Iterator for Records<'a> {
     type Item = Record<'a>;
 
-    #[inline]
+    #[inline(never)]
     fn next(&mut self) -> Option<Record<'a>> {
         let (head, rest) = self.0.split_first_chunk()?;
         let head = u64::from_le_bytes(*head);
@@ -115,18 +111,19 @@ impl<'a> Iterator for Records<'a> {
 /// How an edit is written: none if it is not. `all` are the edits, `after` those after it.
 #[inline(never)]
 pub(super) fn fate(all: &[u8], record: Record<'_>, after: Records<'_>) -> Option<Op> {
-    let next = after.about(record.map, record.name).find(|later| later.clears() || record.op == Op::Remove);
-    // The next edit of the name stands for both: what clears stands alone, and what is added replaces.
-    if next.is_some() || record.op == Op::Discard {
-        return None;
+    let before = all.get(..all.len().saturating_sub(after.0.len() + record.size())).unwrap_or_default();
+    let mut rest = after;
+    while let Some(later) = rest.about(record.map, record.name) {
+        // It stands for both: what clears stands alone, and what is added after a removal replaces.
+        if later.clears() || record.op == Op::Remove {
+            return None;
+        }
     }
-    if record.op != Op::Add {
-        return Some(record.op);
+    match record.op {
+        Op::Discard => None,
+        Op::Add if find(Records::of(before), record.map, record.name) == Found::Absent => Some(Op::Replace),
+        op => Some(op),
     }
-    let before = all.len().saturating_sub(after.0.len() + record.size());
-    let before = Records::of(all.get(..before).unwrap_or_default());
-    let last = before.about(record.map, record.name).last();
-    Some(if last.is_some_and(|last| last.op == Op::Remove) { Op::Replace } else { Op::Add })
 }
 
 /// What edits leave of a name.
@@ -158,9 +155,9 @@ impl<V> Found<V> {
 
 /// What edits leave of a name in a map.
 #[inline(never)]
-pub(super) fn find<'a>(edits: Records<'a>, map: MapType, name: &[u8]) -> Found<&'a [u8]> {
+pub(super) fn find<'a>(mut edits: Records<'a>, map: MapType, name: &[u8]) -> Found<&'a [u8]> {
     let mut found = Found::Untouched;
-    for edit in edits.about(map, name) {
+    while let Some(edit) = edits.about(map, name) {
         found = match (edit.op, found) {
             (Op::Replace, _) | (Op::Add, Found::Absent) => Found::Value(edit.value),
             (Op::Add, Found::Untouched) => Found::Added(edit.value),
@@ -169,50 +166,4 @@ pub(super) fn find<'a>(edits: Records<'a>, map: MapType, name: &[u8]) -> Found<&
         };
     }
     found
-}
-
-/// A map with the edits, encoded, in the order in which Envoy has it: pseudo-headers first. None if the proxy may join values.
-pub(super) fn overlay(map: MapType, host: &HeaderMap, edits: Records<'_>) -> Option<Result<Box<[u8]>>> {
-    // The lengths of the names in the edits, as bits: most of the host's names need not be looked for.
-    let bit = |name: &[u8]| 1_u32 << (name.len() & 31);
-    let lengths = edits.fold(0, |lengths, edit| lengths | bit(edit.name));
-    let Ok(mut pairs) = try_slice(host.len() + edits.count(), Pair::default) else {
-        return Some(Err(Error::out_of_memory(host.encoded_len())));
-    };
-    let mut free = pairs.iter_mut();
-    let mut len = 0;
-    let mut put = |pair| {
-        if let Some(place) = free.next() {
-            *place = pair;
-            len += 1;
-        }
-    };
-    let is_pseudo = |name: &[u8]| name.first() == Some(&b':');
-    let pseudo = host.iter().take_while(|(name, _)| is_pseudo(name)).count();
-    let mut kept = host.iter();
-    for section in [true, false] {
-        for (name, value) in kept.by_ref().take(if section { pseudo } else { usize::MAX }) {
-            let found = if lengths & bit(&name) == 0 { Found::Untouched } else { find(edits, map, &name) };
-            match found {
-                Found::Untouched => put(Pair { name: name.as_bytes(), value: value.as_bytes(), lower: false }),
-                Found::Absent | Found::Value(_) => {}
-                Found::Added(_) | Found::Several => return None,
-            }
-        }
-        let mut rest = edits;
-        while let Some(Record { op, map: edited, name, value }) = rest.next() {
-            if edited != map || matches!(op, Op::Remove | Op::Discard) || is_pseudo(name) != section {
-                continue;
-            }
-            match find(edits, map, name) {
-                Found::Several => return None,
-                // What a later edit undoes is not there, and of several that replace each other the last is.
-                Found::Value(_) | Found::Added(_) if rest.about(map, name).next().is_none() => {
-                    put(Pair { name, value, lower: true });
-                }
-                _ => {}
-            }
-        }
-    }
-    Some(pairs.get(..len).ok_or(Error::new("more pairs than there are")).and_then(encode_own))
 }

@@ -6,16 +6,15 @@ use core::cell::{Cell, OnceCell};
 use super::edits::{self, LARGE_BYTES, LARGE_PAIRS};
 use super::encode::{Pair, encode_own};
 use super::map::HeaderMap;
-use super::resolve::{Found, Op, Record, find, overlay};
+use super::resolve::{Found, Op, Record, find};
 use crate::ByteStr;
-use crate::abi::{HostBytes, MapType, call, try_slice};
+use crate::abi::{MapType, call, pending, try_slice};
 use crate::error::{Error, Result};
 
 /// The snapshots of one map in one callback. Each stays where it is until the callback returns, so a view survives later edits.
 ///
-/// The first read fetches. Edits wait in the log of `edits`; a read after them looks there first, and a read of all headers puts the two together
-/// into a further snapshot. Only where the guest cannot know what the proxy will make of an edit, or where edits were written back meanwhile, a read
-/// fetches again.
+/// The first read fetches. Edits wait in the log of `edits`; a read of a name looks there first, and a read of all headers writes them back. Where
+/// the guest cannot know what the proxy will make of an edit, or where edits were written back meanwhile, a read fetches again.
 pub(crate) struct Snapshots {
     map: MapType,
     first: Snapshot,
@@ -47,9 +46,7 @@ enum Of {
     Nothing,
     /// The host's map, when it had been changed this often.
     Host(u32),
-    /// The map with all edits, at these versions of the host's map and the log.
-    Edited(u32, usize),
-    /// The value of one name, likewise.
+    /// The value of one name with all edits, at these versions of the host's map and the log.
     Value(u32, usize),
 }
 
@@ -68,14 +65,13 @@ impl Snapshots {
     /// The map as it is now.
     #[inline]
     pub(crate) fn current(&self) -> Result<&HeaderMap> {
-        let host = self.host()?;
-        if edits::any(self.map) { self.edited(host) } else { Ok(host) }
+        if pending::any() { self.edited() } else { self.host() }
     }
 
     /// The first value of a name, as it is now.
     #[inline]
     pub(crate) fn get(&self, name: &[u8]) -> Result<Option<ByteStr<'_>>> {
-        if edits::any(self.map) { self.get_edited(name) } else { Ok(self.host()?.get(name)) }
+        if pending::any() { self.get_edited(name) } else { Ok(self.host()?.get(name)) }
     }
 
     /// Notes an edit.
@@ -109,9 +105,20 @@ impl Snapshots {
         self.edit(op, name, b"")
     }
 
-    /// All of the map was replaced at the host.
-    pub(crate) fn replaced(&self) {
-        edits::changed();
+    /// Replaces all of the map at the host. Edits of it that wait are not written before, if no others wait; they wait on if the host refuses.
+    pub(crate) fn replace_all(&self, pairs: &[u8]) -> Result<()> {
+        let map = self.map;
+        let only = edits::only(map);
+        if !only {
+            call::settle().map_err(Error::edit)?;
+        }
+        call::set_map(map, pairs).map_err(|status| Error::host("proxy_set_header_map_pairs", map, status))?;
+        if only {
+            edits::forget();
+        } else {
+            edits::changed();
+        }
+        Ok(())
     }
 
     /// The map as the host has it, without the edits that wait.
@@ -123,9 +130,10 @@ impl Snapshots {
         }
     }
 
+    #[inline(never)]
     fn fetch(&self) -> Result<&HeaderMap> {
         let now = Of::Host(edits::writes());
-        let place = self.find(|snapshot, _| snapshot.of.get() == now)?;
+        let place = if self.first.map.get().is_none() { &self.first } else { self.find(now, None)? };
         if let Some(map) = place.map.get() {
             return Ok(map);
         }
@@ -138,54 +146,43 @@ impl Snapshots {
         place.put(now, map)
     }
 
-    /// The map with the edits that wait.
+    /// The map with the edits, which are written back for it. To put the two together in the guest would take longer, and as much memory.
     #[cold]
     #[inline(never)]
-    fn edited(&self, host: &HeaderMap) -> Result<&HeaderMap> {
-        let now = Of::Edited(edits::writes(), edits::version());
-        let place = self.find(|snapshot, _| snapshot.of.get() == now)?;
-        if let Some(map) = place.map.get() {
-            return Ok(map);
+    fn edited(&self) -> Result<&HeaderMap> {
+        if edits::any(self.map) {
+            call::settle().map_err(Error::edit)?;
         }
-        match edits::read(|records| overlay(self.map, host, records)) {
-            Some(block) => place.put(now, HeaderMap::decode(self.map, HostBytes::own(block?))?),
-            None => self.ask(),
-        }
+        self.host()
     }
 
     #[cold]
     #[inline(never)]
     fn get_edited(&self, name: &[u8]) -> Result<Option<ByteStr<'_>>> {
         let now = Of::Value(edits::writes(), edits::version());
-        let wanted = |snapshot: &Snapshot, map: &HeaderMap| snapshot.of.get() == now && map.contains(name);
-        if let Some(map) = self.find(wanted)?.map.get() {
+        let place = self.find(now, Some(name))?;
+        if let Some(map) = place.map.get() {
             return Ok(map.get(name));
         }
         // What is found is copied while the log is borrowed; the host is asked when it no longer is.
-        let found = edits::read(|records| {
-            find(records, self.map, name).map(|value| encode_own(&[Pair { name, value, lower: false }]))
-        });
+        let found = edits::read(|records| find(records, self.map, name).map(|value| encode_own(Pair { name, value })));
         let copied = match found {
-            Found::Untouched => return Ok(self.host()?.get(name)),
             Found::Absent => return Ok(None),
-            Found::Added(_) if self.host()?.contains(name) => return Ok(self.ask()?.get(name)),
-            Found::Several => return Ok(self.ask()?.get(name)),
-            Found::Added(copied) | Found::Value(copied) => HeaderMap::decode(self.map, HostBytes::own(copied?))?,
+            Found::Value(copied) => copied?,
+            Found::Untouched => return Ok(self.host()?.get(name)),
+            Found::Added(copied) if !self.host()?.contains(name) => copied?,
+            Found::Added(_) | Found::Several => return Ok(self.edited()?.get(name)),
         };
-        Ok(self.find(|_, _| false)?.put(now, copied)?.get(name))
+        // The first place may have been taken meanwhile, by the host's map.
+        Ok(self.find(now, Some(name))?.put(now, HeaderMap::own(self.map, copied)?)?.get(name))
     }
 
-    /// The map as the proxy makes it of the edits.
-    fn ask(&self) -> Result<&HeaderMap> {
-        call::settle().map_err(Error::edit)?;
-        self.host()
-    }
-
-    /// The first snapshot that is wanted, or a free place for it.
-    fn find(&self, wanted: impl Fn(&Snapshot, &HeaderMap) -> bool) -> Result<&Snapshot> {
+    /// The snapshot of this, or a free place for it; of a single value only the one of this name.
+    #[inline(never)]
+    fn find(&self, of: Of, name: Option<&[u8]>) -> Result<&Snapshot> {
         let mut snapshot = &self.first;
         while let Some(map) = snapshot.map.get() {
-            if wanted(snapshot, map) {
+            if snapshot.of.get() == of && name.is_none_or(|name| map.contains(name)) {
                 break;
             }
             snapshot = snapshot.next()?;

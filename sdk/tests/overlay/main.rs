@@ -119,11 +119,66 @@ fn the_only_edit_of_a_callback_goes_at_once_when_the_one_before_was_too() {
         run(&proxy, &base(), lone.clone());
         assert_eq!((proxy.edits(), proxy.calls("pairs")), (request, request));
     }
-    // A callback that reads after it makes those to come wait: one fetch each again.
+    // One that reads all headers after it is fetched for once more, whether its edit waited or not.
     let read = vec![Step::Snapshot, Step::Add(b"x".to_vec(), b"1".to_vec()), Step::Snapshot];
-    for (request, fetches) in [(4, 5), (5, 6), (6, 7)] {
+    for (request, fetches) in [(4, 5), (5, 7), (6, 9)] {
         run(&proxy, &base(), read.clone());
         assert_eq!((proxy.edits(), proxy.calls("pairs")), (request, fetches));
+    }
+}
+
+#[test]
+fn edits_that_a_whole_map_replaces_are_not_written() {
+    let [x, y] = [b"x".to_vec(), b"y".to_vec()];
+    let proxy = Rc::new(Proxy::default());
+    (PLUGIN.reset)();
+    let replace_all = Step::SetAll(vec![(y.clone(), x.clone())]);
+    run(&proxy, &base(), vec![Step::Add(x.clone(), y.clone()), replace_all.clone(), Step::Get(x.clone())]);
+    assert_eq!(proxy.calls("proxy_add_header_map_value"), 0);
+    run(&proxy, &base(), vec![Step::Other(x.clone(), y.clone()), Step::Add(x.clone(), y), replace_all, Step::Get(x)]);
+    assert!(proxy.calls("proxy_add_header_map_value") > 0, "another map's are written");
+}
+
+#[test]
+fn a_name_that_was_edited_is_read_without_the_host() {
+    let [x, y] = [b"x".to_vec(), b"y".to_vec()];
+    let steps =
+        [Step::Add(y.clone(), x.clone()), Step::Get(x.clone()), Step::Replace(x.clone(), y.clone()), Step::Get(x)];
+    let proxy = Rc::new(Proxy::default());
+    (PLUGIN.reset)();
+    for request in 1..=3 {
+        run(&proxy, &base(), steps.to_vec());
+        assert_eq!(proxy.calls("pairs"), request);
+    }
+}
+
+/// Snapshots are told apart by a number that goes up when edits are written back, also if nothing was left to write: the log's own versions begin
+/// again then, and a value that was read would be found under the version of another.
+#[test]
+fn a_value_read_before_edits_were_written_back_is_not_found_after_it() {
+    let x = || b"x".to_vec();
+    let first = [Step::Get(x()), Step::Add(x(), b"1".to_vec()), Step::Get(x()), Step::Remove(x()), Step::Flush];
+    let second = [Step::Add(x(), b"2".to_vec()), Step::Get(x()), Step::Remove(x()), Step::Get(x())];
+    let proxy = Rc::new(Proxy::default());
+    (PLUGIN.reset)();
+    for _ in 0..2 {
+        run(&proxy, &base(), first.iter().chain(&second).cloned().collect());
+    }
+}
+
+/// A removal that follows an addition of the same name, and no longer fits into the log: the addition is written first, so there is something to remove.
+#[test]
+fn a_removal_past_a_full_log_is_written() {
+    let name = vec![b'n'; 700];
+    let add = |value: usize| Step::Add(name.clone(), vec![b'v'; value]);
+    for value in [1_200, 1_380, 1_384, 1_388, 1_392, 2_500, 3_380, 3_388] {
+        let proxy = Rc::new(Proxy::default());
+        (PLUGIN.reset)();
+        let steps =
+            [Step::Get(name.clone()), add(1), add(value), add(4), Step::Remove(name.clone()), Step::Get(name.clone())];
+        for _ in 0..2 {
+            run(&proxy, &base(), steps.to_vec());
+        }
     }
 }
 
