@@ -7,6 +7,7 @@ mod callouts;
 mod configurations;
 mod modules;
 mod network;
+mod only;
 mod routing;
 mod sharing;
 mod ticks;
