@@ -8,6 +8,7 @@ mod configurations;
 mod memory;
 mod modules;
 mod network;
+mod only;
 mod routing;
 mod sharing;
 mod ticks;

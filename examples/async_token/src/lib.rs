@@ -1,0 +1,105 @@
+//! Adds `authorization` to each request, with a token of a token service: fetched once, kept until it expires, asked for twice if the service fails.
+
+mod cache;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use sluicegate::prelude::*;
+use sluicegate::{json, task, time};
+
+use cache::Cache;
+
+/// The cluster of the token service.
+const CLUSTER: &str = "tokens";
+/// How often it is asked for one token.
+const TRIES: u32 = 2;
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// How often a request looks whether the token is there that another one fetches, and how many times at most.
+const LOOK: Duration = Duration::from_millis(10);
+const LOOKS: u32 = 300;
+
+#[derive(Default)]
+struct Plugin {
+    /// Shared with the tasks.
+    cache: Rc<Cache>,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {}
+
+#[derive(Default)]
+struct AsyncToken;
+
+#[sluicegate::http_filter(tasks)]
+impl HttpFilter for AsyncToken {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        let cache = &request.plugin().cache;
+        if let Some(bearer) = cache.fresh(time::now()?) {
+            request.replace("authorization", &*bearer)?;
+            return Ok(Action::Continue);
+        }
+        let cache = cache.clone();
+        request.hold_while(async move {
+            let Some(bearer) = wait(&cache).await? else {
+                return task::reply(&LocalResponse::new(503).body("no token\n"));
+            };
+            let set = move |_: &mut Self, stream: &mut HttpHandle<'_, Plugin>| {
+                stream.edit_request_headers().replace("authorization", &*bearer)
+            };
+            task::with_filter(set).await??;
+            Ok(Action::Continue)
+        })
+    }
+}
+
+/// Fetches a token, or waits for the one that another request fetches; none if there is none to be had. A request that goes away while it fetches leaves it to the next.
+async fn wait(cache: &Cache) -> Result<Option<Rc<str>>> {
+    for _ in 0..LOOKS {
+        if let Some(bearer) = cache.fresh(time::now()?) {
+            return Ok(Some(bearer));
+        }
+        if let Some(fetching) = cache.begin() {
+            let fetched = fetch_again().await;
+            drop(fetching);
+            let Some((bearer, lifetime)) = fetched else { return Ok(None) };
+            cache.keep(&bearer, time::now()?.saturating_add(lifetime));
+            return Ok(Some(bearer));
+        }
+        task::sleep(LOOK).await?;
+    }
+    Ok(None)
+}
+
+/// A token and for how long it is good.
+async fn fetch_again() -> Option<(Rc<str>, Duration)> {
+    for _ in 0..TRIES {
+        match fetch().await {
+            Ok(fetched) => return Some(fetched),
+            Err(error) => warn!("no token: {error}"),
+        }
+    }
+    None
+}
+
+async fn fetch() -> Result<(Rc<str>, Duration)> {
+    let headers = [(":method", "POST"), (":path", "/token"), (":authority", CLUSTER)];
+    let answer = HttpCall::new(CLUSTER).headers(&headers).timeout(TIMEOUT).send().await?;
+    if answer.status() != Some(200) {
+        return Err(Error::new("the token service did not answer 200"));
+    }
+    let json = json::parse(answer.body())?;
+    let token = json.get("access_token").and_then(|token| token.as_str());
+    let seconds = json.get("expires_in").and_then(|seconds| seconds.to_u64());
+    let (token, seconds) = token.zip(seconds).ok_or(Error::new("an answer without access_token and expires_in"))?;
+    info!("a token for {seconds} s");
+    Ok((format!("Bearer {token}").into(), Duration::from_secs(seconds)))
+}
+
+sluicegate::plugin!(plugin: Plugin, http: AsyncToken);
+
+#[cfg(test)]
+mod tests;

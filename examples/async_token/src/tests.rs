@@ -1,0 +1,104 @@
+use std::time::Duration;
+
+use sluicegate::{Action, LogLevel};
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
+
+const TOKEN: &str = r#"{"access_token": "abc", "expires_in": 60}"#;
+const REQUEST: [(&str, &str); 2] = [(":path", "/"), ("authorization", "the client's")];
+
+/// Opens a stream, and sends a request that waits for a token.
+fn waiting(host: &Running) -> HttpStream<'_> {
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&REQUEST), Action::Pause as u32);
+    stream
+}
+
+/// Answers the one call that waits.
+fn answer(host: &Running, status: &str, body: &str) {
+    let calls = host.pending_calls();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    host.answer_call(calls[0].token, &[(":status", status)], body, &[]);
+}
+
+fn authorization(stream: &HttpStream<'_>) -> Option<String> {
+    stream.request_header("authorization")
+}
+
+#[sluicegate_host::test]
+fn fetches_a_token_and_keeps_it_until_it_expires(host: Host) {
+    let host = host.start();
+    let first = waiting(&host);
+    answer(&host, "200", TOKEN);
+    assert!(first.request_resumed());
+    assert_eq!(authorization(&first).as_deref(), Some("Bearer abc"));
+    assert!(host.logged(LogLevel::Info, "a token for 60 s"));
+    let second = host.http_stream();
+    assert_eq!(second.request_headers(&REQUEST), 0, "at once");
+    assert_eq!(authorization(&second).as_deref(), Some("Bearer abc"));
+    host.advance(Duration::from_secs(61));
+    let third = waiting(&host);
+    answer(&host, "200", &TOKEN.replace("abc", "def"));
+    assert_eq!(authorization(&third).as_deref(), Some("Bearer def"));
+}
+
+#[sluicegate_host::test]
+fn requests_that_come_together_wait_for_one_token(host: Host) {
+    let host = host.start();
+    let streams = [waiting(&host), waiting(&host), waiting(&host)];
+    host.advance(Duration::from_millis(50));
+    answer(&host, "200", TOKEN);
+    host.advance(Duration::from_millis(20));
+    for stream in &streams {
+        assert!(stream.request_resumed());
+        assert_eq!(authorization(stream).as_deref(), Some("Bearer abc"));
+    }
+}
+
+#[sluicegate_host::test]
+fn a_request_that_goes_away_leaves_the_fetch_to_another(host: Host) {
+    let host = host.start();
+    let (first, second) = (waiting(&host), waiting(&host));
+    first.complete();
+    let gone = host.pending_calls()[0].token;
+    host.answer_call(gone, &[(":status", "200")], TOKEN, &[]);
+    host.advance(Duration::from_millis(20));
+    answer(&host, "200", TOKEN);
+    assert!(second.request_resumed());
+}
+
+#[sluicegate_host::test]
+fn asks_again_once(host: Host) {
+    let host = host.start();
+    let stream = waiting(&host);
+    answer(&host, "500", "");
+    answer(&host, "200", TOKEN);
+    assert_eq!(authorization(&stream).as_deref(), Some("Bearer abc"));
+}
+
+#[sluicegate_host::test]
+fn without_a_token_nothing_passes(host: Host) {
+    for body in ["", "{}", r#"{"access_token": "abc"}"#, r#"{"access_token": 1, "expires_in": 1}"#] {
+        let host = host.clone().start();
+        let stream = waiting(&host);
+        answer(&host, "200", body);
+        host.fail_call(host.pending_calls()[0].token);
+        assert_eq!(stream.reply().map(|reply| reply.status), Some(503), "{body}");
+        assert!(host.pending_calls().is_empty());
+    }
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
+    // A token that is good for this request only.
+    sweep(&host, |host| {
+        let stream = host.http_stream();
+        let action = stream.request_headers(&REQUEST);
+        for call in host.pending_calls() {
+            host.answer_call(call.token, &[(":status", "200")], TOKEN.replace("60", "0"), &[]);
+        }
+        let seen = (action, stream.request_resumed(), authorization(&stream));
+        stream.complete();
+        seen
+    });
+}

@@ -1,0 +1,109 @@
+//! Edits many headers by a list of rules: renames, removes, sets and appends.
+//!
+//! The configuration is `{"request": [{"rename": "x-a", "to": "x-b"}, {"remove": "x-c"}, {"set": "x-d", "to": "v"}, {"append": "x-e", "to": "v"}], "response": []}`;
+//! either list may be left out.
+
+use sluicegate::json::{self, Value};
+use sluicegate::prelude::*;
+use sluicegate::{Head, Headers};
+
+/// One edit. Names are in lower case, as proxies have them.
+enum Rule {
+    Rename { from: String, to: String },
+    Remove { name: String },
+    Set { name: String, value: String },
+    Append { name: String, value: String },
+}
+
+impl Rule {
+    /// None if it is no rule, or names what is no header: the proxy's own, such as `:path`, are not for such a list.
+    fn parse(rule: Value<'_>) -> Option<Self> {
+        let text = |member: &str| Some(rule.get(member)?.to_text()?.to_str().ok()?.into_owned());
+        let name = |member: &str| {
+            let name = text(member)?.to_ascii_lowercase();
+            (!name.is_empty() && !name.starts_with(':')).then_some(name)
+        };
+        if let Some(from) = name("rename") {
+            let to = name("to").filter(|to| *to != from)?;
+            return Some(Self::Rename { from, to });
+        }
+        if let Some(name) = name("remove") {
+            return Some(Self::Remove { name });
+        }
+        if let Some(name) = name("set") {
+            return Some(Self::Set { name, value: text("to")? });
+        }
+        Some(Self::Append { name: name("append")?, value: text("to")? })
+    }
+
+    /// A list of rules; one that is not there is empty.
+    fn parse_all(rules: Option<Value<'_>>) -> Option<Vec<Self>> {
+        rules.map_or(Some(Vec::new()), |rules| rules.elements().map(Self::parse).collect())
+    }
+}
+
+#[derive(Default)]
+struct Plugin {
+    request: Vec<Rule>,
+    response: Vec<Rule>,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+        let configuration = plugin.configuration()?;
+        let json = json::parse(&configuration)?;
+        let lists = Rule::parse_all(json.get("request")).zip(Rule::parse_all(json.get("response")));
+        let Some((request, response)) = lists else {
+            critical!("a rule is none of rename, remove, set and append, or names no header");
+            return Ok(StartStatus::Failed);
+        };
+        info!("{} rules for requests, {} for responses", request.len(), response.len());
+        (self.request, self.response) = (request, response);
+        Ok(StartStatus::Ok)
+    }
+}
+
+/// Renames what the message came with, and edits the rest without reading it. The edits wait in the SDK until the callback has returned: what a later rule
+/// undoes never reaches the proxy.
+fn apply<D>(rules: &[Rule], headers: &mut Headers<'_, D, Plugin, Head>) -> Result<()> {
+    let original = headers.snapshot()?; // the one host call that reads
+    for rule in rules {
+        match rule {
+            Rule::Rename { from, to } => {
+                for value in original.get_all(from) {
+                    headers.add(to, value)?;
+                }
+                headers.remove(from)?;
+            }
+            Rule::Remove { name } => headers.remove(name)?,
+            Rule::Set { name, value } => headers.replace(name, value)?,
+            Rule::Append { name, value } => headers.add(name, value)?,
+        }
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct HeaderBatch;
+
+// A header that must not pass on is worth a 500: `FailurePolicy::Closed` is the default.
+#[sluicegate::http_filter]
+impl HttpFilter for HeaderBatch {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        apply(&request.plugin().request, request)?;
+        Ok(Action::Continue)
+    }
+
+    fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
+        apply(&response.plugin().response, response)?;
+        Ok(Action::Continue)
+    }
+}
+
+sluicegate::plugin!(plugin: Plugin, http: HeaderBatch);
+
+#[cfg(test)]
+mod tests;

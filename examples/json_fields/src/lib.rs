@@ -1,0 +1,111 @@
+//! Makes request headers of fields of a JSON body: without a tree, and without a block for each field.
+//!
+//! The configuration says which: `{"/user/id": "x-user", "/order/items/0/sku": "x-first-item"}`. A request without one of them is answered with 400.
+
+mod pointer;
+
+use sluicegate::arena::allocator_api2::vec::Vec as ArenaVec;
+use sluicegate::json::{self, Kind, Value};
+use sluicegate::prelude::*;
+
+use pointer::find;
+
+#[derive(Default)]
+struct Plugin {
+    /// The pointers into the body, and the headers that get what is there.
+    fields: Vec<(String, String)>,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+        let configuration = plugin.configuration()?;
+        for (pointer, header) in json::parse(&configuration)?.members() {
+            let header = header.to_text().ok_or(Error::new("a header is a string"))?.to_str()?;
+            let pointer = pointer.to_str()?;
+            if !pointer.starts_with('/') || header.is_empty() || header.starts_with(':') {
+                critical!("not a pointer and a header: {pointer}, {header}");
+                return Ok(StartStatus::Failed);
+            }
+            self.fields.push((pointer.into_owned(), header.into_owned()));
+        }
+        Ok(StartStatus::Ok)
+    }
+}
+
+#[derive(Default)]
+struct JsonFields;
+
+#[sluicegate::http_filter]
+impl HttpFilter for JsonFields {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        // What a client sends under these names is not the body's.
+        let plugin = request.plugin();
+        for (_, header) in &plugin.fields {
+            request.remove(header)?;
+        }
+        // The headers wait while the body comes.
+        Ok(if request.end_of_stream() { Action::Continue } else { Action::StopIteration })
+    }
+
+    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
+        if !body.end_of_stream() {
+            return Ok(DataAction::Pause);
+        }
+        let whole = body.read(0, body.size())?; // the one block: all views below are into it
+        if let Err(problem) = take_fields(&whole, body.stream())? {
+            return body.reply(&LocalResponse::new(400).body(problem));
+        }
+        Ok(DataAction::Continue)
+    }
+
+    /// Trailers end a body without a last part.
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+        let stream = trailers.stream();
+        if let Err(problem) = take_fields(&stream.request_body()?, stream)? {
+            stream.reply(&LocalResponse::new(400).body(problem))?;
+            return Ok(Flow::Pause);
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+/// Sets the headers if all fields are there; otherwise the inner error says what is wrong, and nothing is set.
+fn take_fields(body: &[u8], stream: &HttpHandle<'_, Plugin>) -> Result<Result<(), &'static str>> {
+    let Ok(json) = json::parse(body) else { return Ok(Err("not JSON\n")) };
+    let fields = &stream.plugin().fields;
+    // Views of the fields, side by side in the arena of the request: room for all of them is one step of its pointer.
+    let arena = stream.arena()?;
+    let mut found: ArenaVec<(&str, Value<'_>), _> = ArenaVec::new_in(&arena);
+    found.try_reserve_exact(fields.len()).map_err(|_| Error::new("no memory for the fields"))?;
+    for (pointer, header) in fields {
+        match find(json, pointer).filter(|field| fits_a_header(*field)) {
+            Some(field) => found.push((header, field)),
+            None => return Ok(Err("a field is missing, or is no text or number\n")),
+        }
+    }
+    let headers = stream.edit_request_headers();
+    for (header, field) in found {
+        // A string is borrowed from the body too, unless it has escapes.
+        match field.to_text() {
+            Some(text) => headers.replace(header, &*text.to_str()?)?,
+            None => headers.replace(header, field.raw())?,
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// A number, or a string without control characters: a line break would end the header.
+fn fits_a_header(field: Value<'_>) -> bool {
+    match field.to_text() {
+        Some(text) => !text.chars().any(char::is_control),
+        None => field.kind() == Kind::Number,
+    }
+}
+
+sluicegate::plugin!(plugin: Plugin, http: JsonFields);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! The examples of what this SDK has beyond the others.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use sluicegate_loadtest::{Allocator, Options, Proxy};
+
+use super::{PATIENCE, with_each_allocator};
+
+const MAIN: u16 = 18000;
+
+#[test]
+fn header_batch() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("header_batch", allocator)?;
+        proxy.wait_for_log("4 rules for requests, 2 for responses", PATIENCE)?;
+        let headers = [("x-user-id", "ann"), ("x-debug", "leak"), ("x-env", "test")];
+        let response = proxy.request("GET", MAIN, "/", &headers, b"")?;
+        assert_eq!((response.status, response.header("x-frame-options")), (200, Some("DENY")));
+        assert_eq!(response.header("x-server"), Some("envoy"));
+        let saw = response.header("x-upstream-saw").unwrap_or_default();
+        assert!(saw.starts_with("user ann, ") && saw.ends_with(", env production, via sluicegate"), "{saw}");
+        assert!(!saw.contains("leak"), "{saw}");
+        Ok(())
+    })
+}
+
+#[test]
+fn rate_limit() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("rate_limit", allocator)?;
+        let send = |plan| proxy.request("GET", MAIN, "/", &[("x-plan", plan)], b"");
+        let start = Instant::now();
+        let mut passed = 0;
+        let refused = loop {
+            let response = send("free")?;
+            if response.status != 200 {
+                break response;
+            }
+            passed += 1;
+        };
+        // A slow machine lets some more gather.
+        ensure!(passed >= 3 && passed <= 4 + start.elapsed().as_secs(), "{passed} passed");
+        assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+        for _ in 0..100 {
+            assert_eq!(send("paid")?.status, 200);
+        }
+        thread::sleep(Duration::from_secs(1));
+        assert_eq!(send("free")?.status, 200);
+        Ok(())
+    })
+}
+
+/// Four workers share the tokens of a plan.
+#[test]
+fn rate_limit_counts_over_all_workers() -> Result<()> {
+    let options = Options { concurrency: 4, ..Options::default() };
+    let proxy = Proxy::for_example_with("rate_limit", Some(Allocator::Talc), &options)?;
+    let start = Instant::now();
+    let send = |_| proxy.get(MAIN, "/").map(|response| usize::from(response.status == 200));
+    let passed = thread::scope(|scope| {
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| (0..25).map(send).sum::<Result<usize>>())).collect();
+        clients.into_iter().map(|client| client.join().expect("a client panicked")).sum::<Result<usize>>()
+    })?;
+    ensure!(passed >= 3 && passed as u64 <= 4 + start.elapsed().as_secs(), "{passed} passed");
+    Ok(())
+}
+
+#[test]
+fn request_timing() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("request_timing", allocator)?;
+        for _ in 0..3 {
+            let response = proxy.get(MAIN, "/")?;
+            assert_eq!(response.status, 200);
+            assert!(response.header("x-response-header-bytes").is_some());
+        }
+        proxy.wait_for_log("proxy_on_request_headers took ", PATIENCE)?;
+        let deadline = Instant::now() + PATIENCE;
+        let wanted = [
+            r#"sluicegate_calls{callback="request-headers"} 3"#,
+            r#"sluicegate_hostcalls{callback="request-headers"} 6"#,
+            r#"sluicegate_ns_count{callback="response-headers"} 3"#,
+        ];
+        loop {
+            let text = proxy.admin("/stats/prometheus?filter=sluicegate")?;
+            if wanted.iter().all(|wanted| text.lines().any(|line| line == *wanted)) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "not all of {wanted:?} in:\n{text}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    })
+}
+
+#[test]
+fn async_token() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("async_token", allocator)?;
+        thread::scope(|scope| {
+            let client = || -> Result<()> {
+                let response = proxy.request("GET", MAIN, "/", &[("authorization", "mine")], b"")?;
+                assert_eq!((response.status, response.header("x-upstream-saw")), (200, Some("Bearer t0ken")));
+                Ok(())
+            };
+            let clients: Vec<_> = (0..8).map(|_| scope.spawn(client)).collect();
+            clients.into_iter().try_for_each(|client| client.join().expect("a client panicked"))
+        })?;
+        proxy.wait_for_log("a token for 60 s", PATIENCE)?;
+        assert_eq!(proxy.log().matches("a token for 60 s").count(), 1, "{}", proxy.log());
+        Ok(())
+    })
+}
+
+#[test]
+fn json_fields() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("json_fields", allocator)?;
+        let body = br#"{"user": {"id": "ann"}, "order": {"items": [{"sku": "b-7"}], "total": 12.50}}"#;
+        let response = proxy.request("POST", MAIN, "/", &[("x-user", "a liar")], body)?;
+        assert_eq!((response.status, response.header("x-upstream-saw")), (200, Some("ann b-7 12.50")));
+        let response = proxy.request("POST", MAIN, "/", &[], br#"{"user": {"id": "ann"}}"#)?;
+        assert_eq!((response.status, &*response.text()), (400, "a field is missing, or is no text or number\n"));
+        let response = proxy.request("POST", MAIN, "/", &[], b"no JSON")?;
+        assert_eq!((response.status, &*response.text()), (400, "not JSON\n"));
+        let response = proxy.request("GET", MAIN, "/", &[("x-user", "a liar")], b"")?;
+        let saw = response.header("x-upstream-saw").unwrap_or_default();
+        assert!(response.status == 200 && !saw.contains("liar"), "{saw}");
+        Ok(())
+    })
+}
+
+#[test]
+fn grpc_unary() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("grpc_unary", allocator)?;
+        for _ in 0..3 {
+            let response = proxy.get(MAIN, "/public")?;
+            assert_eq!((response.status, &*response.text()), (200, "example body\n"), "{}", proxy.log());
+            let response = proxy.get(MAIN, "/private/a")?;
+            assert_eq!((response.status, &*response.text()), (403, "forbidden\n"));
+        }
+        proxy.wait_for_log("wasm log: allowed", PATIENCE)?;
+        proxy.wait_for_log("wasm log: forbidden", PATIENCE)
+    })
+}
