@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use sluicegate_loadtest::{Allocator, Options, Proxy};
 
+use super::sharing::wait_for_metrics;
 use super::{PATIENCE, with_each_allocator};
 
 const MAIN: u16 = 18000;
@@ -77,20 +78,15 @@ fn request_timing() -> Result<()> {
             assert!(response.header("x-response-header-bytes").is_some());
         }
         proxy.wait_for_log("proxy_on_request_headers took ", PATIENCE)?;
-        let deadline = Instant::now() + PATIENCE;
-        let wanted = [
-            r#"sluicegate_calls{callback="request-headers"} 3"#,
-            r#"sluicegate_hostcalls{callback="request-headers"} 6"#,
-            r#"sluicegate_ns_count{callback="response-headers"} 3"#,
-        ];
-        loop {
-            let text = proxy.admin("/stats/prometheus?filter=sluicegate")?;
-            if wanted.iter().all(|wanted| text.lines().any(|line| line == *wanted)) {
-                return Ok(());
-            }
-            ensure!(Instant::now() < deadline, "not all of {wanted:?} in:\n{text}");
-            thread::sleep(Duration::from_millis(50));
-        }
+        wait_for_metrics(
+            &proxy,
+            "sluicegate",
+            &[
+                r#"sluicegate_calls{callback="request-headers"} 3"#,
+                r#"sluicegate_hostcalls{callback="request-headers"} 6"#,
+                r#"sluicegate_ns_count{callback="response-headers"} 3"#,
+            ],
+        )
     })
 }
 

@@ -11,11 +11,11 @@ use super::{PATIENCE, names_its_allocator, with_each_allocator};
 const MAIN: u16 = 18000;
 const TCP: u16 = 18001;
 
-/// Waits until Prometheus would read these lines: workers hand their counts over every few seconds.
-fn wait_for_metrics(proxy: &Proxy, lines: &[&str]) -> Result<()> {
+/// Waits until Prometheus would read these lines of the metrics with a name like this: workers hand their counts over every few seconds.
+pub(super) fn wait_for_metrics(proxy: &Proxy, name: &str, lines: &[&str]) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let text = proxy.admin("/stats/prometheus?filter=custom_header")?;
+        let text = proxy.admin(&format!("/stats/prometheus?filter={name}"))?;
         if lines.iter().all(|wanted| text.lines().any(|line| line == *wanted)) {
             return Ok(());
         }
@@ -37,6 +37,7 @@ fn metrics() -> Result<()> {
         assert_eq!(proxy.get(MAIN, "/")?.status, 200, "without the header");
         wait_for_metrics(
             &proxy,
+            "custom_header",
             &[
                 "# TYPE custom_header_value_counts counter",
                 r#"custom_header_value_counts{value="foo",reporter="sluicegate"} 3"#,
@@ -55,7 +56,11 @@ fn metrics_are_bounded() -> Result<()> {
         let value = String::from_utf8(vec![b'a' + number / 26, b'a' + number % 26])?;
         assert_eq!(proxy.request("GET", MAIN, "/", &[("my-custom-header", &value)], b"")?.status, 200);
     }
-    wait_for_metrics(&proxy, &[r#"custom_header_value_counts{value="other",reporter="sluicegate"} 36"#])?;
+    wait_for_metrics(
+        &proxy,
+        "custom_header",
+        &[r#"custom_header_value_counts{value="other",reporter="sluicegate"} 36"#],
+    )?;
     let counters = proxy.stats()?.keys().filter(|name| name.contains("custom_header_value_counts")).count();
     assert_eq!(counters, 65);
     Ok(())
