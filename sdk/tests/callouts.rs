@@ -115,7 +115,7 @@ fn a_failed_call_says_why_and_the_policy_decides() {
     let stream = host.http_stream();
     stream.request_headers(&[("a", "b")]);
     host.fail_call(host.pending_calls()[0].token);
-    assert!(host.logged(LogLevel::Info, &format!("{} failed: BrokenConnection 0", stream.id())));
+    assert!(host.logged(LogLevel::Info, &format!("{} failed: BrokenConnection 5", stream.id())));
     assert!(host.logged(LogLevel::Error, "on_http_call_response: no answer"));
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
 }

@@ -174,7 +174,7 @@ fn a_failure_has_a_name_and_an_error_meets_the_policy() {
 
 #[test]
 fn closures_go_with_their_stream_and_the_late_answer_is_dropped() {
-    let host = Host::new(&PLUGIN).start();
+    let host = Host::new(&PLUGIN).allow_on_headers_stop_iteration().start();
     let stream = host.http_stream();
     stream.request_headers(&[("a", "b")]);
     stream.request_body("x", false);
@@ -189,7 +189,7 @@ fn closures_go_with_their_stream_and_the_late_answer_is_dropped() {
 
 #[test]
 fn a_cancelled_closure_never_runs() {
-    let host = Host::new(&PLUGIN).start();
+    let host = Host::new(&PLUGIN).allow_on_headers_stop_iteration().start();
     let stream = host.http_stream();
     stream.request_headers(&[("a", "b")]);
     stream.request_body("x", false);

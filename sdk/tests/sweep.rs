@@ -195,9 +195,12 @@ fn scenario(host: &Running) -> Round {
     actions.push(stream.request_trailers(&[("t", "1")]));
     actions.push(stream.response_headers(&[(":status", "404"), ("server", "envoy")]));
     actions.push(stream.response_body("reply", false));
-    actions.push(stream.response_trailers(&[("t", "1")]));
     let headers = stream.request_map().to_text();
     let (body, reply) = (stream.sent_request_body(), stream.reply().map(|reply| reply.status));
+    // This stream is over with its reply. It ends last: a context of its number that a fault makes ends with it.
+    let second = host.http_stream();
+    actions.push(second.response_trailers(&[("t", "1")]));
+    second.complete();
     stream.complete();
     (actions, headers, body, reply, FILTERS.get())
 }

@@ -111,7 +111,7 @@ fn data_is_held_changed_and_goes_on() {
     let id = connection.id();
     connection.complete();
     let lines: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
-    assert_eq!(lines, [format!("new {id}, 1 open"), format!("{id} closed by Remote"), "done".into(), "log".into()]);
+    assert_eq!(lines, [format!("new {id}, 1 open"), format!("{id} closed by Local"), "done".into(), "log".into()]);
     let next = host.tcp_connection();
     assert!(host.logged(LogLevel::Info, &format!("new {}, 1 open", next.id())), "the first one is gone");
 }

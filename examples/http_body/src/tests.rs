@@ -101,7 +101,7 @@ fn starts_without_a_readable_configuration(host: Host) {
 
 #[sluicegate_host::test]
 fn echoes_the_whole_body(host: Host) {
-    let host = host.plugin_configuration("echo").start();
+    let host = host.plugin_configuration("echo").allow_on_headers_stop_iteration().start();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers_with_body(&[(":method", "PUT")]), Action::StopIteration as u32);
     for part in ["frame1...", "frame2...", "frame3..."] {

@@ -24,6 +24,8 @@ pub struct Host {
     plugin: PluginState,
     log_level: LogLevel,
     fail_open: bool,
+    allows_stop_iteration: bool,
+    clusters: Option<Vec<String>>,
     faults: Faults,
     #[cfg(feature = "wasm")]
     limits: Limits,
@@ -59,6 +61,8 @@ impl Host {
             plugin: PluginState::default(),
             log_level: LogLevel::Trace,
             fail_open: false,
+            allows_stop_iteration: false,
+            clusters: None,
             faults: Faults::default(),
             #[cfg(feature = "wasm")]
             limits: Limits::default(),
@@ -104,6 +108,18 @@ impl Host {
     /// Lets requests through once the module has trapped, in place of answering them with 503.
     pub fn fail_open(mut self) -> Self {
         self.fail_open = true;
+        self
+    }
+
+    /// Lets body callbacks follow headers that the filter holds with `StopIteration`, as the field of this name of Envoy's plugin configuration does.
+    pub fn allow_on_headers_stop_iteration(mut self) -> Self {
+        self.allows_stop_iteration = true;
+        self
+    }
+
+    /// The clusters that the proxy has: a call to another one is refused. Without this it has all of them.
+    pub fn clusters<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.clusters = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
@@ -166,6 +182,8 @@ impl Host {
             proxy.vms
         };
         state.faults = self.faults;
+        state.allows_stop_iteration = self.allows_stop_iteration;
+        state.clusters = self.clusters;
         state.vm_id = self.vm_id;
         state.vm_configuration = self.vm_configuration;
         state.log_level = self.log_level as u32;

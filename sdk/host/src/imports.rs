@@ -8,7 +8,7 @@ use sluicegate::abi::{Import, Status};
 
 use crate::faults::{Fault, HostCall};
 use crate::map::Map;
-use crate::state::{Abi, LocalReply, OpenGrpc, PendingCall, Restricted, State};
+use crate::state::{LocalReply, OpenGrpc, PendingCall, Restricted, State};
 
 /// The simulated host of one VM, as the guest sees it.
 #[derive(Debug, Default)]
@@ -265,7 +265,7 @@ impl Call<'_> {
                 self.write_size(size)?;
             }
             Import::proxy_get_header_map_pairs => {
-                let bytes = state().pairs(self.u32());
+                let bytes = state().pairs(self.u32())?;
                 self.hand_over(&bytes)?;
             }
             Import::proxy_get_header_map_value => {
@@ -335,7 +335,7 @@ impl Call<'_> {
             Import::proxy_close_stream => state().close(self.u32())?,
             Import::proxy_clear_route_cache => drop(state().foreign_function(b"clear_route_cache", b"")?),
             Import::proxy_set_effective_context => state().set_effective(self.u32())?,
-            Import::proxy_done => state().plugin().ok_or(Status::NotFound)?.done = true,
+            Import::proxy_done => state().finish()?,
             Import::proxy_define_metric => {
                 let (kind, name) = (self.u32(), self.bytes()?);
                 let metric = state().metrics.define(kind, name)?;
@@ -407,17 +407,5 @@ impl Call<'_> {
             _ => return Err(Status::Unimplemented.into()),
         }
         Ok(())
-    }
-}
-
-impl State {
-    /// The first value of a name. ABI 0.1.0 has an empty value in place of a name that is not there.
-    fn value(&mut self, map: u32, name: &[u8]) -> Result<Vec<u8>, Status> {
-        let abi = self.abi;
-        match self.map(map)?.get(name) {
-            Some(value) => Ok(value.to_vec()),
-            None if abi == Abi::V0_1_0 => Ok(Vec::new()),
-            None => Err(Status::NotFound),
-        }
     }
 }

@@ -55,6 +55,7 @@
 
 mod cost;
 mod faults;
+mod flow;
 mod foreign;
 mod host;
 mod imports;
@@ -136,3 +137,8 @@ macro_rules! __wasm_rung {
 #[cfg(feature = "wasm")]
 #[doc(hidden)]
 pub use wasm::of_crate as __of_crate;
+
+/// The Rust in the guide's chapter is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/testing.md")]
+mod guide {}

@@ -60,6 +60,12 @@ impl Map {
         self.pairs.insert(at, (name.to_ascii_lowercase(), value.to_vec()));
     }
 
+    pub(crate) fn extend(&mut self, other: &Self) {
+        for (name, value) in &other.pairs {
+            self.add(name, value);
+        }
+    }
+
     pub(crate) fn replace(&mut self, name: &[u8], value: &[u8]) {
         self.remove(name);
         self.add(name, value);

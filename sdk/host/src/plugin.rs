@@ -121,6 +121,7 @@ impl<'host> Plugin<'host> {
 
     /// Ends the plugin: `on_done`, then `on_delete` if it is done. Whether it is.
     pub fn finish(&self) -> bool {
+        self.with(|plugin| plugin.ending = true);
         let done = self.accepts("proxy_on_done", &[self.id]) || self.with(|plugin| plugin.done);
         if done {
             self.host.enter(self.id, "proxy_on_delete", &[self.id]);

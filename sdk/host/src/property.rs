@@ -146,7 +146,7 @@ impl State {
             return found;
         }
         let stream = self.streams.get(&self.effective);
-        if let Some(found) = stream.and_then(|stream| stream.derived(&path)) {
+        if let Some(found) = stream.filter(|stream| !stream.logged).and_then(|stream| stream.derived(&path)) {
             return found.encode();
         }
         match path.as_slice() {
@@ -195,6 +195,7 @@ impl Stream {
         let response = || map(MapType::HttpResponseHeaders);
         let bytes = |bytes: Option<&[u8]>| bytes.map(PropertyValue::from);
         match path {
+            [b"request" | b"response"] => Some(PropertyValue::Opaque),
             [b"request", b"headers", rest @ ..] => PropertyValue::from(request()).descend(rest).cloned(),
             [b"response", b"headers", rest @ ..] => PropertyValue::from(response()).descend(rest).cloned(),
             [b"response", b"trailers", rest @ ..] => {

@@ -10,12 +10,13 @@ use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status};
 use crate::PropertyValue;
 use crate::cost::Cost;
 use crate::faults::{Fault, HostCall};
+use crate::flow::{self, Way};
 use crate::imports::Guest;
 use crate::map::Map;
 use crate::plugin::Plugin;
-use crate::state::{Answer, LocalReply, LogLine, OpenGrpc, PendingCall, PluginState, Restricted, State};
+use crate::state::{Answer, Deferred, LocalReply, LogLine, OpenGrpc, PendingCall, PluginState, Restricted, State};
 use crate::stream::HttpStream;
-use crate::tcp::TcpConnection;
+use crate::tcp::{self, TcpConnection};
 use crate::vm::{Trap, Vm};
 
 /// The context of the first plugin.
@@ -118,9 +119,48 @@ impl Running {
 
     /// Does what the guest asked for while its callback ran, unless the callback is within another one.
     pub(crate) fn run_deferred(&self) {
-        if self.depth.get() == 0 {
-            self.state().run_deferred();
+        if self.depth.get() != 0 {
+            return;
         }
+        let deferred = self.state().take_deferred();
+        for (id, what) in deferred {
+            match what {
+                Deferred::Resume(direction) => {
+                    if let Some(stream) = self.state().streams.get_mut(&id) {
+                        stream.resumed.push(direction);
+                    }
+                    match Way::from_number(direction) {
+                        Some(way) => flow::resume(self, id, way),
+                        // The buffers of a direction have the direction's number.
+                        None => self.state().release(id, direction),
+                    }
+                }
+                Deferred::Close(direction) => {
+                    if let Some(stream) = self.state().streams.get_mut(&id) {
+                        stream.closed.push(direction);
+                    }
+                    if Way::from_number(direction).is_none() {
+                        tcp::closed_by_filter(self, id);
+                    }
+                }
+                Deferred::Answer => {
+                    let reply = self.state().streams.get(&id).and_then(|stream| stream.reply.clone());
+                    if let Some(reply) = reply {
+                        flow::answer(self, id, &reply);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the filter answered or reset a stream.
+    pub(crate) fn is_over(&self, stream: u32) -> bool {
+        self.state().is_over(stream)
+    }
+
+    /// Whether body callbacks follow headers that are held with `StopIteration`.
+    pub(crate) fn allows_stop_iteration(&self) -> bool {
+        self.state().allows_stop_iteration
     }
 
     fn fail_vm(&self, Trap(why): Trap) {
@@ -280,15 +320,28 @@ impl Running {
         self.deliver(answer, plugin, "proxy_on_http_call_response", &arguments);
     }
 
-    /// Lets a call fail: it timed out, or its connection broke. The status is what Envoy has for it: 11, broken connection, without a text.
+    /// Lets a call fail: it timed out, or its connection broke. The status is what Envoy has for it: 11, broken connection, and `reset`.
     ///
     /// # Panics
     ///
     /// If no call of this number waits.
     pub fn fail_call(&self, token: u32) {
         let plugin = self.take_call(token);
-        let answer = Answer { status: Status::BrokenConnection.code(), ..Answer::default() };
+        let answer =
+            Answer { status: Status::BrokenConnection.code(), status_text: "reset".to_owned(), ..Answer::default() };
         self.deliver(answer, plugin, "proxy_on_http_call_response", &[plugin, token, 0, 0, 0]);
+    }
+
+    /// Answers a call as Envoy does that finds nobody where it goes: with 503.
+    ///
+    /// # Panics
+    ///
+    /// If no call of this number waits.
+    pub fn refuse_call(&self, token: u32) {
+        let body = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
+        let length = body.len().to_string();
+        let headers = [(":status", "503"), ("content-length", &length), ("content-type", "text/plain")];
+        self.answer_call(token, &headers, body, &[]);
     }
 
     /// The plugin that is told of a call's answer.

@@ -1,7 +1,7 @@
 //! What a proxy knows of a VM: its plugins, their streams, its log; and what the proxy's VMs share.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status, StreamType};
@@ -9,6 +9,7 @@ use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status, StreamType}
 use crate::Map;
 use crate::cost::Cost;
 use crate::faults::Faults;
+use crate::flow::{Flow, Way};
 use crate::foreign::Functions;
 use crate::metric::Metrics;
 use crate::property::Properties;
@@ -42,6 +43,8 @@ pub(crate) struct PluginState {
     /// When the next tick is due, in nanoseconds since the Unix epoch.
     pub(crate) next_tick: u64,
     pub(crate) started: bool,
+    /// Whether it asked to end later, so that it may call `proxy_done`.
+    pub(crate) ending: bool,
     /// Whether it called `proxy_done`.
     pub(crate) done: bool,
 }
@@ -70,6 +73,7 @@ pub(crate) enum Restricted {
 pub(crate) enum Deferred {
     Resume(u32),
     Close(u32),
+    Answer,
 }
 
 /// A line that the filter logged.
@@ -166,6 +170,33 @@ pub(crate) struct Stream {
     pub(crate) routes_cleared: usize,
     /// Whether the response is worked on.
     pub(crate) responding: bool,
+    /// How far the request and the response have come.
+    pub(crate) flows: [Flow; 2],
+    /// The maps that the filter can see and edit: those that have not gone on.
+    pub(crate) visible: BTreeSet<u32>,
+    /// Whether the answer of the filter goes through it.
+    pub(crate) answering: bool,
+    /// Whether it was logged: its properties end with it.
+    pub(crate) logged: bool,
+    /// The directions of a connection whose end was told, by number.
+    pub(crate) ended: BTreeSet<u32>,
+    /// Whether the end of the connection was told.
+    pub(crate) disconnected: bool,
+}
+
+impl Stream {
+    /// Lets everything of a direction go on that came to the filter.
+    pub(crate) fn go_on(&mut self, way: Way) {
+        self.flows[way as usize].gone = self.flows[way as usize].begun;
+        if let Some(body) = self.bodies.get_mut(&(way.body() as u32)).filter(|body| !body.passing) {
+            body.release();
+        }
+    }
+
+    /// Whether the filter answered or reset it, so that nothing comes to the filter any more but its answer.
+    fn is_over(&self) -> bool {
+        !self.answering && (self.reply.is_some() || !self.closed.is_empty())
+    }
 }
 
 /// A body, or the data of one direction.
@@ -173,14 +204,26 @@ pub(crate) struct Stream {
 pub(crate) struct Body {
     /// What the filter sees: what it holds back, and the newest part.
     pub(crate) held: Vec<u8>,
+    /// What the proxy holds back without showing it again.
+    pub(crate) kept: Vec<u8>,
     /// What went on.
     pub(crate) sent: Vec<u8>,
+    /// Whether the filter resumed it, and so sees nothing of it until the next part comes.
+    pub(crate) hidden: bool,
+    /// Whether the newest part is all that there is and its callback runs: the proxy does not hold it yet, so resuming does nothing to it.
+    pub(crate) passing: bool,
 }
 
 impl Body {
     /// Lets everything go on.
     pub(crate) fn release(&mut self) {
+        self.sent.append(&mut self.kept);
         self.sent.append(&mut self.held);
+    }
+
+    /// Holds back what the filter saw, which does not see it again.
+    pub(crate) fn keep(&mut self) {
+        self.kept.append(&mut self.held);
     }
 
     /// Envoy's `proxy_set_buffer_bytes`: from the start it replaces, past the end it appends, and in the middle it refuses.
@@ -198,6 +241,11 @@ impl Body {
     }
 }
 
+/// The bits of a token that tell the kind of a call, and the kinds of gRPC's.
+const KIND: u32 = 3;
+const CALL: u32 = 1;
+const STREAM: u32 = 2;
+
 /// The proxy's side of a VM. Each function answers `Err` with the status that the guest gets.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -212,6 +260,12 @@ pub(crate) struct State {
     pub(crate) plugins: BTreeMap<u32, PluginState>,
     /// The plugin whose configuration can be read.
     pub(crate) configuring: Option<u32>,
+    /// Whether a stream is logged: its headers can be read once more.
+    pub(crate) logging: bool,
+    /// Whether body callbacks follow headers that the filter holds with `StopIteration`.
+    pub(crate) allows_stop_iteration: bool,
+    /// The clusters that there are; any, if the test named none.
+    pub(crate) clusters: Option<Vec<String>>,
     pub(crate) streams: BTreeMap<u32, Stream>,
     pub(crate) next_context: u32,
     /// The context that host calls act on: the one whose callback runs, or the one that the guest asked for since.
@@ -250,6 +304,9 @@ impl Default for State {
             vm_configuration: Vec::new(),
             plugins: BTreeMap::new(),
             configuring: None,
+            logging: false,
+            allows_stop_iteration: false,
+            clusters: None,
             streams: BTreeMap::new(),
             next_context: 1,
             effective: 0,
@@ -325,6 +382,25 @@ impl State {
         self.proxy.borrow().queues.resolve(vm_id, name)
     }
 
+    /// Ends the plugin that asked to end later.
+    pub(crate) fn finish(&mut self) -> Result<(), Status> {
+        let plugin = self.plugin().filter(|plugin| plugin.ending).ok_or(Status::NotFound)?;
+        plugin.done = true;
+        Ok(())
+    }
+
+    /// Lets go on what a connection holds back of a direction.
+    pub(crate) fn release(&mut self, connection: u32, direction: u32) {
+        let body = self.streams.get_mut(&connection).and_then(|stream| stream.bodies.get_mut(&direction));
+        if let Some(body) = body {
+            body.release();
+        }
+    }
+
+    pub(crate) fn is_over(&self, stream: u32) -> bool {
+        self.streams.get(&stream).is_some_and(Stream::is_over)
+    }
+
     pub(crate) fn log(&mut self, level: u32, message: &[u8]) {
         if level >= self.log_level {
             let text = String::from_utf8_lossy(message).into_owned();
@@ -340,14 +416,17 @@ impl State {
                 &self.plugins.get(&plugin).ok_or(Status::NotFound)?.configuration
             }
             buffer if self.answer.buffers.contains_key(&buffer) => &self.answer.buffers[&buffer],
-            _ => &self.stream()?.bodies.get(&buffer).ok_or(Status::NotFound)?.held,
+            // Envoy has an empty one where there is none.
+            0..=3 => match self.streams.get(&self.effective).and_then(|stream| stream.bodies.get(&buffer)) {
+                Some(body) if !body.hidden => &body.held,
+                _ => return Ok(Vec::new()),
+            },
+            5 | 8 => return Ok(Vec::new()),
+            4 | 7 => return Err(Status::NotFound),
+            _ => return Err(Status::BadArgument),
         };
         let end = start.checked_add(max_size).ok_or(Status::BadArgument)?.min(bytes.len());
         Ok(bytes.get(start..end).unwrap_or_default().to_vec())
-    }
-
-    fn stream(&self) -> Result<&Stream, Status> {
-        self.streams.get(&self.effective).ok_or(Status::BadArgument)
     }
 
     fn stream_mut(&mut self) -> Result<&mut Stream, Status> {
@@ -355,7 +434,10 @@ impl State {
     }
 
     pub(crate) fn set_buffer(&mut self, buffer: u32, start: usize, size: usize, bytes: &[u8]) -> Result<(), Status> {
-        let body = self.stream_mut()?.bodies.get_mut(&buffer).ok_or(Status::NotFound)?;
+        if (4..=8).contains(&buffer) {
+            return Err(Status::NotFound);
+        }
+        let body = self.stream_mut()?.bodies.get_mut(&buffer).ok_or(Status::BadArgument)?;
         body.set(start, size, bytes)
     }
 
@@ -363,6 +445,16 @@ impl State {
     pub(crate) fn resume(&mut self, direction: u32) -> Result<(), Status> {
         if direction == StreamType::Upstream as u32 {
             return Err(Status::Unimplemented);
+        }
+        if let Some(way) = Way::from_number(direction)
+            && let Some(stream) = self.streams.get_mut(&self.effective)
+        {
+            // From the call on, before anything happens.
+            stream.visible.remove(&(way.headers() as u32));
+            stream.visible.remove(&(way.trailers() as u32));
+            if let Some(body) = stream.bodies.get_mut(&direction) {
+                body.hidden = true;
+            }
         }
         self.defer(Deferred::Resume(direction))
     }
@@ -372,34 +464,28 @@ impl State {
         self.defer(Deferred::Close(direction))
     }
 
+    /// What a context asks for that has no stream is granted and comes to nothing.
     fn defer(&mut self, what: Deferred) -> Result<(), Status> {
-        self.stream()?;
+        if let Deferred::Resume(direction) | Deferred::Close(direction) = what
+            && direction > StreamType::Upstream as u32
+        {
+            return Err(Status::BadArgument);
+        }
         self.deferred.push((self.effective, what));
         Ok(())
     }
 
-    /// Does what the guest asked for while it ran.
-    pub(crate) fn run_deferred(&mut self) {
-        for (context, what) in std::mem::take(&mut self.deferred) {
-            let Some(stream) = self.streams.get_mut(&context) else { continue };
-            match what {
-                Deferred::Resume(direction) => {
-                    stream.resumed.push(direction);
-                    // The buffers of a direction have the direction's number.
-                    if let Some(body) = stream.bodies.get_mut(&direction) {
-                        body.release();
-                    }
-                }
-                Deferred::Close(direction) => stream.closed.push(direction),
-            }
-        }
+    /// What the guest asked for while it ran.
+    pub(crate) fn take_deferred(&mut self) -> Vec<(u32, Deferred)> {
+        std::mem::take(&mut self.deferred)
     }
 
     /// A call that waits for its answer from here on. Envoy wants to know the cluster, and where the request goes.
     pub(crate) fn call(&mut self, call: PendingCall) -> Result<u32, Status> {
         let complete =
             [":method", ":path", ":authority"].iter().all(|name| call.headers.get(name.as_bytes()).is_some());
-        if call.cluster.is_empty() || !complete {
+        let unknown = self.clusters.as_ref().is_some_and(|clusters| !clusters.contains(&call.cluster));
+        if call.cluster.is_empty() || unknown || !complete {
             return Err(Status::BadArgument);
         }
         let (token, plugin) = (self.new_token(0), self.plugin_of(self.effective));
@@ -419,13 +505,16 @@ impl State {
         if grpc.cluster.is_empty() || grpc.service.is_empty() || grpc.method.is_empty() {
             return Err(Status::BadArgument);
         }
-        let token = self.new_token(if grpc.timeout.is_some() { 1 } else { 2 });
+        let token = self.new_token(if grpc.timeout.is_some() { CALL } else { STREAM });
         let plugin = self.plugin_of(self.effective);
         self.grpc.push(OpenGrpc { token, plugin, ..grpc });
         Ok(token)
     }
 
     pub(crate) fn send_grpc(&mut self, token: u32, message: Vec<u8>, end: bool) -> Result<(), Status> {
+        if token & KIND != STREAM {
+            return Err(Status::BadArgument);
+        }
         let stream = self.grpc.iter_mut().find(|grpc| grpc.token == token && !grpc.ended).ok_or(Status::NotFound)?;
         stream.sent.push(message);
         stream.ended = end;
@@ -433,32 +522,77 @@ impl State {
     }
 
     pub(crate) fn close_grpc(&mut self, token: u32) -> Result<(), Status> {
-        self.grpc.iter_mut().find(|grpc| grpc.token == token).ok_or(Status::NotFound)?.ended = true;
+        self.grpc_at(token)?.ended = true;
         Ok(())
     }
 
     pub(crate) fn cancel_grpc(&mut self, token: u32) -> Result<(), Status> {
-        let at = self.grpc.iter().position(|grpc| grpc.token == token).ok_or(Status::NotFound)?;
-        self.grpc.remove(at);
+        self.grpc_at(token)?;
+        self.grpc.retain(|grpc| grpc.token != token);
         Ok(())
     }
 
-    /// A map of the effective stream, or of the answer that is being delivered.
+    fn grpc_at(&mut self, token: u32) -> Result<&mut OpenGrpc, Status> {
+        if ![CALL, STREAM].contains(&(token & KIND)) {
+            return Err(Status::BadArgument);
+        }
+        self.grpc.iter_mut().find(|grpc| grpc.token == token).ok_or(Status::NotFound)
+    }
+
+    /// Whether the filter sees a map: that of an answer, or one that has not gone on. Later only the log does.
+    fn shows(&self, map: u32) -> bool {
+        self.answer.maps.contains_key(&map)
+            || self.streams.get(&self.effective).is_some_and(|stream| stream.visible.contains(&map))
+    }
+
+    /// A map to look into: also those that went on, for the log.
+    fn read_map(&self, map: u32) -> Result<&Map, Status> {
+        if let Some(map) = self.answer.maps.get(&map) {
+            return Ok(map);
+        }
+        if !self.logging && !self.shows(map) {
+            return Err(Status::BadArgument);
+        }
+        let stream = self.streams.get(&self.effective).ok_or(Status::BadArgument)?;
+        stream.maps.get(&map).ok_or(Status::BadArgument)
+    }
+
+    /// The first value of a name. ABI 0.1.0 has an empty value in place of a name that is not there.
+    pub(crate) fn value(&self, map: u32, name: &[u8]) -> Result<Vec<u8>, Status> {
+        match self.read_map(map)?.get(name) {
+            Some(value) => Ok(value.to_vec()),
+            None if self.abi == Abi::V0_1_0 => Ok(Vec::new()),
+            None => Err(Status::NotFound),
+        }
+    }
+
+    /// A map of the effective stream, or of the answer that is being delivered, to edit.
     pub(crate) fn map(&mut self, map: u32) -> Result<&mut Map, Status> {
         if let Some(map) = self.answer.maps.get_mut(&map) {
             return Ok(map);
         }
         let stream = self.streams.get_mut(&self.effective).ok_or(Status::BadArgument)?;
+        if !stream.visible.contains(&map) {
+            return Err(Status::BadArgument);
+        }
         stream.maps.get_mut(&map).ok_or(Status::BadArgument)
     }
 
     /// All pairs of a map: none, without an error, where there is no map. That is Envoy's way.
-    pub(crate) fn pairs(&mut self, map: u32) -> Vec<u8> {
-        self.map(map).map(|map| map.encode()).unwrap_or_default()
+    pub(crate) fn pairs(&self, map: u32) -> Result<Vec<u8>, Status> {
+        if map > MapType::HttpCallResponseTrailers as u32 {
+            return Err(Status::BadArgument);
+        }
+        Ok(self.read_map(map).map(Map::encode).unwrap_or_default())
     }
 
     pub(crate) fn reply(&mut self, reply: LocalReply) -> Result<(), Status> {
-        self.stream_mut()?.reply.get_or_insert(reply);
+        let context = self.effective;
+        let stream = self.stream_mut()?;
+        if stream.reply.is_none() {
+            stream.reply = Some(reply);
+            self.deferred.push((context, Deferred::Answer));
+        }
         Ok(())
     }
 

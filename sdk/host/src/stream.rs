@@ -2,13 +2,18 @@
 
 use sluicegate::abi::{BufferType, MapType, StreamType};
 
+use crate::flow::{self, Way};
 use crate::map::Map;
-use crate::running::{Running, count};
+use crate::running::Running;
 use crate::state::{LocalReply, Stream};
 
 /// A stream of the simulated proxy.
 ///
 /// A callback that the module does not export is answered with 0, Continue, as a proxy does.
+///
+/// What comes after headers that the filter holds waits, as in Envoy, and comes to the filter when it lets them go on; what is sent then is answered with 1 without
+/// a callback. [`Host::allow_on_headers_stop_iteration`](crate::Host::allow_on_headers_stop_iteration) makes it come at once after `StopIteration`. An answer of the filter's
+/// goes through its own callbacks for the response. After it, and after a reset, nothing comes to the filter any more.
 #[must_use]
 pub struct HttpStream<'host> {
     host: &'host Running,
@@ -29,54 +34,32 @@ impl<'host> HttpStream<'host> {
 
     /// Sends the request's headers, with nothing after them; the filter's action.
     pub fn request_headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> u32 {
-        self.headers(MapType::HttpRequestHeaders, headers, true)
+        flow::headers(self.host, self.id, Way::Request, Map::new(headers), true)
     }
 
     /// Sends the request's headers, with a body to follow; the filter's action.
     pub fn request_headers_with_body<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> u32 {
-        self.headers(MapType::HttpRequestHeaders, headers, false)
+        flow::headers(self.host, self.id, Way::Request, Map::new(headers), false)
     }
 
     /// Sends the response's headers, with nothing after them; the filter's action.
     pub fn response_headers_only<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> u32 {
-        self.headers(MapType::HttpResponseHeaders, headers, true)
+        flow::headers(self.host, self.id, Way::Response, Map::new(headers), true)
     }
 
     /// Sends the response's headers, with a body to follow; the filter's action.
     pub fn response_headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> u32 {
-        self.headers(MapType::HttpResponseHeaders, headers, false)
-    }
-
-    fn headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, map: MapType, headers: &[(N, V)], end_of_stream: bool) -> u32 {
-        let headers = Map::new(headers);
-        let arguments = [self.id, count(headers.len()), end_of_stream.into()];
-        if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
-            stream.maps.insert(map as u32, headers);
-            stream.responding = map == MapType::HttpResponseHeaders;
-        }
-        let callback = match map {
-            MapType::HttpRequestHeaders => "proxy_on_request_headers",
-            _ => "proxy_on_response_headers",
-        };
-        let action = self.host.filter(self.id, callback, &arguments, STOP_ALL);
-        self.host.run_deferred();
-        action
+        flow::headers(self.host, self.id, Way::Response, Map::new(headers), false)
     }
 
     /// Sends a part of the request's body; the filter's action. While the filter holds the body back, it sees all of it again.
     pub fn request_body(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
-        self.body(BufferType::HttpRequestBody, part.as_ref(), end_of_stream, "proxy_on_request_body")
+        flow::body(self.host, self.id, Way::Request, part.as_ref(), end_of_stream)
     }
 
     /// Sends a part of the response's body; likewise.
     pub fn response_body(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
-        self.body(BufferType::HttpResponseBody, part.as_ref(), end_of_stream, "proxy_on_response_body")
-    }
-
-    fn body(&self, buffer: BufferType, part: &[u8], end_of_stream: bool, callback: &'static str) -> u32 {
-        send(self.host, self.id, buffer, part, |size| {
-            self.host.filter(self.id, callback, &[self.id, size, end_of_stream.into()], NO_BUFFER)
-        })
+        flow::body(self.host, self.id, Way::Response, part.as_ref(), end_of_stream)
     }
 
     /// What the upstream got of the request's body.
@@ -93,39 +76,12 @@ impl<'host> HttpStream<'host> {
 
     /// Sends the request's trailers; the filter's action. If they go on, so does the body that was held back.
     pub fn request_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, trailers: &[(N, V)]) -> u32 {
-        self.trailers(MapType::HttpRequestTrailers, trailers, "proxy_on_request_trailers")
+        flow::trailers(self.host, self.id, Way::Request, Map::new(trailers))
     }
 
     /// Sends the response's trailers; likewise.
     pub fn response_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, trailers: &[(N, V)]) -> u32 {
-        self.trailers(MapType::HttpResponseTrailers, trailers, "proxy_on_response_trailers")
-    }
-
-    fn trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(
-        &self,
-        map: MapType,
-        trailers: &[(N, V)],
-        callback: &'static str,
-    ) -> u32 {
-        let trailers = Map::new(trailers);
-        let arguments = [self.id, count(trailers.len())];
-        if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
-            stream.maps.insert(map as u32, trailers);
-        }
-        let action = self.host.filter(self.id, callback, &arguments, STOP);
-        if action == 0 {
-            let body = match map {
-                MapType::HttpRequestTrailers => BufferType::HttpRequestBody,
-                _ => BufferType::HttpResponseBody,
-            };
-            let mut state = self.host.state();
-            let held = state.streams.get_mut(&self.id).and_then(|stream| stream.bodies.get_mut(&(body as u32)));
-            if let Some(held) = held {
-                held.release();
-            }
-        }
-        self.host.run_deferred();
-        action
+        flow::trailers(self.host, self.id, Way::Response, Map::new(trailers))
     }
 
     /// Sends a frame of metadata with the request, of so many elements. Its values cannot be read, and the proxy goes on whatever the filter answers.
@@ -231,19 +187,27 @@ impl<'host> HttpStream<'host> {
         self.host.state().streams.get(&self.id).map_or(0, |stream| stream.routes_cleared)
     }
 
+    /// Whether the request's headers went on to the upstream.
+    #[must_use]
+    pub fn reached_upstream(&self) -> bool {
+        self.did(|stream| stream.flows[Way::Request as usize].gone)
+    }
+
+    /// Whether a response's headers went on to the client, the upstream's or the filter's.
+    #[must_use]
+    pub fn reached_client(&self) -> bool {
+        self.did(|stream| stream.flows[Way::Response as usize].gone)
+    }
+
     /// Ends the stream, in Envoy's order: log, done, delete.
     pub fn complete(self) {
         if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
             stream.responding = false;
+            stream.visible.clear();
         }
         close(self.host, self.id, ["proxy_on_log", "proxy_on_done", "proxy_on_delete"]);
     }
 }
-
-/// What stops a stream whose VM is dead, as hosts number it: for headers, for data, and for trailers and connections.
-const STOP_ALL: u32 = 4;
-pub(crate) const NO_BUFFER: u32 = 3;
-pub(crate) const STOP: u32 = 1;
 
 /// A new context of a plugin.
 pub(crate) fn create(host: &Running, plugin: u32) -> u32 {
@@ -257,33 +221,17 @@ pub(crate) fn create(host: &Running, plugin: u32) -> u32 {
 /// The last callbacks of a context.
 pub(crate) fn close(host: &Running, id: u32, callbacks: [&'static str; 3]) {
     for callback in callbacks {
+        host.state().logging = callback == "proxy_on_log";
         host.enter(id, callback, &[id]);
+        host.state().logging = false;
+        if callback == "proxy_on_log"
+            && let Some(stream) = host.state().streams.get_mut(&id)
+        {
+            stream.logged = true;
+        }
         host.run_deferred();
     }
     host.state().streams.remove(&id);
-}
-
-/// Sends a part of a body, or of a connection's data: what the filter answers decides whether it goes on, waits, or is dropped.
-pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], filter: impl FnOnce(u32) -> u32) -> u32 {
-    let buffer = buffer as u32;
-    let size = {
-        let mut state = host.state();
-        let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
-        body.held.extend(part);
-        count(body.held.len())
-    };
-    let action = filter(size);
-    if let Some(stream) = host.state().streams.get_mut(&id)
-        && let Some(body) = stream.bodies.get_mut(&buffer)
-    {
-        match action {
-            0 => body.release(),
-            3 => body.held.clear(),
-            _ => {}
-        }
-    }
-    host.run_deferred();
-    action
 }
 
 /// What went on of a body, or of a connection's data.

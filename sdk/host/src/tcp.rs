@@ -2,11 +2,32 @@
 
 use sluicegate::abi::{BufferType, StreamType};
 
+use crate::flow::{NO_BUFFER, STOP, send};
 use crate::running::Running;
-use crate::stream::{NO_BUFFER, STOP, close, create, send, sent};
+use crate::stream::{close, create, sent};
 
 /// Who closed a connection, as hosts number it.
+const CLOSED_BY_UNKNOWN: u32 = 0;
+const CLOSED_BY_PROXY: u32 = 1;
 const CLOSED_BY_REMOTE: u32 = 2;
+
+/// Tells the filter that it closed a connection itself.
+pub(crate) fn closed_by_filter(host: &Running, id: u32) {
+    disconnect(host, id, CLOSED_BY_PROXY);
+}
+
+/// Tells the filter once that a connection is closed, and by whom.
+fn disconnect(host: &Running, id: u32, peer: u32) {
+    let told = {
+        let mut state = host.state();
+        let Some(stream) = state.streams.get_mut(&id) else { return };
+        std::mem::replace(&mut stream.disconnected, true)
+    };
+    if !told {
+        host.enter(id, "proxy_on_downstream_connection_close", &[id, peer]);
+        host.run_deferred();
+    }
+}
 
 /// A connection of the simulated proxy.
 ///
@@ -49,6 +70,12 @@ impl<'host> TcpConnection<'host> {
     }
 
     fn data(&self, buffer: BufferType, part: &[u8], end_of_stream: bool, callback: &'static str) -> u32 {
+        if self.host.is_over(self.id) {
+            return NO_BUFFER;
+        }
+        if end_of_stream && let Some(stream) = self.host.state().streams.get_mut(&self.id) {
+            stream.ended.insert(buffer as u32);
+        }
         send(self.host, self.id, buffer, part, |size| {
             self.host.connection_filter(self.id, callback, &[self.id, size, end_of_stream.into()], NO_BUFFER)
         })
@@ -66,16 +93,28 @@ impl<'host> TcpConnection<'host> {
         sent(self.host, self.id, BufferType::UpstreamData)
     }
 
-    /// The client closes the connection.
+    /// The client ends the connection. Its data ends first, if the test did not end it, and Envoy then says that it closed the connection itself.
     pub fn close_downstream(&self) {
-        self.host.enter(self.id, "proxy_on_downstream_connection_close", &[self.id, CLOSED_BY_REMOTE]);
-        self.host.run_deferred();
+        self.end(BufferType::DownstreamData);
+        disconnect(self.host, self.id, CLOSED_BY_PROXY);
     }
 
-    /// The upstream closes the connection.
+    /// The upstream ends the connection. Its data ends first, if the test did not end it; Envoy closes the client's side then.
     pub fn close_upstream(&self) {
-        self.host.enter(self.id, "proxy_on_upstream_connection_close", &[self.id, CLOSED_BY_REMOTE]);
+        self.end(BufferType::UpstreamData);
+        self.host.enter(self.id, "proxy_on_upstream_connection_close", &[self.id, CLOSED_BY_UNKNOWN]);
         self.host.run_deferred();
+        disconnect(self.host, self.id, CLOSED_BY_REMOTE);
+    }
+
+    fn end(&self, buffer: BufferType) {
+        let ended =
+            self.host.state().streams.get(&self.id).is_some_and(|stream| stream.ended.contains(&(buffer as u32)));
+        match buffer {
+            _ if ended => {}
+            BufferType::DownstreamData => drop(self.downstream_data("", true)),
+            _ => drop(self.upstream_data("", true)),
+        }
     }
 
     /// Whether the filter closed the client's side.

@@ -13,6 +13,7 @@ fn module(version: &str, parts: &str) -> Module {
             (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
             (import "env" "proxy_get_header_map_value" (func $value (param i32 i32 i32 i32 i32) (result i32)))
             (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
+            (import "env" "proxy_set_effective_context" (func $effective (param i32) (result i32)))
             (import "env" "proxy_set_tick_period_milliseconds" (func $period (param i32) (result i32)))
             (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
             (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
@@ -231,13 +232,38 @@ fn what_loops_for_ever_is_stopped() {
     assert!(host.trapped().unwrap().contains("fuel"));
 }
 
+/// Envoy does what a filter asks for when the filter has returned, and before it looks at what the filter answered.
 #[test]
-fn resuming_waits_for_the_guest() {
+fn a_body_callback_that_resumes_and_stops_lets_go_what_was_held_before_it() {
     let parts = r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
         (drop (call $continue (i32.const 0))) (i32.const 1))"#;
     let host = start(parts);
     let stream = host.http_stream();
-    assert_eq!(stream.request_body("held", false), 1);
-    assert_eq!(stream.sent_request_body(), b"held");
+    assert_eq!(stream.request_body("one ", false), 1);
+    assert_eq!(stream.sent_request_body(), b"");
+    assert_eq!(stream.request_body("two", false), 1);
+    assert_eq!(stream.sent_request_body(), b"one two");
     assert!(stream.request_resumed());
+}
+
+#[test]
+fn what_follows_held_headers_waits_for_them() {
+    let parts = headers("(return (i32.const 1))")
+        + r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+            (drop (call $log (i32.const 2) (i32.const 16) (i32.const 5))) (i32.const 0))
+        (func (export "proxy_on_tick") (param i32)
+            (drop (call $effective (i32.const 2))) (drop (call $continue (i32.const 0))))"#;
+    let host = Host::wasm(&module("0_2_1", &parts)).start();
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers_with_body(&[("a", "b")]), 1);
+    assert_eq!((stream.request_body("one ", false), stream.request_body("two", true)), (1, 1));
+    assert!(!stream.reached_upstream() && host.log().is_empty());
+    host.callback("proxy_on_tick", &[1]);
+    assert!(stream.reached_upstream());
+    assert_eq!((host.log().len(), stream.sent_request_body()), (1, b"one two".to_vec()));
+
+    let host = Host::wasm(&module("0_2_1", &parts)).allow_on_headers_stop_iteration().start();
+    let stream = host.http_stream();
+    stream.request_headers_with_body(&[("a", "b")]);
+    assert_eq!((stream.request_body("one", false), host.log().len()), (0, 1));
 }

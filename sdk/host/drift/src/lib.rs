@@ -1,0 +1,52 @@
+//! A filter that logs every callback with its arguments, does what its configuration says, and logs what each host call answered.
+//!
+//! It speaks the raw ABI, so that nothing lies between the host and what is logged. Its configuration is a [script]: what to do in which callback.
+//!
+//! Natively it is empty.
+#![cfg(target_family = "wasm")]
+
+mod raw;
+mod script;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The plugins' scripts, and how often each callback of each context ran.
+#[derive(Default)]
+struct Tracer {
+    scripts: BTreeMap<u32, String>,
+    /// The plugin of each context.
+    plugins: BTreeMap<u32, u32>,
+    runs: BTreeMap<(u32, &'static str), usize>,
+}
+
+static TRACER: Mutex<Option<Tracer>> = Mutex::new(None);
+
+fn lock() -> MutexGuard<'static, Option<Tracer>> {
+    TRACER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The configuration can be read when a plugin's context is made.
+pub(crate) fn create(context: u32, parent: u32) {
+    let script = (parent == 0).then(|| raw::buffer(7, 0, usize::MAX >> 1).1);
+    let mut tracer = lock();
+    let tracer = tracer.get_or_insert_default();
+    tracer.plugins.insert(context, if parent == 0 { context } else { parent });
+    if let Some(script) = script {
+        tracer.scripts.insert(context, String::from_utf8_lossy(&script).into_owned());
+    }
+}
+
+/// Logs a callback and runs what the script has for it; gives what it shall answer.
+pub(crate) fn trace(context: u32, callback: &'static str, arguments: &[u32], otherwise: u32) -> u32 {
+    raw::log(&format!("{context} {callback} {arguments:?}"));
+    let (script, run) = {
+        let mut tracer = lock();
+        let tracer = tracer.get_or_insert_default();
+        let run = tracer.runs.entry((context, callback)).or_default();
+        *run += 1;
+        let plugin = tracer.plugins.get(&context).copied().unwrap_or(context);
+        (tracer.scripts.get(&plugin).cloned().unwrap_or_default(), *run)
+    };
+    script::run(&script, callback, run).unwrap_or(otherwise)
+}

@@ -1,0 +1,116 @@
+//! What the filter does: lines of `callback: step; step`, or `callback#2: …` for what it does the second time.
+//!
+//! A step is a word for a host call, and its arguments; `return` says what the callback answers. `-` is nothing, a dot in a path is a segment's end, and
+//! pairs are `name=value,name=value`.
+
+use std::fmt::Write as _;
+use std::str::{FromStr, SplitWhitespace};
+
+use crate::raw;
+
+/// Runs the steps of a callback; what it shall answer, if the script says so.
+pub(crate) fn run(script: &str, callback: &str, run: usize) -> Option<u32> {
+    let of = |key: &str| script.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "));
+    let steps = of(&format!("{callback}#{run}")).or_else(|| of(callback))?;
+    let mut answer = None;
+    for step in steps.split(';').map(str::trim) {
+        match step.strip_prefix("return ") {
+            Some(number) => answer = number.parse().ok(),
+            None => raw::log(&format!("  {step} -> {}", perform(step))),
+        }
+    }
+    answer
+}
+
+struct Words<'a>(SplitWhitespace<'a>);
+
+impl<'a> Words<'a> {
+    fn text(&mut self) -> &'a str {
+        Some(self.0.next().unwrap_or_default()).filter(|word| *word != "-").unwrap_or_default()
+    }
+
+    fn number<N: FromStr + Default>(&mut self) -> N {
+        self.text().parse().unwrap_or_default()
+    }
+
+    fn bytes(&mut self) -> &'a [u8] {
+        self.text().as_bytes()
+    }
+
+    fn path(&mut self) -> Vec<u8> {
+        self.text().replace('.', "\0").into_bytes()
+    }
+
+    fn pairs(&mut self) -> Vec<u8> {
+        let text = self.text();
+        let pairs: Vec<_> = text.split(',').filter_map(|pair| pair.split_once('=')).collect();
+        raw::encode(&pairs)
+    }
+}
+
+fn perform(step: &str) -> String {
+    let mut words = Words(step.split_whitespace());
+    let w = &mut words;
+    match w.text() {
+        "get" => block(raw::value(w.number(), w.bytes())),
+        "pairs" => pairs(raw::pairs(w.number())),
+        "size" => number(raw::map_size(w.number())),
+        "add" => raw::add(w.number(), w.bytes(), w.bytes()).to_string(),
+        "replace" => raw::replace(w.number(), w.bytes(), w.bytes()).to_string(),
+        "remove" => raw::remove(w.number(), w.bytes()).to_string(),
+        "set" => raw::set_pairs(w.number(), &w.pairs()).to_string(),
+        "body" => block(raw::buffer(w.number(), w.number(), w.number())),
+        "status-of" => number(raw::buffer_size(w.number())),
+        "write" => raw::set_buffer(w.number(), w.number(), w.number(), w.bytes()).to_string(),
+        "property" => block(raw::property(&w.path())),
+        "keep" => raw::set_property(&w.path(), w.bytes()).to_string(),
+        "resume" => raw::resume(w.number()).to_string(),
+        "close" => raw::close(w.number()).to_string(),
+        "reply" => raw::reply(w.number(), w.bytes(), w.bytes(), &w.pairs(), w.number()).to_string(),
+        "call" => number(raw::call(w.bytes(), &w.pairs(), w.bytes(), &w.pairs(), w.number())),
+        "grpc" => number(raw::grpc(w.bytes(), w.bytes(), w.bytes(), w.bytes(), w.number())),
+        "send" => raw::grpc_send(w.number(), w.bytes(), w.number()).to_string(),
+        "cancel" => raw::grpc_cancel(w.number()).to_string(),
+        "answer" => {
+            let (status, code, text) = raw::status();
+            format!("{status} {code} {}", text.escape_ascii())
+        }
+        "shared" => {
+            let (status, value, written) = raw::shared(w.bytes());
+            format!("{status} {} {}", value.escape_ascii(), written)
+        }
+        "share" => raw::share(w.bytes(), w.bytes(), w.number()).to_string(),
+        "register" => number(raw::register(w.bytes())),
+        "resolve" => number(raw::resolve(w.bytes(), w.bytes())),
+        "enqueue" => raw::enqueue(w.number(), w.bytes()).to_string(),
+        "dequeue" => block(raw::dequeue(w.number())),
+        "metric" => number(raw::define(w.number(), w.bytes())),
+        "increment" => raw::increment(w.number(), w.number()).to_string(),
+        "record" => raw::record(w.number(), w.number()).to_string(),
+        "read" => number(raw::metric(w.number())),
+        "effective" => raw::effective(w.number()).to_string(),
+        "tick" => raw::tick(w.number()).to_string(),
+        "done" => raw::done().to_string(),
+        "level" => number(raw::level()),
+        "foreign" => block(raw::foreign(w.bytes(), w.bytes())),
+        unknown => format!("no step is called {unknown}"),
+    }
+}
+
+fn number<N: ToString>((status, number): (u32, N)) -> String {
+    // What a call that failed leaves there is not the host's.
+    if status == 0 { format!("0 {}", number.to_string()) } else { status.to_string() }
+}
+
+fn block((status, block): (u32, Vec<u8>)) -> String {
+    if status == 0 { format!("0 {}", block.escape_ascii()) } else { status.to_string() }
+}
+
+fn pairs((status, block): (u32, Vec<u8>)) -> String {
+    let mut text = status.to_string();
+    for (name, value) in raw::decode(&block) {
+        // Writing into a string does not fail.
+        let _ = write!(text, " {}={}", name.escape_ascii(), value.escape_ascii());
+    }
+    text
+}

@@ -1,0 +1,327 @@
+//! The scenarios in Envoy: a listener for each, and the test as its clients and upstreams.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use sluicegate_build::{Build, add_target, run};
+use sluicegate_loadtest::{Config, Envoy as Binary, Options, Proxy, workspace};
+use tempfile::TempDir;
+
+use crate::http::{self, Framing};
+use crate::{Played, Scenario, Step};
+
+/// How long a line of the log or a connection may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long is waited for what should not come.
+const QUIET: Duration = Duration::from_millis(15);
+
+/// Builds the filter.
+pub(crate) fn build() -> Result<PathBuf> {
+    add_target(run).map_err(anyhow::Error::msg)?;
+    let folder = workspace::target_dir().join("guests/none");
+    let build = Build::new(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"), "guest").target_dir(folder);
+    let answer = run(&mut build.command()).context("cannot run cargo")?;
+    ensure!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+    Ok(build.module())
+}
+
+/// An Envoy with a listener and a VM for each scenario.
+pub(crate) struct Envoy {
+    proxy: Proxy,
+    upstream: UnixListener,
+    service: UnixListener,
+    _folder: TempDir,
+}
+
+/// The port of a scenario in the configuration.
+fn port(at: usize) -> u16 {
+    20_000 + u16::try_from(at).expect("fewer scenarios")
+}
+
+impl Envoy {
+    pub(crate) fn start(module: &Path, scenarios: &[&Scenario]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let listen = |name: &str| -> Result<UnixListener> {
+            let listener = UnixListener::bind(folder.path().join(name))?;
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        };
+        let (upstream, service) = (listen("upstream")?, listen("service")?);
+        let config = Config::from_json(config(folder.path(), scenarios))?.with_module("tracer", module);
+        let proxy = Proxy::start(&Binary::provision()?, &config, &Options::default())?;
+        Ok(Self { proxy, upstream, service, _folder: folder })
+    }
+
+    pub(crate) fn play(&self, at: usize, scenario: &Scenario, marks: &[usize]) -> Result<Played> {
+        let (mut peers, mut failed) = (Peers::default(), Vec::new());
+        // What another scenario left.
+        for listener in [&self.upstream, &self.service] {
+            while listener.accept().is_ok() {}
+        }
+        self.wait_for_lines(scenario, marks[0]);
+        for (step, mark) in scenario.steps.iter().zip(&marks[1..]) {
+            if let Err(error) = self.step(&mut peers, at, *step)
+                && !is_closed(&error)
+            {
+                failed.push(format!("{step:?} failed: {error:#}"));
+                break;
+            }
+            self.wait_for_lines(scenario, *mark);
+        }
+        let received = self.finish(peers, scenario);
+        self.wait_for_lines(scenario, marks[marks.len() - 1]);
+        let mut lines = self.lines(scenario);
+        lines.extend(failed.into_iter().chain(received));
+        Ok(Played { lines, marks: Vec::new() })
+    }
+
+    fn step(&self, peers: &mut Peers, at: usize, step: Step) -> Result<()> {
+        match step {
+            Step::Request(headers, _) => {
+                peers.request = Framing::of(headers);
+                peers.client(self, at)?.write_all(http::request(headers).as_bytes())?;
+            }
+            Step::RequestBody(text, last) => {
+                let part = peers.request.part(text, last);
+                peers.client(self, at)?.write_all(part.as_bytes())?;
+            }
+            Step::RequestTrailers(trailers) => {
+                peers.client(self, at)?.write_all(Framing::trailers(trailers).as_bytes())?;
+            }
+            Step::Response(headers, _) => {
+                peers.response = Framing::of(headers);
+                peers.upstream(self)?.write_all(http::response(headers).as_bytes())?;
+            }
+            Step::ResponseBody(text, last) => {
+                let part = peers.response.part(text, last);
+                peers.upstream(self)?.write_all(part.as_bytes())?;
+            }
+            Step::ResponseTrailers(trailers) => {
+                peers.upstream(self)?.write_all(Framing::trailers(trailers).as_bytes())?;
+            }
+            Step::Answer(headers, body, trailers) => {
+                let framing = Framing::of(headers);
+                let mut message = http::response(headers) + &framing.part(body, trailers.is_empty());
+                if !trailers.is_empty() {
+                    message += &Framing::trailers(trailers);
+                }
+                let mut service = accept(&self.service)?;
+                read_head(&mut service)?;
+                service.write_all(message.as_bytes())?;
+                peers.services.push(service);
+            }
+            Step::Break => {
+                let mut service = accept(&self.service)?;
+                read_head(&mut service)?;
+                service.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart")?;
+                sleep(QUIET);
+                service.shutdown(Shutdown::Both)?;
+            }
+            Step::Connect => drop(peers.client(self, at)?),
+            Step::FromClient(text) => peers.client(self, at)?.write_all(text.as_bytes())?,
+            Step::FromUpstream(text) => peers.upstream(self)?.write_all(text.as_bytes())?,
+            Step::CloseClient | Step::Leave => peers.close_client()?,
+            Step::CloseUpstream => peers.upstream(self)?.shutdown(Shutdown::Both)?,
+            Step::Unreachable | Step::Tick => {}
+        }
+        Ok(())
+    }
+
+    /// What the peers got, when nothing more comes.
+    fn finish(&self, mut peers: Peers, scenario: &Scenario) -> Vec<String> {
+        let mut lines = Vec::new();
+        if matches!(scenario.steps.first(), Some(Step::Connect) | None) {
+            return lines;
+        }
+        peers.upstream = peers.upstream.or_else(|| {
+            sleep(QUIET);
+            self.upstream.accept().ok().map(|(stream, _)| stream)
+        });
+        if let Some(mut upstream) = peers.upstream {
+            let mut bytes = Vec::new();
+            // What is there, and no more.
+            let _ = upstream.set_nonblocking(true);
+            let _ = upstream.read_to_end(&mut bytes);
+            lines.extend(http::received("upstream", &bytes));
+        }
+        if let Some(mut client) = peers.client {
+            let mut bytes = Vec::new();
+            let _ = client.set_read_timeout(Some(PATIENCE));
+            // A reset is an end, too.
+            let _ = client.read_to_end(&mut bytes);
+            lines.extend(http::received("client", &bytes));
+        }
+        lines
+    }
+
+    /// What the worker's VM of a scenario logged: the other VMs are the main thread's.
+    fn lines(&self, scenario: &Scenario) -> Vec<String> {
+        let mark = format!(" wasm log {} {}: ", scenario.name, scenario.name);
+        let log = self.proxy.log();
+        let main = main_thread(&log).to_owned();
+        let lines = log.lines().filter(|line| thread(line) != main);
+        lines.filter_map(|line| Some(line.split_once(&mark)?.1.to_owned())).collect()
+    }
+
+    fn wait_for_lines(&self, scenario: &Scenario, wanted: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.lines(scenario).len() < wanted && Instant::now() < deadline {
+            sleep(Duration::from_millis(5));
+        }
+        sleep(QUIET);
+    }
+}
+
+/// The thread of a line: `[date][thread][level]…`.
+fn thread(line: &str) -> &str {
+    line.split(['[', ']']).nth(3).unwrap_or_default()
+}
+
+/// The first that logs.
+fn main_thread(log: &str) -> &str {
+    log.lines().map(thread).find(|thread| !thread.is_empty()).unwrap_or_default()
+}
+
+/// The ends of a scenario's connections.
+#[derive(Default)]
+struct Peers {
+    client: Option<TcpStream>,
+    upstream: Option<UnixStream>,
+    services: Vec<UnixStream>,
+    request: Framing,
+    response: Framing,
+}
+
+impl Peers {
+    fn client(&mut self, envoy: &Envoy, at: usize) -> Result<&mut TcpStream> {
+        if self.client.is_none() {
+            let client = TcpStream::connect(("127.0.0.1", envoy.proxy.port(port(at))))?;
+            client.set_nodelay(true)?;
+            self.client = Some(client);
+        }
+        self.client.as_mut().context("a client")
+    }
+
+    fn upstream(&mut self, envoy: &Envoy) -> Result<&mut UnixStream> {
+        if self.upstream.is_none() {
+            self.upstream = Some(accept(&envoy.upstream)?);
+        }
+        self.upstream.as_mut().context("an upstream")
+    }
+
+    fn close_client(&mut self) -> Result<()> {
+        let client = self.client.take().context("a client")?;
+        client.shutdown(Shutdown::Both)?;
+        Ok(())
+    }
+}
+
+/// Whether Envoy closed the connection: the filter wanted it.
+fn is_closed(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind.is_some_and(|kind| [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset].contains(&kind))
+}
+
+fn accept(listener: &UnixListener) -> Result<UnixStream> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                return Ok(stream);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {
+                sleep(Duration::from_millis(5));
+            }
+            Err(error) => return Err(error).context("Envoy did not connect"),
+        }
+    }
+}
+
+fn read_head(stream: &mut UnixStream) -> Result<()> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.extend(byte);
+    }
+    Ok(())
+}
+
+fn config(folder: &Path, scenarios: &[&Scenario]) -> Value {
+    let listeners: Vec<_> = scenarios.iter().enumerate().map(|(at, scenario)| listener(port(at), scenario)).collect();
+    json!({ "static_resources": { "listeners": listeners, "clusters": [
+        cluster("upstream", &folder.join("upstream")),
+        cluster("service", &folder.join("service")),
+        cluster("nowhere", &folder.join("nowhere")),
+    ] } })
+}
+
+/// A cluster whose connections are used once.
+fn cluster(name: &str, path: &Path) -> Value {
+    json!({
+        "name": name, "connect_timeout": "1s", "type": "STATIC",
+        "typed_extension_protocol_options": { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "common_http_protocol_options": { "max_requests_per_connection": 1 },
+            "explicit_http_config": { "http_protocol_options": { "enable_trailers": true } },
+        } },
+        "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [
+            { "endpoint": { "address": { "pipe": { "path": path.display().to_string() } } } },
+        ] }] },
+    })
+}
+
+fn listener(port: u16, scenario: &Scenario) -> Value {
+    let filters = if matches!(scenario.steps.first(), Some(Step::Connect)) {
+        json!([plugin("network", scenario), {
+            "name": "envoy.tcp_proxy",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                "stat_prefix": "tcp", "cluster": "upstream",
+            },
+        }])
+    } else {
+        json!([{ "name": "envoy.filters.network.http_connection_manager", "typed_config": {
+            "@type":
+                "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "http",
+            "generate_request_id": false,
+            "server_header_transformation": "PASS_THROUGH",
+            "http_protocol_options": { "enable_trailers": true },
+            "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [
+                { "match": { "prefix": "/" }, "route": { "cluster": "upstream" } },
+            ] }] },
+            "http_filters": [plugin("http", scenario), { "name": "envoy.filters.http.router", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+                "suppress_envoy_headers": true,
+            } }],
+        } }])
+    };
+    json!({
+        "name": scenario.name,
+        "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
+        "filter_chains": [{ "filters": filters }],
+    })
+}
+
+fn plugin(kind: &str, scenario: &Scenario) -> Value {
+    json!({ "name": format!("envoy.filters.{kind}.wasm"), "typed_config": {
+        "@type": format!("type.googleapis.com/envoy.extensions.filters.{kind}.wasm.v3.Wasm"),
+        "config": {
+            "root_id": scenario.name,
+            "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": scenario.script },
+            "vm_config": {
+                "vm_id": scenario.name,
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": { "local": { "filename": "tracer.wasm" } },
+            },
+        },
+    } })
+}

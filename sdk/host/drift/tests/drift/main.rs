@@ -1,0 +1,131 @@
+//! Plays the same traffic through Envoy and through the simulated host, with a filter that logs every callback and every host call's answer, and wants the same lines.
+//!
+//! What differs between the two is a bug of the simulation, and is corrected there.
+
+mod envoy;
+mod http;
+mod scenarios;
+mod simulated;
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, ensure};
+use sluicegate_host::wasm::Module;
+
+/// What goes through the proxy, with a filter that does something.
+struct Scenario {
+    name: &'static str,
+    /// What the filter does in which callback.
+    script: &'static str,
+    steps: &'static [Step],
+}
+
+/// One move of a client or of a server.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Headers of a request, and whether that is all.
+    Request(Pairs, bool),
+    /// A part of its body, and whether it is the last.
+    RequestBody(&'static str, bool),
+    RequestTrailers(Pairs),
+    Response(Pairs, bool),
+    ResponseBody(&'static str, bool),
+    ResponseTrailers(Pairs),
+    /// A called service answers: headers, body, trailers.
+    Answer(Pairs, &'static str, Pairs),
+    /// A called service breaks the connection within its answer.
+    Break,
+    /// A called service is not there.
+    Unreachable,
+    /// A tick comes due.
+    Tick,
+    /// The client resets its stream.
+    Leave,
+    Connect,
+    FromClient(&'static str),
+    FromUpstream(&'static str),
+    CloseClient,
+    CloseUpstream,
+}
+
+type Pairs = &'static [(&'static str, &'static str)];
+
+/// What the filter logged, what the upstream got, and what the client got.
+#[derive(Debug, Default)]
+struct Played {
+    lines: Vec<String>,
+    /// How many lines the filter had logged before the first step, after each, and at the end.
+    marks: Vec<usize>,
+}
+
+#[test]
+fn the_simulation_is_envoys() -> Result<()> {
+    let file = envoy::build()?;
+    let module = Module::load(&file)?;
+    let only = std::env::var("SCENARIO").ok();
+    let scenarios: Vec<_> =
+        scenarios::ALL.iter().filter(|scenario| only.as_deref().is_none_or(|only| scenario.name == only)).collect();
+    let proxy = envoy::Envoy::start(&file, &scenarios)?;
+    let mut report = String::new();
+    for (at, scenario) in scenarios.iter().enumerate() {
+        let simulated = simulated::play(&module, scenario);
+        let real = proxy.play(at, scenario, &simulated.marks)?;
+        let (simulated, real) = (normal(simulated.lines), normal(real.lines));
+        if simulated != real {
+            writeln!(report, "\n{}:", scenario.name)?;
+            for line in differences(&real, &simulated) {
+                writeln!(report, "{line}")?;
+            }
+        }
+    }
+    ensure!(report.is_empty(), "Envoy (-) and the simulation (+) differ:{report}");
+    Ok(())
+}
+
+/// Without what legitimately differs: times, and what a codec of HTTP/1.1 adds to a head.
+fn normal(lines: Vec<String>) -> Vec<String> {
+    let of_codec = [" got transfer-encoding: ", " got content-length: 0", " got connection: ", " got date: "];
+    let kept = lines.into_iter().filter(|line| !of_codec.iter().any(|part| line.contains(part)));
+    kept.map(|line| {
+        let (step, answer) = line.split_once(" -> ").unwrap_or((&line, ""));
+        let answer = answer.split_inclusive(' ').scan(0, |of_date, word| {
+            // A date has six words.
+            *of_date = if word.starts_with("date=") { 6 } else { i32::max(*of_date - 1, 0) };
+            Some(if *of_date > 0 || word.starts_with("connection=") {
+                ""
+            } else if word.starts_with("x-envoy-upstream-service-time=") {
+                "TIME "
+            } else {
+                word
+            })
+        });
+        let answer: String = answer.collect();
+        if answer.is_empty() && !line.contains(" -> ") { line } else { format!("{step} -> {}", answer.trim_end()) }
+    })
+    .collect()
+}
+
+/// All lines, those of one side marked: the longest common subsequence is not.
+fn differences(real: &[String], simulated: &[String]) -> Vec<String> {
+    let mut common = vec![vec![0; simulated.len() + 1]; real.len() + 1];
+    for a in (0..real.len()).rev() {
+        for b in (0..simulated.len()).rev() {
+            common[a][b] =
+                if real[a] == simulated[b] { common[a + 1][b + 1] + 1 } else { common[a + 1][b].max(common[a][b + 1]) };
+        }
+    }
+    let (mut a, mut b, mut lines) = (0, 0, Vec::new());
+    while a < real.len() || b < simulated.len() {
+        if a < real.len() && b < simulated.len() && real[a] == simulated[b] {
+            lines.push(format!("  {}", real[a]));
+            (a, b) = (a + 1, b + 1);
+        } else if b == simulated.len() || a < real.len() && common[a + 1][b] >= common[a][b + 1] {
+            lines.push(format!("- {}", real[a]));
+            a += 1;
+        } else {
+            lines.push(format!("+ {}", simulated[b]));
+            b += 1;
+        }
+    }
+    lines
+}

@@ -1,0 +1,223 @@
+//! The scenarios.
+
+use crate::Step::*;
+use crate::{Pairs, Scenario};
+
+const GET: Pairs = &[(":path", "/a?b=c"), ("X-Mixed", "Value"), ("x-repeated", "1"), ("x-repeated", "2")];
+const POST: Pairs = &[(":method", "POST"), ("content-length", "5")];
+const CHUNKED: Pairs = &[(":method", "POST"), ("transfer-encoding", "chunked")];
+const EMPTY: Pairs = &[(":status", "200"), ("content-length", "0")];
+const OK: Pairs = &[(":status", "200"), ("content-length", "4")];
+const STREAMED: Pairs = &[(":status", "200"), ("transfer-encoding", "chunked")];
+const TRAILERS: Pairs = &[("x-trailer", "1"), ("x-trailer", "2")];
+const NONE: Pairs = &[];
+
+macro_rules! scenarios {
+    ($($name:ident: $script:literal, [$($step:expr),* $(,)?];)*) => {
+        pub(crate) const ALL: &[Scenario] = &[$(Scenario { name: stringify!($name), script: $script, steps: &[$($step),*] }),*];
+    };
+}
+
+scenarios! {
+    get_without_body: "", [Request(GET, true), Response(EMPTY, true)];
+    post_small: "", [Request(POST, false), RequestBody("hello", false), RequestBody("", true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
+    post_chunked:
+        "request_body: body 0 0 100; body 0 2 2; body 0 100 1; status-of 0\nresponse_body: body 1 0 100",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("", true),
+            Response(STREAMED, false), ResponseBody("three", false), ResponseBody("four", false), ResponseBody("", true),
+        ];
+    trailers:
+        "request_trailers: pairs 1; add 1 x-more 3; pairs 0\nresponse_trailers: pairs 3; remove 3 x-trailer; add 3 x-less 4; pairs 2",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestTrailers(TRAILERS),
+            Response(STREAMED, false), ResponseBody("two", false), ResponseTrailers(TRAILERS),
+        ];
+    maps_of_each_phase:
+        "request_headers: size 0; pairs 1; pairs 2; pairs 3; size 2; get 2 :status; add 2 a b; add 1 a b; get 9 a
+         request_body: size 0; pairs 0; get 0 :path; add 0 x-late 1; pairs 2
+         response_headers: pairs 0; size 0; get 0 :path; size 2; add 0 x-late 2; pairs 1
+         response_body: pairs 2; get 2 :status; add 2 x-late 3; pairs 0
+         log: pairs 0; size 0; get 0 :path; pairs 2; get 2 :status; add 0 a b; pairs 1; pairs 3; body 0 0 9; body 1 0 9
+         done: pairs 0; get 0 :path
+         delete: pairs 0; get 0 :path",
+        [Request(POST, false), RequestBody("hello", false), RequestBody("", true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
+    header_edits:
+        "request_headers: get 0 X-MIXED; get 0 x-repeated; get 0 none; add 0 X-Added 1; add 0 x-added 2; replace 0 x-repeated 3; replace 0 X-New 4; pairs 0; \
+         remove 0 x-mixed; remove 0 none; replace 0 :path /other; replace 0 :authority elsewhere; add 0 x-empty -; get 0 x-empty; pairs 0; size 0
+         response_headers: replace 2 :status 201; add 2 x-mine 1; remove 2 content-length; pairs 2",
+        [Request(GET, true), Response(EMPTY, true)];
+    header_map_set:
+        "request_headers: set 0 :method=PUT,:path=/set,:authority=set,:scheme=http,x-forwarded-proto=http,X-Case=1,a=2,a=3; pairs 0
+         response_headers: set 2 :status=202,b=1; pairs 2",
+        [Request(GET, true), Response(EMPTY, true)];
+    headers_pause_is_resumed_by_a_call:
+        "request_headers: call service :method=GET,:path=/call,:authority=service - - 1000; return 1
+         request_body: body 0 0 99; pairs 0
+         http_call_response: pairs 6; body 4 0 99; pairs 7; pairs 0; answer; effective 2; pairs 0; add 0 x-called 1; resume 0; answer; pairs 0; body 0 0 9",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("", true),
+            Answer(STREAMED, "answer", TRAILERS), Response(EMPTY, true),
+        ];
+    headers_pause_before_trailers:
+        "request_headers: call service :method=GET,:path=/call,:authority=service - - 1000; return 1
+         request_body: body 0 0 99
+         http_call_response: effective 2; resume 0",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestTrailers(TRAILERS),
+            Answer(EMPTY, "", NONE), Response(EMPTY, true),
+        ];
+    response_headers_pause:
+        "response_headers: call service :method=GET,:path=/call,:authority=service - - 1000; return 1
+         response_body: body 1 0 99
+         http_call_response: effective 2; pairs 2; add 2 x-called 1; resume 1",
+        [
+            Request(GET, true), Response(STREAMED, false), ResponseBody("one", false), ResponseBody("two", false), ResponseBody("", true),
+            Answer(OK, "body", NONE),
+        ];
+    resumed_in_the_same_callback:
+        "request_headers: resume 0; return 1\nresponse_headers: resume 1; return 1",
+        [Request(GET, true), Response(EMPTY, true)];
+    headers_pause_with_a_body_resumed_in_the_same_callback:
+        "request_headers: resume 0; return 1\nrequest_body: resume 0; return 1",
+        [Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("", true), Response(EMPTY, true)];
+    body_is_buffered_to_the_end:
+        "request_body: body 0 0 99; return 1\nrequest_body#3: body 0 0 99; write 0 0 99 replaced; body 0 0 99; return 1\nrequest_body#4: body 0 0 99; return 0\n\
+         response_body: body 1 0 99; return 1\nresponse_body#2: write 1 0 0 before-; write 1 99 0 -after; write 1 3 1 middle; body 1 0 99",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("six", false), RequestBody("", true),
+            Response(STREAMED, false), ResponseBody("three", false), ResponseBody("four", false), ResponseBody("", true),
+        ];
+    body_resumed_in_the_same_callback:
+        "request_body: resume 0; return 1\nrequest_body#3: return 0",
+        [Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("", true), Response(EMPTY, true)];
+    body_watermark:
+        "request_body: body 0 0 99; return 2\nrequest_body#3: body 0 0 99; return 0",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("six", false), RequestBody("", true),
+            Response(EMPTY, true),
+        ];
+    body_no_buffer:
+        "request_body: body 0 0 99; return 3\nrequest_body#3: body 0 0 99; return 0",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("six", false), RequestBody("", true),
+            Response(EMPTY, true),
+        ];
+    body_held_before_trailers:
+        "request_body: body 0 0 99; return 1\nrequest_trailers: body 0 0 99; write 0 0 99 new; body 0 0 99",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestTrailers(TRAILERS),
+            Response(EMPTY, true),
+        ];
+    body_resumed_by_a_call:
+        "request_body: return 1
+         request_body#2: call service :method=GET,:path=/call,:authority=service body - 1000; return 1
+         http_call_response: effective 2; body 0 0 99; write 0 0 3 1; resume 0",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("", true),
+            Answer(EMPTY, "", NONE), Response(EMPTY, true),
+        ];
+    reply_in_request_headers:
+        "request_headers: reply 403 details denied X-Denied=Yes,a=1,a=2 -1; add 0 a b; pairs 0; return 0
+         response_headers: pairs 2; add 2 x-response 1; pairs 0\nresponse_body: body 1 0 99",
+        [Request(GET, true)];
+    reply_without_body:
+        "request_headers: reply 204 - - - -1; return 1\nresponse_headers: pairs 2", [Request(GET, true)];
+    reply_twice:
+        "request_headers: reply 403 - first - -1; reply 404 - second - -1; return 1\nresponse_headers: pairs 2", [Request(GET, true)];
+    reply_in_request_body:
+        "request_body: reply 413 - large - -1; return 0\nresponse_headers: pairs 2",
+        [Request(CHUNKED, false), RequestBody("one", false)];
+    reply_from_a_call:
+        "request_headers: call service :method=GET,:path=/call,:authority=service - - 1000; return 1
+         http_call_response: effective 2; reply 401 - no - -1; add 0 a b
+         response_headers: pairs 2",
+        [Request(GET, true), Answer(EMPTY, "", NONE)];
+    reply_in_response_headers:
+        "response_headers: reply 502 - bad x-a=1 -1; pairs 2; return 0\nresponse_body: body 1 0 99",
+        [Request(GET, true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
+    reply_in_response_body:
+        "response_body: reply 502 - bad - -1; return 0",
+        [Request(GET, true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
+    reset_of_a_stream:
+        "request_headers: close 0; return 1", [Request(GET, true)];
+    client_leaves: "request_headers: return 1", [Request(GET, true), Leave];
+    response_edits:
+        "response_headers: remove 2 content-length; replace 2 x-a 1\nresponse_body: write 1 0 4 longer-than-before",
+        [Request(GET, true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
+    call_fails:
+        "request_headers: call service :method=GET,:path=/call,:authority=service - - 1000; return 1
+         http_call_response: answer; pairs 6; body 4 0 9; pairs 7; size 6; effective 2; resume 0",
+        [Request(GET, true), Break, Response(EMPTY, true)];
+    call_to_nobody:
+        "request_headers: call nowhere :method=GET,:path=/call,:authority=service - - 1000; return 1
+         http_call_response: answer; get 6 :status; pairs 7; effective 2; resume 0",
+        [Request(GET, true), Unreachable, Response(EMPTY, true)];
+    call_refused:
+        "request_headers: call unknown :method=GET,:path=/call,:authority=service - - 1000; call - :method=GET,:path=/,:authority=a - - 1000; \
+         call service :method=GET,:path=/call - - 1000; call service - - - 1000; answer
+         http_call_response: answer",
+        [Request(GET, true), Response(EMPTY, true)];
+    calls_have_numbers:
+        "request_headers: call service :method=GET,:path=/1,:authority=s - - 1000; call service :method=GET,:path=/2,:authority=s - - 1000; return 1
+         http_call_response#2: effective 2; resume 0",
+        [Request(GET, true), Answer(EMPTY, "", NONE), Answer(EMPTY, "", NONE), Response(EMPTY, true)];
+    grpc_refused:
+        "request_headers: send 5 text 1; cancel 9; cancel 4; send 4 text 0; answer
+         grpc_close: answer",
+        [Request(GET, true), Response(EMPTY, true)];
+    ticks: "configure: tick 20\ntick: tick 0; pairs 0; get 0 a; body 0 0 9; resume 0; done", [Tick];
+    shared_data:
+        "request_headers: shared k; share k v 77; shared k; share k w 77; share k w 1; shared k; share k - 0; shared k; share - empty 0; shared -",
+        [Request(GET, true), Response(EMPTY, true)];
+    queues:
+        "configure: resolve - q; resolve shared_queues q; resolve - none
+         request_headers: enqueue 1 item; enqueue 99 item; dequeue 99; register q2; resolve - q2; resolve queues q2; resolve other q2
+         response_headers: dequeue 1",
+        [Request(GET, true), Response(EMPTY, true)];
+    metrics:
+        "request_headers: metric 0 c; metric 0 c; metric 1 g; metric 2 h; metric 3 x; increment 9999 1; read 9999; record 9999 1; \
+         increment 8 1; increment 8 -1; increment 8 0; read 8; read 12; increment 9 -5; read 9; record 9 7; read 9; record 10 3; increment 10 3; read 10; record 8 2; read 8",
+        [Request(GET, true), Response(EMPTY, true)];
+    properties:
+        "context_create: property plugin_root_id; property request.path
+         configure: property plugin_root_id; property plugin_vm_id; property request.path; property plugin_name; property nonsense; property node.id
+         request_headers: property request.path; property request.url_path; property request.host; property request.method; property request.scheme; \
+         property request.headers.x-repeated; property request.headers.none; property request.query; property response.code; property response.headers.a; \
+         property request.referer; property request.useragent; property request.id; property response; property request; property request.none; \
+         property route_name; property cluster_name; property plugin_root_id; property listener_direction; property filter_state; \
+         keep mine 1; property mine; keep my.path 2; property my.path; property filter_state.wasm~mine
+         request_body: property request.path; property request.headers.x-repeated
+         response_headers: property response.code; property request.path; property request.method; property response.headers.content-length; property mine
+         log: property response.code; property request.path; property request.headers.x-repeated; property mine
+         done: property request.path
+         delete: property request.path; property mine",
+        [Request(GET, true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
+    properties_of_a_tick: "configure: tick 20; keep mine 1\ntick: tick 0; property plugin_root_id; property request.path; property mine; property node.id; keep mine 1", [Tick];
+    wrong_numbers:
+        "request_headers: pairs 99; size 99; get 99 a; add 99 a b; remove 99 a; set 99 a=b; body 99 0 9; status-of 99; write 99 0 0 a; body 0 0 9; body 1 0 9; body 2 0 9; \
+         body 4 0 9; body 5 0 9; body 6 0 9; body 7 0 9; body 8 0 9; resume 2; resume 3; resume 9; close 9; effective 99; effective 1; effective 2; done; pairs 4; pairs 6; get 6 a; \
+         tick 0; level; foreign nothing a; size 1; size 3; size 6; write 1 0 0 a; write 4 0 0 a; write 7 0 0 a",
+        [Request(GET, true), Response(EMPTY, true)];
+    foreign_functions:
+        "request_headers: foreign clear_route_cache -; foreign uncompress garbage; foreign declare_property -; foreign set_envoy_filter_state -",
+        [Request(GET, true), Response(EMPTY, true)];
+    tcp:
+        "downstream_data: body 2 0 99; status-of 2; body 3 0 9; pairs 0; property request.path\nupstream_data: body 3 0 99; body 2 0 9",
+        [Connect, FromClient("one"), FromUpstream("two"), FromClient("three"), CloseClient];
+    tcp_held:
+        "downstream_data: body 2 0 99; return 1\ndownstream_data#3: body 2 0 99; write 2 0 3 new; body 2 0 99; return 0",
+        [Connect, FromClient("one"), FromClient("two"), FromClient("six"), FromUpstream("back"), CloseClient];
+    tcp_upstream_held:
+        "upstream_data: body 3 0 99; return 1\nupstream_data#3: body 3 0 99; write 3 99 0 end; return 0",
+        [Connect, FromClient("one"), FromUpstream("one"), FromUpstream("two"), FromUpstream("six"), CloseClient];
+    tcp_resumed:
+        "downstream_data: return 1\ndownstream_data#2: resume 2; resume 3; return 1\nupstream_data: body 2 0 9",
+        [Connect, FromClient("one"), FromClient("two"), FromUpstream("back"), FromClient("three"), CloseClient];
+    tcp_closed_by_the_filter:
+        "downstream_data: close 2; return 1", [Connect, FromClient("one")];
+    tcp_upstream_closed_by_the_filter:
+        "upstream_data: close 3; return 1", [Connect, FromClient("one"), FromUpstream("two")];
+    tcp_closed_by_the_upstream:
+        "", [Connect, FromClient("one"), FromUpstream("two"), CloseUpstream];
+}

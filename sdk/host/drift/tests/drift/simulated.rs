@@ -1,0 +1,128 @@
+//! The scenarios on the simulated host.
+
+use sluicegate_host::wasm::Module;
+use sluicegate_host::{Host, HttpStream, Map, Running, TcpConnection};
+
+use crate::{Pairs, Played, Scenario, Step};
+
+pub(crate) fn play(module: &Module, scenario: &Scenario) -> Played {
+    let host = Host::wasm(module)
+        .vm_id(scenario.name)
+        .root_id(scenario.name)
+        .plugin_configuration(scenario.script)
+        .clusters(["upstream", "service", "nowhere"]);
+    let host = host.start();
+    let mut marks = vec![host.log().len()];
+    let mut peers = Peers { host: &host, http: None, tcp: None };
+    for step in scenario.steps {
+        peers.step(*step);
+        marks.push(host.log().len());
+    }
+    let received = peers.finish();
+    marks.push(host.log().len());
+    let mut lines: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
+    lines.extend(received);
+    Played { lines, marks }
+}
+
+struct Peers<'host> {
+    host: &'host Running,
+    http: Option<HttpStream<'host>>,
+    tcp: Option<TcpConnection<'host>>,
+}
+
+impl<'host> Peers<'host> {
+    fn http(&mut self) -> &HttpStream<'host> {
+        self.http.get_or_insert_with(|| self.host.http_stream())
+    }
+
+    fn tcp(&mut self) -> &TcpConnection<'host> {
+        self.tcp.get_or_insert_with(|| self.host.tcp_connection())
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Request(headers, true) => drop(self.http().request_headers(&as_envoy_has_them(headers))),
+            Step::Request(headers, false) => drop(self.http().request_headers_with_body(&as_envoy_has_them(headers))),
+            Step::RequestBody(text, last) => drop(self.http().request_body(text, last)),
+            Step::RequestTrailers(trailers) => drop(self.http().request_trailers(trailers)),
+            Step::Response(headers, true) => drop(self.http().response_headers_only(headers)),
+            Step::Response(headers, false) => drop(self.http().response_headers(headers)),
+            Step::ResponseBody(text, last) => drop(self.http().response_body(text, last)),
+            Step::ResponseTrailers(trailers) => drop(self.http().response_trailers(trailers)),
+            Step::Answer(headers, body, trailers) => {
+                let headers = [headers, &[("x-envoy-upstream-service-time", "0")]].concat();
+                self.host.answer_call(self.call(), &headers, body, trailers);
+            }
+            Step::Break => self.host.fail_call(self.call()),
+            Step::Unreachable => self.host.refuse_call(self.call()),
+            Step::Tick => self.host.tick(),
+            Step::Connect => drop(self.tcp().opened()),
+            Step::FromClient(text) => drop(self.tcp().downstream_data(text, false)),
+            Step::FromUpstream(text) => drop(self.tcp().upstream_data(text, false)),
+            Step::CloseClient => self.tcp().close_downstream(),
+            Step::CloseUpstream => self.tcp().close_upstream(),
+            Step::Leave => self.http.take().into_iter().for_each(HttpStream::complete),
+        }
+    }
+
+    fn call(&self) -> u32 {
+        self.host.pending_calls().first().expect("a call").token
+    }
+
+    /// Ends everything; what the peers got.
+    fn finish(self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(stream) = self.http {
+            if stream.reached_upstream() {
+                lines.extend(head("upstream", &stream.request_map()));
+                lines.push(body("upstream", &stream.sent_request_body(), &stream.request_trailer_map()));
+            }
+            if stream.reached_client() {
+                lines.extend(head("client", &stream.response_map()));
+            }
+            lines.push(body("client", &stream.sent_response_body(), &stream.response_trailer_map()));
+            stream.complete();
+        }
+        if let Some(connection) = self.tcp {
+            connection.complete();
+        }
+        lines
+    }
+}
+
+/// Envoy's order, and what it adds.
+fn as_envoy_has_them(headers: Pairs) -> Vec<(&'static str, &'static str)> {
+    let value = |wanted: &str, otherwise| {
+        headers.iter().find(|(name, _)| *name == wanted).map_or(otherwise, |(_, value)| *value)
+    };
+    let mut all = vec![(":authority", value(":authority", "host")), (":path", value(":path", "/"))];
+    all.push((":method", value(":method", "GET")));
+    all.push((":scheme", "http"));
+    all.extend(headers.iter().filter(|(name, _)| !name.starts_with(':') && *name != "transfer-encoding"));
+    all.push(("x-forwarded-proto", "http"));
+    all
+}
+
+/// A head as it is on the wire of HTTP/1.1.
+fn head(who: &str, map: &Map) -> Vec<String> {
+    let text = map.to_text();
+    let value = |wanted: &str| text.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| value);
+    let first = match value(":status") {
+        "" => format!("{} {} HTTP/1.1", value(":method"), value(":path")),
+        status => format!("HTTP/1.1 {status}"),
+    };
+    let host = Some(value(":authority")).filter(|host| !host.is_empty()).map(|host| format!("{who} got host: {host}"));
+    let fields = text.iter().filter(|(name, _)| !name.starts_with(':'));
+    let fields = fields.map(|(name, value)| format!("{who} got {name}: {value}"));
+    [format!("{who} got {first}")].into_iter().chain(host).chain(fields).collect()
+}
+
+fn body(who: &str, body: &[u8], trailers: &Map) -> String {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    let trailers: Vec<_> = trailers.to_text().iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    if !trailers.is_empty() {
+        text += &format!(" and {}", trailers.join("\r\n"));
+    }
+    format!("{who} got body {text:?}")
+}

@@ -1,0 +1,249 @@
+//! How a message goes through a filter: what the proxy keeps while the filter holds it, and what follows when it goes on.
+
+use sluicegate::abi::{BufferType, MapType};
+
+use crate::map::Map;
+use crate::running::{Running, count};
+use crate::state::{Body, LocalReply};
+
+/// What stops a stream whose VM is dead or that is over, as hosts number it: for headers, for data, and for trailers and connections.
+pub(crate) const STOP_ALL: u32 = 4;
+pub(crate) const NO_BUFFER: u32 = 3;
+pub(crate) const STOP: u32 = 1;
+
+/// What a proxy tells of a part that it keeps, without asking the filter: that it waits.
+const WAITS: u32 = 1;
+
+/// One direction of an HTTP stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Way {
+    Request,
+    Response,
+}
+
+impl Way {
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        [Self::Request, Self::Response].into_iter().find(|way| *way as u32 == number)
+    }
+
+    pub(crate) fn headers(self) -> MapType {
+        match self {
+            Self::Request => MapType::HttpRequestHeaders,
+            Self::Response => MapType::HttpResponseHeaders,
+        }
+    }
+
+    pub(crate) fn trailers(self) -> MapType {
+        match self {
+            Self::Request => MapType::HttpRequestTrailers,
+            Self::Response => MapType::HttpResponseTrailers,
+        }
+    }
+
+    pub(crate) fn body(self) -> BufferType {
+        match self {
+            Self::Request => BufferType::HttpRequestBody,
+            Self::Response => BufferType::HttpResponseBody,
+        }
+    }
+}
+
+/// How far one direction has come.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    /// Whether the headers came to the filter.
+    pub(crate) begun: bool,
+    /// Whether they went on from it.
+    pub(crate) gone: bool,
+    /// Whether everything after the headers waits for them.
+    held: bool,
+    /// What came since and the filter has not seen: the body, whether it ended, and trailers.
+    waiting: Option<(Vec<u8>, bool)>,
+    waiting_trailers: Option<Map>,
+}
+
+/// Headers come to the filter; its action.
+pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_stream: bool) -> u32 {
+    if host.is_over(id) {
+        return STOP_ALL;
+    }
+    let arguments = [id, count(headers.len()), end_of_stream.into()];
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        stream.maps.insert(way.headers() as u32, headers);
+        stream.visible.insert(way.headers() as u32);
+        stream.responding = way == Way::Response;
+        stream.flows[way as usize].begun = true;
+    }
+    let callback = match way {
+        Way::Request => "proxy_on_request_headers",
+        Way::Response => "proxy_on_response_headers",
+    };
+    let action = host.filter(id, callback, &arguments, STOP_ALL);
+    let goes_on = [0, 2].contains(&action) && !host.is_over(id);
+    let body_follows = action == STOP && host.allows_stop_iteration();
+    // First what the filter asked for: a body that follows waits for ever if the filter resumed in the callback that stopped.
+    host.run_deferred();
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        let flow = &mut stream.flows[way as usize];
+        flow.gone |= goes_on;
+        flow.held = !goes_on && !body_follows;
+        if goes_on {
+            stream.visible.remove(&(way.headers() as u32));
+        }
+    }
+    action
+}
+
+/// A part of a body comes to the filter, unless the headers wait; its action.
+pub(crate) fn body(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> u32 {
+    if host.is_over(id) {
+        return NO_BUFFER;
+    }
+    {
+        let mut state = host.state();
+        let stream = state.streams.get_mut(&id).expect("an open stream");
+        let flow = &mut stream.flows[way as usize];
+        if flow.held {
+            let (waiting, ended) = flow.waiting.get_or_insert_default();
+            waiting.extend(part);
+            *ended |= end_of_stream;
+            return WAITS;
+        }
+    }
+    let callback = match way {
+        Way::Request => "proxy_on_request_body",
+        Way::Response => "proxy_on_response_body",
+    };
+    send(host, id, way.body(), part, |size| {
+        host.filter(id, callback, &[id, size, end_of_stream.into()], NO_BUFFER) //
+    })
+}
+
+/// Trailers come to the filter, unless the headers wait; its action.
+pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 {
+    if host.is_over(id) {
+        return STOP;
+    }
+    let arguments = [id, count(trailers.len())];
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        let flow = &mut stream.flows[way as usize];
+        if flow.held {
+            flow.waiting_trailers = Some(trailers);
+            return WAITS;
+        }
+        stream.maps.insert(way.trailers() as u32, trailers);
+        stream.visible.insert(way.trailers() as u32);
+    }
+    let callback = match way {
+        Way::Request => "proxy_on_request_trailers",
+        Way::Response => "proxy_on_response_trailers",
+    };
+    let action = host.filter(id, callback, &arguments, STOP);
+    if action == 0
+        && !host.is_over(id)
+        && let Some(stream) = host.state().streams.get_mut(&id)
+    {
+        stream.go_on(way);
+        stream.visible.remove(&(way.trailers() as u32));
+    }
+    host.run_deferred();
+    action
+}
+
+/// Lets a direction go on that the filter held back. What waited for the headers comes to the filter now: the body in one part.
+pub(crate) fn resume(host: &Running, id: u32, way: Way) {
+    let (waiting, waiting_trailers) = {
+        let mut state = host.state();
+        let Some(stream) = state.streams.get_mut(&id) else { return };
+        let held = stream.flows[way as usize].held;
+        stream.go_on(way);
+        if !held {
+            return;
+        }
+        let flow = &mut stream.flows[way as usize];
+        flow.held = false;
+        (flow.waiting.take(), flow.waiting_trailers.take())
+    };
+    if let Some((part, ended)) = waiting {
+        body(host, id, way, &part, ended);
+    }
+    if let Some(waiting) = waiting_trailers {
+        trailers(host, id, way, waiting);
+    }
+}
+
+/// Answers a stream in place of the upstream, once the filter has returned. The answer goes through the filter as a response does, unless one is on its way
+/// already: then it takes that one's place, or the stream ends if it is too late.
+pub(crate) fn answer(host: &Running, id: u32, reply: &LocalReply) {
+    let map = {
+        let mut state = host.state();
+        let Some(stream) = state.streams.get_mut(&id) else { return };
+        let flow = &stream.flows[Way::Response as usize];
+        let (begun, gone) = (flow.begun, flow.gone);
+        if gone {
+            stream.closed.push(Way::Request as u32);
+            return;
+        }
+        let map = answered(reply);
+        stream.maps.insert(MapType::HttpResponseHeaders as u32, map.clone());
+        if begun {
+            let body = stream.bodies.entry(BufferType::HttpResponseBody as u32).or_default();
+            *body = Body { sent: reply.body.clone(), ..Body::default() };
+            stream.flows[Way::Response as usize].gone = true;
+            return;
+        }
+        stream.answering = true;
+        map
+    };
+    headers(host, id, Way::Response, map, reply.body.is_empty());
+    if !reply.body.is_empty() {
+        body(host, id, Way::Response, &reply.body, true);
+    }
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        stream.answering = false;
+    }
+}
+
+/// The headers of an answer as Envoy makes them.
+fn answered(reply: &LocalReply) -> Map {
+    let mut map = Map::new(&[(":status", reply.status.to_string())]);
+    map.extend(&reply.headers);
+    if !reply.body.is_empty() {
+        map.replace(b"content-length", reply.body.len().to_string().as_bytes());
+        if map.get(b"content-type").is_none() {
+            map.add(b"content-type", b"text/plain");
+        }
+    }
+    map
+}
+
+/// Sends a part of a body, or of a connection's data: what the filter answers decides whether it goes on, waits, or is dropped.
+pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], filter: impl FnOnce(u32) -> u32) -> u32 {
+    let buffer = buffer as u32;
+    let size = {
+        let mut state = host.state();
+        let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
+        body.hidden = false;
+        body.passing = body.held.is_empty() && Way::from_number(buffer).is_some();
+        body.held.extend(part);
+        count(body.held.len())
+    };
+    let action = filter(size);
+    if Way::from_number(buffer).is_some() {
+        host.run_deferred();
+    }
+    let over = host.is_over(id);
+    if let Some(stream) = host.state().streams.get_mut(&id)
+        && let Some(body) = stream.bodies.get_mut(&buffer)
+    {
+        body.passing = false;
+        match action {
+            0 if !over => body.release(),
+            2 => body.keep(),
+            3 => body.held.clear(),
+            _ => {}
+        }
+    }
+    host.run_deferred();
+    action
+}
