@@ -141,3 +141,25 @@ fn grpc_unary() -> Result<()> {
         proxy.wait_for_log("wasm log: forbidden", PATIENCE)
     })
 }
+
+#[test]
+fn grpc_stream() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("grpc_stream", allocator)?;
+        // The second batch is a second stream.
+        for batch in 1..=2 {
+            for path in ["/a", "/b", "/c"] {
+                let response = proxy.get(MAIN, path)?;
+                assert_eq!((response.status, &*response.text()), (200, "example body\n"), "{}", proxy.log());
+            }
+            let acknowledged = "collector acknowledged 3 paths: stored";
+            let start = Instant::now();
+            while proxy.log().matches(acknowledged).count() < batch {
+                ensure!(start.elapsed() < PATIENCE, "batch {batch} is not acknowledged:\n{}", proxy.log());
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        ensure!(!proxy.log().contains("stream closed with status"), "{}", proxy.log());
+        Ok(())
+    })
+}
