@@ -133,9 +133,6 @@ fn a_stream_that_holds_too_much_is_answered_with_413() {
     let reply = stream.reply().unwrap();
     assert_eq!((reply.status, &*reply.details), (413, "memory_budget"));
     assert_eq!(report().held, 0);
-    // The answer's way to the client leads through the filter, which is not asked any more.
-    assert_eq!(stream.response_headers(&[(":status", "413")]), GO);
-    assert_eq!(stream.response_body("x", false), GO);
     assert_eq!(stream.request_body(part(KIB), true), STOP);
     assert_eq!(report().shed, 1);
 }

@@ -19,7 +19,7 @@ fn send<'host>(host: &'host Running, body: &str) -> (HttpStream<'host>, u32) {
 
 #[sluicegate_host::test]
 fn fields_become_headers(host: Host) {
-    let host = host.plugin_configuration(FIELDS).start();
+    let host = host.plugin_configuration(FIELDS).allow_on_headers_stop_iteration().start();
     let (stream, action) = send(&host, BODY);
     assert_eq!(action, 0);
     assert_eq!(stream.request_header("x-user").as_deref(), Some("ann!"));
@@ -29,7 +29,7 @@ fn fields_become_headers(host: Host) {
 
 #[sluicegate_host::test]
 fn a_body_that_trailers_end_is_read_too(host: Host) {
-    let host = host.plugin_configuration(FIELDS).start();
+    let host = host.plugin_configuration(FIELDS).allow_on_headers_stop_iteration().start();
     let stream = host.http_stream();
     stream.request_headers_with_body(&[(":path", "/")]);
     stream.request_body(BODY, false);
@@ -39,7 +39,7 @@ fn a_body_that_trailers_end_is_read_too(host: Host) {
 
 #[sluicegate_host::test]
 fn what_a_client_sends_as_a_header_does_not_pass(host: Host) {
-    let host = host.plugin_configuration(FIELDS).start();
+    let host = host.plugin_configuration(FIELDS).allow_on_headers_stop_iteration().start();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/"), ("x-user", "a liar")]), 0);
     assert_eq!(stream.request_header("x-user"), None);
@@ -47,7 +47,7 @@ fn what_a_client_sends_as_a_header_does_not_pass(host: Host) {
 
 #[sluicegate_host::test]
 fn a_body_without_the_fields_is_answered(host: Host) {
-    let host = host.plugin_configuration(FIELDS).start();
+    let host = host.plugin_configuration(FIELDS).allow_on_headers_stop_iteration().start();
     let missing = "a field is missing, or is no text or number\n";
     for (body, problem) in [
         ("{", "not JSON\n"),
@@ -73,7 +73,7 @@ fn fields_cost_no_reads(host: Host) {
             write!(body, "\"f{field}\": \"value\", ").unwrap();
         }
         let close = |text: String| text.trim_end_matches(", ").to_owned() + "}";
-        let host = host.clone().plugin_configuration(close(configuration)).start();
+        let host = host.clone().plugin_configuration(close(configuration)).allow_on_headers_stop_iteration().start();
         let before = host.cost().host_allocations;
         let (stream, action) = send(&host, &close(body));
         // The path, `x-user` of the client, and the fields.
@@ -85,7 +85,7 @@ fn fields_cost_no_reads(host: Host) {
 
 #[sluicegate_host::test]
 fn fails_closed(host: Host) {
-    let host = host.plugin_configuration(FIELDS).start();
+    let host = host.plugin_configuration(FIELDS).allow_on_headers_stop_iteration().start();
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
     let (stream, _) = send(&host, BODY);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));

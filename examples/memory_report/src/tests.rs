@@ -1,18 +1,17 @@
 use sluicegate::{Action, LogLevel};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, Running, sweep, traffic};
 
-use crate::PLUGIN;
+const CONFIGURATION: &str = r#"{"tiers": ["gold", "silver"], "memory": {"total": "1MiB"}}"#;
 
-fn start() -> Running {
-    let host = Host::new(&PLUGIN).plugin_configuration(r#"{"tiers": ["gold", "silver"], "memory": {"total": "1MiB"}}"#);
-    let host = host.start();
+fn start(host: Host) -> Running {
+    let host = host.plugin_configuration(CONFIGURATION).start();
     assert!(host.started());
     host
 }
 
-#[test]
-fn answers_with_its_memory() {
-    let host = start();
+#[sluicegate_host::test]
+fn answers_with_its_memory(host: Host) {
+    let host = start(host.clone());
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/memory")]), Action::StopIteration as u32);
     let reply = stream.reply().unwrap();
@@ -21,10 +20,10 @@ fn answers_with_its_memory() {
     assert!(text.starts_with(r#"{"pages": "#) && text.ends_with(r#""shed": 0, "refused": 0}"#), "{text}");
 }
 
-#[test]
-fn ranks_by_its_configuration_and_by_that_of_a_new_vm() {
+#[sluicegate_host::test]
+fn ranks_by_its_configuration_and_by_that_of_a_new_vm(host: Host) {
     for _ in 0..2 {
-        let host = start();
+        let host = start(host.clone());
         assert!(host.logged(LogLevel::Info, "started with 2 tiers"));
         for (tier, rank) in [("gold", Some("0")), ("silver", Some("1")), ("lead", None)] {
             let stream = host.http_stream();
@@ -35,22 +34,29 @@ fn ranks_by_its_configuration_and_by_that_of_a_new_vm() {
     }
 }
 
-#[test]
-fn tells_when_the_proxy_asks() {
-    let host = start();
+#[sluicegate_host::test]
+fn tells_when_the_proxy_asks(host: Host) {
+    let host = start(host.clone());
     host.call_function(1, "");
     assert!(host.log().iter().any(|line| line.text.ends_with(" 0 shed, 0 refused")), "{:?}", host.log());
 }
 
-#[test]
-fn a_size_that_cannot_be_is_an_error_and_not_the_end() {
-    let host = start();
+#[sluicegate_host::test]
+fn a_size_that_cannot_be_is_an_error_and_not_the_end(host: Host) {
+    let host = start(host.clone());
     let stream = host.http_stream();
-    stream.request_headers(&[(":path", "/"), ("x-keep", &usize::MAX.to_string())]);
+    // The largest number that a size can be: a compiled module has linear memory, and sizes of 32 bits.
+    let size = if host.pages() > 0 { u64::from(u32::MAX) } else { u64::MAX };
+    stream.request_headers(&[(":path", "/"), ("x-keep", &size.to_string())]);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
 }
 
-#[test]
-fn refuses_a_configuration_without_tiers() {
-    assert!(!Host::new(&PLUGIN).plugin_configuration("{}").start().started());
+#[sluicegate_host::test]
+fn refuses_a_configuration_without_tiers(host: Host) {
+    assert!(!host.plugin_configuration("{}").start().started());
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host.plugin_configuration(CONFIGURATION), traffic);
 }

@@ -77,6 +77,8 @@ fn http_headers_imports_what_it_uses_and_exports_what_it_implements() -> Result<
             "env.proxy_get_header_map_pairs",
             "env.proxy_get_log_level",
             "env.proxy_log",
+            // Whoever edits headers has all three ways to write them back.
+            "env.proxy_remove_header_map_value",
             "env.proxy_replace_header_map_value",
             "wasi_snapshot_preview1.environ_get",
             "wasi_snapshot_preview1.environ_sizes_get",
@@ -141,10 +143,17 @@ fn a_filter_without_formatting_is_small_and_imports_no_wasi() -> Result<()> {
 #[test]
 fn a_filter_that_does_nothing_is_tiny_and_exports_what_a_host_requires() -> Result<()> {
     let shape = shape("guest-noop", Some(Allocator::Talc))?;
-    let exports =
-        ["memory", "_initialize", "proxy_abi_version_0_2_1", "proxy_on_memory_allocate", "proxy_on_request_headers"];
+    // The start is the SDK's own: it logs which allocator the module runs on.
+    let exports = [
+        "memory",
+        "_initialize",
+        "proxy_abi_version_0_2_1",
+        "proxy_on_memory_allocate",
+        "proxy_on_request_headers",
+        "proxy_on_vm_start",
+    ];
     assert_eq!(shape.exports, set(&exports));
-    assert_eq!(shape.imports, set(&[]));
+    assert_eq!(shape.imports, set(&["env.proxy_log"]));
     assert!(shape.bytes <= 8_000, "{} bytes", shape.bytes);
     Ok(())
 }

@@ -1,8 +1,7 @@
-use sluicegate::budget::report;
 use sluicegate::{Action, DataAction};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
-use crate::{Checksum, PLUGIN};
+use crate::Checksum;
 
 const HOLD: u32 = DataAction::StopIterationAndBuffer as u32;
 const STOP: u32 = DataAction::StopIterationNoBuffer as u32;
@@ -17,9 +16,9 @@ fn upload<'host>(host: &'host Running, length: usize) -> (HttpStream<'host>, Opt
     (stream, status)
 }
 
-#[test]
-fn an_upload_goes_on_with_its_checksum() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn an_upload_goes_on_with_its_checksum(host: Host) {
+    let host = host.allow_on_headers_stop_iteration().start();
     let mut checksum = Checksum::default();
     checksum.update(&vec![7; MIB]);
     for seen in ["no", "yes"] {
@@ -33,12 +32,11 @@ fn an_upload_goes_on_with_its_checksum() {
         assert_eq!(stream.response_header("x-seen").as_deref(), Some(seen));
         stream.complete();
     }
-    assert_eq!(report().used, 0);
 }
 
-#[test]
-fn what_announces_too_much_is_answered_at_once() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn what_announces_too_much_is_answered_at_once(host: Host) {
+    let host = host.allow_on_headers_stop_iteration().start();
     assert_eq!(upload(&host, 64 * MIB).1, Some(413));
     let open: Vec<_> = std::iter::from_fn(|| {
         let (stream, status) = upload(&host, MIB);
@@ -56,9 +54,9 @@ fn what_announces_too_much_is_answered_at_once() {
     assert_eq!(upload(&host, MIB).1, None);
 }
 
-#[test]
-fn what_announces_nothing_is_stopped_on_its_way() {
-    let host = Host::new(&PLUGIN).start();
+#[sluicegate_host::test]
+fn what_announces_nothing_is_stopped_on_its_way(host: Host) {
+    let host = host.allow_on_headers_stop_iteration().start();
     let stream = host.http_stream();
     stream.request_headers_with_body(&[("transfer-encoding", "chunked")]);
     assert_eq!(stream.request_body(vec![7; MIB], false), HOLD);
@@ -66,10 +64,15 @@ fn what_announces_nothing_is_stopped_on_its_way() {
     assert_eq!(stream.reply().map(|reply| reply.status), Some(413));
 }
 
-#[test]
-fn the_operator_has_the_last_word() {
-    let host = Host::new(&PLUGIN).plugin_configuration(r#"{"memory": {"stream": "2MiB"}}"#).start();
+#[sluicegate_host::test]
+fn the_operator_has_the_last_word(host: Host) {
+    let host = host.allow_on_headers_stop_iteration().plugin_configuration(r#"{"memory": {"stream": "2MiB"}}"#).start();
     assert!(host.started());
     assert_eq!(upload(&host, 2 * MIB + 1).1, Some(413));
     assert_eq!(upload(&host, 3 * MIB / 2).1, None);
+}
+
+#[sluicegate_host::test]
+fn survives_whatever_a_host_does(host: Host) {
+    sweep(&host, traffic);
 }
