@@ -369,7 +369,7 @@ impl<T: 'static> Drop for Call<T> {
 ///
 /// # Cost
 ///
-/// One [timer](crate::timer).
+/// One timer of [`timer`](mod@crate::timer).
 pub fn sleep(duration: Duration) -> impl Future<Output = Result<()>> {
     let mut sleep = Sleep(None);
     poll_fn(move |context| {

@@ -3,7 +3,7 @@
 //! It checks: alignment, overlap, contents (when a block is freed, resized, and at the end), that a refusal leaves everything as it was, that memory
 //! stays within a bound of the peak, and that in the end nothing is lost: after a trim, the memory serves one block of nearly all of it.
 //!
-//! Property tests, the fuzzer, the suite on wasm and the recorded bench traces all drive this one interpreter.
+//! Property tests, the fuzzer and the suite on wasm all drive this one interpreter.
 #![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
 
 pub mod broken;

@@ -27,7 +27,7 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 ///
 /// The first read fetches the whole map, and every further read of a name in the callback is answered from it, edits included. Edits are buffered and written
 /// back before anyone can observe them: when the callback returns, and before a callout, a local response, a property, a foreign function, a resume or whatever
-/// else could see the map; and before a further [`snapshot`](Self::snapshot), as to put a map together in the guest would take more time, memory and module than
+/// else could see the map; and before a further [`snapshot`](Self::snapshot), as to put a map together in the guest would take more memory and module than
 /// to fetch it again. Of edits that undo each other only the last is written. What was read before stays valid until the callback returns, so
 /// edits are possible while views are in use:
 ///
