@@ -127,9 +127,10 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             }
         } else if let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) {
             if call::set_effective_context(context).is_ok() {
-                let answered =
-                    stream.run(context, |filter, plugin| of_http(filter, &mut HttpHandle { id: context, plugin }));
-                http::finish::<H, _>(name, answered, |()| 0, 0);
+                let answered = stream.run(context, |filter, plugin| {
+                    http::code_of(name, of_http(filter, &mut HttpHandle { id: context, plugin }), |()| 0)
+                });
+                http::finish::<H>(answered.unwrap_or(http::FAILED), 0);
             }
         } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {
             if call::set_effective_context(context).is_ok() {
@@ -162,9 +163,10 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
     /// Brings an answer to the stream that asked. A host refuses to act on it if it is gone.
     fn answer(&self, name: &str, context: u32, callback: impl FnOnce(&mut H, &mut HttpHandle<'_>) -> Result<()>) {
         if call::set_effective_context(context).is_ok() {
-            let answered =
-                self.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
-            http::finish::<H, _>(name, answered, |()| 0, 0);
+            let answered = self.run_http(context, |filter, plugin| {
+                http::code_of(name, callback(filter, &mut HttpHandle { id: context, plugin }), |()| 0)
+            });
+            http::finish::<H>(answered.unwrap_or(http::FAILED), 0);
         }
     }
 }
