@@ -6,7 +6,7 @@
 //!
 //! One freed block is kept for the next that the host asks for, as most callbacks read one map, of about the size of the one before: to free it and to
 //! allocate it again would cost a tenth of the instructions of a request. It is a block of at most [`MOST_KEPT`] bytes, live for the allocator. With the
-//! feature `budget` none is kept, as a budget counts every byte, and with the allocator that has regions only what lies in none.
+//! features `budget` and `alloc-budget` none is kept, as a budget counts every byte, and with the allocator that has regions only what lies in none.
 
 use alloc::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use alloc::boxed::Box;
@@ -27,7 +27,8 @@ const LEAST_KEPT: usize = if cfg!(feature = "alloc-arena") { sluicegate_alloc::r
 /// A block is used again for no less than its size divided by this: what the filter holds on to takes no more than this many times its size.
 const MOST_SLACK: usize = 4;
 /// Whether a freed block is kept. Natively not, where tests count allocations.
-const KEEPS: bool = cfg!(any(target_family = "wasm", all(test, not(miri)))) && !cfg!(feature = "budget");
+const KEEPS: bool =
+    cfg!(any(target_family = "wasm", all(test, not(miri)))) && !cfg!(any(feature = "budget", feature = "alloc-budget"));
 
 /// A block of memory, as it was allocated.
 #[derive(Clone, Copy)]
@@ -528,14 +529,14 @@ mod tests {
     }
 
     /// A host call that hands over a block of this size.
-    #[cfg(not(any(miri, feature = "budget")))]
+    #[cfg(not(any(miri, feature = "budget", feature = "alloc-budget")))]
     fn hand_over(size: usize) -> HostBytes {
         let claim = Claim::begin();
         claim.finish(Handed { start: allocate(size), size }, 0).unwrap()
     }
 
     #[test]
-    #[cfg(not(any(miri, feature = "budget", feature = "alloc-arena")))]
+    #[cfg(not(any(miri, feature = "budget", feature = "alloc-budget")))]
     fn a_freed_block_is_used_again_for_what_is_nearly_as_large() {
         let kept = || NOTES.with(|notes| notes.kept.get().capacity);
         let first = hand_over(2000);

@@ -25,10 +25,9 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 
 /// Headers or trailers that are on their way: read through a snapshot, edited in the guest, written back once.
 ///
-/// The first read fetches the whole map, and every further read of a name in the callback is answered from it, edits included. Edits are buffered and written
+/// The first read fetches the whole map, and every further read in the callback is answered from it, edits included. Edits are buffered and written
 /// back before anyone can observe them: when the callback returns, and before a callout, a local response, a property, a foreign function, a resume or whatever
-/// else could see the map; and before a further [`snapshot`](Self::snapshot), as to put a map together in the guest would take more memory and module than
-/// to fetch it again. Of edits that undo each other only the last is written. What was read before stays valid until the callback returns, so
+/// else could see the map. Of edits that undo each other only the last is written. What was read before stays valid until the callback returns, so
 /// edits are possible while views are in use:
 ///
 /// ```
@@ -48,8 +47,8 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 ///
 /// The rules are the newest Envoy's: `add` appends, `replace` removes all values of the name and appends one, `remove` removes all; names compare
 /// without case; pseudo-headers stay in front. Whether the proxy joins an added value to the one that is there (Envoy does so with `,` for the names that it
-/// knows well) cannot be known here: a read of a name that has several values, one of them added since it was fetched, writes back and fetches
-/// again. So does the first read after edits were written back.
+/// knows well) cannot be known here: a read of a name that has several values, one of them added since it was fetched, and of a map with such a name, writes back and
+/// fetches again. So does the first read after edits were written back.
 ///
 /// # When the host refuses
 ///
@@ -129,8 +128,8 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// The first time, and the first time after edits: one host call and one block of the host's (1 µs for 25 headers in Envoy), and what waits is written back
-    /// before it. Otherwise nothing.
+    /// The first time: one host call and one block of the host's (1 µs for 25 headers in Envoy). The first time after edits a block of the guest's own, of the
+    /// map's size. Otherwise nothing.
     #[doc(alias = "GetHttpRequestHeaders")]
     #[doc(alias = "get_http_request_headers")]
     pub fn snapshot(&self) -> Result<&'cb HeaderMap> {

@@ -20,48 +20,58 @@ pub(super) const EACH: usize = 10;
 pub(super) struct Pair<'a> {
     pub(super) name: &'a [u8],
     pub(super) value: &'a [u8],
+    /// An edit, whose name the host will have in lower case.
+    pub(super) new: bool,
 }
+
+/// What gives each pair in turn to a function, and the same whenever it is asked.
+type Each<'a> = &'a dyn Fn(&mut dyn FnMut(Pair<'_>));
 
 /// The pairs in the host's encoding, and never a map that the host would silently empty.
 pub(crate) fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Result<Box<[u8]>> {
     if pairs.len() > MAX_PAIRS {
         return Err(Error::too_large("pairs in a header map", pairs.len(), MAX_PAIRS));
     }
-    let at = |index: usize| {
-        let (name, value): &(N, V) = pairs.get(index)?;
-        Some(Pair { name: name.as_ref(), value: value.as_ref() })
+    let each = |with: &mut dyn FnMut(Pair<'_>)| {
+        for (name, value) in pairs {
+            with(Pair { name: name.as_ref(), value: value.as_ref(), new: false });
+        }
     };
-    write(&at, MAX_BYTES)
+    write(&each, MAX_BYTES)
 }
 
-/// A pair in the host's encoding, for the guest itself to read, which has no limits.
-pub(super) fn encode_own(pair: Pair<'_>) -> Result<Box<[u8]>> {
-    write(&|index| (index == 0).then_some(pair), usize::MAX)
+/// Pairs in the host's encoding, for the guest itself to read, which has no limits.
+pub(super) fn encode_own(each: Each<'_>) -> Result<Box<[u8]>> {
+    write(each, usize::MAX)
 }
 
-/// Encodes pairs up to the first index that has none. One function, whatever the pairs are.
+/// Encodes pairs. One function, whatever the pairs are.
 #[inline(never)]
-fn write<'a>(at: &dyn Fn(usize) -> Option<Pair<'a>>, most: usize) -> Result<Box<[u8]>> {
+fn write(each: Each<'_>, most: usize) -> Result<Box<[u8]>> {
     let (mut size, mut count) = (COUNT, 0);
-    while let Some(Pair { name, value }) = at(count) {
+    each(&mut |Pair { name, value, .. }| {
         size = size.saturating_add(name.len()).saturating_add(value.len()).saturating_add(EACH);
         count += 1;
-    }
+    });
     if size > most {
         return Err(Error::too_large("bytes in a header map", size, most));
     }
     let mut block = try_slice(size, || 0)?;
     let mut out = &mut *block;
     put_u32(&mut out, count);
-    for Pair { name, value } in (0..count).filter_map(at) {
+    each(&mut |Pair { name, value, .. }| {
         put_u32(&mut out, name.len());
         put_u32(&mut out, value.len());
-    }
-    for Pair { name, value } in (0..count).filter_map(at) {
-        for part in [name, b"\0", value, b"\0"] {
-            put(&mut out, part);
+    });
+    each(&mut |Pair { name, value, new }| {
+        let written = put(&mut out, name);
+        if new {
+            written.make_ascii_lowercase();
         }
-    }
+        put(&mut out, b"\0");
+        put(&mut out, value);
+        put(&mut out, b"\0");
+    });
     Ok(block)
 }
 
@@ -70,10 +80,11 @@ fn put_u32(out: &mut &mut [u8], number: usize) {
     put(out, &u32::try_from(number).unwrap_or_default().to_le_bytes());
 }
 
-/// Appends bytes.
+/// Appends bytes, and gives them where they are now.
 #[inline(never)]
-fn put(out: &mut &mut [u8], bytes: &[u8]) {
-    let Some((to, rest)) = core::mem::take(out).split_at_mut_checked(bytes.len()) else { return };
+fn put<'a>(out: &mut &'a mut [u8], bytes: &[u8]) -> &'a mut [u8] {
+    let Some((to, rest)) = core::mem::take(out).split_at_mut_checked(bytes.len()) else { return &mut [] };
     to.copy_from_slice(bytes);
     *out = rest;
+    to
 }

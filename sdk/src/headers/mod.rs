@@ -6,6 +6,7 @@
 //! | `snapshots` | what a callback reads: a snapshot, and the edits since |
 //! | `edits` | edits that wait, until someone could see the map |
 //! | `resolve` | what edits in a row come to |
+//! | `merge` | a whole map with its edits |
 //! | `editor` | [`MapEditor`]: edits without reading |
 //! | `encode` | the other direction |
 
@@ -13,6 +14,7 @@ mod editor;
 pub(crate) mod edits;
 mod encode;
 mod map;
+mod merge;
 mod resolve;
 mod snapshots;
 

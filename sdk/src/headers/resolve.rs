@@ -73,7 +73,7 @@ impl<'a> Records<'a> {
 
     /// The next edit of a name, and a step past it.
     #[inline(never)]
-    fn about(&mut self, map: MapType, name: &[u8]) -> Option<Record<'a>> {
+    pub(super) fn about(&mut self, map: MapType, name: &[u8]) -> Option<Record<'a>> {
         self.find(|edit| edit.map == map && edit.name.eq_ignore_ascii_case(name))
     }
 }

@@ -7,9 +7,10 @@ use core::mem::ManuallyDrop;
 use super::edits::{self, LARGE_BYTES, LARGE_PAIRS};
 use super::encode::{EACH, Pair, encode_own};
 use super::map::HeaderMap;
+use super::merge::merge;
 use super::resolve::{Found, Op, Record, find};
 use crate::ByteStr;
-use crate::abi::{HostBytes, MapType, Refused, call, pending, try_slice};
+use crate::abi::{HostBytes, LEDGER, MapType, Refused, call, pending, try_slice};
 use crate::error::{Error, Result};
 
 /// The snapshots of one map in one callback. Each stays where it is until the callback returns, so a view survives later edits.
@@ -57,15 +58,24 @@ struct Snapshot {
 struct Of {
     /// How often the host's map had been changed.
     writes: u32,
-    /// The version of the log up to which edits are in it, in the value of one name; 0 for the host's map.
+    /// The version of the log up to which edits are in it, and [`WHOLE`] if it is more than the value of one name; 0 for the host's map.
     version: usize,
 }
+
+/// A bit above all versions.
+const WHOLE: usize = 1 << 16;
+const _: () = assert!(LEDGER < WHOLE);
 
 impl Of {
     /// The host's map as it is now.
     #[inline]
     fn host() -> Self {
         Self { writes: edits::writes(), version: 0 }
+    }
+
+    /// The edits that wait. There are some, so the version is not 0.
+    fn edited(whole: usize) -> Self {
+        Self { version: edits::version() | whole, ..Self::host() }
     }
 }
 
@@ -231,13 +241,35 @@ impl<'cb> Snapshots<'cb> {
         }
     }
 
-    /// The map with the edits, which are written back for it. To put the two together in the guest would take longer, and as much memory.
+    /// The map with the edits: put together here, if the guest can know what comes of them; else they are written back, and the host is asked.
     #[cold]
     #[inline(never)]
     fn edited(self) -> Result<&'cb HeaderMap> {
-        if edits::any(self.map) {
-            call::settle().map_err(Error::edit)?;
+        if !edits::any(self.map) {
+            return self.host_slow();
         }
+        let now = Of::edited(WHOLE);
+        if let Some(map) = self.find(now, None)?.map.get() {
+            return Ok(map);
+        }
+        let host = self.host_slow()?;
+        match edits::read(|edits| merge(edits, self.map, host))? {
+            // Not the place that was free before, which may be the host's map now.
+            Some(merged) => self.keep(self.find(now, None)?, now, merged),
+            None => self.written_back(),
+        }
+    }
+
+    /// Keeps a map that was put together here.
+    #[inline(never)]
+    fn keep(self, place: &'cb Snapshot, of: Of, block: Box<[u8]>) -> Result<&'cb HeaderMap> {
+        place.put(of, HeaderMap::own(self.map, block)?)
+    }
+
+    /// The map with the edits, which are written back for it.
+    #[inline(never)]
+    fn written_back(self) -> Result<&'cb HeaderMap> {
+        call::settle().map_err(Error::edit)?;
         self.host_slow()
     }
 
@@ -253,23 +285,24 @@ impl<'cb> Snapshots<'cb> {
     #[cold]
     #[inline(never)]
     fn get_edited(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
-        // Edits wait, so the version is not 0.
-        let now = Of { version: edits::version(), ..Of::host() };
+        let now = Of::edited(0);
         let place = self.find(now, Some(name))?;
         if let Some(map) = place.map.get() {
             return Ok(map.get(name));
         }
         // What is found is copied while the log is borrowed; the host is asked when it no longer is.
-        let found = edits::read(|records| find(records, self.map, name).map(|value| encode_own(Pair { name, value })));
+        let found = edits::read(|records| {
+            find(records, self.map, name).map(|value| encode_own(&|with| with(Pair { name, value, new: true })))
+        });
         let copied = match found {
             Found::Absent => return Ok(None),
             Found::Value(copied) => copied?,
             Found::Untouched => return Ok(self.host_slow()?.get(name)),
             Found::Added(copied) if !self.host_slow()?.contains(name) => copied?,
-            Found::Added(_) | Found::Several => return Ok(self.edited()?.get(name)),
+            Found::Added(_) | Found::Several => return Ok(self.written_back()?.get(name)),
         };
         // The first place may have been taken meanwhile, by the host's map.
-        Ok(self.find(now, Some(name))?.put(now, HeaderMap::own(self.map, copied)?)?.get(name))
+        Ok(self.keep(self.find(now, Some(name))?, now, copied)?.get(name))
     }
 
     /// The snapshot of this, or a free place for it; of a single value only the one of this name.
