@@ -93,6 +93,7 @@ mod context;
 #[doc(hidden)]
 pub mod dispatch;
 mod error;
+mod failures;
 pub mod foreign;
 mod handle;
 mod headers;
@@ -121,9 +122,9 @@ pub use context::{
 };
 pub use error::{Error, Result};
 pub use handle::{
-    Body, BodyCursor, ConnectionData, Downstream, DownstreamData, Head, Headers, HttpHandle, PluginHandle, Request,
-    RequestBody, RequestHeaders, RequestTrailers, Response, ResponseBody, ResponseHeaders, ResponseTrailers, Tail,
-    TcpHandle, Upstream, UpstreamData, VmHandle,
+    Body, BodyCursor, ConnectionData, Downstream, DownstreamData, Head, Headers, HttpHandle, Output, Part,
+    PluginHandle, Request, RequestBody, RequestHeaders, RequestTrailers, Response, ResponseBody, ResponseHeaders,
+    ResponseTrailers, Rewriter, Tail, TcpHandle, Upstream, UpstreamData, VmHandle,
 };
 pub use headers::{HeaderMap, Iter, MapEditor, Values};
 #[cfg(target_family = "wasm")]

@@ -5,7 +5,8 @@ use core::marker::PhantomData;
 use super::PluginOf;
 use crate::abi::{BufferType, LogLevel, MapType, StreamType};
 use crate::budget::{self, Answer, Event};
-use crate::context::{Action, DataAction, FailurePolicy, Flow, HttpFilter};
+use crate::callout::held;
+use crate::context::{Action, DataAction, Flow, HttpFilter};
 use crate::error::Result;
 use crate::handle::{Body, Headers, HttpHandle};
 use crate::headers::{Snapshots, edits};
@@ -20,37 +21,50 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     fn proxy_on_request_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
         let snapshots = Snapshots::new(MapType::HttpRequestHeaders, headers);
         let action = on_headers(self, context, &snapshots, headers, end_of_stream, H::on_request_headers);
-        finish::<H, _>("on_request_headers", action, |action| action as u32, Action::StopIteration as u32)
+        let code = finish::<H, _>("on_request_headers", action, |action| action as u32, Action::StopIteration as u32);
+        note_held::<H>(context, StreamType::HttpRequest, code, code != 0 && code != Action::ContinueAndEndStream as u32)
     }
 
     fn proxy_on_response_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
         let snapshots = Snapshots::new(MapType::HttpResponseHeaders, headers);
         let action = on_headers(self, context, &snapshots, headers, end_of_stream, H::on_response_headers);
-        finish::<H, _>("on_response_headers", action, |action| action as u32, Action::StopIteration as u32)
+        let code = finish::<H, _>("on_response_headers", action, |action| action as u32, Action::StopIteration as u32);
+        note_held::<H>(
+            context,
+            StreamType::HttpResponse,
+            code,
+            code != 0 && code != Action::ContinueAndEndStream as u32,
+        )
     }
 
     fn proxy_on_request_trailers(&self, context: u32, trailers: u32) -> u32 {
         let snapshots = Snapshots::new(MapType::HttpRequestTrailers, trailers);
         let flow = on_headers(self, context, &snapshots, trailers, 1, H::on_request_trailers);
-        finish::<H, _>("on_request_trailers", flow, |flow| flow as u32, Flow::StopIteration as u32)
+        let code = finish::<H, _>("on_request_trailers", flow, |flow| flow as u32, Flow::StopIteration as u32);
+        note_held::<H>(context, StreamType::HttpRequest, code, code != 0)
     }
 
     fn proxy_on_response_trailers(&self, context: u32, trailers: u32) -> u32 {
         let snapshots = Snapshots::new(MapType::HttpResponseTrailers, trailers);
         let flow = on_headers(self, context, &snapshots, trailers, 1, H::on_response_trailers);
-        finish::<H, _>("on_response_trailers", flow, |flow| flow as u32, Flow::StopIteration as u32)
+        let code = finish::<H, _>("on_response_trailers", flow, |flow| flow as u32, Flow::StopIteration as u32);
+        note_held::<H>(context, StreamType::HttpResponse, code, code != 0)
     }
 
     fn proxy_on_request_body(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
         let buffer = BufferType::HttpRequestBody;
         let action = on_body(self, context, buffer, size, end_of_stream, H::on_request_body);
-        finish::<H, _>("on_request_body", action, |action| action as u32, DataAction::StopIterationNoBuffer as u32)
+        let stop = DataAction::StopIterationNoBuffer as u32;
+        let code = finish::<H, _>("on_request_body", action, |action| action as u32, stop);
+        note_held::<H>(context, StreamType::HttpRequest, code, code != 0)
     }
 
     fn proxy_on_response_body(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
         let buffer = BufferType::HttpResponseBody;
         let action = on_body(self, context, buffer, size, end_of_stream, H::on_response_body);
-        finish::<H, _>("on_response_body", action, |action| action as u32, DataAction::StopIterationNoBuffer as u32)
+        let stop = DataAction::StopIterationNoBuffer as u32;
+        let code = finish::<H, _>("on_response_body", action, |action| action as u32, stop);
+        note_held::<H>(context, StreamType::HttpResponse, code, code != 0)
     }
 
     fn proxy_on_request_metadata(&self, context: u32, elements: u32) -> u32 {
@@ -140,12 +154,24 @@ pub(super) fn finish<H: HttpFilter, R>(
         Some(Err(error)) => log::failure(LogLevel::Error, name, &error),
         None => {}
     }
-    match H::ON_ERROR {
-        FailurePolicy::Open => 0,
-        FailurePolicy::Closed => {
-            // If this is refused too, a response is on its way already; the stream stops here all the same.
-            let _ = LocalResponse::new(500).details("filter_error").send();
+    match H::ON_ERROR.status() {
+        None => 0,
+        Some(status) => {
+            refuse(status);
             stop
         }
     }
+}
+
+/// Answers a stream after an error. If this is refused too, a response is on its way already; the stream stops here all the same.
+pub(super) fn refuse(status: u16) {
+    let _ = LocalResponse::new(status).details("filter_error").send();
+}
+
+/// Notes whether the filter holds this direction back, for the answer to a call that fails.
+fn note_held<H: HttpFilter>(context: u32, direction: StreamType, answer: u32, holds: bool) -> u32 {
+    if H::ANSWERS && H::ON_ERROR.status().is_none() {
+        held::note(context, direction, holds);
+    }
+    answer
 }
