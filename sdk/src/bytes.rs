@@ -159,6 +159,7 @@ macro_rules! to_value_numbers {
         $(impl ToValue for $ty {
             #[allow(
                 clippy::cast_lossless,
+                clippy::cast_possible_wrap,
                 clippy::unnecessary_cast,
                 clippy::cast_sign_loss,
                 unused_comparisons,
@@ -175,12 +176,18 @@ macro_rules! to_value_numbers {
 
 to_value_numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
 
-/// Writes a number from its last digit on, without the formatting machinery and without a way to panic.
+/// The most digits of 64 bits, and a sign.
+const MOST: usize = 21;
+
 #[inline]
 fn with_decimal<R>(negative: bool, magnitude: u64, with: impl FnOnce(&[u8]) -> R) -> R {
-    // The most digits of 64 bits, and a sign.
-    const MOST: usize = 21;
     let mut digits = [b'-'; MOST];
+    with(decimal(negative, magnitude, &mut digits))
+}
+
+/// Writes a number from its last digit on, without the formatting machinery and without a way to panic. Once in a module.
+#[inline(never)]
+fn decimal(negative: bool, magnitude: u64, digits: &mut [u8; MOST]) -> &[u8] {
     let mut rest = magnitude;
     let mut start = MOST;
     for (at, digit) in digits.iter_mut().enumerate().rev() {
@@ -194,7 +201,7 @@ fn with_decimal<R>(negative: bool, magnitude: u64, with: impl FnOnce(&[u8]) -> R
         }
     }
     // The byte before the first digit is a sign already.
-    with(digits.get(start.saturating_sub(usize::from(negative))..).unwrap_or_default())
+    digits.get(start.saturating_sub(usize::from(negative))..).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use core::cell::Cell;
 
-use crate::metric::Counter;
+use crate::abi::{MetricType, call};
 
 /// The counter's name.
-const NAME: &str = "sluicegate_errors";
+const NAME: &[u8] = b"sluicegate_errors";
 
 #[derive(Clone, Copy)]
 enum Defined {
@@ -13,7 +13,7 @@ enum Defined {
     NotYet,
     /// The host has no metrics.
     Never,
-    As(Counter),
+    As(u32),
 }
 
 crate::__vm_local! {
@@ -25,11 +25,11 @@ crate::__vm_local! {
 pub(crate) fn count() {
     COUNTER.with(|counter| {
         if let Defined::NotYet = counter.get() {
-            counter.set(Counter::define(NAME).map_or(Defined::Never, Defined::As));
+            counter.set(call::define_metric(MetricType::Counter, NAME).map_or(Defined::Never, Defined::As));
         }
         if let Defined::As(defined) = counter.get() {
             // A host that refuses loses the figure, and the filter nothing.
-            let _ = defined.increment(1);
+            let _ = call::increment_metric(defined, 1);
         }
     });
 }

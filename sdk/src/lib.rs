@@ -69,6 +69,36 @@
 //!
 //! The crate needs `alloc` only. It links nothing that can panic, so a filter that cannot panic either is a few kB and imports no WASI.
 #![no_std]
+// Nothing that a host sends may end the VM: what could panic is not written, and cannot be by mistake.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::get_unwrap,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::panic_in_result_fn,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used,
+    )
+)]
+#![cfg_attr(not(test), warn(clippy::pedantic))]
+#![allow(
+    clippy::copy_iterator,
+    clippy::doc_markdown,
+    clippy::elidable_lifetime_names,
+    clippy::iter_not_returning_iterator,
+    clippy::match_same_arms,
+    clippy::must_use_candidate,
+    clippy::mut_mut,
+    clippy::needless_pass_by_value,
+    clippy::single_match_else,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "of the pedantic lints these have more false findings here than true ones"
+)]
 
 extern crate alloc;
 #[cfg(any(not(target_family = "wasm"), feature = "panic-log", target_feature = "atomics"))]

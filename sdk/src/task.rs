@@ -328,7 +328,7 @@ impl<T: 'static> Call<T> {
     ) -> Poll<Result<T>> {
         if self.sent.is_none() {
             match Self::send(kind, send, read) {
-                Ok(sent) => self.sent = Some(sent),
+                Ok(call) => self.sent = Some(call),
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }

@@ -211,7 +211,7 @@ macro_rules! act {
             }
             7 => {
                 if let Some(stream) = $context.streams.last() {
-                    stream.send([next(); 3], next() % 2 == 0)?;
+                    stream.send([next(); 3], next().is_multiple_of(2))?;
                     stream.close()?;
                 }
             }
@@ -278,12 +278,14 @@ impl HttpFilter for Filter {
         let stream = request.stream();
         let done: Result<()> = (|| act!(self, stream, Self))();
         done?;
-        Ok(if next() % 2 == 0 { Action::Pause } else { Action::Continue })
+        Ok(if next().is_multiple_of(2) { Action::Pause } else { Action::Continue })
     }
 
     fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_, Plugin>, response: &CallResponse) -> Result<()> {
         answered(response.token(), stream.id(), None);
-        (response.body()?, response.body_part(2, 5)?, response.trailers()?);
+        response.body()?;
+        response.body_part(2, 5)?;
+        response.trailers()?;
         act!(self, stream, Self)
     }
 
