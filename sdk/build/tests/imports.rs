@@ -82,3 +82,17 @@ fn the_standard_librarys_panics_import_four_functions_of_wasi() {
     let (imports, _) = interface(&build("http_headers", "guest", TARGETS[1]));
     assert!(imports.iter().all(|name| name.starts_with("env.proxy_")), "{imports:?}");
 }
+
+#[test]
+fn each_version_has_its_mark() {
+    for (feature, mark) in [
+        ("sluicegate/alloc-talc", "proxy_abi_version_0_2_1"),
+        ("sluicegate/abi-0-2-0", "proxy_abi_version_0_2_0"),
+        ("sluicegate/abi-0-1-0", "proxy_abi_version_0_1_0"),
+        ("sluicegate/abi-0-1-0,sluicegate/abi-0-2-0", "proxy_abi_version_0_1_0"),
+    ] {
+        let (_, exports) = interface(&build("guest-noop", "guest", TARGETS[0]).features(feature));
+        let marks: Vec<_> = exports.iter().filter(|name| name.starts_with("proxy_abi_version")).collect();
+        assert_eq!(marks, [mark]);
+    }
+}
