@@ -25,7 +25,8 @@
 //! ```
 //!
 //! The crate is a `cdylib`, built for `wasm32-wasip1` or `wasm32-unknown-unknown`. The module exports `proxy_on_request_headers`, the callbacks that
-//! create and delete contexts, and what the ABI demands; nothing else. It imports the host functions that the filter uses, and `proxy_log`.
+//! create and delete contexts, and what the ABI demands; nothing else. It imports the host functions that the filter uses, and `proxy_log`;
+//! if its callbacks can fail, also the two that count failures, `proxy_define_metric` and `proxy_increment_metric`.
 //!
 //! # Where a byte goes, and who frees it
 //!
@@ -53,8 +54,8 @@
 //!
 //! # Errors
 //!
-//! A host call answers an [`Error`] that says which call, on what, with which status. A callback may return it: it is logged, and
-//! [`HttpFilter::ON_ERROR`] decides whether the stream is answered with a 500 or goes on. No answer of a host, and no order of callbacks, is a trap.
+//! A host call answers an [`Error`] that says which call, on what, with which status. A callback may return it: it is logged and counted, and
+//! [`HttpFilter::ON_ERROR`] decides whether the stream is answered with 500 or 503, or goes on. No answer of a host, and no order of callbacks, is a trap.
 //!
 //! # Budgets
 //!
@@ -216,6 +217,7 @@ mod guide {
         errors: "../../docs/errors.md"
         flow: "../../docs/flow.md"
         memory: "../../docs/memory.md"
+        observing: "../../docs/observing.md"
         properties: "../../docs/properties.md"
         sharing: "../../docs/sharing.md"
     }
