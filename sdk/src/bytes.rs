@@ -159,6 +159,7 @@ macro_rules! to_value_numbers {
         $(impl ToValue for $ty {
             #[allow(
                 clippy::cast_lossless,
+                clippy::cast_possible_wrap,
                 clippy::unnecessary_cast,
                 clippy::cast_sign_loss,
                 unused_comparisons,
@@ -167,11 +168,7 @@ macro_rules! to_value_numbers {
             fn with_value<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R {
                 let negative = *self < 0;
                 let magnitude = if negative { (*self as i64).unsigned_abs() } else { *self as u64 };
-                if size_of::<$ty>() <= size_of::<u32>() {
-                    decimal_u32(negative, magnitude as u32, with)
-                } else {
-                    decimal_u64(negative, magnitude, with)
-                }
+                with_decimal(negative, magnitude, size_of::<$ty>() <= size_of::<u32>(), with)
             }
         })*
     };
@@ -180,30 +177,53 @@ macro_rules! to_value_numbers {
 to_value_numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
 
 macro_rules! decimal {
-    ($name:ident($ty:ty), $places:literal) => {
-        /// Writes a number from its last digit on, without the formatting machinery and without a way to panic.
-        #[inline]
+    ($(#[$inline:meta])* fn $name:ident($ty:ty), $places:ident = $count:literal) => {
+        // As many as a sign and the most digits, rounded up to a power of two: an index is masked rather than checked.
+        const $places: usize = $count;
+
+        /// Writes a number to the end, from its last digit on, and says where it begins: without the formatting machinery, and without a way to panic. The bytes before it are signs.
+        $(#[$inline])*
         #[allow(clippy::cast_possible_truncation, reason = "a digit")]
         #[allow(clippy::indexing_slicing, reason = "the remainder of the array's own length")]
-        fn $name<R>(negative: bool, magnitude: $ty, with: impl FnOnce(&[u8]) -> R) -> R {
-            // As many as a sign and the most digits, rounded up to a power of two: an index is masked rather than checked.
-            const PLACES: usize = $places;
-            let mut digits = [b'-'; PLACES];
-            let (mut start, mut left) = (PLACES - 1, magnitude);
+        fn $name(magnitude: $ty, digits: &mut [u8; $places]) -> usize {
+            let (mut start, mut left) = ($places - 1, magnitude);
             while left >= 10 {
-                digits[start % PLACES] = b'0' | (left % 10) as u8;
+                digits[start % $places] = b'0' | (left % 10) as u8;
                 start -= 1;
                 left /= 10;
             }
-            digits[start % PLACES] = b'0' | left as u8;
-            // The byte before the first digit is a sign already.
-            with(&digits[(start - usize::from(negative)) % PLACES..])
+            digits[start % $places] = b'0' | left as u8;
+            start
         }
     };
 }
 
-decimal!(decimal_u32(u32), 16);
-decimal!(decimal_u64(u64), 32);
+decimal! {
+    /// Where it is used, as most numbers are of this size.
+    #[inline]
+    fn decimal_u32(u32), PLACES_U32 = 16
+}
+decimal! {
+    /// Once in a module.
+    #[inline(never)]
+    fn decimal_u64(u64), PLACES_U64 = 32
+}
+
+#[inline]
+#[allow(clippy::indexing_slicing, reason = "the remainder of the array's own length")]
+fn with_decimal<R>(negative: bool, magnitude: u64, small: bool, with: impl FnOnce(&[u8]) -> R) -> R {
+    // A number has a digit, so there is a byte before it for the sign.
+    if small {
+        let mut digits = [b'-'; PLACES_U32];
+        #[allow(clippy::cast_possible_truncation, reason = "it is small")]
+        let start = decimal_u32(magnitude as u32, &mut digits) - usize::from(negative);
+        with(&digits[start % PLACES_U32..])
+    } else {
+        let mut digits = [b'-'; PLACES_U64];
+        let start = decimal_u64(magnitude, &mut digits) - usize::from(negative);
+        with(&digits[start % PLACES_U64..])
+    }
+}
 
 #[cfg(test)]
 mod tests {

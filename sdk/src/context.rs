@@ -87,13 +87,27 @@ impl Flow {
     pub const Pause: Self = Self::StopIteration;
 }
 
-/// What happens to a stream when a callback answers an error, or its context is missing.
+/// What happens to a stream when a callback answers an error, or its context is missing. Either way the error is logged and counted: the proxy's metric
+/// `sluicegate_errors`, of all plugins in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FailurePolicy {
-    /// The client gets a 500; nothing passes unfiltered.
+    /// The client gets a 500, a connection is closed; nothing passes unfiltered.
     Closed,
-    /// The stream goes on as if the filter were not there.
+    /// The client gets a 503, which clients and load balancers take for a reason to try again elsewhere; a connection is closed.
+    Unavailable,
+    /// The stream goes on as if the filter were not there. What it holds back goes on too, if the error comes from the answer to a call.
     Open,
+}
+
+impl FailurePolicy {
+    /// The status of the answer to the client; none if the stream goes on.
+    pub(crate) const fn status(self) -> Option<u16> {
+        match self {
+            Self::Closed => Some(500),
+            Self::Unavailable => Some(503),
+            Self::Open => None,
+        }
+    }
 }
 
 /// The VM: one for each worker thread, shared by all plugin contexts in it.
@@ -265,6 +279,10 @@ pub trait HttpFilter: Sized + 'static {
     #[doc(hidden)]
     const TASKS: bool = false;
 
+    /// Whether answers to calls may come to it.
+    #[doc(hidden)]
+    const ANSWERS: bool = false;
+
     /// Whether a stream of this plugin is an HTTP stream. Hosts do not say: a module with both kinds of filter decides by its configuration. What is not
     /// accepted here is offered to the [`TcpFilter`]; what neither accepts has no context, and [`ON_ERROR`](Self::ON_ERROR) decides about it.
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {
@@ -362,8 +380,8 @@ pub trait HttpFilter: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream: closed, the client gets a 500; open, what is held back stays so until
-    /// something resumes it.
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream: closed, the client gets a 500; open, what the filter holds back of the stream
+    /// goes on.
     #[doc(alias = "OnHttpCallResponse")]
     fn on_http_call_response(
         &mut self,
@@ -412,7 +430,7 @@ pub trait TcpFilter: Sized + 'static {
     /// The plugin's context. Filled in with `()` if left out.
     type Plugin: PluginContext;
 
-    /// What happens to the connection when a callback answers an error: with [`FailurePolicy::Closed`] it is closed.
+    /// What happens to the connection when a callback answers an error: it is closed, unless this is [`FailurePolicy::Open`].
     const ON_ERROR: FailurePolicy = FailurePolicy::Closed;
 
     /// Whether the SDK keeps contexts of this kind at all.
@@ -426,6 +444,10 @@ pub trait TcpFilter: Sized + 'static {
     /// Whether the attribute says `tasks`.
     #[doc(hidden)]
     const TASKS: bool = false;
+
+    /// Whether answers to calls may come to it.
+    #[doc(hidden)]
+    const ANSWERS: bool = false;
 
     /// Whether a stream of this plugin is a connection: as [`HttpFilter::accepts`].
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {

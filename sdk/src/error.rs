@@ -154,10 +154,10 @@ impl Error {
 
 impl Error {
     /// Writes the text in pieces. `Formatter`'s own ways to write text and numbers can panic as far as the linker knows, and would bring the standard
-    /// library's panic machinery and the WASI imports into every filter whose callbacks can fail.
+    /// library's panic machinery and the WASI imports into every filter whose callbacks can fail. Behind a table of functions, so that it is in the module once.
     ///
     /// For people who come from the Go SDK, a host's status reads as it does there.
-    pub(crate) fn write_to(&self, out: &mut impl Write) -> fmt::Result {
+    pub(crate) fn write_to(&self, out: &mut dyn Write) -> fmt::Result {
         match &self.kind {
             Kind::Host { call, on, status } => {
                 write_call(out, call, *on)?;
@@ -196,14 +196,14 @@ impl Error {
     }
 }
 
-fn write_call(out: &mut impl Write, call: &str, on: On) -> fmt::Result {
+fn write_call(out: &mut dyn Write, call: &str, on: On) -> fmt::Result {
     out.write_str(call)?;
     out.write_str(" (")?;
     out.write_str(on.text())?;
     out.write_str("): ")
 }
 
-fn write_number(out: &mut impl Write, number: u64) -> fmt::Result {
+fn write_number(out: &mut dyn Write, number: u64) -> fmt::Result {
     number.with_value(|digits| out.write_str(str::from_utf8(digits).unwrap_or_default()))
 }
 

@@ -25,7 +25,8 @@
 //! ```
 //!
 //! The crate is a `cdylib`, built for `wasm32-wasip1` or `wasm32-unknown-unknown`. The module exports `proxy_on_request_headers`, the callbacks that
-//! create and delete contexts, and what the ABI demands; nothing else. It imports the host functions that the filter uses, and `proxy_log`.
+//! create and delete contexts, and what the ABI demands; nothing else. It imports the host functions that the filter uses, and `proxy_log`;
+//! if its callbacks can fail, also the two that count failures, `proxy_define_metric` and `proxy_increment_metric`.
 //!
 //! # Where a byte goes, and who frees it
 //!
@@ -53,8 +54,8 @@
 //!
 //! # Errors
 //!
-//! A host call answers an [`Error`] that says which call, on what, with which status. A callback may return it: it is logged, and
-//! [`HttpFilter::ON_ERROR`] decides whether the stream is answered with a 500 or goes on. No answer of a host, and no order of callbacks, is a trap.
+//! A host call answers an [`Error`] that says which call, on what, with which status. A callback may return it: it is logged and counted, and
+//! [`HttpFilter::ON_ERROR`] decides whether the stream is answered with 500 or 503, or goes on. No answer of a host, and no order of callbacks, is a trap.
 //!
 //! # Budgets
 //!
@@ -69,6 +70,36 @@
 //!
 //! The crate needs `alloc` only. It links nothing that can panic, so a filter that cannot panic either is a few kB and imports no WASI.
 #![no_std]
+// Nothing that a host sends may end the VM: what could panic is not written, and cannot be by mistake.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::get_unwrap,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::panic_in_result_fn,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used,
+    )
+)]
+#![cfg_attr(not(test), warn(clippy::pedantic))]
+#![allow(
+    clippy::copy_iterator,
+    clippy::doc_markdown,
+    clippy::elidable_lifetime_names,
+    clippy::iter_not_returning_iterator,
+    clippy::match_same_arms,
+    clippy::must_use_candidate,
+    clippy::mut_mut,
+    clippy::needless_pass_by_value,
+    clippy::single_match_else,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "of the pedantic lints these have more false findings here than true ones"
+)]
 
 extern crate alloc;
 #[cfg(any(not(target_family = "wasm"), feature = "panic-log", target_feature = "atomics"))]
@@ -93,6 +124,7 @@ mod context;
 #[doc(hidden)]
 pub mod dispatch;
 mod error;
+mod failures;
 pub mod foreign;
 mod handle;
 mod headers;
@@ -121,9 +153,9 @@ pub use context::{
 };
 pub use error::{Error, Result};
 pub use handle::{
-    Body, BodyCursor, ConnectionData, Downstream, DownstreamData, Head, Headers, HttpHandle, PluginHandle, Request,
-    RequestBody, RequestHeaders, RequestTrailers, Response, ResponseBody, ResponseHeaders, ResponseTrailers, Tail,
-    TcpHandle, Upstream, UpstreamData, VmHandle,
+    Body, BodyCursor, ConnectionData, Downstream, DownstreamData, Head, Headers, HttpHandle, Output, Part,
+    PluginHandle, Request, RequestBody, RequestHeaders, RequestTrailers, Response, ResponseBody, ResponseHeaders,
+    ResponseTrailers, Rewriter, Tail, TcpHandle, Upstream, UpstreamData, VmHandle,
 };
 pub use headers::{HeaderMap, Iter, MapEditor, Values};
 #[cfg(target_family = "wasm")]
@@ -185,6 +217,7 @@ mod guide {
         errors: "../../docs/errors.md"
         flow: "../../docs/flow.md"
         memory: "../../docs/memory.md"
+        observing: "../../docs/observing.md"
         properties: "../../docs/properties.md"
         sharing: "../../docs/sharing.md"
     }

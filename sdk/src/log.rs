@@ -20,6 +20,7 @@ pub use crate::abi::LogLevel;
 use crate::abi::call;
 use crate::buffer::Buffer;
 use crate::error::Error;
+use crate::failures;
 
 /// What the proxy keeps, as far as it is known.
 #[derive(Clone, Copy)]
@@ -112,9 +113,10 @@ pub(crate) fn note(level: LogLevel, text: &str, number: u32) {
     call::log(level, buffer.written());
 }
 
-/// Writes why a callback failed, without the formatting machinery.
+/// Writes why a callback failed, without the formatting machinery, and counts it.
 #[cold]
 pub(crate) fn failure(level: LogLevel, callback: &str, error: &Error) {
+    failures::count();
     let mut buffer = Buffer::new();
     let _ = buffer.push(callback.as_bytes());
     let _ = buffer.push(b": ");

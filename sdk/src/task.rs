@@ -100,9 +100,14 @@ struct Task {
 
 /// How a task ended.
 pub(crate) enum Ended {
-    /// It held this direction, and answered this. The last says whether its own callback is still to return: a proxy must not be told then to resume what it
-    /// does not hold yet.
-    Held(StreamType, Result<Action>, bool),
+    /// It held this direction of this context, and answered this.
+    Held {
+        context: u32,
+        direction: StreamType,
+        answer: Result<Action>,
+        /// Whether its own callback is still to return: a proxy must not be told then to resume what it does not hold yet.
+        at_once: bool,
+    },
     /// It ran beside.
     Beside(Result<()>),
 }
@@ -205,8 +210,8 @@ pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any
             let waker = &mut Context::from_waker(&of_context.waker);
             let ended = match &mut work {
                 Work::Holds(direction, future) => {
-                    let fresh = task.fresh.get();
-                    future.as_mut().poll(waker).map(|answer| Ended::Held(*direction, answer, fresh))
+                    let (direction, at_once) = (*direction, task.fresh.get());
+                    future.as_mut().poll(waker).map(|answer| Ended::Held { context: id, direction, answer, at_once })
                 }
                 Work::Beside(future) => future.as_mut().poll(waker).map(Ended::Beside),
             };
@@ -323,7 +328,7 @@ impl<T: 'static> Call<T> {
     ) -> Poll<Result<T>> {
         if self.sent.is_none() {
             match Self::send(kind, send, read) {
-                Ok(sent) => self.sent = Some(sent),
+                Ok(call) => self.sent = Some(call),
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }

@@ -1,20 +1,22 @@
 //! `docs/coverage.md` lists what there is, once, with tests that exist.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 
 use sluicegate::Status;
 use sluicegate::abi::{Exports, Import};
 
-/// The rows of a section: the first cell without its quotes, and the two after it.
+/// The rows of a section: the first cell without its quotes, the one after it, and the last.
 fn section(page: &str, title: &str) -> Vec<(String, String, String)> {
     let (_, rest) = page.split_once(&format!("\n## {title}\n")).expect("the section");
     let rows = rest.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
     let cells = rows.take_while(|line| line.starts_with('|')).map(|line| {
         let mut cells = line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned());
         let mut next = || cells.next().expect("three cells");
-        (next().trim_matches('`').to_owned(), next(), next())
+        let (name, api) = (next().trim_matches('`').to_owned(), next());
+        (name, api, cells.next_back().expect("three cells"))
     });
     cells.collect()
 }
@@ -37,11 +39,16 @@ fn covers(title: &str, declared: &[&str]) {
             assert_eq!(test, "", "{name} is raw");
             continue;
         }
-        let (file, function) = test.trim_matches('`').split_once("::").unwrap_or_else(|| panic!("{name}: {test}"));
-        let source = fs::read_to_string(sdk.join(format!("tests/{file}.rs"))).unwrap_or_default();
-        assert!(source.contains(&format!("#[test]\nfn {function}()")), "{name}: there is no test {test}");
+        assert!(is_a_test(sdk, &test), "{name}: there is no test {test}");
     }
     assert!(rows.is_empty(), "{rows:?} are not declared");
+}
+
+fn is_a_test(sdk: &Path, test: &str) -> bool {
+    let Some((file, function)) = test.trim_matches('`').split_once("::") else { return false };
+    let path = file.strip_prefix("build/").map_or(format!("tests/{file}.rs"), |file| format!("build/tests/{file}.rs"));
+    let source = fs::read_to_string(sdk.join(path)).unwrap_or_default();
+    source.contains(&format!("#[test]\nfn {function}()"))
 }
 
 #[test]
@@ -55,12 +62,57 @@ fn every_callback_has_a_row() {
 }
 
 #[test]
+fn every_export_of_a_module_has_a_row() {
+    let marks = ["proxy_abi_version_0_2_1", "proxy_abi_version_0_2_0", "proxy_abi_version_0_1_0"];
+    covers("Exports of every module", &[&marks[..], &["memory", "_initialize", "proxy_on_memory_allocate"]].concat());
+}
+
+/// The numbers under which the page has the variants of a type, each of which stands there as it is declared.
+fn answers<T: Debug>(kind: &str, of: &str, variants: &[(u32, T)]) {
+    let (page, sdk) = page();
+    let rows = section(&page, "What a callback answers").into_iter().filter(|(name, ..)| name.starts_with(kind));
+    let rows: Vec<_> = rows.collect();
+    let declared =
+        variants.iter().map(|(number, variant)| (format!("{kind} {number}"), format!("`{of}::{variant:?}`")));
+    assert_eq!(
+        rows.iter().map(|(name, api, _)| (name.clone(), api.clone())).collect::<Vec<_>>(),
+        declared.collect::<Vec<_>>()
+    );
+    assert!(rows.iter().all(|(_, _, test)| is_a_test(sdk, test)), "{rows:?}");
+}
+
+#[test]
+fn every_answer_has_a_row() {
+    use sluicegate::{Action, DataAction, Flow, StartStatus};
+
+    let actions = [
+        Action::Continue,
+        Action::StopIteration,
+        Action::ContinueAndEndStream,
+        Action::StopAllIterationAndBuffer,
+        Action::StopAllIterationAndWatermark,
+    ];
+    answers("headers", "Action", &actions.map(|action| (action as u32, action)));
+    let actions = [
+        DataAction::Continue,
+        DataAction::StopIterationAndBuffer,
+        DataAction::StopIterationAndWatermark,
+        DataAction::StopIterationNoBuffer,
+    ];
+    answers("body", "DataAction", &actions.map(|action| (action as u32, action)));
+    answers("trailers, connection", "Flow", &[Flow::Continue, Flow::StopIteration].map(|flow| (flow as u32, flow)));
+    answers("start", "StartStatus", &[(0, StartStatus::Failed), (1, StartStatus::Ok)]);
+}
+
+#[test]
 fn every_status_has_a_row() {
-    let rows = section(&page().0, "Statuses");
-    for (code, (number, name, _)) in rows.iter().enumerate() {
+    let (page, sdk) = page();
+    let rows = section(&page, "Statuses");
+    for (code, (number, name, test)) in rows.iter().enumerate() {
         let code = u32::try_from(code).unwrap();
         assert_eq!(number.parse(), Ok(code));
         assert_eq!(*name, format!("`{:?}`", Status::from(code)));
+        assert!(is_a_test(sdk, test), "{name}: there is no test {test}");
     }
     assert!(matches!(Status::from(u32::try_from(rows.len()).unwrap()), Status::Unknown(_)));
 }

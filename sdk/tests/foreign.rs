@@ -142,3 +142,62 @@ fn signatures_are_checked_and_made_by_the_host() -> Result<()> {
     assert_eq!(error.to_string(), "malformed foreign function sign: ends within a field");
     Ok(())
 }
+
+/// A proxy that knows two expressions.
+fn evaluates(host: &Running) -> Rc<RefCell<Vec<u32>>> {
+    let live = Rc::new(RefCell::new(Vec::new()));
+    let (created, evaluated, deleted) = (live.clone(), live.clone(), live.clone());
+    host.add_foreign_function("expr_create", move |text| {
+        let token: u32 = match text {
+            b"true" => 0x0100,
+            b"request.path" => 7,
+            b"broken" => return Ok(vec![1]),
+            _ => return Err(Status::BadArgument),
+        };
+        created.borrow_mut().push(token);
+        Ok(token.to_le_bytes().to_vec())
+    });
+    let token = |bytes: &[u8]| bytes.try_into().map(u32::from_le_bytes).map_err(|_| Status::BadArgument);
+    host.add_foreign_function("expr_evaluate", move |bytes| match token(bytes)? {
+        known if !evaluated.borrow().contains(&known) => Err(Status::NotFound),
+        7 => Ok(b"/path".to_vec()),
+        _ => Ok(vec![1]),
+    });
+    host.add_foreign_function("expr_delete", move |bytes| {
+        let token = token(bytes)?;
+        deleted.borrow_mut().retain(|live| *live != token);
+        Ok(Vec::new())
+    });
+    live
+}
+
+#[test]
+fn an_expression_is_compiled_once_evaluated_and_deleted_with_its_owner() -> Result<()> {
+    let host = start();
+    let live = evaluates(&host);
+    let (truth, path) = (foreign::Expression::create("true")?, foreign::Expression::create("request.path")?);
+    assert_eq!(*live.borrow(), [0x0100, 7]);
+    assert!(truth.is_true()?);
+    assert_eq!(&*path.evaluate(100)?.text(), b"/path");
+    assert!(path.is_true().unwrap_err().is_malformed());
+    assert!(path.evaluate(usize::MAX).unwrap_err().is_out_of_memory());
+    drop(path);
+    assert_eq!(*live.borrow(), [0x0100]);
+    drop(truth);
+    assert!(live.borrow().is_empty());
+
+    let error = foreign::Expression::create("(").unwrap_err();
+    assert_eq!(error.status(), Some(Status::BadArgument));
+    let text =
+        "proxy_call_foreign_function (foreign function expr_create): error status returned by host: bad argument";
+    assert_eq!(error.to_string(), text);
+    assert!(foreign::Expression::create("broken").unwrap_err().is_malformed());
+    assert!(live.borrow().is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_proxy_without_expressions_says_so() {
+    let _host = start();
+    assert_eq!(foreign::Expression::create("true").unwrap_err().status(), Some(Status::NotFound));
+}

@@ -110,6 +110,25 @@ fn async_token() -> Result<()> {
 }
 
 #[test]
+fn access_rules() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("access_rules", allocator)?;
+        proxy.wait_for_log("3 rules", PATIENCE)?;
+        let status = |method: &str, path: &str, headers: &[(&str, &str)]| -> Result<u16> {
+            Ok(proxy.request(method, MAIN, path, headers, b"")?.status)
+        };
+        assert_eq!((status("GET", "/", &[])?, status("GET", "/admin/users", &[])?), (200, 403), "{}", proxy.log());
+        assert_eq!(status("DELETE", "/", &[("x-role", "owner")])?, 200);
+        assert_eq!(status("DELETE", "/", &[("x-role", "guest")])?, 401);
+        assert_eq!(proxy.stats()?.get("wasmcustom.sluicegate_errors"), None, "nothing has failed");
+        // The rule has no value, and so nobody gets through.
+        assert_eq!(status("DELETE", "/", &[])?, 503);
+        assert_eq!(proxy.stats()?.get("wasmcustom.sluicegate_errors"), Some(&1));
+        proxy.wait_for_log("on_request_headers: proxy_call_foreign_function (foreign function expr_evaluate)", PATIENCE)
+    })
+}
+
+#[test]
 fn json_fields() -> Result<()> {
     with_each_allocator(|allocator| {
         let proxy = Proxy::for_example("json_fields", allocator)?;

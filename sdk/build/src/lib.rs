@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::{env, io};
 
-/// The platform of the modules.
+/// The platform of the modules, unless [`Build::target`] says otherwise.
 pub const TARGET: &str = "wasm32-wasip1";
 
 /// A filter that is to be built: a package whose library is a `cdylib` of the package's name.
@@ -26,7 +26,9 @@ pub struct Build {
     /// Where cargo runs: its configuration is looked for from here upwards.
     folder: PathBuf,
     target_dir: PathBuf,
+    target: String,
     features: String,
+    default_features: bool,
 }
 
 impl Build {
@@ -35,13 +37,35 @@ impl Build {
     pub fn new(folder: impl Into<PathBuf>, package: &str, profile: &str) -> Self {
         let folder = folder.into();
         let target_dir = folder.join("target/guests/none");
-        Self { package: package.to_owned(), profile: profile.to_owned(), folder, target_dir, features: String::new() }
+        Self {
+            package: package.to_owned(),
+            profile: profile.to_owned(),
+            folder,
+            target_dir,
+            target: TARGET.to_owned(),
+            features: String::new(),
+            default_features: true,
+        }
     }
 
     /// Builds into this folder. Builds that differ in their features each need one, or they overwrite each other.
     #[must_use]
     pub fn target_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.target_dir = folder.into();
+        self
+    }
+
+    /// Builds for this platform of the compiler's.
+    #[must_use]
+    pub fn target(mut self, target: &str) -> Self {
+        target.clone_into(&mut self.target);
+        self
+    }
+
+    /// Turns the default features off.
+    #[must_use]
+    pub fn no_default_features(mut self) -> Self {
+        self.default_features = false;
         self
     }
 
@@ -56,9 +80,10 @@ impl Build {
     #[must_use]
     pub fn command(&self) -> Command {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "-p", &self.package, "--lib", "--target", TARGET, "--profile", &self.profile]);
+        cargo.args(["build", "-p", &self.package, "--lib", "--target", &self.target, "--profile", &self.profile]);
         cargo.arg("--target-dir").arg(&self.target_dir).current_dir(&self.folder);
         cargo.arg(format!("--features={}", self.features));
+        cargo.args((!self.default_features).then_some("--no-default-features"));
         shed_outer_build(&mut cargo);
         cargo
     }
@@ -68,7 +93,7 @@ impl Build {
     pub fn module(&self) -> PathBuf {
         // The profile `dev` is the only one whose folder has another name.
         let profile = if self.profile == "dev" { "debug" } else { &self.profile };
-        self.target_dir.join(TARGET).join(profile).join(format!("{}.wasm", self.package.replace('-', "_")))
+        self.target_dir.join(&self.target).join(profile).join(format!("{}.wasm", self.package.replace('-', "_")))
     }
 }
 

@@ -135,6 +135,11 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
         consts.push(parse_quote! { const TASKS: bool = true; });
         marks.push(quote! { impl #generics ::sluicegate::task::Tasks for #self_ty #bounds {} });
     }
+    // A filter that keeps nothing does not even know which of its streams are over.
+    let streams = ["HttpFilter", "TcpFilter"].contains(&kind.name) && !stateless;
+    if streams && callbacks.iter().any(|callback| ANSWERS.contains(callback)) {
+        consts.push(parse_quote! { const ANSWERS: bool = true; });
+    }
     item.items.extend(consts);
     let callbacks = callbacks.into_iter().map(|callback| format_ident!("{callback}"));
     let check = stateless.then(|| {

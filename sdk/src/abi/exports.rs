@@ -292,8 +292,10 @@ version! { $ #[feature = "abi-0-1-0"] proxy_abi_version_0_1_0 { proxy_on_request
 /// A start function that does not call them makes the linker wrap every export in a call of its own.
 #[cfg(target_os = "wasi")]
 pub(crate) fn call_constructors() {
+    // The C library is named for what the compiler itself calls, such as `memcmp`: a module without the standard library would import that from the host.
     // SAFETY: the linker makes this function, with no parameters and no result. It is for the start of a module, once; the only caller is
     // `_initialize`, which a host calls so.
+    #[link(name = "c")]
     unsafe extern "C" {
         safe fn __wasm_call_ctors();
     }

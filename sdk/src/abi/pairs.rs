@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_fold_sees_what_a_walk_sees_from_wherever_it_starts() {
-        for count in 0..41_u32 {
+        for count in (0..41_u32).step_by(if cfg!(miri) { 7 } else { 1 }) {
             let lengths: Vec<_> = (0..count).flat_map(|at| [at % 3, at % 5]).collect();
             let mut bytes = count.to_le_bytes().to_vec();
             bytes.extend(lengths.iter().flat_map(|length| length.to_le_bytes()));
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn lengths_sum_up_however_many_there_are() {
-        for count in (0_u32..40).chain([2048, 4097]) {
+        for count in (0_u32..40).chain(if cfg!(miri) { [41, 48] } else { [2048, 4097] }) {
             let length = |at| u64::from(u32::MAX) - at;
             let pairs: Vec<_> = (0..u64::from(count)).map(|at| (length(at) << 32 | at).to_le_bytes()).collect();
             assert_eq!(sum(&pairs), u64::from(count) * u64::from(u32::MAX));

@@ -233,8 +233,21 @@ impl GrpcEvent {
     /// One host call and one block of the host's for each call.
     #[doc(alias = "get_grpc_call_response_body")]
     pub fn message(&self) -> Result<HostBytes> {
+        self.message_part(0, WHOLE)
+    }
+
+    /// A part of the message: at most `size` bytes from `start` on, none if there are no bytes there.
+    ///
+    /// # Errors
+    ///
+    /// As [`message`](Self::message).
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the size that is read.
+    pub fn message_part(&self, start: usize, size: usize) -> Result<HostBytes> {
         match self.what {
-            GrpcWhat::Message(_) => read(BufferType::GrpcMessage, 0, WHOLE),
+            GrpcWhat::Message(_) => read(BufferType::GrpcMessage, start, size),
             _ => Ok(HostBytes::EMPTY),
         }
     }

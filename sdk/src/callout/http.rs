@@ -204,7 +204,20 @@ impl CallResponse {
     /// One host call and one block of the host's for each call.
     #[doc(alias = "GetHttpCallResponseBody")]
     pub fn body(&self) -> Result<HostBytes> {
-        read(BufferType::HttpCallResponseBody, 0, WHOLE)
+        self.body_part(0, WHOLE)
+    }
+
+    /// A part of the response's body: at most `size` bytes from `start` on, none if there are no bytes there.
+    ///
+    /// # Errors
+    ///
+    /// As [`body`](Self::body).
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the size that is read.
+    pub fn body_part(&self, start: usize, size: usize) -> Result<HostBytes> {
+        read(BufferType::HttpCallResponseBody, start, size)
     }
 
     /// How many trailers there are.

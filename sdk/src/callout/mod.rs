@@ -17,9 +17,11 @@
 //! | `http`, `grpc` | the calls and what they bring |
 //! | `failure` | why there is no answer |
 //! | `then` | closures that wait for an answer |
+//! | `held` | what a stream holds back while it waits |
 
 mod failure;
 mod grpc;
+pub(crate) mod held;
 mod http;
 mod then;
 
@@ -114,6 +116,7 @@ const NOBODY: u32 = 0;
 pub(crate) fn clear() {
     CALLS.with(Table::clear);
     then::clear();
+    held::clear();
 }
 
 /// A timeout as hosts count it.

@@ -3,12 +3,12 @@
 use core::cell::Cell;
 
 use super::{Dispatcher, PluginOf, Stateless, VmOf, http, tcp};
-use crate::abi::{LogLevel, call};
-use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, Waiting};
+use crate::abi::{LogLevel, StreamType, call};
+use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, Waiting, held};
 use crate::context::{Flow, HttpFilter, PluginContext, TcpFilter};
 use crate::dispatch::HttpCallbacks;
 use crate::error::Result;
-use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
+use crate::handle::{HttpHandle, PluginHandle, TcpHandle, resume};
 use crate::log;
 
 /// Who waited for the answer to an HTTP call.
@@ -32,6 +32,20 @@ fn listens(token: u32, what: GrpcWhat) -> Option<u32> {
         _ => {}
     }
     waiting.map(|waiting| waiting.context)
+}
+
+/// Stands for an answer after which nothing is to be let go.
+const FINE: u32 = 2;
+
+/// Lets go on what a stream holds back, because its answer failed and its policy is to be open.
+fn let_go(context: u32, directions: &[StreamType]) {
+    for direction in directions {
+        if held::holds(context, *direction)
+            && let Err(error) = resume(context, *direction)
+        {
+            log::failure(LogLevel::Error, "resuming", &error);
+        }
+    }
 }
 
 /// The four callbacks of gRPC, which differ in what they bring.
@@ -128,15 +142,19 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         } else if let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) {
             if call::set_effective_context(context).is_ok() {
                 let answered = stream.run(context, |filter, plugin| {
-                    http::code_of(name, of_http(filter, &mut HttpHandle { id: context, plugin }), |()| 0)
+                    http::code_of(name, of_http(filter, &mut HttpHandle { id: context, plugin }), |()| FINE)
                 });
-                http::finish::<H>(answered.unwrap_or(http::FAILED), 0);
+                if http::finish::<H>(answered.unwrap_or(http::FAILED), FINE) != FINE {
+                    let_go(context, &[StreamType::HttpRequest, StreamType::HttpResponse]);
+                }
             }
         } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {
             if call::set_effective_context(context).is_ok() {
                 let answered =
                     connection.run(context, |filter, plugin| of_tcp(filter, &mut TcpHandle { id: context, plugin }));
-                tcp::finish::<T>(name, answered.map(|answered| answered.map(|()| Flow::Continue)));
+                if tcp::finish::<T>(name, answered.map(|answered| answered.map(|()| FINE))) == Flow::Continue as u32 {
+                    let_go(context, &[StreamType::Downstream]);
+                }
             }
         } else {
             return false;

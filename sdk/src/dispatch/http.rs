@@ -5,7 +5,8 @@ use core::marker::PhantomData;
 use super::PluginOf;
 use crate::abi::{BufferType, LogLevel, MapType, StreamType};
 use crate::budget::{self, Answer, Event};
-use crate::context::{Action, DataAction, FailurePolicy, Flow, HttpFilter};
+use crate::callout::held;
+use crate::context::{Action, DataAction, Flow, HttpFilter};
 use crate::error::{Error, Result};
 use crate::handle::{Body, Headers, HttpHandle};
 use crate::headers::{Kept, Snapshots, edits};
@@ -19,57 +20,57 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
 
     fn proxy_on_request_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
         let kept = Kept::new(headers);
+        let snapshots = Snapshots::new(MapType::HttpRequestHeaders, &kept);
         let call = ("on_request_headers", H::on_request_headers, |action| action as u32);
-        finish::<H>(
-            on_headers(self, context, Snapshots::new(MapType::HttpRequestHeaders, &kept), headers, end_of_stream, call),
-            Action::StopIteration as u32,
-        )
+        let code = on_headers(self, context, snapshots, headers, end_of_stream, call);
+        let code = finish::<H>(code, Action::StopIteration as u32);
+        note_held::<H>(context, StreamType::HttpRequest, code, code != 0 && code != Action::ContinueAndEndStream as u32)
     }
 
     fn proxy_on_response_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
         let kept = Kept::new(headers);
+        let snapshots = Snapshots::new(MapType::HttpResponseHeaders, &kept);
         let call = ("on_response_headers", H::on_response_headers, |action| action as u32);
-        finish::<H>(
-            on_headers(
-                self,
-                context,
-                Snapshots::new(MapType::HttpResponseHeaders, &kept),
-                headers,
-                end_of_stream,
-                call,
-            ),
-            Action::StopIteration as u32,
+        let code = on_headers(self, context, snapshots, headers, end_of_stream, call);
+        let code = finish::<H>(code, Action::StopIteration as u32);
+        note_held::<H>(
+            context,
+            StreamType::HttpResponse,
+            code,
+            code != 0 && code != Action::ContinueAndEndStream as u32,
         )
     }
 
     fn proxy_on_request_trailers(&self, context: u32, trailers: u32) -> u32 {
         let kept = Kept::new(trailers);
+        let snapshots = Snapshots::new(MapType::HttpRequestTrailers, &kept);
         let call = ("on_request_trailers", H::on_request_trailers, |flow| flow as u32);
-        finish::<H>(
-            on_headers(self, context, Snapshots::new(MapType::HttpRequestTrailers, &kept), trailers, 1, call),
-            Flow::StopIteration as u32,
-        )
+        let code = on_headers(self, context, snapshots, trailers, 1, call);
+        let code = finish::<H>(code, Flow::StopIteration as u32);
+        note_held::<H>(context, StreamType::HttpRequest, code, code != 0)
     }
 
     fn proxy_on_response_trailers(&self, context: u32, trailers: u32) -> u32 {
         let kept = Kept::new(trailers);
+        let snapshots = Snapshots::new(MapType::HttpResponseTrailers, &kept);
         let call = ("on_response_trailers", H::on_response_trailers, |flow| flow as u32);
-        finish::<H>(
-            on_headers(self, context, Snapshots::new(MapType::HttpResponseTrailers, &kept), trailers, 1, call),
-            Flow::StopIteration as u32,
-        )
+        let code = on_headers(self, context, snapshots, trailers, 1, call);
+        let code = finish::<H>(code, Flow::StopIteration as u32);
+        note_held::<H>(context, StreamType::HttpResponse, code, code != 0)
     }
 
     fn proxy_on_request_body(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
         let call = ("on_request_body", H::on_request_body);
         let code = on_body(self, context, BufferType::HttpRequestBody, size, end_of_stream, call);
-        finish::<H>(code, DataAction::StopIterationNoBuffer as u32)
+        let code = finish::<H>(code, DataAction::StopIterationNoBuffer as u32);
+        note_held::<H>(context, StreamType::HttpRequest, code, code != 0)
     }
 
     fn proxy_on_response_body(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
         let call = ("on_response_body", H::on_response_body);
         let code = on_body(self, context, BufferType::HttpResponseBody, size, end_of_stream, call);
-        finish::<H>(code, DataAction::StopIterationNoBuffer as u32)
+        let code = finish::<H>(code, DataAction::StopIterationNoBuffer as u32);
+        note_held::<H>(context, StreamType::HttpResponse, code, code != 0)
     }
 
     fn proxy_on_request_metadata(&self, context: u32, elements: u32) -> u32 {
@@ -179,17 +180,26 @@ pub(super) fn finish<H: HttpFilter>(code: u32, stop: u32) -> u32 {
         // Every action of this number lets the stream go on.
         return if at_once { Action::Continue as u32 } else { code };
     }
-    match H::ON_ERROR {
-        FailurePolicy::Open => 0,
-        FailurePolicy::Closed => refuse(stop),
+    match H::ON_ERROR.status() {
+        None => 0,
+        Some(status) => {
+            refuse(status);
+            stop
+        }
     }
 }
 
-/// Answers the client that the filter failed.
+/// Answers a stream after an error. If this is refused too, a response is on its way already; the stream stops here all the same.
 #[cold]
 #[inline(never)]
-fn refuse(stop: u32) -> u32 {
-    // If this is refused too, a response is on its way already; the stream stops here all the same.
-    let _ = LocalResponse::new(500).details("filter_error").send();
-    stop
+pub(super) fn refuse(status: u16) {
+    let _ = LocalResponse::new(status).details("filter_error").send();
+}
+
+/// Notes whether the filter holds this direction back, for the answer to a call that fails.
+fn note_held<H: HttpFilter>(context: u32, direction: StreamType, answer: u32, holds: bool) -> u32 {
+    if H::ANSWERS && H::ON_ERROR.status().is_none() {
+        held::note(context, direction, holds);
+    }
+    answer
 }

@@ -27,6 +27,7 @@ use crate::budget::{self, Account};
 use crate::callout;
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
 use crate::error::Result;
+use crate::failures;
 use crate::handle::{HttpHandle, PluginHandle, VmHandle};
 use crate::log;
 use crate::queue::Queue;
@@ -216,6 +217,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             *vm = None;
         }
         budget::clear();
+        failures::clear();
         log::forget_level();
     }
 
@@ -374,6 +376,9 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         }
         if Self::CALLS {
             callout::forget(context);
+        }
+        if H::ANSWERS || T::ANSWERS {
+            callout::held::forget(context);
         }
         if Self::TIMERS {
             timer::forget(context);

@@ -22,7 +22,8 @@ impl<P: PluginContext> Plugin<P> {
     }
 
     #[cfg(not(feature = "budget"))]
-    #[inline(always)]
+    #[inline]
+    #[expect(clippy::unused_self, reason = "the twin uses it")]
     pub(super) const fn settle(&self, _: bool) {}
 }
 
@@ -33,5 +34,5 @@ pub(super) fn settle() {
 }
 
 #[cfg(not(feature = "budget"))]
-#[inline(always)]
+#[inline]
 pub(super) const fn settle() {}

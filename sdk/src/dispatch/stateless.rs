@@ -10,6 +10,7 @@ use crate::arena::Slot;
 use crate::budget;
 use crate::callout;
 use crate::context::HttpFilter;
+use crate::failures;
 use crate::handle::HttpHandle;
 use crate::log;
 
@@ -46,6 +47,7 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
     pub fn reset(&self) {
         callout::clear();
         budget::clear();
+        failures::clear();
         log::forget_level();
     }
 

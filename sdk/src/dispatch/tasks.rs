@@ -1,11 +1,11 @@
 //! How the tasks of a context end, and how a timer wakes them.
 
-use super::{Dispatcher, tcp};
-use crate::abi::{LogLevel, StreamType, call};
+use super::{Dispatcher, http, tcp};
+use crate::abi::{LogLevel, call};
+use crate::callout::held;
 use crate::context::{Action, FailurePolicy, HttpFilter, PluginContext, TcpFilter};
-use crate::error::{Error, On, Result};
+use crate::handle::resume;
 use crate::log;
-use crate::reply::LocalResponse;
 use crate::task::{self, Ended};
 
 /// What the log names.
@@ -27,34 +27,28 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
 /// A task ended that holds nothing, or its error is all that is left of it.
 pub(super) fn end_beside(ended: Ended) {
-    if let Ended::Beside(Err(error)) | Ended::Held(_, Err(error), _) = ended {
+    if let Ended::Beside(Err(error)) | Ended::Held { answer: Err(error), .. } = ended {
         log::failure(LogLevel::Error, NAME, &error);
     }
 }
 
 pub(super) fn end_http<H: HttpFilter>(ended: Ended) {
-    end(ended, H::ON_ERROR, || {
-        // If this is refused too, a response is on its way already; the stream stops here all the same.
-        let _ = LocalResponse::new(500).details("filter_error").send();
-    });
+    end(ended, H::ON_ERROR, http::refuse);
 }
 
 pub(super) fn end_tcp<T: TcpFilter>(ended: Ended) {
-    end(ended, T::ON_ERROR, || {
-        tcp::close();
-    });
+    end(ended, T::ON_ERROR, |_| tcp::close());
 }
 
-fn end(ended: Ended, policy: FailurePolicy, close: impl FnOnce()) {
-    let Ended::Held(direction, answer, at_once) = ended else { return end_beside(ended) };
+fn end(ended: Ended, policy: FailurePolicy, refuse: impl FnOnce(u16)) {
+    let Ended::Held { context, direction, answer, at_once } = ended else { return end_beside(ended) };
     let goes_on = match answer {
         Ok(action) => matches!(action, Action::Continue | Action::ContinueAndEndStream),
         Err(error) => {
             log::failure(LogLevel::Error, NAME, &error);
-            if policy == FailurePolicy::Closed {
-                close();
-            }
-            policy == FailurePolicy::Open
+            let refused = policy.status();
+            refused.map(refuse);
+            refused.is_none()
         }
     };
     if !goes_on {
@@ -62,11 +56,9 @@ fn end(ended: Ended, policy: FailurePolicy, close: impl FnOnce()) {
     }
     if at_once {
         task::end_at_once();
-    } else if let Err(error) = resume(direction) {
+    } else if !held::went_on(context, direction)
+        && let Err(error) = resume(context, direction)
+    {
         log::failure(LogLevel::Error, NAME, &error);
     }
-}
-
-fn resume(direction: StreamType) -> Result<()> {
-    call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", On::Nothing, status))
 }

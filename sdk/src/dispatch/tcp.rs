@@ -4,7 +4,8 @@ use core::marker::PhantomData;
 
 use super::Dispatcher;
 use crate::abi::{BufferType, LogLevel, PeerType, StreamType, call};
-use crate::context::{FailurePolicy, Flow, HttpFilter, TcpFilter};
+use crate::callout::held;
+use crate::context::{Flow, HttpFilter, TcpFilter};
 use crate::error::Result;
 use crate::handle::{ConnectionData, TcpHandle};
 use crate::log;
@@ -14,17 +15,17 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let flow = self.connections.run(context, |filter, plugin| {
             filter.on_new_connection(&mut TcpHandle { id: context, plugin }) //
         });
-        finish::<T>("on_new_connection", flow)
+        note_held::<T>(context, finish::<T>("on_new_connection", code(flow)))
     }
 
     pub fn proxy_on_downstream_data(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
         let flow = self.on_data(context, BufferType::DownstreamData, size, end_of_stream, T::on_downstream_data);
-        finish::<T>("on_downstream_data", flow)
+        note_held::<T>(context, finish::<T>("on_downstream_data", code(flow)))
     }
 
     pub fn proxy_on_upstream_data(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
         let flow = self.on_data(context, BufferType::UpstreamData, size, end_of_stream, T::on_upstream_data);
-        finish::<T>("on_upstream_data", flow)
+        finish::<T>("on_upstream_data", code(flow))
     }
 
     fn on_data<D>(
@@ -76,28 +77,38 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 }
 
+fn code(answer: Option<Result<Flow>>) -> Option<Result<u32>> {
+    answer.map(|answer| answer.map(|flow| flow as u32))
+}
+
 /// The answer to the host; for an error, and for a context that is missing or busy, what the filter's policy says.
-pub(super) fn finish<T: TcpFilter>(name: &str, answer: Option<Result<Flow>>) -> u32 {
+pub(super) fn finish<T: TcpFilter>(name: &str, answer: Option<Result<u32>>) -> u32 {
     #[cfg(feature = "async")]
     let at_once = T::TASKS && crate::task::ended_at_once();
     #[cfg(not(feature = "async"))]
     let at_once = false;
     match answer {
         Some(Ok(_)) if at_once => return Flow::Continue as u32,
-        Some(Ok(flow)) => return flow as u32,
+        Some(Ok(code)) => return code,
         Some(Err(error)) => log::failure(LogLevel::Error, name, &error),
         None => {}
     }
-    match T::ON_ERROR {
-        FailurePolicy::Open => Flow::Continue as u32,
-        FailurePolicy::Closed => {
-            close();
-            Flow::StopIteration as u32
-        }
+    if T::ON_ERROR.status().is_none() {
+        return Flow::Continue as u32;
     }
+    close();
+    Flow::StopIteration as u32
 }
 
 /// Closes the connection after an error. What the host answers changes nothing: the data stays here.
 pub(super) fn close() {
     let _ = call::close_stream(StreamType::Downstream);
+}
+
+/// Notes whether the filter holds the client's data back, for the answer to a call that fails. No host resumes the upstream's.
+fn note_held<T: TcpFilter>(context: u32, answer: u32) -> u32 {
+    if T::ANSWERS && T::ON_ERROR.status().is_none() {
+        held::note(context, StreamType::Downstream, answer != 0);
+    }
+    answer
 }

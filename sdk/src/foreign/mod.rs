@@ -24,6 +24,7 @@
 //! |---|---|
 //! | `state` | filter state: [`set_envoy_filter_state`], [`declare_property`] |
 //! | `signature` | [`verify_signature`], [`sign`] |
+//! | `expression` | [`Expression`]: CEL |
 //! | `message` | as much of protobuf as their arguments and answers take |
 //!
 //! A host that does not have a function answers [`Status::NotFound`](crate::Status::NotFound): other hosts have none of these, and older Envoys not all.
@@ -40,10 +41,12 @@
 //! answer's largest size is allocated before, not written to, and freed at once. The arguments of those that take a protobuf message are put
 //! together first: up to 256 bytes on the stack, more in a block that is freed at once.
 
+mod expression;
 mod message;
 mod signature;
 mod state;
 
+pub use expression::Expression;
 pub use signature::{Key, Signature, Verification, sign, verify_signature};
 pub use state::{Declaration, LifeSpan, declare_property, set_envoy_filter_state};
 

@@ -19,18 +19,26 @@ pub type ResponseBody<'cb, P = ()> = Body<'cb, Response, P>;
 /// A part of a body that is on its way, or all of it that was held back so far.
 ///
 /// While a filter answers [`DataAction::StopIterationAndBuffer`] the proxy keeps what it has, and each callback sees the whole of it again:
-/// [`size`](Self::size) grows. [`BodyCursor`] reads what is new in it, so that a growing body is not copied again and again.
+/// [`size`](Self::size) grows. [`BodyCursor`](crate::BodyCursor) reads what is new in it, so that a growing body is not copied again and again.
 ///
-/// Who changes a body's size removes `content-length` in the headers callback before it: the proxy has sent the headers by the time that the body
-/// comes, unless the headers were held back as well.
+/// | to | use |
+/// |---|---|
+/// | have all of it at once | [`whole`](Self::whole), which holds it back until it is there |
+/// | look at it as it grows | [`BodyCursor`](crate::BodyCursor) |
+/// | change it as it passes, part by part | [`Rewriter`](crate::Rewriter) |
+///
+/// Who changes a body's size says so in the headers callback before it, by [`body_will_change`](super::Headers::body_will_change): the proxy has sent the
+/// headers by the time that the body comes, unless the headers were held back as well.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
+/// fn on_request_headers(request: &mut RequestHeaders<'_>) -> Result<Action> {
+///     request.body_will_change()?;
+///     Ok(Action::Continue)
+/// }
+///
 /// fn on_request_body(body: &mut RequestBody<'_>) -> Result<DataAction> {
-///     if !body.end_of_stream() {
-///         return Ok(DataAction::StopIterationAndBuffer);
-///     }
-///     let whole = body.read(0, body.size())?;
+///     let Some(whole) = body.whole()? else { return Ok(DataAction::Pause) };
 ///     info!("{} bytes", whole.len());
 ///     body.append(b"[appended]")?;
 ///     Ok(DataAction::Continue)
@@ -120,6 +128,21 @@ impl<'cb, D, P> Body<'cb, D, P> {
         read(self.buffer, start, size)
     }
 
+    /// All of the body at its end, and none before: answer [`DataAction::StopIterationAndBuffer`] to every part until then, so that the proxy keeps what came.
+    ///
+    /// A body that trailers follow has no last part: see [`end_of_stream`](Self::end_of_stream).
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// Nothing before the end; then one host call and one block of the body's size, copied once by the host.
+    pub fn whole(&self) -> Result<Option<HostBytes>> {
+        if self.end_of_stream { self.read(0, WHOLE).map(Some) } else { Ok(None) }
+    }
+
     /// Appends bytes to what is held back.
     ///
     /// # Errors
@@ -150,7 +173,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
         write(self.buffer, 0, WHOLE, bytes.as_ref())
     }
 
-    /// Replaces the first `size` bytes of what is held back. A range in the middle cannot be replaced: Envoy refuses it.
+    /// Replaces the first `size` bytes of what is held back. A range in the middle cannot be replaced, and one at the end neither: Envoy refuses every start but
+    /// 0 with [`Status::BadArgument`], and takes one past the end for an append.
     ///
     /// # Errors
     ///
@@ -169,60 +193,6 @@ impl<'cb, D, P> Body<'cb, D, P> {
     pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<DataAction> {
         response.send()?;
         Ok(DataAction::StopIterationNoBuffer)
-    }
-}
-
-/// Reads a body that grows from callback to callback, each byte once: kept in the filter, from one part to the next.
-///
-/// ```
-/// # use sluicegate::prelude::*;
-/// #[derive(Default)]
-/// struct Count { cursor: BodyCursor }
-///
-/// #[sluicegate::http_filter]
-/// impl HttpFilter for Count {
-///     fn on_request_body(&mut self, body: &mut RequestBody<'_>) -> Result<DataAction> {
-///         let new = self.cursor.read(body)?; // not what was read before
-///         info!("{} more, {} in all", new.len(), self.cursor.position());
-///         Ok(if body.end_of_stream() { DataAction::Continue } else { DataAction::StopIterationAndBuffer })
-///     }
-/// }
-/// # sluicegate::plugin!(http: Count);
-/// # fn main() {}
-/// ```
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct BodyCursor {
-    position: usize,
-}
-
-impl BodyCursor {
-    /// How many bytes were read.
-    #[must_use]
-    pub const fn position(&self) -> usize {
-        self.position
-    }
-
-    /// What is new in a body that is held back: none if nothing is.
-    ///
-    /// # Errors
-    ///
-    /// If the host refuses, or memory is out: the next read begins at the same place.
-    ///
-    /// # Cost
-    ///
-    /// One host call and one block of the size that is new; nothing if nothing is.
-    pub fn read<D, P>(&mut self, body: &Body<'_, D, P>) -> Result<HostBytes> {
-        let Some(new) = body.size.checked_sub(self.position).filter(|new| *new > 0) else {
-            return Ok(HostBytes::EMPTY);
-        };
-        let bytes = body.read(self.position, new)?;
-        self.position += bytes.len();
-        Ok(bytes)
-    }
-
-    /// Begins again at the first byte: after the parts before were let go on.
-    pub const fn reset(&mut self) {
-        self.position = 0;
     }
 }
 

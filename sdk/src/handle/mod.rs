@@ -6,17 +6,23 @@
 //! | `headers` | headers and trailers on their way |
 //! | `body` | a body on its way |
 //! | `tcp` | a connection and its data |
+//! | `part` | what the two have in common, read as it grows |
+//! | `rewrite` | the same, changed as it passes |
 //! | `calls` | what each of them can call |
 
 #[macro_use]
 mod calls;
 mod body;
 mod headers;
+mod part;
+mod rewrite;
 mod tcp;
 
 pub(crate) use body::read;
-pub use body::{Body, BodyCursor, RequestBody, ResponseBody};
+pub use body::{Body, RequestBody, ResponseBody};
 pub use headers::{Headers, RequestHeaders, RequestTrailers, ResponseHeaders, ResponseTrailers};
+pub use part::{BodyCursor, Part};
+pub use rewrite::{Output, Rewriter};
 pub use tcp::{ConnectionData, Downstream, DownstreamData, TcpHandle, Upstream, UpstreamData};
 
 use core::marker::PhantomData;
@@ -24,7 +30,7 @@ use core::time::Duration;
 
 use crate::abi::{BufferType, HostBytes, MapType, StreamType, call};
 use crate::budget;
-use crate::callout::wrong_context;
+use crate::callout::{held, wrong_context};
 use crate::context::{PluginContext, VmContext};
 use crate::error::{Error, On, Result};
 use crate::headers::{HeaderMap, MapEditor};
@@ -225,7 +231,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// Acts on the stream, and on the plugin again whatever comes of it.
     fn resume(&self, stream: u32, kind: StreamType) -> Result<()> {
         set_effective_context(stream)?;
-        let resumed = resume(kind);
+        let resumed = resume(stream, kind);
         set_effective_context(self.id)?;
         resumed
     }
@@ -289,7 +295,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     #[doc(alias = "ResumeHttpRequest")]
     #[doc(alias = "resume_http_request")]
     pub fn resume_request(&self) -> Result<()> {
-        resume(StreamType::HttpRequest)
+        resume(self.id, StreamType::HttpRequest)
     }
 
     /// Lets the response go on, if a callback held it back.
@@ -300,7 +306,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     #[doc(alias = "ResumeHttpResponse")]
     #[doc(alias = "resume_http_response")]
     pub fn resume_response(&self) -> Result<()> {
-        resume(StreamType::HttpResponse)
+        resume(self.id, StreamType::HttpResponse)
     }
 
     /// Answers the client from here, while the request or the response is held back.
@@ -401,9 +407,11 @@ impl<'cb, P> HttpHandle<'cb, P> {
     }
 }
 
-fn resume(stream: StreamType) -> Result<()> {
-    call::continue_stream(stream).map_err(|status| Error::host("proxy_continue_stream", On::Nothing, status))?;
-    budget::resumed(stream);
+/// Lets a direction of a stream go on that host calls act on.
+pub(crate) fn resume(context: u32, direction: StreamType) -> Result<()> {
+    call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", On::Nothing, status))?;
+    held::note(context, direction, false);
+    budget::resumed(direction);
     Ok(())
 }
 

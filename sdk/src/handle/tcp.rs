@@ -63,7 +63,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// If the host refuses.
     pub fn resume_downstream(&self) -> Result<()> {
-        resume(StreamType::Downstream)
+        resume(self.id, StreamType::Downstream)
     }
 
     /// Closes the connection to the client.
@@ -91,7 +91,8 @@ fn close(stream: StreamType) -> Result<()> {
     call::close_stream(stream).map_err(|status| Error::host("proxy_close_stream", On::Nothing, status))
 }
 
-/// Data that is on its way: what was held back so far and what is new.
+/// Data that is on its way: what was held back so far and what is new. [`BodyCursor`](crate::BodyCursor) reads only what is new, [`Rewriter`](crate::Rewriter) changes
+/// it as it passes.
 #[derive(Debug)]
 pub struct ConnectionData<'cb, D, P = ()> {
     pub(crate) connection: TcpHandle<'cb, P>,
@@ -174,5 +175,14 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     /// If the host refuses.
     pub fn replace(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, WHOLE, bytes.as_ref())
+    }
+
+    /// Replaces the first `size` bytes of the data; [no other range](crate::Body::replace_start) can be.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    pub fn replace_start(&mut self, size: usize, bytes: impl AsRef<[u8]>) -> Result<()> {
+        write(self.buffer, 0, size.min(WHOLE), bytes.as_ref())
     }
 }

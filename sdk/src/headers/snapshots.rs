@@ -39,8 +39,12 @@ impl State {
     const EDITED: Self = Self(u32::MAX - 1);
     /// It is near the host's limits, as it was read.
     const LARGE: Self = Self(u32::MAX);
-    /// The most headers of a map that is not near the limits.
-    const UNEDITED: Self = Self(LARGE_PAIRS as u32);
+
+    /// Whether it was not edited, and is not near the limits.
+    #[inline]
+    const fn is_free(self) -> bool {
+        self.0 as usize <= LARGE_PAIRS
+    }
 }
 
 /// A place for a snapshot, and for the one after it.
@@ -140,7 +144,7 @@ impl<'cb> Snapshots<'cb> {
     #[inline]
     pub(crate) fn edit(self, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
         let state = self.kept.state.replace(State::EDITED);
-        if state.0 <= State::UNEDITED.0 && !name.is_empty() && edits::is_lone(self.map) {
+        if state.is_free() && !name.is_empty() && edits::is_lone(self.map) {
             return edits::write(Record { op, map: self.map, name, value }).map_err(Error::edit);
         }
         self.edit_again(state, op, name, value)
@@ -150,7 +154,7 @@ impl<'cb> Snapshots<'cb> {
     fn edit_again(self, state: State, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
         if state == State::EDITED {
             edits::let_wait(self.map);
-        } else if state.0 > State::UNEDITED.0 {
+        } else if !state.is_free() {
             self.kept.state.set(State::LARGE);
             return edits::edit_now(op, self.map, name, value);
         }

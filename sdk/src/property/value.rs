@@ -100,7 +100,7 @@ decoders! {
 }
 
 impl Property {
-    pub(super) const fn new(name: On, bytes: HostBytes) -> Self {
+    pub(crate) const fn new(name: On, bytes: HostBytes) -> Self {
         Self { bytes, name }
     }
 

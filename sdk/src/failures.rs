@@ -1,0 +1,40 @@
+//! How many callbacks failed: a counter of the proxy, for alerts. Operators do not read every log.
+
+use core::cell::Cell;
+
+use crate::abi::{MetricType, call};
+
+/// The counter's name.
+const NAME: &[u8] = b"sluicegate_errors";
+
+#[derive(Clone, Copy)]
+enum Defined {
+    /// Nothing has failed so far.
+    NotYet,
+    /// The host has no metrics.
+    Never,
+    As(u32),
+}
+
+crate::__vm_local! {
+    static COUNTER: Cell<Defined> = Cell::new(Defined::NotYet);
+}
+
+/// Counts one failure. The first one of a VM defines the counter, once: a host keeps a record of each definition.
+#[cold]
+pub(crate) fn count() {
+    COUNTER.with(|counter| {
+        if let Defined::NotYet = counter.get() {
+            counter.set(call::define_metric(MetricType::Counter, NAME).map_or(Defined::Never, Defined::As));
+        }
+        if let Defined::As(defined) = counter.get() {
+            // A host that refuses loses the figure, and the filter nothing.
+            let _ = call::increment_metric(defined, 1);
+        }
+    });
+}
+
+/// Forgets the counter, with its VM.
+pub(crate) fn clear() {
+    COUNTER.with(|counter| counter.set(Defined::NotYet));
+}
