@@ -338,19 +338,25 @@ impl Call<'_> {
             Import::proxy_done => state().finish()?,
             Import::proxy_define_metric => {
                 let (kind, name) = (self.u32(), self.bytes()?);
-                let metric = state().metrics.define(kind, name)?;
+                let metric = state().define_metric(kind, name)?;
                 self.write_u32(metric)?;
             }
             Import::proxy_increment_metric => {
                 let (metric, offset) = (self.u32(), self.int().cast_signed());
-                state().metrics.increment(metric, offset)?;
+                let state = state();
+                state.proxy.borrow_mut().metrics.increment(&state.metrics, metric, offset)?;
             }
             Import::proxy_record_metric => {
                 let (metric, value) = (self.u32(), self.int());
-                state().metrics.record(metric, value)?;
+                let state = state();
+                state.proxy.borrow_mut().metrics.record(&state.metrics, metric, value)?;
             }
             Import::proxy_get_metric => {
-                let value = state().metrics.value(self.u32())?;
+                let metric = self.u32();
+                let value = {
+                    let state = state();
+                    state.proxy.borrow().metrics.value(&state.metrics, metric)?
+                };
                 self.write_u64(value)?;
             }
             Import::proxy_get_shared_data => {

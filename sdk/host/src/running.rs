@@ -498,22 +498,22 @@ impl Running {
         self.state().faults.take_record()
     }
 
-    /// What a counter stands at; none if there is no counter of this name. Tags are part of the name: `requests_path=a`.
+    /// What a counter stands at, which is one for all VMs of the proxy; none if there is no counter of this name. Tags are part of the name: `requests_path=a`.
     #[must_use]
     pub fn counter(&self, name: &str) -> Option<u64> {
-        self.state().metrics.counter(name)
+        self.state().proxy.borrow().metrics.counter(name)
     }
 
     /// What a gauge stands at; none if there is no gauge of this name.
     #[must_use]
     pub fn gauge(&self, name: &str) -> Option<u64> {
-        self.state().metrics.gauge(name)
+        self.state().proxy.borrow().metrics.gauge(name)
     }
 
     /// The values that a histogram recorded, in order; none if there is no histogram of this name.
     #[must_use]
     pub fn histogram(&self, name: &str) -> Option<Vec<u64>> {
-        self.state().metrics.histogram(name)
+        self.state().proxy.borrow().metrics.histogram(name)
     }
 
     /// The value of a key of the VM's shared store; none if it was never set.

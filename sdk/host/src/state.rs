@@ -11,7 +11,7 @@ use crate::cost::Cost;
 use crate::faults::Faults;
 use crate::flow::{Flow, Way};
 use crate::foreign::Functions;
-use crate::metric::Metrics;
+use crate::metric::{Definitions, Metrics};
 use crate::property::Properties;
 use crate::shared::{Queues, SharedData};
 
@@ -22,14 +22,15 @@ pub(crate) struct Proxy {
     pub(crate) now: u64,
     pub(crate) shared_data: SharedData,
     pub(crate) queues: Queues,
+    pub(crate) metrics: Metrics,
     /// How many VMs there were.
     pub(crate) vms: u32,
 }
 
 impl Default for Proxy {
     fn default() -> Self {
-        let (shared_data, queues) = (SharedData::default(), Queues::default());
-        Self { now: 1_700_000_000_000_000_000, shared_data, queues, vms: 0 }
+        let (shared_data, queues, metrics) = (SharedData::default(), Queues::default(), Metrics::default());
+        Self { now: 1_700_000_000_000_000_000, shared_data, queues, metrics, vms: 0 }
     }
 }
 
@@ -282,7 +283,7 @@ pub(crate) struct State {
     pub(crate) calls: HashMap<Import, usize>,
     pub(crate) faults: Faults,
     pub(crate) cost: Cost,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Definitions,
     pub(crate) properties: Properties,
     /// The properties that were declared, and whether each is set once.
     pub(crate) declared: BTreeMap<Vec<u8>, bool>,
@@ -320,7 +321,7 @@ impl Default for State {
             calls: HashMap::new(),
             faults: Faults::default(),
             cost: Cost::default(),
-            metrics: Metrics::default(),
+            metrics: Definitions::default(),
             properties: Properties::default(),
             declared: BTreeMap::new(),
             functions: Functions::default(),
@@ -368,6 +369,10 @@ impl State {
     pub(crate) fn configuration(&self) -> Vec<u8> {
         let plugin = self.configuring.and_then(|plugin| self.plugins.get(&plugin));
         plugin.map_or(&self.vm_configuration, |plugin| &plugin.configuration).clone()
+    }
+
+    pub(crate) fn define_metric(&mut self, kind: u32, name: Vec<u8>) -> Result<u32, Status> {
+        self.proxy.borrow_mut().metrics.define(&mut self.metrics, kind, name)
     }
 
     pub(crate) fn register_queue(&mut self, name: &[u8]) -> u32 {
