@@ -32,6 +32,9 @@ impl From<Status> for Failure {
     }
 }
 
+/// How many blocks a host asks for that wants more than it needs: no guest has room for so many at once.
+const WANTON: usize = 100;
+
 /// Bytes for the guest, and how to hand them over.
 #[derive(Debug)]
 pub(crate) struct Block<'a> {
@@ -56,6 +59,9 @@ pub(crate) trait Arguments {
     fn write_size(&mut self, number: usize) -> Result<(), Failure>;
     fn write_u32(&mut self, number: u32) -> Result<(), Failure>;
     fn write_u64(&mut self, number: u64) -> Result<(), Failure>;
+
+    /// Asks the guest for a block and forgets it.
+    fn allocate(&mut self, size: usize) -> Result<(), Failure>;
 
     /// Calls the guest within the host call.
     fn nest(&mut self, callback: &'static str, arguments: &[u32]) -> Result<(), Failure>;
@@ -167,7 +173,7 @@ impl Call<'_> {
     fn hand_over(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.hands_over = true;
         let mut block = Block { bytes, told: bytes.len(), null: false };
-        let garbage;
+        let changed;
         match &self.fault {
             Some(Fault::Null) => {
                 block.null = true;
@@ -179,8 +185,12 @@ impl Call<'_> {
                 block.told = block.bytes.len();
             }
             Some(Fault::Garbage) => {
-                garbage = vec![0xff; bytes.len()];
-                block.bytes = &garbage;
+                changed = vec![0xff; bytes.len()];
+                block.bytes = &changed;
+            }
+            Some(Fault::Miscounted) => {
+                changed = bytes.iter().enumerate().map(|(at, byte)| byte.wrapping_add((at == 0).into())).collect();
+                block.bytes = &changed;
             }
             Some(Fault::Empty) => (block.bytes, block.told) = (&[], 0),
             _ => {}
@@ -188,13 +198,21 @@ impl Call<'_> {
         if block.bytes.is_empty() {
             return self.arguments.hand_over(&block);
         }
-        self.guest.allocating(|| self.arguments.hand_over(&block))
+        let greedy = self.fault == Some(Fault::Greedy);
+        self.guest.allocating(|| {
+            for _ in 0..if greedy { WANTON } else { 0 } {
+                self.arguments.allocate(block.bytes.len())?;
+            }
+            self.arguments.hand_over(&block)
+        })
     }
 
     fn number(&mut self, number: u32) -> u32 {
         self.writes_numbers = true;
+        let last = std::mem::replace(&mut self.guest.state.borrow_mut().faults.last_number, number);
         match self.fault {
             Some(Fault::Number(wrong)) => wrong,
+            Some(Fault::Repeated) => last,
             _ => number,
         }
     }

@@ -59,6 +59,7 @@ mod flow;
 mod foreign;
 mod host;
 mod imports;
+mod live;
 mod map;
 mod metric;
 mod native;
@@ -78,6 +79,7 @@ pub mod wasm;
 pub use cost::Cost;
 pub use faults::{Fault, HostCall};
 pub use host::Host;
+pub use live::Counting;
 pub use map::Map;
 pub use plugin::Plugin;
 pub use property::PropertyValue;
@@ -85,9 +87,11 @@ pub use running::Running;
 pub use sluicegate::LogLevel;
 pub use state::{LocalReply, LogLine, OpenGrpc, PendingCall};
 pub use stream::HttpStream;
-pub use sweep::{Swept, sweep};
+#[cfg(feature = "wasm")]
+pub use sweep::{Limited, sweep_pages};
+pub use sweep::{Swept, sweep, sweep_allocations};
 pub use tcp::TcpConnection;
-pub use traffic::{Seen, traffic};
+pub use traffic::{Seen, crowd, traffic};
 
 /// Makes a function a test of each rung: `name::native`, and `name::wasm` with the feature `wasm`.
 ///

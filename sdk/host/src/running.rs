@@ -12,9 +12,10 @@ use crate::cost::Cost;
 use crate::faults::{Fault, HostCall};
 use crate::flow::{self, Way};
 use crate::imports::Guest;
+use crate::live;
 use crate::map::Map;
 use crate::plugin::Plugin;
-use crate::state::{Answer, Deferred, LocalReply, LogLine, OpenGrpc, PendingCall, PluginState, Restricted, State};
+use crate::state::{Answer, Deferred, LogLine, OpenGrpc, PendingCall, PluginState, Restricted, State};
 use crate::stream::HttpStream;
 use crate::tcp::{self, TcpConnection};
 use crate::vm::{Trap, Vm};
@@ -30,15 +31,40 @@ pub(crate) const PLUGIN: u32 = 1;
 ///
 /// Dropping it panics if the module trapped and nobody asked with [`trapped`](Self::trapped): a trap that a test does not expect fails it.
 pub struct Running {
-    vm: Box<dyn Vm>,
+    vm: RefCell<Rc<dyn Vm>>,
+    /// Makes another VM of the module.
+    load: Box<Load>,
+    #[cfg(feature = "wasm")]
+    first_pages: u64,
     guest: Rc<Guest>,
-    fail_open: bool,
+    policy: FailurePolicy,
+    /// When the VM was loaded, in nanoseconds since the Unix epoch.
+    loaded: Cell<u64>,
     trap: RefCell<Option<String>>,
     trap_seen: Cell<bool>,
     /// How deep callbacks are nested: host calls of the guest may run the test's functions, which may call back.
     depth: Cell<u32>,
     costs: RefCell<BTreeMap<&'static str, Cost>>,
 }
+
+/// What Envoy says where there is nobody.
+const UNREACHABLE: &str =
+    "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
+
+/// Makes a VM, or says why there is none.
+pub(crate) type Load = dyn Fn(&Rc<Guest>) -> Result<Rc<dyn Vm>, String>;
+
+/// What streams get when the module has trapped.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum FailurePolicy {
+    #[default]
+    Closed,
+    Open,
+    Reload,
+}
+
+/// How long a VM lives at the least before another one takes its place, in nanoseconds: Envoy's `reload_config` if it does not say otherwise.
+const RELOAD_AFTER: u64 = 1_000_000_000;
 
 /// What a callback came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -62,24 +88,61 @@ impl Outcome {
 }
 
 impl Running {
-    pub(crate) fn start(vm: Box<dyn Vm>, guest: Rc<Guest>, plugin: PluginState, fail_open: bool) -> Self {
+    pub(crate) fn start(
+        load: Box<Load>,
+        guest: Rc<Guest>,
+        plugin: PluginState,
+        policy: FailurePolicy,
+    ) -> Result<Self, String> {
+        let vm = load(&guest)?;
         let running = Self {
-            vm,
+            #[cfg(feature = "wasm")]
+            first_pages: vm.pages(),
+            vm: RefCell::new(vm),
+            load,
             guest,
-            fail_open,
+            policy,
+            loaded: Cell::default(),
             trap: RefCell::default(),
             trap_seen: Cell::default(),
             depth: Cell::default(),
             costs: RefCell::default(),
         };
-        running.state().restricted = Some(Restricted::Starting);
-        let started = running.vm.start();
-        running.state().restricted = None;
-        if let Err(trap) = started {
-            running.fail_vm(trap);
-        }
+        running.start_loaded();
         Plugin::begin(&running, plugin);
-        running
+        Ok(running)
+    }
+
+    /// Runs the start functions of the VM.
+    fn start_loaded(&self) {
+        self.loaded.set(self.state().proxy.borrow().now);
+        self.state().restricted = Some(Restricted::Starting);
+        let started = self.vm().start();
+        self.state().restricted = None;
+        if let Err(trap) = started {
+            self.fail_vm(trap);
+        }
+    }
+
+    fn vm(&self) -> Rc<dyn Vm> {
+        self.vm.borrow().clone()
+    }
+
+    /// Before a new stream: a dead VM is replaced, if the proxy does so, and not too soon. Its plugins start again.
+    pub(crate) fn reload(&self) {
+        let due = self.loaded.get().saturating_add(RELOAD_AFTER) <= self.state().proxy.borrow().now;
+        if self.policy != FailurePolicy::Reload || !due || self.trap.borrow().is_none() || self.depth.get() != 0 {
+            return;
+        }
+        self.state().forget_vm();
+        let Ok(vm) = (self.load)(&self.guest) else { return };
+        self.vm.replace(vm);
+        *self.trap.borrow_mut() = None;
+        self.start_loaded();
+        let plugins: Vec<_> = self.state().plugins.keys().copied().collect();
+        for plugin in plugins {
+            Plugin::of(self, plugin).start();
+        }
     }
 
     pub(crate) fn state(&self) -> RefMut<'_, State> {
@@ -94,7 +157,7 @@ impl Running {
         let cost_before = self.cost();
         let before = std::mem::replace(&mut self.state().effective, context);
         self.depth.set(self.depth.get() + 1);
-        let result = self.vm.call(callback, arguments);
+        let result = self.vm().call(callback, arguments);
         self.depth.set(self.depth.get() - 1);
         self.state().effective = before;
         if let Ok(Some(_)) = result {
@@ -131,8 +194,13 @@ impl Running {
                     }
                     match Way::from_number(direction) {
                         Some(way) => flow::resume(self, id, way),
-                        // The buffers of a direction have the direction's number.
-                        None => self.state().release(id, direction),
+                        // Envoy resumes one side of a connection only.
+                        None => {
+                            if let Some(body) = self.state().body(id, BufferType::DownstreamData) {
+                                body.release();
+                            }
+                            tcp::read_on(self, id, BufferType::DownstreamData);
+                        }
                     }
                 }
                 Deferred::Close(direction) => {
@@ -167,18 +235,15 @@ impl Running {
         self.trap.borrow_mut().get_or_insert(why);
     }
 
-    /// A callback of an HTTP stream: what the filter answered, or what stops the stream if the VM is dead, which Envoy then answers with 503.
-    pub(crate) fn filter(&self, stream: u32, callback: &'static str, arguments: &[u32], stop: u32) -> u32 {
-        match self.enter(stream, callback, arguments) {
+    /// A callback of an HTTP stream: what the filter answered, or what stops the stream if the VM is dead. Envoy answers it with 503 then, or resets it if a
+    /// response is on its way.
+    pub(crate) fn filter(&self, id: u32, callback: &'static str, arguments: &[u32], stop: u32) -> u32 {
+        match self.enter(id, callback, arguments) {
             Outcome::Answer(action) => action,
             Outcome::Absent => 0,
-            Outcome::Failed if self.fail_open => 0,
+            Outcome::Failed if self.passes(id) => 0,
             Outcome::Failed => {
-                let (details, body, headers) = ("wasm_fail_stream".to_owned(), Vec::new(), Map::default());
-                let reply = LocalReply { status: 503, details, body, headers, grpc_status: 14 };
-                if let Some(stream) = self.state().streams.get_mut(&stream) {
-                    stream.reply.get_or_insert(reply);
-                }
+                flow::fail(self, id);
                 stop
             }
         }
@@ -189,7 +254,7 @@ impl Running {
         match self.enter(id, callback, arguments) {
             Outcome::Answer(action) => action,
             Outcome::Absent => 0,
-            Outcome::Failed if self.fail_open => 0,
+            Outcome::Failed if self.passes(id) => 0,
             Outcome::Failed => {
                 if let Some(stream) = self.state().streams.get_mut(&id) {
                     stream.closed.extend([2, 3]);
@@ -197,6 +262,16 @@ impl Running {
                 stop
             }
         }
+    }
+
+    /// Whether a stream goes past the dead VM: the proxy fails open, and the VM was dead before the stream began.
+    fn passes(&self, stream: u32) -> bool {
+        self.policy == FailurePolicy::Open && self.state().streams.get(&stream).is_some_and(|stream| stream.unfiltered)
+    }
+
+    /// Whether there is no VM for a new stream.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.trap.borrow().is_some()
     }
 
     /// Why the VM is dead; none if it lives. Natively a filter's panic is the test's.
@@ -320,7 +395,19 @@ impl Running {
         self.deliver(answer, plugin, "proxy_on_http_call_response", &arguments);
     }
 
-    /// Lets a call fail: it timed out, or its connection broke. The status is what Envoy has for it: 11, broken connection, and `reset`.
+    /// Answers a call as Envoy does when its time is over: with 504.
+    ///
+    /// # Panics
+    ///
+    /// If no call of this number waits.
+    pub fn time_out_call(&self, token: u32) {
+        let body = "upstream request timeout";
+        let length = body.len().to_string();
+        let headers = [(":status", "504"), ("content-length", &length), ("content-type", "text/plain")];
+        self.answer_call(token, &headers, body, &[]);
+    }
+
+    /// Lets a call fail: its connection broke. The status is what Envoy has for it: 11, broken connection, and `reset`.
     ///
     /// # Panics
     ///
@@ -338,7 +425,7 @@ impl Running {
     ///
     /// If no call of this number waits.
     pub fn refuse_call(&self, token: u32) {
-        let body = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
+        let body = UNREACHABLE;
         let length = body.len().to_string();
         let headers = [(":status", "503"), ("content-length", &length), ("content-type", "text/plain")];
         self.answer_call(token, &headers, body, &[]);
@@ -399,6 +486,11 @@ impl Running {
         self.state().grpc.retain(|grpc| grpc.token != token);
         let answer = Answer { status, status_text: text.to_owned(), ..Answer::default() };
         self.deliver(answer, plugin, "proxy_on_grpc_close", &[plugin, token, status]);
+    }
+
+    /// Closes a gRPC call or stream as Envoy does that finds nobody where it goes.
+    pub fn refuse_grpc(&self, token: u32) {
+        self.grpc_close(token, 14, UNREACHABLE);
     }
 
     /// Runs a callback of a plugin during which an answer can be read.
@@ -465,7 +557,30 @@ impl Running {
     /// The pages of 64 KiB that the module's memory has; 0 natively.
     #[must_use]
     pub fn pages(&self) -> u64 {
-        self.vm.pages()
+        self.vm().pages()
+    }
+
+    /// The pages that the module began with.
+    #[cfg(feature = "wasm")]
+    pub(crate) fn first_pages(&self) -> u64 {
+        self.first_pages
+    }
+
+    /// How often the module's memory could not grow, because of [`Host::page_limit`](crate::Host); 0 natively.
+    #[must_use]
+    pub fn refused_grows(&self) -> u64 {
+        self.vm().refused_grows()
+    }
+
+    /// How many bytes the filters of this thread hold, natively, where [`Counting`](crate::Counting) is the global allocator; otherwise none.
+    #[must_use]
+    pub fn live_bytes(&self) -> Option<isize> {
+        live::live()
+    }
+
+    /// Whether [`live_bytes`](Self::live_bytes) are this module's.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.pages() == 0 && self.live_bytes().is_some()
     }
 
     /// Makes a host function answer with a status instead of doing its work; [`Status::Ok`] ends it.

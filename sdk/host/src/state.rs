@@ -1,7 +1,8 @@
 //! What a proxy knows of a VM: its plugins, their streams, its log; and what the proxy's VMs share.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::mem;
 use std::rc::Rc;
 
 use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status, StreamType};
@@ -14,6 +15,9 @@ use crate::foreign::Functions;
 use crate::metric::{Definitions, Metrics};
 use crate::property::Properties;
 use crate::shared::{Queues, SharedData};
+
+/// Envoy's, where the listener does not say another.
+pub(crate) const BUFFER_LIMIT: usize = 1 << 20;
 
 /// What the VMs of one proxy share.
 #[derive(Debug)]
@@ -183,6 +187,8 @@ pub(crate) struct Stream {
     pub(crate) ended: BTreeSet<u32>,
     /// Whether the end of the connection was told.
     pub(crate) disconnected: bool,
+    /// Whether the VM was dead when it began.
+    pub(crate) unfiltered: bool,
 }
 
 impl Stream {
@@ -213,13 +219,35 @@ pub(crate) struct Body {
     pub(crate) hidden: bool,
     /// Whether the newest part is all that there is and its callback runs: the proxy does not hold it yet, so resuming does nothing to it.
     pub(crate) passing: bool,
+    /// Whether so much is held back that the proxy reads no more until half of its limit is left.
+    pub(crate) full: bool,
+    /// What came since, and whether it was the end, in the parts in which it came.
+    pub(crate) unread: VecDeque<(Vec<u8>, bool)>,
 }
 
 impl Body {
+    /// How much the proxy holds back.
+    pub(crate) fn len(&self) -> usize {
+        self.held.len() + self.kept.len()
+    }
+
+    /// Reads no more if more than the limit is held back, and the proxy is to wait then; reads again when half of it is left.
+    pub(crate) fn watch(&mut self, limit: usize, waits: bool) {
+        let over = if self.full { limit / 2 } else { limit };
+        self.full = self.len() > over && (waits || self.full);
+    }
+
     /// Lets everything go on.
     pub(crate) fn release(&mut self) {
         self.sent.append(&mut self.kept);
         self.sent.append(&mut self.held);
+        self.full = false;
+    }
+
+    /// Holds back what the filter saw, which sees it again, and with it what it held back before without seeing it again.
+    pub(crate) fn show(&mut self) {
+        self.kept.append(&mut self.held);
+        mem::swap(&mut self.kept, &mut self.held);
     }
 
     /// Holds back what the filter saw, which does not see it again.
@@ -245,6 +273,8 @@ impl Body {
 /// The bits of a token that tell the kind of a call, and the kinds of gRPC's.
 const KIND: u32 = 3;
 const CALL: u32 = 1;
+/// Envoy's first token; the lowest two bits tell the kind of call.
+const FIRST_TOKEN: u32 = 4;
 const STREAM: u32 = 2;
 
 /// The proxy's side of a VM. Each function answers `Err` with the status that the guest gets.
@@ -265,6 +295,8 @@ pub(crate) struct State {
     pub(crate) logging: bool,
     /// Whether body callbacks follow headers that the filter holds with `StopIteration`.
     pub(crate) allows_stop_iteration: bool,
+    /// How many bytes the proxy holds back of a body or of a connection's data.
+    pub(crate) buffer_limit: usize,
     /// The clusters that there are; any, if the test named none.
     pub(crate) clusters: Option<Vec<String>>,
     pub(crate) streams: BTreeMap<u32, Stream>,
@@ -307,6 +339,7 @@ impl Default for State {
             configuring: None,
             logging: false,
             allows_stop_iteration: false,
+            buffer_limit: BUFFER_LIMIT,
             clusters: None,
             streams: BTreeMap::new(),
             next_context: 1,
@@ -314,8 +347,7 @@ impl Default for State {
             restricted: None,
             deferred: Vec::new(),
             pending: Vec::new(),
-            // Envoy's first one; the lowest two bits tell the kind of call.
-            next_token: 4,
+            next_token: FIRST_TOKEN,
             grpc: Vec::new(),
             answer: Answer::default(),
             calls: HashMap::new(),
@@ -336,6 +368,22 @@ impl State {
         let id = self.next_context;
         self.next_context += 1;
         id
+    }
+
+    /// Throws away what is a VM's own and not the proxy's: another one comes. While streams of the old one are open, their numbers are not given again.
+    pub(crate) fn forget_vm(&mut self) {
+        let highest = self.plugins.keys().chain(self.streams.keys()).max().copied().unwrap_or_default();
+        self.next_context = highest + 1;
+        self.deferred.clear();
+        self.pending.clear();
+        self.grpc.clear();
+        self.next_token = FIRST_TOKEN;
+        self.metrics = Definitions::default();
+        self.declared.clear();
+        for plugin in self.plugins.values_mut() {
+            let (root_id, configuration) = (mem::take(&mut plugin.root_id), mem::take(&mut plugin.configuration));
+            *plugin = PluginState { root_id, configuration, ..PluginState::default() };
+        }
     }
 
     /// The plugin of a context: its stream's, or itself.
@@ -394,12 +442,9 @@ impl State {
         Ok(())
     }
 
-    /// Lets go on what a connection holds back of a direction.
-    pub(crate) fn release(&mut self, connection: u32, direction: u32) {
-        let body = self.streams.get_mut(&connection).and_then(|stream| stream.bodies.get_mut(&direction));
-        if let Some(body) = body {
-            body.release();
-        }
+    /// The body of a stream, or a connection's data, of which something came.
+    pub(crate) fn body(&mut self, stream: u32, buffer: BufferType) -> Option<&mut Body> {
+        self.streams.get_mut(&stream)?.bodies.get_mut(&(buffer as u32))
     }
 
     pub(crate) fn is_over(&self, stream: u32) -> bool {
@@ -442,8 +487,11 @@ impl State {
         if (4..=8).contains(&buffer) {
             return Err(Status::NotFound);
         }
+        let limit = self.buffer_limit;
         let body = self.stream_mut()?.bodies.get_mut(&buffer).ok_or(Status::BadArgument)?;
-        body.set(start, size, bytes)
+        body.set(start, size, bytes)?;
+        body.watch(limit, body.full);
+        Ok(())
     }
 
     /// Lets go on what was held back, when the guest has returned. Envoy cannot resume the upstream's side of a connection.
@@ -482,7 +530,7 @@ impl State {
 
     /// What the guest asked for while it ran.
     pub(crate) fn take_deferred(&mut self) -> Vec<(u32, Deferred)> {
-        std::mem::take(&mut self.deferred)
+        mem::take(&mut self.deferred)
     }
 
     /// A call that waits for its answer from here on. Envoy wants to know the cluster, and where the request goes.
@@ -507,7 +555,11 @@ impl State {
 
     /// A gRPC call or stream that is open from here on.
     pub(crate) fn open_grpc(&mut self, grpc: OpenGrpc) -> Result<u32, Status> {
-        if grpc.cluster.is_empty() || grpc.service.is_empty() || grpc.method.is_empty() {
+        if self.clusters.as_ref().is_some_and(|clusters| !clusters.contains(&grpc.cluster)) {
+            return Err(Status::ParseFailure);
+        }
+        // Envoy 1.40 ends here.
+        if grpc.cluster.is_empty() {
             return Err(Status::BadArgument);
         }
         let token = self.new_token(if grpc.timeout.is_some() { CALL } else { STREAM });

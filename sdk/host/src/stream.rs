@@ -163,7 +163,7 @@ impl<'host> HttpStream<'host> {
         self.host.state().stream_map(self.id, MapType::HttpResponseHeaders).cloned().unwrap_or_default()
     }
 
-    /// The answer that the filter gave instead of the upstream.
+    /// The answer that the filter gave instead of the upstream, or the proxy: 413 or 500 for too large a body, 503 for a dead VM.
     #[must_use]
     pub fn reply(&self) -> Option<LocalReply> {
         self.host.state().streams.get(&self.id)?.reply.clone()
@@ -211,8 +211,10 @@ impl<'host> HttpStream<'host> {
 
 /// A new context of a plugin.
 pub(crate) fn create(host: &Running, plugin: u32) -> u32 {
+    host.reload();
     let id = host.state().new_context();
-    host.state().streams.insert(id, Stream { plugin, ..Stream::default() });
+    let unfiltered = host.is_dead();
+    host.state().streams.insert(id, Stream { plugin, unfiltered, ..Stream::default() });
     host.enter(id, "proxy_on_context_create", &[id, plugin]);
     host.run_deferred();
     id
