@@ -156,7 +156,7 @@ impl Call<'_> {
     /// What the calls that open a gRPC call or stream begin with.
     fn grpc(&mut self) -> Result<OpenGrpc, Failure> {
         let (cluster, service, method, metadata) = (self.text()?, self.text()?, self.text()?, self.map()?);
-        let (token, plugin) = (0, 0);
+        let (token, plugin, context) = (0, 0, 0);
         Ok(OpenGrpc {
             token,
             cluster,
@@ -167,6 +167,7 @@ impl Call<'_> {
             ended: false,
             timeout: None,
             plugin,
+            context,
         })
     }
 
@@ -318,8 +319,9 @@ impl Call<'_> {
             }
             Import::proxy_http_call => {
                 let (cluster, headers, body, trailers) = (self.text()?, self.map()?, self.bytes()?, self.map()?);
-                let (token, timeout, plugin) = (0, self.u32(), 0);
-                let token = state().call(PendingCall { token, cluster, headers, body, trailers, timeout, plugin })?;
+                let (timeout, token, plugin, context) = (self.u32(), 0, 0, 0);
+                let call = PendingCall { token, cluster, headers, body, trailers, timeout, plugin, context };
+                let token = state().call(call)?;
                 self.write_u32(token)?;
             }
             Import::proxy_grpc_call => {

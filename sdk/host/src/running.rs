@@ -663,6 +663,12 @@ impl Running {
         self.state().proxy.borrow_mut().queues.dequeue(queue).ok()
     }
 
+    /// How many items are in a queue.
+    #[must_use]
+    pub fn queue_len(&self, queue: u32) -> usize {
+        self.state().proxy.borrow().queues.len(queue)
+    }
+
     /// Calls `on_queue_ready` once for each item that went into a queue of the VM's plugins since the last time; how often. Like a proxy it never does so
     /// while another callback runs, so what a filter enqueues is told here.
     pub fn deliver_queues(&self) -> usize {
@@ -675,6 +681,20 @@ impl Running {
             self.run_deferred();
         }
         untold.len()
+    }
+
+    /// What the plugin would read as a property now; none if there is nothing of this path.
+    #[must_use]
+    pub fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.property_of(PLUGIN, path)
+    }
+
+    pub(crate) fn property_of(&self, context: u32, path: &[&str]) -> Option<Vec<u8>> {
+        let mut state = self.state();
+        let before = std::mem::replace(&mut state.effective, context);
+        let value = state.property(path.join("\0").as_bytes());
+        state.effective = before;
+        value.ok()
     }
 
     /// Gives the proxy a property, over what it has of its own at this path: `host.set_property(&["xds", "cluster_name"], "backend")`.

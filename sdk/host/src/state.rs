@@ -122,6 +122,8 @@ pub struct PendingCall {
     pub timeout: u32,
     /// The context of the plugin that is told of the answer: that of the stream, if a stream called.
     pub plugin: u32,
+    /// The context that called.
+    pub context: u32,
 }
 
 /// A gRPC call or stream that the filter opened and that is not over.
@@ -145,6 +147,8 @@ pub struct OpenGrpc {
     pub timeout: Option<u32>,
     /// The context of the plugin that is told of what comes: that of the stream, if a stream called.
     pub plugin: u32,
+    /// The context that called.
+    pub context: u32,
 }
 
 /// What a call brings, while its callback runs: the buffers and maps by their numbers, and the status.
@@ -541,8 +545,8 @@ impl State {
         if call.cluster.is_empty() || unknown || !complete {
             return Err(Status::BadArgument);
         }
-        let (token, plugin) = (self.new_token(0), self.plugin_of(self.effective));
-        self.pending.push(PendingCall { token, plugin, ..call });
+        let (token, context) = (self.new_token(0), self.effective);
+        self.pending.push(PendingCall { token, plugin: self.plugin_of(context), context, ..call });
         Ok(token)
     }
 
@@ -563,8 +567,8 @@ impl State {
             return Err(Status::BadArgument);
         }
         let token = self.new_token(if grpc.timeout.is_some() { CALL } else { STREAM });
-        let plugin = self.plugin_of(self.effective);
-        self.grpc.push(OpenGrpc { token, plugin, ..grpc });
+        let context = self.effective;
+        self.grpc.push(OpenGrpc { token, plugin: self.plugin_of(context), context, ..grpc });
         Ok(token)
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use sluicegate::abi::Exports;
 
 use super::{STREAM, Sweep, few, gives_back, lives};
-use crate::faults::Fault;
+use crate::faults::{Fault, HostCall};
 use crate::running::{PLUGIN, Running};
 
 /// A context and a token that nobody has.
@@ -24,15 +24,9 @@ fn changes_plugin(callback: &str) -> bool {
 impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
     /// How many callbacks there were that should not be.
     pub(super) fn disorder(&self) -> usize {
-        let calls = self.calls[1].iter().enumerate();
-        let nested = calls.flat_map(|call| Exports::ALL.iter().map(move |callback| (call, *callback)));
         let mut callbacks = 0;
-        for ((at, call), callback) in few(nested) {
-            for context in [STREAM, PLUGIN] {
-                let what = format!("{callback} of context {context} within host call {at}, {}", call.import.name());
-                self.nested(context, at, callback, &what);
-                callbacks += 1;
-            }
+        for (at, call) in few(self.calls[1].iter().enumerate()) {
+            callbacks += self.nested(at, call);
         }
         for callback in few(Exports::ALL.iter()) {
             self.unknown(callback);
@@ -47,17 +41,36 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         callbacks
     }
 
-    fn nested(&self, context: u32, at: usize, callback: &'static str, what: &str) {
-        gives_back(what, || {
-            let host = self.host.clone().start();
+    /// Each callback of the stream that is open, of the next one, and of the plugin within a host call.
+    fn nested(&self, at: usize, call: &HostCall) -> usize {
+        let within = |host: &Running, context, callback| {
+            let what = format!("{callback} of context {context} within host call {at}, {}", call.import.name());
             host.fault(at, Fault::Nested(callback, vec![context, 1, 1, 1, 1]));
-            (self.scenario)(&host);
-            lives(&host, what);
+            (self.scenario)(host);
+            lives(host, &what);
             host.behave();
-            if context != PLUGIN || !changes_plugin(callback) {
-                self.serves(&host, what);
+            what
+        };
+        let name = call.import.name();
+        gives_back(&format!("callbacks within host call {at}, {name}"), || {
+            let host = self.host.clone().start();
+            for callback in Exports::ALL {
+                let next = host.state().next_context;
+                for context in [next, next + 1, PLUGIN] {
+                    if context != PLUGIN || !changes_plugin(callback) {
+                        let what = within(&host, context, *callback);
+                        self.serves(&host, &what);
+                    }
+                }
+                host.clear_log();
             }
         });
+        for callback in Exports::ALL.iter().filter(|callback| changes_plugin(callback)) {
+            gives_back(&format!("{callback} of the plugin within host call {at}, {name}"), || {
+                within(&self.host.clone().start(), PLUGIN, *callback);
+            });
+        }
+        3 * Exports::ALL.len()
     }
 
     /// Contexts that are gone or never were, with numbers of nothing.

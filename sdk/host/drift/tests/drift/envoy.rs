@@ -66,7 +66,8 @@ impl Envoy {
             if let Err(error) = self.step(&mut peers, at, *step)
                 && !is_closed(&error)
             {
-                failed.push(format!("{step:?} failed: {error:#}"));
+                let lives = if self.proxy.is_running() { "" } else { ", and Envoy has ended" };
+                failed.push(format!("{step:?} failed: {error:#}{lives}"));
                 break;
             }
             self.wait_for_lines(scenario, *mark);
