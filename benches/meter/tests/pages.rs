@@ -37,7 +37,7 @@ fn a_filter_that_gives_way_never_traps_whatever_the_limit() {
     for allocator in [None].into_iter().chain(Allocator::ALL.iter().copied().map(Some)) {
         let host = Host::wasm(&sink(allocator)).plugin_configuration("configuration");
         let limited = limited(&host);
-        assert_eq!(limited.aborted, [], "{allocator:?}: {limited:?}");
+        assert!(limited.aborted.is_empty(), "{allocator:?}: {limited:?}");
         assert!(limited.refused > 0, "{allocator:?}: nothing was refused: {limited:?}");
     }
 }

@@ -224,7 +224,7 @@ fn each_version_of_the_abi_has_its_ways() {
 /// Each function that a version has, with nothing for every argument: it is there, and answers.
 #[test]
 fn every_function_of_each_version_is_there() {
-    for (version, functions) in [("0_1_0", 42), ("0_2_0", 39), ("0_2_1", 40)] {
+    for (version, functions) in [("0_1_0", 40), ("0_2_0", 38), ("0_2_1", 39)] {
         let mut there = 0;
         for import in Import::ALL {
             let wide = |ty: &&str| if ["u64", "i64"].contains(ty) { "i64" } else { "i32" };
