@@ -2,9 +2,10 @@
 
 use sluicegate::abi::{BufferType, MapType};
 
+use crate::body::Body;
 use crate::map::Map;
 use crate::running::{Running, count};
-use crate::state::{Body, LocalReply};
+use crate::state::LocalReply;
 
 /// What stops a stream whose VM is dead or that is over, as hosts number it: for headers, for data, and for trailers and connections.
 pub(crate) const STOP_ALL: u32 = 4;

@@ -32,7 +32,7 @@ impl From<Status> for Failure {
     }
 }
 
-/// How many blocks a host asks for that wants more than it needs: no guest has room for so many at once.
+/// How many blocks a host asks for that wants more than it needs: this SDK gives a few at once, and then none.
 const WANTON: usize = 100;
 
 /// Bytes for the guest, and how to hand them over.

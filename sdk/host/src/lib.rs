@@ -53,6 +53,8 @@
 //! reason. A trap kills the VM: streams are then answered with 503, or go on if the proxy [fails open](Host::fail_open), and the test fails unless it asks
 //! with [`Running::trapped`]. [`Running::costs`] counts for each callback what it took.
 
+mod answers;
+mod body;
 mod check;
 mod cost;
 mod faults;

@@ -1,13 +1,14 @@
 //! What a proxy knows of a VM: its plugins, their streams, its log; and what the proxy's VMs share.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 use std::rc::Rc;
 
 use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status, StreamType};
 
 use crate::Map;
+use crate::body::Body;
 use crate::cost::Cost;
 use crate::faults::Faults;
 use crate::flow::{Flow, Way};
@@ -207,70 +208,6 @@ impl Stream {
     /// Whether the filter answered or reset it, so that nothing comes to the filter any more but its answer.
     fn is_over(&self) -> bool {
         !self.answering && (self.reply.is_some() || !self.closed.is_empty())
-    }
-}
-
-/// A body, or the data of one direction.
-#[derive(Debug, Default)]
-pub(crate) struct Body {
-    /// What the filter sees: what it holds back, and the newest part.
-    pub(crate) held: Vec<u8>,
-    /// What the proxy holds back without showing it again.
-    pub(crate) kept: Vec<u8>,
-    /// What went on.
-    pub(crate) sent: Vec<u8>,
-    /// Whether the filter resumed it, and so sees nothing of it until the next part comes.
-    pub(crate) hidden: bool,
-    /// Whether the newest part is all that there is and its callback runs: the proxy does not hold it yet, so resuming does nothing to it.
-    pub(crate) passing: bool,
-    /// Whether so much is held back that the proxy reads no more until half of its limit is left.
-    pub(crate) full: bool,
-    /// What came since, and whether it was the end, in the parts in which it came.
-    pub(crate) unread: VecDeque<(Vec<u8>, bool)>,
-}
-
-impl Body {
-    /// How much the proxy holds back.
-    pub(crate) fn len(&self) -> usize {
-        self.held.len() + self.kept.len()
-    }
-
-    /// Reads no more if more than the limit is held back, and the proxy is to wait then; reads again when half of it is left.
-    pub(crate) fn watch(&mut self, limit: usize, waits: bool) {
-        let over = if self.full { limit / 2 } else { limit };
-        self.full = self.len() > over && (waits || self.full);
-    }
-
-    /// Lets everything go on.
-    pub(crate) fn release(&mut self) {
-        self.sent.append(&mut self.kept);
-        self.sent.append(&mut self.held);
-        self.full = false;
-    }
-
-    /// Holds back what the filter saw, which sees it again, and with it what it held back before without seeing it again.
-    pub(crate) fn show(&mut self) {
-        self.kept.append(&mut self.held);
-        mem::swap(&mut self.kept, &mut self.held);
-    }
-
-    /// Holds back what the filter saw, which does not see it again.
-    pub(crate) fn keep(&mut self) {
-        self.kept.append(&mut self.held);
-    }
-
-    /// Envoy's `proxy_set_buffer_bytes`: from the start it replaces, past the end it appends, and in the middle it refuses.
-    fn set(&mut self, start: usize, size: usize, bytes: &[u8]) -> Result<(), Status> {
-        if start == 0 {
-            let size = size.min(self.held.len());
-            self.held.splice(..size, bytes.iter().copied());
-            Ok(())
-        } else if start >= self.held.len() {
-            self.held.extend(bytes);
-            Ok(())
-        } else {
-            Err(Status::BadArgument)
-        }
     }
 }
 

@@ -25,14 +25,14 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
     /// How many callbacks there were that should not be.
     pub(super) fn disorder(&self) -> usize {
         let mut callbacks = 0;
-        for (at, call) in few(self.calls[1].iter().enumerate()) {
+        for (at, call) in few(self.calls[1].iter().enumerate(), 20) {
             callbacks += self.nested(at, call);
         }
-        for callback in few(Exports::ALL.iter()) {
+        for callback in few(Exports::ALL.iter(), 11) {
             self.unknown(callback);
             callbacks += Exports::ALL.len();
         }
-        for callback in few(Exports::ALL.iter()) {
+        for callback in few(Exports::ALL.iter(), 11) {
             for kind in [Kind::Stream, Kind::Connection, Kind::Plugin] {
                 self.any_order(callback, kind);
                 callbacks += COUNTS.len() * Exports::ALL.len();
@@ -54,7 +54,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         let name = call.import.name();
         gives_back(&format!("callbacks within host call {at}, {name}"), || {
             let host = self.host.clone().start();
-            for callback in Exports::ALL {
+            for callback in few(Exports::ALL.iter(), 5) {
                 let next = host.state().next_context;
                 for context in [next, next + 1, PLUGIN] {
                     if context != PLUGIN || !changes_plugin(callback) {
@@ -65,7 +65,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
                 host.clear_log();
             }
         });
-        for callback in Exports::ALL.iter().filter(|callback| changes_plugin(callback)) {
+        for callback in few(Exports::ALL.iter().filter(|callback| changes_plugin(callback)), 3) {
             gives_back(&format!("{callback} of the plugin within host call {at}, {name}"), || {
                 within(&self.host.clone().start(), PLUGIN, *callback);
             });
@@ -96,7 +96,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
             let what = format!("{first} and other callbacks of a {of:?} with {count} of everything");
             gives_back(&what, || {
                 let host = self.host.clone().start();
-                for second in Exports::ALL {
+                for second in few(Exports::ALL.iter(), 5) {
                     of.calls(&host, &[first, second], count);
                     host.pending_calls().iter().for_each(|call| host.fail_call(call.token));
                     assert_eq!(host.trapped(), None, "{what}: {second}");
