@@ -78,6 +78,7 @@ mod traffic;
 mod vm;
 #[cfg(feature = "wasm")]
 pub mod wasm;
+mod zlib;
 
 pub use cost::Cost;
 pub use faults::{Fault, HostCall};
