@@ -46,48 +46,24 @@ mod leaky {
     sluicegate::plugin!(http: Filter);
 }
 
+/// Keeps a number for each failure; with a configuration it also holds back all requests after one.
 mod growing {
     use super::*;
 
     #[derive(Default)]
     pub(crate) struct Plugin {
         failures: RefCell<Vec<u64>>,
+        forgets_to_recover: bool,
     }
 
     #[sluicegate::plugin_context]
-    impl PluginContext for Plugin {}
-
-    #[derive(Default)]
-    pub(crate) struct Filter;
-
-    #[sluicegate::http_filter]
-    impl HttpFilter for Filter {
-        type Plugin = Plugin;
-
-        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
-            if time::now().is_err() {
-                let mut failures = request.plugin().failures.borrow_mut();
-                failures.push(0);
-                failures.shrink_to_fit();
-            }
-            Ok(Action::Continue)
+    impl PluginContext for Plugin {
+        fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+            self.forgets_to_recover = !plugin.configuration()?.is_empty();
+            Ok(StartStatus::Ok)
         }
     }
 
-    sluicegate::plugin!(plugin: Plugin, http: Filter);
-}
-
-mod forgetful {
-    use super::*;
-
-    #[derive(Default)]
-    pub(crate) struct Plugin {
-        broken: std::cell::Cell<bool>,
-    }
-
-    #[sluicegate::plugin_context]
-    impl PluginContext for Plugin {}
-
     #[derive(Default)]
     pub(crate) struct Filter;
 
@@ -96,9 +72,13 @@ mod forgetful {
         type Plugin = Plugin;
 
         fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
-            let broken = &request.plugin().broken;
-            broken.set(broken.get() || time::now().is_err());
-            Ok(if broken.get() { Action::Pause } else { Action::Continue })
+            let plugin = request.plugin();
+            let mut failures = plugin.failures.borrow_mut();
+            if time::now().is_err() {
+                failures.push(0);
+                failures.shrink_to_fit();
+            }
+            Ok(if plugin.forgets_to_recover && !failures.is_empty() { Action::Pause } else { Action::Continue })
         }
     }
 
@@ -132,7 +112,7 @@ fn what_grows_with_each_failure_is_found_though_it_ends_with_the_vm() {
 #[test]
 #[should_panic(expected = "after Status(1) in host call 0 of the Scenario, proxy_get_current_time_nanoseconds")]
 fn a_filter_that_does_not_recover_is_found() {
-    sweep(&Host::new(&forgetful::PLUGIN), traffic);
+    sweep(&Host::new(&growing::PLUGIN).plugin_configuration("forget"), traffic);
 }
 
 #[test]
