@@ -153,7 +153,7 @@ mod tests {
         stream.complete();
         let figures = measure("assemblyscript", &module).unwrap();
         let headers = figures.iter().find(|figures| figures.scenario == "headers-25").unwrap();
-        assert_eq!((headers.vm_entries, headers.host_allocations), (6, 2), "{headers:?}");
+        assert_eq!((headers.vm_entries, headers.host_allocations), (6, 1), "{headers:?}");
     }
 
     #[test]
