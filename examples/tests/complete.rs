@@ -89,6 +89,10 @@ fn each_is_a_crate_with_the_features_of_the_allocators_and_unit_tests() {
             assert!(has("\n#[sluicegate_host::test]\n"), "{package} has no unit test that runs on both rungs");
             assert!(!has("Host::new("), "{package} has a test of a host that runs on one rung only");
             assert!(has("    sweep(&host"), "{package} has no sweep of what a host may do");
+            assert!(
+                has("static COUNTING: sluicegate_host::Counting"),
+                "{package} does not count what a sweep leaves behind"
+            );
             assert!(read(&folder.join("src/lib.rs")).starts_with("//! "), "{package} does not say what it is");
         }
     }

@@ -57,7 +57,7 @@ impl Action {
 pub enum DataAction {
     /// Let it go on, and what was held back before it.
     Continue = 0,
-    /// Hold it back; a body over the buffer's limit is answered with 413, or 500 for a response.
+    /// Hold it back; over the buffer's limit a request is answered with 413, and a response is reset, or answered with 500 if its headers are held.
     StopIterationAndBuffer = 1,
     /// Hold it back; a body over the buffer's limit makes the sender wait.
     StopIterationAndWatermark = 2,

@@ -2,7 +2,10 @@
 
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, abi::Import};
-use sluicegate_host::Host;
+use sluicegate_host::{Host, sweep};
+
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
 #[derive(Default)]
 struct Vm;
@@ -66,5 +69,22 @@ fn configurations_and_resuming_have_functions_of_their_own() {
         Import::proxy_get_buffer_bytes,
     ] {
         assert_eq!(host.calls(absent), 0, "{}", absent.name());
+    }
+}
+
+/// The functions that only this version has; the others are swept in 0.2.1.
+#[test]
+fn every_host_call_of_this_version_may_go_wrong() {
+    let swept = sweep(&Host::new(&PLUGIN).vm_configuration("v").plugin_configuration("p"), |host| {
+        let stream = host.http_stream();
+        let action = stream.request_headers(&[("a", "b"), ("empty", "")]);
+        let seen = (action, stream.request_resumed(), stream.response_resumed(), stream.routes_cleared());
+        stream.complete();
+        seen
+    });
+    for function in
+        ["proxy_get_configuration", "proxy_continue_request", "proxy_continue_response", "proxy_clear_route_cache"]
+    {
+        assert!(swept.functions().contains(function), "{function}: {:?}", swept.functions());
     }
 }

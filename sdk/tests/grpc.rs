@@ -14,6 +14,11 @@ impl PluginContext for Plugin {
         Ok(())
     }
 
+    fn on_queue_ready(&mut self, plugin: &mut PluginHandle<'_>, _: sluicegate::queue::Queue) -> Result<()> {
+        info!("{}", plugin.grpc_stream("", "Service", "Chat", &[]).is_err());
+        plugin.grpc_call(&GrpcCall::new("", "Service", "Tick")).map(drop)
+    }
+
     fn on_grpc_event(&mut self, plugin: &mut PluginHandle<'_>, event: &GrpcEvent) -> Result<()> {
         info!("plugin {} {:?} {:?}", plugin.id(), event.what(), event.message()?);
         Ok(())
@@ -157,4 +162,13 @@ fn a_call_that_the_host_refuses_to_open_and_closes_all_the_same() {
     let log: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
     let error = "on_tick: proxy_grpc_call (host call): error status returned by host: internal failure";
     assert_eq!(log, [error, "sluicegate: no such gRPC call or stream: 77"]);
+}
+
+#[test]
+fn a_call_without_a_cluster_never_comes_to_the_host_which_may_end_of_it() {
+    let host = Host::new(&PLUGIN).start();
+    host.callback("proxy_on_queue_ready", &[1, 1]);
+    assert_eq!((host.calls(Import::proxy_grpc_call), host.calls(Import::proxy_grpc_stream)), (0, 0));
+    let log: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
+    assert_eq!(log, ["true", "on_queue_ready: a gRPC call names no cluster"]);
 }

@@ -3,6 +3,7 @@
 //! The figures repeat to the digit on every machine. A module goes through every scenario whose callbacks it has, on the simulated host of the tests.
 #![forbid(unsafe_code)]
 
+mod assemblyscript;
 mod measure;
 mod scenario;
 
@@ -75,6 +76,10 @@ fn named(options: &Options) -> Result<Vec<(String, PathBuf)>> {
         ("floor".to_owned(), build::build("guest-floor", None)?),
         ("incumbent".to_owned(), build::build("guest-incumbent", None)?),
     ];
+    match assemblyscript::build() {
+        Ok(path) => named.push(("assemblyscript".to_owned(), path)),
+        Err(error) => eprintln!("the module of the AssemblyScript SDK is left out: {error:#}"),
+    }
     for &allocator in Allocator::ALL {
         named.push((format!("sluicegate-{allocator}"), build::build("guest-sluicegate", Some(allocator))?));
     }

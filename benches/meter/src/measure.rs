@@ -162,4 +162,40 @@ mod tests {
         assert_eq!(headers.grows_after_warmup, 0);
         assert!(figures.iter().any(|figures| figures.scenario == "body-4"), "{figures:?}");
     }
+
+    #[test]
+    fn a_module_of_assemblyscript_is_measured() {
+        let module = Module::load(crate::assemblyscript::build().unwrap()).unwrap();
+        let host = Host::wasm(&module).start();
+        let stream = host.http_stream();
+        assert_eq!(stream.request_headers(&[(":path", "/"), ("a", "bc")]), 0);
+        assert_eq!(stream.request_header("x-total-bytes").as_deref(), Some("9"));
+        assert_eq!(stream.response_headers_only(&[(":status", "200")]), 0);
+        assert_eq!(stream.response_header("x-filter").as_deref(), Some("1"));
+        stream.complete();
+        let figures = measure("assemblyscript", &module).unwrap();
+        let headers = figures.iter().find(|figures| figures.scenario == "headers-25").unwrap();
+        assert_eq!((headers.vm_entries, headers.host_allocations), (6, 1), "{headers:?}");
+    }
+
+    #[test]
+    fn the_file_has_the_names_that_it_is_known_for() {
+        let figures = measured(READER).unwrap();
+        let file = serde_json::to_value(crate::Report { modules: figures }).unwrap();
+        let module = file["modules"][1].as_object().unwrap();
+        let names = [
+            "grows_after_warmup",
+            "host_allocations",
+            "host_calls",
+            "instructions",
+            "module_bytes",
+            "name",
+            "pages",
+            "scenario",
+            "vm_entries",
+        ];
+        assert_eq!(module.keys().collect::<Vec<_>>(), names);
+        assert_eq!((&module["name"], &module["scenario"]), (&"reader".into(), &"headers-30".into()));
+        assert!(module.iter().all(|(name, figure)| figure.is_u64() || ["name", "scenario"].contains(&name.as_str())));
+    }
 }

@@ -3,6 +3,9 @@ use std::time::Duration;
 use sluicegate::{Action, LogLevel};
 use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const TOKEN: &str = r#"{"access_token": "abc", "expires_in": 60}"#;
 const REQUEST: [(&str, &str); 2] = [(":path", "/"), ("authorization", "the client's")];
 

@@ -2,6 +2,9 @@ use sluicegate::LogLevel;
 use sluicegate::prelude::*;
 use sluicegate_host::{Host, Running, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 fn answer(host: &Running, cluster: &str, status: &str, body: &str) {
     let calls = host.pending_calls();
     let call = calls.iter().find(|call| call.cluster == cluster).unwrap_or_else(|| panic!("{cluster}: {calls:?}"));

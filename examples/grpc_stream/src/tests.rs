@@ -5,6 +5,9 @@ use crate::message::{path, text};
 use crate::waiting::{BYTES, PATHS, Waiting};
 use crate::{BATCH, PATIENCE};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 /// Sends requests with these paths, none of which is held, and ticks.
 fn requests(host: &Running, paths: &[&str]) {
     for path in paths {

@@ -3,6 +3,9 @@ use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 use crate::message::{allowed, question};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 /// Sends a request, and gives the number of its call.
 fn ask<'host>(host: &'host Running, path: &str) -> (HttpStream<'host>, u32) {
     let stream = host.http_stream();

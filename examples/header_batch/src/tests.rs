@@ -4,6 +4,9 @@ use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
 use sluicegate_host::{Host, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const RULES: &str = r#"{
     "request": [{"rename": "X-Old", "to": "X-New"}, {"remove": "x-debug"}, {"set": "x-env", "to": "p\u0031"}, {"append": "x-via", "to": "us"}],
     "response": [{"rename": "server", "to": "x-server"}]

@@ -4,6 +4,9 @@ use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
 use sluicegate_host::{Host, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 #[sluicegate_host::test]
 fn says_hello_and_asks_for_ticks(host: Host) {
     let host = host.start();

@@ -4,6 +4,9 @@ use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 use crate::fnv1a;
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const GRANTED: &str = r#"{"uuid": "7b10a67a-1c67-4199-835b-cbefcd4a63d4"}"#;
 const FORBIDDEN: &str = r#"{"uuid": "aaaaaaaa-1c67-4199-835b-cbefcd4a63d4"}"#;
 

@@ -4,6 +4,9 @@ use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 use crate::Search;
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const CONTINUE: u32 = DataAction::Continue as u32;
 const PAUSE: u32 = DataAction::Pause as u32;
 

@@ -2,6 +2,9 @@ use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
 use sluicegate_host::{Host, Running, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const CONFIGURATION: &str = r#"{"header": "x-wasm-header", "value": "x-value"}"#;
 const REQUEST: [(&str, &str); 2] = [("key1", "value1"), ("key2", "value2")];
 

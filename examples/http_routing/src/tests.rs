@@ -2,6 +2,9 @@ use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
 use sluicegate_host::{Host, Running, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const REQUEST: [(&str, &str); 1] = [(":authority", "my-host.com")];
 
 fn authority(host: &Running) -> String {

@@ -4,6 +4,9 @@ use sluicegate::abi::Import;
 use sluicegate::{DataAction, Status};
 use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const FIELDS: &str = r#"{"/user/id": "x-user", "/items/1/a~1b": "x-item"}"#;
 const BODY: &str = r#"{"user": {"id": "ann\u0021"}, "items": [0, {"a/b": 1.50}]}"#;
 

@@ -2,6 +2,9 @@ use sluicegate::abi::Import;
 use sluicegate::{Action, DataAction, LogLevel, Status};
 use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const CONTINUE: u32 = DataAction::Continue as u32;
 const PAUSE: u32 = DataAction::Pause as u32;
 

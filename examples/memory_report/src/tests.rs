@@ -1,6 +1,9 @@
 use sluicegate::{Action, LogLevel};
 use sluicegate_host::{Host, Running, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const CONFIGURATION: &str = r#"{"tiers": ["gold", "silver"], "memory": {"total": "1MiB"}}"#;
 
 fn start(host: Host) -> Running {

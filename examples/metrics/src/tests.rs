@@ -4,6 +4,9 @@ use sluicegate_host::{Host, Running, sweep, traffic};
 
 use crate::MOST_VALUES;
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 fn send(host: &Running, value: impl AsRef<[u8]>) {
     let stream = host.http_stream();
     let action = stream.request_headers(&[(":path", b"/".as_slice()), ("my-custom-header", value.as_ref())]);

@@ -2,6 +2,9 @@ use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
 use sluicegate_host::{Host, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 #[sluicegate_host::test]
 fn waits_for_all_answers(host: Host) {
     let host = host.start();

@@ -2,6 +2,9 @@ use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
 use sluicegate_host::{Host, PropertyValue, Running, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const COUNTER: &str = "sluicegate.connection_counter";
 
 fn pairs(key: &str, value: &str) -> PropertyValue {

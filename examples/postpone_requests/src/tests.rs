@@ -4,6 +4,9 @@ use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
 use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 fn postponed(host: &Running) -> HttpStream<'_> {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/")]), Action::Pause as u32);

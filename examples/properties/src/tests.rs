@@ -4,6 +4,9 @@ use sluicegate_host::{Host, LocalReply, Running, sweep, traffic};
 
 use crate::AUTH;
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 /// What becomes of a request with these headers.
 fn send(host: &Running, headers: &[(&str, &str)]) -> (u32, Option<LocalReply>) {
     let stream = host.http_stream();

@@ -4,6 +4,9 @@ use sluicegate::Status;
 use sluicegate::abi::Import;
 use sluicegate_host::{Host, Running, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const PLANS: &str = r#"{"header": "x-plan", "plans": {
     "free": {"rate": 1, "burst": 3},
     "paid": {"rate": 1000, "burst": 2000, "batch": 50}

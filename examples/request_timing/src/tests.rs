@@ -1,6 +1,9 @@
 use sluicegate::LogLevel;
 use sluicegate_host::{Host, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 #[sluicegate_host::test]
 fn says_how_large_headers_are(host: Host) {
     let host = host.start();

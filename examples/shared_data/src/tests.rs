@@ -4,6 +4,9 @@ use sluicegate_host::{Host, Running, sweep, traffic};
 
 use crate::KEY;
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 fn send(host: &Running) {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/")]), Action::Continue as u32);

@@ -3,6 +3,9 @@ use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
 use crate::Checksum;
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const HOLD: u32 = DataAction::StopIterationAndBuffer as u32;
 const STOP: u32 = DataAction::StopIterationNoBuffer as u32;
 const GO: u32 = DataAction::Continue as u32;

@@ -2,6 +2,9 @@ use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
 use sluicegate_host::{Host, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 #[sluicegate_host::test]
 fn shows_both_configurations(host: Host) {
     let host = host.vm_configuration("vm text").plugin_configuration(b"plugin \xff".to_vec()).start();

@@ -18,10 +18,16 @@ pub enum Fault {
     Truncated,
     /// What it hands over has the right size, and every byte is `0xff`: no text, no map.
     Garbage,
+    /// The first byte of what it hands over is one more than it should be: a map that has fewer pairs than it says.
+    Miscounted,
     /// What it hands over is empty.
     Empty,
+    /// It asks for many blocks before the one that it hands over, until the guest has to refuse.
+    Greedy,
     /// The numbers that it writes, such as ids, tokens and sizes, are all this one.
     Number(u32),
+    /// The number that it writes is the one that was written last: an id or token that is taken.
+    Repeated,
     /// It calls this callback with these arguments first, while the guest waits.
     Nested(&'static str, Vec<u32>),
 }
@@ -31,8 +37,10 @@ impl Fault {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let statuses = (1..=13).chain([99, u32::MAX]).map(Self::Status);
-        let values = [Self::Null, Self::Oversized, Self::Truncated, Self::Garbage, Self::Empty];
-        statuses.chain(values).chain([0, 77, u32::MAX].map(Self::Number)).collect()
+        let values =
+            [Self::Null, Self::Oversized, Self::Truncated, Self::Garbage, Self::Miscounted, Self::Empty, Self::Greedy];
+        let numbers = [Self::Number(0), Self::Number(77), Self::Number(u32::MAX), Self::Repeated];
+        statuses.chain(values).chain(numbers).collect()
     }
 
     /// Whether it makes a difference in this call.
@@ -40,8 +48,14 @@ impl Fault {
     pub fn matters(&self, call: &HostCall) -> bool {
         match self {
             Self::Status(_) | Self::Nested(..) => true,
-            Self::Null | Self::Oversized | Self::Truncated | Self::Garbage | Self::Empty => call.hands_over,
-            Self::Number(_) => call.writes_numbers,
+            Self::Null
+            | Self::Oversized
+            | Self::Truncated
+            | Self::Garbage
+            | Self::Miscounted
+            | Self::Empty
+            | Self::Greedy => call.hands_over,
+            Self::Number(_) | Self::Repeated => call.writes_numbers,
         }
     }
 }
@@ -69,6 +83,8 @@ pub(crate) struct Faults {
     at: BTreeMap<usize, Fault>,
     /// The number of the next host call.
     next: usize,
+    /// What was written last where a number goes.
+    pub(crate) last_number: u32,
     /// The host calls since the record began.
     record: Option<Vec<HostCall>>,
 }

@@ -2,14 +2,22 @@
 
 use sluicegate::abi::{BufferType, MapType};
 
+use crate::body::Body;
 use crate::map::Map;
 use crate::running::{Running, count};
-use crate::state::{Body, LocalReply};
+use crate::state::LocalReply;
 
 /// What stops a stream whose VM is dead or that is over, as hosts number it: for headers, for data, and for trailers and connections.
 pub(crate) const STOP_ALL: u32 = 4;
 pub(crate) const NO_BUFFER: u32 = 3;
 pub(crate) const STOP: u32 = 1;
+
+/// Headers and all that follows wait, and the proxy holds no more of it than its limit. The other ways to hold headers leave it at the peer then.
+const STOP_ALL_AND_BUFFER: u32 = 3;
+
+/// How a filter holds back a body: to see all of it again, or what came since.
+const BUFFER: u32 = 1;
+const WATERMARK: u32 = 2;
 
 /// What a proxy tells of a part that it keeps, without asking the filter: that it waits.
 const WAITS: u32 = 1;
@@ -57,6 +65,8 @@ pub(crate) struct Flow {
     pub(crate) gone: bool,
     /// Whether everything after the headers waits for them.
     held: bool,
+    /// Whether the proxy answers when too much waits for the headers. Otherwise it reads no more.
+    refuses: bool,
     /// What came since and the filter has not seen: the body, whether it ended, and trailers.
     waiting: Option<(Vec<u8>, bool)>,
     waiting_trailers: Option<Map>,
@@ -87,6 +97,7 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
         let flow = &mut stream.flows[way as usize];
         flow.gone |= goes_on;
         flow.held = !goes_on && !body_follows;
+        flow.refuses = action == STOP_ALL_AND_BUFFER;
         if goes_on {
             stream.visible.remove(&(way.headers() as u32));
         }
@@ -94,21 +105,34 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     action
 }
 
-/// A part of a body comes to the filter, unless the headers wait; its action.
+/// A part of a body comes to the filter, unless the headers wait or the proxy reads no more; its action.
 pub(crate) fn body(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> u32 {
     if host.is_over(id) {
         return NO_BUFFER;
     }
-    {
+    let too_much = {
         let mut state = host.state();
+        let limit = state.buffer_limit;
         let stream = state.streams.get_mut(&id).expect("an open stream");
+        let body = stream.bodies.entry(way.body() as u32).or_default();
         let flow = &mut stream.flows[way as usize];
-        if flow.held {
+        if body.full {
+            body.unread.push_back((part.to_vec(), end_of_stream));
+            return WAITS;
+        }
+        flow.held.then(|| {
             let (waiting, ended) = flow.waiting.get_or_insert_default();
             waiting.extend(part);
             *ended |= end_of_stream;
-            return WAITS;
-        }
+            let too_much = waiting.len() > limit;
+            body.full = too_much && !flow.refuses;
+            too_much && flow.refuses
+        })
+    };
+    match too_much {
+        Some(true) => return refuse(host, id, way),
+        Some(false) => return WAITS,
+        None => {}
     }
     let callback = match way {
         Way::Request => "proxy_on_request_body",
@@ -119,6 +143,28 @@ pub(crate) fn body(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream
     })
 }
 
+/// A filter holds back more than the proxy does: the request is answered with 413, the response with 500, or with a reset if its headers are on their way.
+fn refuse(host: &Running, id: u32, way: Way) -> u32 {
+    let (status, details, body) = match way {
+        Way::Request => (413, "request_payload_too_large", "Payload Too Large"),
+        Way::Response => (500, "response_payload_too_large", "Internal Server Error"),
+    };
+    let gone = host.state().streams.get(&id).is_some_and(|stream| stream.flows[Way::Response as usize].gone);
+    if gone {
+        if let Some(stream) = host.state().streams.get_mut(&id) {
+            stream.closed.push(way as u32);
+        }
+        return NO_BUFFER;
+    }
+    let (details, body, headers) = (details.to_owned(), body.into(), Map::default());
+    let reply = LocalReply { status, details, body, headers, grpc_status: -1 };
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        stream.reply = Some(reply.clone());
+    }
+    answer(host, id, &reply);
+    NO_BUFFER
+}
+
 /// Trailers come to the filter, unless the headers wait; its action.
 pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 {
     if host.is_over(id) {
@@ -126,8 +172,9 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
     }
     let arguments = [id, count(trailers.len())];
     if let Some(stream) = host.state().streams.get_mut(&id) {
+        let unread = stream.bodies.get(&(way.body() as u32)).is_some_and(|body| !body.unread.is_empty());
         let flow = &mut stream.flows[way as usize];
-        if flow.held {
+        if flow.held || unread {
             flow.waiting_trailers = Some(trailers);
             return WAITS;
         }
@@ -150,25 +197,54 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
     action
 }
 
-/// Lets a direction go on that the filter held back. What waited for the headers comes to the filter now: the body in one part.
+/// Lets a direction go on that the filter held back. What waited for the headers comes to the filter now, the body in one part, and after it what was not read.
 pub(crate) fn resume(host: &Running, id: u32, way: Way) {
-    let (waiting, waiting_trailers) = {
+    let waiting = {
         let mut state = host.state();
         let Some(stream) = state.streams.get_mut(&id) else { return };
-        let held = stream.flows[way as usize].held;
         stream.go_on(way);
-        if !held {
-            return;
-        }
         let flow = &mut stream.flows[way as usize];
         flow.held = false;
-        (flow.waiting.take(), flow.waiting_trailers.take())
+        flow.waiting.take()
     };
     if let Some((part, ended)) = waiting {
         body(host, id, way, &part, ended);
     }
-    if let Some(waiting) = waiting_trailers {
+    while let Some((part, ended)) = next_unread(host, id, way.body()) {
+        body(host, id, way, &part, ended);
+    }
+    let waiting = {
+        let mut state = host.state();
+        let Some(stream) = state.streams.get_mut(&id) else { return };
+        let unread = stream.bodies.get(&(way.body() as u32)).is_some_and(|body| !body.unread.is_empty());
+        let flow = &mut stream.flows[way as usize];
+        if flow.held || unread { None } else { flow.waiting_trailers.take() }
+    };
+    if let Some(waiting) = waiting {
         trailers(host, id, way, waiting);
+    }
+}
+
+/// The next part that the proxy did not read, if it reads again.
+pub(crate) fn next_unread(host: &Running, id: u32, buffer: BufferType) -> Option<(Vec<u8>, bool)> {
+    let mut state = host.state();
+    let body = state.streams.get_mut(&id)?.bodies.get_mut(&(buffer as u32))?;
+    if body.full { None } else { body.unread.pop_front() }
+}
+
+/// Fails a stream whose VM is dead: it is answered past the filter, or reset if a response is on its way.
+pub(crate) fn fail(host: &Running, id: u32) {
+    let (details, body, headers) = ("wasm_fail_stream".to_owned(), Vec::new(), Map::default());
+    let reply = LocalReply { status: 503, details, body, headers, grpc_status: 14 };
+    let mut state = host.state();
+    let Some(stream) = state.streams.get_mut(&id) else { return };
+    let flow = &mut stream.flows[Way::Response as usize];
+    if flow.gone {
+        stream.closed.push(Way::Response as u32);
+    } else {
+        (flow.begun, flow.gone) = (true, true);
+        stream.maps.insert(MapType::HttpResponseHeaders as u32, answered(&reply));
+        stream.reply.get_or_insert(reply);
     }
 }
 
@@ -219,30 +295,49 @@ fn answered(reply: &LocalReply) -> Map {
 
 /// Sends a part of a body, or of a connection's data: what the filter answers decides whether it goes on, waits, or is dropped.
 pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], filter: impl FnOnce(u32) -> u32) -> u32 {
+    let way = Way::from_number(buffer as u32);
     let buffer = buffer as u32;
-    let size = {
+    let (size, too_much) = {
         let mut state = host.state();
+        let limit = state.buffer_limit;
         let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
         body.hidden = false;
-        body.passing = body.held.is_empty() && Way::from_number(buffer).is_some();
+        body.passing = body.held.is_empty() && way.is_some();
+        // What is held back already is joined by the part before the filter sees both.
+        let too_much = way.is_some() && !body.held.is_empty() && body.held.len() + part.len() > limit;
         body.held.extend(part);
-        count(body.held.len())
+        (count(body.held.len()), too_much)
     };
+    // A response that cannot be answered any more ends at once. A request is shown to the filter first, whose answer comes to nothing.
+    if too_much && way == Some(Way::Response) {
+        return refuse(host, id, Way::Response);
+    }
     let action = filter(size);
-    if Way::from_number(buffer).is_some() {
+    if way.is_some() {
         host.run_deferred();
     }
     let over = host.is_over(id);
-    if let Some(stream) = host.state().streams.get_mut(&id)
-        && let Some(body) = stream.bodies.get_mut(&buffer)
+    let mut too_much = too_much;
     {
-        body.passing = false;
-        match action {
-            0 if !over => body.release(),
-            2 => body.keep(),
-            3 => body.held.clear(),
-            _ => {}
+        let mut state = host.state();
+        let limit = state.buffer_limit;
+        if let Some(stream) = state.streams.get_mut(&id)
+            && let Some(body) = stream.bodies.get_mut(&buffer)
+        {
+            body.passing = false;
+            match action {
+                0 if !over && !too_much => body.release(),
+                BUFFER => body.show(),
+                WATERMARK => body.keep(),
+                NO_BUFFER => body.held.clear(),
+                _ => {}
+            }
+            body.watch(limit, way.is_none() || action == WATERMARK);
+            too_much |= action == BUFFER && body.len() > limit;
         }
+    }
+    if let Some(way) = way.filter(|_| too_much && !over) {
+        refuse(host, id, way);
     }
     host.run_deferred();
     action

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use sluicegate::abi::Status;
 
 use crate::state::State;
+use crate::zlib::{compress, uncompress};
 
 type Function = dyn Fn(&[u8]) -> Result<Vec<u8>, Status>;
 
@@ -100,71 +101,4 @@ fn varint(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
         }
     }
     None
-}
-
-/// zlib's format, in blocks that are stored as they are: larger than what Envoy makes of it, and as valid.
-fn compress(bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![0x78, 0x01];
-    let mut blocks = bytes.chunks(usize::from(u16::MAX)).peekable();
-    loop {
-        let block = blocks.next().unwrap_or_default();
-        let len = u16::try_from(block.len()).expect("a chunk");
-        out.push(blocks.peek().is_none().into());
-        out.extend(len.to_le_bytes());
-        out.extend((!len).to_le_bytes());
-        out.extend(block);
-        if blocks.peek().is_none() {
-            out.extend(adler32(bytes).to_be_bytes());
-            return out;
-        }
-    }
-}
-
-fn uncompress(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = bytes.strip_prefix(&[0x78, 0x01])?;
-    let mut out = Vec::new();
-    loop {
-        let ([last, low, high, not_low, not_high], after) = rest.split_first_chunk()?;
-        let len = u16::from_le_bytes([*low, *high]);
-        if *last > 1 || u16::from_le_bytes([*not_low, *not_high]) != !len {
-            return None;
-        }
-        let (block, after) = after.split_at_checked(len.into())?;
-        out.extend(block);
-        rest = after;
-        if *last == 1 {
-            return (rest == adler32(&out).to_be_bytes()).then_some(out);
-        }
-    }
-}
-
-fn adler32(bytes: &[u8]) -> u32 {
-    let (a, b) = bytes.iter().fold((1, 0), |(a, b), byte| {
-        let a = (a + u32::from(*byte)) % 65_521;
-        (a, (b + a) % 65_521)
-    });
-    b << 16 | a
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stored_blocks_are_zlibs() {
-        // `zlib.compress(b"Wikipedia", 0)` of Python.
-        let known = b"\x78\x01\x01\x09\x00\xf6\xffWikipedia\x11\xe6\x03\x98";
-        assert_eq!(compress(b"Wikipedia"), known);
-        for len in [0, 1, 65_534, 65_535, 65_536, 200_000] {
-            let bytes: Vec<u8> = (0..len).map(|at| u8::try_from(at % 251).unwrap()).collect();
-            let mut compressed = compress(&bytes);
-            assert_eq!(uncompress(&compressed).as_ref(), Some(&bytes), "{len}");
-            let middle = compressed.len() / 2;
-            compressed[middle] ^= 1;
-            assert_eq!(uncompress(&compressed), None, "{len}");
-        }
-        for len in 0..known.len() {
-            assert_eq!(uncompress(&known[..len]), None);
-        }
-    }
 }

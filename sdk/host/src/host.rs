@@ -7,9 +7,8 @@ use sluicegate::abi::{Exports, LogLevel};
 use crate::faults::{Fault, Faults};
 use crate::imports::Guest;
 use crate::native::Native;
-use crate::running::Running;
-use crate::state::{PluginState, State};
-use crate::vm::Vm;
+use crate::running::{FailurePolicy, Load, Running};
+use crate::state::{BUFFER_LIMIT, PluginState, State};
 #[cfg(feature = "wasm")]
 use crate::wasm::{Limits, Module, VmError, Wasm};
 
@@ -23,8 +22,9 @@ pub struct Host {
     /// The first plugin.
     plugin: PluginState,
     log_level: LogLevel,
-    fail_open: bool,
+    policy: FailurePolicy,
     allows_stop_iteration: bool,
+    buffer_limit: usize,
     clusters: Option<Vec<String>>,
     faults: Faults,
     #[cfg(feature = "wasm")]
@@ -60,8 +60,9 @@ impl Host {
             vm_configuration: Vec::new(),
             plugin: PluginState::default(),
             log_level: LogLevel::Trace,
-            fail_open: false,
+            policy: FailurePolicy::default(),
             allows_stop_iteration: false,
+            buffer_limit: BUFFER_LIMIT,
             clusters: None,
             faults: Faults::default(),
             #[cfg(feature = "wasm")]
@@ -105,15 +106,33 @@ impl Host {
         self
     }
 
-    /// Lets requests through once the module has trapped, in place of answering them with 503.
+    /// Lets streams pass once the module has trapped, as Envoy's `failure_policy: FAIL_OPEN` does. Those that were open when it trapped are answered with 503.
     pub fn fail_open(mut self) -> Self {
-        self.fail_open = true;
+        self.policy = FailurePolicy::Open;
+        self
+    }
+
+    /// Loads a new VM for the next stream once the module has trapped, as Envoy's `failure_policy: FAIL_RELOAD` does: a second after the last VM was loaded by the
+    /// proxy's clock, and until then streams are answered with 503. Without this and without [`fail_open`](Self::fail_open) all are.
+    pub fn fail_reload(mut self) -> Self {
+        self.policy = FailurePolicy::Reload;
         self
     }
 
     /// Lets body callbacks follow headers that the filter holds with `StopIteration`, as the field of this name of Envoy's plugin configuration does.
     pub fn allow_on_headers_stop_iteration(mut self) -> Self {
         self.allows_stop_iteration = true;
+        self
+    }
+
+    /// How many bytes the proxy holds back of a body or of a connection's data, as Envoy's `per_connection_buffer_limit_bytes`; 1 MiB unless this says otherwise.
+    ///
+    /// A filter that holds back more to see it again (`StopIterationAndBuffer`, `StopAllIterationAndBuffer`) makes the proxy answer: 413 to a request, 500 to a
+    /// response, or a reset if its headers are on their way. In the other ways to hold back (`StopIterationAndWatermark`, `StopAllIterationAndWatermark`, which is also
+    /// what `StopIteration` of headers means, and connections) the proxy reads no more: what comes then waits, is answered with 1, and comes to the filter
+    /// when half of the limit is left.
+    pub fn buffer_limit(mut self, bytes: usize) -> Self {
+        self.buffer_limit = bytes;
         self
     }
 
@@ -183,6 +202,7 @@ impl Host {
         };
         state.faults = self.faults;
         state.allows_stop_iteration = self.allows_stop_iteration;
+        state.buffer_limit = self.buffer_limit;
         state.clusters = self.clusters;
         state.vm_id = self.vm_id;
         state.vm_configuration = self.vm_configuration;
@@ -192,11 +212,14 @@ impl Host {
             state.abi = module.abi();
         }
         let guest = Rc::new(Guest { state: state.into() });
-        let vm: Box<dyn Vm> = match &self.source {
-            Source::Native(exports) => Box::new(Native::new(exports, guest.clone())),
+        let load: Box<Load> = match self.source {
+            Source::Native(exports) => Box::new(move |guest| Ok(Rc::new(Native::new(exports, guest.clone())))),
             #[cfg(feature = "wasm")]
-            Source::Wasm(module) => Box::new(Wasm::new(module, guest.clone(), &self.limits)?),
+            Source::Wasm(module) => {
+                let limits = self.limits;
+                Box::new(move |guest| Ok(Rc::new(Wasm::new(&module, guest.clone(), &limits)?)))
+            }
         };
-        Ok(Running::start(vm, guest, self.plugin, self.fail_open))
+        Running::start(load, guest, self.plugin, self.policy)
     }
 }

@@ -32,6 +32,9 @@ impl From<Status> for Failure {
     }
 }
 
+/// How many blocks a host asks for that wants more than it needs: this SDK gives a few at once, and then none.
+const WANTON: usize = 100;
+
 /// Bytes for the guest, and how to hand them over.
 #[derive(Debug)]
 pub(crate) struct Block<'a> {
@@ -56,6 +59,9 @@ pub(crate) trait Arguments {
     fn write_size(&mut self, number: usize) -> Result<(), Failure>;
     fn write_u32(&mut self, number: u32) -> Result<(), Failure>;
     fn write_u64(&mut self, number: u64) -> Result<(), Failure>;
+
+    /// Asks the guest for a block and forgets it.
+    fn allocate(&mut self, size: usize) -> Result<(), Failure>;
 
     /// Calls the guest within the host call.
     fn nest(&mut self, callback: &'static str, arguments: &[u32]) -> Result<(), Failure>;
@@ -150,7 +156,7 @@ impl Call<'_> {
     /// What the calls that open a gRPC call or stream begin with.
     fn grpc(&mut self) -> Result<OpenGrpc, Failure> {
         let (cluster, service, method, metadata) = (self.text()?, self.text()?, self.text()?, self.map()?);
-        let (token, plugin) = (0, 0);
+        let (token, plugin, context) = (0, 0, 0);
         Ok(OpenGrpc {
             token,
             cluster,
@@ -161,13 +167,14 @@ impl Call<'_> {
             ended: false,
             timeout: None,
             plugin,
+            context,
         })
     }
 
     fn hand_over(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.hands_over = true;
         let mut block = Block { bytes, told: bytes.len(), null: false };
-        let garbage;
+        let changed;
         match &self.fault {
             Some(Fault::Null) => {
                 block.null = true;
@@ -179,8 +186,12 @@ impl Call<'_> {
                 block.told = block.bytes.len();
             }
             Some(Fault::Garbage) => {
-                garbage = vec![0xff; bytes.len()];
-                block.bytes = &garbage;
+                changed = vec![0xff; bytes.len()];
+                block.bytes = &changed;
+            }
+            Some(Fault::Miscounted) => {
+                changed = bytes.iter().enumerate().map(|(at, byte)| byte.wrapping_add((at == 0).into())).collect();
+                block.bytes = &changed;
             }
             Some(Fault::Empty) => (block.bytes, block.told) = (&[], 0),
             _ => {}
@@ -188,13 +199,21 @@ impl Call<'_> {
         if block.bytes.is_empty() {
             return self.arguments.hand_over(&block);
         }
-        self.guest.allocating(|| self.arguments.hand_over(&block))
+        let greedy = self.fault == Some(Fault::Greedy);
+        self.guest.allocating(|| {
+            for _ in 0..if greedy { WANTON } else { 0 } {
+                self.arguments.allocate(block.bytes.len())?;
+            }
+            self.arguments.hand_over(&block)
+        })
     }
 
     fn number(&mut self, number: u32) -> u32 {
         self.writes_numbers = true;
+        let last = std::mem::replace(&mut self.guest.state.borrow_mut().faults.last_number, number);
         match self.fault {
             Some(Fault::Number(wrong)) => wrong,
+            Some(Fault::Repeated) => last,
             _ => number,
         }
     }
@@ -300,8 +319,9 @@ impl Call<'_> {
             }
             Import::proxy_http_call => {
                 let (cluster, headers, body, trailers) = (self.text()?, self.map()?, self.bytes()?, self.map()?);
-                let (token, timeout, plugin) = (0, self.u32(), 0);
-                let token = state().call(PendingCall { token, cluster, headers, body, trailers, timeout, plugin })?;
+                let (timeout, token, plugin, context) = (self.u32(), 0, 0, 0);
+                let call = PendingCall { token, cluster, headers, body, trailers, timeout, plugin, context };
+                let token = state().call(call)?;
                 self.write_u32(token)?;
             }
             Import::proxy_grpc_call => {
@@ -338,19 +358,25 @@ impl Call<'_> {
             Import::proxy_done => state().finish()?,
             Import::proxy_define_metric => {
                 let (kind, name) = (self.u32(), self.bytes()?);
-                let metric = state().metrics.define(kind, name)?;
+                let metric = state().define_metric(kind, name)?;
                 self.write_u32(metric)?;
             }
             Import::proxy_increment_metric => {
                 let (metric, offset) = (self.u32(), self.int().cast_signed());
-                state().metrics.increment(metric, offset)?;
+                let state = state();
+                state.proxy.borrow_mut().metrics.increment(&state.metrics, metric, offset)?;
             }
             Import::proxy_record_metric => {
                 let (metric, value) = (self.u32(), self.int());
-                state().metrics.record(metric, value)?;
+                let state = state();
+                state.proxy.borrow_mut().metrics.record(&state.metrics, metric, value)?;
             }
             Import::proxy_get_metric => {
-                let value = state().metrics.value(self.u32())?;
+                let metric = self.u32();
+                let value = {
+                    let state = state();
+                    state.proxy.borrow().metrics.value(&state.metrics, metric)?
+                };
                 self.write_u64(value)?;
             }
             Import::proxy_get_shared_data => {

@@ -53,12 +53,16 @@
 //! reason. A trap kills the VM: streams are then answered with 503, or go on if the proxy [fails open](Host::fail_open), and the test fails unless it asks
 //! with [`Running::trapped`]. [`Running::costs`] counts for each callback what it took.
 
+mod answers;
+mod body;
+mod check;
 mod cost;
 mod faults;
 mod flow;
 mod foreign;
 mod host;
 mod imports;
+mod live;
 mod map;
 mod metric;
 mod native;
@@ -74,10 +78,12 @@ mod traffic;
 mod vm;
 #[cfg(feature = "wasm")]
 pub mod wasm;
+mod zlib;
 
 pub use cost::Cost;
 pub use faults::{Fault, HostCall};
 pub use host::Host;
+pub use live::Counting;
 pub use map::Map;
 pub use plugin::Plugin;
 pub use property::PropertyValue;
@@ -85,9 +91,11 @@ pub use running::Running;
 pub use sluicegate::LogLevel;
 pub use state::{LocalReply, LogLine, OpenGrpc, PendingCall};
 pub use stream::HttpStream;
-pub use sweep::{Swept, sweep};
+#[cfg(feature = "wasm")]
+pub use sweep::{Limited, sweep_pages};
+pub use sweep::{Swept, sweep, sweep_allocations};
 pub use tcp::TcpConnection;
-pub use traffic::{Seen, traffic};
+pub use traffic::{Seen, crowd, traffic};
 
 /// Makes a function a test of each rung: `name::native`, and `name::wasm` with the feature `wasm`.
 ///

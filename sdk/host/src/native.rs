@@ -8,6 +8,7 @@ use sluicegate::abi::native::{self, Arg, Host, Installed};
 use sluicegate::abi::{Exports, Import, Status, allocate};
 
 use crate::imports::{Arguments, Block, Failure, Guest};
+use crate::live::within;
 use crate::vm::{Trap, Vm};
 
 /// A module of the process.
@@ -27,7 +28,7 @@ impl Native {
     pub(crate) fn new(exports: &'static Exports, guest: Rc<Guest>) -> Self {
         let host = Rc::new(Linked { exports, guest });
         let installed = native::install(host.clone());
-        (exports.reset)();
+        within(true, exports.reset);
         Self { host, _installed: installed }
     }
 }
@@ -35,28 +36,28 @@ impl Native {
 impl Vm for Native {
     fn start(&self) -> Result<(), Trap> {
         let _installed = native::install(self.host.clone());
-        (self.host.exports.initialize)();
+        within(true, self.host.exports.initialize);
         Ok(())
     }
 
     fn call(&self, callback: &'static str, arguments: &[u32]) -> Result<Option<u32>, Trap> {
         // Another VM may have been installed since.
         let _installed = native::install(self.host.clone());
-        Ok(self.host.exports.call(callback, arguments))
+        Ok(within(true, || self.host.exports.call(callback, arguments)))
     }
 }
 
 impl Drop for Native {
     fn drop(&mut self) {
         let _installed = native::install(self.host.clone());
-        (self.host.exports.reset)();
+        within(true, self.host.exports.reset);
     }
 }
 
 impl Host for Linked {
     unsafe fn call(&self, import: Import, args: &[Arg]) -> u32 {
         let mut arguments = Pointers { exports: self.exports, rest: args.iter() };
-        match self.guest.call(import, &mut arguments) {
+        match within(false, || self.guest.call(import, &mut arguments)) {
             Ok(status) => status,
             Err(why) => panic!("{why}"),
         }
@@ -98,7 +99,7 @@ impl Arguments for Pointers<'_> {
         };
         let mut start = ptr::null_mut();
         if !block.bytes.is_empty() {
-            start = allocate(block.bytes.len());
+            start = within(true, || allocate(block.bytes.len()));
             if start.is_null() {
                 return Err(Status::InvalidMemoryAccess.into());
             }
@@ -134,7 +135,12 @@ impl Arguments for Pointers<'_> {
     }
 
     fn nest(&mut self, callback: &'static str, arguments: &[u32]) -> Result<(), Failure> {
-        let _ = self.exports.call(callback, arguments);
+        let _ = within(true, || self.exports.call(callback, arguments));
+        Ok(())
+    }
+
+    fn allocate(&mut self, size: usize) -> Result<(), Failure> {
+        let _ = within(true, || allocate(size));
         Ok(())
     }
 }

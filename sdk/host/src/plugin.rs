@@ -25,10 +25,14 @@ impl<'host> Plugin<'host> {
         debug_assert!(id >= PLUGIN);
         host.state().plugins.insert(id, plugin);
         let plugin = Self { host, id };
-        plugin.configuring("proxy_on_context_create", &[id, 0]);
-        let started = plugin.start_vm() && plugin.configure();
-        plugin.with(|plugin| plugin.started = started);
+        plugin.start();
         plugin
+    }
+
+    pub(crate) fn start(&self) {
+        self.configuring("proxy_on_context_create", &[self.id, 0]);
+        let started = self.start_vm() && self.configure();
+        self.with(|plugin| plugin.started = started);
     }
 
     /// # Panics

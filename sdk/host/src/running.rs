@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status};
+use sluicegate::abi::{BufferType, Import, LogLevel, Status};
 
 use crate::PropertyValue;
 use crate::cost::Cost;
 use crate::faults::{Fault, HostCall};
 use crate::flow::{self, Way};
 use crate::imports::Guest;
-use crate::map::Map;
+use crate::live;
 use crate::plugin::Plugin;
-use crate::state::{Answer, Deferred, LocalReply, LogLine, OpenGrpc, PendingCall, PluginState, Restricted, State};
+use crate::state::{Answer, Deferred, LogLine, PluginState, Restricted, State};
 use crate::stream::HttpStream;
 use crate::tcp::{self, TcpConnection};
 use crate::vm::{Trap, Vm};
@@ -30,15 +30,36 @@ pub(crate) const PLUGIN: u32 = 1;
 ///
 /// Dropping it panics if the module trapped and nobody asked with [`trapped`](Self::trapped): a trap that a test does not expect fails it.
 pub struct Running {
-    vm: Box<dyn Vm>,
+    vm: RefCell<Rc<dyn Vm>>,
+    /// Makes another VM of the module.
+    load: Box<Load>,
+    #[cfg(feature = "wasm")]
+    first_pages: u64,
     guest: Rc<Guest>,
-    fail_open: bool,
+    policy: FailurePolicy,
+    /// When the VM was loaded, in nanoseconds since the Unix epoch.
+    loaded: Cell<u64>,
     trap: RefCell<Option<String>>,
     trap_seen: Cell<bool>,
     /// How deep callbacks are nested: host calls of the guest may run the test's functions, which may call back.
     depth: Cell<u32>,
     costs: RefCell<BTreeMap<&'static str, Cost>>,
 }
+
+/// Makes a VM, or says why there is none.
+pub(crate) type Load = dyn Fn(&Rc<Guest>) -> Result<Rc<dyn Vm>, String>;
+
+/// What streams get when the module has trapped.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum FailurePolicy {
+    #[default]
+    Closed,
+    Open,
+    Reload,
+}
+
+/// How long a VM lives at the least before another one takes its place, in nanoseconds: Envoy's `reload_config` if it does not say otherwise.
+const RELOAD_AFTER: u64 = 1_000_000_000;
 
 /// What a callback came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -62,24 +83,61 @@ impl Outcome {
 }
 
 impl Running {
-    pub(crate) fn start(vm: Box<dyn Vm>, guest: Rc<Guest>, plugin: PluginState, fail_open: bool) -> Self {
+    pub(crate) fn start(
+        load: Box<Load>,
+        guest: Rc<Guest>,
+        plugin: PluginState,
+        policy: FailurePolicy,
+    ) -> Result<Self, String> {
+        let vm = load(&guest)?;
         let running = Self {
-            vm,
+            #[cfg(feature = "wasm")]
+            first_pages: vm.pages(),
+            vm: RefCell::new(vm),
+            load,
             guest,
-            fail_open,
+            policy,
+            loaded: Cell::default(),
             trap: RefCell::default(),
             trap_seen: Cell::default(),
             depth: Cell::default(),
             costs: RefCell::default(),
         };
-        running.state().restricted = Some(Restricted::Starting);
-        let started = running.vm.start();
-        running.state().restricted = None;
-        if let Err(trap) = started {
-            running.fail_vm(trap);
-        }
+        running.start_loaded();
         Plugin::begin(&running, plugin);
-        running
+        Ok(running)
+    }
+
+    /// Runs the start functions of the VM.
+    fn start_loaded(&self) {
+        self.loaded.set(self.state().proxy.borrow().now);
+        self.state().restricted = Some(Restricted::Starting);
+        let started = self.vm().start();
+        self.state().restricted = None;
+        if let Err(trap) = started {
+            self.fail_vm(trap);
+        }
+    }
+
+    fn vm(&self) -> Rc<dyn Vm> {
+        self.vm.borrow().clone()
+    }
+
+    /// Before a new stream: a dead VM is replaced, if the proxy does so, and not too soon. Its plugins start again.
+    pub(crate) fn reload(&self) {
+        let due = self.loaded.get().saturating_add(RELOAD_AFTER) <= self.state().proxy.borrow().now;
+        if self.policy != FailurePolicy::Reload || !due || self.trap.borrow().is_none() || self.depth.get() != 0 {
+            return;
+        }
+        self.state().forget_vm();
+        let Ok(vm) = (self.load)(&self.guest) else { return };
+        self.vm.replace(vm);
+        *self.trap.borrow_mut() = None;
+        self.start_loaded();
+        let plugins: Vec<_> = self.state().plugins.keys().copied().collect();
+        for plugin in plugins {
+            Plugin::of(self, plugin).start();
+        }
     }
 
     pub(crate) fn state(&self) -> RefMut<'_, State> {
@@ -94,7 +152,7 @@ impl Running {
         let cost_before = self.cost();
         let before = std::mem::replace(&mut self.state().effective, context);
         self.depth.set(self.depth.get() + 1);
-        let result = self.vm.call(callback, arguments);
+        let result = self.vm().call(callback, arguments);
         self.depth.set(self.depth.get() - 1);
         self.state().effective = before;
         if let Ok(Some(_)) = result {
@@ -131,8 +189,13 @@ impl Running {
                     }
                     match Way::from_number(direction) {
                         Some(way) => flow::resume(self, id, way),
-                        // The buffers of a direction have the direction's number.
-                        None => self.state().release(id, direction),
+                        // Envoy resumes one side of a connection only.
+                        None => {
+                            if let Some(body) = self.state().body(id, BufferType::DownstreamData) {
+                                body.release();
+                            }
+                            tcp::read_on(self, id, BufferType::DownstreamData);
+                        }
                     }
                 }
                 Deferred::Close(direction) => {
@@ -167,18 +230,15 @@ impl Running {
         self.trap.borrow_mut().get_or_insert(why);
     }
 
-    /// A callback of an HTTP stream: what the filter answered, or what stops the stream if the VM is dead, which Envoy then answers with 503.
-    pub(crate) fn filter(&self, stream: u32, callback: &'static str, arguments: &[u32], stop: u32) -> u32 {
-        match self.enter(stream, callback, arguments) {
+    /// A callback of an HTTP stream: what the filter answered, or what stops the stream if the VM is dead. Envoy answers it with 503 then, or resets it if a
+    /// response is on its way.
+    pub(crate) fn filter(&self, id: u32, callback: &'static str, arguments: &[u32], stop: u32) -> u32 {
+        match self.enter(id, callback, arguments) {
             Outcome::Answer(action) => action,
             Outcome::Absent => 0,
-            Outcome::Failed if self.fail_open => 0,
+            Outcome::Failed if self.passes(id) => 0,
             Outcome::Failed => {
-                let (details, body, headers) = ("wasm_fail_stream".to_owned(), Vec::new(), Map::default());
-                let reply = LocalReply { status: 503, details, body, headers, grpc_status: 14 };
-                if let Some(stream) = self.state().streams.get_mut(&stream) {
-                    stream.reply.get_or_insert(reply);
-                }
+                flow::fail(self, id);
                 stop
             }
         }
@@ -189,7 +249,7 @@ impl Running {
         match self.enter(id, callback, arguments) {
             Outcome::Answer(action) => action,
             Outcome::Absent => 0,
-            Outcome::Failed if self.fail_open => 0,
+            Outcome::Failed if self.passes(id) => 0,
             Outcome::Failed => {
                 if let Some(stream) = self.state().streams.get_mut(&id) {
                     stream.closed.extend([2, 3]);
@@ -197,6 +257,16 @@ impl Running {
                 stop
             }
         }
+    }
+
+    /// Whether a stream goes past the dead VM: the proxy fails open, and the VM was dead before the stream began.
+    fn passes(&self, stream: u32) -> bool {
+        self.policy == FailurePolicy::Open && self.state().streams.get(&stream).is_some_and(|stream| stream.unfiltered)
+    }
+
+    /// Whether there is no VM for a new stream.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.trap.borrow().is_some()
     }
 
     /// Why the VM is dead; none if it lives. Natively a filter's panic is the test's.
@@ -298,117 +368,6 @@ impl Running {
         self.state().proxy.borrow_mut().now = now;
     }
 
-    /// The HTTP calls that wait for an answer, oldest first.
-    #[must_use]
-    pub fn pending_calls(&self) -> Vec<PendingCall> {
-        self.state().pending.clone()
-    }
-
-    /// Answers a call that the filter dispatched.
-    ///
-    /// # Panics
-    ///
-    /// If no call of this number waits.
-    pub fn answer_call(&self, token: u32, headers: &[(&str, &str)], body: impl AsRef<[u8]>, trailers: &[(&str, &str)]) {
-        let plugin = self.take_call(token);
-        let (headers, body, trailers) = (Map::new(headers), body.as_ref().to_vec(), Map::new(trailers));
-        let arguments = [plugin, token, count(headers.len()), count(body.len()), count(trailers.len())];
-        let mut answer = Answer::default();
-        answer.maps.insert(MapType::HttpCallResponseHeaders as u32, headers);
-        answer.maps.insert(MapType::HttpCallResponseTrailers as u32, trailers);
-        answer.buffers.insert(BufferType::HttpCallResponseBody as u32, body);
-        self.deliver(answer, plugin, "proxy_on_http_call_response", &arguments);
-    }
-
-    /// Lets a call fail: it timed out, or its connection broke. The status is what Envoy has for it: 11, broken connection, and `reset`.
-    ///
-    /// # Panics
-    ///
-    /// If no call of this number waits.
-    pub fn fail_call(&self, token: u32) {
-        let plugin = self.take_call(token);
-        let answer =
-            Answer { status: Status::BrokenConnection.code(), status_text: "reset".to_owned(), ..Answer::default() };
-        self.deliver(answer, plugin, "proxy_on_http_call_response", &[plugin, token, 0, 0, 0]);
-    }
-
-    /// Answers a call as Envoy does that finds nobody where it goes: with 503.
-    ///
-    /// # Panics
-    ///
-    /// If no call of this number waits.
-    pub fn refuse_call(&self, token: u32) {
-        let body = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
-        let length = body.len().to_string();
-        let headers = [(":status", "503"), ("content-length", &length), ("content-type", "text/plain")];
-        self.answer_call(token, &headers, body, &[]);
-    }
-
-    /// The plugin that is told of a call's answer.
-    fn take_call(&self, token: u32) -> u32 {
-        let at = self.state().pending.iter().position(|call| call.token == token);
-        let at = at.unwrap_or_else(|| panic!("no call {token} waits; these do: {:?}", self.pending_calls()));
-        self.state().pending.remove(at).plugin
-    }
-
-    /// The gRPC calls and streams that are open, oldest first.
-    #[must_use]
-    pub fn open_grpc(&self) -> Vec<OpenGrpc> {
-        self.state().grpc.clone()
-    }
-
-    /// Brings the initial metadata of a gRPC call or stream.
-    pub fn grpc_initial_metadata(&self, token: u32, metadata: &[(&str, &str)]) {
-        let callback = "proxy_on_grpc_receive_initial_metadata";
-        self.deliver_metadata(MapType::GrpcInitialMetadata, token, metadata, callback);
-    }
-
-    /// Brings the trailing metadata of a gRPC call or stream.
-    pub fn grpc_trailing_metadata(&self, token: u32, metadata: &[(&str, &str)]) {
-        let callback = "proxy_on_grpc_receive_trailing_metadata";
-        self.deliver_metadata(MapType::GrpcTrailingMetadata, token, metadata, callback);
-    }
-
-    fn deliver_metadata(&self, map: MapType, token: u32, pairs: &[(&str, &str)], callback: &'static str) {
-        let metadata = Map::new(pairs);
-        let (plugin, elements) = (self.plugin_of_grpc(token), count(metadata.len()));
-        let mut answer = Answer::default();
-        answer.maps.insert(map as u32, metadata);
-        self.deliver(answer, plugin, callback, &[plugin, token, elements]);
-    }
-
-    /// The first plugin is told of what nobody opened.
-    fn plugin_of_grpc(&self, token: u32) -> u32 {
-        self.state().grpc.iter().find(|grpc| grpc.token == token).map_or(PLUGIN, |grpc| grpc.plugin)
-    }
-
-    /// Brings a message of a gRPC call or stream. A call is over with it.
-    pub fn grpc_message(&self, token: u32, message: impl AsRef<[u8]>) {
-        let plugin = self.plugin_of_grpc(token);
-        self.state().grpc.retain(|grpc| grpc.token != token || grpc.timeout.is_none());
-        let message = message.as_ref().to_vec();
-        let size = count(message.len());
-        let mut answer = Answer::default();
-        answer.buffers.insert(BufferType::GrpcMessage as u32, message);
-        self.deliver(answer, plugin, "proxy_on_grpc_receive", &[plugin, token, size]);
-    }
-
-    /// Closes a gRPC call or stream with a status and its text.
-    pub fn grpc_close(&self, token: u32, status: u32, text: &str) {
-        let plugin = self.plugin_of_grpc(token);
-        self.state().grpc.retain(|grpc| grpc.token != token);
-        let answer = Answer { status, status_text: text.to_owned(), ..Answer::default() };
-        self.deliver(answer, plugin, "proxy_on_grpc_close", &[plugin, token, status]);
-    }
-
-    /// Runs a callback of a plugin during which an answer can be read.
-    fn deliver(&self, answer: Answer, plugin: u32, callback: &'static str, arguments: &[u32]) {
-        self.state().answer = answer;
-        self.enter(plugin, callback, arguments);
-        self.state().answer = Answer::default();
-        self.run_deferred();
-    }
-
     /// Calls any callback with any arguments, in any order, as no proxy would; what it answered, if the module has it and lives.
     pub fn callback(&self, callback: &'static str, arguments: &[u32]) -> Option<u32> {
         let answer = self.enter(arguments.first().copied().unwrap_or_default(), callback, arguments).answer();
@@ -465,7 +424,30 @@ impl Running {
     /// The pages of 64 KiB that the module's memory has; 0 natively.
     #[must_use]
     pub fn pages(&self) -> u64 {
-        self.vm.pages()
+        self.vm().pages()
+    }
+
+    /// The pages that the module began with.
+    #[cfg(feature = "wasm")]
+    pub(crate) fn first_pages(&self) -> u64 {
+        self.first_pages
+    }
+
+    /// How often the module's memory could not grow, because of [`Host::page_limit`](crate::Host); 0 natively.
+    #[must_use]
+    pub fn refused_grows(&self) -> u64 {
+        self.vm().refused_grows()
+    }
+
+    /// How many bytes the filters of this thread hold, natively, where [`Counting`](crate::Counting) is the global allocator; otherwise none.
+    #[must_use]
+    pub fn live_bytes(&self) -> Option<isize> {
+        live::live()
+    }
+
+    /// Whether [`live_bytes`](Self::live_bytes) are this module's.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.pages() == 0 && self.live_bytes().is_some()
     }
 
     /// Makes a host function answer with a status instead of doing its work; [`Status::Ok`] ends it.
@@ -498,22 +480,22 @@ impl Running {
         self.state().faults.take_record()
     }
 
-    /// What a counter stands at; none if there is no counter of this name. Tags are part of the name: `requests_path=a`.
+    /// What a counter stands at, which is one for all VMs of the proxy; none if there is no counter of this name. Tags are part of the name: `requests_path=a`.
     #[must_use]
     pub fn counter(&self, name: &str) -> Option<u64> {
-        self.state().metrics.counter(name)
+        self.state().proxy.borrow().metrics.counter(name)
     }
 
     /// What a gauge stands at; none if there is no gauge of this name.
     #[must_use]
     pub fn gauge(&self, name: &str) -> Option<u64> {
-        self.state().metrics.gauge(name)
+        self.state().proxy.borrow().metrics.gauge(name)
     }
 
     /// The values that a histogram recorded, in order; none if there is no histogram of this name.
     #[must_use]
     pub fn histogram(&self, name: &str) -> Option<Vec<u64>> {
-        self.state().metrics.histogram(name)
+        self.state().proxy.borrow().metrics.histogram(name)
     }
 
     /// The value of a key of the VM's shared store; none if it was never set.
@@ -548,6 +530,12 @@ impl Running {
         self.state().proxy.borrow_mut().queues.dequeue(queue).ok()
     }
 
+    /// How many items are in a queue.
+    #[must_use]
+    pub fn queue_len(&self, queue: u32) -> usize {
+        self.state().proxy.borrow().queues.len(queue)
+    }
+
     /// Calls `on_queue_ready` once for each item that went into a queue of the VM's plugins since the last time; how often. Like a proxy it never does so
     /// while another callback runs, so what a filter enqueues is told here.
     pub fn deliver_queues(&self) -> usize {
@@ -560,6 +548,20 @@ impl Running {
             self.run_deferred();
         }
         untold.len()
+    }
+
+    /// What the plugin would read as a property now; none if there is nothing of this path.
+    #[must_use]
+    pub fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.property_of(PLUGIN, path)
+    }
+
+    pub(crate) fn property_of(&self, context: u32, path: &[&str]) -> Option<Vec<u8>> {
+        let mut state = self.state();
+        let before = std::mem::replace(&mut state.effective, context);
+        let value = state.property(path.join("\0").as_bytes());
+        state.effective = before;
+        value.ok()
     }
 
     /// Gives the proxy a property, over what it has of its own at this path: `host.set_property(&["xds", "cluster_name"], "backend")`.

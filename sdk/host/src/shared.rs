@@ -74,6 +74,10 @@ impl Queues {
         self.queues.get_mut(&queue).ok_or(Status::NotFound)?.items.pop_front().ok_or(Status::Empty)
     }
 
+    pub(crate) fn len(&self, queue: u32) -> usize {
+        self.queues.get(&queue).map_or(0, |queue| queue.items.len())
+    }
+
     /// What the plugins of a VM were not told of: plugin and queue for each item.
     pub(crate) fn take_untold(&mut self, vm: u32) -> Vec<(u32, u32)> {
         let of_vm = self.untold.extract_if(.., |((of, _), _)| *of == vm);

@@ -2,18 +2,23 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
 use std::rc::Rc;
 
 use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status, StreamType};
 
 use crate::Map;
+use crate::body::Body;
 use crate::cost::Cost;
 use crate::faults::Faults;
 use crate::flow::{Flow, Way};
 use crate::foreign::Functions;
-use crate::metric::Metrics;
+use crate::metric::{Definitions, Metrics};
 use crate::property::Properties;
 use crate::shared::{Queues, SharedData};
+
+/// Envoy's, where the listener does not say another.
+pub(crate) const BUFFER_LIMIT: usize = 1 << 20;
 
 /// What the VMs of one proxy share.
 #[derive(Debug)]
@@ -22,14 +27,15 @@ pub(crate) struct Proxy {
     pub(crate) now: u64,
     pub(crate) shared_data: SharedData,
     pub(crate) queues: Queues,
+    pub(crate) metrics: Metrics,
     /// How many VMs there were.
     pub(crate) vms: u32,
 }
 
 impl Default for Proxy {
     fn default() -> Self {
-        let (shared_data, queues) = (SharedData::default(), Queues::default());
-        Self { now: 1_700_000_000_000_000_000, shared_data, queues, vms: 0 }
+        let (shared_data, queues, metrics) = (SharedData::default(), Queues::default(), Metrics::default());
+        Self { now: 1_700_000_000_000_000_000, shared_data, queues, metrics, vms: 0 }
     }
 }
 
@@ -117,6 +123,8 @@ pub struct PendingCall {
     pub timeout: u32,
     /// The context of the plugin that is told of the answer: that of the stream, if a stream called.
     pub plugin: u32,
+    /// The context that called.
+    pub context: u32,
 }
 
 /// A gRPC call or stream that the filter opened and that is not over.
@@ -140,6 +148,8 @@ pub struct OpenGrpc {
     pub timeout: Option<u32>,
     /// The context of the plugin that is told of what comes: that of the stream, if a stream called.
     pub plugin: u32,
+    /// The context that called.
+    pub context: u32,
 }
 
 /// What a call brings, while its callback runs: the buffers and maps by their numbers, and the status.
@@ -182,6 +192,8 @@ pub(crate) struct Stream {
     pub(crate) ended: BTreeSet<u32>,
     /// Whether the end of the connection was told.
     pub(crate) disconnected: bool,
+    /// Whether the VM was dead when it began.
+    pub(crate) unfiltered: bool,
 }
 
 impl Stream {
@@ -199,51 +211,11 @@ impl Stream {
     }
 }
 
-/// A body, or the data of one direction.
-#[derive(Debug, Default)]
-pub(crate) struct Body {
-    /// What the filter sees: what it holds back, and the newest part.
-    pub(crate) held: Vec<u8>,
-    /// What the proxy holds back without showing it again.
-    pub(crate) kept: Vec<u8>,
-    /// What went on.
-    pub(crate) sent: Vec<u8>,
-    /// Whether the filter resumed it, and so sees nothing of it until the next part comes.
-    pub(crate) hidden: bool,
-    /// Whether the newest part is all that there is and its callback runs: the proxy does not hold it yet, so resuming does nothing to it.
-    pub(crate) passing: bool,
-}
-
-impl Body {
-    /// Lets everything go on.
-    pub(crate) fn release(&mut self) {
-        self.sent.append(&mut self.kept);
-        self.sent.append(&mut self.held);
-    }
-
-    /// Holds back what the filter saw, which does not see it again.
-    pub(crate) fn keep(&mut self) {
-        self.kept.append(&mut self.held);
-    }
-
-    /// Envoy's `proxy_set_buffer_bytes`: from the start it replaces, past the end it appends, and in the middle it refuses.
-    fn set(&mut self, start: usize, size: usize, bytes: &[u8]) -> Result<(), Status> {
-        if start == 0 {
-            let size = size.min(self.held.len());
-            self.held.splice(..size, bytes.iter().copied());
-            Ok(())
-        } else if start >= self.held.len() {
-            self.held.extend(bytes);
-            Ok(())
-        } else {
-            Err(Status::BadArgument)
-        }
-    }
-}
-
 /// The bits of a token that tell the kind of a call, and the kinds of gRPC's.
 const KIND: u32 = 3;
 const CALL: u32 = 1;
+/// Envoy's first token; the lowest two bits tell the kind of call.
+const FIRST_TOKEN: u32 = 4;
 const STREAM: u32 = 2;
 
 /// The proxy's side of a VM. Each function answers `Err` with the status that the guest gets.
@@ -264,6 +236,8 @@ pub(crate) struct State {
     pub(crate) logging: bool,
     /// Whether body callbacks follow headers that the filter holds with `StopIteration`.
     pub(crate) allows_stop_iteration: bool,
+    /// How many bytes the proxy holds back of a body or of a connection's data.
+    pub(crate) buffer_limit: usize,
     /// The clusters that there are; any, if the test named none.
     pub(crate) clusters: Option<Vec<String>>,
     pub(crate) streams: BTreeMap<u32, Stream>,
@@ -282,7 +256,7 @@ pub(crate) struct State {
     pub(crate) calls: HashMap<Import, usize>,
     pub(crate) faults: Faults,
     pub(crate) cost: Cost,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Definitions,
     pub(crate) properties: Properties,
     /// The properties that were declared, and whether each is set once.
     pub(crate) declared: BTreeMap<Vec<u8>, bool>,
@@ -306,6 +280,7 @@ impl Default for State {
             configuring: None,
             logging: false,
             allows_stop_iteration: false,
+            buffer_limit: BUFFER_LIMIT,
             clusters: None,
             streams: BTreeMap::new(),
             next_context: 1,
@@ -313,14 +288,13 @@ impl Default for State {
             restricted: None,
             deferred: Vec::new(),
             pending: Vec::new(),
-            // Envoy's first one; the lowest two bits tell the kind of call.
-            next_token: 4,
+            next_token: FIRST_TOKEN,
             grpc: Vec::new(),
             answer: Answer::default(),
             calls: HashMap::new(),
             faults: Faults::default(),
             cost: Cost::default(),
-            metrics: Metrics::default(),
+            metrics: Definitions::default(),
             properties: Properties::default(),
             declared: BTreeMap::new(),
             functions: Functions::default(),
@@ -335,6 +309,22 @@ impl State {
         let id = self.next_context;
         self.next_context += 1;
         id
+    }
+
+    /// Throws away what is a VM's own and not the proxy's: another one comes. While streams of the old one are open, their numbers are not given again.
+    pub(crate) fn forget_vm(&mut self) {
+        let highest = self.plugins.keys().chain(self.streams.keys()).max().copied().unwrap_or_default();
+        self.next_context = highest + 1;
+        self.deferred.clear();
+        self.pending.clear();
+        self.grpc.clear();
+        self.next_token = FIRST_TOKEN;
+        self.metrics = Definitions::default();
+        self.declared.clear();
+        for plugin in self.plugins.values_mut() {
+            let (root_id, configuration) = (mem::take(&mut plugin.root_id), mem::take(&mut plugin.configuration));
+            *plugin = PluginState { root_id, configuration, ..PluginState::default() };
+        }
     }
 
     /// The plugin of a context: its stream's, or itself.
@@ -370,6 +360,10 @@ impl State {
         plugin.map_or(&self.vm_configuration, |plugin| &plugin.configuration).clone()
     }
 
+    pub(crate) fn define_metric(&mut self, kind: u32, name: Vec<u8>) -> Result<u32, Status> {
+        self.proxy.borrow_mut().metrics.define(&mut self.metrics, kind, name)
+    }
+
     pub(crate) fn register_queue(&mut self, name: &[u8]) -> u32 {
         // Also from a stream's callback: its plugin is told.
         let owner = (self.vm, self.plugin_of(self.effective));
@@ -389,12 +383,9 @@ impl State {
         Ok(())
     }
 
-    /// Lets go on what a connection holds back of a direction.
-    pub(crate) fn release(&mut self, connection: u32, direction: u32) {
-        let body = self.streams.get_mut(&connection).and_then(|stream| stream.bodies.get_mut(&direction));
-        if let Some(body) = body {
-            body.release();
-        }
+    /// The body of a stream, or a connection's data, of which something came.
+    pub(crate) fn body(&mut self, stream: u32, buffer: BufferType) -> Option<&mut Body> {
+        self.streams.get_mut(&stream)?.bodies.get_mut(&(buffer as u32))
     }
 
     pub(crate) fn is_over(&self, stream: u32) -> bool {
@@ -437,8 +428,11 @@ impl State {
         if (4..=8).contains(&buffer) {
             return Err(Status::NotFound);
         }
+        let limit = self.buffer_limit;
         let body = self.stream_mut()?.bodies.get_mut(&buffer).ok_or(Status::BadArgument)?;
-        body.set(start, size, bytes)
+        body.set(start, size, bytes)?;
+        body.watch(limit, body.full);
+        Ok(())
     }
 
     /// Lets go on what was held back, when the guest has returned. Envoy cannot resume the upstream's side of a connection.
@@ -477,7 +471,7 @@ impl State {
 
     /// What the guest asked for while it ran.
     pub(crate) fn take_deferred(&mut self) -> Vec<(u32, Deferred)> {
-        std::mem::take(&mut self.deferred)
+        mem::take(&mut self.deferred)
     }
 
     /// A call that waits for its answer from here on. Envoy wants to know the cluster, and where the request goes.
@@ -488,8 +482,8 @@ impl State {
         if call.cluster.is_empty() || unknown || !complete {
             return Err(Status::BadArgument);
         }
-        let (token, plugin) = (self.new_token(0), self.plugin_of(self.effective));
-        self.pending.push(PendingCall { token, plugin, ..call });
+        let (token, context) = (self.new_token(0), self.effective);
+        self.pending.push(PendingCall { token, plugin: self.plugin_of(context), context, ..call });
         Ok(token)
     }
 
@@ -502,12 +496,16 @@ impl State {
 
     /// A gRPC call or stream that is open from here on.
     pub(crate) fn open_grpc(&mut self, grpc: OpenGrpc) -> Result<u32, Status> {
-        if grpc.cluster.is_empty() || grpc.service.is_empty() || grpc.method.is_empty() {
+        if self.clusters.as_ref().is_some_and(|clusters| !clusters.contains(&grpc.cluster)) {
+            return Err(Status::ParseFailure);
+        }
+        // Envoy 1.40 ends here.
+        if grpc.cluster.is_empty() {
             return Err(Status::BadArgument);
         }
         let token = self.new_token(if grpc.timeout.is_some() { CALL } else { STREAM });
-        let plugin = self.plugin_of(self.effective);
-        self.grpc.push(OpenGrpc { token, plugin, ..grpc });
+        let context = self.effective;
+        self.grpc.push(OpenGrpc { token, plugin: self.plugin_of(context), context, ..grpc });
         Ok(token)
     }
 

@@ -26,6 +26,10 @@ impl<'host> HttpStream<'host> {
         Self { host, id }
     }
 
+    pub(crate) fn host(&self) -> &'host Running {
+        self.host
+    }
+
     /// The number of the stream's context.
     #[must_use]
     pub fn id(&self) -> u32 {
@@ -60,6 +64,18 @@ impl<'host> HttpStream<'host> {
     /// Sends a part of the response's body; likewise.
     pub fn response_body(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
         flow::body(self.host, self.id, Way::Response, part.as_ref(), end_of_stream)
+    }
+
+    /// What the proxy holds back of the request's body, or shows the filter just now.
+    #[must_use]
+    pub fn held_request_body(&self) -> Vec<u8> {
+        held(self.host, self.id, BufferType::HttpRequestBody)
+    }
+
+    /// What the proxy holds back of the response's body, or shows the filter just now.
+    #[must_use]
+    pub fn held_response_body(&self) -> Vec<u8> {
+        held(self.host, self.id, BufferType::HttpResponseBody)
     }
 
     /// What the upstream got of the request's body.
@@ -163,10 +179,16 @@ impl<'host> HttpStream<'host> {
         self.host.state().stream_map(self.id, MapType::HttpResponseHeaders).cloned().unwrap_or_default()
     }
 
-    /// The answer that the filter gave instead of the upstream.
+    /// The answer that the filter gave instead of the upstream, or the proxy: 413 or 500 for too large a body, 503 for a dead VM.
     #[must_use]
     pub fn reply(&self) -> Option<LocalReply> {
         self.host.state().streams.get(&self.id)?.reply.clone()
+    }
+
+    /// What the filter would read as a property now; none if there is nothing of this path.
+    #[must_use]
+    pub fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.host.property_of(self.id, path)
     }
 
     /// What the filter set as a property, which Envoy keeps under `wasm.` and this name.
@@ -211,8 +233,10 @@ impl<'host> HttpStream<'host> {
 
 /// A new context of a plugin.
 pub(crate) fn create(host: &Running, plugin: u32) -> u32 {
+    host.reload();
     let id = host.state().new_context();
-    host.state().streams.insert(id, Stream { plugin, ..Stream::default() });
+    let unfiltered = host.is_dead();
+    host.state().streams.insert(id, Stream { plugin, unfiltered, ..Stream::default() });
     host.enter(id, "proxy_on_context_create", &[id, plugin]);
     host.run_deferred();
     id
@@ -232,6 +256,11 @@ pub(crate) fn close(host: &Running, id: u32, callbacks: [&'static str; 3]) {
         host.run_deferred();
     }
     host.state().streams.remove(&id);
+}
+
+/// What is held back of a body.
+fn held(host: &Running, id: u32, buffer: BufferType) -> Vec<u8> {
+    host.state().body(id, buffer).map(|body| [&body.kept[..], &body.held].concat()).unwrap_or_default()
 }
 
 /// What went on of a body, or of a connection's data.

@@ -2,7 +2,7 @@
 
 use sluicegate::abi::{BufferType, StreamType};
 
-use crate::flow::{NO_BUFFER, STOP, send};
+use crate::flow::{NO_BUFFER, STOP, next_unread, send};
 use crate::running::Running;
 use crate::stream::{close, create, sent};
 
@@ -26,6 +26,30 @@ fn disconnect(host: &Running, id: u32, peer: u32) {
     if !told {
         host.enter(id, "proxy_on_downstream_connection_close", &[id, peer]);
         host.run_deferred();
+    }
+}
+
+/// Data of a direction comes to the filter; its action.
+fn data(host: &Running, id: u32, buffer: BufferType, part: &[u8], end_of_stream: bool) -> u32 {
+    if host.is_over(id) {
+        return NO_BUFFER;
+    }
+    if end_of_stream && let Some(stream) = host.state().streams.get_mut(&id) {
+        stream.ended.insert(buffer as u32);
+    }
+    let callback = match buffer {
+        BufferType::UpstreamData => "proxy_on_upstream_data",
+        _ => "proxy_on_downstream_data",
+    };
+    send(host, id, buffer, part, |size| {
+        host.connection_filter(id, callback, &[id, size, end_of_stream.into()], NO_BUFFER) //
+    })
+}
+
+/// Reads what was not read while too much was held back.
+pub(crate) fn read_on(host: &Running, id: u32, buffer: BufferType) {
+    while let Some((part, end_of_stream)) = next_unread(host, id, buffer) {
+        data(host, id, buffer, &part, end_of_stream);
     }
 }
 
@@ -61,24 +85,21 @@ impl<'host> TcpConnection<'host> {
 
     /// Sends data from the client; the filter's action. While the filter holds the data back, it sees all of it again.
     pub fn downstream_data(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
-        self.data(BufferType::DownstreamData, part.as_ref(), end_of_stream, "proxy_on_downstream_data")
+        self.data(BufferType::DownstreamData, part.as_ref(), end_of_stream)
     }
 
     /// Sends data from the upstream; likewise.
     pub fn upstream_data(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
-        self.data(BufferType::UpstreamData, part.as_ref(), end_of_stream, "proxy_on_upstream_data")
+        self.data(BufferType::UpstreamData, part.as_ref(), end_of_stream)
     }
 
-    fn data(&self, buffer: BufferType, part: &[u8], end_of_stream: bool, callback: &'static str) -> u32 {
-        if self.host.is_over(self.id) {
-            return NO_BUFFER;
+    fn data(&self, buffer: BufferType, part: &[u8], end_of_stream: bool) -> u32 {
+        read_on(self.host, self.id, buffer);
+        if let Some(body) = self.host.state().body(self.id, buffer).filter(|body| body.full) {
+            body.unread.push_back((part.to_vec(), end_of_stream));
+            return STOP;
         }
-        if end_of_stream && let Some(stream) = self.host.state().streams.get_mut(&self.id) {
-            stream.ended.insert(buffer as u32);
-        }
-        send(self.host, self.id, buffer, part, |size| {
-            self.host.connection_filter(self.id, callback, &[self.id, size, end_of_stream.into()], NO_BUFFER)
-        })
+        data(self.host, self.id, buffer, part, end_of_stream)
     }
 
     /// What the upstream got from the client.

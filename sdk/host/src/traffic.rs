@@ -57,6 +57,49 @@ pub fn traffic(host: &Running) -> Seen {
     Seen { actions, request, response, reply, connection: seen }
 }
 
+/// How many streams a crowd has, how many parts each of their bodies, and the size of a part.
+const STREAMS: usize = 64;
+const PARTS: usize = 4;
+const PART: [u8; 16 << 10] = [b'x'; 16 << 10];
+
+/// Opens many streams at once, with bodies both ways, and connections beside them, before any of them ends: what takes memory.
+pub fn crowd(host: &Running) {
+    let request = [(":method", "POST"), (":path", "/"), (":authority", "host"), ("content-type", "application/json")];
+    let streams: Vec<_> = (0..STREAMS).map(|_| host.http_stream()).collect();
+    let connections: Vec<_> = (0..STREAMS / 4).map(|_| host.tcp_connection()).collect();
+    for stream in &streams {
+        stream.request_headers_with_body(&request);
+    }
+    for part in 1..=PARTS {
+        for stream in &streams {
+            stream.request_body(PART, part == PARTS);
+        }
+        for connection in &connections {
+            connection.downstream_data(PART, false);
+            connection.upstream_data(PART, false);
+        }
+        answer(host);
+        host.tick();
+    }
+    for stream in &streams {
+        stream.response_headers(&[(":status", "200"), ("content-length", "65536")]);
+    }
+    for part in 1..=PARTS {
+        for stream in &streams {
+            stream.response_body(PART, part == PARTS);
+        }
+    }
+    host.deliver_queues();
+    answer(host);
+    for stream in streams {
+        stream.complete();
+    }
+    for connection in connections {
+        connection.close_downstream();
+        connection.complete();
+    }
+}
+
 /// Answers what waits.
 fn answer(host: &Running) {
     for call in host.pending_calls() {

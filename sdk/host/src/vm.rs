@@ -12,6 +12,11 @@ pub(crate) trait Vm {
     /// Calls a callback: its result, 0 if it has none; `None` if the module does not export it.
     fn call(&self, callback: &'static str, arguments: &[u32]) -> Result<Option<u32>, Trap>;
 
+    /// How often its memory could not grow; 0 natively.
+    fn refused_grows(&self) -> u64 {
+        0
+    }
+
     /// The pages of its memory; 0 natively.
     fn pages(&self) -> u64 {
         0

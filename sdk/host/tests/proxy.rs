@@ -149,3 +149,121 @@ fn a_fault_is_for_one_call_and_the_record_shows_it() {
     host.behave();
     assert!(now());
 }
+
+mod counts {
+    use super::*;
+    use sluicegate::metric::Counter;
+
+    #[derive(Default)]
+    pub(crate) struct Counts;
+
+    #[sluicegate::http_filter]
+    impl HttpFilter for Counts {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            // Each VM has its own numbers: this one's first is another metric in every second request.
+            if request.get("x-first")?.is_some() {
+                Counter::define("first")?;
+            }
+            let requests = Counter::define("requests")?;
+            requests.increment(1)?;
+            info!("{}", requests.value()?);
+            Ok(Action::Continue)
+        }
+    }
+
+    sluicegate::plugin!(http: Counts);
+}
+
+#[test]
+fn a_metric_is_one_for_all_vms_of_a_proxy() {
+    let first = Host::new(&sender::PLUGIN).vm_id("first").start();
+    assert_eq!(first.counter("requests"), None);
+    let second = Host::new(&counts::PLUGIN).vm_id("second").start_beside(&first);
+    let request = |headers: &[(&str, &str)]| second.http_stream().request_headers(headers);
+    assert_eq!((request(&[("x-first", "1")]), request(&[])), (0, 0));
+    assert!(second.logged(sluicegate::LogLevel::Info, "2"), "{:?}", second.log());
+    assert_eq!((first.counter("requests"), second.counter("requests")), (Some(2), Some(2)));
+    // What a VM counted is there when the VM is not.
+    drop(second);
+    let third = Host::new(&counts::PLUGIN).vm_id("third").start_beside(&first);
+    third.http_stream().request_headers(&[("a", "b")]);
+    assert_eq!(first.counter("requests"), Some(3));
+    assert_eq!(Host::new(&counts::PLUGIN).start().counter("requests"), None, "another proxy");
+}
+
+#[test]
+fn what_is_asked_of_the_proxy_is_what_a_filter_would_get() {
+    let host = Host::new(&counts::PLUGIN).root_id("root").start();
+    host.set_property(&["xds", "cluster_name"], "backend");
+    assert_eq!(host.property(&["plugin_root_id"]).as_deref(), Some(&b"root"[..]));
+    assert_eq!(host.property(&["request", "path"]), None);
+    let stream = host.http_stream();
+    stream.request_headers(&[(":path", "/a")]);
+    assert_eq!(stream.property(&["request", "path"]).as_deref(), Some(&b"/a"[..]));
+    assert_eq!(stream.property(&["xds", "cluster_name"]).as_deref(), Some(&b"backend"[..]));
+    let queue = host.register_queue("", "q");
+    assert!(host.enqueue(queue, "a") && host.enqueue(queue, "b"));
+    assert_eq!((host.queue_len(queue), host.queue_len(99)), (2, 0));
+}
+
+fn message(check: impl FnOnce() + std::panic::UnwindSafe) -> String {
+    let panic = std::panic::catch_unwind(check).expect_err("the check fails");
+    panic.downcast_ref::<String>().cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_failed_assertion_shows_what_is_there() {
+    type Check = fn(&sluicegate_host::HttpStream<'_>);
+    let fails = |check: Check| {
+        message(move || {
+            let host = Host::new(&counts::PLUGIN).start();
+            let stream = host.http_stream();
+            stream.request_headers(&[(":path", "/a"), ("x-b", "c")]);
+            stream.assert_passed().assert_request_header("x-b", "c").assert_request_header("x-d", None);
+            host.assert_logged(sluicegate::LogLevel::Info, "1").assert_quiet(sluicegate::LogLevel::Warn);
+            check(&stream);
+        })
+    };
+    let checks: [(Check, &[&str]); 5] = [
+        (
+            |stream| {
+                stream.assert_reply(403);
+            },
+            &["no answer 403: the request passed", "the log:\n  Info 1"],
+        ),
+        (
+            |stream| {
+                stream.assert_held();
+            },
+            &["the request passed"],
+        ),
+        (
+            |stream| {
+                stream.assert_request_header("x-b", "d");
+            },
+            &["the request's x-b", "  :path: /a\n  x-b: c"],
+        ),
+        (
+            |stream| {
+                stream.assert_response_header("x", "y");
+            },
+            &["the response's x", "there are no headers"],
+        ),
+        (
+            |stream| {
+                stream.assert_request_body("b");
+            },
+            &["what the upstream got", "should be: b"],
+        ),
+    ];
+    for (check, parts) in checks {
+        let text = fails(check);
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+    }
+    let text = message(|| {
+        let host = Host::new(&counts::PLUGIN).start();
+        host.http_stream().request_headers(&[("a", "b")]);
+        host.assert_quiet(sluicegate::LogLevel::Info);
+    });
+    assert!(text.contains("a line of Info or worse"), "{text}");
+}

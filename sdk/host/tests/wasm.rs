@@ -1,5 +1,7 @@
 //! The wasm rung runs modules of any make as Envoy does: here by hand, in wasm's own text.
 
+use std::time::Duration;
+
 use sluicegate::LogLevel;
 use sluicegate::abi::Import;
 use sluicegate_host::wasm::Module;
@@ -65,11 +67,48 @@ fn a_trap_kills_the_vm_and_requests_are_answered() {
     assert_eq!(host.cost().vm_entries, 0, "the one entry did not return");
 }
 
+/// As Envoy does: only streams that begin after the trap go past the filter.
 #[test]
-fn an_open_proxy_lets_requests_through_after_a_trap() {
+fn an_open_proxy_lets_streams_through_that_begin_after_a_trap() {
     let host = Host::wasm(&module("0_2_1", &headers("unreachable"))).fail_open().start();
-    let stream = host.http_stream();
-    assert_eq!((stream.request_headers(&[("a", "b")]), stream.reply()), (0, None));
+    let (open, before) = (host.http_stream(), host.http_stream());
+    assert_eq!((open.request_headers(&[("a", "b")]), open.reply().map(|reply| reply.status)), (4, Some(503)));
+    assert_eq!((before.request_headers(&[("a", "b")]), before.reply().map(|reply| reply.status)), (4, Some(503)));
+    let after = host.http_stream();
+    assert_eq!(after.request_headers(&[("a", "b")]), 0);
+    after.assert_passed();
+    assert_eq!(host.tcp_connection().opened(), 0);
+    assert!(host.trapped().is_some());
+}
+
+#[test]
+fn a_proxy_that_reloads_has_a_new_vm_after_a_second() {
+    // The second request of a VM traps. Each context creation is logged.
+    let parts = r#"(global $requests (mut i32) (i32.const 0))
+        (func (export "proxy_on_context_create") (param i32 i32) (drop (call $log (i32.const 2) (i32.const 16) (i32.const 5))))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (global.set $requests (i32.add (global.get $requests) (i32.const 1)))
+            (if (i32.eq (global.get $requests) (i32.const 2)) (then unreachable))
+            (i32.const 0))"#;
+    let host = Host::wasm(&module("0_2_1", parts)).root_id("root").plugin_configuration("kept").fail_reload().start();
+    let status = || {
+        let stream = host.http_stream();
+        stream.request_headers(&[("a", "b")]);
+        let reply = stream.reply().map(|reply| reply.status);
+        stream.complete();
+        reply
+    };
+    assert_eq!((status(), status(), status()), (None, Some(503), Some(503)));
+    assert!(host.trapped().is_some());
+    host.advance(Duration::from_millis(999));
+    assert_eq!(status(), Some(503));
+    host.clear_log();
+    host.advance(Duration::from_millis(1));
+    assert_eq!((status(), host.trapped()), (None, None));
+    assert!(host.started() && host.property(&["plugin_root_id"]).as_deref() == Some(b"root"));
+    // A plugin and a stream.
+    assert_eq!(host.log().len(), 2);
+    assert_eq!((status(), status()), (Some(503), Some(503)));
     assert!(host.trapped().is_some());
 }
 
@@ -180,6 +219,38 @@ fn each_version_of_the_abi_has_its_ways() {
     assert_eq!(answer(text("0_1_0", "")), 0);
     assert_eq!(answer(text("0_2_0", "i32")), 1);
     assert_eq!(answer(text("0_2_1", "i32")), 1);
+}
+
+/// Each function that a version has, with nothing for every argument: it is there, and answers.
+#[test]
+fn every_function_of_each_version_is_there() {
+    for (version, functions) in [("0_1_0", 40), ("0_2_0", 38), ("0_2_1", 39)] {
+        let mut there = 0;
+        for import in Import::ALL {
+            let wide = |ty: &&str| if ["u64", "i64"].contains(ty) { "i64" } else { "i32" };
+            let types: Vec<_> = import.parameters().iter().map(wide).collect();
+            let zeros: Vec<_> = types.iter().map(|ty| format!("({ty}.const 0)")).collect();
+            let text = format!(
+                r#"(module (import "env" "{name}" (func $f (param {types}) (result i32))) (memory (export "memory") 1)
+                    (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+                    (func (export "proxy_abi_version_{version}"))
+                    (func (export "proxy_on_log") (param i32) (i32.store (i32.const 8) (call $f {zeros})))
+                    (func (export "proxy_on_request_trailers") (param i32 i32) (result i32) (i32.load (i32.const 8))))"#,
+                name = import.name(),
+                types = types.join(" "),
+                zeros = zeros.join(" "),
+            );
+            let Ok(module) = Module::new(text) else { continue };
+            there += 1;
+            let host = Host::wasm(&module).start();
+            let stream = host.http_stream();
+            host.callback("proxy_on_log", &[stream.id()]);
+            assert_eq!((host.calls(*import), host.trapped()), (1, None), "{}", import.name());
+            let status = stream.request_trailers(&[("a", "b")]);
+            assert!(status < 12, "{} of {version} answers {status}", import.name());
+        }
+        assert_eq!(there, functions, "{version}");
+    }
 }
 
 #[test]

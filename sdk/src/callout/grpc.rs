@@ -109,12 +109,18 @@ impl<'a> GrpcCall<'a> {
     /// Sends it for a context.
     pub(crate) fn dispatch(&self, context: u32) -> Result<CallToken> {
         let Target { cluster, service, method, metadata } = self.target;
+        named(cluster)?;
         let metadata = encode(metadata)?;
         let (cluster, service, method) = (cluster.as_bytes(), service.as_bytes(), method.as_bytes());
         let token = call::grpc_call(cluster, service, method, &metadata, self.message, timeout(self.timeout))
             .map_err(|status| Error::host("proxy_grpc_call", On::Nothing, status))?;
         wait(token, context, Kind::GrpcCall)
     }
+}
+
+/// Envoy ends, with all that it serves, on a gRPC call that names no cluster (seen on 1.40).
+fn named(cluster: &str) -> Result<()> {
+    if cluster.is_empty() { Err(Error::new("a gRPC call names no cluster")) } else { Ok(()) }
 }
 
 /// Opens a gRPC stream for a context.
@@ -125,6 +131,7 @@ pub(crate) fn open(
     method: &str,
     metadata: &[(&str, &str)],
 ) -> Result<GrpcStream> {
+    named(cluster)?;
     let metadata = encode(metadata)?;
     let token = call::grpc_stream(cluster.as_bytes(), service.as_bytes(), method.as_bytes(), &metadata)
         .map_err(|status| Error::host("proxy_grpc_stream", On::Nothing, status))?;

@@ -2,6 +2,9 @@ use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
 use sluicegate_host::{Host, Running, sweep, traffic};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 /// A receiver, and the number of its queue.
 fn start(host: Host) -> (Running, u32) {
     let host = host.plugin_configuration("tcp_data_hashes").start();

@@ -4,6 +4,9 @@ use sluicegate_host::{Host, Running, sweep, traffic};
 
 use crate::{RECEIVER, fnv1a};
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 /// A sender of this kind, and the receiver's three queues.
 fn start(host: Host, kind: &str) -> (Running, [u32; 3]) {
     let host = host.plugin_configuration(kind).start();

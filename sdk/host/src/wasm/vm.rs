@@ -46,6 +46,7 @@ pub(crate) struct Data {
 struct Growth {
     limits: Limits,
     grows: u64,
+    refused: u64,
     /// Whether the memory is there: what it begins with is no growth.
     running: bool,
 }
@@ -54,6 +55,7 @@ impl ResourceLimiter for Growth {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let granted = desired.div_ceil(PAGE) as u64 <= self.limits.pages;
         self.grows += u64::from(granted && self.running);
+        self.refused += u64::from(!granted);
         Ok(granted)
     }
 
@@ -72,7 +74,7 @@ pub(crate) struct Wasm {
 
 impl Wasm {
     pub(crate) fn new(module: &Module, guest: Rc<Guest>, limits: &Limits) -> Result<Self, String> {
-        let growth = Growth { limits: limits.clone(), grows: 0, running: false };
+        let growth = Growth { limits: limits.clone(), grows: 0, refused: 0, running: false };
         let data = Data { guest: guest.clone(), memory: None, allocate: None, instance: None, growth };
         let mut store = Store::new(module.linked.module().engine(), data);
         store.limiter(|data| &mut data.growth);
@@ -119,6 +121,10 @@ impl Vm for Wasm {
         self.call_export(callback, arguments)
     }
 
+    fn refused_grows(&self) -> u64 {
+        self.store.borrow().data().growth.refused
+    }
+
     fn pages(&self) -> u64 {
         let store = self.store.borrow();
         store.data().memory.map_or(0, |memory| memory.size(&*store))
@@ -153,6 +159,13 @@ pub(super) struct Words<'a, 'caller> {
 impl Words<'_, '_> {
     fn word(&mut self) -> usize {
         usize::try_from(self.int()).unwrap_or(usize::MAX)
+    }
+
+    /// Asks the module for a block; 0 is none.
+    fn block(&mut self, size: usize) -> Result<u32, Failure> {
+        let size = u32::try_from(size).map_err(|_| Status::InvalidMemoryAccess)?;
+        let entry = self.caller.data().allocate.ok_or(Status::InvalidMemoryAccess)?;
+        call(&mut *self.caller, entry, &[size]).map_err(|error| Failure::Trap(describe(&error)))
     }
 
     /// Writes to where the next argument says.
@@ -192,9 +205,7 @@ impl Arguments for Words<'_, '_> {
     fn hand_over(&mut self, block: &Block<'_>) -> Result<(), Failure> {
         let mut start = 0;
         if !block.bytes.is_empty() {
-            let size = u32::try_from(block.bytes.len()).map_err(|_| Status::InvalidMemoryAccess)?;
-            let entry = self.caller.data().allocate.ok_or(Status::InvalidMemoryAccess)?;
-            start = call(&mut *self.caller, entry, &[size]).map_err(|error| Failure::Trap(describe(&error)))?;
+            start = self.block(block.bytes.len())?;
             if start == 0 {
                 return Err(Status::InvalidMemoryAccess.into());
             }
@@ -221,5 +232,9 @@ impl Arguments for Words<'_, '_> {
         let Some(function) = instance.get_func(&mut *self.caller, callback) else { return Ok(()) };
         call(&mut *self.caller, function, arguments).map_err(|error| Failure::Trap(describe(&error)))?;
         Ok(())
+    }
+
+    fn allocate(&mut self, size: usize) -> Result<(), Failure> {
+        self.block(size).map(drop)
     }
 }

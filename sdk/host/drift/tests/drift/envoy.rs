@@ -60,16 +60,14 @@ impl Envoy {
 
     pub(crate) fn play(&self, at: usize, scenario: &Scenario, marks: &[usize]) -> Result<Played> {
         let (mut peers, mut failed) = (Peers::default(), Vec::new());
-        // What another scenario left.
-        for listener in [&self.upstream, &self.service] {
-            while listener.accept().is_ok() {}
-        }
+        self.forget_peers();
         self.wait_for_lines(scenario, marks[0]);
         for (step, mark) in scenario.steps.iter().zip(&marks[1..]) {
             if let Err(error) = self.step(&mut peers, at, *step)
                 && !is_closed(&error)
             {
-                failed.push(format!("{step:?} failed: {error:#}"));
+                let lives = if self.proxy.is_running() { "" } else { ", and Envoy has ended" };
+                failed.push(format!("{step:?} failed: {error:#}{lives}"));
                 break;
             }
             self.wait_for_lines(scenario, *mark);
@@ -79,6 +77,13 @@ impl Envoy {
         let mut lines = self.lines(scenario);
         lines.extend(failed.into_iter().chain(received));
         Ok(Played { lines, marks: Vec::new() })
+    }
+
+    /// Drops what another client or another scenario left.
+    fn forget_peers(&self) {
+        for listener in [&self.upstream, &self.service] {
+            while listener.accept().is_ok() {}
+        }
     }
 
     fn step(&self, peers: &mut Peers, at: usize, step: Step) -> Result<()> {
@@ -123,10 +128,19 @@ impl Envoy {
                 sleep(QUIET);
                 service.shutdown(Shutdown::Both)?;
             }
+            Step::TimeOut => {
+                let mut service = accept(&self.service)?;
+                read_head(&mut service)?;
+                peers.services.push(service);
+            }
             Step::Connect => drop(peers.client(self, at)?),
             Step::FromClient(text) => peers.client(self, at)?.write_all(text.as_bytes())?,
             Step::FromUpstream(text) => peers.upstream(self)?.write_all(text.as_bytes())?,
             Step::CloseClient | Step::Leave => peers.close_client()?,
+            Step::Again => {
+                *peers = Peers::default();
+                self.forget_peers();
+            }
             Step::CloseUpstream => peers.upstream(self)?.shutdown(Shutdown::Both)?,
             Step::Unreachable | Step::Tick => {}
         }
@@ -304,11 +318,15 @@ fn listener(port: u16, scenario: &Scenario) -> Value {
             } }],
         } }])
     };
-    json!({
+    let mut listener = json!({
         "name": scenario.name,
         "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
         "filter_chains": [{ "filters": filters }],
-    })
+    });
+    if let Some(limit) = scenario.setup.limit {
+        listener["per_connection_buffer_limit_bytes"] = limit.into();
+    }
+    listener
 }
 
 fn plugin(kind: &str, scenario: &Scenario) -> Value {
@@ -316,6 +334,7 @@ fn plugin(kind: &str, scenario: &Scenario) -> Value {
         "@type": format!("type.googleapis.com/envoy.extensions.filters.{kind}.wasm.v3.Wasm"),
         "config": {
             "root_id": scenario.name,
+            "failure_policy": scenario.setup.failure,
             "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": scenario.script },
             "vm_config": {
                 "vm_id": scenario.name,

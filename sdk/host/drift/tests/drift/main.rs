@@ -15,9 +15,23 @@ use sluicegate_host::wasm::Module;
 /// What goes through the proxy, with a filter that does something.
 struct Scenario {
     name: &'static str,
+    setup: Setup,
     /// What the filter does in which callback.
     script: &'static str,
     steps: &'static [Step],
+}
+
+/// How the proxy is set up.
+#[derive(Clone, Copy, Debug)]
+struct Setup {
+    /// How many bytes a connection holds back at the most.
+    limit: Option<usize>,
+    /// What streams get when a VM is dead.
+    failure: &'static str,
+}
+
+impl Setup {
+    const DEFAULT: Self = Self { limit: None, failure: "FAIL_CLOSED" };
 }
 
 /// One move of a client or of a server.
@@ -37,10 +51,14 @@ enum Step {
     Break,
     /// A called service is not there.
     Unreachable,
+    /// A called service does not answer in time.
+    TimeOut,
     /// A tick comes due.
     Tick,
     /// The client resets its stream.
     Leave,
+    /// What follows is another client's.
+    Again,
     Connect,
     FromClient(&'static str),
     FromUpstream(&'static str),
@@ -66,9 +84,10 @@ fn the_simulation_is_envoys() -> Result<()> {
     let scenarios: Vec<_> =
         scenarios::ALL.iter().filter(|scenario| only.as_deref().is_none_or(|only| scenario.name == only)).collect();
     let proxy = envoy::Envoy::start(&file, &scenarios)?;
+    let process = simulated::process(&module);
     let mut report = String::new();
     for (at, scenario) in scenarios.iter().enumerate() {
-        let simulated = simulated::play(&module, scenario);
+        let simulated = simulated::play(&module, &process, scenario);
         let real = proxy.play(at, scenario, &simulated.marks)?;
         let (simulated, real) = (normal(simulated.lines), normal(real.lines));
         if simulated != real {
@@ -87,6 +106,8 @@ fn normal(lines: Vec<String>) -> Vec<String> {
     let of_codec = [" got transfer-encoding: ", " got content-length: 0", " got connection: ", " got date: "];
     let kept = lines.into_iter().filter(|line| !of_codec.iter().any(|part| line.contains(part)));
     kept.map(|line| {
+        // The details of a failure are for people.
+        let line = line.split_once('{').map_or(line.clone(), |(text, _)| text.to_owned());
         let (step, answer) = line.split_once(" -> ").unwrap_or((&line, ""));
         let answer = answer.split_inclusive(' ').scan(0, |of_date, word| {
             // A date has six words.

@@ -1,7 +1,7 @@
 //! The scenarios.
 
 use crate::Step::*;
-use crate::{Pairs, Scenario};
+use crate::{Pairs, Scenario, Setup};
 
 const GET: Pairs = &[(":path", "/a?b=c"), ("X-Mixed", "Value"), ("x-repeated", "1"), ("x-repeated", "2")];
 const POST: Pairs = &[(":method", "POST"), ("content-length", "5")];
@@ -12,9 +12,21 @@ const STREAMED: Pairs = &[(":status", "200"), ("transfer-encoding", "chunked")];
 const TRAILERS: Pairs = &[("x-trailer", "1"), ("x-trailer", "2")];
 const NONE: Pairs = &[];
 
+/// More than half of what a proxy with a [`LIMIT`] holds back.
+const PART: &str = "0123456789012345678901234567890123456789";
+/// More than all of it.
+const LARGE: &str = "0123456789012345678901234567890123456789012345678901234567890123456789";
+const LIMIT: Setup = Setup { limit: Some(64), ..Setup::DEFAULT };
+const OPEN: Setup = Setup { failure: "FAIL_OPEN", ..Setup::DEFAULT };
+const RELOAD: Setup = Setup { failure: "FAIL_RELOAD", ..Setup::DEFAULT };
+
 macro_rules! scenarios {
-    ($($name:ident: $script:literal, [$($step:expr),* $(,)?];)*) => {
-        pub(crate) const ALL: &[Scenario] = &[$(Scenario { name: stringify!($name), script: $script, steps: &[$($step),*] }),*];
+    (@setup) => { Setup::DEFAULT };
+    (@setup $setup:ident) => { $setup };
+    ($($name:ident $(with $setup:ident)?: $script:literal, [$($step:expr),* $(,)?];)*) => {
+        pub(crate) const ALL: &[Scenario] = &[$(
+            Scenario { name: stringify!($name), setup: scenarios!(@setup $($setup)?), script: $script, steps: &[$($step),*] }
+        ),*];
     };
 }
 
@@ -220,4 +232,100 @@ scenarios! {
         "upstream_data: close 3; return 1", [Connect, FromClient("one"), FromUpstream("two")];
     tcp_closed_by_the_upstream:
         "", [Connect, FromClient("one"), FromUpstream("two"), CloseUpstream];
+    tcp_limit with LIMIT:
+        "downstream_data#2: call service :method=GET,:path=/call,:authority=service - - 1000; return 1
+         downstream_data: return 1
+         downstream_data#3: body 2 0 99; return 0
+         http_call_response: effective 2; body 2 0 99; resume 2",
+        [Connect, FromClient(PART), FromClient(PART), FromClient("more"), Answer(EMPTY, "", NONE), FromUpstream("back"), CloseClient];
+    tcp_trap: "downstream_data: trap", [Connect, FromClient("one")];
+    tcp_trap_open with OPEN: "downstream_data: trap", [Connect, FromClient("one"), FromUpstream("two"), CloseClient];
+    request_limit with LIMIT:
+        "request_body: body 0 0 99; return 1\nresponse_headers: pairs 2; add 2 a b\nresponse_body: body 1 0 99",
+        [Request(CHUNKED, false), RequestBody(PART, false), RequestBody(PART, false)];
+    request_limit_in_one_part with LIMIT:
+        "request_body: body 0 0 9; return 1\nresponse_headers: pairs 2", [Request(CHUNKED, false), RequestBody(LARGE, false)];
+    request_limit_is_not_passed with LIMIT:
+        "request_body: return 1\nrequest_body#3: body 0 0 99; return 0",
+        [
+            Request(CHUNKED, false), RequestBody(PART, false), RequestBody("one", false), RequestBody("", true), Response(EMPTY, true),
+        ];
+    request_limit_by_a_write with LIMIT:
+        "request_body: return 1
+         request_body#2: write 0 0 0 0123456789012345678901234567890123456789012345678901234567890123456789; body 0 0 9; return 1",
+        [Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false)];
+    request_limit_while_headers_wait with LIMIT:
+        "request_headers: return 3\nrequest_body: body 0 0 99\nresponse_headers: pairs 2",
+        [Request(CHUNKED, false), RequestBody(PART, false), RequestBody(PART, false)];
+    request_is_not_read_while_headers_wait with LIMIT:
+        "request_headers: call service :method=GET,:path=/call,:authority=service - - 1000; return 1
+         request_body: body 0 0 99
+         http_call_response: effective 2; resume 0",
+        [
+            Request(CHUNKED, false), RequestBody(PART, false), RequestBody(PART, false), RequestBody("one", false), RequestBody("", true),
+            Answer(EMPTY, "", NONE), Response(EMPTY, true),
+        ];
+    request_is_not_read_past_the_watermark with LIMIT:
+        "request_body: body 0 0 99; return 2
+         request_body#2: body 0 0 99; call service :method=GET,:path=/call,:authority=service - - 1000; return 2
+         request_body#3: body 0 0 99; return 0
+         http_call_response: effective 2; resume 0",
+        [
+            Request(CHUNKED, false), RequestBody(PART, false), RequestBody(PART, false), RequestBody("one", false), RequestBody("", true),
+            Answer(EMPTY, "", NONE), Response(EMPTY, true),
+        ];
+    request_watermark_and_then_buffer:
+        "request_body: body 0 0 99; return 2\nrequest_body#2: body 0 0 99; return 1\nrequest_body#3: body 0 0 99; return 0",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("six", false), RequestBody("", true),
+            Response(EMPTY, true),
+        ];
+    response_limit with LIMIT:
+        "response_body: body 1 0 99; return 1", [Request(GET, true), Response(STREAMED, false), ResponseBody(PART, false), ResponseBody(PART, false)];
+    response_limit_in_one_part with LIMIT:
+        "response_body: body 1 0 9; return 1", [Request(GET, true), Response(STREAMED, false), ResponseBody(LARGE, false)];
+    response_limit_while_headers_wait with LIMIT:
+        "response_headers: return 3", [Request(GET, true), Response(STREAMED, false), ResponseBody(PART, false), ResponseBody(PART, false)];
+    response_is_not_read_past_the_watermark with LIMIT:
+        "response_body: body 1 0 99; return 2
+         response_body#2: body 1 0 99; call service :method=GET,:path=/call,:authority=service - - 1000; return 2
+         response_body#3: body 1 0 99; return 0
+         http_call_response: effective 2; resume 1",
+        [
+            Request(GET, true), Response(STREAMED, false), ResponseBody(PART, false), ResponseBody(PART, false), ResponseBody("one", false),
+            ResponseBody("", true), Answer(EMPTY, "", NONE),
+        ];
+    metrics_of_another_vm:
+        "request_headers: metric 1 g; metric 0 c; metric 0 other; read 4; read 8; read 5; increment 4 10; read 4; record 5 1
+         response_headers: read 4; read 5; metric 0 c; read 12",
+        [Request(GET, true), Response(EMPTY, true)];
+    call_times_out:
+        "request_headers: call service :method=GET,:path=/call,:authority=service - - 50; return 1
+         http_call_response: answer; pairs 6; body 4 0 99; effective 2; resume 0",
+        [Request(GET, true), TimeOut, Response(EMPTY, true)];
+    grpc_to_nobody:
+        "request_headers: grpc nowhere service method text 1000; grpc unknown service method text 1000; return 1
+         grpc_close: answer; effective 2; resume 0",
+        [Request(GET, true), Unreachable, Response(EMPTY, true)];
+    trap: "request_headers: trap", [Request(GET, true), Again, Request(GET, true)];
+    trap_in_a_body: "request_body: trap", [Request(CHUNKED, false), RequestBody("one", false), Again, Request(GET, true)];
+    trap_in_a_response: "response_headers: trap", [Request(GET, true), Response(EMPTY, true)];
+    trap_in_a_response_body: "response_body: trap", [Request(GET, true), Response(STREAMED, false), ResponseBody("one", false)];
+    trap_open with OPEN: "request_headers: trap", [Request(GET, true)];
+    trap_open_and_another with OPEN: "request_headers: trap", [Request(GET, true), Again, Request(GET, true), Response(EMPTY, true)];
+    trap_reload with RELOAD: "request_body: trap", [Request(CHUNKED, false), RequestBody("one", false), Again, Request(GET, true), Response(EMPTY, true)];
+    trap_reload_too_soon with RELOAD:
+        "request_body: trap",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), Again, Request(CHUNKED, false), RequestBody("one", false), Again, Request(GET, true),
+        ];
+    watermark_buffer_and_go_on:
+        "request_body: return 2\nrequest_body#2: return 1\nrequest_body#3: write 0 0 3 new; return 2\nrequest_body#4: body 0 0 99; return 0",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("six", false), RequestBody("", true),
+            Response(EMPTY, true),
+        ];
+    grpc_without_a_name:
+        "request_headers: grpc nowhere - method text 1000; grpc nowhere service - text 1000; return 1\ngrpc_close#2: effective 2; resume 0",
+        [Request(GET, true), Unreachable, Unreachable, Response(EMPTY, true)];
 }

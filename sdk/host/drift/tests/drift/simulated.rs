@@ -3,15 +3,34 @@
 use sluicegate_host::wasm::Module;
 use sluicegate_host::{Host, HttpStream, Map, Running, TcpConnection};
 
+use std::time::Duration;
+
 use crate::{Pairs, Played, Scenario, Step};
 
-pub(crate) fn play(module: &Module, scenario: &Scenario) -> Played {
-    let host = Host::wasm(module)
+/// What the VMs of all scenarios share, as those in one Envoy do.
+pub(crate) fn process(module: &Module) -> Running {
+    Host::wasm(module).start()
+}
+
+pub(crate) fn play(module: &Module, process: &Running, scenario: &Scenario) -> Played {
+    let mut host = Host::wasm(module)
         .vm_id(scenario.name)
         .root_id(scenario.name)
         .plugin_configuration(scenario.script)
         .clusters(["upstream", "service", "nowhere"]);
-    let host = host.start();
+    if let Some(limit) = scenario.setup.limit {
+        host = host.buffer_limit(limit);
+    }
+    host = match scenario.setup.failure {
+        "FAIL_OPEN" => host.fail_open(),
+        "FAIL_RELOAD" => host.fail_reload(),
+        _ => host,
+    };
+    let host = host.start_beside(process);
+    if scenario.setup.failure == "FAIL_RELOAD" {
+        // Envoy's VMs are as old when their scenario comes.
+        host.advance(Duration::from_secs(2));
+    }
     let mut marks = vec![host.log().len()];
     let mut peers = Peers { host: &host, http: None, tcp: None };
     for step in scenario.steps {
@@ -20,6 +39,8 @@ pub(crate) fn play(module: &Module, scenario: &Scenario) -> Played {
     }
     let received = peers.finish();
     marks.push(host.log().len());
+    // Some filters trap.
+    host.trapped();
     let mut lines: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
     lines.extend(received);
     Played { lines, marks }
@@ -55,14 +76,18 @@ impl<'host> Peers<'host> {
                 self.host.answer_call(self.call(), &headers, body, trailers);
             }
             Step::Break => self.host.fail_call(self.call()),
-            Step::Unreachable => self.host.refuse_call(self.call()),
+            Step::Unreachable => match self.host.pending_calls().first() {
+                Some(call) => self.host.refuse_call(call.token),
+                None => self.host.refuse_grpc(self.host.open_grpc().first().expect("a call").token),
+            },
+            Step::TimeOut => self.host.time_out_call(self.call()),
             Step::Tick => self.host.tick(),
             Step::Connect => drop(self.tcp().opened()),
             Step::FromClient(text) => drop(self.tcp().downstream_data(text, false)),
             Step::FromUpstream(text) => drop(self.tcp().upstream_data(text, false)),
             Step::CloseClient => self.tcp().close_downstream(),
             Step::CloseUpstream => self.tcp().close_upstream(),
-            Step::Leave => self.http.take().into_iter().for_each(HttpStream::complete),
+            Step::Again | Step::Leave => self.http.take().into_iter().for_each(HttpStream::complete),
         }
     }
 

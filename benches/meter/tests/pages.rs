@@ -1,0 +1,80 @@
+//! Every limit of pages under a crowd of streams: no trap of the SDK's, and the next request is served.
+
+use sluicegate_build::{Build, add_target, run};
+use sluicegate_host::wasm::Module;
+use sluicegate_host::{Host, Limited, Running, crowd, sweep_pages, traffic};
+use sluicegate_loadtest::{Allocator, guest, workspace};
+
+/// The configurations of the examples that do not start without one.
+const CONFIGURATIONS: [(&str, &str); 7] = [
+    ("header_batch", r#"{"request": [{"remove": "x-debug"}, {"set": "x-env", "to": "p"}]}"#),
+    ("http_routing", "\u{1}"),
+    ("json_fields", r#"{"/id": "x-id", "/name": "x-name"}"#),
+    ("memory_report", r#"{"tiers": ["gold", "silver"], "memory": {"total": "1MiB"}}"#),
+    ("rate_limit", r#"{"header": "x-plan", "plans": {"free": {"rate": 1000, "burst": 3000}}}"#),
+    ("shared_queue_receiver", "tcp_data_hashes"),
+    ("shared_queue_sender", "http"),
+];
+
+/// The filter that uses every host function, which allocates nothing that must not fail.
+fn sink(allocator: Option<Allocator>) -> Module {
+    add_target(run).unwrap();
+    let with = allocator.map_or("none", Allocator::name);
+    let folder = workspace::target_dir().join("guests").join(with);
+    let features = allocator.map(|allocator| format!("sluicegate/{}", allocator.feature())).unwrap_or_default();
+    let build = Build::new(workspace::root(), "sluicegate-sink", "guest").target_dir(folder).features(features);
+    let answer = run(&mut build.command()).unwrap();
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+    Module::load(build.module()).unwrap()
+}
+
+fn limited(host: &Host) -> Limited {
+    sweep_pages(host, crowd, traffic)
+}
+
+#[test]
+fn a_filter_that_gives_way_never_traps_whatever_the_limit() {
+    for allocator in [None].into_iter().chain(Allocator::ALL.iter().copied().map(Some)) {
+        let host = Host::wasm(&sink(allocator)).plugin_configuration("configuration");
+        let limited = limited(&host);
+        assert!(limited.aborted.is_empty(), "{allocator:?}: {limited:?}");
+        assert!(limited.refused > 0, "{allocator:?}: nothing was refused: {limited:?}");
+    }
+}
+
+/// What an example allocates for itself may end it, with a message: then the proxy has another VM. Most get along.
+#[test]
+fn examples_give_way_or_say_what_they_could_not_have() {
+    let mut aborted = Vec::new();
+    for example in workspace::examples().unwrap() {
+        for package in workspace::example_packages(&example).unwrap() {
+            let configuration = CONFIGURATIONS.iter().find(|(name, _)| *name == package).map_or("", |(_, text)| text);
+            let module = Module::load(guest::build(&package, None).unwrap()).unwrap();
+            let host = Host::wasm(&module).plugin_configuration(configuration);
+            let limited = limited(&host);
+            if !limited.aborted.is_empty() {
+                aborted.push((package, limited));
+            }
+        }
+    }
+    panic!("{aborted:#?}");
+}
+
+/// A module that grows a page for each stream and traps where it cannot: what the sweep is to find.
+#[test]
+#[should_panic(expected = "a load with 1 pages: proxy_on_request_headers")]
+fn a_trap_for_want_of_memory_is_found() {
+    let text = r#"(module
+        (memory (export "memory") 1)
+        (global $streams (mut i32) (i32.const 0))
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (global.set $streams (i32.add (global.get $streams) (i32.const 1)))
+            (if (i32.eq (global.get $streams) (i32.const 2))
+                (then (if (i32.lt_s (memory.grow (i32.const 3)) (i32.const 0)) (then unreachable))))
+            (i32.const 0)))"#;
+    let host = Host::wasm(&Module::new(text).unwrap());
+    let request = |host: &Running| host.http_stream().request_headers(&[("a", "b")]);
+    let two = |host: &Running| assert!(request(host) + request(host) < 10);
+    sweep_pages(&host, two, request);
+}

@@ -1,0 +1,177 @@
+//! Assertions on what came of a filter, whose messages show what did.
+
+use std::fmt::Write as _;
+
+use sluicegate::LogLevel;
+
+use crate::map::Map;
+use crate::running::Running;
+use crate::state::{LocalReply, LogLine};
+use crate::stream::HttpStream;
+use crate::tcp::TcpConnection;
+
+/// Lines for people, one below the other.
+fn lines(log: &[LogLine]) -> String {
+    if log.is_empty() {
+        return "\nnothing was logged".to_owned();
+    }
+    log.iter().fold("\nthe log:".to_owned(), |mut text, line| {
+        // Writing into a string does not fail.
+        let _ = write!(text, "\n  {:?} {}", line.level, line.text);
+        text
+    })
+}
+
+fn headers(map: &Map) -> String {
+    if map.is_empty() {
+        return "\nthere are no headers".to_owned();
+    }
+    map.to_text().iter().fold("\nthe headers:".to_owned(), |mut text, (name, value)| {
+        let _ = write!(text, "\n  {name}: {value}");
+        text
+    })
+}
+
+impl Running {
+    /// Asserts that a line of this level and exactly this text was logged.
+    ///
+    /// # Panics
+    ///
+    /// If it was not; the message shows the log.
+    #[track_caller]
+    pub fn assert_logged(&self, level: LogLevel, text: &str) -> &Self {
+        let log = self.log();
+        assert!(self.logged(level, text), "no line {level:?} {text:?}{}", lines(&log));
+        self
+    }
+
+    /// Asserts that no line of this level was logged, nor of a more severe one: `host.assert_quiet(LogLevel::Warn)`.
+    ///
+    /// # Panics
+    ///
+    /// If one was; the message shows the log.
+    #[track_caller]
+    pub fn assert_quiet(&self, level: LogLevel) -> &Self {
+        let log = self.log();
+        let loud = log.iter().find(|line| line.level as u32 >= level as u32);
+        assert_eq!(loud, None, "a line of {level:?} or worse{}", lines(&log));
+        self
+    }
+}
+
+impl HttpStream<'_> {
+    /// Asserts that the request went on to the upstream: it is not held back, answered or reset.
+    ///
+    /// # Panics
+    ///
+    /// If it did not; the message says what became of it.
+    #[track_caller]
+    pub fn assert_passed(&self) -> &Self {
+        assert_eq!(self.reply(), None, "the request was answered{}", self.log());
+        assert!(!self.was_reset(), "the request was reset{}", self.log());
+        assert!(self.reached_upstream(), "the request is held back{}", self.log());
+        self
+    }
+
+    /// Asserts that the request is held back: neither passed, answered nor reset.
+    ///
+    /// # Panics
+    ///
+    /// If it is not; the message says what became of it.
+    #[track_caller]
+    pub fn assert_held(&self) -> &Self {
+        assert_eq!(self.reply(), None, "the request was answered{}", self.log());
+        assert!(!self.was_reset(), "the request was reset{}", self.log());
+        assert!(!self.reached_upstream(), "the request passed{}", self.log());
+        self
+    }
+
+    /// Asserts that the stream was answered with this status in place of the upstream, and gives the answer.
+    ///
+    /// # Panics
+    ///
+    /// If it was not; the message says what became of it.
+    #[track_caller]
+    pub fn assert_reply(&self, status: u32) -> LocalReply {
+        let Some(reply) = self.reply() else {
+            let passed = if self.reached_upstream() { "passed" } else { "is held back" };
+            panic!("no answer {status}: the request {passed}{}", self.log());
+        };
+        assert_eq!(reply.status, status, "{reply:?}{}", self.log());
+        reply
+    }
+
+    /// Asserts the first value of a request header as the upstream sees it; none if it must not be there.
+    ///
+    /// # Panics
+    ///
+    /// If it is another; the message shows all headers.
+    #[track_caller]
+    pub fn assert_request_header<'a>(&self, name: &str, value: impl Into<Option<&'a str>>) -> &Self {
+        let all = self.request_map();
+        assert_eq!(self.request_header(name).as_deref(), value.into(), "the request's {name}{}", headers(&all));
+        self
+    }
+
+    /// Asserts the first value of a response header as the client sees it; none if it must not be there.
+    ///
+    /// # Panics
+    ///
+    /// If it is another; the message shows all headers.
+    #[track_caller]
+    pub fn assert_response_header<'a>(&self, name: &str, value: impl Into<Option<&'a str>>) -> &Self {
+        let all = self.response_map();
+        assert_eq!(self.response_header(name).as_deref(), value.into(), "the response's {name}{}", headers(&all));
+        self
+    }
+
+    /// Asserts what the upstream got of the request's body.
+    ///
+    /// # Panics
+    ///
+    /// If it is another; the message shows both as text.
+    #[track_caller]
+    pub fn assert_request_body(&self, body: impl AsRef<[u8]>) -> &Self {
+        same(&self.sent_request_body(), body.as_ref(), "what the upstream got");
+        self
+    }
+
+    /// Asserts what the client got of the response's body.
+    ///
+    /// # Panics
+    ///
+    /// If it is another; the message shows both as text.
+    #[track_caller]
+    pub fn assert_response_body(&self, body: impl AsRef<[u8]>) -> &Self {
+        same(&self.sent_response_body(), body.as_ref(), "what the client got");
+        self
+    }
+
+    fn log(&self) -> String {
+        lines(&self.host().log())
+    }
+}
+
+impl TcpConnection<'_> {
+    /// Asserts what the upstream and the client got.
+    ///
+    /// # Panics
+    ///
+    /// If it is something else; the message shows both as text.
+    #[track_caller]
+    pub fn assert_sent(&self, upstream: impl AsRef<[u8]>, downstream: impl AsRef<[u8]>) -> &Self {
+        same(&self.sent_upstream(), upstream.as_ref(), "what the upstream got");
+        same(&self.sent_downstream(), downstream.as_ref(), "what the client got");
+        self
+    }
+}
+
+#[track_caller]
+fn same(found: &[u8], expected: &[u8], what: &str) {
+    assert!(
+        found == expected,
+        "{what}\n  is:        {}\n  should be: {}",
+        found.escape_ascii(),
+        expected.escape_ascii()
+    );
+}

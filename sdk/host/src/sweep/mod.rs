@@ -1,0 +1,195 @@
+//! Everything that can go wrong in a scenario, one thing at a time.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mod` | host calls that go wrong, each in every way, at the start, in the scenario, and at the end |
+//! | `disorder` | callbacks within host calls, of contexts that are not there, in any order, with any counts |
+//! | `memory` | memory that is refused: each allocation, and each page |
+
+mod disorder;
+mod memory;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use crate::faults::{Fault, HostCall};
+use crate::host::Host;
+use crate::live;
+use crate::running::Running;
+
+pub use memory::sweep_allocations;
+#[cfg(feature = "wasm")]
+pub use memory::{Limited, sweep_pages};
+
+/// The context of the first stream of a VM.
+const STREAM: u32 = 2;
+
+/// How often a fault is repeated in a VM before its bytes are counted, and how often after that.
+const ROUNDS: usize = 2;
+
+/// What a sweep went through.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Swept {
+    /// The host calls of the start, of the scenario, and of the end.
+    pub calls: Vec<HostCall>,
+    /// How many faults there were in these calls.
+    pub faults: usize,
+    /// How many callbacks came within them, out of order, or with numbers of nothing.
+    pub callbacks: usize,
+}
+
+impl Swept {
+    /// The names of the host functions that went wrong.
+    #[must_use]
+    pub fn functions(&self) -> BTreeSet<&'static str> {
+        self.calls.iter().map(|call| call.import.name()).collect()
+    }
+}
+
+/// Runs a scenario once for each of its host calls and each of [`Fault::all`], those at the start and the end of the plugin included, then with callbacks within its
+/// calls, with callbacks in any order and with any counts, and with callbacks of contexts that are not there.
+///
+/// The scenario drives the host as a test does: it opens a stream, drives it, completes it, and answers what waits in [`Running::pending_calls`]. What it gives
+/// is what a client sees, such as the actions and the reply. It must give the same each time when the host behaves; while a call fails it may give
+/// anything, so it asserts nothing.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// # #[derive(Default)]
+/// # struct Filter;
+/// # #[sluicegate::http_filter]
+/// # impl HttpFilter for Filter {
+/// #     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+/// #         request.replace("x-seen", request.snapshot()?.len())?;
+/// #         Ok(Action::Continue)
+/// #     }
+/// # }
+/// # sluicegate::plugin!(http: Filter);
+/// # use sluicegate_host::Host;
+/// # fn main() {
+/// # let host = Host::new(&PLUGIN);
+/// let swept = sluicegate_host::sweep(&host, |host| {
+///     let stream = host.http_stream();
+///     let action = stream.request_headers(&[(":path", "/")]);
+///     let seen = stream.request_header("x-seen");
+///     stream.complete();
+///     (action, seen)
+/// });
+/// assert!(swept.faults > 20);
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// If the module does not start, if it traps, if the well-behaved run after a fault gives something else than before, or if memory leaks: natively, where
+/// [`Counting`](crate::Counting) is the global allocator, a byte that a repeated fault leaves behind in a VM, or that a VM leaves behind; on wasm a page
+/// after hundreds of repetitions. The message names the call and the fault.
+pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T) -> Swept {
+    let sweep = Sweep::record(host, scenario);
+    let mut faults = 0;
+    for (phase, calls) in [Phase::Start, Phase::Scenario, Phase::End].into_iter().zip(&sweep.calls) {
+        let each = calls.iter().enumerate().flat_map(|call| Fault::all().into_iter().map(move |fault| (call, fault)));
+        for ((at, call), fault) in few(each.filter(|((_, call), fault)| fault.matters(call)), 37) {
+            sweep.fault(phase, at, call, &fault);
+            faults += 1;
+        }
+    }
+    let callbacks = sweep.disorder();
+    if host.is_wasm() {
+        sweep.stays_flat();
+    }
+    Swept { calls: sweep.calls.concat(), faults, callbacks }
+}
+
+/// Under miri, which takes a thousand times as long, one of so many.
+fn few<T>(many: impl Iterator<Item = T>, of: usize) -> impl Iterator<Item = T> {
+    many.step_by(if cfg!(miri) { of } else { 1 })
+}
+
+/// When a call goes wrong.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    Start,
+    Scenario,
+    End,
+}
+
+struct Sweep<'a, S, T> {
+    host: &'a Host,
+    scenario: S,
+    /// The host calls of each phase.
+    calls: [Vec<HostCall>; 3],
+    /// What the scenario gives when all goes well.
+    good: T,
+}
+
+impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
+    fn record(host: &'a Host, scenario: S) -> Self {
+        let running = host.clone().recording().start();
+        assert!(running.started(), "the module does not start: {:?}", running.log());
+        let start = running.recorded();
+        running.record();
+        let good = scenario(&running);
+        let calls = running.recorded();
+        assert_eq!(scenario(&running), good, "the scenario does not give the same twice");
+        running.record();
+        running.finish();
+        Self { host, scenario, calls: [start, calls, running.recorded()], good }
+    }
+
+    fn fault(&self, phase: Phase, at: usize, call: &HostCall, fault: &Fault) {
+        let what = format!("{fault:?} in host call {at} of the {phase:?}, {}", call.import.name());
+        gives_back(&what, || {
+            let host = match phase {
+                Phase::Start => self.host.clone().fault(at, fault.clone()).start(),
+                Phase::Scenario | Phase::End => self.host.clone().start(),
+            };
+            match phase {
+                Phase::Start => drop((self.scenario)(&host)),
+                Phase::Scenario => self.repeat(&host, at, fault, &what),
+                Phase::End => host.fault(at, fault.clone()),
+            }
+            host.finish();
+            lives(&host, &what);
+        });
+    }
+
+    /// Lets a call of the scenario go wrong again and again, the scenario go well each time after it, and wants the same bytes at the end of each.
+    fn repeat(&self, host: &Running, at: usize, fault: &Fault, what: &str) {
+        let round = || {
+            host.fault(at, fault.clone());
+            (self.scenario)(host);
+            lives(host, what);
+            host.behave();
+            self.serves(host, what);
+            host.live_bytes()
+        };
+        // On wasm, and where nobody counts, once is enough. A token that is another call's leaves one that nobody answers, each time.
+        if host.is_counted() && !cfg!(miri) && *fault != Fault::Repeated {
+            let rounds = || (0..ROUNDS).fold(None, |_, _| round());
+            let bytes = rounds();
+            assert_eq!(rounds(), bytes, "bytes of the filter's are left by each {what}");
+        } else {
+            round();
+        }
+    }
+
+    /// The next well-behaved request is served.
+    fn serves(&self, host: &Running, what: &str) {
+        let after = (self.scenario)(host);
+        lives(host, what);
+        assert_eq!(after, self.good, "after {what}: {:?}", host.log());
+    }
+}
+
+fn lives(host: &Running, what: &str) {
+    assert_eq!(host.trapped(), None, "by {what}");
+}
+
+/// Runs a VM from its start to its end; what it allocated is given back with it.
+fn gives_back(what: &str, run: impl FnOnce()) {
+    let before = live::live();
+    run();
+    assert_eq!(live::live(), before, "bytes of the filter's are left after {what}");
+}

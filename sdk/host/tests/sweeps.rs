@@ -1,0 +1,130 @@
+//! A sweep finds what it is for: filters that leak, that forget, and that cannot do without memory.
+
+use std::cell::RefCell;
+
+use sluicegate::prelude::*;
+use sluicegate::time;
+use sluicegate_host::{Host, Running, sweep, sweep_allocations, traffic};
+
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
+mod good {
+    use super::*;
+
+    #[derive(Default)]
+    pub(crate) struct Filter;
+
+    #[sluicegate::http_filter]
+    impl HttpFilter for Filter {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            request.add("x-seen", request.snapshot()?.len())?;
+            Ok(Action::Continue)
+        }
+    }
+
+    sluicegate::plugin!(http: Filter);
+}
+
+mod leaky {
+    use super::*;
+
+    #[derive(Default)]
+    pub(crate) struct Filter;
+
+    #[sluicegate::http_filter]
+    impl HttpFilter for Filter {
+        fn on_request_headers(&mut self, _: &mut RequestHeaders<'_>) -> Result<Action> {
+            let kept = Box::new([0_u8; 100]);
+            if time::now().is_err() {
+                std::mem::forget(kept);
+            }
+            Ok(Action::Continue)
+        }
+    }
+
+    sluicegate::plugin!(http: Filter);
+}
+
+/// Keeps a number for each failure; with a configuration it also holds back all requests after one.
+mod growing {
+    use super::*;
+
+    #[derive(Default)]
+    pub(crate) struct Plugin {
+        failures: RefCell<Vec<u64>>,
+        forgets_to_recover: bool,
+    }
+
+    #[sluicegate::plugin_context]
+    impl PluginContext for Plugin {
+        fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+            self.forgets_to_recover = !plugin.configuration()?.is_empty();
+            Ok(StartStatus::Ok)
+        }
+    }
+
+    #[derive(Default)]
+    pub(crate) struct Filter;
+
+    #[sluicegate::http_filter]
+    impl HttpFilter for Filter {
+        type Plugin = Plugin;
+
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+            let plugin = request.plugin();
+            let mut failures = plugin.failures.borrow_mut();
+            if time::now().is_err() {
+                failures.push(0);
+                failures.shrink_to_fit();
+            }
+            Ok(if plugin.forgets_to_recover && !failures.is_empty() { Action::Pause } else { Action::Continue })
+        }
+    }
+
+    sluicegate::plugin!(plugin: Plugin, http: Filter);
+}
+
+#[test]
+fn a_filter_that_is_well_behaved_passes() {
+    let host = Host::new(&good::PLUGIN);
+    let swept = sweep(&host, traffic);
+    let called: Vec<_> = swept.functions().into_iter().collect();
+    assert_eq!(called, ["proxy_add_header_map_value", "proxy_get_header_map_pairs"]);
+    assert!(swept.faults > 30 && swept.callbacks > 1000, "{swept:?}");
+    assert!(sweep_allocations(&host, traffic) > 3);
+}
+
+#[test]
+#[should_panic(expected = "bytes of the filter's are left")]
+fn a_block_that_is_forgotten_when_a_call_fails_is_found() {
+    sweep(&Host::new(&leaky::PLUGIN), traffic);
+}
+
+#[test]
+#[should_panic(
+    expected = "bytes of the filter's are left by each Status(1) in host call 0 of the Scenario, proxy_get_current_time_nanoseconds"
+)]
+fn what_grows_with_each_failure_is_found_though_it_ends_with_the_vm() {
+    sweep(&Host::new(&growing::PLUGIN), traffic);
+}
+
+#[test]
+#[should_panic(expected = "after Status(1) in host call 0 of the Scenario, proxy_get_current_time_nanoseconds")]
+fn a_filter_that_does_not_recover_is_found() {
+    sweep(&Host::new(&growing::PLUGIN).plugin_configuration("forget"), traffic);
+}
+
+#[test]
+fn what_a_filter_holds_is_counted_without_the_proxy() {
+    let host = Host::new(&good::PLUGIN).start();
+    let bytes = |host: &Running| host.live_bytes().expect("they are counted");
+    // The tables have their size after a first one.
+    host.http_stream().complete();
+    let before = bytes(&host);
+    let stream = host.http_stream();
+    stream.request_headers(&[(":path", "/".repeat(10_000))]);
+    assert!((1..2000).contains(&(bytes(&host) - before)), "{}", bytes(&host) - before);
+    stream.complete();
+    assert_eq!(bytes(&host), before);
+}
