@@ -27,6 +27,9 @@ use routed as how;
 #[cfg(not(all(feature = "arena", target_family = "wasm", not(target_feature = "atomics"))))]
 use unrouted as how;
 
+/// The largest block that the arena puts into a region when it is made, in bytes: a larger one never holds a chunk.
+pub const LARGEST: usize = 512;
+
 /// A stream's region. Dropping it closes it: its live blocks stay valid, and hold their chunks.
 ///
 /// **Cost:** with the arena, 32 bytes when opened; from its first small block on, a chunk of 2 KiB.

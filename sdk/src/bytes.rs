@@ -159,6 +159,7 @@ macro_rules! to_value_numbers {
         $(impl ToValue for $ty {
             #[allow(
                 clippy::cast_lossless,
+                clippy::cast_possible_truncation,
                 clippy::cast_possible_wrap,
                 clippy::unnecessary_cast,
                 clippy::cast_sign_loss,
@@ -168,7 +169,11 @@ macro_rules! to_value_numbers {
             fn with_value<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R {
                 let negative = *self < 0;
                 let magnitude = if negative { (*self as i64).unsigned_abs() } else { *self as u64 };
-                with_decimal(negative, magnitude, with)
+                if size_of::<$ty>() <= size_of::<u32>() {
+                    decimal_u32(negative, magnitude as u32, with)
+                } else {
+                    decimal_u64(negative, magnitude, with)
+                }
             }
         })*
     };
@@ -176,33 +181,31 @@ macro_rules! to_value_numbers {
 
 to_value_numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
 
-/// The most digits of 64 bits, and a sign.
-const MOST: usize = 21;
-
-#[inline]
-fn with_decimal<R>(negative: bool, magnitude: u64, with: impl FnOnce(&[u8]) -> R) -> R {
-    let mut digits = [b'-'; MOST];
-    with(decimal(negative, magnitude, &mut digits))
-}
-
-/// Writes a number from its last digit on, without the formatting machinery and without a way to panic. Once in a module.
-#[inline(never)]
-fn decimal(negative: bool, magnitude: u64, digits: &mut [u8; MOST]) -> &[u8] {
-    let mut rest = magnitude;
-    let mut start = MOST;
-    for (at, digit) in digits.iter_mut().enumerate().rev() {
+macro_rules! decimal {
+    ($name:ident($ty:ty), $places:literal) => {
+        /// Writes a number from its last digit on, without the formatting machinery and without a way to panic.
+        #[inline]
         #[allow(clippy::cast_possible_truncation, reason = "a digit")]
-        let last = (rest % 10) as u8;
-        *digit = b'0' + last;
-        start = at;
-        rest /= 10;
-        if rest == 0 {
-            break;
+        #[allow(clippy::indexing_slicing, reason = "the remainder of the array's own length")]
+        fn $name<R>(negative: bool, magnitude: $ty, with: impl FnOnce(&[u8]) -> R) -> R {
+            // As many as a sign and the most digits, rounded up to a power of two: an index is masked rather than checked.
+            const PLACES: usize = $places;
+            let mut digits = [b'-'; PLACES];
+            let (mut start, mut left) = (PLACES - 1, magnitude);
+            while left >= 10 {
+                digits[start % PLACES] = b'0' | (left % 10) as u8;
+                start -= 1;
+                left /= 10;
+            }
+            digits[start % PLACES] = b'0' | left as u8;
+            // The byte before the first digit is a sign already.
+            with(&digits[(start - usize::from(negative)) % PLACES..])
         }
-    }
-    // The byte before the first digit is a sign already.
-    digits.get(start.saturating_sub(usize::from(negative))..).unwrap_or_default()
+    };
 }
+
+decimal!(decimal_u32(u32), 16);
+decimal!(decimal_u64(u64), 32);
 
 #[cfg(test)]
 mod tests {

@@ -22,7 +22,7 @@ use crate::{Freelist, freelist};
 use chunk::{Chunk, Record};
 
 /// The largest block that is cut from a chunk, in bytes; in its place it may grow to [`SMALL_MOST`].
-const ROUTED: usize = 512;
+const ROUTED: usize = crate::region::LARGEST;
 
 /// Blocks in chunks lie at multiples of this; what is aligned to more goes to the lists.
 const STEP: usize = 8;

@@ -82,6 +82,8 @@ fn alive(host: &Running) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use sluicegate_loadtest::Allocator;
+
     use super::*;
 
     /// A filter by hand: it reads the request's headers and leaves the block where it is.
@@ -129,6 +131,26 @@ mod tests {
         let entries: Vec<_> = figures.iter().map(|figures| (figures.scenario, figures.vm_entries)).collect();
         // Its connections trap, and it asks for no ticks.
         assert_eq!(entries, [("headers-25", 1), ("headers-30", 1), ("body-1", 2), ("body-4", 5)]);
+    }
+
+    fn headers_of(guest: &str, allocator: Option<Allocator>) -> Figures {
+        let path = sluicegate_loadtest::guest::build(guest, allocator).unwrap();
+        let figures = measure(guest, &Module::load(path).unwrap()).unwrap();
+        figures.into_iter().find(|figures| figures.scenario == "headers-25").unwrap()
+    }
+
+    /// What the README says of the job that all guests do.
+    #[test]
+    fn the_job_costs_little_more_than_by_hand_with_each_allocator() {
+        let (floor, incumbent) = (headers_of("guest-floor", None), headers_of("guest-incumbent", None));
+        for &allocator in Allocator::ALL {
+            let ours = headers_of("guest-sluicegate", Some(allocator));
+            let counts = |of: &Figures| (of.vm_entries, of.host_calls, of.host_allocations);
+            assert_eq!(counts(&ours), counts(&floor), "{allocator}");
+            assert!(ours.instructions * 100 <= floor.instructions * 115, "{allocator}: {ours:?}, {floor:?}");
+            assert!(ours.instructions * 10 <= incumbent.instructions * 3, "{allocator}: {ours:?}, {incumbent:?}");
+            assert!(ours.module_bytes * 3 <= incumbent.module_bytes, "{allocator}: {ours:?}, {incumbent:?}");
+        }
     }
 
     #[test]

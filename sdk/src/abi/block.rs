@@ -5,8 +5,8 @@
 //! host that asks for a block and then fails leaks nothing.
 //!
 //! One freed block is kept for the next that the host asks for, as most callbacks read one map, of about the size of the one before: to free it and to
-//! allocate it again would cost a third of the instructions of a request. It is a block of at most [`MOST_KEPT`] bytes, live for the allocator. With the
-//! feature `budget` none is kept, as a budget counts every byte, and neither with the allocator that has regions.
+//! allocate it again would cost a tenth of the instructions of a request. It is a block of at most [`MOST_KEPT`] bytes, live for the allocator. With the
+//! feature `budget` none is kept, as a budget counts every byte, and with the allocator that has regions only what lies in none.
 
 use alloc::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use alloc::boxed::Box;
@@ -22,22 +22,23 @@ const CAPACITY: usize = 8;
 
 /// The largest block that is kept when it is freed.
 const MOST_KEPT: usize = 8 << 10;
+/// The smallest block that is kept: not one that lies in a region's chunk, which it would hold.
+const LEAST_KEPT: usize = if cfg!(feature = "alloc-arena") { sluicegate_alloc::region::LARGEST + 1 } else { 1 };
 /// A block is used again for no less than its size divided by this: what the filter holds on to takes no more than this many times its size.
 const MOST_SLACK: usize = 4;
 /// Whether a freed block is kept. Natively not, where tests count allocations.
-const KEEPS: bool =
-    cfg!(any(target_family = "wasm", all(test, not(miri)))) && !cfg!(any(feature = "budget", feature = "alloc-arena"));
+const KEEPS: bool = cfg!(any(target_family = "wasm", all(test, not(miri)))) && !cfg!(feature = "budget");
 
 /// A block of memory, as it was allocated.
 #[derive(Clone, Copy)]
 struct Block {
-    start: *mut u8,
+    start: NonNull<u8>,
     /// At least 1; 0 if there is no block.
     capacity: usize,
 }
 
 impl Block {
-    const NONE: Self = Self { start: ptr::null_mut(), capacity: 0 };
+    const NONE: Self = Self { start: NonNull::dangling(), capacity: 0 };
 }
 
 /// A block that was allocated for the host and is not handed over yet.
@@ -48,53 +49,71 @@ struct Noted {
     size: usize,
 }
 
-/// The noted blocks, oldest first, how deep the callbacks are nested, and the block that is kept.
+impl Noted {
+    const NONE: Self = Self { block: Block::NONE, size: 0 };
+}
+
+/// The noted blocks, how deep the callbacks are nested, and the block that is kept.
 struct Notes {
-    blocks: [Cell<Noted>; CAPACITY],
+    /// How many blocks are noted.
     len: Cell<usize>,
+    /// The newest of them, which is nearly always the only one.
+    newest: Cell<Noted>,
+    /// The others, oldest first.
+    older: [Cell<Noted>; CAPACITY - 1],
     depth: Cell<usize>,
     kept: Cell<Block>,
 }
 
 crate::__vm_local! {
     static NOTES: Notes = Notes {
-        blocks: [const { Cell::new(Noted { block: Block::NONE, size: 0 }) }; CAPACITY],
         len: Cell::new(0),
+        newest: Cell::new(Noted::NONE),
+        older: [const { Cell::new(Noted::NONE) }; CAPACITY - 1],
         depth: Cell::new(0),
         kept: Cell::new(Block::NONE),
     };
 }
 
 impl Notes {
-    /// Frees all blocks from `mark` on, but the one that starts at `keep`, and gives that one.
+    /// Takes the newest block off; so many are left.
     #[inline]
-    fn settle(&self, mark: usize, keep: *mut u8) -> Option<Noted> {
-        // A host as it should be: it asked for one block, or none, and hands that one over.
-        if self.len.get() == mark {
-            return None;
+    fn drop_to(&self, left: usize) {
+        self.len.set(left);
+        if let Some(before) = left.checked_sub(1) {
+            self.uncover(before);
         }
-        if let Some(newest) = self.blocks.get(mark).map(Cell::get)
-            && self.len.get() == mark + 1
-            && newest.block.start == keep
-        {
-            self.len.set(mark);
-            return Some(newest);
-        }
-        self.settle_slow(mark, keep)
     }
 
     #[cold]
     #[inline(never)]
-    fn settle_slow(&self, mark: usize, keep: *mut u8) -> Option<Noted> {
+    fn uncover(&self, before: usize) {
+        self.newest.set(self.older.get(before).map_or(Noted::NONE, Cell::get));
+    }
+
+    /// Makes room for another one, above what is there; false if there is none.
+    #[cold]
+    #[inline(never)]
+    fn cover(&self, len: usize) -> bool {
+        let Some(place) = self.older.get(len - 1) else { return false };
+        place.set(self.newest.get());
+        true
+    }
+
+    /// Frees all blocks that came after `mark`, but the one that starts at `keep`, and gives that one; the newest of these, if a host shows the same block twice.
+    #[cold]
+    #[inline(never)]
+    fn settle(&self, mark: usize, keep: *mut u8) -> Option<Noted> {
         let mut kept = None;
-        for noted in self.blocks.iter().take(self.len.get()).skip(mark).map(Cell::get) {
-            if noted.block.start == keep && kept.is_none() {
+        while self.len.get() > mark {
+            let noted = self.newest.get();
+            self.drop_to(self.len.get() - 1);
+            if noted.block.start.as_ptr() == keep && kept.is_none() {
                 kept = Some(noted);
             } else {
                 free(noted.block);
             }
         }
-        self.len.set(self.len.get().min(mark));
         kept
     }
 
@@ -102,29 +121,28 @@ impl Notes {
     #[inline]
     fn reuse(&self, size: usize) -> Option<Block> {
         let kept = self.kept.get();
-        if !KEEPS || size > kept.capacity || size < kept.capacity / MOST_SLACK || kept.capacity == 0 {
+        // Wraps for nothing, which no block is kept for.
+        if !KEEPS || size.wrapping_sub(1) >= kept.capacity || size < kept.capacity / MOST_SLACK {
             return None;
         }
-        self.kept.set(Block::NONE);
+        self.kept.set(Block { capacity: 0, ..kept });
         Some(kept)
     }
 }
 
-/// A new block of at least one byte: a host that asks for nothing still gets an address.
+/// A new block of so many bytes.
 #[inline(never)]
-fn obtain(size: usize) -> Option<Block> {
-    let capacity = size.max(1);
-    let layout = Layout::from_size_align(capacity, 1).ok()?;
+fn obtain(capacity: usize) -> Option<NonNull<u8>> {
+    let layout = Layout::from_size_align(capacity, 1).ok().filter(|layout| layout.size() > 0)?;
     let allocate = || {
-        let start = if cfg!(target_family = "wasm") {
-            // SAFETY: the layout's size is at least 1. The bytes count as written by the host, outside of what the compiler sees.
+        NonNull::new(if cfg!(target_family = "wasm") {
+            // SAFETY: the layout's size is not 0. The bytes count as written by the host, outside of what the compiler sees.
             unsafe { alloc(layout) }
         } else {
             // A host in the same process is seen by the compiler and by miri, and may write less than it says.
-            // SAFETY: the layout's size is at least 1.
+            // SAFETY: the layout's size is not 0.
             unsafe { alloc_zeroed(layout) }
-        };
-        (!start.is_null()).then_some(Block { start, capacity })
+        })
     };
     allocate().or_else(|| {
         // Memory is out: what is kept may be what is missing.
@@ -135,21 +153,37 @@ fn obtain(size: usize) -> Option<Block> {
     })
 }
 
+/// Whether a block is of a size that is kept.
+#[inline]
+const fn is_kept(block: Block) -> bool {
+    // Wraps for what is too small, also for no block.
+    KEEPS && block.capacity.wrapping_sub(LEAST_KEPT) <= MOST_KEPT - LEAST_KEPT
+}
+
 /// Frees a block, or keeps it.
 #[inline]
 fn free(block: Block) {
-    if KEEPS && block.capacity <= MOST_KEPT {
-        let kept = NOTES.with(|notes| notes.kept.get());
-        // The larger one serves more calls, unless it is too large for what is read now.
-        if kept.capacity < block.capacity || kept.capacity / MOST_SLACK > block.capacity {
-            NOTES.with(|notes| notes.kept.set(block));
-            if kept.capacity > 0 {
-                give_back(kept);
-            }
-            return;
-        }
+    if is_kept(block) && NOTES.with(|notes| notes.kept.get().capacity) == 0 {
+        return NOTES.with(|notes| notes.kept.set(block));
     }
-    give_back(block);
+    free_another(block);
+}
+
+/// Frees a block where one is kept already, or that is too large for it; or there is none.
+#[inline(never)]
+fn free_another(block: Block) {
+    if block.capacity == 0 {
+        return;
+    }
+    let kept = NOTES.with(|notes| notes.kept.get());
+    // The larger one serves more calls, unless it is too large for what is read now.
+    let better = kept.capacity < block.capacity || kept.capacity / MOST_SLACK > block.capacity;
+    if is_kept(block) && better {
+        NOTES.with(|notes| notes.kept.set(block));
+        give_back(kept);
+    } else {
+        give_back(block);
+    }
 }
 
 /// Gives a block back to the allocator.
@@ -157,7 +191,7 @@ fn free(block: Block) {
 fn give_back(block: Block) {
     if let Ok(layout) = Layout::from_size_align(block.capacity, 1) {
         // SAFETY: only blocks of `obtain` and boxed slices of bytes come here, each once, and this is the layout of both.
-        unsafe { dealloc(block.start, layout) };
+        unsafe { dealloc(block.start.as_ptr(), layout) };
     }
 }
 
@@ -167,32 +201,57 @@ fn give_back(block: Block) {
 #[must_use]
 pub fn allocate(size: usize) -> *mut u8 {
     NOTES.with(|notes| {
-        let Some(slot) = notes.blocks.get(notes.len.get()) else { return ptr::null_mut() };
-        if !budget::fits(size) {
-            return ptr::null_mut();
+        if notes.len.get() == 0
+            && let Some(block) = notes.reuse(size)
+        {
+            notes.newest.set(Noted { block, size });
+            notes.len.set(1);
+            return block.start.as_ptr();
         }
-        let Some(block) = notes.reuse(size).or_else(|| obtain(size)) else { return ptr::null_mut() };
-        slot.set(Noted { block, size });
-        notes.len.set(notes.len.get() + 1);
-        block.start
+        allocate_slow(notes, size)
     })
+}
+
+#[inline(never)]
+fn allocate_slow(notes: &Notes, size: usize) -> *mut u8 {
+    let len = notes.len.get();
+    if (len != 0 && !notes.cover(len)) || !budget::fits(size) {
+        return ptr::null_mut();
+    }
+    let block = match notes.reuse(size) {
+        Some(block) => block,
+        None => {
+            // A host that asks for nothing still gets an address.
+            let capacity = size.max(1);
+            let Some(start) = obtain(capacity) else { return ptr::null_mut() };
+            Block { start, capacity }
+        }
+    };
+    notes.newest.set(Noted { block, size });
+    notes.len.set(len + 1);
+    block.start.as_ptr()
 }
 
 /// A callback in progress. While the outermost one begins no host call is in progress, so blocks that are still noted belong to nobody.
 #[derive(Debug)]
-pub struct Entry(());
+pub struct Entry {
+    /// How deep the callbacks were nested before.
+    outer: usize,
+}
 
 impl Entry {
     /// The host called the guest.
     #[must_use]
+    #[inline]
     pub fn new() -> Self {
         NOTES.with(|notes| {
-            if notes.depth.get() == 0 && notes.len.get() != 0 {
+            let outer = notes.depth.get();
+            if outer == 0 && notes.len.get() != 0 {
                 notes.settle(0, ptr::null_mut());
             }
-            notes.depth.set(notes.depth.get() + 1);
-        });
-        Self(())
+            notes.depth.set(outer + 1);
+            Self { outer }
+        })
     }
 }
 
@@ -209,18 +268,27 @@ pub(crate) fn depth() -> usize {
 }
 
 impl Drop for Entry {
+    #[inline]
     fn drop(&mut self) {
         // What it answers has been logged, and `dispatch` asks for it.
         let _ = pending::settle(pending::When::AtReturn);
-        NOTES.with(|notes| notes.depth.set(notes.depth.get().saturating_sub(1)));
+        NOTES.with(|notes| notes.depth.set(self.outer));
     }
 }
 
 /// A host call in progress that will hand over one block.
 pub(super) struct Claim {
     mark: usize,
+}
+
+/// Where the host writes which block it hands over.
+pub(super) struct Handed {
     pub(super) start: *mut u8,
     pub(super) size: usize,
+}
+
+impl Handed {
+    pub(super) const NOTHING: Self = Self { start: ptr::null_mut(), size: 0 };
 }
 
 /// Why a host call gave no bytes.
@@ -246,36 +314,58 @@ impl From<Status> for Refused {
 }
 
 impl Claim {
+    #[inline]
     pub(super) fn begin() -> Self {
-        Self { mark: NOTES.with(|notes| notes.len.get()), start: ptr::null_mut(), size: 0 }
+        Self { mark: NOTES.with(|notes| notes.len.get()) }
     }
 
     /// Takes what the host handed over. Null or no bytes is an empty value.
-    pub(super) fn finish(self, status: u32) -> Result<HostBytes, Refused> {
-        super::call::count();
-        let allocated = NOTES.with(|notes| notes.settle(self.mark, self.start));
-        // The number first: the compiler would otherwise make the enum before it looks at it.
-        if status == Status::Ok.code()
-            && let Some(Noted { block, size }) = allocated
-            && self.size <= size
-            && self.size > 0
-            && let Some(start) = NonNull::new(block.start)
-        {
-            let capacity = block.capacity;
-            return Ok(HostBytes { start, capacity, len: self.size, _charge: Charge::take(capacity) });
-        }
-        if let Some(noted) = allocated {
-            free(noted.block);
-        }
-        self.without_bytes(status)
+    #[inline]
+    pub(super) fn finish(self, handed: Handed, status: u32) -> Result<HostBytes, Refused> {
+        self.finish_as(handed, status, Ok, |odd| odd)
     }
 
-    /// Null or no bytes is an empty value, if the host says that all went well.
+    /// The same, for who goes on differently with a block as it should be, and with all else: the one need not be put together with the other.
+    #[inline]
+    pub(super) fn finish_as<R>(
+        self,
+        handed: Handed,
+        status: u32,
+        taken: impl FnOnce(HostBytes) -> R,
+        odd: impl FnOnce(Result<HostBytes, Refused>) -> R,
+    ) -> R {
+        super::call::count();
+        // A host as it should be: it asked for one block and hands that one over.
+        NOTES.with(|notes| {
+            let Noted { block, size } = notes.newest.get();
+            if status == Status::Ok.code()
+                && notes.len.get() == 1
+                && self.mark == 0
+                && block.start.as_ptr() == handed.start
+                && handed.size <= size
+                && handed.size > 0
+            {
+                notes.len.set(0);
+                taken(HostBytes::of(block, handed.size))
+            } else {
+                odd(self.finish_slow(handed, status))
+            }
+        })
+    }
+
     #[cold]
     #[inline(never)]
-    fn without_bytes(&self, status: u32) -> Result<HostBytes, Refused> {
-        match Status::from(status) {
-            Status::Ok if self.size > 0 && !self.start.is_null() => Err(Refused::Foreign),
+    fn finish_slow(&self, Handed { start, size }: Handed, status: u32) -> Result<HostBytes, Refused> {
+        let allocated = NOTES.with(|notes| notes.settle(self.mark, start));
+        let status = Status::from(status);
+        if let Some(noted) = allocated {
+            if status == Status::Ok && size <= noted.size && size > 0 {
+                return Ok(HostBytes::of(noted.block, size));
+            }
+            free(noted.block);
+        }
+        match status {
+            Status::Ok if size > 0 && !start.is_null() => Err(Refused::Foreign),
             Status::Ok => Ok(HostBytes::EMPTY),
             status => Err(Refused::Status(status)),
         }
@@ -302,6 +392,12 @@ impl HostBytes {
     /// No bytes, and no block.
     pub(crate) const EMPTY: Self = Self { start: NonNull::dangling(), capacity: 0, len: 0, _charge: Charge::NONE };
 
+    /// The first `len` bytes of a block that the host wrote: at most as many as it has.
+    #[inline]
+    fn of(Block { start, capacity }: Block, len: usize) -> Self {
+        Self { start, capacity, len, _charge: Charge::take(capacity) }
+    }
+
     /// Bytes of the guest's own, owned and freed likewise.
     pub(crate) fn own(bytes: Box<[u8]>) -> Self {
         let len = bytes.len();
@@ -324,10 +420,9 @@ impl Deref for HostBytes {
 }
 
 impl Drop for HostBytes {
+    #[inline]
     fn drop(&mut self) {
-        if self.capacity > 0 {
-            free(Block { start: self.start.as_ptr(), capacity: self.capacity });
-        }
+        free(Block { start: self.start, capacity: self.capacity });
     }
 }
 
@@ -353,11 +448,10 @@ mod tests {
 
     #[test]
     fn a_block_that_the_host_hands_over_is_owned_once() {
-        let mut claim = Claim::begin();
-        claim.start = allocate(5);
-        claim.size = 5;
-        write(claim.start, b"hello");
-        let bytes = claim.finish(0).unwrap();
+        let claim = Claim::begin();
+        let start = allocate(5);
+        write(start, b"hello");
+        let bytes = claim.finish(Handed { start, size: 5 }, 0).unwrap();
         assert_eq!(&*bytes, b"hello");
         assert_eq!(noted(), 0);
     }
@@ -365,29 +459,24 @@ mod tests {
     #[test]
     fn a_foreign_address_is_refused_and_nothing_is_freed() {
         let mut mine = 7_u8;
-        let mut claim = Claim::begin();
-        claim.start = &raw mut mine;
-        claim.size = 1;
-        assert_eq!(claim.finish(0).unwrap_err(), Refused::Foreign);
+        let claim = Claim::begin();
+        assert_eq!(claim.finish(Handed { start: &raw mut mine, size: 1 }, 0).unwrap_err(), Refused::Foreign);
         assert_eq!(mine, 7);
     }
 
     #[test]
     fn more_bytes_than_were_asked_for_are_refused_and_the_block_is_freed() {
-        let mut claim = Claim::begin();
-        claim.start = allocate(4);
-        claim.size = 5;
-        assert_eq!(claim.finish(0).unwrap_err(), Refused::Foreign);
+        let claim = Claim::begin();
+        assert_eq!(claim.finish(Handed { start: allocate(4), size: 5 }, 0).unwrap_err(), Refused::Foreign);
         assert_eq!(noted(), 0);
     }
 
     #[test]
     fn fewer_bytes_than_were_asked_for_are_taken() {
-        let mut claim = Claim::begin();
-        claim.start = allocate(9);
-        claim.size = 2;
-        write(claim.start, b"ab");
-        assert_eq!(&*claim.finish(0).unwrap(), b"ab");
+        let claim = Claim::begin();
+        let start = allocate(9);
+        write(start, b"ab");
+        assert_eq!(&*claim.finish(Handed { start, size: 2 }, 0).unwrap(), b"ab");
     }
 
     #[test]
@@ -396,21 +485,20 @@ mod tests {
         assert!(!allocate(3).is_null());
         assert!(!allocate(0).is_null());
         assert_eq!(noted(), 2);
-        assert_eq!(claim.finish(10).unwrap_err(), Refused::Status(Status::InternalFailure));
+        assert_eq!(claim.finish(Handed::NOTHING, 10).unwrap_err(), Refused::Status(Status::InternalFailure));
         assert_eq!(noted(), 0);
     }
 
     #[test]
     fn a_nested_call_leaves_the_outer_block_alone() {
-        let mut outer = Claim::begin();
-        outer.start = allocate(2);
-        outer.size = 2;
-        write(outer.start, b"ok");
-        let mut inner = Claim::begin();
-        inner.start = allocate(1);
-        inner.size = 1;
-        drop(inner.finish(0).unwrap());
-        assert_eq!(&*outer.finish(0).unwrap(), b"ok");
+        let outer = Claim::begin();
+        let start = allocate(2);
+        write(start, b"ok");
+        let inner = Claim::begin();
+        drop(inner.finish(Handed { start: allocate(1), size: 1 }, 0).unwrap());
+        let thief = Claim::begin();
+        assert_eq!(thief.finish(Handed { start, size: 2 }, 0).unwrap_err(), Refused::Foreign);
+        assert_eq!(&*outer.finish(Handed { start, size: 2 }, 0).unwrap(), b"ok");
     }
 
     #[test]
@@ -421,16 +509,29 @@ mod tests {
         assert_eq!(noted(), 0);
         let claim = Claim::begin();
         assert!(!allocate(1).is_null());
-        drop(claim.finish(0).unwrap());
+        drop(claim.finish(Handed::NOTHING, 0).unwrap());
+    }
+
+    #[test]
+    fn of_several_blocks_the_one_that_the_host_names_is_handed_over() {
+        for named in 0..3 {
+            let claim = Claim::begin();
+            let blocks = [b"one", b"two", b"six"].map(|text| {
+                let start = allocate(3);
+                write(start, text);
+                (start, text)
+            });
+            let (start, text) = blocks[named];
+            assert_eq!(&*claim.finish(Handed { start, size: 3 }, 0).unwrap(), text);
+            assert_eq!(noted(), 0);
+        }
     }
 
     /// A host call that hands over a block of this size.
-    #[cfg(not(any(miri, feature = "budget", feature = "alloc-arena")))]
+    #[cfg(not(any(miri, feature = "budget")))]
     fn hand_over(size: usize) -> HostBytes {
-        let mut claim = Claim::begin();
-        claim.start = allocate(size);
-        claim.size = size;
-        claim.finish(0).unwrap()
+        let claim = Claim::begin();
+        claim.finish(Handed { start: allocate(size), size }, 0).unwrap()
     }
 
     #[test]
@@ -447,8 +548,11 @@ mod tests {
         drop(again);
         drop(second);
         assert_eq!(kept(), 2000, "the larger one stays");
-        drop(hand_over(499));
-        assert_eq!(kept(), 499, "unless it is far too large");
+        let little = LEAST_KEPT.max(499).min(MOST_KEPT);
+        drop(hand_over(8000));
+        assert_eq!(kept(), 8000);
+        drop(hand_over(little));
+        assert_eq!(kept(), little, "unless it is far too large");
         drop(hand_over(8000));
         drop(hand_over(2000));
         assert_eq!(kept(), 8000);
@@ -456,11 +560,9 @@ mod tests {
         assert_eq!(kept(), 1999);
         drop(hand_over(MOST_KEPT + 1));
         assert_eq!(kept(), 1999);
-        let mut claim = Claim::begin();
-        claim.start = allocate(1000);
-        claim.size = 1001;
+        let claim = Claim::begin();
         assert_eq!(
-            claim.finish(0).unwrap_err(),
+            claim.finish(Handed { start: allocate(1000), size: 1001 }, 0).unwrap_err(),
             Refused::Foreign,
             "it counts what the host asked for, not what it got"
         );

@@ -1,6 +1,6 @@
 //! A safe function for each import that the crate uses: slices in, owned blocks and numbers out.
 
-use super::block::{Claim, HostBytes, Refused, allocate};
+use super::block::{Claim, Handed, HostBytes, Refused, allocate};
 use super::{BufferType, LogLevel, MapType, MetricType, Status, StreamType, imports, pending};
 use crate::budget;
 
@@ -83,11 +83,11 @@ pub(crate) fn set_tick_period(milliseconds: u32) -> Answer {
 /// `proxy_get_configuration`: the plugin's while it is configured, the VM's otherwise.
 #[cfg(feature = "abi-0-1-0")]
 fn configuration() -> Result<HostBytes, Refused> {
-    let mut claim = Claim::begin();
-    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
+    let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     // SAFETY: both places are valid for writes.
     let status = unsafe { imports::proxy_get_configuration(value, size) };
-    claim.finish(status)
+    claim.finish(handed, status)
 }
 
 /// `proxy_get_buffer_bytes`
@@ -97,11 +97,11 @@ pub(crate) fn buffer(buffer: BufferType, start: usize, max_size: usize) -> Resul
     if matches!(buffer, BufferType::VmConfiguration | BufferType::PluginConfiguration) {
         return configuration();
     }
-    let mut claim = Claim::begin();
-    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
+    let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     // SAFETY: both places are valid for writes.
     let status = unsafe { imports::proxy_get_buffer_bytes(buffer as u32, start, max_size, value, size) };
-    claim.finish(status)
+    claim.finish(handed, status)
 }
 
 /// `proxy_get_buffer_status`, without the flags, which no host sets.
@@ -130,26 +130,31 @@ pub(crate) fn set_buffer(buffer: BufferType, start: usize, size: usize, value: &
 /// `proxy_get_header_map_pairs`
 pub(crate) fn map(map: MapType) -> Seeing<HostBytes> {
     settle()?;
-    map_as_written(map)
+    map_as_written(map, Ok, |odd| odd)
 }
 
-/// `proxy_get_header_map_pairs`, without the edits that wait.
-pub(crate) fn map_as_written(map: MapType) -> Seeing<HostBytes> {
-    let mut claim = Claim::begin();
-    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+/// `proxy_get_header_map_pairs`, without the edits that wait: to the one function a block, to the other what else there may be.
+#[inline]
+pub(crate) fn map_as_written<R>(
+    map: MapType,
+    taken: impl FnOnce(HostBytes) -> R,
+    odd: impl FnOnce(Seeing<HostBytes>) -> R,
+) -> R {
+    let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
+    let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     // SAFETY: both places are valid for writes.
     let status = unsafe { imports::proxy_get_header_map_pairs(map as u32, value, size) };
-    claim.finish(status)
+    claim.finish_as(handed, status, taken, odd)
 }
 
 /// `proxy_get_header_map_value`
 pub(crate) fn map_value(map: MapType, name: &[u8]) -> Seeing<HostBytes> {
     settle()?;
-    let mut claim = Claim::begin();
-    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
+    let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     // SAFETY: the slice is valid for reads of its length, and both places are valid for writes.
     let status = unsafe { imports::proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), value, size) };
-    let value = claim.finish(status)?;
+    let value = claim.finish(handed, status)?;
     // A host of ABI 0.1.0 answers a name that is not there with an empty value.
     if cfg!(feature = "abi-0-1-0") && value.is_empty() {
         return Err(Refused::Status(Status::NotFound));
@@ -308,11 +313,11 @@ pub(crate) fn grpc_close(token: u32) -> Answer {
 /// `proxy_get_status`
 pub(crate) fn status() -> Result<(u32, HostBytes), Refused> {
     let mut code = 0;
-    let mut claim = Claim::begin();
-    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
+    let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     // SAFETY: all places are valid for writes.
     let status = unsafe { imports::proxy_get_status(&raw mut code, value, size) };
-    Ok((code, claim.finish(status)?))
+    Ok((code, claim.finish(handed, status)?))
 }
 
 /// `proxy_continue_request` and `proxy_continue_response`; there is none for connections.
@@ -402,12 +407,12 @@ pub(crate) fn metric(metric: u32) -> Result<u64, Status> {
 
 /// `proxy_get_shared_data`: the value and its CAS number.
 pub(crate) fn shared_data(key: &[u8]) -> Result<(HostBytes, u32), Refused> {
-    let mut claim = Claim::begin();
+    let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
     let mut cas = 0;
-    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     // SAFETY: the slice is valid for reads of its length, and the three places are valid for writes.
     let status = unsafe { imports::proxy_get_shared_data(key.as_ptr(), key.len(), value, size, &raw mut cas) };
-    Ok((claim.finish(status)?, cas))
+    Ok((claim.finish(handed, status)?, cas))
 }
 
 /// `proxy_set_shared_data`
@@ -442,21 +447,21 @@ pub(crate) fn enqueue(queue: u32, item: &[u8]) -> Answer {
 
 /// `proxy_dequeue_shared_queue`
 pub(crate) fn dequeue(queue: u32) -> Result<HostBytes, Refused> {
-    let mut claim = Claim::begin();
-    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
+    let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     // SAFETY: both places are valid for writes.
     let status = unsafe { imports::proxy_dequeue_shared_queue(queue, value, size) };
-    claim.finish(status)
+    claim.finish(handed, status)
 }
 
 /// `proxy_get_property`
 pub(crate) fn property(path: &[u8]) -> Seeing<HostBytes> {
     settle()?;
-    let mut claim = Claim::begin();
-    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
+    let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     // SAFETY: the slice is valid for reads of its length, and both places are valid for writes.
     let status = unsafe { imports::proxy_get_property(path.as_ptr(), path.len(), value, size) };
-    claim.finish(status)
+    claim.finish(handed, status)
 }
 
 /// `proxy_set_property`
@@ -471,22 +476,22 @@ pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Seeing<()> {
 pub(crate) fn has_room(size: usize) -> bool {
     let claim = Claim::begin();
     let has_room = !allocate(size).is_null();
-    drop(claim.finish(0));
+    drop(claim.finish(Handed::NOTHING, 0));
     has_room
 }
 
 /// `proxy_call_foreign_function`
 pub(crate) fn foreign_function(name: &[u8], arguments: &[u8]) -> Seeing<HostBytes> {
     settle()?;
-    let mut claim = Claim::begin();
-    let (value, size) = (&raw mut claim.start, &raw mut claim.size);
+    let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
+    let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     let (name, name_size, arguments, arguments_size) = (name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len());
     // Envoy's functions do not look whether they got a block, so no budget may refuse it.
     let status = budget::unlimited(|| {
         // SAFETY: both slices are valid for reads of their lengths, and both places are valid for writes.
         unsafe { imports::proxy_call_foreign_function(name, name_size, arguments, arguments_size, value, size) }
     });
-    claim.finish(status)
+    claim.finish(handed, status)
 }
 
 #[cfg(test)]

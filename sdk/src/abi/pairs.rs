@@ -1,11 +1,15 @@
 //! Serialised pairs: `u32` count, then the two `u32` lengths of each pair, then each name and value with a zero byte after it. All in little endian.
 
+use core::slice;
+
 use super::HostBytes;
 
 /// The bytes before the first length.
 const COUNT: usize = 4;
 /// The bytes of the lengths of one pair.
 const LENGTHS: usize = 8;
+/// The zero bytes of one pair.
+const ENDS: u64 = 2;
 
 /// A block of pairs whose lengths add up to its size.
 ///
@@ -18,23 +22,42 @@ pub(crate) struct Pairs {
 
 impl Pairs {
     /// Checks a block of the host's. No bytes and a single zero byte are no pairs. The zero bytes between the parts are not looked at.
-    #[inline]
+    ///
+    /// It says what is wrong, and is small rather than fast: for a block as it should be there is [`Self::check_or`].
+    #[inline(never)]
     pub(crate) fn check(block: HostBytes) -> Result<Self, &'static str> {
         if block.is_empty() || *block == *b"\0" {
             return Ok(Self { block: HostBytes::EMPTY, len: 0 });
         }
         let (count, rest) = block.split_first_chunk::<COUNT>().ok_or("too short for a count")?;
         let len = u32::from_le_bytes(*count) as usize;
-        let lengths = len.checked_mul(LENGTHS).ok_or("more pairs than memory holds")?;
-        let (lengths, body) = rest.split_at_checked(lengths).ok_or("too short for its lengths")?;
-        let size = len as u64 * 2 + sum(lengths.as_chunks().0);
-        if size > body.len() as u64 {
+        let lengths = rest.as_chunks().0.get(..len).ok_or("too short for its lengths")?;
+        let (size, body) = (len as u64 * ENDS + sum(lengths), (rest.len() - len * LENGTHS) as u64);
+        if size > body {
             return Err("too short for its pairs");
         }
-        if size < body.len() as u64 {
+        if size < body {
             return Err("bytes after its pairs");
         }
         Ok(Self { block, len })
+    }
+
+    /// Checks a block as it should be, to the one function; to the other the block, if it is none of pairs.
+    #[inline]
+    pub(crate) fn check_or<R>(
+        block: HostBytes,
+        checked: impl FnOnce(Self) -> R,
+        odd: impl FnOnce(HostBytes) -> R,
+    ) -> R {
+        if let Some((count, rest)) = block.split_first_chunk::<COUNT>()
+            && let len = u32::from_le_bytes(*count) as usize
+            && let Some(lengths) = rest.as_chunks().0.get(..len)
+            && COUNT as u64 + len as u64 * (LENGTHS as u64 + ENDS) + sum(lengths) == block.len() as u64
+        {
+            checked(Self { block, len })
+        } else {
+            odd(block)
+        }
     }
 
     /// How many pairs there are.
@@ -50,73 +73,128 @@ impl Pairs {
     /// All pairs, in order.
     #[inline]
     pub(crate) fn iter(&self) -> PairsIter<'_> {
-        PairsIter { block: &self.block, at: COUNT, body: COUNT + self.len * LENGTHS, left: self.len }
+        let block = &*self.block;
+        // Wraps around nothing: a block of pairs is longer than the count. Past an empty one nothing is read.
+        let lengths = block.as_ptr().wrapping_add(COUNT);
+        // SAFETY: `len` pairs of lengths stand there, by the invariant; if there are none, any address that is not null will do. Arrays of bytes are aligned anywhere.
+        let lengths = unsafe { slice::from_raw_parts(lengths.cast(), self.len) };
+        PairsIter { lengths, block, body: COUNT + size_of_val(lengths) }
     }
 }
 
 /// The sum of all lengths: 64 bits hold that of as many 32-bit numbers as fit in memory.
-#[inline]
+#[inline(never)]
 fn sum(pairs: &[[u8; LENGTHS]]) -> u64 {
-    let (eights, rest) = pairs.as_chunks();
-    let sum = eights.iter().fold(0, |sum: u64, eight| sum.wrapping_add(sum_of_eight(eight)));
-    rest.iter().fold(sum, |sum, pair| sum.wrapping_add(sum_of_pair(pair)))
+    // What is over sixteens is less than sixteen, and comes first: no loop for it.
+    let (rest, sixteens) = pairs.as_rchunks();
+    let (rest, eights) = rest.as_rchunks::<8>();
+    let (rest, fours) = rest.as_rchunks::<4>();
+    let (ones, twos) = rest.as_rchunks::<2>();
+    let mut sum = 0_u64;
+    if let [one, ..] = ones {
+        sum = sum_of(&[*one]);
+    }
+    if let [two, ..] = twos {
+        sum = sum.wrapping_add(sum_of(two));
+    }
+    if let [four, ..] = fours {
+        sum = sum.wrapping_add(sum_of(four));
+    }
+    if let [eight, ..] = eights {
+        sum = sum.wrapping_add(sum_of(eight));
+    }
+    sixteens.iter().fold(sum, |sum, sixteen| sum.wrapping_add(sum_of_sixteen(sixteen)))
 }
 
 /// Not inlined: the compiler would count the addresses up within its loop, and make two instructions more for each length.
 #[inline(never)]
-fn sum_of_eight(pairs: &[[u8; LENGTHS]; 8]) -> u64 {
-    pairs.iter().fold(0, |sum: u64, pair| sum.wrapping_add(sum_of_pair(pair)))
+fn sum_of_sixteen(pairs: &[[u8; LENGTHS]; 16]) -> u64 {
+    sum_of(pairs)
 }
 
 #[inline]
-fn sum_of_pair(pair: &[u8; LENGTHS]) -> u64 {
-    let (lengths, _) = pair.as_chunks();
-    lengths.iter().fold(0, |sum: u64, length| sum.wrapping_add(u64::from(u32::from_le_bytes(*length))))
+fn sum_of<const N: usize>(pairs: &[[u8; LENGTHS]; N]) -> u64 {
+    let lengths = pairs.iter().flat_map(|pair| pair.as_chunks().0);
+    lengths.fold(0, |sum: u64, length| sum.wrapping_add(u64::from(u32::from_le_bytes(*length))))
+}
+
+/// How many pairs a fold takes in a step.
+const STEP: usize = 8;
+
+/// The address after this one. Not inlined: where the compiler sees that a loop counts an address up, it adds each offset to it by two instructions, which are none
+/// for an address that it knows nothing of.
+#[inline(never)]
+const fn after<T>(at: *const T) -> *const T {
+    at.wrapping_add(1)
 }
 
 /// A walk over [`Pairs`].
 ///
-/// Invariant: `left` pairs of lengths stand at `at` of `block`, and their parts, each followed by a zero byte, from `body` to its end.
+/// Invariant: the parts of the pairs that `lengths` are of, each followed by a zero byte, stand from `body` to the end of `block`.
 #[derive(Clone, Debug)]
 pub(crate) struct PairsIter<'a> {
+    lengths: &'a [[u8; LENGTHS]],
     block: &'a [u8],
-    at: usize,
     body: usize,
-    left: usize,
 }
 
 impl<'a> PairsIter<'a> {
-    /// The number at an offset of the lengths.
-    ///
-    /// # Safety
-    ///
-    /// Four bytes of the block lie at the offset.
-    #[inline]
-    unsafe fn length(&self, at: usize) -> usize {
-        // SAFETY: the caller promises that the bytes are inside of the block.
-        let start = unsafe { self.block.as_ptr().add(at) };
-        // SAFETY: likewise, and an array of bytes is aligned anywhere.
-        u32::from_le_bytes(unsafe { start.cast::<[u8; 4]>().read() }) as usize
-    }
-
     /// The next pair, and a step on.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
-        self.left = self.left.checked_sub(1)?;
-        // SAFETY: a pair of lengths stands at `at`, by the invariant.
-        let name_len = unsafe { self.length(self.at) };
-        // SAFETY: likewise.
-        let value_len = unsafe { self.length(self.at + 4) };
+        let (next, rest) = self.lengths.split_first()?;
+        self.lengths = rest;
+        // SAFETY: they are the lengths of the next pair.
+        Some(unsafe { self.parts(next) })
+    }
+
+    /// The parts of the next pair, and a step past them.
+    ///
+    /// # Safety
+    ///
+    /// These are its lengths.
+    #[inline]
+    unsafe fn parts(&mut self, lengths: &[u8; LENGTHS]) -> (&'a [u8], &'a [u8]) {
+        let [name, value] = *lengths.as_chunks().0.as_array().unwrap_or(&[[0; 4]; 2]);
+        let (name_len, value_len) = (u32::from_le_bytes(name) as usize, u32::from_le_bytes(value) as usize);
         let (name_at, value_at) = (self.body, self.body + name_len + 1);
         debug_assert!(value_at + value_len < self.block.len(), "the invariant of `Pairs`");
         // SAFETY: by the invariant this pair's parts, with a byte after each, lie from `body` on inside of the block.
         let name = unsafe { self.block.get_unchecked(name_at..name_at + name_len) };
         // SAFETY: likewise.
         let value = unsafe { self.block.get_unchecked(value_at..value_at + value_len) };
-        // What is left begins after the lengths and the parts of this pair, so the invariant holds for it.
-        self.at += LENGTHS;
         self.body = value_at + value_len + 1;
-        Some((name, value))
+        (name, value)
+    }
+
+    /// Gives all that are left to a function.
+    #[inline]
+    pub(crate) fn fold<B>(mut self, init: B, mut with: impl FnMut(B, (&'a [u8], &'a [u8])) -> B) -> B {
+        let (steps, rest) = self.lengths.as_chunks::<STEP>();
+        let (mut folded, mut at) = (init, steps.as_ptr());
+        for _ in 0..steps.len() {
+            // SAFETY: it is one of `steps`: the first, or the one after that of the round before.
+            let step = unsafe { &*at };
+            for next in step {
+                // SAFETY: they are the lengths of the next pair.
+                let pair = unsafe { self.parts(next) };
+                folded = with(folded, pair);
+            }
+            at = after(at);
+        }
+        let (halves, rest) = rest.as_chunks::<{ STEP / 2 }>();
+        if let [half, ..] = halves {
+            for next in half {
+                // SAFETY: as above; there is at most one half of a step.
+                let pair = unsafe { self.parts(next) };
+                folded = with(folded, pair);
+            }
+        }
+        self.lengths = rest;
+        while let Some(pair) = self.next() {
+            folded = with(folded, pair);
+        }
+        folded
     }
 
     /// The value of the next pair of a name, compared without case, and a step past it. Not inlined: a filter looks for many names.
@@ -131,7 +209,7 @@ impl<'a> PairsIter<'a> {
     }
 
     pub(crate) const fn left(&self) -> usize {
-        self.left
+        self.lengths.len()
     }
 }
 
@@ -204,8 +282,60 @@ mod tests {
     }
 
     #[test]
+    fn a_fold_sees_what_a_walk_sees_from_wherever_it_starts() {
+        for count in 0..41_u32 {
+            let lengths: Vec<_> = (0..count).flat_map(|at| [at % 3, at % 5]).collect();
+            let mut bytes = count.to_le_bytes().to_vec();
+            bytes.extend(lengths.iter().flat_map(|length| length.to_le_bytes()));
+            for (at, length) in lengths.iter().enumerate() {
+                bytes.extend(core::iter::repeat_n(b'a' + at as u8 % 26, *length as usize));
+                bytes.push(0);
+            }
+            let pairs = Pairs::check_or(HostBytes::own(bytes.into()), Some, |_| None).unwrap();
+            for skipped in 0..=count.min(9) {
+                let mut walk = pairs.iter();
+                for _ in 0..skipped {
+                    walk.next();
+                }
+                let folded = walk.clone().fold(Vec::new(), |mut folded, pair| {
+                    folded.push(pair);
+                    folded
+                });
+                let walked: Vec<_> = core::iter::from_fn(|| walk.next()).collect();
+                assert_eq!(folded, walked, "{count} less {skipped}");
+                assert_eq!(folded.len(), (count - skipped) as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_checked_fast_is_what_is_checked_slowly() {
+        let fast = |bytes: &[u8]| {
+            Pairs::check_or(
+                HostBytes::own(bytes.into()),
+                |pairs| Some(pairs.len()),
+                |block| {
+                    assert_eq!(*block, *bytes, "it is given back whole");
+                    None
+                },
+            )
+        };
+        for bytes in [&b""[..], b"\0", b"\x01\0\0", b"\x01\0\0\0", b"\0\0\0\0\0", b"\xff\xff\xff\xff\0\0\0\0\0\0\0\0"] {
+            assert_eq!(fast(bytes), None, "{bytes:?}");
+        }
+        assert_eq!(fast(b"\0\0\0\0"), Some(0));
+        for (name, value) in [(1_u32, 1_u32), (0, 2), (2, 0), (u32::MAX, 3), (3, u32::MAX), (1, 0), (1, 2)] {
+            let mut bytes = 1_u32.to_le_bytes().to_vec();
+            bytes.extend(name.to_le_bytes());
+            bytes.extend(value.to_le_bytes());
+            bytes.extend(b"a\0A\0");
+            assert_eq!(fast(&bytes), check(&bytes).ok(), "{name} {value}");
+        }
+    }
+
+    #[test]
     fn lengths_sum_up_however_many_there_are() {
-        for count in [0_u32, 1, 7, 8, 9, 17, 2048, 4097] {
+        for count in (0_u32..40).chain([2048, 4097]) {
             let length = |at| u64::from(u32::MAX) - at;
             let pairs: Vec<_> = (0..u64::from(count)).map(|at| (length(at) << 32 | at).to_le_bytes()).collect();
             assert_eq!(sum(&pairs), u64::from(count) * u64::from(u32::MAX));

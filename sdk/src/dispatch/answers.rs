@@ -141,9 +141,10 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             }
         } else if let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) {
             if call::set_effective_context(context).is_ok() {
-                let answered =
-                    stream.run(context, |filter, plugin| of_http(filter, &mut HttpHandle { id: context, plugin }));
-                if http::finish::<H, _>(name, answered, |()| FINE, FINE) != FINE {
+                let answered = stream.run(context, |filter, plugin| {
+                    http::code_of(name, of_http(filter, &mut HttpHandle { id: context, plugin }), |()| FINE)
+                });
+                if http::finish::<H>(answered.unwrap_or(http::FAILED), FINE) != FINE {
                     let_go(context, &[StreamType::HttpRequest, StreamType::HttpResponse]);
                 }
             }
@@ -180,9 +181,10 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
     /// Brings an answer to the stream that asked. A host refuses to act on it if it is gone.
     fn answer(&self, name: &str, context: u32, callback: impl FnOnce(&mut H, &mut HttpHandle<'_>) -> Result<()>) {
         if call::set_effective_context(context).is_ok() {
-            let answered =
-                self.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
-            http::finish::<H, _>(name, answered, |()| 0, 0);
+            let answered = self.run_http(context, |filter, plugin| {
+                http::code_of(name, callback(filter, &mut HttpHandle { id: context, plugin }), |()| 0)
+            });
+            http::finish::<H>(answered.unwrap_or(http::FAILED), 0);
         }
     }
 }

@@ -7,9 +7,9 @@ use crate::abi::{BufferType, LogLevel, MapType, StreamType};
 use crate::budget::{self, Answer, Event};
 use crate::callout::held;
 use crate::context::{Action, DataAction, Flow, HttpFilter};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handle::{Body, Headers, HttpHandle};
-use crate::headers::{Snapshots, edits};
+use crate::headers::{Kept, Snapshots, edits};
 use crate::log;
 use crate::reply::LocalResponse;
 
@@ -19,16 +19,29 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &H::Plugin) -> R) -> Option<R>;
 
     fn proxy_on_request_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
-        let snapshots = Snapshots::new(MapType::HttpRequestHeaders, headers);
-        let action = on_headers(self, context, &snapshots, headers, end_of_stream, H::on_request_headers);
-        let code = finish::<H, _>("on_request_headers", action, |action| action as u32, Action::StopIteration as u32);
+        let kept = Kept::new(headers);
+        let call = ("on_request_headers", H::on_request_headers, |action| action as u32);
+        let code = finish::<H>(
+            on_headers(self, context, Snapshots::new(MapType::HttpRequestHeaders, &kept), headers, end_of_stream, call),
+            Action::StopIteration as u32,
+        );
         note_held::<H>(context, StreamType::HttpRequest, code, code != 0 && code != Action::ContinueAndEndStream as u32)
     }
 
     fn proxy_on_response_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
-        let snapshots = Snapshots::new(MapType::HttpResponseHeaders, headers);
-        let action = on_headers(self, context, &snapshots, headers, end_of_stream, H::on_response_headers);
-        let code = finish::<H, _>("on_response_headers", action, |action| action as u32, Action::StopIteration as u32);
+        let kept = Kept::new(headers);
+        let call = ("on_response_headers", H::on_response_headers, |action| action as u32);
+        let code = finish::<H>(
+            on_headers(
+                self,
+                context,
+                Snapshots::new(MapType::HttpResponseHeaders, &kept),
+                headers,
+                end_of_stream,
+                call,
+            ),
+            Action::StopIteration as u32,
+        );
         note_held::<H>(
             context,
             StreamType::HttpResponse,
@@ -38,32 +51,36 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     }
 
     fn proxy_on_request_trailers(&self, context: u32, trailers: u32) -> u32 {
-        let snapshots = Snapshots::new(MapType::HttpRequestTrailers, trailers);
-        let flow = on_headers(self, context, &snapshots, trailers, 1, H::on_request_trailers);
-        let code = finish::<H, _>("on_request_trailers", flow, |flow| flow as u32, Flow::StopIteration as u32);
+        let kept = Kept::new(trailers);
+        let call = ("on_request_trailers", H::on_request_trailers, |flow| flow as u32);
+        let code = finish::<H>(
+            on_headers(self, context, Snapshots::new(MapType::HttpRequestTrailers, &kept), trailers, 1, call),
+            Flow::StopIteration as u32,
+        );
         note_held::<H>(context, StreamType::HttpRequest, code, code != 0)
     }
 
     fn proxy_on_response_trailers(&self, context: u32, trailers: u32) -> u32 {
-        let snapshots = Snapshots::new(MapType::HttpResponseTrailers, trailers);
-        let flow = on_headers(self, context, &snapshots, trailers, 1, H::on_response_trailers);
-        let code = finish::<H, _>("on_response_trailers", flow, |flow| flow as u32, Flow::StopIteration as u32);
+        let kept = Kept::new(trailers);
+        let call = ("on_response_trailers", H::on_response_trailers, |flow| flow as u32);
+        let code = finish::<H>(
+            on_headers(self, context, Snapshots::new(MapType::HttpResponseTrailers, &kept), trailers, 1, call),
+            Flow::StopIteration as u32,
+        );
         note_held::<H>(context, StreamType::HttpResponse, code, code != 0)
     }
 
     fn proxy_on_request_body(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
-        let buffer = BufferType::HttpRequestBody;
-        let action = on_body(self, context, buffer, size, end_of_stream, H::on_request_body);
-        let stop = DataAction::StopIterationNoBuffer as u32;
-        let code = finish::<H, _>("on_request_body", action, |action| action as u32, stop);
+        let call = ("on_request_body", H::on_request_body);
+        let code = on_body(self, context, BufferType::HttpRequestBody, size, end_of_stream, call);
+        let code = finish::<H>(code, DataAction::StopIterationNoBuffer as u32);
         note_held::<H>(context, StreamType::HttpRequest, code, code != 0)
     }
 
     fn proxy_on_response_body(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
-        let buffer = BufferType::HttpResponseBody;
-        let action = on_body(self, context, buffer, size, end_of_stream, H::on_response_body);
-        let stop = DataAction::StopIterationNoBuffer as u32;
-        let code = finish::<H, _>("on_response_body", action, |action| action as u32, stop);
+        let call = ("on_response_body", H::on_response_body);
+        let code = on_body(self, context, BufferType::HttpResponseBody, size, end_of_stream, call);
+        let code = finish::<H>(code, DataAction::StopIterationNoBuffer as u32);
         note_held::<H>(context, StreamType::HttpResponse, code, code != 0)
     }
 
@@ -81,18 +98,24 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
 fn on_headers<H: HttpFilter, D, K, R: Answer>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
-    snapshots: &Snapshots,
+    snapshots: Snapshots<'_>,
     announced: u32,
     end_of_stream: u32,
-    callback: impl FnOnce(&mut H, &mut Headers<'_, D, PluginOf<H>, K>) -> Result<R>,
-) -> Option<Result<R>> {
-    streams.run_http(context, |filter, plugin| {
+    (name, callback, code): (
+        &str,
+        impl FnOnce(&mut H, &mut Headers<'_, D, PluginOf<H>, K>) -> Result<R>,
+        impl FnOnce(R) -> u32,
+    ),
+) -> u32 {
+    let answered = streams.run_http(context, |filter, plugin| {
         let stream = HttpHandle { id: context, plugin };
         let end_of_stream = end_of_stream != 0;
-        budget::guard(event_of(snapshots.map()), || {
+        let answer = budget::guard(event_of(snapshots.map()), || {
             callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream, kind: PhantomData })
-        })
-    })
+        });
+        code_of(name, answer, code)
+    });
+    answered.unwrap_or(FAILED)
 }
 
 const fn event_of(map: MapType) -> Event {
@@ -110,19 +133,21 @@ fn on_body<H: HttpFilter, D>(
     buffer: BufferType,
     size: usize,
     end_of_stream: u32,
-    callback: impl FnOnce(&mut H, &mut Body<'_, D, PluginOf<H>>) -> Result<DataAction>,
-) -> Option<Result<DataAction>> {
-    streams.run_http(context, |filter, plugin| {
+    (name, callback): (&str, impl FnOnce(&mut H, &mut Body<'_, D, PluginOf<H>>) -> Result<DataAction>),
+) -> u32 {
+    let answered = streams.run_http(context, |filter, plugin| {
         let stream = HttpHandle { id: context, plugin };
         let end_of_stream = end_of_stream != 0;
         let direction = match buffer {
             BufferType::HttpRequestBody => StreamType::HttpRequest,
             _ => StreamType::HttpResponse,
         };
-        budget::guard(Event::Body(direction, size), || {
+        let answer = budget::guard(Event::Body(direction, size), || {
             callback(filter, &mut Body { stream, buffer, size, end_of_stream, direction: PhantomData })
-        })
-    })
+        });
+        code_of(name, answer, |action| action as u32)
+    });
+    answered.unwrap_or(FAILED)
 }
 
 fn on_http<H: HttpFilter>(
@@ -133,39 +158,52 @@ fn on_http<H: HttpFilter>(
     streams.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
 }
 
-/// The answer to the host; for an error, and for a context that is missing or busy, what the filter's policy says.
-pub(super) fn finish<H: HttpFilter, R>(
-    name: &str,
-    answer: Option<Result<R>>,
-    code: impl FnOnce(R) -> u32,
-    stop: u32,
-) -> u32 {
+/// Stands for the answer of a callback that failed, which is logged, and of one that did not run.
+pub(super) const FAILED: u32 = u32::MAX;
+
+/// The number that a callback answers. An error becomes one here, before anything is done with the answer: it is as large as all the rest of a callback that
+/// goes well.
+#[inline]
+pub(super) fn code_of<R>(name: &str, answer: Result<R>, code: impl FnOnce(R) -> u32) -> u32 {
+    match answer {
+        Ok(answer) => code(answer),
+        Err(error) => failed(name, error),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn failed(name: &str, error: Error) -> u32 {
+    log::failure(LogLevel::Error, name, &error);
+    FAILED
+}
+
+/// The answer to the host; for a callback that failed what the filter's policy says.
+#[inline]
+pub(super) fn finish<H: HttpFilter>(code: u32, stop: u32) -> u32 {
     // Written back, and logged, when the callback returned.
     let edits_failed = edits::failed();
     #[cfg(feature = "async")]
     let at_once = H::TASKS && crate::task::ended_at_once();
     #[cfg(not(feature = "async"))]
     let at_once = false;
-    match answer {
+    if code != FAILED && !edits_failed {
         // Every action of this number lets the stream go on.
-        Some(Ok(_)) if at_once && !edits_failed => return Action::Continue as u32,
-        Some(Ok(answer)) if !edits_failed => return code(answer),
-        Some(Ok(_)) => {}
-        Some(Err(error)) => log::failure(LogLevel::Error, name, &error),
-        None => {}
+        return if at_once { Action::Continue as u32 } else { code };
     }
     match H::ON_ERROR.status() {
         None => 0,
-        Some(status) => {
-            refuse(status);
-            stop
-        }
+        Some(status) => refuse(status, stop),
     }
 }
 
-/// Answers a stream after an error. If this is refused too, a response is on its way already; the stream stops here all the same.
-pub(super) fn refuse(status: u16) {
+/// Answers the client that the filter failed.
+#[cold]
+#[inline(never)]
+pub(super) fn refuse(status: u16, stop: u32) -> u32 {
+    // If this is refused too, a response is on its way already; the stream stops here all the same.
     let _ = LocalResponse::new(status).details("filter_error").send();
+    stop
 }
 
 /// Notes whether the filter holds this direction back, for the answer to a call that fails.

@@ -33,7 +33,9 @@ pub(super) fn end_beside(ended: Ended) {
 }
 
 pub(super) fn end_http<H: HttpFilter>(ended: Ended) {
-    end(ended, H::ON_ERROR, http::refuse);
+    end(ended, H::ON_ERROR, |status| {
+        http::refuse(status, 0);
+    });
 }
 
 pub(super) fn end_tcp<T: TcpFilter>(ended: Ended) {

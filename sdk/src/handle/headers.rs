@@ -79,7 +79,7 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 /// ```
 pub struct Headers<'cb, D, P = (), K = Head> {
     pub(crate) stream: HttpHandle<'cb, P>,
-    pub(crate) snapshots: &'cb Snapshots,
+    pub(crate) snapshots: Snapshots<'cb>,
     pub(crate) announced: u32,
     pub(crate) end_of_stream: bool,
     pub(crate) kind: PhantomData<(D, K)>,

@@ -40,6 +40,11 @@ crate::__vm_local! {
 }
 
 crate::__vm_local! {
+    /// The maps, as bits, whose next edit need not wait: those that are not in `WAIT`, and none while edits wait.
+    static AT_ONCE: Cell<u8> = Cell::new(0);
+}
+
+crate::__vm_local! {
     /// Whether edits were read that wait.
     static READ: Cell<bool> = Cell::new(false);
 }
@@ -56,6 +61,7 @@ fn note(record: Record<'_>) -> bool {
     LOG.with(|log| {
         if log.len() == 0 {
             DEPTH.with(|owner| owner.set(depth));
+            AT_ONCE.with(|at_once| at_once.set(0));
             pending::wait(write_back);
         } else if DEPTH.with(Cell::get) != depth {
             return false;
@@ -99,12 +105,18 @@ pub(super) fn changed() {
 /// Whether the first edit of a map in a callback need not wait: it is the only one, as far as one can tell, and no other edit waits.
 #[inline]
 pub(super) fn is_lone(map: MapType) -> bool {
-    !pending::any() && WAIT.with(Cell::get) & bit(map) == 0
+    AT_ONCE.with(Cell::get) & bit(map) != 0
 }
 
 /// Edits of this map are to wait from now on: there were several in a callback, or a read after one.
 pub(super) fn let_wait(map: MapType) {
     WAIT.with(|wait| wait.set(wait.get() | bit(map)));
+    AT_ONCE.with(|at_once| at_once.set(at_once.get() & !bit(map)));
+}
+
+/// The log is empty again.
+fn begin_again() {
+    AT_ONCE.with(|at_once| at_once.set(!WAIT.with(Cell::get)));
 }
 
 const fn bit(map: MapType) -> u8 {
@@ -177,6 +189,7 @@ pub(crate) fn only(map: MapType) -> bool {
 pub(crate) fn forget() {
     pending::clear();
     LOG.with(Ledger::clear);
+    begin_again();
     READ.with(|read| read.set(false));
     changed();
 }
@@ -191,6 +204,7 @@ fn write_back(when: When) -> Result<(), Refused> {
         // A host that calls back meanwhile finds a log that is not empty, and of another depth: it writes at once.
         let answer = log.read(write_all);
         log.clear();
+        begin_again();
         // Also if nothing was written: the log's versions begin again.
         changed();
         READ.with(|read| read.set(false));

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use crate::ByteStr;
-use crate::abi::{HostBytes, MapType, Pairs, PairsIter, call};
+use crate::abi::{HostBytes, MapType, Pairs, PairsIter, Refused, call};
 use crate::error::{Error, Result};
 
 /// A header map as it was when it was fetched: the block that the host wrote, checked once and read in place.
@@ -26,7 +26,6 @@ pub struct HeaderMap {
 }
 
 impl HeaderMap {
-    #[inline]
     pub(crate) fn decode(map: MapType, block: HostBytes) -> Result<Self> {
         let pairs = Pairs::check(block).map_err(|problem| Error::malformed(map, problem))?;
         Ok(Self { pairs })
@@ -41,8 +40,28 @@ impl HeaderMap {
     /// The map as the host has it, without the edits that wait.
     #[inline(never)]
     pub(super) fn as_written(map: MapType) -> Result<Self> {
-        let block = call::map_as_written(map);
-        Self::decode(map, block.map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?)
+        call::map_as_written(map, |block| Self::decode(map, block), |odd| Self::of_odd(map, odd))
+    }
+
+    /// The same, to one of two functions: a map of a block as it should be; or all else, for [`Self::of_odd`].
+    #[inline]
+    pub(super) fn as_written_or<R>(
+        map: MapType,
+        fetched: impl FnOnce(Self) -> R,
+        odd: impl FnOnce(core::result::Result<HostBytes, Refused>) -> R + Copy,
+    ) -> R {
+        call::map_as_written(
+            map,
+            |block| Pairs::check_or(block, |pairs| fetched(Self { pairs }), |block| odd(Ok(block))),
+            odd,
+        )
+    }
+
+    /// What is no block of pairs.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn of_odd(map: MapType, odd: core::result::Result<HostBytes, Refused>) -> Result<Self> {
+        Self::decode(map, odd.map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?)
     }
 
     /// The size in the host's encoding.
@@ -118,6 +137,11 @@ impl<'a> Iterator for Iter<'a> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.0.left(), Some(self.0.left()))
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(self, init: B, mut with: F) -> B {
+        self.0.fold(init, |folded, (name, value)| with(folded, (ByteStr::new(name), ByteStr::new(value))))
     }
 }
 

@@ -2,111 +2,161 @@
 
 use alloc::boxed::Box;
 use core::cell::{Cell, OnceCell};
+use core::mem::ManuallyDrop;
 
 use super::edits::{self, LARGE_BYTES, LARGE_PAIRS};
-use super::encode::{Pair, encode_own};
+use super::encode::{EACH, Pair, encode_own};
 use super::map::HeaderMap;
 use super::resolve::{Found, Op, Record, find};
 use crate::ByteStr;
-use crate::abi::{MapType, call, pending, try_slice};
+use crate::abi::{HostBytes, MapType, Refused, call, pending, try_slice};
 use crate::error::{Error, Result};
 
 /// The snapshots of one map in one callback. Each stays where it is until the callback returns, so a view survives later edits.
 ///
 /// The first read fetches. Edits wait in the log of `edits`; a read of a name looks there first, and a read of all headers writes them back. Where
 /// the guest cannot know what the proxy will make of an edit, or where edits were written back meanwhile, a read fetches again.
-pub(crate) struct Snapshots {
+#[derive(Clone, Copy)]
+pub(crate) struct Snapshots<'cb> {
+    /// Beside the kept, not in it: so the compiler knows which map it is where a callback reads or edits it.
     map: MapType,
+    kept: &'cb Kept,
+}
+
+/// Where the snapshots of a callback are kept.
+pub(crate) struct Kept {
     first: Snapshot,
     state: Cell<State>,
 }
 
-/// What is known of a map in a callback.
+/// What is known of a map in a callback: as long as it was not edited, how many headers were announced.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
-    Unedited,
+struct State(u32);
+
+impl State {
     /// An edit was made.
-    Edited,
-    /// It is near the host's limits, as the host announced or as it was read.
-    Large,
+    const EDITED: Self = Self(u32::MAX - 1);
+    /// It is near the host's limits, as it was read.
+    const LARGE: Self = Self(u32::MAX);
+    /// The most headers of a map that is not near the limits.
+    const UNEDITED: Self = Self(LARGE_PAIRS as u32);
 }
 
 /// A place for a snapshot, and for the one after it.
 #[derive(Default)]
 struct Snapshot {
     map: OnceCell<HeaderMap>,
+    /// Says nothing as long as there is no map.
     of: Cell<Of>,
-    next: OnceCell<Box<[Snapshot]>>,
+    /// Emptied by [`Snapshots`], which drops the list.
+    next: ManuallyDrop<OnceCell<Box<[Snapshot]>>>,
 }
 
 /// What a snapshot is of.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-enum Of {
-    #[default]
-    Nothing,
-    /// The host's map, when it had been changed this often.
-    Host(u32),
-    /// The value of one name with all edits, at these versions of the host's map and the log.
-    Value(u32, usize),
+struct Of {
+    /// How often the host's map had been changed.
+    writes: u32,
+    /// The version of the log up to which edits are in it, in the value of one name; 0 for the host's map.
+    version: usize,
 }
 
-impl Snapshots {
+impl Of {
+    /// The host's map as it is now.
+    #[inline]
+    fn host() -> Self {
+        Self { writes: edits::writes(), version: 0 }
+    }
+}
+
+impl Kept {
     /// Of a map of as many headers as the host announced.
-    pub(crate) const fn new(map: MapType, announced: u32) -> Self {
-        let first = Snapshot { map: OnceCell::new(), of: Cell::new(Of::Nothing), next: OnceCell::new() };
-        let state = if announced as usize > LARGE_PAIRS { State::Large } else { State::Unedited };
-        Self { map, first, state: Cell::new(state) }
+    pub(crate) const fn new(announced: u32) -> Self {
+        let first = Snapshot {
+            map: OnceCell::new(),
+            of: Cell::new(Of { writes: 0, version: 0 }),
+            next: ManuallyDrop::new(OnceCell::new()),
+        };
+        Self { first, state: Cell::new(State(announced)) }
     }
 
-    pub(crate) const fn map(&self) -> MapType {
+    /// One after the other: the list may be longer than the stack is deep.
+    #[cold]
+    #[inline(never)]
+    fn drop_list(&mut self) {
+        let mut next = self.first.next.take();
+        while let Some(mut snapshots) = next {
+            next = snapshots.first_mut().and_then(|snapshot| snapshot.next.take());
+        }
+    }
+}
+
+impl Drop for Kept {
+    #[inline]
+    fn drop(&mut self) {
+        if self.first.next.get().is_some() {
+            self.drop_list();
+        }
+    }
+}
+
+impl<'cb> Snapshots<'cb> {
+    pub(crate) const fn new(map: MapType, kept: &'cb Kept) -> Self {
+        Self { map, kept }
+    }
+
+    pub(crate) const fn map(self) -> MapType {
         self.map
     }
 
     /// The map as it is now.
     #[inline]
-    pub(crate) fn current(&self) -> Result<&HeaderMap> {
-        if pending::any() { self.edited() } else { self.host() }
+    pub(crate) fn current(self) -> Result<&'cb HeaderMap> {
+        if pending::any() {
+            // With a `?`, so that what goes well need not be put where a failure would be.
+            let map = self.edited()?;
+            return Ok(map);
+        }
+        self.host()
     }
 
     /// The first value of a name, as it is now.
     #[inline]
-    pub(crate) fn get(&self, name: &[u8]) -> Result<Option<ByteStr<'_>>> {
+    pub(crate) fn get(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
         if pending::any() { self.get_edited(name) } else { Ok(self.host()?.get(name)) }
     }
 
     /// Notes an edit.
     #[inline]
-    pub(crate) fn edit(&self, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
-        let state = self.state.replace(State::Edited);
-        if state == State::Unedited && !name.is_empty() && edits::is_lone(self.map) {
+    pub(crate) fn edit(self, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
+        let state = self.kept.state.replace(State::EDITED);
+        if state.0 <= State::UNEDITED.0 && !name.is_empty() && edits::is_lone(self.map) {
             return edits::write(Record { op, map: self.map, name, value }).map_err(Error::edit);
         }
         self.edit_again(state, op, name, value)
     }
 
     #[inline(never)]
-    fn edit_again(&self, state: State, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
-        match state {
-            State::Unedited => {}
-            State::Edited => edits::let_wait(self.map),
-            State::Large => {
-                self.state.set(State::Large);
-                return edits::edit_now(op, self.map, name, value);
-            }
+    fn edit_again(self, state: State, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
+        if state == State::EDITED {
+            edits::let_wait(self.map);
+        } else if state.0 > State::UNEDITED.0 {
+            self.kept.state.set(State::LARGE);
+            return edits::edit_now(op, self.map, name, value);
         }
         edits::edit(op, self.map, name, value)
     }
 
     /// Notes that a name goes: if the host is known not to have it, only what was added goes.
     #[inline]
-    pub(crate) fn remove(&self, name: &[u8]) -> Result<()> {
-        let known = self.first.map.get().filter(|_| self.first.is_host());
+    pub(crate) fn remove(self, name: &[u8]) -> Result<()> {
+        let known = self.kept.first.map.get().filter(|_| self.kept.first.is_host());
         let op = if known.is_some_and(|host| !host.contains(name)) { Op::Discard } else { Op::Remove };
         self.edit(op, name, b"")
     }
 
     /// Replaces all of the map at the host. Edits of it that wait are not written before, if no others wait; they wait on if the host refuses.
-    pub(crate) fn replace_all(&self, pairs: &[u8]) -> Result<()> {
+    pub(crate) fn replace_all(self, pairs: &[u8]) -> Result<()> {
         let map = self.map;
         let only = edits::only(map);
         if !only {
@@ -123,43 +173,88 @@ impl Snapshots {
 
     /// The map as the host has it, without the edits that wait.
     #[inline]
-    fn host(&self) -> Result<&HeaderMap> {
-        match self.first.map.get() {
-            Some(map) if self.first.is_host() => Ok(map),
-            _ => self.fetch(),
+    fn host(self) -> Result<&'cb HeaderMap> {
+        match self.kept.first.map.get() {
+            None => self.fetch(),
+            Some(map) if self.kept.first.is_host() => Ok(map),
+            Some(_) => self.fetch_again(),
         }
     }
 
+    /// The first time.
+    fn fetch(self) -> Result<&'cb HeaderMap> {
+        let now = Of::host();
+        HeaderMap::as_written_or(
+            self.map,
+            |map| {
+                self.look_at(map.len(), map.encoded_len());
+                self.kept.first.put(now, map)
+            },
+            |odd| {
+                let map = self.fetch_odd(now, odd)?;
+                Ok(map)
+            },
+        )
+    }
+
+    #[cold]
     #[inline(never)]
-    fn fetch(&self) -> Result<&HeaderMap> {
-        let now = Of::Host(edits::writes());
-        let place = if self.first.map.get().is_none() { &self.first } else { self.find(now, None)? };
+    fn fetch_odd(self, now: Of, odd: core::result::Result<HostBytes, Refused>) -> Result<&'cb HeaderMap> {
+        let map = HeaderMap::of_odd(self.map, odd)?;
+        self.look_at(map.len(), map.encoded_len());
+        self.kept.first.put(now, map)
+    }
+
+    /// Once more, beside what was read before.
+    #[cold]
+    #[inline(never)]
+    fn fetch_again(self) -> Result<&'cb HeaderMap> {
+        let now = Of::host();
+        let place = self.find(now, None)?;
         if let Some(map) = place.map.get() {
             return Ok(map);
         }
         let map = HeaderMap::as_written(self.map)?;
-        if map.len() > LARGE_PAIRS || map.encoded_len() > LARGE_BYTES {
-            self.state.set(State::Large);
-        } else if self.state.get() == State::Edited {
+        self.look_at(map.len(), map.encoded_len());
+        place.put(now, map)
+    }
+
+    /// Notes what a map that was just fetched says about edits.
+    #[inline]
+    fn look_at(self, pairs: usize, bytes: usize) {
+        // No pair takes less bytes than these.
+        if bytes > LARGE_PAIRS * EACH && (pairs > LARGE_PAIRS || bytes > LARGE_BYTES) {
+            self.kept.state.set(State::LARGE);
+        }
+        if self.kept.state.get() == State::EDITED {
             edits::let_wait(self.map);
         }
-        place.put(now, map)
     }
 
     /// The map with the edits, which are written back for it. To put the two together in the guest would take longer, and as much memory.
     #[cold]
     #[inline(never)]
-    fn edited(&self) -> Result<&HeaderMap> {
+    fn edited(self) -> Result<&'cb HeaderMap> {
         if edits::any(self.map) {
             call::settle().map_err(Error::edit)?;
         }
-        self.host()
+        self.host_slow()
+    }
+
+    /// Where it is not worth a copy of the code.
+    #[inline(never)]
+    fn host_slow(self) -> Result<&'cb HeaderMap> {
+        match self.kept.first.map.get() {
+            Some(map) if self.kept.first.is_host() => Ok(map),
+            _ => self.fetch_again(),
+        }
     }
 
     #[cold]
     #[inline(never)]
-    fn get_edited(&self, name: &[u8]) -> Result<Option<ByteStr<'_>>> {
-        let now = Of::Value(edits::writes(), edits::version());
+    fn get_edited(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
+        // Edits wait, so the version is not 0.
+        let now = Of { version: edits::version(), ..Of::host() };
         let place = self.find(now, Some(name))?;
         if let Some(map) = place.map.get() {
             return Ok(map.get(name));
@@ -169,8 +264,8 @@ impl Snapshots {
         let copied = match found {
             Found::Absent => return Ok(None),
             Found::Value(copied) => copied?,
-            Found::Untouched => return Ok(self.host()?.get(name)),
-            Found::Added(copied) if !self.host()?.contains(name) => copied?,
+            Found::Untouched => return Ok(self.host_slow()?.get(name)),
+            Found::Added(copied) if !self.host_slow()?.contains(name) => copied?,
             Found::Added(_) | Found::Several => return Ok(self.edited()?.get(name)),
         };
         // The first place may have been taken meanwhile, by the host's map.
@@ -179,8 +274,8 @@ impl Snapshots {
 
     /// The snapshot of this, or a free place for it; of a single value only the one of this name.
     #[inline(never)]
-    fn find(&self, of: Of, name: Option<&[u8]>) -> Result<&Snapshot> {
-        let mut snapshot = &self.first;
+    fn find(self, of: Of, name: Option<&[u8]>) -> Result<&'cb Snapshot> {
+        let mut snapshot = &self.kept.first;
         while let Some(map) = snapshot.map.get() {
             if snapshot.of.get() == of && name.is_none_or(|name| map.contains(name)) {
                 break;
@@ -195,7 +290,7 @@ impl Snapshot {
     /// Whether it is the map as the host has it now.
     #[inline]
     fn is_host(&self) -> bool {
-        self.of.get() == Of::Host(edits::writes())
+        self.of.get() == Of::host()
     }
 
     fn put(&self, of: Of, map: HeaderMap) -> Result<&HeaderMap> {
@@ -211,15 +306,5 @@ impl Snapshot {
             let _ = self.next.set(next);
         }
         self.next.get().and_then(|next| next.first()).ok_or(Error::out_of_memory(size_of::<Self>()))
-    }
-}
-
-impl Drop for Snapshots {
-    /// One after the other: the list may be longer than the stack is deep.
-    fn drop(&mut self) {
-        let mut next = self.first.next.take();
-        while let Some(mut snapshots) = next {
-            next = snapshots.first_mut().and_then(|snapshot| snapshot.next.take());
-        }
     }
 }
