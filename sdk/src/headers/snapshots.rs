@@ -39,6 +39,7 @@ impl State {
     /// It is near the host's limits, as it was read.
     const LARGE: Self = Self(u32::MAX);
     /// The most headers of a map that is not near the limits.
+    #[allow(clippy::cast_possible_truncation, reason = "a thousand and some")]
     const UNEDITED: Self = Self(LARGE_PAIRS as u32);
 }
 
