@@ -91,6 +91,7 @@
     clippy::copy_iterator,
     clippy::doc_markdown,
     clippy::elidable_lifetime_names,
+    clippy::inline_always,
     clippy::iter_not_returning_iterator,
     clippy::match_same_arms,
     clippy::must_use_candidate,
@@ -98,6 +99,8 @@
     clippy::needless_pass_by_value,
     clippy::single_match_else,
     clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
     reason = "of the pedantic lints these have more false findings here than true ones"
 )]
 
