@@ -42,8 +42,8 @@ fn threads_that_end_leave_nothing_behind() {
     let before = Native.snapshot().pages;
     come_and_go(1_000);
     let after = Native.snapshot().pages;
-    // The other test runs beside this one, so memory may grow once; 950 threads that kept 50 kB each would take 700 pages.
-    assert!(after <= before + 64, "{before} pages, then {after}");
+    // The other test runs beside this one, so memory may grow once beyond the 8 MiB that it grows to without a trim; 950 threads that kept 50 kB each would take 700 pages.
+    assert!(after <= before.max(128) + 64, "{before} pages, then {after}");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_producer_and_a_consumer_stay_flat() {
     producer.join().unwrap();
     let late = Native.snapshot().pages;
     // 700 MB went through.
-    assert!(late <= early + 64, "{early} pages, then {late}");
+    assert!(late <= early.max(128) + 64, "{early} pages, then {late}");
 }
 
 #[test]
