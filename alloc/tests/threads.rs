@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use sluicegate_alloc::source::{Fixed, PAGE, Source};
 use sluicegate_alloc::{Shared, Strategy, Worker};
 use sluicegate_alloc_model::ops::sequences;
-use sluicegate_alloc_model::sources::Region;
-use sluicegate_alloc_model::{run, usual};
+use sluicegate_alloc_model::sources::{Moody, Region};
+use sluicegate_alloc_model::{Op, run, usual};
 use std::alloc::Layout;
 use std::mem::forget;
 use std::sync::Mutex;
@@ -217,4 +217,40 @@ fn past_the_limit_the_answer_is_null_and_memory_serves_on() {
     }
     Block::new(&mut worker, 1000, 3).free(&mut worker);
     assert!(shared.usage().pages <= 4);
+}
+
+/// Asks for twice as much as it frees, of all kinds of sizes.
+fn rising(steps: usize) -> Vec<Op> {
+    let sizes = [1000, 24, 700, 5000, 30_000, 100, 90_000, 3000];
+    (0..steps)
+        .flat_map(|step| {
+            let which = step * 7;
+            let last = if step % 2 == 0 {
+                Op::Free { which }
+            } else {
+                Op::Resize { which, size: sizes[(step / 2) % 8] + step }
+            };
+            [Op::Allocate { size: sizes[step % 8], align: 3 }, last]
+        })
+        .collect()
+}
+
+#[test]
+fn every_single_growth_may_be_refused() {
+    let ops = rising(if cfg!(miri) { 40 } else { 160 });
+    let mut region = Region::new(512);
+    let shared = Shared::new(region.source());
+    let growths = run(&mut Worker::new(&shared), &ops, usual).unwrap().grows;
+    assert!(growths > 8 && growths < 63, "{growths}");
+    let mut shown = 0;
+    for growth in (0..growths).step_by(if cfg!(miri) { 4 } else { 1 }) {
+        // What is refused is tried once more, after all that the threads exchanged came back.
+        let shared = Shared::new(Moody::new(region.source(), 3 << growth, 0));
+        shown += usize::from(run(&mut Worker::new(&shared), &ops, usual).unwrap().refused > 0);
+        let once = Shared::new(Moody::new(region.source(), 1 << growth, 0));
+        let report = run(&mut Worker::new(&once), &ops, usual).unwrap();
+        assert_eq!(report.refused, 0, "growth {growth} was not tried again");
+    }
+    // Not all: a slab that the trim emptied may do instead.
+    assert!(shown * if cfg!(miri) { 8 } else { 2 } > growths, "{shown} of {growths} were refused");
 }
