@@ -244,12 +244,9 @@ fn every_single_growth_may_be_refused() {
     assert!(growths > 8 && growths < 63, "{growths}");
     let mut shown = 0;
     for growth in (0..growths).step_by(if cfg!(miri) { 4 } else { 1 }) {
-        // What is refused is tried once more, after all that the threads exchanged came back.
+        // The next one too: right after a trim what is refused is tried again, after another.
         let shared = Shared::new(Moody::new(region.source(), 3 << growth, 0));
         shown += usize::from(run(&mut Worker::new(&shared), &ops, usual).unwrap().refused > 0);
-        let once = Shared::new(Moody::new(region.source(), 1 << growth, 0));
-        let report = run(&mut Worker::new(&once), &ops, usual).unwrap();
-        assert_eq!(report.refused, 0, "growth {growth} was not tried again");
     }
     // Not all: a slab that the trim emptied may do instead.
     assert!(shown * if cfg!(miri) { 8 } else { 2 } > growths, "{shown} of {growths} were refused");

@@ -175,7 +175,12 @@ impl Magazines {
         let keeps = self.keeps(shared);
         let magazine = &mut self.small[class & (SMALL - 1)];
         let spare = replace(&mut magazine.spare, Stack::EMPTY);
-        let (mut batch, mut count) = if spare.is_empty() { shared.batch(class, full) } else { (spare, full) };
+        let (mut batch, mut count) = if spare.is_empty() {
+            self.large.missed(full as usize * usize::from(SIZES[class & (SMALL - 1)]));
+            shared.batch(class, full, self.large.flushed())
+        } else {
+            (spare, full)
+        };
         if batch.is_empty() {
             self.give_large(shared);
             (batch, count) = shared.growing(|central| central.batch(class, full));
@@ -231,8 +236,9 @@ impl Magazines {
     #[cold]
     #[inline(never)]
     fn obtain_large<S: Source>(&mut self, shared: &Shared<S>, layout: Layout) -> *mut u8 {
+        self.large.missed(layout.size());
         // SAFETY: a backing layout is none of a small class, so its size is not zero.
-        let block = shared.central(|central| unsafe { central.allocate_large(layout) });
+        let block = shared.trying(self.large.flushed(), |central| unsafe { central.allocate_large(layout) });
         if !block.is_null() {
             return block;
         }

@@ -10,7 +10,8 @@
 //! A block has no owner: freed on another thread, it joins that thread's magazine, and full magazines travel through the depot back to whoever runs out. So a producer and
 //! a consumer hold two magazines each, and no more. Large blocks travel through the lists behind the lock.
 //!
-//! **Trim before grow** holds here too, beyond 8 MiB: before memory grows, the depots and the thread's own large blocks go back. What other threads keep does not; it is bounded.
+//! **Trim before grow** holds here too: before memory grows, the depots and the thread's own large blocks go back. What other threads keep does not; it is bounded. Right after a trim memory grows
+//! without another, by as much as twice what the thread gave back, 8 MiB at most: see [`large`].
 
 #[cfg(not(any(loom, shuttle)))]
 mod counters;

@@ -12,10 +12,6 @@ use crate::source::Source;
 use crate::strategy::{Strategy, Usage};
 use crate::sync::constant;
 
-/// Up to here memory grows without a trim, in bytes. A trim empties every cache, and where memory is tight each miss of the caches leads to the next trim: with 64 requests open, one in 30 did, and three
-/// bodies in five came from the heap.
-const AMPLE: usize = 8 * 1024 * 1024;
-
 /// The free lists of one thread, behind the lock.
 pub(super) type Central<S> = Freelist<Gate<S>>;
 
@@ -79,7 +75,7 @@ impl<S: Source> Shared<S> {
 
     /// Gives what the threads have exchanged and everything cached back to the heap, where it coalesces; what threads keep for themselves stays.
     ///
-    /// It happens by itself before memory grows beyond 8 MiB. **Cost:** a walk over all free blocks, under the lock.
+    /// It happens by itself before memory grows, unless it has just happened. **Cost:** a walk over all free blocks, under the lock.
     pub fn trim(&self) {
         self.central(|central| {
             self.collect(central);
@@ -97,14 +93,14 @@ impl<S: Source> Shared<S> {
         self.central(|central| central.limit(pages));
     }
 
-    /// Up to `most` blocks of a small class, and how many they are, or may be: never less.
-    pub(super) fn batch(&self, class: usize, most: u32) -> (Stack, u32) {
+    /// Up to `most` blocks of a small class, and how many they are, or may be: never less. Memory may grow for them if `grow`.
+    pub(super) fn batch(&self, class: usize, most: u32, grow: bool) -> (Stack, u32) {
         let batch = self.depots[class & (SMALL - 1)].pop();
         if !batch.is_null() {
             // SAFETY: the top of a list that was taken (contract of `leave`); the depot gave it to us alone.
             return (unsafe { Stack::of(batch) }, most);
         }
-        self.central(|central| central.batch(class, most))
+        self.trying(grow, |central| central.batch(class, most))
     }
 
     /// Leaves a batch for whoever needs it.
@@ -116,23 +112,30 @@ impl<S: Source> Shared<S> {
         }
     }
 
-    /// Runs `f` on the lists behind the lock, which do not grow memory beyond what is [`AMPLE`] meanwhile; nothing in `f` may allocate.
+    /// Runs `f` on the lists behind the lock, which do not grow memory meanwhile; nothing in `f` may allocate.
     pub(super) fn central<T>(&self, f: impl FnOnce(&mut Central<S>) -> T) -> T {
         let _held = self.lock.hold();
         // SAFETY: the only reference while the lock is held; `f` neither allocates nor calls out.
         f(unsafe { &mut *self.central.get() })
     }
 
+    /// Runs `f` on the lists behind the lock; memory may grow if `grow`.
+    pub(super) fn trying<T>(&self, grow: bool, f: impl FnOnce(&mut Central<S>) -> T) -> T {
+        self.central(|central| {
+            central.source().shut = !grow;
+            let result = f(central);
+            central.source().shut = true;
+            result
+        })
+    }
+
     /// Runs `f` on the lists behind the lock, after all that the threads exchanged went back there; memory may grow now.
     #[cold]
     #[inline(never)]
     pub(super) fn growing<T>(&self, f: impl FnOnce(&mut Central<S>) -> T) -> T {
-        self.central(|central| {
+        self.trying(true, |central| {
             self.collect(central);
-            central.source().shut = false;
-            let result = f(central);
-            central.source().shut = true;
-            result
+            f(central)
         })
     }
 
@@ -155,7 +158,7 @@ impl<S: Source> Shared<S> {
     }
 }
 
-/// A source that grows beyond what is [`AMPLE`] only while it is told to: what other threads have exchanged must come back first.
+/// A source that grows only while it is told to: what other threads have exchanged must come back first.
 pub(super) struct Gate<S> {
     source: S,
     shut: bool,
@@ -168,7 +171,7 @@ unsafe impl<S: Source> Source for Gate<S> {
     }
 
     fn acquire(&mut self, least: usize, wish: usize) -> Option<NonNull<[u8]>> {
-        if self.shut && self.source.held() >= AMPLE { None } else { self.source.acquire(least, wish) }
+        if self.shut { None } else { self.source.acquire(least, wish) }
     }
 
     fn held(&self) -> usize {
