@@ -236,7 +236,7 @@ fn rising(steps: usize) -> Vec<Op> {
 }
 
 #[test]
-fn every_single_growth_may_be_refused() {
+fn a_worker_keeps_its_promises_when_any_growth_is_refused() {
     let ops = rising(if cfg!(miri) { 40 } else { 160 });
     let mut region = Region::new(512);
     let shared = Shared::new(region.source());
