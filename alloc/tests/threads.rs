@@ -237,7 +237,7 @@ fn rising(steps: usize) -> Vec<Op> {
 
 #[test]
 fn a_worker_keeps_its_promises_when_any_growth_is_refused() {
-    let ops = rising(if cfg!(miri) { 40 } else { 160 });
+    let ops = rising(if cfg!(miri) { 40 } else { 100 });
     let mut region = Region::new(512);
     let shared = Shared::new(region.source());
     let growths = run(&mut Worker::new(&shared), &ops, usual).unwrap().grows;
