@@ -33,7 +33,7 @@
 //!
 //! A [`Source`](source::Source) hands out pages; a [`Strategy`] makes blocks of them, over `&mut self`; [`Global`] puts a cell or a lock around it. Natively
 //! the free lists have a form of their own for threads, without a lock on small blocks: `Native` as a global allocator, `Shared` and `Worker` over any
-//! source. That part uses std, for its thread-locals; on wasm the crate needs `core` alone. To add a strategy, implement [`Strategy`] over a source:
+//! source. That part uses std, for its thread-locals; on wasm the crate needs `core` alone. To add a strategy, implement [`Strategy`] over a source: its documentation has one. An allocator of one's own is then a static:
 //!
 //! ```
 //! use sluicegate_alloc::{Freelist, Global, source::Platform};

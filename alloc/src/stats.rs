@@ -110,11 +110,20 @@ impl Counters {
     }
 }
 
+/// The size class of a size.
+#[cfg(feature = "stats")]
+#[inline]
+pub(crate) fn class_of(size: usize) -> usize {
+    const { assert!(size_of::<Class>() <= 24) };
+    let bits = usize::BITS - size.saturating_sub(1).leading_zeros();
+    (bits.saturating_sub(LEAST) as usize).min(CLASSES - 1)
+}
+
 #[cfg(feature = "budget")]
 mod counting {
     use super::Snapshot;
     #[cfg(feature = "stats")]
-    use super::{CLASSES, Class, LEAST};
+    use super::class_of;
     use crate::account::current;
 
     /// The counters beside a strategy.
@@ -184,16 +193,9 @@ mod counting {
         }
     }
 
-    #[cfg(feature = "stats")]
-    #[inline]
-    fn class_of(size: usize) -> usize {
-        const { assert!(size_of::<Class>() <= 24) };
-        let bits = usize::BITS - size.saturating_sub(1).leading_zeros();
-        (bits.saturating_sub(LEAST) as usize).min(CLASSES - 1)
-    }
-
     #[cfg(all(test, feature = "stats"))]
     mod tests {
+        use super::super::CLASSES;
         use super::*;
 
         #[test]
@@ -214,6 +216,8 @@ mod uncounted {
     /// Nothing to count.
     #[derive(Debug, Clone, Copy)]
     pub(crate) struct Counters;
+
+    const _: () = assert!(size_of::<Counters>() == 0, "free when off");
 
     #[expect(clippy::unused_self, reason = "the twin that counts uses it")]
     impl Counters {

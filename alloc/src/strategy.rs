@@ -5,6 +5,68 @@ use core::ptr::copy_nonoverlapping;
 
 /// An allocation algorithm over `&mut self`: no cell, no lock, no counters. [`Global`](crate::Global) makes a global allocator of it.
 ///
+/// One that frees nothing, as the global allocator (`tests/fifth.rs` in the repository has one that does, and runs the model on it):
+///
+/// ```
+/// use sluicegate_alloc::source::{PAGE, Platform, Source};
+/// use sluicegate_alloc::{Global, Strategy, Usage};
+/// use std::{alloc::Layout, ptr::null_mut};
+///
+/// struct Bump<S> {
+///     source: S,
+///     next: *mut u8,
+///     rest: usize,
+/// }
+///
+/// // SAFETY: the pointer leads into memory that only this has.
+/// unsafe impl<S: Send> Send for Bump<S> {}
+///
+/// // SAFETY: blocks are disjoint cuts of pieces that are this one's alone.
+/// unsafe impl<S: Source> Strategy for Bump<S> {
+///     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+///         let need = layout.size() + layout.align();
+///         if self.rest < need {
+///             let Some(piece) = self.source.acquire(need, need.max(PAGE)) else { return null_mut() };
+///             (self.next, self.rest) = (piece.cast().as_ptr(), piece.len());
+///         }
+///         let skipped = self.next.addr().wrapping_neg() & (layout.align() - 1);
+///         let block = self.next.wrapping_add(skipped);
+///         self.next = block.wrapping_add(layout.size());
+///         self.rest -= skipped + layout.size();
+///         block
+///     }
+///
+///     unsafe fn release(&mut self, _: *mut u8, _: Layout) {}
+///
+///     unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+///         let Ok(new) = Layout::from_size_align(size, layout.align()) else { return null_mut() };
+///         // SAFETY: the size is not zero, which the caller promises.
+///         let moved = unsafe { self.allocate(new) };
+///         if !moved.is_null() {
+///             // SAFETY: both blocks are live, and have so many bytes.
+///             unsafe { moved.copy_from_nonoverlapping(block, layout.size().min(size)) };
+///         }
+///         moved
+///     }
+///
+///     fn usage(&self) -> Usage {
+///         Usage { pages: self.source.held() / PAGE, ..Usage::default() }
+///     }
+///
+///     fn limit(&mut self, pages: usize) {
+///         self.source.limit(pages);
+///     }
+/// }
+///
+/// #[global_allocator]
+/// static GLOBAL: Global<Bump<Platform>> = Global::new(Bump { source: Platform::new(), next: null_mut(), rest: 0 });
+///
+/// # fn main() {
+/// assert_eq!((0..1000).collect::<Vec<_>>().len(), 1000);
+/// assert!(GLOBAL.snapshot().pages > 0);
+/// # }
+/// ```
+///
 /// # Safety
 ///
 /// A block must be valid for reads and writes, of at least the layout's size and alignment, and overlap no other live block. No

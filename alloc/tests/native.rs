@@ -75,3 +75,23 @@ fn a_trim_makes_room_for_what_is_large() {
     Native.trim();
     assert_eq!(vec![9_u8; 1 << 20].len(), 1 << 20);
 }
+
+#[cfg(feature = "stats")]
+#[test]
+fn classes_are_counted() {
+    // A size of its own: the other tests run beside this one.
+    let class = |size: usize| {
+        let classes = Native.snapshot().classes;
+        classes
+            [(0..).position(|class| sluicegate_alloc::Snapshot::most(class).is_none_or(|most| size <= most)).unwrap()]
+    };
+    let before = class(50_000_000);
+    let mut buffer = Vec::<u8>::with_capacity(50_000_000);
+    let during = class(50_000_000);
+    assert!(during.live >= before.live + 50_000_000 && during.allocations > before.allocations);
+    buffer.shrink_to(20_000);
+    assert!(class(50_000_000).frees > before.frees);
+    assert!(class(20_000).live >= 20_000);
+    let all = Native.snapshot();
+    assert!(all.classes.iter().map(|class| class.allocations).sum::<u64>() >= all.allocations);
+}

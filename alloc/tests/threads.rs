@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use sluicegate_alloc::source::{Fixed, PAGE, Source};
 use sluicegate_alloc::{Shared, Strategy, Worker};
 use sluicegate_alloc_model::ops::sequences;
-use sluicegate_alloc_model::sources::Region;
-use sluicegate_alloc_model::{run, usual};
+use sluicegate_alloc_model::sources::{Moody, Region};
+use sluicegate_alloc_model::{Op, run, usual};
 use std::alloc::Layout;
 use std::mem::forget;
 use std::sync::Mutex;
@@ -217,4 +217,37 @@ fn past_the_limit_the_answer_is_null_and_memory_serves_on() {
     }
     Block::new(&mut worker, 1000, 3).free(&mut worker);
     assert!(shared.usage().pages <= 4);
+}
+
+/// Asks for twice as much as it frees, of all kinds of sizes.
+fn rising(steps: usize) -> Vec<Op> {
+    let sizes = [1000, 24, 700, 5000, 30_000, 100, 90_000, 3000];
+    (0..steps)
+        .flat_map(|step| {
+            let which = step * 7;
+            let last = if step % 2 == 0 {
+                Op::Free { which }
+            } else {
+                Op::Resize { which, size: sizes[(step / 2) % 8] + step }
+            };
+            [Op::Allocate { size: sizes[step % 8], align: 3 }, last]
+        })
+        .collect()
+}
+
+#[test]
+fn a_worker_keeps_its_promises_when_any_growth_is_refused() {
+    let ops = rising(if cfg!(miri) { 40 } else { 100 });
+    let mut region = Region::new(512);
+    let shared = Shared::new(region.source());
+    let growths = run(&mut Worker::new(&shared), &ops, usual).unwrap().grows;
+    assert!(growths > 4 && growths < 63, "{growths}");
+    let mut shown = 0;
+    for growth in (0..growths).step_by(if cfg!(miri) { 4 } else { 1 }) {
+        // The next one too: right after a trim what is refused is tried again, after another.
+        let shared = Shared::new(Moody::new(region.source(), 3 << growth, 0));
+        shown += usize::from(run(&mut Worker::new(&shared), &ops, usual).unwrap().refused > 0);
+    }
+    // Not all: a slab that the trim emptied may do instead.
+    assert!(shown * if cfg!(miri) { 8 } else { 2 } > growths, "{shown} of {growths} were refused");
 }

@@ -1,10 +1,12 @@
-//! The allocators natively, beside their rivals, in one thread.
+//! The allocators natively, beside their rivals, in one thread, and in one that has another beside it.
 //!
 //! Criterion runs one after another, so a machine that is busy for a while favours some; `ratios` is for comparing.
 #![allow(unsafe_code, reason = "allocators are compared through their raw interface")]
 
 mod rivals;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -15,9 +17,36 @@ fn traces(criterion: &mut Criterion) {
         let count = count / 20;
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Elements(u64::from(count)));
-        for rival in RIVALS.iter().filter(|rival| !rival.floor() || !matches!(trace, Trace::Rust(_))) {
+        for rival in RIVALS.iter().filter(|rival| rival.runs(trace)) {
             let mut running = rival.start(trace);
             group.bench_function(rival.name(), |bencher| bencher.iter(|| running.run(count)));
+        }
+        group.finish();
+    }
+}
+
+/// The same beside a second thread that does nothing else: what a lock or a shared line costs.
+fn contention(criterion: &mut Criterion) {
+    for &(name, trace, count) in TRACES {
+        if !matches!(trace, Trace::Pair | Trace::Churn(1_000) | Trace::Request(64)) {
+            continue;
+        }
+        let count = count / 20;
+        let mut group = criterion.benchmark_group(format!("{name}, beside another thread"));
+        group.throughput(Throughput::Elements(u64::from(count)));
+        for rival in RIVALS.iter().filter(|rival| rival.runs(trace)) {
+            let done = AtomicBool::new(false);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let mut running = rival.start(trace);
+                    while !done.load(Relaxed) {
+                        running.run(count);
+                    }
+                });
+                let mut running = rival.start(trace);
+                group.bench_function(rival.name(), |bencher| bencher.iter(|| running.run(count)));
+                done.store(true, Relaxed);
+            });
         }
         group.finish();
     }
@@ -26,6 +55,6 @@ fn traces(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1)).sample_size(20);
-    targets = traces
+    targets = traces, contention
 }
 criterion_main!(benches);

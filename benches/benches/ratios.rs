@@ -64,8 +64,7 @@ fn measure(
     rounds: usize,
     threads: usize,
 ) -> Vec<Option<(f64, f64)>> {
-    let runs = |rival: &&&'static dyn Rival| !rival.floor() || !matches!(trace, Trace::Rust(_));
-    let able: Vec<&&'static dyn Rival> = rivals.iter().filter(runs).collect();
+    let able: Vec<&&'static dyn Rival> = rivals.iter().filter(|rival| rival.runs(trace)).collect();
     let barrier = Barrier::new(threads);
     // Seconds by thread, round and rival.
     let times: Vec<Vec<Vec<f64>>> = thread::scope(|scope| {

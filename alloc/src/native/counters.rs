@@ -1,6 +1,8 @@
 //! The counters of the feature `stats`, for many threads; without it they have no fields and do nothing.
 
 use crate::stats::Snapshot;
+#[cfg(feature = "stats")]
+use crate::stats::{CLASSES, Class, class_of};
 use crate::strategy::Usage;
 
 #[cfg(feature = "stats")]
@@ -18,6 +20,19 @@ pub(super) struct Counters {
     frees: AtomicU64,
     #[cfg(feature = "stats")]
     refusals: AtomicU64,
+    #[cfg(feature = "stats")]
+    classes: [OfClass; CLASSES],
+}
+
+#[cfg(not(feature = "stats"))]
+const _: () = assert!(size_of::<Counters>() == 0, "free when off");
+
+/// The counts of one size class.
+#[cfg(feature = "stats")]
+struct OfClass {
+    live: AtomicUsize,
+    allocations: AtomicU64,
+    frees: AtomicU64,
 }
 
 #[cfg(feature = "stats")]
@@ -29,6 +44,9 @@ impl Counters {
             allocations: AtomicU64::new(0),
             frees: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
+            classes: [const {
+                OfClass { live: AtomicUsize::new(0), allocations: AtomicU64::new(0), frees: AtomicU64::new(0) }
+            }; CLASSES],
         }
     }
 
@@ -41,6 +59,11 @@ impl Counters {
             refusals: self.refusals.load(Relaxed),
             pages: usage.pages,
             grows: usage.grows,
+            classes: core::array::from_fn(|class| Class {
+                live: self.classes[class].live.load(Relaxed),
+                allocations: self.classes[class].allocations.load(Relaxed),
+                frees: self.classes[class].frees.load(Relaxed),
+            }),
             ..Snapshot::default()
         }
     }
@@ -51,21 +74,44 @@ impl Counters {
         } else {
             self.allocations.fetch_add(1, Relaxed);
             self.add(size);
+            self.enter(size, true);
         }
     }
 
     pub(super) fn released(&self, size: usize) {
         self.frees.fetch_add(1, Relaxed);
         self.live.fetch_sub(size, Relaxed);
+        self.leave(size, true);
     }
 
     pub(super) fn resized(&self, block: *const u8, old: usize, new: usize) {
         if block.is_null() {
             self.refusals.fetch_add(1, Relaxed);
-        } else if new >= old {
+            return;
+        }
+        if new >= old {
             self.add(new - old);
         } else {
             self.live.fetch_sub(old - new, Relaxed);
+        }
+        let other = class_of(old) != class_of(new);
+        self.leave(old, other);
+        self.enter(new, other);
+    }
+
+    /// So many bytes come into their class; with a block, if it is not one of the class already.
+    fn enter(&self, size: usize, block: bool) {
+        if let Some(class) = self.classes.get(class_of(size)) {
+            class.live.fetch_add(size, Relaxed);
+            class.allocations.fetch_add(u64::from(block), Relaxed);
+        }
+    }
+
+    /// The reverse.
+    fn leave(&self, size: usize, block: bool) {
+        if let Some(class) = self.classes.get(class_of(size)) {
+            class.live.fetch_sub(size, Relaxed);
+            class.frees.fetch_add(u64::from(block), Relaxed);
         }
     }
 

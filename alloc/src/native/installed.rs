@@ -110,6 +110,7 @@ unsafe impl GlobalAlloc for Native {
         block
     }
 
+    #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as the caller promises.
         let moved = with(|magazines| unsafe { magazines.resize(&SHARED, block, layout, size) });

@@ -1,16 +1,16 @@
 //! What a thread keeps for itself: free blocks that it takes and leaves without asking anyone.
 
 use core::alloc::Layout;
+use core::hint::assert_unchecked;
 use core::mem::replace;
 use core::ptr::copy_nonoverlapping;
 
+use super::large::{Large, backing};
 use super::shared::Shared;
-use crate::freelist::class::{self, LARGE, SIZES, SMALL};
+use crate::freelist::ALIGN;
+use crate::freelist::class::{self, SIZES, SMALL, SMALL_MOST};
 use crate::freelist::stack::Stack;
 use crate::source::Source;
-
-/// Bytes of large blocks that a thread keeps at most.
-const BUDGET: usize = 2 * 1024 * 1024;
 
 /// Blocks of each small class in a full magazine: what a thread takes and leaves at once. A thread keeps up to two.
 const FULL: [u32; SMALL] = {
@@ -27,11 +27,35 @@ const FULL: [u32; SMALL] = {
 /// The free blocks of one small class in a thread.
 ///
 /// Two lists, of which one is full or empty: so a thread that frees and allocates around a boundary does not go to the depot each time.
+#[repr(align(32))]
 struct Magazine {
     active: Stack,
-    /// How many more blocks the active list takes; zero for a thread that keeps none.
+    /// How many more blocks the active list takes, zero for a thread that keeps none. It is below zero, wrapped, only on the way to `overflow`.
     room: u32,
     spare: Stack,
+}
+
+/// Where the magazine of each number of 16-byte units is, in bytes: so that it is found by one load and one addition.
+const PLACES: [u16; SMALL_MOST / ALIGN + 1] = {
+    let mut places = [0; SMALL_MOST / ALIGN + 1];
+    let (mut units, mut class) = (1, 0);
+    while units < places.len() {
+        if units * ALIGN > SIZES[class] as usize {
+            class += 1;
+        }
+        places[units] = (class * size_of::<Magazine>()) as u16;
+        units += 1;
+    }
+    places
+};
+
+/// The class of a size up to [`SMALL_MOST`].
+#[inline]
+fn small_of(size: usize) -> usize {
+    let place = usize::from(PLACES.get(size.div_ceil(ALIGN)).copied().unwrap_or(0));
+    // SAFETY: every entry of the table is a class's number, below `SMALL`, times the size of a magazine.
+    unsafe { assert_unchecked(place.is_multiple_of(size_of::<Magazine>()) && place < SMALL * size_of::<Magazine>()) };
+    place / size_of::<Magazine>()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,20 +70,14 @@ enum Stage {
 /// A thread's side of [`Shared`], which every call must name: always the same one.
 pub(super) struct Magazines {
     small: [Magazine; SMALL],
-    large: [Stack; LARGE],
-    /// Bytes in `large`.
-    bytes: usize,
-    /// The large class from which room is made next.
-    hand: usize,
+    large: Large,
     stage: Stage,
 }
 
 impl Magazines {
     pub(super) const NEW: Self = Self {
         small: [const { Magazine { active: Stack::EMPTY, room: 0, spare: Stack::EMPTY } }; SMALL],
-        large: [const { Stack::EMPTY }; LARGE],
-        bytes: 0,
-        hand: 0,
+        large: Large::NEW,
         stage: Stage::New,
     };
 
@@ -69,13 +87,14 @@ impl Magazines {
     #[inline]
     pub(super) unsafe fn allocate<S: Source>(&mut self, shared: &Shared<S>, layout: Layout) -> *mut u8 {
         if class::small(layout) {
-            let class = class::small_of(layout.size());
+            let class = small_of(layout.size());
             let magazine = &mut self.small[class];
             let block = magazine.active.pop();
             if block.is_null() {
                 return self.refill(shared, class);
             }
             magazine.room += 1;
+            magazine.active.fetch();
             return block;
         }
         // SAFETY: as the caller promises, and the layout is none of a small class.
@@ -88,13 +107,14 @@ impl Magazines {
     #[inline]
     pub(super) unsafe fn release<S: Source>(&mut self, shared: &Shared<S>, block: *mut u8, layout: Layout) {
         if class::small(layout) {
-            let class = class::small_of(layout.size());
+            let class = small_of(layout.size());
             let magazine = &mut self.small[class];
-            if magazine.room == 0 {
+            let full;
+            (magazine.room, full) = magazine.room.overflowing_sub(1);
+            if full {
                 // SAFETY: as the caller promises.
                 return unsafe { self.overflow(shared, block, class) };
             }
-            magazine.room -= 1;
             // SAFETY: a block of a small class is at least 16 bytes, aligned to 16, and given away, which the caller promises.
             return unsafe { magazine.active.push(block) };
         }
@@ -115,13 +135,14 @@ impl Magazines {
         // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size is at most `isize::MAX`.
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (class::small(layout), class::small(new)) {
-            (true, true) if class::small_of(layout.size()) == class::small_of(size) => return block,
+            (true, true) if small_of(layout.size()) == small_of(size) => return block,
             (false, false) => {
-                if class::backing(layout).size() == class::backing(new).size() {
+                let (held, wanted) = (backing(layout), backing(new));
+                if held.size() == wanted.size() {
                     return block;
                 }
-                // SAFETY: as the caller promises, and neither layout is one of a small class.
-                if shared.central(|central| unsafe { central.resize_large(block, layout, new) }) {
+                // SAFETY: as the caller promises: the block has its backing layout, and neither is one of a small class.
+                if shared.central(|central| unsafe { central.resize_large(block, held, wanted) }) {
                     return block;
                 }
             }
@@ -154,7 +175,12 @@ impl Magazines {
         let keeps = self.keeps(shared);
         let magazine = &mut self.small[class & (SMALL - 1)];
         let spare = replace(&mut magazine.spare, Stack::EMPTY);
-        let (mut batch, mut count) = if spare.is_empty() { shared.batch(class, full) } else { (spare, full) };
+        let (mut batch, mut count) = if spare.is_empty() {
+            self.large.missed(full as usize * usize::from(SIZES[class & (SMALL - 1)]));
+            shared.batch(class, full, self.large.flushed())
+        } else {
+            (spare, full)
+        };
         if batch.is_empty() {
             self.give_large(shared);
             (batch, count) = shared.growing(|central| central.batch(class, full));
@@ -181,10 +207,12 @@ impl Magazines {
         let mut list = Stack::EMPTY;
         // SAFETY: a block of a small class is at least 16 bytes, aligned to 16, and given away, which the caller promises.
         unsafe { list.push(block) };
-        if !self.keeps(shared) {
+        let keeps = self.keeps(shared);
+        let magazine = &mut self.small[class & (SMALL - 1)];
+        if !keeps {
+            magazine.room = 0;
             return shared.leave(class, list);
         }
-        let magazine = &mut self.small[class & (SMALL - 1)];
         let active = replace(&mut magazine.active, list);
         shared.leave(class, replace(&mut magazine.spare, active));
         magazine.room = FULL[class & (SMALL - 1)] - 1;
@@ -196,20 +224,26 @@ impl Magazines {
     #[inline(never)]
     unsafe fn allocate_large<S: Source>(&mut self, shared: &Shared<S>, layout: Layout) -> *mut u8 {
         if class::cached(layout) {
-            let class = class::large_of(layout.size());
-            let block = self.large[class].pop();
+            let block = self.large.pop(layout.size());
             if !block.is_null() {
-                self.bytes -= class::large_layout(class).size();
                 return block;
             }
         }
-        // SAFETY: as the caller promises.
-        let block = shared.central(|central| unsafe { central.allocate_large(layout) });
+        self.obtain_large(shared, backing(layout))
+    }
+
+    /// A large block that the thread does not have, of its backing layout.
+    #[cold]
+    #[inline(never)]
+    fn obtain_large<S: Source>(&mut self, shared: &Shared<S>, layout: Layout) -> *mut u8 {
+        self.large.missed(layout.size());
+        // SAFETY: a backing layout is none of a small class, so its size is not zero.
+        let block = shared.trying(self.large.flushed(), |central| unsafe { central.allocate_large(layout) });
         if !block.is_null() {
             return block;
         }
         self.give_large(shared);
-        // SAFETY: as the caller promises.
+        // SAFETY: as above.
         shared.growing(|central| unsafe { central.allocate_large(layout) })
     }
 
@@ -219,57 +253,23 @@ impl Magazines {
     #[inline(never)]
     unsafe fn release_large<S: Source>(&mut self, shared: &Shared<S>, block: *mut u8, layout: Layout) {
         if class::cached(layout) && self.keeps(shared) {
-            let class = class::large_of(layout.size());
-            let size = class::large_layout(class).size();
-            self.bytes += size;
-            // SAFETY: the block is larger than a pointer, aligned to 16, and given away, which the caller promises.
-            unsafe { self.large[class].push(block) };
-            if self.bytes > BUDGET {
-                self.evict(shared);
+            // SAFETY: the block was allocated with the backing of its layout, and is given away; the caller promises it.
+            if unsafe { self.large.push(block, layout.size()) } {
+                shared.central(|central| self.large.evict(central));
             }
             return;
         }
-        // SAFETY: as the caller promises.
-        shared.central(|central| unsafe { central.release_large(block, layout) });
-    }
-
-    /// Gives large blocks back until they are within the budget: one of each class in turn, so what is cold goes too.
-    #[cold]
-    #[inline(never)]
-    fn evict<S: Source>(&mut self, shared: &Shared<S>) {
-        shared.central(|central| {
-            while self.bytes > BUDGET {
-                self.hand = (self.hand + 1) & (LARGE - 1);
-                let block = self.large[self.hand].pop();
-                if !block.is_null() {
-                    self.bytes -= class::large_layout(self.hand).size();
-                    // SAFETY: the block was freed as one of this class.
-                    unsafe { central.release_large(block, class::large_layout(self.hand)) };
-                }
-            }
-        });
+        // SAFETY: as the caller promises: the block has its backing layout.
+        shared.central(|central| unsafe { central.release_large(block, backing(layout)) });
     }
 
     /// Gives the large blocks back.
     #[cold]
     #[inline(never)]
     fn give_large<S: Source>(&mut self, shared: &Shared<S>) {
-        if self.bytes == 0 {
-            return;
+        if !self.large.is_empty() {
+            shared.central(|central| self.large.flush(central));
         }
-        self.bytes = 0;
-        shared.central(|central| {
-            for (class, free) in self.large.iter_mut().enumerate() {
-                loop {
-                    let block = free.pop();
-                    if block.is_null() {
-                        break;
-                    }
-                    // SAFETY: the block was freed as one of this class.
-                    unsafe { central.release_large(block, class::large_layout(class)) };
-                }
-            }
-        });
     }
 
     /// Gives everything back, and keeps nothing any more if the thread ends.
@@ -282,6 +282,18 @@ impl Magazines {
         }
         if ends {
             self.stage = Stage::Closed;
+        }
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_places_are_those_of_the_classes() {
+        for size in 1..=SMALL_MOST {
+            assert_eq!(small_of(size), class::small_of(size));
         }
     }
 }

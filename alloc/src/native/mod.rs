@@ -3,19 +3,22 @@
 //! | layer | who has it | how it is reached |
 //! |---|---|---|
 //! | [`magazines`] | one thread | a push, a pop; nobody is asked |
+//! | [`large`] | one thread, of blocks of 1–64 KiB | the same |
 //! | [`depot`] | all threads, one for each small class | whole batches, by lock-free exchange |
 //! | [`shared`] | all threads: the free lists of one thread, over the heap | a spin lock |
 //!
 //! A block has no owner: freed on another thread, it joins that thread's magazine, and full magazines travel through the depot back to whoever runs out. So a producer and
 //! a consumer hold two magazines each, and no more. Large blocks travel through the lists behind the lock.
 //!
-//! **Trim before grow** holds here too: before memory grows, the depots and the thread's own large blocks go back. What other threads keep does not; it is bounded.
+//! **Trim before grow** holds here too: before memory grows, the depots and the thread's own large blocks go back. What other threads keep does not; it is bounded. Right after a trim memory grows
+//! without another, by as much as twice what the thread gave back, 8 MiB at most: see [`large`].
 
 #[cfg(not(any(loom, shuttle)))]
 mod counters;
 mod depot;
 #[cfg(not(any(loom, shuttle)))]
 mod installed;
+mod large;
 mod magazines;
 #[cfg(all(test, any(loom, shuttle)))]
 mod schedules;

@@ -12,6 +12,9 @@ use crate::source::Source;
 use crate::strategy::{Strategy, Usage};
 use crate::sync::constant;
 
+/// The free lists of one thread, behind the lock.
+pub(super) type Central<S> = Freelist<Gate<S>>;
+
 /// Free lists that threads share: each works through a [`Worker`](super::Worker) of its own.
 ///
 /// ```
@@ -38,7 +41,7 @@ use crate::sync::constant;
 pub struct Shared<S> {
     depots: [Depot; SMALL],
     lock: Spin,
-    central: UnsafeCell<Freelist<Gate<S>>>,
+    central: UnsafeCell<Central<S>>,
     /// Called once in each thread, before it keeps blocks: whether its end will be noticed.
     pub(super) arrive: fn() -> bool,
 }
@@ -72,7 +75,7 @@ impl<S: Source> Shared<S> {
 
     /// Gives what the threads have exchanged and everything cached back to the heap, where it coalesces; what threads keep for themselves stays.
     ///
-    /// It happens by itself before memory grows. **Cost:** a walk over all free blocks, under the lock.
+    /// It happens by itself before memory grows, unless it has just happened. **Cost:** a walk over all free blocks, under the lock.
     pub fn trim(&self) {
         self.central(|central| {
             self.collect(central);
@@ -90,14 +93,14 @@ impl<S: Source> Shared<S> {
         self.central(|central| central.limit(pages));
     }
 
-    /// Up to `most` blocks of a small class, and how many they are, or may be: never less.
-    pub(super) fn batch(&self, class: usize, most: u32) -> (Stack, u32) {
+    /// Up to `most` blocks of a small class, and how many they are, or may be: never less. Memory may grow for them if `grow`.
+    pub(super) fn batch(&self, class: usize, most: u32, grow: bool) -> (Stack, u32) {
         let batch = self.depots[class & (SMALL - 1)].pop();
         if !batch.is_null() {
             // SAFETY: the top of a list that was taken (contract of `leave`); the depot gave it to us alone.
             return (unsafe { Stack::of(batch) }, most);
         }
-        self.central(|central| central.batch(class, most))
+        self.trying(grow, |central| central.batch(class, most))
     }
 
     /// Leaves a batch for whoever needs it.
@@ -110,27 +113,34 @@ impl<S: Source> Shared<S> {
     }
 
     /// Runs `f` on the lists behind the lock, which do not grow memory meanwhile; nothing in `f` may allocate.
-    pub(super) fn central<T>(&self, f: impl FnOnce(&mut Freelist<Gate<S>>) -> T) -> T {
+    pub(super) fn central<T>(&self, f: impl FnOnce(&mut Central<S>) -> T) -> T {
         let _held = self.lock.hold();
         // SAFETY: the only reference while the lock is held; `f` neither allocates nor calls out.
         f(unsafe { &mut *self.central.get() })
     }
 
-    /// Runs `f` on the lists behind the lock, after all that the threads exchanged went back there; memory may grow now.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn growing<T>(&self, f: impl FnOnce(&mut Freelist<Gate<S>>) -> T) -> T {
+    /// Runs `f` on the lists behind the lock; memory may grow if `grow`.
+    pub(super) fn trying<T>(&self, grow: bool, f: impl FnOnce(&mut Central<S>) -> T) -> T {
         self.central(|central| {
-            self.collect(central);
-            central.source().shut = false;
+            central.source().shut = !grow;
             let result = f(central);
             central.source().shut = true;
             result
         })
     }
 
+    /// Runs `f` on the lists behind the lock, after all that the threads exchanged went back there; memory may grow now.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn growing<T>(&self, f: impl FnOnce(&mut Central<S>) -> T) -> T {
+        self.trying(true, |central| {
+            self.collect(central);
+            f(central)
+        })
+    }
+
     /// Empties the depots.
-    fn collect(&self, central: &mut Freelist<Gate<S>>) {
+    fn collect(&self, central: &mut Central<S>) {
         for (class, depot) in self.depots.iter().enumerate() {
             depot.drain(|batch| {
                 // SAFETY: the top of a list that was taken (contract of `leave`); the depot gave it to us alone.

@@ -1,9 +1,11 @@
 //! The allocators that are compared natively, and the traces on each.
 #![allow(dead_code, unreachable_pub, reason = "two suites share it, and each uses its part")]
 
+mod bump;
 mod switch;
 
-use std::alloc::{GlobalAlloc, System};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
 
 use sluicegate_alloc::source::{Pages, Platform};
 use sluicegate_alloc::{Freelist, Global, Heap, Native};
@@ -53,13 +55,14 @@ pub trait Running {
 /// An allocator under test.
 pub trait Rival: Sync {
     fn name(&self) -> &'static str;
-    /// Whether its blocks overlap, so that only traces that write nothing but one word may run on it.
-    fn floor(&self) -> bool;
+    /// Whether the trace can run on it.
+    fn runs(&self, trace: Trace) -> bool;
     fn start(&'static self, trace: Trace) -> Box<dyn Running>;
 }
 
 struct On<A: 'static> {
     name: &'static str,
+    /// Whether its blocks overlap, so that only traces that write nothing but one word may run on it.
     floor: bool,
     /// The allocator; a new one for each trace if it is one thread's.
     heap: fn() -> &'static A,
@@ -73,8 +76,33 @@ type Talc = talc::TalcLock<spinning_top::RawSpinlock, talc::source::GlobalAllocS
 
 static TALC: Talc = talc::TalcLock::new(talc::source::GlobalAllocSource::new(System));
 
+/// A floor behind a curtain: the compiler must hand every block over, and cannot leave out what the trace does with it. So it is what the trace costs on any allocator.
+struct Hidden<A>(A);
+
+// SAFETY: everything is the inner allocator's.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for Hidden<A> {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        black_box(unsafe { self.0.alloc(layout) })
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.dealloc(black_box(block), layout) };
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        black_box(unsafe { self.0.realloc(block, layout, size) })
+    }
+}
+
 fn floor<const RING: bool>() -> &'static Floor<RING> {
     Box::leak(Box::new(Floor::new()))
+}
+
+fn hidden() -> &'static Hidden<Floor<false>> {
+    Box::leak(Box::new(Hidden(Floor::new())))
 }
 
 /// std first, the trace's own cost last.
@@ -89,7 +117,9 @@ pub static RIVALS: &[&dyn Rival] = &[
     &On { name: "mimalloc", floor: false, heap: || &mimalloc::MiMalloc },
     #[cfg(snmalloc)]
     &On { name: "snmalloc", floor: false, heap: || &snmalloc_rs::SnMalloc },
+    &bump::Bumps,
     &On { name: "ring", floor: true, heap: floor::<true> },
+    &On { name: "null, hidden", floor: true, heap: hidden },
     &On { name: "null", floor: true, heap: floor::<false> },
 ];
 
@@ -98,8 +128,8 @@ impl<A: GlobalAlloc + Sync> Rival for On<A> {
         self.name
     }
 
-    fn floor(&self) -> bool {
-        self.floor
+    fn runs(&self, trace: Trace) -> bool {
+        !self.floor || !matches!(trace, Trace::Rust(_))
     }
 
     fn start(&'static self, trace: Trace) -> Box<dyn Running> {

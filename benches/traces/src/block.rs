@@ -24,6 +24,14 @@ pub trait Heap: Copy {
     ///
     /// As for [`GlobalAlloc::realloc`].
     unsafe fn resize(self, block: *mut u8, layout: Layout, size: usize) -> *mut u8;
+
+    /// What follows is done for the request with this number; for heaps that keep requests apart.
+    #[inline]
+    fn enter(self, _request: usize) {}
+
+    /// The request has ended, and holds nothing any more.
+    #[inline]
+    fn end(self, _request: usize) {}
 }
 
 /// Whatever is the global allocator.

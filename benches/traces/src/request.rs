@@ -57,9 +57,12 @@ impl Trace {
         let Self { requests, random } = self;
         let mut ended = 0;
         while ended < count {
-            let request = &mut requests[random.below(open)];
+            let at = random.below(open);
+            let request = &mut requests[at];
+            heap.enter(at);
             let region = request.region.take().unwrap_or_default();
             if region.within(|| request.step(heap, random)) {
+                heap.end(at);
                 ended += 1;
             } else {
                 request.region = Some(region);

@@ -1,0 +1,108 @@
+//! The counters against the model's own, after every step of random sequences.
+#![cfg(feature = "stats")]
+#![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
+
+use std::alloc::{GlobalAlloc, Layout};
+
+use proptest::prelude::*;
+use sluicegate_alloc::source::Source;
+use sluicegate_alloc::{Freelist, Global, Heap, Snapshot, Strategy, Usage};
+use sluicegate_alloc_model::ops::sequences;
+use sluicegate_alloc_model::sources::{Moody, Region};
+use sluicegate_alloc_model::{Subject, run, usual};
+
+/// A global allocator as a strategy, beside what its counters must say.
+struct Counted<A> {
+    global: Global<A>,
+    expected: Snapshot,
+}
+
+impl<A: Strategy> Counted<A> {
+    fn new(strategy: A) -> Self {
+        Self { global: Global::new(strategy), expected: Snapshot::default() }
+    }
+
+    /// A block of `old` bytes, none if zero, has become one of `new`, none if zero; or not, if there is none.
+    fn changed(&mut self, block: *mut u8, old: usize, new: usize) {
+        let expected = &mut self.expected;
+        if block.is_null() {
+            expected.refusals += 1;
+        } else {
+            expected.live = expected.live + new - old;
+            expected.peak = expected.peak.max(expected.live);
+            expected.allocations += u64::from(old == 0);
+            expected.frees += u64::from(new == 0);
+            let class = |size: usize| (0..).position(|class| Snapshot::most(class).is_none_or(|most| size <= most));
+            let (from, to) = (class(old).unwrap(), class(new).unwrap());
+            if old > 0 {
+                expected.classes[from].live -= old;
+                expected.classes[from].frees += u64::from(new == 0 || from != to);
+            }
+            if new > 0 {
+                expected.classes[to].live += new;
+                expected.classes[to].allocations += u64::from(old == 0 || from != to);
+            }
+        }
+        let found = self.global.snapshot();
+        let Usage { pages, grows, pinned } = self.usage();
+        assert_eq!(found, Snapshot { pages, grows, pinned, ..self.expected });
+    }
+}
+
+impl<A: Strategy> Subject for Counted<A> {}
+
+// SAFETY: all of it is the global allocator's.
+unsafe impl<A: Strategy> Strategy for Counted<A> {
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let block = unsafe { self.global.alloc(layout) };
+        self.changed(block, 0, layout.size());
+        block
+    }
+
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { self.global.dealloc(block, layout) };
+        self.changed(block, layout.size(), 0);
+    }
+
+    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let moved = unsafe { self.global.realloc(block, layout, size) };
+        self.changed(moved, layout.size(), size);
+        moved
+    }
+
+    fn usage(&self) -> Usage {
+        let Snapshot { pages, grows, pinned, .. } = self.global.snapshot();
+        Usage { pages, grows, pinned }
+    }
+
+    fn limit(&mut self, pages: usize) {
+        self.global.limit(pages);
+    }
+}
+
+/// Runs a sequence; in the end nothing lives, by the counters too.
+fn counted<S: Source, A: Strategy>(
+    source: S,
+    strategy: fn(S) -> A,
+    ops: &[sluicegate_alloc_model::Op],
+) -> Result<(), TestCaseError> {
+    let mut subject = Counted::new(strategy(source));
+    let report = run(&mut subject, ops, |peak| usual(peak) * 2).map_err(TestCaseError::fail)?;
+    let end = subject.global.snapshot();
+    prop_assert_eq!((end.live, end.allocations, end.refusals), (0, end.frees, report.refused as u64));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 64 }, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_counters_are_right_after_every_step(ops in sequences(if cfg!(miri) { 30 } else { 400 }), refuse: u64) {
+        let mut region = Region::new(if cfg!(miri) { 64 } else { 512 });
+        counted(Moody::new(region.source(), refuse, 0), Freelist::new, &ops)?;
+        counted(Moody::new(region.source(), refuse, 0), Heap::new, &ops)?;
+    }
+}
