@@ -23,7 +23,7 @@ impl Configured {
         let json = json::parse(configuration).ok()?;
         let text = |name| {
             let text = json.get(name)?.to_text()?.to_str().ok()?;
-            let trimmed = text.trim();
+            let trimmed = text.trim_ascii();
             (!trimmed.is_empty()).then(|| String::from(trimmed))
         };
         Some(Self { header: text("header")?, value: text("value")? })

@@ -130,10 +130,16 @@ pub(crate) fn set_buffer(buffer: BufferType, start: usize, size: usize, value: &
 /// `proxy_get_header_map_pairs`
 pub(crate) fn map(map: MapType) -> Seeing<HostBytes> {
     settle()?;
+    map_slow(map)
+}
+
+/// `proxy_get_header_map_pairs`, without the edits that wait.
+#[inline(never)]
+pub(crate) fn map_slow(map: MapType) -> Seeing<HostBytes> {
     map_as_written(map, Ok, |odd| odd)
 }
 
-/// `proxy_get_header_map_pairs`, without the edits that wait: to the one function a block, to the other what else there may be.
+/// The same: to the one function a block, to the other what else there may be.
 #[inline]
 pub(crate) fn map_as_written<R>(
     map: MapType,

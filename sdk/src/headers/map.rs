@@ -25,6 +25,9 @@ pub struct HeaderMap {
     pairs: Pairs,
 }
 
+/// What the host answers to who asks for a map.
+pub(super) type Fetched = core::result::Result<HostBytes, Refused>;
+
 impl HeaderMap {
     pub(crate) fn decode(map: MapType, block: HostBytes) -> Result<Self> {
         let pairs = Pairs::check(block).map_err(|problem| Error::malformed(map, problem))?;
@@ -38,17 +41,16 @@ impl HeaderMap {
     }
 
     /// The map as the host has it, without the edits that wait.
-    #[inline(never)]
     pub(super) fn as_written(map: MapType) -> Result<Self> {
-        call::map_as_written(map, |block| Self::decode(map, block), |odd| Self::of_odd(map, odd))
+        Self::of(map, call::map_slow(map))
     }
 
-    /// The same, to one of two functions: a map of a block as it should be; or all else, for [`Self::of_odd`].
+    /// The same, to one of two functions: a map of a block as it should be; or all else, for [`Self::of`].
     #[inline]
     pub(super) fn as_written_or<R>(
         map: MapType,
         fetched: impl FnOnce(Self) -> R,
-        odd: impl FnOnce(core::result::Result<HostBytes, Refused>) -> R + Copy,
+        odd: impl FnOnce(Fetched) -> R + Copy,
     ) -> R {
         call::map_as_written(
             map,
@@ -57,11 +59,10 @@ impl HeaderMap {
         )
     }
 
-    /// What is no block of pairs.
-    #[cold]
+    /// What the host answered.
     #[inline(never)]
-    pub(super) fn of_odd(map: MapType, odd: core::result::Result<HostBytes, Refused>) -> Result<Self> {
-        Self::decode(map, odd.map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?)
+    pub(super) fn of(map: MapType, fetched: Fetched) -> Result<Self> {
+        Self::decode(map, fetched.map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?)
     }
 
     /// The size in the host's encoding.

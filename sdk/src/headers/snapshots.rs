@@ -6,11 +6,11 @@ use core::mem::ManuallyDrop;
 
 use super::edits::{self, LARGE_BYTES, LARGE_PAIRS};
 use super::encode::{EACH, Pair, encode_own};
-use super::map::HeaderMap;
+use super::map::{Fetched, HeaderMap};
 use super::merge::merge;
 use super::resolve::{Found, Op, Record, find};
 use crate::ByteStr;
-use crate::abi::{HostBytes, LEDGER, MapType, Refused, call, pending, try_slice};
+use crate::abi::{LEDGER, MapType, call, pending, try_slice};
 use crate::error::{Error, Result};
 
 /// The snapshots of one map in one callback. Each stays where it is until the callback returns, so a view survives later edits.
@@ -205,30 +205,29 @@ impl<'cb> Snapshots<'cb> {
                 self.kept.first.put(now, map)
             },
             |odd| {
-                let map = self.fetch_odd(now, odd)?;
+                let map = self.take(&self.kept.first, now, odd)?;
                 Ok(map)
             },
         )
     }
 
-    #[cold]
-    #[inline(never)]
-    fn fetch_odd(self, now: Of, odd: core::result::Result<HostBytes, Refused>) -> Result<&'cb HeaderMap> {
-        let map = HeaderMap::of_odd(self.map, odd)?;
-        self.look_at(map.len(), map.encoded_len());
-        self.kept.first.put(now, map)
-    }
-
-    /// Once more, beside what was read before.
+    /// The same beside what was read before, if there is something.
     #[cold]
     #[inline(never)]
     fn fetch_again(self) -> Result<&'cb HeaderMap> {
         let now = Of::host();
         let place = self.find(now, None)?;
-        if let Some(map) = place.map.get() {
-            return Ok(map);
+        match place.map.get() {
+            Some(map) => Ok(map),
+            None => self.take(place, now, call::map_slow(self.map)),
         }
-        let map = HeaderMap::as_written(self.map)?;
+    }
+
+    /// Takes what was fetched.
+    #[cold]
+    #[inline(never)]
+    fn take(self, place: &'cb Snapshot, now: Of, fetched: Fetched) -> Result<&'cb HeaderMap> {
+        let map = HeaderMap::of(self.map, fetched)?;
         self.look_at(map.len(), map.encoded_len());
         place.put(now, map)
     }
@@ -250,13 +249,13 @@ impl<'cb> Snapshots<'cb> {
     #[inline(never)]
     fn edited(self) -> Result<&'cb HeaderMap> {
         if !edits::any(self.map) {
-            return self.host_slow();
+            return self.fetch_again();
         }
         let now = Of::edited(WHOLE);
         if let Some(map) = self.find(now, None)?.map.get() {
             return Ok(map);
         }
-        let host = self.host_slow()?;
+        let host = self.fetch_again()?;
         match edits::read(|edits| merge(edits, self.map, host))? {
             // Not the place that was free before, which may be the host's map now.
             Some(merged) => self.keep(self.find(now, None)?, now, merged),
@@ -274,16 +273,7 @@ impl<'cb> Snapshots<'cb> {
     #[inline(never)]
     fn written_back(self) -> Result<&'cb HeaderMap> {
         call::settle().map_err(Error::edit)?;
-        self.host_slow()
-    }
-
-    /// Where it is not worth a copy of the code.
-    #[inline(never)]
-    fn host_slow(self) -> Result<&'cb HeaderMap> {
-        match self.kept.first.map.get() {
-            Some(map) if self.kept.first.is_host() => Ok(map),
-            _ => self.fetch_again(),
-        }
+        self.fetch_again()
     }
 
     #[cold]
@@ -301,8 +291,8 @@ impl<'cb> Snapshots<'cb> {
         let copied = match found {
             Found::Absent => return Ok(None),
             Found::Value(copied) => copied?,
-            Found::Untouched => return Ok(self.host_slow()?.get(name)),
-            Found::Added(copied) if !self.host_slow()?.contains(name) => copied?,
+            Found::Untouched => return Ok(self.fetch_again()?.get(name)),
+            Found::Added(copied) if !self.fetch_again()?.contains(name) => copied?,
             Found::Added(_) | Found::Several => return Ok(self.written_back()?.get(name)),
         };
         // The first place may have been taken meanwhile, by the host's map.
