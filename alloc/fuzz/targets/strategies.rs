@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sluicegate_alloc::{Freelist, Heap};
+use sluicegate_alloc::{Freelist, Heap, Talc};
 use sluicegate_alloc_model::sources::Region;
 use sluicegate_alloc_model::{Op, Regions, run, usual};
 
@@ -17,6 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     let ops: Vec<Op> = Op::decode_all(bytes).collect();
     let mut region = Region::new(PAGES);
     run(&mut Heap::new(region.source()), &ops, bound).unwrap();
+    run(&mut Talc::new(region.source()), &ops, bound).unwrap();
     run(&mut Freelist::new(region.source()), &ops, bound).unwrap();
     run(&mut Regions::new(region.source()), &ops, bound).unwrap();
 });
