@@ -7,8 +7,8 @@
 //! | feature | allocator | choose it for |
 //! |---|---|---|
 //! | `arena` | [`Arena`]: regions in front of the free lists | many open streams that are each one place in memory; escapes that are counted |
-//! | `freelist` | [`Freelist`]: size classes over talc | speed: no search, no header on small blocks |
-//! | `talc` | [`Heap`]: [talc](https://docs.rs/talc) over a source of ours | the least code |
+//! | `freelist` | [`Freelist`]: size classes over a coalescing [`Heap`] | speed: no search, no header on small blocks |
+//! | `talc` | [`Talc`]: [talc](https://docs.rs/talc) over a source of ours | the least code |
 //! | `system` | the standard library's: wasi-libc's dlmalloc on wasm32-wasip1, the Rust dlmalloc on wasm32-unknown-unknown | nothing new |
 //! | none | the standard library's, because nothing is installed | another allocator of your own |
 //!
@@ -67,6 +67,7 @@ mod strategy;
 mod sync;
 #[cfg(feature = "system")]
 mod system;
+mod talc;
 
 pub use arena::{Arena, Entered, Handle};
 pub use freelist::Freelist;
@@ -88,6 +89,7 @@ pub use stats::{CLASSES, Class, Snapshot};
 pub use strategy::{Strategy, Usage};
 #[cfg(feature = "system")]
 pub use system::System;
+pub use talc::Talc;
 
 /// Makes the picked allocator the global one of a module: once, in the crate that becomes the module.
 ///

@@ -48,8 +48,8 @@ mod choice {
 
     pub(super) const NAME: Option<&str> = Some("talc");
     pub(super) const LINE: Option<&str> = Some("sluicegate: allocator talc");
-    pub(crate) static HEAP: crate::Global<crate::Heap<Platform>> =
-        crate::Global::new(crate::Heap::new(Platform::new()));
+    pub(crate) static HEAP: crate::Global<crate::Talc<Platform>> =
+        crate::Global::new(crate::Talc::new(Platform::new()));
 }
 
 #[cfg(all(feature = "system", not(any(feature = "arena", feature = "freelist", feature = "talc"))))]

@@ -139,3 +139,58 @@ pub(crate) unsafe fn relocate<A: Strategy + ?Sized>(
     }
     moved
 }
+
+/// The strategy of a heap that has `take`, `grow`, `give` and `resize_in_place`. `take` must hand out what [`Strategy`] asks for.
+macro_rules! coalescing {
+    ($heap:ident, $align:expr) => {
+        impl<S: Source> $heap<S> {
+            /// A block, growing if need be: more than once where someone else took memory in between.
+            ///
+            /// # Safety
+            ///
+            /// The layout's size is not zero.
+            unsafe fn obtain(&mut self, layout: Layout) -> *mut u8 {
+                loop {
+                    // SAFETY: the size is not zero, which the caller promises.
+                    let block = unsafe { self.take(layout) };
+                    if !block.is_null() || !self.grow(layout) {
+                        return block;
+                    }
+                }
+            }
+        }
+
+        // SAFETY: the blocks are those of `take`, as the heap's author promises, and go back to where they came from.
+        unsafe impl<S: Source> $crate::Strategy for $heap<S> {
+            const ALIGN: usize = $align;
+
+            unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+                // SAFETY: the size is not zero, which the caller promises.
+                unsafe { self.obtain(layout) }
+            }
+
+            unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+                // SAFETY: the block is from `allocate` with this layout, hence from this heap.
+                unsafe { self.give(block, layout) };
+            }
+
+            unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+                // SAFETY: the block is from this heap with this layout, and the size is not zero; the caller promises both.
+                if unsafe { self.resize_in_place(block, layout, size) } {
+                    return block;
+                }
+                // SAFETY: as above.
+                unsafe { $crate::strategy::relocate(self, block, layout, size) }
+            }
+
+            fn usage(&self) -> $crate::Usage {
+                self.usage()
+            }
+
+            fn limit(&mut self, pages: usize) {
+                self.source.limit(pages);
+            }
+        }
+    };
+}
+pub(crate) use coalescing;

@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sluicegate_alloc::region::{Region, outside};
-use sluicegate_alloc::{Arena, Freelist, Global, Heap, Strategy};
+use sluicegate_alloc::{Arena, Freelist, Global, Heap, Strategy, Talc};
 use sluicegate_alloc_model::sources::Region as Memory;
 
 fn layout(size: usize) -> Layout {
@@ -38,6 +38,8 @@ macro_rules! each_strategy {
     ($test:ident) => {
         let mut memory = Memory::new(16);
         $test(&Global::new(Heap::new(memory.source())));
+        let mut memory = Memory::new(16);
+        $test(&Global::new(Talc::new(memory.source())));
         let mut memory = Memory::new(16);
         $test(&Global::new(Freelist::new(memory.source())));
         let mut memory = Memory::new(16);

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::strategy::{Strategy as _, ValueTree};
 use proptest::test_runner::TestRunner;
 use sluicegate_alloc::source::{Fixed, PAGE};
-use sluicegate_alloc::{Freelist, Heap, Strategy};
+use sluicegate_alloc::{Freelist, Heap, Strategy, Talc};
 use sluicegate_alloc_model::broken::{Broken, Fault};
 use sluicegate_alloc_model::ops::sequences;
 use sluicegate_alloc_model::sources::{Moody, Region};
@@ -40,6 +40,12 @@ proptest! {
     }
 
     #[test]
+    fn talc_keeps_its_promises(ops in sequences(STEPS)) {
+        let mut region = Region::new(PAGES);
+        whole(&mut Talc::new(region.source()), &ops)?;
+    }
+
+    #[test]
     fn the_free_lists_keep_their_promises(ops in sequences(STEPS)) {
         let mut region = Region::new(PAGES);
         whole(&mut Freelist::new(region.source()), &ops)?;
@@ -57,6 +63,7 @@ proptest! {
         run(&mut Freelist::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
         run(&mut Regions::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
         run(&mut Heap::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
+        run(&mut Talc::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
     }
 
     /// What the fuzzer does, with no fuzzer.
@@ -66,6 +73,7 @@ proptest! {
         let bound = |peak| usual(peak) * 2;
         let mut region = Region::new(PAGES * 2);
         run(&mut Heap::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
+        run(&mut Talc::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
         run(&mut Freelist::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
         run(&mut Regions::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
     }
@@ -77,6 +85,7 @@ proptest! {
         run(&mut Freelist::new(Moody::new(region.source(), 0, steal)), &ops, bound).map_err(TestCaseError::fail)?;
         run(&mut Regions::new(Moody::new(region.source(), 0, steal)), &ops, bound).map_err(TestCaseError::fail)?;
         run(&mut Heap::new(Moody::new(region.source(), 0, steal)), &ops, bound).map_err(TestCaseError::fail)?;
+        run(&mut Talc::new(Moody::new(region.source(), 0, steal)), &ops, bound).map_err(TestCaseError::fail)?;
     }
 }
 
@@ -154,6 +163,7 @@ fn every_block_is_aligned_as_the_strategy_says() {
     }
     let mut region = Region::new(PAGES);
     check(&mut Heap::new(region.source()));
+    check(&mut Talc::new(region.source()));
     check(&mut Freelist::new(region.source()));
     let mut arena = Regions::new(region.source());
     arena.enter(0);

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sluicegate_alloc::{Freelist, Heap, Shared, Worker};
+use sluicegate_alloc::{Freelist, Heap, Shared, Talc, Worker};
 use sluicegate_alloc_model::sources::{Moody, Region};
 use sluicegate_alloc_model::{Op, Regions, run, usual};
 
@@ -15,6 +15,7 @@ fuzz_target!(|input: (u64, u64, &[u8])| {
     let mut region = Region::new(PAGES);
     let bound = |peak| usual(peak) * 2;
     run(&mut Heap::new(Moody::new(region.source(), refuse, steal)), &ops, bound).unwrap();
+    run(&mut Talc::new(Moody::new(region.source(), refuse, steal)), &ops, bound).unwrap();
     run(&mut Freelist::new(Moody::new(region.source(), refuse, steal)), &ops, bound).unwrap();
     run(&mut Regions::new(Moody::new(region.source(), refuse, steal)), &ops, bound).unwrap();
     let shared = Shared::new(Moody::new(region.source(), refuse, steal));

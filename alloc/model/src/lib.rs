@@ -10,12 +10,13 @@ pub mod broken;
 pub mod ledger;
 pub mod ops;
 pub mod sources;
+pub mod traces;
 
 use std::alloc::Layout;
 use std::collections::BTreeMap;
 
 use sluicegate_alloc::source::{PAGE, Source};
-use sluicegate_alloc::{Arena, Entered, Freelist, Handle, Heap, Strategy, Usage};
+use sluicegate_alloc::{Arena, Entered, Freelist, Handle, Heap, Strategy, Talc, Usage};
 
 pub use ops::Op;
 
@@ -32,6 +33,8 @@ pub trait Subject: Strategy {
 }
 
 impl<S: Source> Subject for Heap<S> {}
+
+impl<S: Source> Subject for Talc<S> {}
 
 #[cfg(feature = "system")]
 impl Subject for sluicegate_alloc::System {}
@@ -260,24 +263,9 @@ impl<A: Subject> Model<'_, A> {
     /// Enters a block, after its promises are checked, and fills it.
     fn add(&mut self, block: Block) -> Result<(), String> {
         let (begin, size) = (block.at.addr(), block.layout.size());
-        if !begin.is_multiple_of(block.layout.align()) {
-            return Err(format!("{begin:#x} is not aligned to {}", block.layout.align()));
-        }
         let before = self.ranges.range(..begin + size).next_back();
-        if let Some((&other, &length)) = before
-            && other + length > begin
-        {
-            return Err(format!("{begin:#x}+{size} overlaps {other:#x}+{length}"));
-        }
-        if cfg!(miri) {
-            // SAFETY: the block is ours and has `size` bytes.
-            unsafe { block.at.write_bytes(pattern(block.seed, 0), size) };
-        } else {
-            for offset in 0..size {
-                // SAFETY: as above.
-                unsafe { block.at.wrapping_add(offset).write(pattern(block.seed, offset)) };
-            }
-        }
+        placed(block.at, block.layout, before.map(|(&other, &length)| (other, length)))?;
+        fill(block.at, size, block.seed);
         self.ranges.insert(begin, size);
         self.live += cost(block.layout);
         self.report.peak = self.report.peak.max(self.live);
@@ -295,6 +283,33 @@ impl<A: Subject> Model<'_, A> {
     fn check(&self, which: usize) -> Result<(), String> {
         let block = &self.blocks[which];
         expect(block.at, block.layout.size(), block.seed)
+    }
+}
+
+/// Whether a block is aligned, and clear of the one that begins last before its end.
+fn placed(block: *mut u8, layout: Layout, before: Option<(usize, usize)>) -> Result<(), String> {
+    let (begin, size) = (block.addr(), layout.size());
+    if !begin.is_multiple_of(layout.align()) {
+        return Err(format!("{begin:#x} is not aligned to {}", layout.align()));
+    }
+    if let Some((other, length)) = before
+        && other + length > begin
+    {
+        return Err(format!("{begin:#x}+{size} overlaps {other:#x}+{length}"));
+    }
+    Ok(())
+}
+
+/// Writes what the block must hold into its first bytes.
+fn fill(at: *mut u8, size: usize, seed: u8) {
+    if cfg!(miri) {
+        // SAFETY: the block is the model's and has `size` bytes.
+        unsafe { at.write_bytes(pattern(seed, 0), size) };
+    } else {
+        for offset in 0..size {
+            // SAFETY: as above.
+            unsafe { at.wrapping_add(offset).write(pattern(seed, offset)) };
+        }
     }
 }
 

@@ -178,13 +178,10 @@ impl<S: Source> Arena<S> {
     ///
     /// # Safety
     ///
-    /// The block is live, of this size, and in a chunk of this arena.
+    /// The block is live, and in a chunk of this arena.
     #[inline]
-    unsafe fn release_routed(&mut self, block: *mut u8, size: usize) {
+    unsafe fn release_routed(&mut self, block: *mut u8) {
         let chunk = Chunk::of(block);
-        if block.wrapping_add(round(size)) == self.next {
-            self.next = block;
-        }
         // SAFETY: the chunk is live as long as a block in it is, and this is the only reference.
         let state = unsafe { &mut *chunk };
         state.live -= 1;
@@ -249,7 +246,7 @@ const fn routable(layout: Layout) -> bool {
     layout.size() <= SMALL_MOST && layout.align() <= STEP
 }
 
-// SAFETY: blocks in chunks are disjoint, as `next` only passes what it hands out and comes back only over what was freed, and a chunk serves again only when it
+// SAFETY: blocks in chunks are disjoint, as `next` only passes what it hands out and comes back only where the chunk is empty or its last block resized, and a chunk serves again only when it
 // has no live block; all else is the free lists'. Which of the two a small block came from is read off its slab.
 unsafe impl<S: Source> Strategy for Arena<S> {
     const ALIGN: usize = STEP;
@@ -284,7 +281,7 @@ unsafe impl<S: Source> Strategy for Arena<S> {
             let class = unsafe { class_of(block) };
             if class == CHUNKS {
                 // SAFETY: the block is live and lies in a chunk.
-                return unsafe { self.release_routed(block, layout.size()) };
+                return unsafe { self.release_routed(block) };
             }
             // SAFETY: the block is one of its slab's class, and nobody uses it any more.
             return unsafe { self.lists.slabs.push(block, class) };

@@ -1,7 +1,6 @@
 //! Which class a layout belongs to, and how large its blocks are.
 
 use core::alloc::Layout;
-use core::hint::assert_unchecked;
 
 use super::ALIGN;
 use super::stack::Stack;
@@ -26,6 +25,9 @@ const DIVISIONS: u32 = 4;
 
 /// Slots for large classes: 96 are used.
 pub(crate) const LARGE: usize = 128;
+
+/// What the arithmetic of [`large`] gives for the first large class.
+const FIRST: usize = ((10 - DIVISIONS as usize) << DIVISIONS) + (1 << DIVISIONS) + 1;
 
 /// The sizes of the small classes: steps of 16 to 256, then what divides a slab of 8 KiB into 8 to 28 blocks without much of a rest.
 ///
@@ -88,13 +90,21 @@ pub(crate) const fn small(layout: Layout) -> bool {
     layout.size() <= SMALL_MOST && layout.align() <= ALIGN
 }
 
+/// Where the list of a size is among the lists of all small classes, in bytes.
+///
+/// # Safety
+///
+/// The size is at most [`SMALL_MOST`].
+#[inline]
+pub(crate) unsafe fn list_of(size: usize) -> usize {
+    // SAFETY: the table has an entry for each number of units up to `SMALL_MOST`, which the caller promises.
+    usize::from(unsafe { *CLASSES.get_unchecked((size + 15) >> 4) })
+}
+
 /// The class of a size up to [`SMALL_MOST`].
 #[inline]
 pub(crate) fn small_of(size: usize) -> usize {
-    let offset = usize::from(CLASSES.get((size + 15) >> 4).copied().unwrap_or(0));
-    // SAFETY: every entry of the table is a class's number, below 32, times `LIST`.
-    unsafe { assert_unchecked(offset.is_multiple_of(LIST) && offset < SMALL * LIST) };
-    offset / LIST
+    usize::from(CLASSES.get((size + 15) >> 4).copied().unwrap_or(0)) / LIST
 }
 
 /// Whether a layout's blocks, which are not small, are kept in the cache.
@@ -103,14 +113,22 @@ pub(crate) const fn cached(layout: Layout) -> bool {
     layout.size() <= LARGE_MOST && layout.align() <= ALIGN
 }
 
-/// The class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`]: sixteen for each doubling.
+/// The class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`], sixteen for each doubling; and the size of its blocks.
 #[inline]
-pub(crate) const fn large_of(size: usize) -> usize {
+pub(crate) fn large(size: usize) -> (usize, usize) {
     let last = size - 1;
     // As `ilog2`, but with no case for zero.
-    let log = usize::BITS - 1 - (last | 1).leading_zeros();
-    let within = (last >> (log - DIVISIONS)) & ((1 << DIVISIONS) - 1);
-    ((((log - 10) as usize) << DIVISIONS) + within) & (LARGE - 1)
+    let shift = usize::BITS - 1 - DIVISIONS - (last | 1).leading_zeros();
+    let units = (last >> shift) + 1;
+    let class = ((shift as usize) << DIVISIONS) + units - FIRST;
+    (class & (LARGE - 1), units << shift)
+}
+
+/// The class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`].
+#[inline]
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn large_of(size: usize) -> usize {
+    large(size).0
 }
 
 /// The layout of a large class's blocks.
@@ -125,8 +143,12 @@ pub(crate) const fn large_layout(class: usize) -> Layout {
 
 /// The layout that a block which is not small really has: its class's, or its own if it has no class.
 #[inline]
-pub(crate) const fn backing(layout: Layout) -> Layout {
-    if cached(layout) { large_layout(large_of(layout.size())) } else { layout }
+pub(crate) fn backing(layout: Layout) -> Layout {
+    if !cached(layout) {
+        return layout;
+    }
+    // SAFETY: 16 is a power of two, and no class's size is larger than `LARGE_MOST`.
+    unsafe { Layout::from_size_align_unchecked(large(layout.size()).1, ALIGN) }
 }
 
 #[cfg(test)]
@@ -157,6 +179,14 @@ mod tests {
         for size in 1..LARGE_MOST {
             assert!(rounded(size) <= rounded(size + 1));
             assert_eq!(rounded(rounded(size)), rounded(size));
+        }
+    }
+
+    #[test]
+    fn a_class_has_the_size_that_its_layout_says() {
+        for size in (SMALL_MOST + 1..=LARGE_MOST).step_by(if cfg!(miri) { 501 } else { 1 }) {
+            let (class, held) = large(size);
+            assert_eq!(large_layout(class).size(), held);
         }
     }
 

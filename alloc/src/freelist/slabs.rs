@@ -8,7 +8,7 @@
 use core::alloc::Layout;
 use core::ptr::null_mut;
 
-use super::class::{CHUNK, CHUNKS, SIZES, SMALL};
+use super::class::{CHUNK, CHUNKS, SIZES, SMALL, list_of};
 use super::stack::Stack;
 use crate::heap::Heap;
 use crate::source::Source;
@@ -64,6 +64,8 @@ pub(crate) struct Slabs {
     open: *mut Span,
     /// Sweeps since the heap was last found too small for them, up to [`PATIENCE`].
     sweeps: u8,
+    /// Spans.
+    count: u32,
 }
 
 // SAFETY: the pointers lead into blocks of the heap beside it, and move together with it (`Freelist` holds both).
@@ -77,6 +79,7 @@ impl Slabs {
             spans: null_mut(),
             open: null_mut(),
             sweeps: 0,
+            count: 0,
         }
     }
 
@@ -95,6 +98,21 @@ impl Slabs {
     pub(crate) unsafe fn push(&mut self, block: *mut u8, class: usize) {
         // SAFETY: the block is at least 16 bytes, aligned to 16, and given away, which the caller promises.
         unsafe { self.free[class & (SMALL - 1)].push(block) };
+    }
+
+    /// The free blocks for a size.
+    ///
+    /// # Safety
+    ///
+    /// The size is at most [`SMALL_MOST`].
+    #[inline]
+    pub(crate) unsafe fn list(&mut self, size: usize) -> &mut Stack {
+        // SAFETY: as the caller promises.
+        let offset = unsafe { list_of(size) };
+        // SAFETY: the offset is that of one of the lists.
+        let list = unsafe { self.free.as_mut_ptr().byte_add(offset) };
+        // SAFETY: as above, and this is the only reference.
+        unsafe { &mut *list }
     }
 
     /// A block that was never used, from the class's slab; null if the slab is used up.
@@ -118,8 +136,8 @@ impl Slabs {
     ///
     /// With one span, pairs of eight sizes took 3.6 times std's time. A heap of four spans or more has room for half of all classes, and is
     /// swept always; so this takes four spans at most, ever.
-    pub(crate) const fn cramped(&mut self, peak: usize) -> bool {
-        let cramped = self.sweeps == PATIENCE && peak < 4 * SPAN;
+    pub(crate) const fn cramped(&mut self) -> bool {
+        let cramped = self.sweeps == PATIENCE && self.count < 4;
         if cramped {
             self.sweeps = 0;
         }
@@ -159,6 +177,7 @@ impl Slabs {
         unsafe { span.write(header) };
         self.spans = span;
         self.open = span;
+        self.count += 1;
     }
 
     /// Takes slabs without a live block from their classes, and gives spans without a slab back to the heap; true if any slab or span became free.
@@ -225,6 +244,7 @@ impl Slabs {
             let span = unsafe { &mut *at };
             let next = span.next;
             if span.class.iter().all(|&class| class == FREE) {
+                self.count -= 1;
                 // SAFETY: the span came from the heap with this layout, and no slab of it is in use: no list holds a block of it.
                 unsafe { heap.give(at.cast(), SPAN_LAYOUT) };
             } else {

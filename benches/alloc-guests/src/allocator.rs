@@ -75,3 +75,53 @@ static GLOBAL: sluicegate_traces::floor::Floor<true> = sluicegate_traces::floor:
 #[cfg(feature = "null")]
 #[global_allocator]
 static GLOBAL: sluicegate_traces::floor::Floor<false> = sluicegate_traces::floor::Floor::new();
+
+#[cfg(feature = "bump")]
+#[global_allocator]
+static GLOBAL: bump::Bump = bump::Bump::new();
+
+#[cfg(feature = "bump")]
+mod bump {
+    use core::alloc::{GlobalAlloc, Layout};
+    use core::arch::wasm32::memory_grow;
+    use core::ptr::{null_mut, with_exposed_provenance_mut};
+    use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    /// Pages of one growth: so few growths that they do not show.
+    const STEP: usize = 256;
+
+    /// Moves a pointer, and frees nothing.
+    pub(super) struct Bump {
+        next: AtomicUsize,
+        end: AtomicUsize,
+    }
+
+    impl Bump {
+        pub(super) const fn new() -> Self {
+            Self { next: AtomicUsize::new(0), end: AtomicUsize::new(0) }
+        }
+    }
+
+    // SAFETY: no address is handed out twice.
+    unsafe impl GlobalAlloc for Bump {
+        #[inline(never)]
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            let size = (layout.size() + 15) & !15;
+            let mut at = self.next.load(Relaxed);
+            if self.end.load(Relaxed) - at < size || layout.align() > 16 {
+                let pages = STEP.max((size + layout.align()).div_ceil(65_536));
+                let page = memory_grow(0, pages);
+                if page == usize::MAX {
+                    return null_mut();
+                }
+                at = (page * 65_536).next_multiple_of(layout.align());
+                self.end.store((page + pages) * 65_536, Relaxed);
+            }
+            self.next.store(at + size, Relaxed);
+            with_exposed_provenance_mut(at)
+        }
+
+        #[inline]
+        unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+    }
+}

@@ -4,18 +4,21 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use sluicegate_alloc_host::guest::module;
 use sluicegate_alloc_model::Op;
 use sluicegate_alloc_model::broken::Fault;
 use sluicegate_alloc_model::ops::sequences;
-use wasmtime::{Engine, Linker, Module, ResourceLimiter, Store};
+use sluicegate_alloc_model::traces::TRACES;
+use wasmtime::{Engine, Instance, Linker, Module, ResourceLimiter, Store};
 
 const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
-const STRATEGIES: [&str; 4] = ["heap", "freelist", "arena", "system"];
+const STRATEGIES: [&str; 5] = ["talc", "heap", "freelist", "arena", "system"];
 const STEPS: usize = 400;
+/// How long the traces of the benches are played: a thousand requests, ten thousand pairs.
+const SCALE: u32 = 100;
 
 /// Which growths of the allocator under test fail.
 #[derive(Clone, Copy)]
@@ -77,7 +80,7 @@ fn compiled(target: &str) -> (Engine, Module) {
     (engine, module)
 }
 
-fn interpret(module: &(Engine, Module), strategy: usize, ops: &[Op], refuse: Refuse) -> Result<Outcome> {
+fn start(module: &(Engine, Module), refuse: Refuse) -> Result<(Store<Host>, Instance)> {
     let host = Host { refuse, growing: false, attempts: 0, growths: 0, most: 0 };
     let mut store = Store::new(&module.0, host);
     store.limiter(|host| host);
@@ -93,21 +96,41 @@ fn interpret(module: &(Engine, Module), strategy: usize, ops: &[Op], refuse: Ref
     if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
         initialize.call(&mut store, ())?;
     }
+    Ok((store, instance))
+}
+
+/// The guest's message as an error, if a promise was broken.
+fn verify(store: &mut Store<Host>, instance: &Instance, kept: u32) -> Result<()> {
+    if kept == 0 {
+        let memory = instance.get_memory(&mut *store, "memory").context("no memory")?;
+        let at = instance.get_typed_func::<(), u32>(&mut *store, "message")?.call(&mut *store, ())? as usize;
+        let length = instance.get_typed_func::<(), u32>(&mut *store, "message_length")?.call(&mut *store, ())? as usize;
+        let message = memory.data(&*store).get(at..at + length).context("no message")?;
+        bail!("{}", String::from_utf8_lossy(message));
+    }
+    Ok(())
+}
+
+fn interpret(module: &(Engine, Module), strategy: usize, ops: &[Op], refuse: Refuse) -> Result<Outcome> {
+    let (mut store, instance) = start(module, refuse)?;
     let memory = instance.get_memory(&mut store, "memory").context("no memory")?;
     let first = memory.size(&store) as usize;
     let bytes: Vec<u8> = ops.iter().flat_map(Op::encode).collect();
     let at = instance.get_typed_func::<u32, u32>(&mut store, "ops")?.call(&mut store, bytes.len() as u32)?;
     memory.write(&mut store, at as usize, &bytes)?;
     let kept = instance.get_typed_func::<u32, u32>(&mut store, "interpret")?.call(&mut store, strategy as u32)?;
-    if kept == 0 {
-        let at = instance.get_typed_func::<(), u32>(&mut store, "message")?.call(&mut store, ())? as usize;
-        let length = instance.get_typed_func::<(), u32>(&mut store, "message_length")?.call(&mut store, ())? as usize;
-        let message = memory.data(&store).get(at..at + length).context("no message")?;
-        ensure!(false, "{}", String::from_utf8_lossy(message));
-    }
+    verify(&mut store, &instance, kept)?;
     let refused = instance.get_typed_func::<(), u32>(&mut store, "refused")?.call(&mut store, ())?;
     let host = store.data();
     Ok(Outcome { growths: host.growths, refused, first, most: host.most })
+}
+
+/// Plays a trace of the benches on a strategy, through the model.
+fn play(module: &(Engine, Module), strategy: usize, trace: usize) -> Result<()> {
+    let (mut store, instance) = start(module, Refuse::Nothing)?;
+    let play = instance.get_typed_func::<(u32, u32, u32), u32>(&mut store, "play")?;
+    let kept = play.call(&mut store, (strategy as u32, trace as u32, SCALE))?;
+    verify(&mut store, &instance, kept)
 }
 
 /// A sequence from a fixed seed.
@@ -118,7 +141,7 @@ fn fixed_sequence() -> Vec<Op> {
 }
 
 #[test]
-fn all_four_keep_their_promises() {
+fn all_keep_their_promises() {
     for target in TARGETS {
         let module = compiled(target);
         for (strategy, name) in STRATEGIES.iter().enumerate() {
@@ -139,7 +162,7 @@ fn every_single_growth_may_be_refused() {
     for target in TARGETS {
         let module = compiled(target);
         // The standard library's own does not tell when it grows.
-        for (strategy, name) in STRATEGIES.iter().enumerate().take(3) {
+        for (strategy, name) in STRATEGIES.iter().enumerate().take(4) {
             let whole = interpret(&module, strategy, &ops, Refuse::Nothing).unwrap();
             assert!(whole.growths > 3 && whole.refused == 0, "{name} on {target}: {whole:?}");
             for growth in 0..whole.growths {
@@ -158,7 +181,7 @@ fn the_host_may_set_a_limit_at_any_page() {
     let ops = fixed_sequence();
     for target in TARGETS {
         let module = compiled(target);
-        for (strategy, name) in STRATEGIES.iter().enumerate().take(3) {
+        for (strategy, name) in STRATEGIES.iter().enumerate().take(4) {
             let whole = interpret(&module, strategy, &ops, Refuse::Nothing).unwrap();
             for pages in whole.first..whole.most {
                 let limited = interpret(&module, strategy, &ops, Refuse::Past(pages)).unwrap();
@@ -169,11 +192,29 @@ fn the_host_may_set_a_limit_at_any_page() {
 }
 
 #[test]
+fn what_is_timed_is_checked() {
+    for target in TARGETS {
+        let module = compiled(target);
+        for (strategy, name) in STRATEGIES.iter().enumerate() {
+            for (trace, title) in TRACES.iter().enumerate() {
+                play(&module, strategy, trace).unwrap_or_else(|fault| panic!("{name} on {target}, {title}: {fault:?}"));
+            }
+        }
+        for (number, fault) in Fault::ALL.iter().enumerate() {
+            let found =
+                TRACES.iter().enumerate().any(|(trace, _)| play(&module, STRATEGIES.len() + number, trace).is_err());
+            // No trace asks for more than eight bytes' alignment.
+            assert!(found || *fault == Fault::Crooked, "{fault:?} was not found on {target}");
+        }
+    }
+}
+
+#[test]
 fn negative_controls_fail() {
     for target in TARGETS {
         let module = compiled(target);
         for (number, fault) in Fault::ALL.iter().enumerate() {
-            let result = interpret(&module, 4 + number, &Fault::shown(), Refuse::Nothing);
+            let result = interpret(&module, STRATEGIES.len() + number, &Fault::shown(), Refuse::Nothing);
             assert!(result.is_err(), "{fault:?} was not found on {target}: {result:?}");
         }
     }

@@ -8,9 +8,9 @@ use core::cell::RefCell;
 use core::ptr::NonNull;
 
 use sluicegate_alloc::source::{Linear, PAGE, Source};
-use sluicegate_alloc::{Freelist, Heap, System};
+use sluicegate_alloc::{Freelist, Heap, System, Talc};
 use sluicegate_alloc_model::broken::{Broken, Fault};
-use sluicegate_alloc_model::{Op, Regions, Report, run, usual};
+use sluicegate_alloc_model::{Op, Regions, Report, run, traces, usual};
 
 #[link(wasm_import_module = "host")]
 unsafe extern "C" {
@@ -72,7 +72,10 @@ extern "C" fn ops(length: usize) -> *mut u8 {
     state.ops.as_mut_ptr()
 }
 
-/// Runs the operations: 0 heap, 1 free lists, 2 arena, 3 the standard library's, 4 and on the free lists with a fault each. False if a promise was broken.
+/// How many strategies there are before those with a fault.
+const SOUND: usize = 5;
+
+/// Runs the operations: 0 talc, 1 the heap, 2 free lists, 3 arena, 4 the standard library's, 5 and on the free lists with a fault each. False if a promise was broken.
 #[unsafe(no_mangle)]
 extern "C" fn interpret(strategy: usize) -> bool {
     let mut state = STATE.0.borrow_mut();
@@ -80,12 +83,13 @@ extern "C" fn interpret(strategy: usize) -> bool {
     let source = Watched { inner: Linear::new(), own: 0 };
     let bound = |peak| usual(peak) * 2;
     let result = match strategy {
-        0 => run(&mut Heap::new(source), &ops, bound),
-        1 => run(&mut Freelist::new(source), &ops, bound),
-        2 => run(&mut Regions::new(source), &ops, bound),
+        0 => run(&mut Talc::new(source), &ops, bound),
+        1 => run(&mut Heap::new(source), &ops, bound),
+        2 => run(&mut Freelist::new(source), &ops, bound),
+        3 => run(&mut Regions::new(source), &ops, bound),
         // Its pages are those of all memory.
-        3 => run(&mut System::new(), &ops, |_| usize::MAX / PAGE),
-        _ => run(&mut Broken::new(Freelist::new(source), Fault::ALL[strategy - 4]), &ops, usual),
+        4 => run(&mut System::new(), &ops, |_| usize::MAX / PAGE),
+        _ => run(&mut Broken::new(Freelist::new(source), Fault::ALL[strategy - SOUND]), &ops, usual),
     };
     match result {
         Ok(report) => {
@@ -97,6 +101,24 @@ extern "C" fn interpret(strategy: usize) -> bool {
             false
         }
     }
+}
+
+/// Plays a trace of the benches on a strategy, numbered as above. False if a promise was broken.
+#[unsafe(no_mangle)]
+extern "C" fn play(strategy: usize, trace: usize, scale: u32) -> bool {
+    let mut state = STATE.0.borrow_mut();
+    let source = Watched { inner: Linear::new(), own: 0 };
+    let result = match strategy {
+        0 => traces::play(&mut Talc::new(source), trace, scale, usual),
+        1 => traces::play(&mut Heap::new(source), trace, scale, usual),
+        2 => traces::play(&mut Freelist::new(source), trace, scale, usual),
+        3 => traces::play(&mut Regions::new(source), trace, scale, usual),
+        4 => traces::play(&mut System::new(), trace, scale, |_| usize::MAX / PAGE),
+        _ => traces::play(&mut Broken::new(Freelist::new(source), Fault::ALL[strategy - SOUND]), trace, scale, usual),
+    };
+    let kept = result.is_ok();
+    state.message = result.err().unwrap_or_default();
+    kept
 }
 
 /// Requests that were answered with null.
