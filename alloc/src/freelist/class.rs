@@ -124,13 +124,6 @@ pub(crate) fn large(size: usize) -> (usize, usize) {
     (class & (LARGE - 1), units << shift)
 }
 
-/// The class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`].
-#[inline]
-#[cfg(not(target_family = "wasm"))]
-pub(crate) fn large_of(size: usize) -> usize {
-    large(size).0
-}
-
 /// The layout of a large class's blocks.
 #[inline]
 pub(crate) const fn large_layout(class: usize) -> Layout {

@@ -5,16 +5,19 @@
 
 extern crate alloc;
 
-use alloc::string::String;
+use alloc::vec::Vec;
+
+use core::fmt::Display;
 
 use sluicegate::json;
 use sluicegate::prelude::*;
 
-/// The header that the configuration asks for; empty without a configuration.
+/// The header that the configuration asks for; empty without a configuration. As bytes, like all that is in headers: to log text with `{}` links the standard
+/// library's padding, 2 kB.
 #[derive(Default)]
 struct Configured {
-    header: String,
-    value: String,
+    header: Vec<u8>,
+    value: Vec<u8>,
 }
 
 impl Configured {
@@ -24,9 +27,14 @@ impl Configured {
         let text = |name| {
             let text = json.get(name)?.to_text()?.to_str().ok()?;
             let trimmed = text.trim_ascii();
-            (!trimmed.is_empty()).then(|| String::from(trimmed))
+            (!trimmed.is_empty()).then(|| Vec::from(trimmed))
         };
         Some(Self { header: text("header")?, value: text("value")? })
+    }
+
+    /// Both, to be logged.
+    fn display(&self) -> (impl Display, impl Display) {
+        (ByteStr::new(&self.header).display(), ByteStr::new(&self.value).display())
     }
 }
 
@@ -49,8 +57,9 @@ impl PluginContext for Plugin {
             );
             return Ok(StartStatus::Failed);
         };
-        info!("header from config: {} = {}", configured.header, configured.value);
         self.configured = configured;
+        let (header, value) = self.configured.display();
+        info!("header from config: {header} = {value}");
         Ok(StartStatus::Ok)
     }
 }
@@ -82,13 +91,14 @@ impl HttpFilter for HttpHeaders {
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
-        let Configured { header, value } = &response.plugin().configured;
+        let configured = &response.plugin().configured;
+        let (header, value) = configured.display();
         info!("adding header: {header}={value}");
         if let Err(error) = response.add("x-sluicegate-example", "http_headers").and_then(|()| response.flush()) {
             critical!("failed to set response constant header: {error}");
         }
-        if !header.is_empty()
-            && let Err(error) = response.add(header, value).and_then(|()| response.flush())
+        if !configured.header.is_empty()
+            && let Err(error) = response.add(&configured.header, &configured.value).and_then(|()| response.flush())
         {
             critical!("failed to set response headers: {error}");
         }
