@@ -31,7 +31,7 @@ pub(crate) fn uncompress(bytes: &[u8]) -> Option<Vec<u8>> {
         match bits.take(2)? {
             0 => bits.stored(&mut out)?,
             1 => {
-                let lengths: Vec<_> = (0..288).map(|symbol| fixed_length(symbol)).collect();
+                let lengths: Vec<_> = (0..288).map(fixed_length).collect();
                 bits.block(&Code::new(&lengths), &Code::new(&[5; 30]), &mut out)?;
             }
             2 => {
