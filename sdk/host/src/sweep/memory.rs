@@ -65,7 +65,7 @@ pub fn sweep_allocations<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&R
     let later = allocated(&|| drop((sweep.scenario)(&running)));
     drop(running);
     let all = allocated(&|| drop(host.clone().start())) + later;
-    for refused in few(0..all, 7) {
+    for refused in few(0..all, 37) {
         for count in [1, usize::MAX] {
             let what = format!("{count} refused from allocation {refused} on");
             gives_back(&what, || {
@@ -78,7 +78,7 @@ pub fn sweep_allocations<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&R
             });
         }
     }
-    for refused in few(0..later, 7) {
+    for refused in few(0..later, 37) {
         for count in [1, usize::MAX] {
             let what = format!("{count} refused from allocation {refused} of the scenario on");
             gives_back(&what, || {
