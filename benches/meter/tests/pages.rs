@@ -42,22 +42,22 @@ fn a_filter_that_gives_way_never_traps_whatever_the_limit() {
     }
 }
 
-/// What an example allocates for itself may end it, with a message: then the proxy has another VM. Most get along.
+/// What an example allocates for itself may end it, with Rust's message, which the sweep looks for: then the proxy has another VM.
 #[test]
 fn examples_give_way_or_say_what_they_could_not_have() {
-    let mut aborted = Vec::new();
+    let mut refused = 0;
     for example in workspace::examples().unwrap() {
         for package in workspace::example_packages(&example).unwrap() {
             let configuration = CONFIGURATIONS.iter().find(|(name, _)| *name == package).map_or("", |(_, text)| text);
             let module = Module::load(guest::build(&package, None).unwrap()).unwrap();
-            let host = Host::wasm(&module).plugin_configuration(configuration);
+            let root_id = if package == "gather" { "closures" } else { "" };
+            let host = Host::wasm(&module).root_id(root_id).plugin_configuration(configuration);
             let limited = limited(&host);
-            if !limited.aborted.is_empty() {
-                aborted.push((package, limited));
-            }
+            println!("{package}: {limited:?}");
+            refused += limited.refused;
         }
     }
-    panic!("{aborted:#?}");
+    assert!(refused > 0, "no limit was too low for any of them");
 }
 
 /// A module that grows a page for each stream and traps where it cannot: what the sweep is to find.

@@ -25,14 +25,14 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
     /// How many callbacks there were that should not be.
     pub(super) fn disorder(&self) -> usize {
         let mut callbacks = 0;
-        for (at, call) in few(self.calls[1].iter().enumerate(), 20) {
+        for (at, call) in few(self.calls[1].iter().enumerate(), 40) {
             callbacks += self.nested(at, call);
         }
-        for callback in few(Exports::ALL.iter(), 11) {
+        for callback in few(Exports::ALL.iter(), 14) {
             self.unknown(callback);
             callbacks += Exports::ALL.len();
         }
-        for callback in few(Exports::ALL.iter(), 11) {
+        for callback in few(Exports::ALL.iter(), 14) {
             for kind in [Kind::Stream, Kind::Connection, Kind::Plugin] {
                 self.any_order(callback, kind);
                 callbacks += COUNTS.len() * Exports::ALL.len();
@@ -54,7 +54,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         let name = call.import.name();
         gives_back(&format!("callbacks within host call {at}, {name}"), || {
             let host = self.host.clone().start();
-            for callback in few(Exports::ALL.iter(), 5) {
+            for callback in few(Exports::ALL.iter(), 11) {
                 let next = host.state().next_context;
                 for context in [next, next + 1, PLUGIN] {
                     if context != PLUGIN || !changes_plugin(callback) {

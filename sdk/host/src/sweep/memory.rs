@@ -35,6 +35,16 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
     }
 }
 
+#[cfg(feature = "wasm")]
+impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
+    /// Whether so many pages are enough for the scenario alone.
+    fn fits(&self, limit: u64) -> bool {
+        let host = self.host.clone().page_limit(limit).start();
+        let seen = (self.scenario)(&host);
+        host.trapped().is_none() && seen == self.good
+    }
+}
+
 /// Runs a scenario once for each allocation of the filter's, refused by itself and refused with all that follow it, at the start and later: how many there were.
 ///
 /// It is for filters in this process that allocate nothing or what may fail, and needs [`Counting`](crate::Counting) as the global allocator. A `Vec` or a `Box` that
@@ -55,7 +65,7 @@ pub fn sweep_allocations<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&R
     let later = allocated(&|| drop((sweep.scenario)(&running)));
     drop(running);
     let all = allocated(&|| drop(host.clone().start())) + later;
-    for refused in few(0..all, 7) {
+    for refused in few(0..all, 37) {
         for count in [1, usize::MAX] {
             let what = format!("{count} refused from allocation {refused} on");
             gives_back(&what, || {
@@ -68,7 +78,7 @@ pub fn sweep_allocations<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&R
             });
         }
     }
-    for refused in few(0..later, 7) {
+    for refused in few(0..later, 37) {
         for count in [1, usize::MAX] {
             let what = format!("{count} refused from allocation {refused} of the scenario on");
             gives_back(&what, || {
@@ -96,7 +106,8 @@ pub struct Limited {
     pub aborted: Vec<u64>,
 }
 
-/// Runs a load with every limit of pages, from those with which the module starts to those with which all growth is granted. After each, a request is served.
+/// Runs a load with every limit of pages, from those with which the module starts to those with which all growth is granted. After each, a request is served, if the
+/// limit is one that it gets along with by itself.
 ///
 /// The load is what takes memory, such as [`crowd`](crate::crowd); the scenario is a well-behaved request, as in [`sweep`](crate::sweep()).
 ///
@@ -121,7 +132,7 @@ pub fn sweep_pages<T: PartialEq + Debug>(
             let gave_up = host.log().iter().any(|line| line.text.contains("memory allocation of "));
             assert!(gave_up, "{what}: {why}: {:?}", host.log());
             limited.aborted.push(limit);
-        } else if host.started() {
+        } else if sweep.fits(limit) {
             host.clear_log();
             sweep.serves(&host, &what);
         }

@@ -90,7 +90,7 @@ pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T
     let mut faults = 0;
     for (phase, calls) in [Phase::Start, Phase::Scenario, Phase::End].into_iter().zip(&sweep.calls) {
         let each = calls.iter().enumerate().flat_map(|call| Fault::all().into_iter().map(move |fault| (call, fault)));
-        for ((at, call), fault) in few(each.filter(|((_, call), fault)| fault.matters(call)), 37) {
+        for ((at, call), fault) in few(each.filter(|((_, call), fault)| fault.matters(call)), 97) {
             sweep.fault(phase, at, call, &fault);
             faults += 1;
         }
