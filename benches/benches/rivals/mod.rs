@@ -8,7 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 
 use sluicegate_alloc::source::{Pages, Platform};
-use sluicegate_alloc::{Freelist, Global, Native, Talc};
+use sluicegate_alloc::{self as ours, Freelist, Global, Native};
 use sluicegate_traces::bare::{self, Churn};
 use sluicegate_traces::floor::Floor;
 use sluicegate_traces::{request, rust};
@@ -69,7 +69,7 @@ struct On<A: 'static> {
 }
 
 static LOCKED: Global<Freelist<Platform>> = Global::new(Freelist::new(Platform::new()));
-static HEAP: Global<Talc<Pages>> = Global::new(Talc::new(Pages::new()));
+static HEAP: Global<ours::Talc<Pages>> = Global::new(ours::Talc::new(Pages::new()));
 static RLSF: rlsf::GlobalTlsf = rlsf::GlobalTlsf::new();
 
 type Talc = talc::TalcLock<spinning_top::RawSpinlock, talc::source::GlobalAllocSource<System>>;
