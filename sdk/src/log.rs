@@ -124,6 +124,24 @@ pub(crate) fn failure(level: LogLevel, callback: &str, error: &Error) {
     call::log(level, buffer.written());
 }
 
+/// Writes where and why the filter panicked.
+#[cfg(target_family = "wasm")]
+#[cold]
+pub(crate) fn panicked(panic: &core::panic::PanicInfo<'_>) {
+    let mut buffer = Buffer::new();
+    let _ = buffer.push(b"panicked at ");
+    if let Some(place) = panic.location() {
+        let _ = buffer.push(place.file().as_bytes());
+        for number in [place.line(), place.column()] {
+            let _ = buffer.push(b":");
+            let _ = number.with_value(|number| buffer.push(number));
+        }
+    }
+    let _ = buffer.push(b":\n");
+    let _ = write!(buffer, "{}", panic.message());
+    call::log(LogLevel::Critical, buffer.written());
+}
+
 #[cold]
 pub(crate) fn write_formatted(level: LogLevel, line: fmt::Arguments<'_>) {
     let mut buffer = Buffer::new();

@@ -7,7 +7,14 @@ const DEPTH: u32 = u128::BITS;
 pub(super) type Problem = &'static str;
 
 /// The white space that JSON has.
-pub(super) const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+pub(super) const SPACE: &[u8] = b" \t\n\r";
+
+/// A text after the bytes at its start that are among these, which are ASCII. For `char`s, the standard library would decode each.
+#[inline(never)]
+pub(super) fn after<'a>(text: &'a str, skipped: &[u8]) -> &'a str {
+    let count = text.bytes().take_while(|byte| skipped.contains(byte)).count();
+    text.get(count..).unwrap_or_default()
+}
 
 pub(super) const TOO_DEEP: Problem = "nested more than 128 deep";
 
@@ -73,7 +80,7 @@ impl Checker<'_> {
 
     /// The first byte after any space.
     fn peek(&mut self) -> Option<u8> {
-        self.rest = self.rest.trim_start_matches(SPACE);
+        self.rest = after(self.rest, SPACE);
         self.first()
     }
 
@@ -140,7 +147,7 @@ impl Checker<'_> {
     }
 
     fn digits(&mut self, problem: Problem) -> Result<(), Problem> {
-        let rest = self.rest.trim_start_matches(|byte: char| byte.is_ascii_digit());
+        let rest = after(self.rest, b"0123456789");
         if rest.len() == self.rest.len() {
             return Err(problem);
         }

@@ -19,9 +19,11 @@ const JSON: On = On::Named(&"JSON");
 /// The text is read twice. Nothing is allocated.
 pub fn parse(text: &[u8]) -> Result<Value<'_>> {
     let text = str::from_utf8(text).map_err(|_| Error::malformed(JSON, "not UTF-8"))?;
-    let text = text.trim_matches(SPACE);
+    let text = check::after(text, SPACE);
     match check::value(text) {
-        Ok("") => Ok(Value { json: text }),
+        Ok(rest) if check::after(rest, SPACE).is_empty() => {
+            Ok(Value { json: text.get(..text.len() - rest.len()).unwrap_or_default() })
+        }
         Ok(_) => Err(Error::malformed(JSON, "text after the value")),
         Err(problem) => Err(Error::malformed(JSON, problem)),
     }
@@ -194,7 +196,7 @@ impl<'a> Iterator for Elements<'a> {
 
 /// Takes the next value of a checked text, names being values; none at the end of what it is in.
 fn next<'a>(rest: &mut &'a str) -> Option<Value<'a>> {
-    let start = rest.trim_start_matches([' ', '\t', '\n', '\r', ',', ':']);
+    let start = check::after(rest, b" \t\n\r,:");
     let (json, after) = start.split_at_checked(length(start.as_bytes()))?;
     *rest = after;
     (!json.is_empty()).then_some(Value { json })
