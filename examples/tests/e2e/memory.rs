@@ -133,6 +133,8 @@ fn memory_report_serves_again_after_a_trap() -> Result<()> {
     let served = (200, Some("1".to_owned()));
     assert_eq!(rank()?, served);
     assert_eq!(proxy.request("GET", MAIN, "/", &[("x-panic", "1")], b"")?.status, 503);
+    // With the place, on the line before.
+    proxy.wait_for_log("panicked at examples/memory_report/src/lib.rs:", PATIENCE)?;
     proxy.wait_for_log("asked for by a header", PATIENCE)?;
     // What `cargo exhaust` counts as a VM that failed.
     proxy.wait_for_log("failed: Uncaught RuntimeError", PATIENCE)?;
