@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use sluicegate::abi::{Exports, LogLevel};
+use sluicegate::abi::{Exports, LogLevel, Status};
 
 use crate::faults::{Fault, Faults};
+use crate::foreign::Functions;
 use crate::imports::Guest;
 use crate::native::Native;
 use crate::running::{FailurePolicy, Load, Running};
@@ -27,6 +28,7 @@ pub struct Host {
     buffer_limit: usize,
     clusters: Option<Vec<String>>,
     faults: Faults,
+    functions: Functions,
     #[cfg(feature = "wasm")]
     limits: Limits,
 }
@@ -65,6 +67,7 @@ impl Host {
             buffer_limit: BUFFER_LIMIT,
             clusters: None,
             faults: Faults::default(),
+            functions: Functions::default(),
             #[cfg(feature = "wasm")]
             limits: Limits::default(),
         }
@@ -74,6 +77,16 @@ impl Host {
     #[must_use]
     pub fn is_wasm(&self) -> bool {
         !matches!(self.source, Source::Native(_))
+    }
+
+    /// A proxy with a function that filters call by name, from the start on; see [`Running::add_foreign_function`].
+    pub fn foreign_function(
+        mut self,
+        name: &str,
+        function: impl Fn(&[u8]) -> Result<Vec<u8>, Status> + 'static,
+    ) -> Self {
+        self.functions.add(name, Rc::new(function));
+        self
     }
 
     /// The VM's id, under which it has its shared data and its queues; empty unless this says otherwise.
@@ -201,6 +214,7 @@ impl Host {
             proxy.vms
         };
         state.faults = self.faults;
+        state.functions = self.functions;
         state.allows_stop_iteration = self.allows_stop_iteration;
         state.buffer_limit = self.buffer_limit;
         state.clusters = self.clusters;
