@@ -42,8 +42,8 @@ fn threads_that_end_leave_nothing_behind() {
     let before = Native.snapshot().pages;
     come_and_go(1_000);
     let after = Native.snapshot().pages;
-    // The other test runs beside this one, so memory may grow once; 950 threads that kept 50 kB each would take 700 pages.
-    assert!(after <= before + 64, "{before} pages, then {after}");
+    // The other tests run beside this one, and a thread of theirs may keep 64 pages; 950 threads that kept 50 kB each would take 700 pages.
+    assert!(after <= before + 256, "{before} pages, then {after}");
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn a_producer_and_a_consumer_stay_flat() {
     }
     producer.join().unwrap();
     let late = Native.snapshot().pages;
-    // 700 MB went through.
-    assert!(late <= early + 64, "{early} pages, then {late}");
+    // 700 MB went through, 11,000 pages; a thread may keep 64.
+    assert!(late <= early + 256, "{early} pages, then {late}");
 }
 
 #[test]
