@@ -73,9 +73,12 @@ fn http_headers_imports_what_it_uses_and_exports_what_it_implements() -> Result<
         // The WASI functions are the standard library's, for a panic that would be printed.
         let imports = [
             "env.proxy_add_header_map_value",
+            // Whoever can fail counts its failures.
+            "env.proxy_define_metric",
             "env.proxy_get_buffer_bytes",
             "env.proxy_get_header_map_pairs",
             "env.proxy_get_log_level",
+            "env.proxy_increment_metric",
             "env.proxy_log",
             // Whoever edits headers has all three ways to write them back.
             "env.proxy_remove_header_map_value",
@@ -127,7 +130,9 @@ fn a_filter_without_formatting_is_small_and_imports_no_wasi() -> Result<()> {
     let shape = shape("guest-sluicegate", Some(Allocator::Talc))?;
     let imports = [
         "env.proxy_add_header_map_value",
+        "env.proxy_define_metric",
         "env.proxy_get_header_map_pairs",
+        "env.proxy_increment_metric",
         "env.proxy_log",
         "env.proxy_remove_header_map_value",
         "env.proxy_replace_header_map_value",
