@@ -6,7 +6,8 @@ use sluicegate_host::{Host, Limited, Running, crowd, sweep_pages, traffic};
 use sluicegate_loadtest::{Allocator, guest, workspace};
 
 /// The configurations of the examples that do not start without one.
-const CONFIGURATIONS: [(&str, &str); 7] = [
+const CONFIGURATIONS: [(&str, &str); 8] = [
+    ("access_rules", "[]"),
     ("header_batch", r#"{"request": [{"remove": "x-debug"}, {"set": "x-env", "to": "p"}]}"#),
     ("http_routing", "\u{1}"),
     ("json_fields", r#"{"/id": "x-id", "/name": "x-name"}"#),
