@@ -60,9 +60,17 @@ fn requests(count: usize) {
 #[test]
 fn every_free_agrees_and_nothing_stays() {
     requests(3);
-    let before = GLOBAL.audit();
-    requests(50);
-    let after = GLOBAL.audit();
-    assert!(after.clean(), "{after:?}");
-    assert_eq!((after.blocks, after.bytes), (before.blocks, before.bytes));
+    // The harness' own thread allocates too, when it comes to wait for this one: once. What a request leaves is left in each round.
+    let grown = || {
+        let before = GLOBAL.audit();
+        requests(50);
+        let after = GLOBAL.audit();
+        assert!(after.clean(), "{after:?}");
+        (
+            after.blocks.cast_signed() - before.blocks.cast_signed(),
+            after.bytes.cast_signed() - before.bytes.cast_signed(),
+        )
+    };
+    let rounds = [grown(), grown(), grown()];
+    assert!(rounds.contains(&(0, 0)), "{rounds:?}");
 }
