@@ -77,6 +77,9 @@ pub unsafe trait Strategy {
     /// an alignment of 1, so that callers, who mostly know theirs, need not pass it and nobody looks at it. Zero: layouts are passed on as they are.
     const ALIGN: usize = 0;
 
+    /// Whether [`Global`](crate::Global) compiles `allocate` and `release` into their callers. For a fast path of some twenty instructions; the rest of it should be marked `#[inline(never)]`.
+    const INLINE: bool = false;
+
     /// A block of this layout; null if there is no memory.
     ///
     /// # Safety

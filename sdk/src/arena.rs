@@ -31,8 +31,36 @@
 //! # fn main() {}
 //! ```
 //!
-//! The host's blocks are not put there: each is freed when its snapshot is dropped, mostly within the callback, where an arena would hold it until the stream ends. With `alloc-arena` they lie in the
-//! stream's region if they are small, and are freed one by one.
+//! # Host blocks
+//!
+//! What the host hands over lies outside of the arena: each block is freed when its snapshot is dropped, mostly within the callback, where an arena would hold it until the stream ends. For values that are to
+//! live as long as the stream there is [`receive`]: the host writes them into the arena, where they stay without a copy, beside what belongs to them.
+//!
+//! ```
+//! use sluicegate::prelude::*;
+//! use sluicegate::{HostBytes, arena};
+//!
+//! #[derive(Default)]
+//! struct Audit {
+//!     user: Option<HostBytes>,
+//! }
+//!
+//! #[sluicegate::http_filter]
+//! impl HttpFilter for Audit {
+//!     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+//!         self.user = arena::receive(&request.arena()?, || request.fetch("x-user"))?;
+//!         Ok(Action::Continue)
+//!     }
+//!
+//!     fn on_log(&mut self, _: &mut HttpHandle<'_>) {
+//!         info!("{:?}", self.user);
+//!     }
+//! }
+//! # sluicegate::plugin!(http: Audit);
+//! # fn main() {}
+//! ```
+//!
+//! With `alloc-arena` small host blocks lie in the stream's region by themselves, and are freed one by one.
 //!
 //! A filter that is [stateless](crate::http_filter) gets an arena for each callback, as it has no streams.
 
@@ -75,6 +103,18 @@ impl Arenas {
         }
         self.pool.get()?.take()
     }
+}
+
+/// Runs `call`, and has what the host hands over meanwhile put into the arena.
+///
+/// Each value keeps the arena as a handle does, so it may be kept anywhere. When it is dropped its bytes are used again if nothing was put there after it, else when the arena is reset. Values of more than
+/// 8 KiB lie outside, as does what is read by a callback that the host runs meanwhile. If the arena cannot have the memory, the value lies outside too.
+///
+/// # Cost
+///
+/// A word for each value, and the bump of a pointer instead of the allocator. The block that is otherwise kept from call to call is not used meanwhile.
+pub fn receive<R>(arena: &RequestArena, call: impl FnOnce() -> R) -> R {
+    crate::abi::routed::within(arena, crate::abi::depth(), call)
 }
 
 /// How many arenas are open in this VM, and how many wait in its pool.

@@ -250,6 +250,7 @@ const fn routable(layout: Layout) -> bool {
 // has no live block; all else is the free lists'. Which of the two a small block came from is read off its slab.
 unsafe impl<S: Source> Strategy for Arena<S> {
     const ALIGN: usize = STEP;
+    const INLINE: bool = freelist::INLINE;
 
     #[inline]
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {

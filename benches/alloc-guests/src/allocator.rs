@@ -1,6 +1,9 @@
 //! The allocator that the feature picked.
 
-#[cfg(any(feature = "arena", feature = "freelist", feature = "heap", feature = "system", feature = "stats"))]
+#[cfg(all(
+    any(feature = "arena", feature = "freelist", feature = "heap", feature = "system", feature = "stats"),
+    not(feature = "placed")
+))]
 sluicegate_alloc::install!();
 
 /// Live bytes by the allocator's own count; only ours count, and only with the feature `stats`.
@@ -123,5 +126,122 @@ mod bump {
 
         #[inline]
         unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+    }
+}
+
+#[cfg(feature = "placed")]
+#[global_allocator]
+static GLOBAL: placed::Placed = placed::Placed::new();
+
+/// From now on addresses are written down.
+#[cfg(feature = "placed")]
+#[unsafe(no_mangle)]
+extern "C" fn placed_record() {
+    GLOBAL.turn(placed::RECORD);
+}
+
+/// From now on the addresses that were written down are handed out again, in the same order.
+#[cfg(feature = "placed")]
+#[unsafe(no_mangle)]
+extern "C" fn placed_replay() {
+    GLOBAL.turn(placed::REPLAY);
+}
+
+#[cfg(feature = "placed")]
+mod placed {
+    use core::alloc::{GlobalAlloc, Layout};
+    use core::cell::UnsafeCell;
+    use core::ptr::with_exposed_provenance_mut;
+    use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use sluicegate_alloc::{ALLOCATOR, Allocator};
+
+    pub(super) const RECORD: usize = 1;
+    pub(super) const REPLAY: usize = 2;
+    /// Addresses of one run at most: some 4,000 requests make 300,000.
+    const MOST: usize = 1 << 19;
+
+    /// Where the free lists put each block of a run, handed out again with nothing to decide: what remains is the cost of touching memory where a good allocator puts it.
+    pub(super) struct Placed {
+        mode: AtomicUsize,
+        next: AtomicUsize,
+        log: UnsafeCell<[u32; MOST]>,
+        inner: Allocator,
+    }
+
+    // SAFETY: the module has one thread.
+    unsafe impl Sync for Placed {}
+
+    impl Placed {
+        pub(super) const fn new() -> Self {
+            Self {
+                mode: AtomicUsize::new(0),
+                next: AtomicUsize::new(0),
+                log: UnsafeCell::new([0; MOST]),
+                inner: ALLOCATOR,
+            }
+        }
+
+        pub(super) fn turn(&self, mode: usize) {
+            self.mode.store(mode, Relaxed);
+            self.next.store(0, Relaxed);
+        }
+
+        /// The entry that is next.
+        #[inline]
+        fn entry(&self) -> *mut u32 {
+            let next = self.next.load(Relaxed);
+            self.next.store(next + 1, Relaxed);
+            assert!(next < MOST, "a longer run than the log has room for");
+            self.log.get().cast::<u32>().wrapping_add(next)
+        }
+
+        fn written(&self, block: *mut u8) -> *mut u8 {
+            if self.mode.load(Relaxed) == RECORD {
+                // SAFETY: an entry lies in the log, and the module has one thread.
+                unsafe { self.entry().write(block.expose_provenance() as u32) };
+            }
+            block
+        }
+
+        #[inline]
+        fn replayed(&self) -> *mut u8 {
+            // SAFETY: as above.
+            with_exposed_provenance_mut(unsafe { self.entry().read() } as usize)
+        }
+    }
+
+    // SAFETY: as it runs the same trace on the same addresses, what holds when they are written down holds when they are handed out again; in between nothing else
+    // allocates, and the inner allocator's blocks are all free by then.
+    unsafe impl GlobalAlloc for Placed {
+        #[inline]
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            if self.mode.load(Relaxed) == REPLAY {
+                return self.replayed();
+            }
+            // SAFETY: as the caller promises.
+            self.written(unsafe { self.inner.alloc(layout) })
+        }
+
+        #[inline]
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            if self.mode.load(Relaxed) != REPLAY {
+                // SAFETY: as the caller promises.
+                unsafe { self.inner.dealloc(block, layout) };
+            }
+        }
+
+        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            if self.mode.load(Relaxed) == REPLAY {
+                let moved = self.replayed();
+                if moved != block {
+                    // SAFETY: both blocks live, so they are apart, and are as long as their layouts.
+                    unsafe { block.copy_to_nonoverlapping(moved, layout.size().min(size)) };
+                }
+                return moved;
+            }
+            // SAFETY: as the caller promises.
+            self.written(unsafe { self.inner.realloc(block, layout, size) })
+        }
     }
 }

@@ -26,6 +26,9 @@ struct Options {
     /// Leaves the traces out.
     #[arg(long)]
     no_traces: bool,
+    /// Times the request trace on addresses that were written down before, too: what no allocator that keeps blocks apart can save.
+    #[arg(long)]
+    placed: bool,
     /// Times the traces on V8 too, through `node --no-liftoff`; without node it says so.
     #[arg(long)]
     node: bool,
@@ -49,6 +52,9 @@ fn main() -> Result<()> {
 
     if !options.no_traces {
         speed::run(&std, &null, &others, options.repetitions)?;
+    }
+    if options.placed {
+        speed::placed(&std, &Guest::build(&engines, "placed")?, &others, options.repetitions)?;
     }
     if options.node {
         node::run(&std, &null, &others, options.repetitions)?;

@@ -133,3 +133,50 @@ pub fn run(std: &Guest, null: &Guest, others: &[Guest], repetitions: usize) -> R
     }
     Ok(())
 }
+
+/// Measures and prints what of the request trace is not the allocator's: the same run on the addresses that the free lists chose before.
+pub fn placed(std: &Guest, placed: &Guest, others: &[Guest], repetitions: usize) -> Result<()> {
+    let guests: Vec<&Guest> = std::iter::once(std).chain(others).chain([placed]).collect();
+    let mut table = Table::new(
+        std::iter::once("time from an empty heap, ratio to std").chain(guests.iter().map(|g| g.name.as_str())),
+    );
+    for trace in TRACES.iter().filter(|trace| trace.export == "requests") {
+        let arguments = trace.arguments();
+        let mut cells = vec![trace.title.to_owned()];
+        for guest in &guests {
+            let (mut ours, mut theirs) = (guest.timed()?, std.timed()?);
+            let mut ratios = Vec::new();
+            // The first two warm up.
+            for repetition in 0..repetitions + 2 {
+                let mut elapsed = [0.0; 2];
+                for (running, elapsed) in [&mut theirs, &mut ours].into_iter().zip(&mut elapsed) {
+                    running.call("requests_drain", &[])?;
+                    running.call("requests_rewind", &[])?;
+                    let (result, took) = time(|| running.call("requests", &arguments));
+                    result?;
+                    *elapsed = took.as_secs_f64();
+                }
+                if repetition >= 2 {
+                    ratios.push(elapsed[1] / elapsed[0]);
+                }
+                if guest.name != placed.name {
+                    continue;
+                }
+                if repetition == 1 {
+                    ours.call("requests_drain", &[])?;
+                    ours.call("requests_rewind", &[])?;
+                    ours.call("placed_record", &[])?;
+                    ours.call("requests", &arguments)?;
+                    ours.call("requests_drain", &[])?;
+                }
+                if repetition >= 1 {
+                    ours.call("placed_replay", &[])?;
+                }
+            }
+            cells.push(format!("{:.2}", median(ratios)));
+        }
+        table.add(cells);
+    }
+    println!("{table}");
+    Ok(())
+}

@@ -14,7 +14,7 @@ use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
-use super::{MapType, Status, pending};
+use super::{MapType, Status, pending, routed};
 use crate::budget::{self, Charge};
 
 /// How many blocks a host may have asked for without handing them over. A host has one at a time; calls nested in calls add one each.
@@ -34,7 +34,7 @@ const KEEPS: bool =
 #[derive(Clone, Copy)]
 struct Block {
     start: NonNull<u8>,
-    /// At least 1; 0 if there is no block.
+    /// At least 1; 0 if there is no block. Marked, if it lies in an arena (`routed`).
     capacity: usize,
 }
 
@@ -190,6 +190,10 @@ fn free_another(block: Block) {
 /// Gives a block back to the allocator.
 #[inline(never)]
 fn give_back(block: Block) {
+    // SAFETY: only `routed::obtain` marks a capacity, and each block comes here once.
+    if unsafe { routed::give_back(block.start, block.capacity) } {
+        return;
+    }
     if let Ok(layout) = Layout::from_size_align(block.capacity, 1) {
         // SAFETY: only blocks of `obtain` and boxed slices of bytes come here, each once, and this is the layout of both.
         unsafe { dealloc(block.start.as_ptr(), layout) };
@@ -203,6 +207,7 @@ fn give_back(block: Block) {
 pub fn allocate(size: usize) -> *mut u8 {
     NOTES.with(|notes| {
         if notes.len.get() == 0
+            && !routed::is_open()
             && let Some(block) = notes.reuse(size)
         {
             notes.newest.set(Noted { block, size });
@@ -219,14 +224,15 @@ fn allocate_slow(notes: &Notes, size: usize) -> *mut u8 {
     if (len != 0 && !notes.cover(len)) || !budget::fits(size) {
         return ptr::null_mut();
     }
-    let block = match notes.reuse(size) {
-        Some(block) => block,
-        None => {
-            // A host that asks for nothing still gets an address.
-            let capacity = size.max(1);
-            let Some(start) = obtain(capacity) else { return ptr::null_mut() };
-            Block { start, capacity }
-        }
+    let block = if let Some((start, capacity)) = routed::obtain(size, notes.depth.get()) {
+        Block { start, capacity }
+    } else if let Some(block) = notes.reuse(size) {
+        block
+    } else {
+        // A host that asks for nothing still gets an address.
+        let capacity = size.max(1);
+        let Some(start) = obtain(capacity) else { return ptr::null_mut() };
+        Block { start, capacity }
     };
     notes.newest.set(Noted { block, size });
     notes.len.set(len + 1);
@@ -381,7 +387,7 @@ impl Claim {
 /// as what is in it, but at most 8 KiB.
 pub struct HostBytes {
     start: NonNull<u8>,
-    /// The size of the block; 0 if there is no block.
+    /// That of the [`Block`].
     capacity: usize,
     /// How much of it the host wrote: never more than `capacity`.
     len: usize,
@@ -396,7 +402,7 @@ impl HostBytes {
     /// The first `len` bytes of a block that the host wrote: at most as many as it has.
     #[inline]
     fn of(Block { start, capacity }: Block, len: usize) -> Self {
-        Self { start, capacity, len, _charge: Charge::take(capacity) }
+        Self { start, capacity, len, _charge: Charge::take(routed::size(capacity)) }
     }
 
     /// Bytes of the guest's own, owned and freed likewise.

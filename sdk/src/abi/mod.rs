@@ -9,6 +9,7 @@
 //! | `types` | the ABI's numbers as types |
 //! | `call` | a safe function for each import that the crate uses |
 //! | `block` | who owns a block that the host asked for: [`HostBytes`] |
+//! | `routed` | host blocks that lie in a stream's arena, if the filter asks for that |
 //! | `pending` | that edits of header maps wait, for each host call that could see a map |
 //! | `pairs` | serialised pairs, checked once and walked unchecked |
 //! | `memory` | allocation that can fail without a trap |
@@ -35,6 +36,11 @@ mod memory;
 pub mod native;
 mod pairs;
 pub(crate) mod pending;
+#[cfg(feature = "request-arena")]
+pub(crate) mod routed;
+#[cfg(not(feature = "request-arena"))]
+#[path = "routed_off.rs"]
+mod routed;
 mod types;
 
 pub use block::{Entry, HostBytes, allocate};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sluicegate::metric::{Counter, Gauge, Histogram};
 use sluicegate::prelude::*;
 use sluicegate::queue::Queue;
-use sluicegate::{foreign, property, shared_data, time};
+use sluicegate::{HostBytes, arena, foreign, property, shared_data, time};
 
 struct Plugin {
     counter: Option<Counter>,
@@ -78,6 +78,8 @@ impl PluginContext for Plugin {
 #[derive(Default)]
 struct Filter {
     cursor: BodyCursor,
+    /// In the stream's arena, until it is gone.
+    agent: Option<HostBytes>,
 }
 
 #[sluicegate::http_filter]
@@ -95,7 +97,8 @@ impl HttpFilter for Filter {
             gauge.add(-1)?;
         }
         info!("{} headers in {} bytes", request.snapshot()?.len(), request.byte_size()?);
-        info!("at {:?} agent {:?}", time::now()?, request.fetch("user-agent")?);
+        self.agent = arena::receive(&request.arena()?, || request.fetch("user-agent"))?;
+        info!("at {:?} agent {:?}", time::now()?, self.agent);
         request.add("x-added", "1")?;
         request.replace("x-replaced", 2)?;
         request.remove("user-agent")?;

@@ -25,14 +25,14 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
     /// How many callbacks there were that should not be.
     pub(super) fn disorder(&self) -> usize {
         let mut callbacks = 0;
-        for (at, call) in few(self.calls[1].iter().enumerate(), 40) {
+        for (at, call) in few(self.calls[1].iter().enumerate(), 150) {
             callbacks += self.nested(at, call);
         }
-        for callback in few(Exports::ALL.iter(), 14) {
+        for callback in few(Exports::ALL.iter(), 20) {
             self.unknown(callback);
             callbacks += Exports::ALL.len();
         }
-        for callback in few(Exports::ALL.iter(), 14) {
+        for callback in few(Exports::ALL.iter(), 20) {
             for kind in [Kind::Stream, Kind::Connection, Kind::Plugin] {
                 self.any_order(callback, kind);
                 callbacks += COUNTS.len() * Exports::ALL.len();
@@ -54,7 +54,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         let name = call.import.name();
         gives_back(&format!("callbacks within host call {at}, {name}"), || {
             let host = self.host.clone().start();
-            for callback in few(Exports::ALL.iter(), 11) {
+            for callback in few(Exports::ALL.iter(), 20) {
                 let next = host.state().next_context;
                 for context in [next, next + 1, PLUGIN] {
                     if context != PLUGIN || !changes_plugin(callback) {
@@ -65,7 +65,8 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
                 host.clear_log();
             }
         });
-        for callback in few(Exports::ALL.iter().filter(|callback| changes_plugin(callback)), 3) {
+        let of_plugin: Vec<_> = Exports::ALL.iter().filter(|callback| changes_plugin(callback)).collect();
+        for callback in few(of_plugin.into_iter(), 6) {
             gives_back(&format!("{callback} of the plugin within host call {at}, {name}"), || {
                 within(&self.host.clone().start(), PLUGIN, *callback);
             });
@@ -96,7 +97,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
             let what = format!("{first} and other callbacks of a {of:?} with {count} of everything");
             gives_back(&what, || {
                 let host = self.host.clone().start();
-                for second in few(Exports::ALL.iter(), 5) {
+                for second in few(Exports::ALL.iter(), 7) {
                     of.calls(&host, &[first, second], count);
                     host.pending_calls().iter().for_each(|call| host.fail_call(call.token));
                     assert_eq!(host.trapped(), None, "{what}: {second}");
