@@ -159,6 +159,11 @@ mod facade {
 
     struct HostLog;
 
+    /// Whether the filter speaks. Natively the logger is that of the whole process: what else runs there, as the compiler of wasm modules, is not the filter's, and may have millions of lines.
+    fn of_filter() -> bool {
+        cfg!(target_family = "wasm") || crate::abi::depth() > 0
+    }
+
     const fn level(level: log::Level) -> LogLevel {
         match level {
             log::Level::Trace => LogLevel::Trace,
@@ -171,11 +176,13 @@ mod facade {
 
     impl Log for HostLog {
         fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-            super::enabled(level(metadata.level()))
+            of_filter() && super::enabled(level(metadata.level()))
         }
 
         fn log(&self, record: &Record<'_>) {
-            super::write(level(record.level()), *record.args());
+            if of_filter() {
+                super::write(level(record.level()), *record.args());
+            }
         }
 
         fn flush(&self) {}
