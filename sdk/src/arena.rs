@@ -66,18 +66,18 @@
 
 pub use sluicegate_alloc::request::{Bump, Pool, RequestArena, allocator_api2, bumpalo};
 
-use core::cell::{Cell, OnceCell};
+use core::cell::Cell;
 
 use crate::error::{Error, Result};
 
 /// The arenas of the VM, and that of the stream whose callback runs.
 struct Arenas {
-    pool: OnceCell<Pool>,
+    pool: Cell<Option<Pool>>,
     current: Cell<Option<RequestArena>>,
 }
 
 crate::__vm_local! {
-    static ARENAS: Arenas = Arenas { pool: OnceCell::new(), current: Cell::new(None) };
+    static ARENAS: Arenas = Arenas { pool: Cell::new(None), current: Cell::new(None) };
 }
 
 /// The arena of the stream whose callback runs: every handle with `arena()` is one of a callback.
@@ -98,10 +98,18 @@ pub(crate) fn current() -> Result<RequestArena> {
 
 impl Arenas {
     fn take(&self) -> Option<RequestArena> {
-        if self.pool.get().is_none() {
-            let _ = self.pool.set(Pool::new()?);
-        }
-        self.pool.get()?.take()
+        let pool = self.pool.take().or_else(Pool::new)?;
+        let arena = pool.take();
+        self.pool.set(Some(pool));
+        arena
+    }
+
+    /// What `with` says of the pool, if there is one.
+    fn of_pool<R>(&self, with: impl FnOnce(&Pool) -> R) -> Option<R> {
+        let pool = self.pool.take()?;
+        let result = with(&pool);
+        self.pool.set(Some(pool));
+        Some(result)
     }
 }
 
@@ -120,7 +128,22 @@ pub fn receive<R>(arena: &RequestArena, call: impl FnOnce() -> R) -> R {
 /// How many arenas are open in this VM, and how many wait in its pool.
 #[must_use]
 pub fn usage() -> (usize, usize) {
-    ARENAS.with(|arenas| arenas.pool.get().map_or((0, 0), |pool| (pool.open(), pool.waiting())))
+    ARENAS.with(|arenas| arenas.of_pool(|pool| (pool.open(), pool.waiting())).unwrap_or_default())
+}
+
+/// Frees the arenas that wait; false if none does.
+pub(crate) fn trim() -> bool {
+    let trim = |pool: &Pool| {
+        let some = pool.waiting() > 0;
+        pool.trim();
+        some
+    };
+    ARENAS.with(|arenas| arenas.of_pool(trim).unwrap_or_default())
+}
+
+/// The VM is gone, and its pool with it.
+pub(crate) fn clear() {
+    ARENAS.with(|arenas| arenas.pool.set(None));
 }
 
 /// Where a stream keeps its arena between callbacks.

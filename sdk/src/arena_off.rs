@@ -2,6 +2,14 @@
 
 pub(crate) struct Slot;
 
+#[inline(always)]
+pub(crate) const fn trim() -> bool {
+    false
+}
+
+#[inline(always)]
+pub(crate) const fn clear() {}
+
 impl Slot {
     pub(crate) const fn new() -> Self {
         Self

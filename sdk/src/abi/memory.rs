@@ -9,7 +9,20 @@ use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
+use super::block::relieve;
 use crate::error::{Error, Result};
+
+/// A block; where memory is out, what the SDK only keeps for later is given back first.
+///
+/// # Safety
+///
+/// The layout's size is not zero.
+#[inline(never)]
+unsafe fn obtain(layout: Layout) -> Result<NonNull<u8>> {
+    // SAFETY: as the caller promises.
+    let allocate = || NonNull::new(unsafe { alloc(layout) });
+    allocate().or_else(|| if relieve() { allocate() } else { None }).ok_or(Error::out_of_memory(layout.size()))
+}
 
 /// A slice of `len` values on the heap, or the out-of-memory error.
 pub(crate) fn try_slice<T>(len: usize, mut value: impl FnMut() -> T) -> Result<Box<[T]>> {
@@ -18,8 +31,7 @@ pub(crate) fn try_slice<T>(len: usize, mut value: impl FnMut() -> T) -> Result<B
         NonNull::<T>::dangling()
     } else {
         // SAFETY: the layout's size is not zero.
-        let raw = unsafe { alloc(layout) };
-        NonNull::new(raw.cast::<T>()).ok_or(Error::out_of_memory(layout.size()))?
+        unsafe { obtain(layout) }?.cast::<T>()
     };
     for index in 0..len {
         // SAFETY: `index` is less than `len`, and the block holds `len` values.
@@ -39,8 +51,7 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
         NonNull::<T>::dangling()
     } else {
         // SAFETY: the layout's size is not zero.
-        let raw = unsafe { alloc(layout) };
-        NonNull::new(raw.cast::<T>()).ok_or(Error::out_of_memory(layout.size()))?
+        unsafe { obtain(layout) }?.cast::<T>()
     };
     // SAFETY: the block is fresh and has the layout of `T`, or `T` has no size.
     unsafe { start.write(value) };
@@ -63,8 +74,7 @@ impl<T> Shared<T> {
     pub(crate) fn try_new(value: T) -> Result<Self> {
         let layout = Layout::new::<Inner<T>>();
         // SAFETY: the layout's size is not zero: it holds the count.
-        let raw = unsafe { alloc(layout) };
-        let inner = NonNull::new(raw.cast::<Inner<T>>()).ok_or(Error::out_of_memory(layout.size()))?;
+        let inner = unsafe { obtain(layout) }?.cast::<Inner<T>>();
         // SAFETY: the block is fresh and has the layout of `Inner<T>`.
         unsafe { inner.write(Inner { owners: Cell::new(1), value }) };
         Ok(Self { inner })

@@ -22,7 +22,7 @@ use core::cell::RefCell;
 use core::marker::PhantomData;
 
 use crate::abi::{Entry, LogLevel, Shared};
-use crate::arena::Slot;
+use crate::arena::{self, Slot};
 use crate::budget::{self, Account};
 use crate::callout;
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
@@ -216,6 +216,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         if let Ok(mut vm) = self.vm.try_borrow_mut() {
             *vm = None;
         }
+        arena::clear();
         budget::clear();
         failures::clear();
         log::forget_level();

@@ -6,7 +6,7 @@ use super::http::HttpCallbacks;
 use super::pressure::settle;
 use super::{LEVEL_PERIOD, log_allocator};
 use crate::abi::Entry;
-use crate::arena::Slot;
+use crate::arena::{self, Slot};
 use crate::budget;
 use crate::callout;
 use crate::context::HttpFilter;
@@ -46,6 +46,7 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
     /// Forgets everything, as if the VM were thrown away.
     pub fn reset(&self) {
         callout::clear();
+        arena::clear();
         budget::clear();
         failures::clear();
         log::forget_level();
