@@ -47,8 +47,8 @@ fn a_dependencys_lines_reach_the_proxy_at_the_proxys_level() {
 fn lines_of_what_runs_beside_the_filter_are_not_the_filters() {
     let host = Host::new(&PLUGIN).log_level(LogLevel::Trace).start();
     host.clear_log();
-    log::trace!("{}", Unformatted);
-    log::error!("{}", Unformatted);
+    log::trace!("{Unformatted}");
+    log::error!("{Unformatted}");
     assert!(!log::log_enabled!(log::Level::Error));
     assert_eq!(host.log().len(), 0);
 }

@@ -107,28 +107,44 @@ impl Running {
         self.state().grpc.iter().find(|grpc| grpc.token == token).map_or(PLUGIN, |grpc| grpc.plugin)
     }
 
-    /// Brings a message of a gRPC call or stream. A call is over with it.
+    /// Brings a message of a gRPC call or stream. A call is over with it, once the filter has been told.
     pub fn grpc_message(&self, token: u32, message: impl AsRef<[u8]>) {
         let plugin = self.plugin_of_grpc(token);
-        self.state().grpc.retain(|grpc| grpc.token != token || grpc.timeout.is_none());
         let message = message.as_ref().to_vec();
         let size = count(message.len());
         let mut answer = Answer::default();
         answer.buffers.insert(BufferType::GrpcMessage as u32, message);
         self.deliver(answer, plugin, "proxy_on_grpc_receive", &[plugin, token, size]);
+        self.state().grpc.retain(|grpc| grpc.token != token || grpc.timeout.is_none());
     }
 
-    /// Closes a gRPC call or stream with a status and its text.
+    /// Closes a gRPC call or stream with a status and its text. While the filter is told, the stream is still there, as in Envoy.
     pub fn grpc_close(&self, token: u32, status: u32, text: &str) {
         let plugin = self.plugin_of_grpc(token);
-        self.state().grpc.retain(|grpc| grpc.token != token);
         let answer = Answer { status, status_text: text.to_owned(), ..Answer::default() };
         self.deliver(answer, plugin, "proxy_on_grpc_close", &[plugin, token, status]);
+        self.state().grpc.retain(|grpc| grpc.token != token);
+    }
+
+    /// Fails a gRPC call or stream as Envoy does where the answer has no message: a stream has its metadata first, which say so too.
+    pub fn fail_grpc(&self, token: u32, status: u32, text: &str) {
+        if self.state().grpc.iter().any(|grpc| grpc.token == token && grpc.timeout.is_none()) {
+            self.grpc_initial_metadata(token, &[]);
+            let number = status.to_string();
+            let trailing = [
+                (":status", "200"),
+                ("content-type", "application/grpc"),
+                ("grpc-status", &*number),
+                ("grpc-message", text),
+            ];
+            self.grpc_trailing_metadata(token, &trailing);
+        }
+        self.grpc_close(token, status, text);
     }
 
     /// Closes a gRPC call or stream as Envoy does that finds nobody where it goes.
     pub fn refuse_grpc(&self, token: u32) {
-        self.grpc_close(token, 14, UNREACHABLE);
+        self.fail_grpc(token, 14, UNREACHABLE);
     }
 
     /// Runs a callback of a plugin during which an answer can be read.

@@ -248,7 +248,7 @@ pub(crate) struct State {
     pub(crate) deferred: Vec<(u32, Deferred)>,
     /// The calls that wait for an answer, oldest first.
     pub(crate) pending: Vec<PendingCall>,
-    pub(crate) next_token: u32,
+    pub(crate) next_tokens: [u32; 3],
     /// The gRPC calls and streams that are open, oldest first.
     pub(crate) grpc: Vec<OpenGrpc>,
     pub(crate) answer: Answer,
@@ -288,7 +288,7 @@ impl Default for State {
             restricted: None,
             deferred: Vec::new(),
             pending: Vec::new(),
-            next_token: FIRST_TOKEN,
+            next_tokens: [FIRST_TOKEN; 3],
             grpc: Vec::new(),
             answer: Answer::default(),
             calls: HashMap::new(),
@@ -318,7 +318,7 @@ impl State {
         self.deferred.clear();
         self.pending.clear();
         self.grpc.clear();
-        self.next_token = FIRST_TOKEN;
+        self.next_tokens = [FIRST_TOKEN; 3];
         self.metrics = Definitions::default();
         self.declared.clear();
         for plugin in self.plugins.values_mut() {
@@ -487,10 +487,11 @@ impl State {
         Ok(token)
     }
 
-    /// Envoy's numbers: four apart, with the kind of call in the lowest bits.
+    /// Envoy's numbers: four apart, for each kind of call, which is in the lowest bits.
     fn new_token(&mut self, kind: u32) -> u32 {
-        let token = self.next_token | kind;
-        self.next_token += 4;
+        let Some(next) = self.next_tokens.get_mut(kind as usize) else { unreachable!("there are three kinds") };
+        let token = *next | kind;
+        *next += 4;
         token
     }
 
@@ -513,9 +514,12 @@ impl State {
         if token & KIND != STREAM {
             return Err(Status::BadArgument);
         }
-        let stream = self.grpc.iter_mut().find(|grpc| grpc.token == token && !grpc.ended).ok_or(Status::NotFound)?;
-        stream.sent.push(message);
-        stream.ended = end;
+        let stream = self.grpc.iter_mut().find(|grpc| grpc.token == token).ok_or(Status::NotFound)?;
+        // What comes after the end goes nowhere, and is well.
+        if !stream.ended {
+            stream.sent.push(message);
+            stream.ended = end;
+        }
         Ok(())
     }
 

@@ -47,6 +47,10 @@ host! {
         cluster: *const u8, cluster_size: usize, service: *const u8, service_size: usize, method: *const u8, method_size: usize,
         metadata: *const u8, metadata_size: usize, message: *const u8, message_size: usize, timeout: u32, token: *mut u32
     );
+    fn proxy_grpc_stream(
+        cluster: *const u8, cluster_size: usize, service: *const u8, service_size: usize, method: *const u8, method_size: usize, metadata: *const u8, metadata_size: usize,
+        token: *mut u32
+    );
     fn proxy_grpc_send(token: u32, at: *const u8, size: usize, end: u32);
     fn proxy_grpc_cancel(token: u32);
     fn proxy_get_status(code: *mut u32, at: *mut *mut u8, size: *mut usize);
@@ -270,6 +274,23 @@ pub(crate) fn grpc(cluster: &[u8], service: &[u8], method: &[u8], message: &[u8]
             message.as_ptr(),
             message.len(),
             timeout,
+            number,
+        )
+    })
+}
+
+pub(crate) fn grpc_stream(cluster: &[u8], service: &[u8], method: &[u8], metadata: &[u8]) -> (u32, u32) {
+    // SAFETY: the addresses are of live slices and variables, with their sizes.
+    written(|number| unsafe {
+        proxy_grpc_stream(
+            cluster.as_ptr(),
+            cluster.len(),
+            service.as_ptr(),
+            service.len(),
+            method.as_ptr(),
+            method.len(),
+            metadata.as_ptr(),
+            metadata.len(),
             number,
         )
     })

@@ -69,6 +69,7 @@ fn perform(step: &str) -> String {
         "reply" => raw::reply(w.number(), w.bytes(), w.bytes(), &w.pairs(), w.number()).to_string(),
         "call" => number(raw::call(w.bytes(), &w.pairs(), w.bytes(), &w.pairs(), w.number())),
         "grpc" => number(raw::grpc(w.bytes(), w.bytes(), w.bytes(), w.bytes(), w.number())),
+        "stream" => number(raw::grpc_stream(w.bytes(), w.bytes(), w.bytes(), &w.pairs())),
         "send" => raw::grpc_send(w.number(), w.bytes(), w.number()).to_string(),
         "cancel" => raw::grpc_cancel(w.number()).to_string(),
         "answer" => {

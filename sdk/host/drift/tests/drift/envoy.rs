@@ -133,6 +133,19 @@ impl Envoy {
                 read_head(&mut service)?;
                 peers.services.push(service);
             }
+            Step::GrpcAnswer(message) => {
+                let mut service = accept(&self.service)?;
+                read_head(&mut service)?;
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\nx-of: service\r\n";
+                write!(service, "{head}content-length: {}\r\n\r\n{message}", message.len())?;
+                peers.services.push(service);
+            }
+            Step::GrpcGarbage => {
+                let mut service = accept(&self.service)?;
+                read_head(&mut service)?;
+                service.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nno")?;
+                peers.services.push(service);
+            }
             Step::Connect => drop(peers.client(self, at)?),
             Step::FromClient(text) => peers.client(self, at)?.write_all(text.as_bytes())?,
             Step::FromUpstream(text) => peers.upstream(self)?.write_all(text.as_bytes())?,
@@ -269,12 +282,50 @@ fn read_head(stream: &mut UnixStream) -> Result<()> {
 }
 
 fn config(folder: &Path, scenarios: &[&Scenario]) -> Value {
-    let listeners: Vec<_> = scenarios.iter().enumerate().map(|(at, scenario)| listener(port(at), scenario)).collect();
+    let mut listeners: Vec<_> =
+        scenarios.iter().enumerate().map(|(at, scenario)| listener(port(at), scenario)).collect();
+    listeners.push(bridge(&folder.join("grpc")));
     json!({ "static_resources": { "listeners": listeners, "clusters": [
         cluster("upstream", &folder.join("upstream")),
         cluster("service", &folder.join("service")),
         cluster("nowhere", &folder.join("nowhere")),
+        grpc_cluster(&folder.join("grpc")),
     ] } })
+}
+
+/// A gRPC server: it makes the bodies that the service answers gRPC messages, with their frames and trailers.
+fn bridge(path: &Path) -> Value {
+    json!({
+        "name": "grpc",
+        "address": { "pipe": { "path": path.display().to_string() } },
+        "filter_chains": [{ "filters": [{ "name": "envoy.filters.network.http_connection_manager", "typed_config": {
+            "@type":
+                "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "grpc",
+            "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [
+                { "match": { "prefix": "/" }, "route": { "cluster": "service" } },
+            ] }] },
+            "http_filters": [
+                { "name": "envoy.filters.http.grpc_http1_reverse_bridge", "typed_config": {
+                    "@type":
+                        "type.googleapis.com/envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig",
+                    "content_type": "application/x-protobuf",
+                    "withhold_grpc_frames": true,
+                } },
+                { "name": "envoy.filters.http.router", "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+                    "suppress_envoy_headers": true,
+                } },
+            ],
+        } }] }],
+    })
+}
+
+fn grpc_cluster(path: &Path) -> Value {
+    let mut cluster = cluster("grpc", path);
+    cluster["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]["explicit_http_config"] =
+        json!({ "http2_protocol_options": {} });
+    cluster
 }
 
 /// A cluster whose connections are used once.

@@ -53,6 +53,10 @@ enum Step {
     Unreachable,
     /// A called service does not answer in time.
     TimeOut,
+    /// A called gRPC service answers with a message.
+    GrpcAnswer(&'static str),
+    /// What is called over gRPC answers in another protocol.
+    GrpcGarbage,
     /// A tick comes due.
     Tick,
     /// The client resets its stream.

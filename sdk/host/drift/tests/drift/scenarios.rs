@@ -178,6 +178,47 @@ scenarios! {
         "request_headers: send 5 text 1; cancel 9; cancel 4; send 4 text 0; answer
          grpc_close: answer",
         [Request(GET, true), Response(EMPTY, true)];
+    grpc_call:
+        "request_headers: grpc grpc Service Method hello 1000; return 1
+         grpc_receive: body 5 0 99; pairs 4; pairs 5; answer; cancel 5; effective 2; resume 0
+         grpc_close: answer; effective 2; resume 0",
+        [Request(GET, true), GrpcAnswer("message"), Response(EMPTY, true)];
+    grpc_call_fails:
+        "request_headers: grpc grpc Service Method hello 1000; return 1
+         grpc_receive: body 5 0 99; answer
+         grpc_close: answer; body 5 0 9; effective 2; resume 0",
+        [Request(GET, true), GrpcGarbage, Response(EMPTY, true)];
+    grpc_stream:
+        "request_headers: stream grpc Service Method a=b; send 6 hello 0; send 6 hello 1; send 6 late 1; return 1
+         grpc_receive_initial_metadata: pairs 4; pairs 5; body 5 0 9
+         grpc_receive: body 5 0 99; pairs 4; pairs 5
+         grpc_receive_trailing_metadata: pairs 4; pairs 5; body 5 0 9
+         grpc_close: answer; send 6 late 0; cancel 6; effective 2; resume 0",
+        [Request(GET, true), GrpcAnswer("message"), Response(EMPTY, true)];
+    grpc_stream_cancelled:
+        "request_headers: stream grpc Service Method -; send 6 hello 0; cancel 6; send 6 late 0; cancel 6; grpc grpc Service Method hello 1000; cancel 9; cancel 9
+         grpc_close: answer",
+        [Request(GET, true), Response(EMPTY, true)];
+    grpc_stream_to_nobody:
+        "request_headers: stream nowhere Service Method -; send 6 hello 0; return 1
+         grpc_receive_initial_metadata: pairs 4
+         grpc_receive_trailing_metadata: pairs 5
+         grpc_close: answer; send 6 late 0; effective 2; resume 0",
+        [Request(GET, true), Unreachable, Response(EMPTY, true)];
+    calls_of_each_kind_have_numbers:
+        "request_headers: call nowhere :method=GET,:path=/1,:authority=s - - 1000; grpc grpc Service Method hello 1000; stream grpc Service Method -; stream grpc Service Method -; \
+         call nowhere :method=GET,:path=/1,:authority=s - - 1000; grpc grpc Service Method hello 1000; cancel 9; cancel 13; cancel 10; cancel 14; cancel 5; cancel 6; cancel 17; cancel 18",
+        [Request(GET, true), Unreachable, Unreachable, Response(EMPTY, true)];
+    grpc_stream_fails:
+        "request_headers: stream grpc Service Method -; send 6 hello 1; return 1
+         grpc_receive_initial_metadata: pairs 4
+         grpc_receive_trailing_metadata: pairs 5
+         grpc_close: answer; effective 2; resume 0",
+        [Request(GET, true), GrpcGarbage, Response(EMPTY, true)];
+    grpc_call_in_vain:
+        "request_headers: grpc unknown Service Method hello 1000; stream unknown Service Method -; grpc nowhere Service Method hello 1000; answer; return 1
+         grpc_close: answer; cancel 5; effective 2; resume 0",
+        [Request(GET, true), Unreachable, Response(EMPTY, true)];
     ticks: "configure: tick 20\ntick: tick 0; pairs 0; get 0 a; body 0 0 9; resume 0; done", [Tick];
     shared_data:
         "request_headers: shared k; share k v 77; shared k; share k w 77; share k w 1; shared k; share k - 0; shared k; share - empty 0; shared -",

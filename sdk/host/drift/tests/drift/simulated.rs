@@ -1,11 +1,21 @@
 //! The scenarios on the simulated host.
 
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{Host, HttpStream, Map, Running, TcpConnection};
+use sluicegate_host::{Host, HttpStream, Map, OpenGrpc, Running, TcpConnection};
 
 use std::time::Duration;
 
 use crate::{Pairs, Played, Scenario, Step};
+
+/// What Envoy's bridge says of a server that does not speak gRPC.
+const GARBAGE: &str =
+    "envoy reverse bridge: upstream responded with unsupported content-type text/plain, status code 200";
+
+/// When everything happens.
+const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+
+/// What a message begins with on the wire.
+const FRAME: usize = 5;
 
 /// What the VMs of all scenarios share, as those in one Envoy do.
 pub(crate) fn process(module: &Module) -> Running {
@@ -17,7 +27,7 @@ pub(crate) fn play(module: &Module, process: &Running, scenario: &Scenario) -> P
         .vm_id(scenario.name)
         .root_id(scenario.name)
         .plugin_configuration(scenario.script)
-        .clusters(["upstream", "service", "nowhere"]);
+        .clusters(["upstream", "service", "nowhere", "grpc"]);
     if let Some(limit) = scenario.setup.limit {
         host = host.buffer_limit(limit);
     }
@@ -81,6 +91,24 @@ impl<'host> Peers<'host> {
                 None => self.host.refuse_grpc(self.host.open_grpc().first().expect("a call").token),
             },
             Step::TimeOut => self.host.time_out_call(self.call()),
+            Step::GrpcAnswer(message) => self.grpc_answer(message),
+            Step::GrpcGarbage => {
+                let grpc = self.grpc();
+                if grpc.timeout.is_none() {
+                    let trailing = [
+                        (":status", "200"),
+                        ("content-type", "application/grpc"),
+                        ("grpc-status", "2"),
+                        ("grpc-message", GARBAGE),
+                        ("date", DATE),
+                        ("server", "envoy"),
+                        ("x-envoy-upstream-service-time", "0"),
+                    ];
+                    self.host.grpc_initial_metadata(grpc.token, &[]);
+                    self.host.grpc_trailing_metadata(grpc.token, &trailing);
+                }
+                self.host.grpc_close(grpc.token, 2, GARBAGE);
+            }
             Step::Tick => self.host.tick(),
             Step::Connect => drop(self.tcp().opened()),
             Step::FromClient(text) => drop(self.tcp().downstream_data(text, false)),
@@ -89,6 +117,32 @@ impl<'host> Peers<'host> {
             Step::CloseUpstream => self.tcp().close_upstream(),
             Step::Again | Step::Leave => self.http.take().into_iter().for_each(HttpStream::complete),
         }
+    }
+
+    fn grpc(&self) -> OpenGrpc {
+        self.host.open_grpc().first().expect("a gRPC call or stream").clone()
+    }
+
+    /// A service that answers one message and is done.
+    fn grpc_answer(&self, message: &str) {
+        let grpc = self.grpc();
+        if grpc.timeout.is_some() {
+            return self.host.grpc_message(grpc.token, message);
+        }
+        let length = (FRAME + message.len()).to_string();
+        let initial = [
+            (":status", "200"),
+            ("content-type", "application/grpc"),
+            ("x-of", "service"),
+            ("content-length", &*length),
+            ("date", DATE),
+            ("server", "envoy"),
+            ("x-envoy-upstream-service-time", "0"),
+        ];
+        self.host.grpc_initial_metadata(grpc.token, &initial);
+        self.host.grpc_message(grpc.token, message);
+        self.host.grpc_trailing_metadata(grpc.token, &[("grpc-status", "0")]);
+        self.host.grpc_close(grpc.token, 0, "via_upstream");
     }
 
     fn call(&self) -> u32 {
