@@ -17,7 +17,9 @@ use crate::http::{self, Framing};
 use crate::{Played, Scenario, Step};
 
 /// How long a line of the log or a connection may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client waits for more of its answer, where the connection stays open.
+const REST: Duration = Duration::from_secs(2);
 /// How long is waited for what should not come.
 const QUIET: Duration = Duration::from_millis(15);
 
@@ -179,7 +181,7 @@ impl Envoy {
         }
         if let Some(mut client) = peers.client {
             let mut bytes = Vec::new();
-            let _ = client.set_read_timeout(Some(PATIENCE));
+            let _ = client.set_read_timeout(Some(REST));
             // A reset is an end, too.
             let _ = client.read_to_end(&mut bytes);
             lines.extend(http::received("client", &bytes));
