@@ -90,7 +90,9 @@ fn http_headers_imports_what_it_uses_and_exports_what_it_implements() -> Result<
         ];
         assert_eq!(shape.imports, set(&imports));
         assert!(shape.pages <= 3, "{} pages", shape.pages);
-        assert!(shape.bytes <= 80_000, "{} bytes", shape.bytes);
+        // The arena's fast path is long, and in every caller.
+        let most = if allocator == Some(Allocator::Arena) { 90_000 } else { 80_000 };
+        assert!(shape.bytes <= most, "{} bytes", shape.bytes);
     }
     Ok(())
 }

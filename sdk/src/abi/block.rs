@@ -145,18 +145,15 @@ fn obtain(capacity: usize) -> Option<NonNull<u8>> {
             unsafe { alloc_zeroed(layout) }
         })
     };
-    allocate().or_else(|| if relieve() { allocate() } else { None })
-}
-
-/// Memory is out: what is kept may be what is missing. Gives it back; false if there is nothing.
-#[cold]
-#[inline(never)]
-pub(super) fn relieve() -> bool {
-    let kept = if KEEPS { NOTES.with(|notes| notes.kept.replace(Block::NONE)) } else { Block::NONE };
-    if kept.capacity > 0 {
-        give_back(kept);
-    }
-    crate::arena::trim() || kept.capacity > 0
+    allocate().or_else(|| {
+        // Memory is out: what is kept may be what is missing, as may be arenas that wait for a stream.
+        let kept = KEEPS.then(|| NOTES.with(|notes| notes.kept.replace(Block::NONE))).filter(|kept| kept.capacity > 0);
+        let some = kept.is_some();
+        if let Some(kept) = kept {
+            give_back(kept);
+        }
+        if crate::arena::trim() || some { allocate() } else { None }
+    })
 }
 
 /// Whether a block is of a size that is kept.

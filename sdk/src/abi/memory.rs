@@ -3,25 +3,28 @@
 //! `Box::new`, `Rc::new` and a growing `Vec` end in `handle_alloc_error` when memory is out, and link it and the panic machinery
 //! (20 kB, and with it the WASI imports) even into a filter that never gets there. The SDK's own tables are made of these instead.
 
-use alloc::alloc::{Layout, alloc, dealloc};
+use alloc::alloc::{Layout, dealloc};
 use alloc::boxed::Box;
 use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-use super::block::relieve;
 use crate::error::{Error, Result};
 
-/// A block; where memory is out, what the SDK only keeps for later is given back first.
+/// A block, or null; where memory is out, arenas that wait for a stream are given back first.
 ///
 /// # Safety
 ///
 /// The layout's size is not zero.
-#[inline(never)]
-unsafe fn obtain(layout: Layout) -> Result<NonNull<u8>> {
+#[inline]
+unsafe fn allocate(layout: Layout) -> *mut u8 {
     // SAFETY: as the caller promises.
-    let allocate = || NonNull::new(unsafe { alloc(layout) });
-    allocate().or_else(|| if relieve() { allocate() } else { None }).ok_or(Error::out_of_memory(layout.size()))
+    let block = unsafe { alloc::alloc::alloc(layout) };
+    if block.is_null() && crate::arena::trim() {
+        // SAFETY: as above.
+        return unsafe { alloc::alloc::alloc(layout) };
+    }
+    block
 }
 
 /// A slice of `len` values on the heap, or the out-of-memory error.
@@ -31,7 +34,8 @@ pub(crate) fn try_slice<T>(len: usize, mut value: impl FnMut() -> T) -> Result<B
         NonNull::<T>::dangling()
     } else {
         // SAFETY: the layout's size is not zero.
-        unsafe { obtain(layout) }?.cast::<T>()
+        let raw = unsafe { allocate(layout) };
+        NonNull::new(raw.cast::<T>()).ok_or(Error::out_of_memory(layout.size()))?
     };
     for index in 0..len {
         // SAFETY: `index` is less than `len`, and the block holds `len` values.
@@ -51,7 +55,8 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
         NonNull::<T>::dangling()
     } else {
         // SAFETY: the layout's size is not zero.
-        unsafe { obtain(layout) }?.cast::<T>()
+        let raw = unsafe { allocate(layout) };
+        NonNull::new(raw.cast::<T>()).ok_or(Error::out_of_memory(layout.size()))?
     };
     // SAFETY: the block is fresh and has the layout of `T`, or `T` has no size.
     unsafe { start.write(value) };
@@ -74,7 +79,8 @@ impl<T> Shared<T> {
     pub(crate) fn try_new(value: T) -> Result<Self> {
         let layout = Layout::new::<Inner<T>>();
         // SAFETY: the layout's size is not zero: it holds the count.
-        let inner = unsafe { obtain(layout) }?.cast::<Inner<T>>();
+        let raw = unsafe { allocate(layout) };
+        let inner = NonNull::new(raw.cast::<Inner<T>>()).ok_or(Error::out_of_memory(layout.size()))?;
         // SAFETY: the block is fresh and has the layout of `Inner<T>`.
         unsafe { inner.write(Inner { owners: Cell::new(1), value }) };
         Ok(Self { inner })
