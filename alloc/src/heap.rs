@@ -365,8 +365,8 @@ impl<S: Source> Heap<S> {
         true
     }
 
-    /// Makes room for a layout that did not fit; false if the source has no more. Where someone else grew memory meanwhile, it may be too little, and
-    /// the next growth is enough.
+    /// Makes room for a layout that did not fit; false if the source has no more. Where someone else grew memory between `next`
+    /// and `acquire`, it may be too little: then call again.
     ///
     /// Asks for the need less the free tail, or a thirty-second of what is held, up to 8 pages, if that is more. Larger steps make fewer grows, and
     /// dearer ones: V8 takes 2–20 µs for one page and 130–160 µs for 16–256. With an eighth, up to 16 pages, the trace of 256 requests took 75 pages instead

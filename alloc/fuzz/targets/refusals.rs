@@ -1,23 +1,24 @@
-//! The first sixteen bytes say which growths are refused, and before which someone else takes a page; the rest are operations.
+//! The first bytes say which growths are refused, and after which someone else takes a page, or within which; the rest are operations.
 //! `cargo +nightly fuzz run refusals --fuzz-dir alloc/fuzz`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use sluicegate_alloc::{Freelist, Heap, Shared, Talc, Worker};
 use sluicegate_alloc_model::sources::{Moody, Region};
-use sluicegate_alloc_model::{Op, Regions, run, usual};
+use sluicegate_alloc_model::{Bound, Op, Regions, run, usual};
 
 const PAGES: usize = 1024;
 
-fuzz_target!(|input: (u64, u64, &[u8])| {
-    let (refuse, steal, bytes) = input;
+fuzz_target!(|input: (u64, u64, u64, &[u8])| {
+    let (refuse, steal, snatch, bytes) = input;
     let ops: Vec<Op> = Op::decode_all(bytes).collect();
     let mut region = Region::new(PAGES);
-    let bound = |peak| usual(peak) * 2;
-    run(&mut Heap::new(Moody::new(region.source(), refuse, steal)), &ops, bound).unwrap();
-    run(&mut Talc::new(Moody::new(region.source(), refuse, steal)), &ops, bound).unwrap();
-    run(&mut Freelist::new(Moody::new(region.source(), refuse, steal)), &ops, bound).unwrap();
-    run(&mut Regions::new(Moody::new(region.source(), refuse, steal)), &ops, bound).unwrap();
-    let shared = Shared::new(Moody::new(region.source(), refuse, steal));
-    run(&mut Worker::new(&shared), &ops, |peak| usual(peak) * 2 + 192).unwrap();
+    let moody = |source| Moody::new(source, refuse, steal).snatching(snatch);
+    let bound: Bound = if snatch == 0 { |peak| usual(peak) * 3 } else { |_| PAGES };
+    run(&mut Heap::new(moody(region.source())), &ops, bound).unwrap();
+    run(&mut Talc::new(moody(region.source())), &ops, bound).unwrap();
+    run(&mut Freelist::new(moody(region.source())), &ops, bound).unwrap();
+    run(&mut Regions::new(moody(region.source())), &ops, bound).unwrap();
+    let shared = Shared::new(moody(region.source()));
+    run(&mut Worker::new(&shared), &ops, if snatch == 0 { |peak| usual(peak) * 2 + 192 } else { bound }).unwrap();
 });

@@ -40,14 +40,16 @@ impl Drop for Region {
     }
 }
 
-/// Refuses some growths, and lets someone else take a page before others.
+/// Refuses some growths, and lets someone else take pages around others.
 pub struct Moody<S> {
     /// Where the pages come from.
     pub inner: S,
     /// Refuses the growth number n if bit n (modulo 64) is set.
     pub refuse: u64,
-    /// Someone else takes a page before the growth number n if bit n (modulo 64) is set.
+    /// Someone else takes a page after the growth number n if bit n (modulo 64) is set: the next piece does not continue this one, and `next` says so.
     pub steal: u64,
+    /// The same, but between `next` and `acquire`: what was foreseen is wrong. Nobody can do that to a wasm module, and each time costs a growth in vain.
+    pub snatch: u64,
     /// Growths so far.
     pub growths: u32,
 }
@@ -55,7 +57,13 @@ pub struct Moody<S> {
 impl<S> Moody<S> {
     /// With bits of growths to refuse, and of growths before which to take a page.
     pub fn new(inner: S, refuse: u64, steal: u64) -> Self {
-        Self { inner, refuse, steal, growths: 0 }
+        Self { inner, refuse, steal, snatch: 0, growths: 0 }
+    }
+
+    /// With bits of growths within which to take a page.
+    #[must_use]
+    pub fn snatching(self, snatch: u64) -> Self {
+        Self { snatch, ..self }
     }
 }
 
@@ -71,10 +79,15 @@ unsafe impl<S: Source> Source for Moody<S> {
         if self.refuse & bit != 0 {
             return None;
         }
-        if self.steal & bit != 0 {
+        if self.snatch & bit != 0 {
             self.inner.acquire(PAGE, PAGE)?;
         }
-        self.inner.acquire(least, wish)
+        let piece = self.inner.acquire(least, wish)?;
+        if self.steal & bit != 0 {
+            // Whether there is a page for the thief is the thief's affair.
+            _ = self.inner.acquire(PAGE, PAGE);
+        }
+        Some(piece)
     }
 
     fn held(&self) -> usize {
