@@ -27,6 +27,7 @@ impl HttpFilter for Filter {
                 two(request)?;
                 property::get(&["request", "path"]).map(drop)
             }
+            b"/authority" => authority(request),
             b"/refused-name" => request.add("", "nameless"),
             _ => Err(Error::new("no such case")),
         }?;
@@ -42,30 +43,45 @@ fn read(request: &mut RequestHeaders<'_>) -> Result<()> {
     assert_eq!(request.byte_size()?, 5 + 5 + 4 + 7 + 6 + 3 + 6 + 3);
     assert_eq!(headers.get("COOKIE").unwrap(), "a=1");
     assert_eq!(headers.get_all("cookie").map(|value| value.len()).sum::<usize>(), 6);
-    assert!(headers.contains("host") && !headers.contains("hos") && headers.get("").is_none());
+    assert!(headers.contains("from") && !headers.contains("fro") && headers.get("").is_none());
     for _ in 0..20 {
-        assert_eq!(request.get("host")?.unwrap(), "example");
+        assert_eq!(request.get("from")?.unwrap(), "example");
     }
     assert_eq!(headers.iter().len(), 4);
     assert_eq!(format!("{headers:?}").matches("cookie").count(), 2);
-    assert_eq!(&*request.fetch("host")?.unwrap(), b"example");
+    assert_eq!(&*request.fetch("from")?.unwrap(), b"example");
     assert!(request.fetch("absent")?.is_none());
     Ok(())
 }
 
 fn edit(request: &mut RequestHeaders<'_>) -> Result<()> {
     let before = request.snapshot()?;
-    request.replace("host", "other")?;
+    request.replace("from", "other")?;
     request.add("x-number", -5)?;
     request.add("x-bytes", b"\xff")?;
     request.remove("cookie")?;
-    assert_eq!(before.get("host").unwrap(), "example", "what was read stays as it was");
-    assert_eq!(request.get("host")?.unwrap(), "other");
+    assert_eq!(before.get("from").unwrap(), "example", "what was read stays as it was");
+    assert_eq!(request.get("from")?.unwrap(), "other");
     assert!(request.get("cookie")?.is_none());
     let after = request.snapshot()?;
     assert_eq!((before.len(), after.len()), (4, 4));
     assert_eq!(after.get("x-bytes").unwrap(), b"\xff"[..]);
     Ok(())
+}
+
+/// Envoy has `host` as `:authority`, and gives it by either name, also after an edit by the other.
+fn authority(request: &mut RequestHeaders<'_>) -> Result<()> {
+    assert_eq!(request.get("Host")?.unwrap(), "example");
+    request.replace("x-other", 1)?;
+    request.replace("host", "a")?;
+    assert_eq!(request.get(":authority")?.unwrap(), "a");
+    assert_eq!(request.get("host")?.unwrap(), "a");
+    request.replace(":authority", "b")?;
+    assert_eq!(request.get("host")?.unwrap(), "b");
+    assert_eq!(request.snapshot()?.get(":authority").unwrap(), "b");
+    request.remove("host")?;
+    assert!(request.get("host")?.is_none() && request.get(":authority")?.is_none());
+    request.replace("host", "c")
 }
 
 fn two(request: &mut RequestHeaders<'_>) -> Result<()> {
@@ -112,7 +128,7 @@ fn reply_bytes(request: &mut RequestHeaders<'_>) -> Result<Action> {
 fn run(path: &str) -> (u32, Vec<(String, String)>, [usize; 2]) {
     let host = Host::new(&PLUGIN).start();
     let stream = host.http_stream();
-    let headers = [(":path", path), ("Host", "example"), ("cookie", "a=1"), ("cookie", "b=2")];
+    let headers = [(":path", path), ("From", "example"), ("cookie", "a=1"), ("cookie", "b=2")];
     let action = stream.request_headers(&headers);
     if path == "/reply" {
         let reply = stream.reply().unwrap();
@@ -128,6 +144,15 @@ fn run(path: &str) -> (u32, Vec<(String, String)>, [usize; 2]) {
 }
 
 #[test]
+fn host_is_authority() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers(&[(":path", "/authority"), ("host", "example")]), 0, "{:?}", host.log());
+    stream.assert_request_header(":authority", "c").assert_request_header("host", "c");
+    assert_eq!(stream.request_map().len(), 3);
+}
+
+#[test]
 fn all_reads_of_a_callback_are_one_host_call() {
     let (action, _, calls) = run("/read");
     assert_eq!((action, calls), (0, [1, 2]));
@@ -139,7 +164,7 @@ fn a_read_after_an_edit_sees_it() {
     // Names are looked up in the guest, and the snapshot after the edits is put together there.
     assert_eq!((action, calls), (0, [1, 0]));
     let names: Vec<_> = map.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    assert_eq!(names, [(":path", "/edit"), ("host", "other"), ("x-number", "-5"), ("x-bytes", "\u{fffd}")]);
+    assert_eq!(names, [(":path", "/edit"), ("from", "other"), ("x-number", "-5"), ("x-bytes", "\u{fffd}")]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use core::cell::Cell;
 use super::encode::{EACH, MAX_BYTES, MAX_PAIRS};
 use super::map::HeaderMap;
 use super::resolve::{HEAD, Op, Record, Records, fate};
+use super::snapshots::HOST;
 use crate::abi::pending::{self, When};
 use crate::abi::{LEDGER, Ledger, LogLevel, MapType, Refused, call, depth};
 use crate::error::{Error, Result};
@@ -130,7 +131,9 @@ const fn bit(map: MapType) -> u8 {
 /// If the edit is wrong by itself; if it cannot wait and the host refuses; if the map would be over the host's limits, as far as this can be known.
 #[inline]
 pub(crate) fn edit(op: Op, map: MapType, name: &[u8], value: &[u8]) -> Result<()> {
-    if !name.is_empty() && note(Record { op, map, name, value }) { Ok(()) } else { edit_now(op, map, name, value) }
+    // Of `host` the guest cannot know whether it is `:authority`, as in Envoy: what is read next is what the proxy made of it.
+    let cannot_wait = name.is_empty() || name.len() == HOST.len() && name.eq_ignore_ascii_case(HOST);
+    if !cannot_wait && note(Record { op, map, name, value }) { Ok(()) } else { edit_now(op, map, name, value) }
 }
 
 /// Writes an edit at once, after what waits, and never past the host's limits: for the edit that cannot wait, and for a map that is large.

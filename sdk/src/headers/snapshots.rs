@@ -66,6 +66,9 @@ struct Of {
     version: usize,
 }
 
+/// The name of which the proxy may have another one.
+pub(super) const HOST: &[u8] = b"host";
+
 /// A bit above all versions.
 const WHOLE: usize = 1 << 16;
 const _: () = assert!(LEDGER < WHOLE);
@@ -137,7 +140,19 @@ impl<'cb> Snapshots<'cb> {
     /// The first value of a name, as it is now.
     #[inline]
     pub(crate) fn get(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
-        if pending::any() { self.get_edited(name) } else { Ok(self.host()?.get(name)) }
+        let found = if pending::any() { self.get_edited(name)? } else { self.host()?.get(name) };
+        if found.is_none() && name.len() == HOST.len() { self.get_host(name) } else { Ok(found) }
+    }
+
+    /// A request's `host`, which Envoy has as `:authority` and gives by either name.
+    #[cold]
+    #[inline(never)]
+    fn get_host(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
+        if self.map == MapType::HttpRequestHeaders && name.eq_ignore_ascii_case(HOST) {
+            self.get(b":authority")
+        } else {
+            Ok(None)
+        }
     }
 
     /// Notes an edit.
