@@ -1,13 +1,14 @@
 //! The token of a plugin, which its requests share.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
 #[derive(Default)]
 pub(crate) struct Cache {
-    /// The value of the header, and when it is no longer good, since the Unix epoch.
-    kept: RefCell<Option<(Rc<str>, Duration)>>,
+    /// The value of the header, and from when until when it is good, since the Unix epoch: a clock that was wrong makes nobody keep a token for ever.
+    kept: RefCell<Option<(Rc<str>, Range<Duration>)>>,
     /// Whether a request fetches another one.
     fetching: Cell<bool>,
 }
@@ -16,11 +17,11 @@ impl Cache {
     /// The value that is still good.
     pub(crate) fn fresh(&self, now: Duration) -> Option<Rc<str>> {
         let kept = self.kept.borrow();
-        kept.as_ref().filter(|(_, until)| now < *until).map(|(bearer, _)| bearer.clone())
+        kept.as_ref().filter(|(_, good)| good.contains(&now)).map(|(bearer, _)| bearer.clone())
     }
 
-    pub(crate) fn keep(&self, bearer: &Rc<str>, until: Duration) {
-        self.kept.replace(Some((bearer.clone(), until)));
+    pub(crate) fn keep(&self, bearer: &Rc<str>, now: Duration, lifetime: Duration) {
+        self.kept.replace(Some((bearer.clone(), now..now.saturating_add(lifetime))));
     }
 
     /// Takes the right to fetch; none while another request has it.

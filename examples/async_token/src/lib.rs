@@ -66,7 +66,7 @@ async fn wait(cache: &Cache) -> Result<Option<Rc<str>>> {
             let fetched = fetch_again().await;
             drop(fetching);
             let Some((bearer, lifetime)) = fetched else { return Ok(None) };
-            cache.keep(&bearer, time::now()?.saturating_add(lifetime));
+            cache.keep(&bearer, time::now()?, lifetime);
             return Ok(Some(bearer));
         }
         task::sleep(LOOK).await?;
