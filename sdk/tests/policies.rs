@@ -155,7 +155,7 @@ fn open_resumes_nothing_that_is_not_held() {
 
     let host = Host::new(&open::PLUGIN).start();
     let _stream = begin(&host, "callback");
-    host.advance(Duration::from_secs(1));
+    host.tick();
     answer(&host, "");
     assert_eq!(resumes(&host), 1);
 

@@ -2,7 +2,7 @@
 
 use sluicegate::abi::{BufferType, MapType, Status};
 
-use crate::map::Map;
+use crate::map::{Kind, Map};
 use crate::running::{PLUGIN, Running, count};
 use crate::state::{Answer, OpenGrpc, PendingCall};
 
@@ -24,7 +24,8 @@ impl Running {
     /// If no call of this number waits.
     pub fn answer_call(&self, token: u32, headers: &[(&str, &str)], body: impl AsRef<[u8]>, trailers: &[(&str, &str)]) {
         let plugin = self.take_call(token);
-        let (headers, body, trailers) = (Map::new(headers), body.as_ref().to_vec(), Map::new(trailers));
+        let (headers, trailers) = (Map::new(headers).of(Kind::Response), Map::new(trailers).of(Kind::Trailers));
+        let body = body.as_ref().to_vec();
         let arguments = [plugin, token, count(headers.len()), count(body.len()), count(trailers.len())];
         let mut answer = Answer::default();
         answer.maps.insert(MapType::HttpCallResponseHeaders as u32, headers);
@@ -95,7 +96,8 @@ impl Running {
     }
 
     fn deliver_metadata(&self, map: MapType, token: u32, pairs: &[(&str, &str)], callback: &'static str) {
-        let metadata = Map::new(pairs);
+        let kind = if map == MapType::GrpcInitialMetadata { Kind::Response } else { Kind::Trailers };
+        let metadata = Map::new(pairs).of(kind);
         let (plugin, elements) = (self.plugin_of_grpc(token), count(metadata.len()));
         let mut answer = Answer::default();
         answer.maps.insert(map as u32, metadata);
@@ -145,6 +147,11 @@ impl Running {
     /// Closes a gRPC call or stream as Envoy does that finds nobody where it goes.
     pub fn refuse_grpc(&self, token: u32) {
         self.fail_grpc(token, 14, UNREACHABLE);
+    }
+
+    /// Closes a gRPC call as Envoy does when its time is over.
+    pub fn time_out_grpc(&self, token: u32) {
+        self.fail_grpc(token, 14, "upstream request timeout");
     }
 
     /// Runs a callback of a plugin during which an answer can be read.

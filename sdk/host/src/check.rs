@@ -59,7 +59,56 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Asserts what a counter stands at: `host.assert_counter("requests", 2)`. One that was never defined stands at 0.
+    ///
+    /// # Panics
+    ///
+    /// If it stands at something else.
+    #[track_caller]
+    pub fn assert_counter(&self, name: &str, value: u64) -> &Self {
+        let found = self.counter(name);
+        assert_eq!(found.unwrap_or_default(), value, "the counter {name}, which is {found:?}{}", lines(&self.log()));
+        self
+    }
+
+    /// Asserts that no HTTP call waits and no gRPC call or stream is open.
+    ///
+    /// # Panics
+    ///
+    /// If one does; the message shows them.
+    #[track_caller]
+    pub fn assert_no_calls(&self) -> &Self {
+        let (calls, grpc) = (self.pending_calls(), self.open_grpc());
+        assert!(calls.is_empty() && grpc.is_empty(), "these wait: {calls:?} {grpc:?}{}", lines(&self.log()));
+        self
+    }
+}
+
 impl HttpStream<'_> {
+    /// Asserts that the response went on to the client: the upstream's, or the filter's own.
+    ///
+    /// # Panics
+    ///
+    /// If it did not; the message says what became of the stream.
+    #[track_caller]
+    pub fn assert_response_passed(&self) -> &Self {
+        assert!(!self.was_reset(), "the stream was reset{}", self.log());
+        assert!(self.reached_client(), "the response is held back, or none came{}", self.log());
+        self
+    }
+
+    /// Asserts that the filter reset the stream.
+    ///
+    /// # Panics
+    ///
+    /// If it did not; the message shows the log.
+    #[track_caller]
+    pub fn assert_reset(&self) -> &Self {
+        assert!(self.was_reset(), "the stream was not reset{}", self.log());
+        self
+    }
+
     /// Asserts that the request went on to the upstream: it is not held back, answered or reset.
     ///
     /// # Panics
@@ -153,6 +202,18 @@ impl HttpStream<'_> {
 }
 
 impl TcpConnection<'_> {
+    /// Asserts that the filter closed a side of the connection.
+    ///
+    /// # Panics
+    ///
+    /// If it did not; the message shows the log.
+    #[track_caller]
+    pub fn assert_closed(&self) -> &Self {
+        let closed = self.closed_downstream() || self.closed_upstream();
+        assert!(closed, "the connection was not closed{}", lines(&self.host().log()));
+        self
+    }
+
     /// Asserts what the upstream and the client got.
     ///
     /// # Panics

@@ -10,10 +10,14 @@ use sluicegate::abi::{Import, Status};
 pub enum Fault {
     /// It answers this status, also one that no specification knows, and does nothing. 6 is what a guest without memory gets.
     Status(u32),
+    /// It answers OK and does nothing: neither bytes nor numbers are where they should be.
+    Silent,
     /// What it hands over is at address 0, and has a size.
     Null,
     /// What it hands over is said to be larger than the block that was asked for.
     Oversized,
+    /// What it hands over is said to have 4 GiB less a byte.
+    Vast,
     /// Half of what it should hand over.
     Truncated,
     /// What it hands over has the right size, and every byte is `0xff`: no text, no map.
@@ -22,9 +26,9 @@ pub enum Fault {
     Miscounted,
     /// What it hands over is empty.
     Empty,
-    /// It asks for many blocks before the one that it hands over, until the guest has to refuse.
+    /// It asks for a hundred blocks before the one that it hands over: more than the SDK gives at once.
     Greedy,
-    /// The numbers that it writes, such as ids, tokens and sizes, are all this one.
+    /// The numbers that it writes, such as ids, tokens, sizes and times, are all this one; the largest is also the largest of 64 bits.
     Number(u32),
     /// The number that it writes is the one that was written last: an id or token that is taken.
     Repeated,
@@ -37,8 +41,17 @@ impl Fault {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let statuses = (1..=13).chain([99, u32::MAX]).map(Self::Status);
-        let values =
-            [Self::Null, Self::Oversized, Self::Truncated, Self::Garbage, Self::Miscounted, Self::Empty, Self::Greedy];
+        let values = [
+            Self::Silent,
+            Self::Null,
+            Self::Oversized,
+            Self::Vast,
+            Self::Truncated,
+            Self::Garbage,
+            Self::Miscounted,
+            Self::Empty,
+            Self::Greedy,
+        ];
         let numbers = [Self::Number(0), Self::Number(77), Self::Number(u32::MAX), Self::Repeated];
         statuses.chain(values).chain(numbers).collect()
     }
@@ -48,8 +61,10 @@ impl Fault {
     pub fn matters(&self, call: &HostCall) -> bool {
         match self {
             Self::Status(_) | Self::Nested(..) => true,
+            Self::Silent => call.hands_over || call.writes_numbers,
             Self::Null
             | Self::Oversized
+            | Self::Vast
             | Self::Truncated
             | Self::Garbage
             | Self::Miscounted
@@ -84,7 +99,7 @@ pub(crate) struct Faults {
     /// The number of the next host call.
     next: usize,
     /// What was written last where a number goes.
-    pub(crate) last_number: u32,
+    pub(crate) last_number: u64,
     /// The host calls since the record began.
     record: Option<Vec<HostCall>>,
 }

@@ -3,9 +3,9 @@
 use sluicegate::abi::{BufferType, MapType};
 
 use crate::body::Body;
-use crate::map::Map;
+use crate::map::{Kind, Map};
 use crate::running::{Running, count};
-use crate::state::LocalReply;
+use crate::state::{LocalReply, Stream};
 
 /// What stops a stream whose VM is dead or that is over, as hosts number it: for headers, for data, and for trailers and connections.
 pub(crate) const STOP_ALL: u32 = 4;
@@ -15,7 +15,7 @@ pub(crate) const STOP: u32 = 1;
 /// Headers and all that follows wait, and the proxy holds no more of it than its limit. The other ways to hold headers leave it at the peer then.
 const STOP_ALL_AND_BUFFER: u32 = 3;
 
-/// How a filter holds back a body: to see all of it again, or what came since.
+/// How a filter holds back a body: to see all of it again, or what came since. What is neither and does not let it go on drops it, as [`NO_BUFFER`].
 const BUFFER: u32 = 1;
 const WATERMARK: u32 = 2;
 
@@ -48,6 +48,13 @@ impl Way {
         }
     }
 
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::Request => Kind::Request,
+            Self::Response => Kind::Response,
+        }
+    }
+
     pub(crate) fn body(self) -> BufferType {
         match self {
             Self::Request => BufferType::HttpRequestBody,
@@ -77,6 +84,7 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     if host.is_over(id) {
         return STOP_ALL;
     }
+    let headers = headers.of(way.kind());
     let arguments = [id, count(headers.len()), end_of_stream.into()];
     if let Some(stream) = host.state().streams.get_mut(&id) {
         stream.maps.insert(way.headers() as u32, headers);
@@ -93,6 +101,8 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     let body_follows = action == STOP && host.allows_stop_iteration();
     // First what the filter asked for: a body that follows waits for ever if the filter resumed in the callback that stopped.
     host.run_deferred();
+    // A reset is one of these.
+    let goes_on = goes_on && !host.is_over(id);
     if let Some(stream) = host.state().streams.get_mut(&id) {
         let flow = &mut stream.flows[way as usize];
         flow.gone |= goes_on;
@@ -170,6 +180,7 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
     if host.is_over(id) {
         return STOP;
     }
+    let trailers = trailers.of(Kind::Trailers);
     let arguments = [id, count(trailers.len())];
     if let Some(stream) = host.state().streams.get_mut(&id) {
         let unread = stream.bodies.get(&(way.body() as u32)).is_some_and(|body| !body.unread.is_empty());
@@ -243,7 +254,8 @@ pub(crate) fn fail(host: &Running, id: u32) {
         stream.closed.push(Way::Response as u32);
     } else {
         (flow.begun, flow.gone) = (true, true);
-        stream.maps.insert(MapType::HttpResponseHeaders as u32, answered(&reply));
+        let (map, _) = stream.answered(&reply);
+        stream.maps.insert(MapType::HttpResponseHeaders as u32, map);
         stream.reply.get_or_insert(reply);
     }
 }
@@ -251,7 +263,7 @@ pub(crate) fn fail(host: &Running, id: u32) {
 /// Answers a stream in place of the upstream, once the filter has returned. The answer goes through the filter as a response does, unless one is on its way
 /// already: then it takes that one's place, or the stream ends if it is too late.
 pub(crate) fn answer(host: &Running, id: u32, reply: &LocalReply) {
-    let map = {
+    let (map, sent) = {
         let mut state = host.state();
         let Some(stream) = state.streams.get_mut(&id) else { return };
         let flow = &stream.flows[Way::Response as usize];
@@ -260,37 +272,79 @@ pub(crate) fn answer(host: &Running, id: u32, reply: &LocalReply) {
             stream.closed.push(Way::Request as u32);
             return;
         }
-        let map = answered(reply);
+        let (map, sent) = stream.answered(reply);
         stream.maps.insert(MapType::HttpResponseHeaders as u32, map.clone());
         if begun {
             let body = stream.bodies.entry(BufferType::HttpResponseBody as u32).or_default();
-            *body = Body { sent: reply.body.clone(), ..Body::default() };
+            *body = Body { sent: sent.to_vec(), ..Body::default() };
             stream.flows[Way::Response as usize].gone = true;
             return;
         }
         stream.answering = true;
-        map
+        (map, sent)
     };
-    headers(host, id, Way::Response, map, reply.body.is_empty());
-    if !reply.body.is_empty() {
-        body(host, id, Way::Response, &reply.body, true);
+    headers(host, id, Way::Response, map, sent.is_empty());
+    if !sent.is_empty() {
+        body(host, id, Way::Response, sent, true);
     }
     if let Some(stream) = host.state().streams.get_mut(&id) {
         stream.answering = false;
     }
 }
 
-/// The headers of an answer as Envoy makes them.
-fn answered(reply: &LocalReply) -> Map {
-    let mut map = Map::new(&[(":status", reply.status.to_string())]);
-    map.extend(&reply.headers);
-    if !reply.body.is_empty() {
-        map.replace(b"content-length", reply.body.len().to_string().as_bytes());
+impl Stream {
+    /// The headers of an answer as Envoy makes them, and what it sends of the body: nothing to a `HEAD`, and to a gRPC request headers that say everything.
+    fn answered<'a>(&self, reply: &'a LocalReply) -> (Map, &'a [u8]) {
+        let request = self.maps.get(&(MapType::HttpRequestHeaders as u32));
+        let asked = |name: &[u8]| request.and_then(|request| request.get(name)).unwrap_or_default();
+        let is_grpc = asked(b"content-type").strip_prefix(GRPC).is_some_and(|rest| matches!(rest, [] | [b'+', ..]));
+        let status = if is_grpc { 200 } else { u16::try_from(reply.status & 0xffff).expect("masked") };
+        let mut map = Map::default().of(Kind::Response);
+        map.add(b":status", b"");
+        map.extend(&reply.headers);
+        map.set(b":status", status.to_string().as_bytes());
+        if is_grpc {
+            let number = u32::try_from(reply.grpc_status).unwrap_or_else(|_| of_http(reply.status));
+            map.set(b"content-type", GRPC);
+            map.set(b"grpc-status", number.to_string().as_bytes());
+            if !reply.body.is_empty() {
+                map.set(b"grpc-message", percent_encoded(&reply.body).as_bytes());
+            }
+            return (map, &[]);
+        }
+        if reply.body.is_empty() {
+            map.remove(b"content-length");
+            map.remove(b"content-type");
+            return (map, &[]);
+        }
+        map.set(b"content-length", reply.body.len().to_string().as_bytes());
         if map.get(b"content-type").is_none() {
             map.add(b"content-type", b"text/plain");
         }
+        (map, if asked(b":method") == b"HEAD" { &[] } else { &reply.body })
     }
-    map
+}
+
+const GRPC: &[u8] = b"application/grpc";
+
+/// The gRPC status for one of HTTP's.
+fn of_http(status: u32) -> u32 {
+    match status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502..=504 => 14,
+        _ => 2,
+    }
+}
+
+fn percent_encoded(text: &[u8]) -> String {
+    let encoded = |byte: &u8| match byte {
+        b'%' | ..b' ' | 0x7f.. => format!("%{byte:02X}"),
+        plain => char::from(*plain).to_string(),
+    };
+    text.iter().map(encoded).collect()
 }
 
 /// Sends a part of a body, or of a connection's data: what the filter answers decides whether it goes on, waits, or is dropped.
@@ -326,11 +380,14 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
         {
             body.passing = false;
             match action {
-                0 if !over && !too_much => body.release(),
+                0 if over || too_much => {}
+                0 => body.release(),
+                // What is not of HTTP knows two answers.
+                _ if way.is_none() && !over => body.show(),
                 BUFFER => body.show(),
                 WATERMARK => body.keep(),
-                NO_BUFFER => body.held.clear(),
-                _ => {}
+                // Also what is none of the answers.
+                _ => body.held.clear(),
             }
             body.watch(limit, way.is_none() || action == WATERMARK);
             too_much |= action == BUFFER && body.len() > limit;

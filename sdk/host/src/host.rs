@@ -9,7 +9,7 @@ use crate::foreign::Functions;
 use crate::imports::Guest;
 use crate::native::Native;
 use crate::running::{FailurePolicy, Load, Running};
-use crate::state::{BUFFER_LIMIT, PluginState, State};
+use crate::state::{Abi, BUFFER_LIMIT, PluginState, State};
 #[cfg(feature = "wasm")]
 use crate::wasm::{Limits, Module, VmError, Wasm};
 
@@ -29,8 +29,8 @@ pub struct Host {
     clusters: Option<Vec<String>>,
     faults: Faults,
     functions: Functions,
-    #[cfg(feature = "wasm")]
-    limits: Limits,
+    /// The most pages of a compiled module's memory; as many as Envoy's if none.
+    pages: Option<u64>,
 }
 
 /// Where the module is.
@@ -44,7 +44,7 @@ enum Source {
 impl Host {
     /// A proxy with this module of the same process, which `plugin!` defines as `PLUGIN`.
     ///
-    /// Such a module is one VM for each thread: starting it again throws its contexts away.
+    /// Such a module is one VM at a time on each thread: starting it again throws the one before away, which panics when it is driven then.
     pub fn new(module: &'static Exports) -> Self {
         Self::of(Source::Native(module))
     }
@@ -68,8 +68,7 @@ impl Host {
             clusters: None,
             faults: Faults::default(),
             functions: Functions::default(),
-            #[cfg(feature = "wasm")]
-            limits: Limits::default(),
+            pages: None,
         }
     }
 
@@ -156,9 +155,8 @@ impl Host {
     }
 
     /// The most pages of 64 KiB that the module's memory may have; past them it has no memory. Natively this does nothing.
-    #[cfg(feature = "wasm")]
     pub fn page_limit(mut self, pages: u64) -> Self {
-        self.limits.pages = pages;
+        self.pages = Some(pages);
         self
     }
 
@@ -208,11 +206,8 @@ impl Host {
     }
 
     fn try_start_in(self, mut state: State) -> Result<Running, String> {
-        state.vm = {
-            let mut proxy = state.proxy.borrow_mut();
-            proxy.vms += 1;
-            proxy.vms
-        };
+        let vm = state.proxy.borrow_mut().begin_vm(&self.vm_id);
+        state.vm = vm;
         state.faults = self.faults;
         state.functions = self.functions;
         state.allows_stop_iteration = self.allows_stop_iteration;
@@ -221,16 +216,17 @@ impl Host {
         state.vm_id = self.vm_id;
         state.vm_configuration = self.vm_configuration;
         state.log_level = self.log_level as u32;
-        #[cfg(feature = "wasm")]
-        if let Source::Wasm(module) = &self.source {
-            state.abi = module.abi();
-        }
+        state.abi = match &self.source {
+            Source::Native(_) => Abi::of_the_sdk(),
+            #[cfg(feature = "wasm")]
+            Source::Wasm(module) => module.abi(),
+        };
         let guest = Rc::new(Guest { state: state.into() });
         let load: Box<Load> = match self.source {
             Source::Native(exports) => Box::new(move |guest| Ok(Rc::new(Native::new(exports, guest.clone())))),
             #[cfg(feature = "wasm")]
             Source::Wasm(module) => {
-                let limits = self.limits;
+                let limits = self.pages.map_or_else(Limits::default, |pages| Limits { pages });
                 Box::new(move |guest| Ok(Rc::new(Wasm::new(&module, guest.clone(), &limits)?)))
             }
         };

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use sluicegate::abi::{Import, Status};
 
 use crate::faults::{Fault, HostCall};
-use crate::map::Map;
+use crate::map::{Kind, Map};
 use crate::state::{LocalReply, OpenGrpc, PendingCall, Restricted, State};
 
 /// The simulated host of one VM, as the guest sees it.
@@ -43,6 +43,8 @@ pub(crate) struct Block<'a> {
     pub(crate) told: usize,
     /// Whether the guest is told address 0 in place of the block's.
     pub(crate) null: bool,
+    /// Whether the guest need not take it: nothing is allocated if it names no place for the address, and nothing is written where it names no place.
+    pub(crate) may_be_left: bool,
 }
 
 /// The arguments of a host call, taken one after the other, and the guest's memory behind them.
@@ -55,6 +57,11 @@ pub(crate) trait Arguments {
 
     /// Allocates in the guest, copies, and writes address and size to where the next two arguments say. Nothing is allocated for nothing.
     fn hand_over(&mut self, block: &Block<'_>) -> Result<(), Failure>;
+
+    /// Whether the guest names no place for the address that comes next.
+    fn declines(&self) -> bool {
+        false
+    }
 
     fn write_size(&mut self, number: usize) -> Result<(), Failure>;
     fn write_u32(&mut self, number: u32) -> Result<(), Failure>;
@@ -74,6 +81,7 @@ struct Call<'a> {
     fault: Option<Fault>,
     hands_over: bool,
     writes_numbers: bool,
+    may_be_left: bool,
 }
 
 impl Guest {
@@ -90,7 +98,8 @@ impl Guest {
             }
             state.faults.begin(import)
         };
-        let mut call = Call { guest: self, arguments, fault, hands_over: false, writes_numbers: false };
+        let mut call =
+            Call { guest: self, arguments, fault, hands_over: false, writes_numbers: false, may_be_left: false };
         let status = match call.run(import) {
             Ok(()) => Status::Ok.code(),
             Err(Failure::Status(status)) => status,
@@ -156,7 +165,7 @@ impl Call<'_> {
     /// What the calls that open a gRPC call or stream begin with.
     fn grpc(&mut self) -> Result<OpenGrpc, Failure> {
         let (cluster, service, method, metadata) = (self.text()?, self.text()?, self.text()?, self.map()?);
-        let (token, plugin, context) = (0, 0, 0);
+        let (metadata, token, plugin, context) = (metadata.of(Kind::Request), 0, 0, 0);
         Ok(OpenGrpc {
             token,
             cluster,
@@ -173,7 +182,7 @@ impl Call<'_> {
 
     fn hand_over(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.hands_over = true;
-        let mut block = Block { bytes, told: bytes.len(), null: false };
+        let mut block = Block { bytes, told: bytes.len(), null: false, may_be_left: self.may_be_left };
         let changed;
         match &self.fault {
             Some(Fault::Null) => {
@@ -181,6 +190,7 @@ impl Call<'_> {
                 block.told = block.told.max(1);
             }
             Some(Fault::Oversized) => block.told += 1,
+            Some(Fault::Vast) => block.told = u32::MAX as usize,
             Some(Fault::Truncated) => {
                 block.bytes = &bytes[..bytes.len() / 2];
                 block.told = block.bytes.len();
@@ -196,7 +206,7 @@ impl Call<'_> {
             Some(Fault::Empty) => (block.bytes, block.told) = (&[], 0),
             _ => {}
         }
-        if block.bytes.is_empty() {
+        if block.bytes.is_empty() || block.may_be_left && self.arguments.declines() {
             return self.arguments.hand_over(&block);
         }
         let greedy = self.fault == Some(Fault::Greedy);
@@ -208,41 +218,44 @@ impl Call<'_> {
         })
     }
 
-    fn number(&mut self, number: u32) -> u32 {
+    fn number(&mut self, number: u64) -> u64 {
         self.writes_numbers = true;
         let last = std::mem::replace(&mut self.guest.state.borrow_mut().faults.last_number, number);
         match self.fault {
-            Some(Fault::Number(wrong)) => wrong,
+            Some(Fault::Number(u32::MAX)) => u64::MAX,
+            Some(Fault::Number(wrong)) => wrong.into(),
             Some(Fault::Repeated) => last,
             _ => number,
         }
     }
 
+    fn number_of_32_bits(&mut self, number: u32) -> u32 {
+        u32::try_from(self.number(number.into()) & u64::from(u32::MAX)).expect("masked")
+    }
+
     fn write_u32(&mut self, number: u32) -> Result<(), Failure> {
-        let number = self.number(number);
+        let number = self.number_of_32_bits(number);
         self.arguments.write_u32(number)
     }
 
     fn write_size(&mut self, number: usize) -> Result<(), Failure> {
-        let number = self.number(u32::try_from(number).unwrap_or(u32::MAX));
+        let number = self.number_of_32_bits(u32::try_from(number).unwrap_or(u32::MAX));
         self.arguments.write_size(number as usize)
     }
 
     fn write_u64(&mut self, number: u64) -> Result<(), Failure> {
-        self.writes_numbers = true;
-        let wrong = match self.fault {
-            Some(Fault::Number(wrong)) => Some(wrong.into()),
-            _ => None,
-        };
-        self.arguments.write_u64(wrong.unwrap_or(number))
+        let number = self.number(number);
+        self.arguments.write_u64(number)
     }
 
     fn run(&mut self, import: Import) -> Result<(), Failure> {
         match &self.fault {
             Some(Fault::Status(status)) => return Err(Failure::Status(*status)),
+            Some(Fault::Silent) => return Ok(()),
             Some(Fault::Nested(callback, arguments)) => {
                 let guest = self.guest;
-                let effective = guest.state.borrow().effective;
+                let context = arguments.first().copied().unwrap_or_default();
+                let effective = std::mem::replace(&mut guest.state.borrow_mut().effective, context);
                 let nested = self.arguments.nest(callback, arguments);
                 guest.state.borrow_mut().effective = effective;
                 nested?;
@@ -255,7 +268,7 @@ impl Call<'_> {
         match import {
             Import::proxy_log => {
                 let (level, message) = (self.u32(), self.bytes()?);
-                state().log(level, &message);
+                state().log(level, &message)?;
             }
             Import::proxy_get_log_level => {
                 let level = state().log_level;
@@ -306,7 +319,7 @@ impl Call<'_> {
             }
             Import::proxy_set_header_map_pairs => {
                 let (map, pairs) = (self.u32(), self.map()?);
-                *state().map(map)? = pairs;
+                state().map(map)?.assign(&pairs);
             }
             Import::proxy_send_local_response => {
                 let (status, details, body, headers) = (self.u32(), self.text()?, self.bytes()?, self.map()?);
@@ -320,6 +333,7 @@ impl Call<'_> {
             Import::proxy_http_call => {
                 let (cluster, headers, body, trailers) = (self.text()?, self.map()?, self.bytes()?, self.map()?);
                 let (timeout, token, plugin, context) = (self.u32(), 0, 0, 0);
+                let (headers, trailers) = (headers.of(Kind::Request), trailers.of(Kind::Trailers));
                 let call = PendingCall { token, cluster, headers, body, trailers, timeout, plugin, context };
                 let token = state().call(call)?;
                 self.write_u32(token)?;
@@ -428,6 +442,7 @@ impl Call<'_> {
                     Some(function) => function(&arguments)?,
                     None => state().foreign_function(&name, &arguments)?,
                 };
+                self.may_be_left = true;
                 self.hand_over(&answer)?;
             }
             _ => return Err(Status::Unimplemented.into()),

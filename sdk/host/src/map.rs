@@ -1,9 +1,148 @@
 //! A header map with Envoy's semantics.
 
 /// Headers in order. Names are in lower case, as Envoy keeps them.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+///
+/// Envoy keeps one value of some names and joins what is added with commas: those of a request are others than those of a response. A map that
+/// came to or from a filter is of such a kind, and one that a test makes is of none. Maps are equal if their pairs are.
+#[derive(Clone, Debug, Default)]
 pub struct Map {
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    kind: Kind,
+}
+
+impl Eq for Map {}
+
+impl PartialEq for Map {
+    fn eq(&self, other: &Self) -> bool {
+        self.pairs == other.pairs
+    }
+}
+
+/// What a map is of.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Kind {
+    #[default]
+    Any,
+    Request,
+    Response,
+    Trailers,
+}
+
+/// The names of which Envoy 1.40 keeps one value, in a request, in a response, and in both.
+const OF_REQUESTS: &[&str] = &[
+    ":authority",
+    ":method",
+    ":path",
+    ":protocol",
+    ":scheme",
+    "accept",
+    "accept-encoding",
+    "access-control-request-headers",
+    "access-control-request-method",
+    "access-control-request-private-network",
+    "authorization",
+    "cdn-loop",
+    "expect",
+    "grpc-accept-encoding",
+    "grpc-timeout",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "origin",
+    "pragma",
+    "referer",
+    "te",
+    "user-agent",
+    "x-client-trace-id",
+    "x-envoy-downstream-service-cluster",
+    "x-envoy-downstream-service-node",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-external-address",
+    "x-envoy-force-trace",
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-internal",
+    "x-envoy-ip-tags",
+    "x-envoy-is-timeout-retry",
+    "x-envoy-max-retries",
+    "x-envoy-original-host",
+    "x-envoy-original-path",
+    "x-envoy-original-url",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-retry-on",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-upstream-stream-duration-ms",
+    "x-forwarded-client-cert",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+];
+const OF_RESPONSES: &[&str] = &[
+    ":status",
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-allow-private-network",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "age",
+    "date",
+    "etag",
+    "expires",
+    "grpc-message",
+    "grpc-status",
+    "last-modified",
+    "location",
+    "server",
+    "vary",
+    "x-envoy-degraded",
+    "x-envoy-immediate-health-check-fail",
+    "x-envoy-ratelimited",
+    "x-envoy-upstream-canary",
+    "x-envoy-upstream-healthchecked-cluster",
+    "x-envoy-upstream-service-time",
+];
+const OF_BOTH: &[&str] = &[
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-status",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-envoy-attempt-count",
+    "x-envoy-decorator-operation",
+    "x-request-id",
+];
+
+impl Kind {
+    fn keeps_one(self, name: &[u8]) -> bool {
+        let among = |names: &[&str]| names.iter().any(|one| one.as_bytes() == name);
+        match self {
+            Self::Any => false,
+            Self::Request => among(OF_REQUESTS) || among(OF_BOTH),
+            Self::Response => among(OF_RESPONSES) || among(OF_BOTH),
+            Self::Trailers => among(&["grpc-message", "grpc-status"]),
+        }
+    }
+
+    /// A name as the map has it.
+    fn name(self, name: &[u8]) -> Vec<u8> {
+        let name = name.to_ascii_lowercase();
+        if self == Self::Request && name == b"host" { b":authority".into() } else { name }
+    }
 }
 
 /// What a host decodes at the most; a longer map is taken for empty.
@@ -18,6 +157,19 @@ impl Map {
             map.add(name.as_ref(), value.as_ref());
         }
         map
+    }
+
+    /// The same pairs as the proxy has them in a map of this kind.
+    pub(crate) fn of(self, kind: Kind) -> Self {
+        let mut map = Self { pairs: Vec::new(), kind };
+        map.extend(&self);
+        map
+    }
+
+    /// Other pairs in the place of all.
+    pub(crate) fn assign(&mut self, pairs: &Self) {
+        self.pairs.clear();
+        self.extend(pairs);
     }
 
     /// How many headers there are.
@@ -41,7 +193,8 @@ impl Map {
     /// The first value of a name.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        let found = self.pairs.iter().find(|(found, _)| found.eq_ignore_ascii_case(name))?;
+        let name = self.kind.name(name);
+        let found = self.pairs.iter().find(|(found, _)| *found == name)?;
         Some(&found.1)
     }
 
@@ -53,11 +206,19 @@ impl Map {
     }
 
     pub(crate) fn add(&mut self, name: &[u8], value: &[u8]) {
+        let name = self.kind.name(name);
+        if self.kind.keeps_one(&name)
+            && let Some((_, values)) = self.pairs.iter_mut().find(|(found, _)| *found == name)
+        {
+            values.push(b',');
+            values.extend(value);
+            return;
+        }
         // Pseudo-headers stand first, wherever they come from.
         let pseudo = |name: &[u8]| name.first() == Some(&b':');
         let regular = self.pairs.iter().position(|(name, _)| !pseudo(name));
-        let at = regular.filter(|_| pseudo(name)).unwrap_or(self.pairs.len());
-        self.pairs.insert(at, (name.to_ascii_lowercase(), value.to_vec()));
+        let at = regular.filter(|_| pseudo(&name)).unwrap_or(self.pairs.len());
+        self.pairs.insert(at, (name, value.to_vec()));
     }
 
     pub(crate) fn extend(&mut self, other: &Self) {
@@ -72,7 +233,17 @@ impl Map {
     }
 
     pub(crate) fn remove(&mut self, name: &[u8]) {
-        self.pairs.retain(|(found, _)| !found.eq_ignore_ascii_case(name));
+        let name = self.kind.name(name);
+        self.pairs.retain(|(found, _)| *found != name);
+    }
+
+    /// A value that stays where it was.
+    pub(crate) fn set(&mut self, name: &[u8], value: &[u8]) {
+        let name = self.kind.name(name);
+        match self.pairs.iter_mut().find(|(found, _)| *found == name) {
+            Some((_, old)) => *old = value.to_vec(),
+            None => self.add(&name, value),
+        }
     }
 
     /// In the ABI's encoding; an empty map has no bytes.
@@ -132,6 +303,27 @@ mod tests {
         assert_eq!(Map::decode(&map.encode()), map);
         let one = [1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, b'a', 0, b'A', 0];
         assert_eq!(Map::new(&[("a", "A")]).encode(), one);
+    }
+
+    #[test]
+    fn envoy_keeps_one_value_of_some_names() {
+        let pairs = [("Via", "1"), ("x", "1"), ("via", "2"), ("x", "2"), ("vary", "a"), ("vary", "b"), ("host", "h")];
+        let text = |kind| Map::new(&pairs).of(kind).to_text();
+        let texts = |pairs: &[(&str, &str)]| -> Vec<_> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let request = [(":authority", "h"), ("via", "1,2"), ("x", "1"), ("x", "2"), ("vary", "a"), ("vary", "b")];
+        assert_eq!(text(Kind::Request), texts(&request));
+        let response = [("via", "1,2"), ("x", "1"), ("x", "2"), ("vary", "a,b"), ("host", "h")];
+        assert_eq!(text(Kind::Response), texts(&response));
+        assert_eq!((text(Kind::Any).len(), text(Kind::Trailers).len()), (7, 7));
+        let mut map = Map::new(&pairs).of(Kind::Request);
+        assert_eq!((map.get(b"host"), map.get(b"VIA")), (Some(&b"h"[..]), Some(&b"1,2"[..])));
+        map.assign(&Map::new(&[("via", "3"), ("via", "4")]));
+        assert_eq!(map, Map::new(&[("via", "3,4")]));
+        map.set(b"via", b"5");
+        map.remove(b"host");
+        assert_eq!(map, Map::new(&[("via", "5")]));
     }
 
     #[test]

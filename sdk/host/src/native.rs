@@ -1,6 +1,7 @@
 //! The native rung: the module is in the process of the test, and its memory is the process's.
 #![allow(unsafe_code, reason = "a host reads and writes the guest's memory; everything else of this crate is safe")]
 
+use std::cell::RefCell;
 use std::ptr;
 use std::rc::Rc;
 
@@ -14,6 +15,8 @@ use crate::vm::{Trap, Vm};
 /// A module of the process.
 pub(crate) struct Native {
     host: Rc<Linked>,
+    /// Which of the thread's VMs it is.
+    id: u64,
     /// For what the test calls outside of callbacks.
     _installed: Installed,
 }
@@ -26,10 +29,23 @@ struct Linked {
 
 impl Native {
     pub(crate) fn new(exports: &'static Exports, guest: Rc<Guest>) -> Self {
+        let id = CURRENT.with_borrow_mut(|current| {
+            let id = current.last().map_or(0, |(_, id)| id + 1);
+            current.retain(|(other, _)| !ptr::eq(*other, exports));
+            current.push((exports, id));
+            id
+        });
         let host = Rc::new(Linked { exports, guest });
         let installed = native::install(host.clone());
         within(true, exports.reset);
-        Self { host, _installed: installed }
+        Self { host, id, _installed: installed }
+    }
+
+    /// Whether the module was not started again since.
+    fn is_current(&self) -> bool {
+        let is_this = |(exports, id): &(&'static Exports, u64)| ptr::eq(*exports, self.host.exports) && *id == self.id;
+        // Where the thread ends there is none.
+        CURRENT.try_with(|current| current.borrow().iter().any(is_this)).unwrap_or(false)
     }
 }
 
@@ -41,14 +57,26 @@ impl Vm for Native {
     }
 
     fn call(&self, callback: &'static str, arguments: &[u32]) -> Result<Option<u32>, Trap> {
+        assert!(
+            self.is_current(),
+            "{callback} of a VM that was thrown away: a module of this process is one VM at a time on a thread, and it was started again"
+        );
         // Another VM may have been installed since.
         let _installed = native::install(self.host.clone());
         Ok(within(true, || self.host.exports.call(callback, arguments)))
     }
 }
 
+thread_local! {
+    /// The modules of which this thread has a VM, and the number of the last one of each.
+    static CURRENT: RefCell<Vec<(&'static Exports, u64)>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Drop for Native {
     fn drop(&mut self) {
+        if !self.is_current() {
+            return;
+        }
         let _installed = native::install(self.host.clone());
         within(true, self.host.exports.reset);
     }

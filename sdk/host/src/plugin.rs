@@ -37,9 +37,9 @@ impl<'host> Plugin<'host> {
 
     /// # Panics
     ///
-    /// If it was deleted.
+    /// If it has ended.
     fn with<R>(&self, what: impl FnOnce(&mut PluginState) -> R) -> R {
-        what(self.host.state().plugins.get_mut(&self.id).expect("a plugin that was not deleted"))
+        what(self.host.state().plugins.get_mut(&self.id).expect("a plugin that has not ended"))
     }
 
     /// Runs a callback in which the plugin can read its configuration.
@@ -92,23 +92,23 @@ impl<'host> Plugin<'host> {
         self.with(|plugin| plugin.started)
     }
 
-    /// The tick period that the plugin asked for; none if it asked for no ticks.
+    /// The tick period that the plugin asked for; none if it asked for no ticks, or has ended.
     #[must_use]
     pub fn tick_period(&self) -> Option<Duration> {
-        let period = self.with(|plugin| plugin.tick_period);
+        let period = self.host.state().plugins.get(&self.id).map_or(0, |plugin| plugin.tick_period);
         (period != 0).then(|| Duration::from_millis(period.into()))
     }
 
     /// Lets one of its tick periods pass, and tells it.
     pub fn tick(&self) {
         let period = u64::from(self.with(|plugin| plugin.tick_period));
-        self.host.state().proxy.borrow_mut().now += period * 1_000_000;
+        self.host.state().proxy.borrow_mut().pass(period * 1_000_000);
         self.tick_now();
     }
 
     pub(crate) fn tick_now(&self) {
-        let now = self.host.state().proxy.borrow().now;
-        self.with(|plugin| plugin.next_tick = now + u64::from(plugin.tick_period) * 1_000_000);
+        let passed = self.host.state().proxy.borrow().passed;
+        self.with(|plugin| plugin.next_tick = passed + u64::from(plugin.tick_period) * 1_000_000);
         self.host.enter(self.id, "proxy_on_tick", &[self.id]);
         self.host.run_deferred();
     }
@@ -123,14 +123,35 @@ impl<'host> Plugin<'host> {
         TcpConnection::open(self.host, self.id)
     }
 
-    /// Ends the plugin: `on_done`, then `on_delete` if it is done. Whether it is.
+    /// Ends the plugin: `on_done`, then `on_delete` if it is done; whether it is. If it is not, `on_delete` comes when it says that it is.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
     pub fn finish(&self) -> bool {
-        self.with(|plugin| plugin.ending = true);
-        let done = self.accepts("proxy_on_done", &[self.id]) || self.with(|plugin| plugin.done);
+        self.with(|_| {});
+        let done = self.accepts("proxy_on_done", &[self.id]);
         if done {
-            self.host.enter(self.id, "proxy_on_delete", &[self.id]);
-            self.host.run_deferred();
+            self.delete();
+        } else if let Some(plugin) = self.host.state().plugins.get_mut(&self.id) {
+            plugin.ending = true;
         }
         done
+    }
+
+    /// Whether it has ended: it was done, and `on_delete` was called.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        !self.host.state().plugins.contains_key(&self.id)
+    }
+
+    /// Its last callback; it has no ticks and no calls any more.
+    pub(crate) fn delete(&self) {
+        self.host.enter(self.id, "proxy_on_delete", &[self.id]);
+        self.host.run_deferred();
+        let mut state = self.host.state();
+        state.plugins.remove(&self.id);
+        state.pending.retain(|call| call.plugin != self.id);
+        state.grpc.retain(|grpc| grpc.plugin != self.id);
     }
 }

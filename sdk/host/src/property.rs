@@ -139,13 +139,15 @@ const UNSET: [&[&[u8]]; 6] = [
 ];
 
 impl State {
-    /// A property: what the test set, then what the stream's headers say, then what is left empty, then the stream's filter state.
+    /// A property: what the test set, for the stream or for all, then what the stream's headers say, then what is left empty, then the stream's filter state.
     pub(crate) fn property(&self, path: &[u8]) -> Result<Vec<u8>, Status> {
         let path: Vec<&[u8]> = path.split(|byte| *byte == 0).collect();
-        if let Some(found) = self.properties.get(&path) {
+        let stream = self.streams.get(&self.effective);
+        if let Some(found) =
+            stream.and_then(|stream| stream.properties.get(&path)).or_else(|| self.properties.get(&path))
+        {
             return found;
         }
-        let stream = self.streams.get(&self.effective);
         if let Some(found) = stream.filter(|stream| !stream.logged).and_then(|stream| stream.derived(&path)) {
             return found.encode();
         }

@@ -37,7 +37,7 @@ pub struct Running {
     first_pages: u64,
     guest: Rc<Guest>,
     policy: FailurePolicy,
-    /// When the VM was loaded, in nanoseconds since the Unix epoch.
+    /// When the VM was loaded, by the time that passed.
     loaded: Cell<u64>,
     trap: RefCell<Option<String>>,
     trap_seen: Cell<bool>,
@@ -56,6 +56,13 @@ pub(crate) enum FailurePolicy {
     Closed,
     Open,
     Reload,
+}
+
+/// What comes due.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Due {
+    Tick(u32),
+    Timeout(u32),
 }
 
 /// How long a VM lives at the least before another one takes its place, in nanoseconds: Envoy's `reload_config` if it does not say otherwise.
@@ -110,7 +117,7 @@ impl Running {
 
     /// Runs the start functions of the VM.
     fn start_loaded(&self) {
-        self.loaded.set(self.state().proxy.borrow().now);
+        self.loaded.set(self.state().proxy.borrow().passed);
         self.state().restricted = Some(Restricted::Starting);
         let started = self.vm().start();
         self.state().restricted = None;
@@ -125,7 +132,7 @@ impl Running {
 
     /// Before a new stream: a dead VM is replaced, if the proxy does so, and not too soon. Its plugins start again.
     pub(crate) fn reload(&self) {
-        let due = self.loaded.get().saturating_add(RELOAD_AFTER) <= self.state().proxy.borrow().now;
+        let due = self.loaded.get().saturating_add(RELOAD_AFTER) <= self.state().proxy.borrow().passed;
         if self.policy != FailurePolicy::Reload || !due || self.trap.borrow().is_none() || self.depth.get() != 0 {
             return;
         }
@@ -183,6 +190,7 @@ impl Running {
         let deferred = self.state().take_deferred();
         for (id, what) in deferred {
             match what {
+                Deferred::Delete => Plugin::of(self, id).delete(),
                 Deferred::Resume(direction) => {
                     if let Some(stream) = self.state().streams.get_mut(&id) {
                         stream.resumed.push(direction);
@@ -342,23 +350,47 @@ impl Running {
         self.deliver(answer, PLUGIN, "proxy_on_foreign_function", &[PLUGIN, function, size]);
     }
 
-    /// Lets time pass: the clock goes on, and every tick that comes due happens when it is due.
+    /// Lets time pass: the clock goes on, and every tick and every timeout of a call that comes due happens when it is due. What came due while time passed in
+    /// another VM of the proxy happens at once, a tick once.
     pub fn advance(&self, time: Duration) {
-        let end = self.state().proxy.borrow().now + u64::try_from(time.as_nanos()).expect("less than 584 years");
-        loop {
-            let next = {
-                let state = self.state();
-                let due = state.plugins.iter().filter(|(_, plugin)| plugin.tick_period != 0 && plugin.next_tick <= end);
-                due.map(|(id, plugin)| (plugin.next_tick, *id)).min()
-            };
-            let Some((at, id)) = next else { break };
-            self.state().proxy.borrow_mut().now = at;
-            Plugin::of(self, id).tick_now();
+        let end = self.state().proxy.borrow().passed + u64::try_from(time.as_nanos()).expect("less than 584 years");
+        while let Some((at, due)) = self.next_due().filter(|(at, _)| *at <= end) {
+            self.pass_to(at);
+            match due {
+                Due::Tick(plugin) => Plugin::of(self, plugin).tick_now(),
+                Due::Timeout(token) => self.expire(token),
+            }
         }
-        self.state().proxy.borrow_mut().now = end;
+        self.pass_to(end);
     }
 
-    /// Sets the proxy's clock, as the time since the Unix epoch, also backwards; no tick comes of it.
+    fn pass_to(&self, at: u64) {
+        let state = self.state();
+        let mut proxy = state.proxy.borrow_mut();
+        let time = at.saturating_sub(proxy.passed);
+        proxy.pass(time);
+    }
+
+    /// What comes due next, and when.
+    fn next_due(&self) -> Option<(u64, Due)> {
+        let state = self.state();
+        let ticks = state.plugins.iter().filter(|(_, plugin)| plugin.tick_period != 0);
+        let ticks = ticks.map(|(id, plugin)| (plugin.next_tick, Due::Tick(*id)));
+        let timeouts = state.deadlines.iter().map(|(at, token)| (*at, Due::Timeout(*token)));
+        ticks.chain(timeouts).min()
+    }
+
+    /// The time of a call is over, if it still waits.
+    fn expire(&self, token: u32) {
+        self.state().deadlines.retain(|(_, of)| *of != token);
+        if self.state().pending.iter().any(|call| call.token == token) {
+            self.time_out_call(token);
+        } else if self.state().grpc.iter().any(|grpc| grpc.token == token) {
+            self.time_out_grpc(token);
+        }
+    }
+
+    /// Sets the proxy's clock, as the time since the Unix epoch, also backwards. Ticks and timeouts do not go by it.
     ///
     /// # Panics
     ///
@@ -577,6 +609,14 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        {
+            let state = self.state();
+            state.proxy.borrow_mut().end_vm(&state.vm_id);
+        }
+        if std::thread::panicking() {
+            // Of a test that failed: what the filter said.
+            self.state().log.iter().for_each(|line| eprintln!("filter: {:?} {}", line.level, line.text));
+        }
         if let Some(why) = self.trap.take()
             && !self.trap_seen.get()
             && !std::thread::panicking()

@@ -19,6 +19,11 @@ impl SharedData {
         self.values.get(&(vm_id.to_vec(), key.to_vec())).cloned().ok_or(Status::NotFound)
     }
 
+    /// The last VM of an id is gone.
+    pub(crate) fn forget(&mut self, vm_id: &[u8]) {
+        self.values.retain(|(of, _), _| of != vm_id);
+    }
+
     /// A key that is absent is written whatever number comes with it.
     pub(crate) fn set(&mut self, vm_id: &[u8], key: Vec<u8>, value: Vec<u8>, cas: u32) -> Result<(), Status> {
         let key = (vm_id.to_vec(), key);
@@ -35,6 +40,8 @@ impl SharedData {
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
     numbers: BTreeMap<Name, u32>,
+    /// The number that was given last.
+    last: u32,
     queues: BTreeMap<u32, Queue>,
     /// For each item that its plugin was not told of, in the order of the items: the plugin and the queue.
     untold: Vec<(Owner, u32)>,
@@ -53,10 +60,20 @@ struct Queue {
 impl Queues {
     /// What is in a queue that is there stays.
     pub(crate) fn register(&mut self, vm_id: &[u8], name: &[u8], owner: Option<Owner>) -> u32 {
-        let next = u32::try_from(self.numbers.len()).expect("fewer queues than 4 billion") + 1;
-        let number = *self.numbers.entry((vm_id.to_vec(), name.to_vec())).or_insert(next);
+        let last = &mut self.last;
+        let number = *self.numbers.entry((vm_id.to_vec(), name.to_vec())).or_insert_with(|| {
+            *last += 1;
+            *last
+        });
         self.queues.entry(number).or_default().owner = owner;
         number
+    }
+
+    /// The last VM of an id is gone, and its queues with it. Numbers are not given again.
+    pub(crate) fn forget(&mut self, vm_id: &[u8]) {
+        let gone: Vec<_> = self.numbers.extract_if(.., |(of, _), _| of == vm_id).map(|(_, number)| number).collect();
+        self.queues.retain(|number, _| !gone.contains(number));
+        self.untold.retain(|(_, number)| !gone.contains(number));
     }
 
     pub(crate) fn resolve(&self, vm_id: &[u8], name: &[u8]) -> Result<u32, Status> {

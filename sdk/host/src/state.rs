@@ -23,19 +23,56 @@ pub(crate) const BUFFER_LIMIT: usize = 1 << 20;
 /// What the VMs of one proxy share.
 #[derive(Debug)]
 pub(crate) struct Proxy {
-    /// Nanoseconds since the Unix epoch.
+    /// Nanoseconds since the Unix epoch: what the guest is told.
     pub(crate) now: u64,
+    /// Nanoseconds that passed: what ticks and timeouts go by, which setting the clock does not touch.
+    pub(crate) passed: u64,
     pub(crate) shared_data: SharedData,
     pub(crate) queues: Queues,
     pub(crate) metrics: Metrics,
     /// How many VMs there were.
     pub(crate) vms: u32,
+    /// How many VMs of each `vm_id` there are: their data and queues end with the last.
+    pub(crate) vm_ids: BTreeMap<Vec<u8>, u32>,
+}
+
+impl Proxy {
+    /// Lets time pass.
+    pub(crate) fn pass(&mut self, time: u64) {
+        self.passed += time;
+        self.now += time;
+    }
+
+    pub(crate) fn begin_vm(&mut self, vm_id: &[u8]) -> u32 {
+        self.vms += 1;
+        *self.vm_ids.entry(vm_id.to_vec()).or_default() += 1;
+        self.vms
+    }
+
+    pub(crate) fn end_vm(&mut self, vm_id: &[u8]) {
+        if let Some(vms) = self.vm_ids.get_mut(vm_id) {
+            *vms -= 1;
+            if *vms == 0 {
+                self.vm_ids.remove(vm_id);
+                self.shared_data.forget(vm_id);
+                self.queues.forget(vm_id);
+            }
+        }
+    }
 }
 
 impl Default for Proxy {
     fn default() -> Self {
         let (shared_data, queues, metrics) = (SharedData::default(), Queues::default(), Metrics::default());
-        Self { now: 1_700_000_000_000_000_000, shared_data, queues, metrics, vms: 0 }
+        Self {
+            now: 1_700_000_000_000_000_000,
+            passed: 0,
+            shared_data,
+            queues,
+            metrics,
+            vms: 0,
+            vm_ids: BTreeMap::new(),
+        }
     }
 }
 
@@ -46,23 +83,31 @@ pub(crate) struct PluginState {
     pub(crate) configuration: Vec<u8>,
     /// Milliseconds; 0 is off.
     pub(crate) tick_period: u32,
-    /// When the next tick is due, in nanoseconds since the Unix epoch.
+    /// When the next tick is due, by the time that passed.
     pub(crate) next_tick: u64,
     pub(crate) started: bool,
-    /// Whether it asked to end later, so that it may call `proxy_done`.
+    /// Whether it asked to end later and has not called `proxy_done`.
     pub(crate) ending: bool,
-    /// Whether it called `proxy_done`.
-    pub(crate) done: bool,
 }
 
 /// The version of the ABI, which the module's marker tells.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Abi {
     V0_1_0,
-    #[cfg(feature = "wasm")]
     V0_2_0,
     #[default]
     V0_2_1,
+}
+
+impl Abi {
+    /// What modules of this process speak.
+    pub(crate) fn of_the_sdk() -> Self {
+        match sluicegate::ABI_VERSION {
+            "0.1.0" => Self::V0_1_0,
+            "0.2.0" => Self::V0_2_0,
+            _ => Self::V0_2_1,
+        }
+    }
 }
 
 /// Why a guest may call only a few host functions.
@@ -80,6 +125,8 @@ pub(crate) enum Deferred {
     Resume(u32),
     Close(u32),
     Answer,
+    /// The end of a plugin.
+    Delete,
 }
 
 /// A line that the filter logged.
@@ -166,6 +213,8 @@ pub(crate) struct Answer {
 pub(crate) struct Stream {
     /// The plugin's context.
     pub(crate) plugin: u32,
+    /// Whether it is a connection and not of HTTP.
+    pub(crate) is_connection: bool,
     pub(crate) maps: BTreeMap<u32, Map>,
     /// The bodies, or the data of both directions, by the number of their buffer.
     pub(crate) bodies: BTreeMap<u32, Body>,
@@ -178,6 +227,8 @@ pub(crate) struct Stream {
     /// Envoy's own objects, each with its life span.
     pub(crate) envoy_filter_state: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
     pub(crate) routes_cleared: usize,
+    /// What the test gave it over the proxy's.
+    pub(crate) properties: Properties,
     /// Whether the response is worked on.
     pub(crate) responding: bool,
     /// How far the request and the response have come.
@@ -251,6 +302,8 @@ pub(crate) struct State {
     pub(crate) next_tokens: [u32; 3],
     /// The gRPC calls and streams that are open, oldest first.
     pub(crate) grpc: Vec<OpenGrpc>,
+    /// When the time of which call is over, also of some that were answered.
+    pub(crate) deadlines: BTreeSet<(u64, u32)>,
     pub(crate) answer: Answer,
     /// How often each function was called.
     pub(crate) calls: HashMap<Import, usize>,
@@ -290,6 +343,7 @@ impl Default for State {
             pending: Vec::new(),
             next_tokens: [FIRST_TOKEN; 3],
             grpc: Vec::new(),
+            deadlines: BTreeSet::new(),
             answer: Answer::default(),
             calls: HashMap::new(),
             faults: Faults::default(),
@@ -318,6 +372,7 @@ impl State {
         self.deferred.clear();
         self.pending.clear();
         self.grpc.clear();
+        self.deadlines.clear();
         self.next_tokens = [FIRST_TOKEN; 3];
         self.metrics = Definitions::default();
         self.declared.clear();
@@ -339,10 +394,10 @@ impl State {
     }
 
     pub(crate) fn set_tick_period(&mut self, period: u32) {
-        let now = self.proxy.borrow().now;
+        let passed = self.proxy.borrow().passed;
         if let Some(plugin) = self.plugin() {
             plugin.tick_period = period;
-            plugin.next_tick = now + u64::from(period) * 1_000_000;
+            plugin.next_tick = passed + u64::from(period) * 1_000_000;
         }
     }
 
@@ -376,10 +431,12 @@ impl State {
         self.proxy.borrow().queues.resolve(vm_id, name)
     }
 
-    /// Ends the plugin that asked to end later.
+    /// Ends the plugin that asked to end later, when the guest has returned.
     pub(crate) fn finish(&mut self) -> Result<(), Status> {
-        let plugin = self.plugin().filter(|plugin| plugin.ending).ok_or(Status::NotFound)?;
-        plugin.done = true;
+        let plugin = self.plugin_of(self.effective);
+        let ending = self.plugins.get_mut(&plugin).filter(|plugin| plugin.ending).ok_or(Status::NotFound)?;
+        ending.ending = false;
+        self.deferred.push((plugin, Deferred::Delete));
         Ok(())
     }
 
@@ -392,7 +449,16 @@ impl State {
         self.streams.get(&stream).is_some_and(Stream::is_over)
     }
 
-    pub(crate) fn log(&mut self, level: u32, message: &[u8]) {
+    pub(crate) fn log(&mut self, level: u32, message: &[u8]) -> Result<(), Status> {
+        if level > LogLevel::Critical as u32 {
+            return Err(Status::BadArgument);
+        }
+        self.note(level, message);
+        Ok(())
+    }
+
+    /// A line of the log.
+    pub(crate) fn note(&mut self, level: u32, message: &[u8]) {
         if level >= self.log_level {
             let text = String::from_utf8_lossy(message).into_owned();
             self.log.push(LogLine { level: LogLevel::from_code(level), text });
@@ -453,8 +519,14 @@ impl State {
         self.defer(Deferred::Resume(direction))
     }
 
-    /// Closes, when the guest has returned.
+    /// Closes, when the guest has returned. What is of HTTP has no connection to close, and a connection no request.
     pub(crate) fn close(&mut self, direction: u32) -> Result<(), Status> {
+        let of_connections = direction >= StreamType::Downstream as u32;
+        if direction <= StreamType::Upstream as u32
+            && self.streams.get(&self.effective).is_none_or(|stream| stream.is_connection != of_connections)
+        {
+            return Ok(());
+        }
         self.defer(Deferred::Close(direction))
     }
 
@@ -483,8 +555,21 @@ impl State {
             return Err(Status::BadArgument);
         }
         let (token, context) = (self.new_token(0), self.effective);
+        self.expire(token, call.timeout);
         self.pending.push(PendingCall { token, plugin: self.plugin_of(context), context, ..call });
         Ok(token)
+    }
+
+    /// Notes when a call's time is over; 0 is never. Those of calls that are over are forgotten.
+    fn expire(&mut self, token: u32, timeout: u32) {
+        let (pending, grpc) = (&self.pending, &self.grpc);
+        self.deadlines.retain(|(_, of)| {
+            pending.iter().any(|call| call.token == *of) || grpc.iter().any(|grpc| grpc.token == *of)
+        });
+        if timeout != 0 {
+            let due = self.proxy.borrow().passed + u64::from(timeout) * 1_000_000;
+            self.deadlines.insert((due, token));
+        }
     }
 
     /// Envoy's numbers: four apart, for each kind of call, which is in the lowest bits.
@@ -506,6 +591,9 @@ impl State {
         }
         let token = self.new_token(if grpc.timeout.is_some() { CALL } else { STREAM });
         let context = self.effective;
+        if let Some(timeout) = grpc.timeout {
+            self.expire(token, timeout);
+        }
         self.grpc.push(OpenGrpc { token, plugin: self.plugin_of(context), context, ..grpc });
         Ok(token)
     }
@@ -523,7 +611,11 @@ impl State {
         Ok(())
     }
 
+    /// Ends the filter's side of a stream. A call is given up by it.
     pub(crate) fn close_grpc(&mut self, token: u32) -> Result<(), Status> {
+        if token & KIND == CALL {
+            return self.cancel_grpc(token);
+        }
         self.grpc_at(token)?.ended = true;
         Ok(())
     }
@@ -588,9 +680,10 @@ impl State {
         Ok(self.read_map(map).map(Map::encode).unwrap_or_default())
     }
 
+    /// Where there is no request to answer it comes to nothing.
     pub(crate) fn reply(&mut self, reply: LocalReply) -> Result<(), Status> {
         let context = self.effective;
-        let stream = self.stream_mut()?;
+        let Some(stream) = self.streams.get_mut(&context).filter(|stream| !stream.is_connection) else { return Ok(()) };
         if stream.reply.is_none() {
             stream.reply = Some(reply);
             self.deferred.push((context, Deferred::Answer));

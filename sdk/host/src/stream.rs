@@ -2,6 +2,7 @@
 
 use sluicegate::abi::{BufferType, MapType, StreamType};
 
+use crate::PropertyValue;
 use crate::flow::{self, Way};
 use crate::map::Map;
 use crate::running::Running;
@@ -22,7 +23,7 @@ pub struct HttpStream<'host> {
 
 impl<'host> HttpStream<'host> {
     pub(crate) fn open(host: &'host Running, plugin: u32) -> Self {
-        let id = create(host, plugin);
+        let id = create(host, plugin, false);
         Self { host, id }
     }
 
@@ -191,6 +192,12 @@ impl<'host> HttpStream<'host> {
         self.host.property_of(self.id, path)
     }
 
+    /// Gives this stream a property from now on, over what the proxy has at this path: what comes with the response is set before it.
+    pub fn set_property(&self, path: &[&str], value: impl Into<PropertyValue>) -> &Self {
+        set_property(self.host, self.id, path, value.into());
+        self
+    }
+
     /// What the filter set as a property, which Envoy keeps under `wasm.` and this name.
     #[must_use]
     pub fn filter_state(&self, name: &str) -> Option<Vec<u8>> {
@@ -232,11 +239,11 @@ impl<'host> HttpStream<'host> {
 }
 
 /// A new context of a plugin.
-pub(crate) fn create(host: &Running, plugin: u32) -> u32 {
+pub(crate) fn create(host: &Running, plugin: u32, is_connection: bool) -> u32 {
     host.reload();
     let id = host.state().new_context();
     let unfiltered = host.is_dead();
-    host.state().streams.insert(id, Stream { plugin, unfiltered, ..Stream::default() });
+    host.state().streams.insert(id, Stream { plugin, unfiltered, is_connection, ..Stream::default() });
     host.enter(id, "proxy_on_context_create", &[id, plugin]);
     host.run_deferred();
     id
@@ -256,6 +263,12 @@ pub(crate) fn close(host: &Running, id: u32, callbacks: [&'static str; 3]) {
         host.run_deferred();
     }
     host.state().streams.remove(&id);
+}
+
+pub(crate) fn set_property(host: &Running, id: u32, path: &[&str], value: PropertyValue) {
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        stream.properties.set(path, value);
+    }
 }
 
 /// What is held back of a body.

@@ -2,9 +2,10 @@
 
 use sluicegate::abi::{BufferType, StreamType};
 
+use crate::PropertyValue;
 use crate::flow::{NO_BUFFER, STOP, next_unread, send};
 use crate::running::Running;
-use crate::stream::{close, create, sent};
+use crate::stream::{close, create, sent, set_property};
 
 /// Who closed a connection, as hosts number it.
 const CLOSED_BY_UNKNOWN: u32 = 0;
@@ -65,7 +66,7 @@ pub struct TcpConnection<'host> {
 
 impl<'host> TcpConnection<'host> {
     pub(crate) fn open(host: &'host Running, plugin: u32) -> Self {
-        let id = create(host, plugin);
+        let id = create(host, plugin, true);
         let opened = host.connection_filter(id, "proxy_on_new_connection", &[id], STOP);
         host.run_deferred();
         Self { host, id, opened }
@@ -100,6 +101,16 @@ impl<'host> TcpConnection<'host> {
             return STOP;
         }
         data(self.host, self.id, buffer, part, end_of_stream)
+    }
+
+    /// Gives this connection a property from now on, over what the proxy has at this path.
+    pub fn set_property(&self, path: &[&str], value: impl Into<PropertyValue>) -> &Self {
+        set_property(self.host, self.id, path, value.into());
+        self
+    }
+
+    pub(crate) fn host(&self) -> &'host Running {
+        self.host
     }
 
     /// What the upstream got from the client.

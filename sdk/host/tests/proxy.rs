@@ -7,7 +7,7 @@ use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::queue::Queue;
 use sluicegate::{property, shared_data, time};
-use sluicegate_host::{Fault, Host};
+use sluicegate_host::{Fault, Host, Map, Running};
 
 mod sender {
     use super::*;
@@ -266,4 +266,120 @@ fn a_failed_assertion_shows_what_is_there() {
         host.assert_quiet(sluicegate::LogLevel::Info);
     });
     assert!(text.contains("a line of Info or worse"), "{text}");
+}
+
+mod calls {
+    use super::*;
+
+    #[derive(Default)]
+    pub(crate) struct Calls;
+
+    #[sluicegate::http_filter]
+    impl HttpFilter for Calls {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            let headers = [(":method", "GET"), (":path", "/"), (":authority", "a")];
+            request.call(&HttpCall::new("a").headers(&headers).timeout(Duration::from_millis(500)))?;
+            Ok(Action::Pause)
+        }
+
+        fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_>, answer: &CallResponse) -> Result<()> {
+            let status = answer.headers()?.get(":status").and_then(|status| status.to_str().ok()).map(str::to_owned);
+            info!("{status:?} at {}", time::now()?.as_millis() % 1000);
+            stream.resume_request()
+        }
+    }
+
+    sluicegate::plugin!(http: Calls);
+}
+
+#[test]
+fn a_call_that_nobody_answers_times_out() {
+    let host = Host::new(&calls::PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[(":path", "/")]);
+    host.advance(Duration::from_millis(499));
+    stream.assert_held();
+    // Times out by the time that passed, whatever the clock says.
+    host.set_time(Duration::from_secs(1));
+    host.advance(Duration::from_millis(200));
+    stream.assert_passed();
+    host.assert_logged(sluicegate::LogLevel::Info, "Some(\"504\") at 1").assert_no_calls();
+    // One that was answered does not.
+    let stream = host.http_stream();
+    stream.request_headers(&[(":path", "/")]);
+    host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "", &[]);
+    host.clear_log();
+    host.advance(Duration::from_secs(1));
+    assert_eq!(host.log(), []);
+}
+
+#[test]
+fn ticks_go_by_the_time_that_passes() {
+    let first = Host::new(&receiver::PLUGIN).vm_id("receiver").root_id("first").start();
+    let ticks = |host: &Running| host.log().iter().filter(|line| line.text.contains(" tick ")).count();
+    // The clock is set far ahead, and back: no tick comes of it, and none is lost.
+    first.set_time(Duration::from_secs(4_000_000_000));
+    first.advance(Duration::from_millis(100));
+    assert_eq!(ticks(&first), 1);
+    first.set_time(Duration::from_secs(1));
+    first.advance(Duration::from_millis(100));
+    assert_eq!(ticks(&first), 2);
+    // Time that passes in one VM passes in all, and what came due meanwhile comes once.
+    let other = Host::new(&calls::PLUGIN).start_beside(&first);
+    other.advance(Duration::from_secs(1));
+    assert_eq!(ticks(&first), 2);
+    first.advance(Duration::ZERO);
+    assert_eq!(ticks(&first), 3);
+    first.advance(Duration::from_millis(100));
+    assert_eq!(ticks(&first), 4);
+}
+
+#[test]
+fn what_vms_of_an_id_share_ends_with_the_last_of_them() {
+    let first = Host::new(&sender::PLUGIN).vm_id("a").start();
+    let second = Host::new(&counts::PLUGIN).vm_id("b").start_beside(&first);
+    second.set_shared_data("k", "v");
+    let queue = second.register_queue("", "q");
+    assert!(second.enqueue(queue, "item"));
+    let third = Host::new(&calls::PLUGIN).vm_id("b").start_beside(&first);
+    drop(second);
+    assert_eq!((third.shared_data("k").as_deref(), third.queue_len(queue)), (Some(&b"v"[..]), 1));
+    drop(third);
+    let again = Host::new(&calls::PLUGIN).vm_id("b").start_beside(&first);
+    assert_eq!((again.shared_data("k"), again.queue_len(queue)), (None, 0));
+    assert!(!again.enqueue(queue, "item") && again.register_queue("", "q") > queue);
+}
+
+#[test]
+fn a_module_of_this_process_is_one_vm_at_a_time() {
+    let first = Host::new(&calls::PLUGIN).start();
+    let second = Host::new(&calls::PLUGIN).start();
+    let request = |host: &Running| host.http_stream().request_headers(&[(":path", "/")]);
+    assert_eq!(request(&second), Action::Pause as u32);
+    let old = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| request(&first)));
+    assert!(old.unwrap_err().downcast_ref::<String>().unwrap().contains("one VM at a time"));
+    // Its end is not the end of the other's contexts.
+    let stream = second.http_stream();
+    drop(first);
+    stream.request_headers(&[(":path", "/")]);
+    second.answer_call(second.pending_calls()[1].token, &[(":status", "200")], "", &[]);
+    stream.assert_passed();
+}
+
+#[test]
+fn a_stream_has_properties_of_its_own() {
+    let host = Host::new(&counts::PLUGIN).start();
+    host.set_property(&["response", "code_details"], "all");
+    let (one, two) = (host.http_stream(), host.http_stream());
+    one.set_property(&["response", "code_details"], "one");
+    let details = |stream: &sluicegate_host::HttpStream<'_>| stream.property(&["response", "code_details"]).unwrap();
+    assert_eq!((details(&one), details(&two)), (b"one".to_vec(), b"all".to_vec()));
+}
+
+#[test]
+fn what_repeats_is_joined_where_envoy_joins_it() {
+    let host = Host::new(&counts::PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("via", "1"), ("x", "1"), ("via", "2"), ("x", "2"), ("host", "h")]);
+    assert_eq!(stream.request_map(), Map::new(&[(":authority", "h"), ("via", "1,2"), ("x", "1"), ("x", "2")]));
 }

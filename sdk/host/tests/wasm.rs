@@ -7,8 +7,10 @@ use sluicegate::abi::Import;
 use sluicegate_host::wasm::Module;
 use sluicegate_host::{Host, Running};
 
-/// A module with an allocation entry that always gives the same block, and what else is said.
+/// A module with an allocation entry that always gives the same block, if none is said, and what else is said.
 fn module(version: &str, parts: &str) -> Module {
+    let allocate =
+        if ["malloc", "proxy_on_memory_allocate"].iter().any(|name| parts.contains(name)) { "" } else { ALLOCATE };
     let text = format!(
         r#"(module
             (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
@@ -16,6 +18,7 @@ fn module(version: &str, parts: &str) -> Module {
             (import "env" "proxy_get_header_map_value" (func $value (param i32 i32 i32 i32 i32) (result i32)))
             (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
             (import "env" "proxy_set_effective_context" (func $effective (param i32) (result i32)))
+            (import "env" "proxy_call_foreign_function" (func $foreign (param i32 i32 i32 i32 i32 i32) (result i32)))
             (import "env" "proxy_set_tick_period_milliseconds" (func $period (param i32) (result i32)))
             (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
             (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
@@ -24,7 +27,7 @@ fn module(version: &str, parts: &str) -> Module {
             (memory (export "memory") 1)
             (func (export "proxy_abi_version_{version}"))
             (data (i32.const 16) "hello\n")
-            {parts})"#
+            {allocate} {parts})"#
     );
     Module::new(text).unwrap()
 }
@@ -210,6 +213,7 @@ fn each_version_of_the_abi_has_its_ways() {
             r#"(module
                 (import "env" "proxy_get_header_map_value" (func $value (param i32 i32 i32 i32 i32) (result i32)))
                 (memory (export "memory") 1)
+                {ALLOCATE}
                 (func (export "proxy_abi_version_{version}"))
                 (func (export "proxy_on_request_headers") (param i32 i32 {more}) (result i32)
                     (call $value (i32.const 0) (i32.const 16) (i32.const 1) (i32.const 0) (i32.const 4))))"#
@@ -337,4 +341,58 @@ fn what_follows_held_headers_waits_for_them() {
     let stream = host.http_stream();
     stream.request_headers_with_body(&[("a", "b")]);
     assert_eq!((stream.request_body("one", false), host.log().len()), (0, 1));
+}
+
+#[test]
+fn what_a_function_answers_may_be_left() {
+    // `uncompress` of nothing fails; a function of the test's answers with bytes.
+    let status = |at: i32, size: i32| {
+        let call = format!(
+            "(return (call $foreign (i32.const 16) (i32.const 5) (i32.const 0) (i32.const 0) (i32.const {at}) (i32.const {size})))"
+        );
+        let words = r#"(func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+            (i32.or (i32.load (i32.const 0)) (i32.or (i32.load (i32.const 512)) (i32.load (i32.const 516)))))"#;
+        let host = Host::wasm(&module("0_2_1", &(headers(&call) + words)));
+        let host = host.foreign_function("hello", |_| Ok(b"answer".to_vec())).start();
+        let stream = host.http_stream();
+        let status = stream.request_headers(&[("a", "b")]);
+        (status, host.cost().host_allocations, stream.response_headers(&[(":status", "200")]))
+    };
+    assert_eq!(status(512, 516), (0, 1, 1024 | 6));
+    assert_eq!(status(0, 516), (0, 0, 6));
+    assert_eq!(status(0, 0), (0, 0, 0));
+}
+
+#[test]
+fn a_level_that_there_is_not_is_refused() {
+    let level = |level: i32| {
+        let host = start(&headers(&format!("(return (call $log (i32.const {level}) (i32.const 16) (i32.const 5)))")));
+        (request(&host), host.log().len())
+    };
+    assert_eq!((level(5), level(6), level(-1)), ((0, 1), (2, 0), (2, 0)));
+}
+
+#[test]
+fn a_file_that_there_is_not_is_no_wrong_address() {
+    let write = |file: i32| {
+        let call = format!("(return (call $write (i32.const {file}) (i32.const 0) (i32.const 0) (i32.const 64)))");
+        request(&start(&headers(&call)))
+    };
+    assert_eq!((write(1), write(2), write(3)), (0, 0, 8));
+}
+
+#[test]
+fn a_callback_within_a_host_call_is_its_own_contexts() {
+    // The stream's callback reads its headers; the plugin's, within a call of it, finds none.
+    let read = "(call $value (i32.const 0) (i32.const 32) (i32.const 1) (i32.const 512) (i32.const 516))";
+    let name = r#"(data (i32.const 32) "a")"#;
+    let tick = format!(r#"(func (export "proxy_on_tick") (param i32) (i32.store (i32.const 520) {read}))"#);
+    let log = "(drop (call $log (i32.const 2) (i32.const 16) (i32.const 5)))";
+    let host = start(
+        &(headers(&format!("{log} (return (i32.add (i32.mul {read} (i32.const 100)) (i32.load (i32.const 520))))"))
+            + name
+            + &tick),
+    );
+    host.fault(0, sluicegate_host::Fault::Nested("proxy_on_tick", vec![1]));
+    assert_eq!(request(&host), 2);
 }

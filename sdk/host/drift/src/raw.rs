@@ -21,6 +21,7 @@ macro_rules! host {
 host! {
     fn proxy_log(level: u32, at: *const u8, size: usize);
     fn proxy_get_log_level(level: *mut u32);
+    fn proxy_get_current_time_nanoseconds(time: *mut u64);
     fn proxy_set_tick_period_milliseconds(period: u32);
     fn proxy_get_buffer_bytes(buffer: u32, start: usize, max: usize, at: *mut *mut u8, size: *mut usize);
     fn proxy_get_buffer_status(buffer: u32, size: *mut u32, flags: *mut u32);
@@ -52,6 +53,7 @@ host! {
         token: *mut u32
     );
     fn proxy_grpc_send(token: u32, at: *const u8, size: usize, end: u32);
+    fn proxy_grpc_close(token: u32);
     fn proxy_grpc_cancel(token: u32);
     fn proxy_get_status(code: *mut u32, at: *mut *mut u8, size: *mut usize);
     fn proxy_get_shared_data(key: *const u8, len: usize, at: *mut *mut u8, size: *mut usize, cas: *mut u32);
@@ -91,6 +93,12 @@ fn written<N: Default>(call: impl FnOnce(*mut N) -> u32) -> (u32, N) {
     let mut number = N::default();
     let status = call(&raw mut number);
     (status, number)
+}
+
+/// A line at any level, also one that there is not.
+pub(crate) fn log_at(level: u32, text: &[u8]) -> u32 {
+    // SAFETY: the addresses are of live slices and variables, with their sizes.
+    unsafe { proxy_log(level, text.as_ptr(), text.len()) }
 }
 
 pub(crate) fn log(text: &str) {
@@ -162,6 +170,16 @@ pub(crate) fn reply(code: u32, details: &[u8], body: &[u8], headers: &[u8], grpc
 pub(crate) fn grpc_send(token: u32, message: &[u8], end: u32) -> u32 {
     // SAFETY: the addresses are of live slices and variables, with their sizes.
     unsafe { proxy_grpc_send(token, message.as_ptr(), message.len(), end) }
+}
+
+pub(crate) fn grpc_close(token: u32) -> u32 {
+    // SAFETY: there are no addresses.
+    unsafe { proxy_grpc_close(token) }
+}
+
+pub(crate) fn time() -> (u32, u64) {
+    // SAFETY: the address is of a variable.
+    written(|time| unsafe { proxy_get_current_time_nanoseconds(time) })
 }
 
 pub(crate) fn grpc_cancel(token: u32) -> u32 {

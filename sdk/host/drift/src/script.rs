@@ -5,8 +5,12 @@
 
 use std::fmt::Write as _;
 use std::str::{FromStr, SplitWhitespace};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::raw;
+
+/// The queue that was registered last: queues are numbered over all of a proxy's.
+static LAST: AtomicU32 = AtomicU32::new(0);
 
 /// Runs the steps of a callback; what it shall answer, if the script says so.
 pub(crate) fn run(script: &str, callback: &str, run: usize) -> Option<u32> {
@@ -31,6 +35,14 @@ impl<'a> Words<'a> {
 
     fn number<N: FromStr + Default>(&mut self) -> N {
         self.text().parse().unwrap_or_default()
+    }
+
+    /// A queue's number; `last` is the one that was registered last.
+    fn queue(&mut self) -> u32 {
+        match self.text() {
+            "last" => LAST.load(Ordering::Relaxed),
+            number => number.parse().unwrap_or_default(),
+        }
     }
 
     fn bytes(&mut self) -> &'a [u8] {
@@ -71,6 +83,7 @@ fn perform(step: &str) -> String {
         "grpc" => number(raw::grpc(w.bytes(), w.bytes(), w.bytes(), w.bytes(), w.number())),
         "stream" => number(raw::grpc_stream(w.bytes(), w.bytes(), w.bytes(), &w.pairs())),
         "send" => raw::grpc_send(w.number(), w.bytes(), w.number()).to_string(),
+        "finish" => raw::grpc_close(w.number()).to_string(),
         "cancel" => raw::grpc_cancel(w.number()).to_string(),
         "answer" => {
             let (status, code, text) = raw::status();
@@ -81,10 +94,14 @@ fn perform(step: &str) -> String {
             format!("{status} {} {}", value.escape_ascii(), written)
         }
         "share" => raw::share(w.bytes(), w.bytes(), w.number()).to_string(),
-        "register" => number(raw::register(w.bytes())),
+        "register" => {
+            let (status, queue) = raw::register(w.bytes());
+            LAST.store(queue, Ordering::Relaxed);
+            status.to_string()
+        }
         "resolve" => number(raw::resolve(w.bytes(), w.bytes())),
-        "enqueue" => raw::enqueue(w.number(), w.bytes()).to_string(),
-        "dequeue" => block(raw::dequeue(w.number())),
+        "enqueue" => raw::enqueue(w.queue(), w.bytes()).to_string(),
+        "dequeue" => block(raw::dequeue(w.queue())),
         "metric" => number(raw::define(w.number(), w.bytes())),
         "increment" => raw::increment(w.number(), w.number()).to_string(),
         "record" => raw::record(w.number(), w.number()).to_string(),
@@ -92,6 +109,12 @@ fn perform(step: &str) -> String {
         "effective" => raw::effective(w.number()).to_string(),
         "tick" => raw::tick(w.number()).to_string(),
         "done" => raw::done().to_string(),
+        "log" => raw::log_at(w.number(), w.bytes()).to_string(),
+        // Since 2020, or not.
+        "time" => {
+            let (status, time) = raw::time();
+            format!("{status} {}", time > 50 * 365 * 86_400 * 1_000_000_000)
+        }
         "level" => number(raw::level()),
         "trap" => core::arch::wasm32::unreachable(),
         "foreign" => block(raw::foreign(w.bytes(), w.bytes())),

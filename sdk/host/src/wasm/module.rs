@@ -11,7 +11,7 @@ use wasmtime::{Config, Engine, ExternType, InstancePre};
 
 use crate::state::Abi;
 use crate::wasm::link;
-use crate::wasm::vm::Data;
+use crate::wasm::vm::{ALLOCATE, Data};
 
 /// A compiled module, of any SDK. A clone is the same one.
 #[derive(Clone)]
@@ -88,7 +88,8 @@ impl Module {
     ///
     /// # Errors
     ///
-    /// When it is no wasm, has no marker of the ABI or no memory, or imports what hosts of its version do not give: what makes Envoy refuse it.
+    /// When it is no wasm, has no marker of the ABI, no memory or no allocation entry, exports a callback of another type, or imports what hosts of its version do
+    /// not give: what makes Envoy refuse it.
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, VmError> {
         let bytes = bytes.as_ref();
         let module =
@@ -104,6 +105,11 @@ impl Module {
         };
         if !matches!(module.get_export("memory"), Some(ExternType::Memory(_))) {
             return Err(VmError::new("the module exports no memory"));
+        }
+        let is_function = |name: &&str| matches!(module.get_export(name), Some(ExternType::Func(_)));
+        if !ALLOCATE.iter().any(is_function) {
+            let [first, second] = ALLOCATE;
+            return Err(VmError(format!("the module exports no allocation entry: neither {first} nor {second}")));
         }
         check_callbacks(&module, *abi)?;
         let linked = link::link(&ENGINE, &module, *abi)?;
@@ -160,7 +166,10 @@ mod tests {
         assert!(refused("(module)").contains("proxy_abi_version_"));
         let marker = r#"(func (export "proxy_abi_version_0_2_0"))"#;
         assert_eq!(refused(&format!("(module {marker})")), "the module exports no memory");
-        let with = |import: &str| format!(r#"(module {import} (memory (export "memory") 1) {marker})"#);
+        let memory = r#"(memory (export "memory") 1)"#;
+        assert!(refused(&format!("(module {memory} {marker})")).contains("no allocation entry: neither malloc nor"));
+        let malloc = r#"(func (export "malloc") (param i32) (result i32) (i32.const 0))"#;
+        let with = |import: &str| format!("(module {import} {memory} {malloc} {marker})");
         assert!(Module::new(with("")).is_ok());
         // The first host function of 0.2.1, one that ended with 0.1.0, one with wrong types, and what no host has.
         for (import, why) in [
@@ -174,8 +183,7 @@ mod tests {
             assert!(refused(&with(import)).contains(why), "{}", refused(&with(import)));
         }
         for callback in ["proxy_on_tick", "proxy_on_request_headers"] {
-            let memory = r#"(memory (export "memory") 1)"#;
-            let wrong = format!(r#"(module {memory} {marker} (func (export "{callback}") (param i32 i32)))"#);
+            let wrong = format!(r#"(module {memory} {malloc} {marker} (func (export "{callback}") (param i32 i32)))"#);
             assert!(refused(&wrong).contains(callback), "{}", refused(&wrong));
         }
         let good = r#"(import "env" "proxy_record_metric" (func (param i32 i64) (result i32)))"#;
@@ -187,7 +195,10 @@ mod tests {
         let path = std::env::temp_dir().join(format!("sluicegate-module-{}", std::process::id()));
         assert!(Module::load(&path).unwrap_err().to_string().contains("cannot read"));
         let text = |pages: u32| {
-            format!(r#"(module (memory (export "memory") {pages}) (func (export "proxy_abi_version_0_2_1")))"#)
+            format!(
+                r#"(module (memory (export "memory") {pages}) (func (export "proxy_abi_version_0_2_1"))
+                    (func (export "malloc") (param i32) (result i32) (i32.const 0)))"#
+            )
         };
         std::fs::write(&path, text(1)).unwrap();
         assert_eq!(Module::load(&path).unwrap().size(), text(1).len() as u64);

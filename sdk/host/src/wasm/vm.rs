@@ -1,6 +1,6 @@
 //! A module that runs.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ const PAGE: usize = 1 << 16;
 const FUEL: u64 = 1 << 31;
 
 /// The names of the allocation entry, in the order in which Envoy looks for them.
-const ALLOCATE: [&str; 2] = ["malloc", "proxy_on_memory_allocate"];
+pub(super) const ALLOCATE: [&str; 2] = ["malloc", "proxy_on_memory_allocate"];
 
 /// What a VM may take.
 #[derive(Clone, Debug)]
@@ -88,14 +88,26 @@ impl Wasm {
         Ok(Self { store: store.into(), instance, guest, exports })
     }
 
+    /// # Panics
+    ///
+    /// If the module runs.
+    fn store(&self, name: &str) -> RefMut<'_, Store<Data>> {
+        let within = || {
+            panic!(
+                "{name} within a host call: a function that a test adds cannot drive a compiled module, only one of this process"
+            )
+        };
+        self.store.try_borrow_mut().unwrap_or_else(|_| within())
+    }
+
     fn export(&self, name: &'static str) -> Option<Func> {
-        let find = || self.instance.get_func(&mut *self.store.borrow_mut(), name);
+        let find = || self.instance.get_func(&mut *self.store(name), name);
         *self.exports.borrow_mut().entry(name).or_insert_with(find)
     }
 
     fn call_export(&self, name: &'static str, arguments: &[u32]) -> Result<Option<u32>, Trap> {
         let Some(function) = self.export(name) else { return Ok(None) };
-        let mut store = self.store.borrow_mut();
+        let mut store = self.store(name);
         let trap = |error: wasmtime::Error| Trap(format!("{name}: {}", describe(&error)));
         store.set_fuel(FUEL).map_err(trap)?;
         let answer = call(&mut *store, function, arguments);
@@ -203,16 +215,27 @@ impl Arguments for Words<'_, '_> {
     }
 
     fn hand_over(&mut self, block: &Block<'_>) -> Result<(), Failure> {
+        let (place, size) = (self.word(), self.word());
+        let left = block.may_be_left && place == 0;
         let mut start = 0;
-        if !block.bytes.is_empty() {
+        if !block.bytes.is_empty() && !left {
             start = self.block(block.bytes.len())?;
             if start == 0 {
                 return Err(Status::InvalidMemoryAccess.into());
             }
             write(self.caller, start as usize, block.bytes)?;
         }
-        self.write(&if block.null { 0 } else { start }.to_le_bytes())?;
-        self.write_size(block.told)
+        if !left {
+            write(self.caller, place, &if block.null { 0 } else { start }.to_le_bytes())?;
+        }
+        if !(block.may_be_left && size == 0) {
+            write(self.caller, size, &u32::try_from(block.told).unwrap_or(u32::MAX).to_le_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn declines(&self) -> bool {
+        matches!(self.rest.as_slice(), [Val::I32(0), ..])
     }
 
     fn write_size(&mut self, number: usize) -> Result<(), Failure> {

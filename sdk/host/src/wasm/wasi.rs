@@ -98,6 +98,7 @@ pub(super) fn call(caller: &mut Caller<'_, Data>, function: Function, arguments:
         _ => 0,
     };
     Ok(match function {
+        Function::Write if !matches!(word(0), 1 | 2) => BAD_FILE,
         Function::Write => answer(write_lines(caller, word(0), word(1), word(2), word(3))),
         Function::Fdstat => match word(0) {
             1 | 2 => {
@@ -122,7 +123,7 @@ pub(super) fn call(caller: &mut Caller<'_, Data>, function: Function, arguments:
         Function::Exit => {
             // Envoy logs and returns: a module that wants to end has to trap.
             let line = format!("wasi_snapshot_preview1.proc_exit({})", word(0));
-            guest.state.borrow_mut().log(LogLevel::Error as u32, line.as_bytes());
+            guest.state.borrow_mut().note(LogLevel::Error as u32, line.as_bytes());
             SUCCESS
         }
         Function::Nothing => SUCCESS,
@@ -145,8 +146,7 @@ fn write_lines(
 ) -> Result<(), Failure> {
     let level = match file {
         1 => LogLevel::Info,
-        2 => LogLevel::Error,
-        _ => return Err(Failure::Status(BAD_FILE)),
+        _ => LogLevel::Error,
     };
     let vectors = read(caller, vectors, count.saturating_mul(8))?;
     let mut text = Vec::new();
@@ -158,7 +158,7 @@ fn write_lines(
     let size = u32::try_from(text.len()).unwrap_or(u32::MAX);
     write(caller, written, &size.to_le_bytes())?;
     let line = text.strip_suffix(b"\n").unwrap_or(&text);
-    caller.data().guest.state.borrow_mut().log(level as u32, line);
+    caller.data().guest.state.borrow_mut().note(level as u32, line);
     Ok(())
 }
 

@@ -85,8 +85,9 @@ fn the_simulation_is_envoys() -> Result<()> {
     let file = envoy::build()?;
     let module = Module::load(&file)?;
     let only = std::env::var("SCENARIO").ok();
-    let scenarios: Vec<_> =
-        scenarios::ALL.iter().filter(|scenario| only.as_deref().is_none_or(|only| scenario.name == only)).collect();
+    let played =
+        |scenario: &&Scenario| only.as_deref().is_none_or(|only| only.split(',').any(|name| scenario.name == name));
+    let scenarios: Vec<_> = scenarios::ALL.iter().filter(played).collect();
     let proxy = envoy::Envoy::start(&file, &scenarios)?;
     let process = simulated::process(&module);
     let mut report = String::new();

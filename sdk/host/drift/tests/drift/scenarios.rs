@@ -10,6 +10,28 @@ const EMPTY: Pairs = &[(":status", "200"), ("content-length", "0")];
 const OK: Pairs = &[(":status", "200"), ("content-length", "4")];
 const STREAMED: Pairs = &[(":status", "200"), ("transfer-encoding", "chunked")];
 const TRAILERS: Pairs = &[("x-trailer", "1"), ("x-trailer", "2")];
+const HEAD: Pairs = &[(":method", "HEAD")];
+const GRPC: Pairs = &[(":method", "POST"), ("content-type", "application/grpc"), ("transfer-encoding", "chunked")];
+const REPEATS: Pairs = &[
+    ("via", "1"),
+    ("via", "2"),
+    ("cookie", "a"),
+    ("cookie", "b"),
+    ("accept", "1"),
+    ("accept", "2"),
+    ("x-custom", "1"),
+    ("x-custom", "2"),
+];
+const REPEATS_BACK: Pairs = &[
+    (":status", "200"),
+    ("content-length", "0"),
+    ("via", "1"),
+    ("via", "2"),
+    ("set-cookie", "a"),
+    ("set-cookie", "b"),
+    ("vary", "1"),
+    ("vary", "2"),
+];
 const NONE: Pairs = &[];
 
 /// More than half of what a proxy with a [`LIMIT`] holds back.
@@ -369,4 +391,95 @@ scenarios! {
     grpc_without_a_name:
         "request_headers: grpc nowhere - method text 1000; grpc nowhere service - text 1000; return 1\ngrpc_close#2: effective 2; resume 0",
         [Request(GET, true), Unreachable, Unreachable, Response(EMPTY, true)];
+    repeats_that_come:
+        "request_headers: pairs 0; get 0 cookie; get 0 via; get 0 host; get 0 :authority\nresponse_headers: pairs 2",
+        [Request(REPEATS, true), Response(REPEATS_BACK, true)];
+    repeats_of_a_request:
+        "request_headers: add 0 user-agent 1; add 0 user-agent 2; add 0 via 1; add 0 via 2; add 0 x-forwarded-for 1; add 0 x-forwarded-for 2; add 0 x-request-id 1; \
+         add 0 x-request-id 2; add 0 cookie 1; add 0 cookie 2; add 0 content-type 1; add 0 content-type 2; add 0 accept 1; add 0 accept 2; \
+         add 0 accept-encoding 1; add 0 accept-encoding 2; add 0 accept-language 1; add 0 accept-language 2; add 0 authorization 1; add 0 authorization 2; \
+         add 0 cache-control 1; add 0 cache-control 2; add 0 referer 1; add 0 referer 2; add 0 origin 1; add 0 origin 2; add 0 te 1; add 0 te 2; \
+         add 0 grpc-timeout 1; add 0 grpc-timeout 2; add 0 if-none-match 1; add 0 if-none-match 2; add 0 if-range 1; add 0 if-range 2; add 0 range 1; \
+         add 0 range 2; add 0 expect 1; add 0 expect 2; add 0 x-envoy-retry-on 1; add 0 x-envoy-retry-on 2; add 0 x-custom 1; add 0 x-custom 2; \
+         add 0 content-encoding 1; add 0 content-encoding 2; add 0 pragma 1; add 0 pragma 2; add 0 x-forwarded-proto 1; add 0 x-forwarded-proto 2; \
+         add 0 x-real-ip 1; add 0 x-real-ip 2; add 0 grpc-accept-encoding 1; add 0 grpc-accept-encoding 2; add 0 upgrade 1; add 0 upgrade 2; \
+         add 0 access-control-request-method 1; add 0 access-control-request-method 2; add 0 traceparent 1; add 0 traceparent 2; add 0 server 1; add 0 server 2; \
+         add 0 vary 1; add 0 vary 2; add 0 etag 1; add 0 etag 2; add 0 host 1; add 0 host 2; pairs 0; size 0; replace 0 via 3; replace 0 host other; pairs 0; \
+         remove 0 host; pairs 0; reply 200 - - - -1; return 1",
+        [Request(GET, true)];
+    repeats_of_a_response:
+        "response_headers: add 2 content-type 1; add 2 content-type 2; add 2 server 1; add 2 server 2; add 2 via 1; add 2 via 2; add 2 vary 1; add 2 vary 2; add 2 set-cookie 1; \
+         add 2 set-cookie 2; add 2 etag 1; add 2 etag 2; add 2 cache-control 1; add 2 cache-control 2; add 2 location 1; add 2 location 2; \
+         add 2 content-encoding 1; add 2 content-encoding 2; add 2 grpc-status 1; add 2 grpc-status 2; add 2 grpc-message 1; add 2 grpc-message 2; \
+         add 2 x-custom 1; add 2 x-custom 2; add 2 expires 1; add 2 expires 2; add 2 age 1; add 2 age 2; add 2 last-modified 1; add 2 last-modified 2; \
+         add 2 access-control-allow-origin 1; add 2 access-control-allow-origin 2; add 2 www-authenticate 1; add 2 www-authenticate 2; add 2 upgrade 1; \
+         add 2 upgrade 2; add 2 x-request-id 1; add 2 x-request-id 2; add 2 proxy-status 1; add 2 proxy-status 2; add 2 link 1; add 2 link 2; add 2 user-agent 1; \
+         add 2 user-agent 2; add 2 accept 1; add 2 accept 2; add 2 x-forwarded-for 1; add 2 x-forwarded-for 2; pairs 2; size 2; replace 2 via 3; pairs 2; reply 200 - - - -1; return 1",
+        [Request(GET, true), Response(EMPTY, true)];
+    repeats_in_trailers:
+        "response_trailers: add 3 grpc-status 1; add 3 grpc-status 2; add 3 grpc-message 1; add 3 grpc-message 2; add 3 via 1; add 3 via 2; add 3 x-custom 1; add 3 x-custom 2; pairs 3; set 3 a=b",
+        [Request(GET, true), Response(STREAMED, false), ResponseBody("two", false), ResponseTrailers(TRAILERS)];
+    repeats_of_pseudo_headers:
+        "request_headers: add 0 :path /2; add 0 :method PUT; add 0 :authority b; add 0 :scheme https; pairs 0; reply 200 - - - -1; return 1",
+        [Request(GET, true)];
+    repeats_that_are_set:
+        "request_headers: set 0 :method=PUT,:path=/set,:authority=set,:scheme=http,via=1,via=2,cookie=a,cookie=b,x=1,x=2; pairs 0; \
+         reply 200 - - vary=a,vary=b,via=1,via=2,set-cookie=a,set-cookie=b,server=s,server=t -1; return 1
+         response_headers: pairs 2; set 2 :status=200,via=1,via=2,x=1,x=2; pairs 2",
+        [Request(GET, true)];
+    http_closed_as_a_connection:
+        "request_headers: close 2; close 3; return 0\nresponse_headers: close 2", [Request(GET, true), Response(EMPTY, true)];
+    response_reset: "response_headers: close 1", [Request(GET, true), Response(EMPTY, true)];
+    tcp_closed_as_http:
+        "downstream_data: close 0; close 1", [Connect, FromClient("one"), FromClient("two"), FromUpstream("three"), CloseClient];
+    tcp_answered:
+        "downstream_data: reply 403 - no - -1", [Connect, FromClient("one"), FromClient("two"), FromUpstream("three"), CloseClient];
+    tcp_answers_of_nothing:
+        "downstream_data: return 2\ndownstream_data#2: body 2 0 99; return 3\ndownstream_data#3: body 2 0 99; return 9\ndownstream_data#4: body 2 0 99; return 0",
+        [Connect, FromClient("one"), FromClient("two"), FromClient("three"), FromClient("four"), FromUpstream("three"), CloseClient];
+    ticks_that_answer:
+        "configure: tick 20\ntick: tick 0; reply 403 - no - -1; close 0; close 1; close 2; close 3; resume 0; resume 2", [Tick];
+    data_answers_of_nothing:
+        "request_body: body 0 0 99; return 4\nrequest_body#2: body 0 0 99; return 77\nresponse_body: body 1 0 99; return 4",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("six", false), RequestBody("", true),
+            Response(STREAMED, false), ResponseBody("three", false), ResponseBody("four", false), ResponseBody("", true),
+        ];
+    header_answers_of_nothing: "request_headers: return 77", [Request(GET, true)];
+    grpc_call_closed:
+        "request_headers: grpc grpc Service Method hello 1000; finish 5; finish 5; cancel 5; finish 9; finish 4; answer; return 0\ngrpc_close: answer",
+        [Request(GET, true), Response(EMPTY, true)];
+    grpc_stream_closed:
+        "request_headers: stream grpc Service Method -; send 6 hello 0; finish 6; finish 6; send 6 late 0; return 1
+         grpc_receive_initial_metadata: pairs 4
+         grpc_receive: body 5 0 99
+         grpc_close: answer; finish 6; effective 2; resume 0",
+        [Request(GET, true), GrpcAnswer("message"), Response(EMPTY, true)];
+    grpc_call_times_out:
+        "request_headers: grpc grpc Service Method hello 50; return 1\ngrpc_close: answer; effective 2; resume 0",
+        [Request(GET, true), TimeOut, Response(EMPTY, true)];
+    reply_to_grpc:
+        "request_headers: reply 403 - 100%-denied a=1 7; return 1\nresponse_headers: pairs 2; add 2 grpc-message more\nresponse_body: body 1 0 9",
+        [Request(GRPC, false)];
+    reply_to_grpc_without_status:
+        "request_headers: reply 403 - denied content-type=text/x -1; return 1\nresponse_headers: pairs 2", [Request(GRPC, false)];
+    reply_to_grpc_without_body: "request_headers: reply 200 - - - 0; return 1\nresponse_headers: pairs 2", [Request(GRPC, false)];
+    reply_to_grpc_of_a_status_without_twin: "request_headers: reply 418 - - - -1; return 1\nresponse_headers: pairs 2", [Request(GRPC, false)];
+    reply_to_grpc_in_response_headers:
+        "response_headers: reply 503 - busy - -1; return 0", [Request(GRPC, false), RequestBody("", true), Response(EMPTY, true)];
+    reply_to_head: "request_headers: reply 403 - denied - -1; return 1\nresponse_headers: pairs 2\nresponse_body: body 1 0 9", [Request(HEAD, true)];
+    reply_with_a_grpc_status: "request_headers: reply 403 - denied - 7; return 1\nresponse_headers: pairs 2", [Request(GET, true)];
+    reply_with_headers_of_a_body:
+        "request_headers: reply 403 - - content-length=5,content-type=a/b -1; return 1\nresponse_headers: pairs 2", [Request(GET, true)];
+    reply_with_a_body_and_its_headers:
+        "request_headers: reply 403 - body content-length=77,content-type=a/b,:status=500 -1; return 1\nresponse_headers: pairs 2", [Request(GET, true)];
+    logs_and_time:
+        "request_headers: log 5 critical; log 6 six; log 4294967295 most; log 0 trace; time", [Request(GET, true), Response(EMPTY, true)];
+    queue_ready:
+        "request_headers: register ready; enqueue last one; enqueue last two
+         queue_ready: dequeue last; dequeue last; dequeue last
+         queue_ready#2: dequeue last
+         response_headers: enqueue last three",
+        [Request(GET, true), Response(STREAMED, false), ResponseBody("two", false), ResponseBody("", true)];
+    done_of_a_stream: "done: done; return 0\nlog: done", [Request(GET, true), Response(EMPTY, true)];
 }

@@ -45,6 +45,7 @@ pub(crate) fn play(module: &Module, process: &Running, scenario: &Scenario) -> P
     let mut peers = Peers { host: &host, http: None, tcp: None };
     for step in scenario.steps {
         peers.step(*step);
+        host.deliver_queues();
         marks.push(host.log().len());
     }
     let received = peers.finish();
@@ -90,7 +91,7 @@ impl<'host> Peers<'host> {
                 Some(call) => self.host.refuse_call(call.token),
                 None => self.host.refuse_grpc(self.host.open_grpc().first().expect("a call").token),
             },
-            Step::TimeOut => self.host.time_out_call(self.call()),
+            Step::TimeOut => self.host.advance(Duration::from_millis(50)),
             Step::GrpcAnswer(message) => self.grpc_answer(message),
             Step::GrpcGarbage => {
                 let grpc = self.grpc();
