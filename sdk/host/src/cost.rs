@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Sub};
 
-/// Counts of what a module and its host did. They repeat to the digit.
+/// Counts of what a module and its host did. They repeat to the digit, and never go back: a VM that takes a dead one's place counts on.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Cost {
     /// Wasm instructions, as wasmtime's fuel counts them; 0 natively.
@@ -13,7 +13,9 @@ pub struct Cost {
     pub host_calls: u64,
     /// How often the host allocated in the module, to hand over a value.
     pub host_allocations: u64,
-    /// How often the module's memory grew; 0 natively.
+    /// By how many pages of 64 KiB the module's memory grew; 0 natively. What a VM begins with is no growth.
+    pub pages: u64,
+    /// How often it grew; 0 natively.
     pub grows: u64,
 }
 
@@ -26,6 +28,7 @@ impl Add for Cost {
             vm_entries: self.vm_entries + other.vm_entries,
             host_calls: self.host_calls + other.host_calls,
             host_allocations: self.host_allocations + other.host_allocations,
+            pages: self.pages + other.pages,
             grows: self.grows + other.grows,
         }
     }
@@ -41,6 +44,7 @@ impl Sub for Cost {
             vm_entries: self.vm_entries - earlier.vm_entries,
             host_calls: self.host_calls - earlier.host_calls,
             host_allocations: self.host_allocations - earlier.host_allocations,
+            pages: self.pages - earlier.pages,
             grows: self.grows - earlier.grows,
         }
     }

@@ -441,13 +441,13 @@ impl Running {
         self.state().calls.values().sum()
     }
 
-    /// What running the module has cost since it was loaded.
+    /// What running the module has cost since it was first loaded, start functions included.
     #[must_use]
     pub fn cost(&self) -> Cost {
         self.state().cost
     }
 
-    /// What each callback has cost, the host calls and allocations within it included.
+    /// What each callback has cost since the module was first loaded, the host calls, allocations and growth within it included.
     #[must_use]
     pub fn costs(&self) -> BTreeMap<&'static str, Cost> {
         self.costs.borrow().clone()

@@ -278,8 +278,49 @@ fn what_a_module_prints_is_logged_and_an_exit_returns() {
 fn memory_ends_at_the_limit() {
     let grow = "(return (memory.grow (i32.const 4)))";
     let host = Host::wasm(&module("0_2_1", &headers(grow))).page_limit(6).start();
-    assert_eq!((request(&host), host.pages(), host.cost().grows), (1, 5, 1));
-    assert_eq!((request(&host), host.pages(), host.cost().grows), (u32::MAX, 5, 1));
+    assert_eq!((request(&host), host.pages(), host.cost().grows, host.cost().pages), (1, 5, 1, 4));
+    assert_eq!((request(&host), host.pages(), host.cost().grows, host.cost().pages), (u32::MAX, 5, 1, 4));
+    assert_eq!(host.refused_grows(), 1);
+}
+
+#[test]
+fn past_its_own_maximum_a_memory_does_not_grow() {
+    let text = r#"(module
+        (memory (export "memory") 1 3)
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (memory.grow (i32.const 2))))"#;
+    let host = Host::wasm(&Module::new(text).unwrap()).start();
+    assert_eq!((request(&host), host.pages(), host.cost().grows, host.cost().pages), (1, 3, 1, 2));
+    assert_eq!((request(&host), host.pages(), host.cost().grows, host.cost().pages), (u32::MAX, 3, 1, 2));
+}
+
+#[test]
+fn growth_counts_on_when_a_new_vm_takes_the_place_of_a_dead_one() {
+    // The start grows by a page, a request by two; a VM's second request grows and traps.
+    let parts = r#"(global $requests (mut i32) (i32.const 0))
+        (func (export "_initialize") (drop (memory.grow (i32.const 1))))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (drop (memory.grow (i32.const 2)))
+            (global.set $requests (i32.add (global.get $requests) (i32.const 1)))
+            (if (i32.eq (global.get $requests) (i32.const 2)) (then unreachable))
+            (i32.const 0))"#;
+    let host = Host::wasm(&module("0_2_1", parts)).fail_reload().start();
+    let growth = || (host.pages(), host.cost().grows, host.cost().pages);
+    assert_eq!(growth(), (2, 1, 1));
+    for vm in 0..3 {
+        if vm > 0 {
+            host.advance(Duration::from_secs(1));
+        }
+        let before = host.cost();
+        request(&host);
+        assert_eq!((host.trapped(), host.pages()), (None, 4));
+        request(&host);
+        assert!(host.trapped().is_some());
+        let spent = host.cost() - before;
+        assert_eq!((host.pages(), spent.grows, spent.pages), (6, 2 + u64::from(vm > 0), 4 + u64::from(vm > 0)));
+    }
+    let each = host.costs()["proxy_on_request_headers"];
+    assert_eq!((each.grows, each.pages, growth()), (6, 12, (6, 9, 15)));
 }
 
 #[test]
@@ -292,7 +333,7 @@ fn each_callback_is_counted_by_itself() {
     }
     let costs = host.costs();
     let cost = costs["proxy_on_request_headers"];
-    assert_eq!((cost.vm_entries, cost.host_calls, cost.host_allocations, cost.grows), (3, 3, 3, 0));
+    assert_eq!((cost.vm_entries, cost.host_calls, cost.host_allocations, cost.pages, cost.grows), (3, 3, 3, 0, 0));
     let log = costs["proxy_on_log"];
     assert_eq!((log.vm_entries, log.host_calls, log.host_allocations), (3, 0, 0));
     assert!(log.instructions < cost.instructions);

@@ -2,6 +2,7 @@
 
 use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
+use std::mem;
 use std::rc::Rc;
 
 use sluicegate::abi::Status;
@@ -45,16 +46,22 @@ pub(crate) struct Data {
 /// How the memory grows.
 struct Growth {
     limits: Limits,
+    /// What no cost has been told of: how often, and by how many pages.
     grows: u64,
+    pages: u64,
     refused: u64,
     /// Whether the memory is there: what it begins with is no growth.
     running: bool,
 }
 
 impl ResourceLimiter for Growth {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, now: usize, desired: usize, most: Option<usize>) -> wasmtime::Result<bool> {
         let granted = desired.div_ceil(PAGE) as u64 <= self.limits.pages;
-        self.grows += u64::from(granted && self.running);
+        // Past the module's own maximum it does not grow, whatever this says.
+        if granted && self.running && most.is_none_or(|most| desired <= most) {
+            self.grows += 1;
+            self.pages += ((desired - now) / PAGE) as u64;
+        }
         self.refused += u64::from(!granted);
         Ok(granted)
     }
@@ -74,7 +81,7 @@ pub(crate) struct Wasm {
 
 impl Wasm {
     pub(crate) fn new(module: &Module, guest: Rc<Guest>, limits: &Limits) -> Result<Self, String> {
-        let growth = Growth { limits: limits.clone(), grows: 0, refused: 0, running: false };
+        let growth = Growth { limits: limits.clone(), grows: 0, pages: 0, refused: 0, running: false };
         let data = Data { guest: guest.clone(), memory: None, allocate: None, instance: None, growth };
         let mut store = Store::new(module.linked.module().engine(), data);
         store.limiter(|data| &mut data.growth);
@@ -112,9 +119,12 @@ impl Wasm {
         store.set_fuel(FUEL).map_err(trap)?;
         let answer = call(&mut *store, function, arguments);
         let left = store.get_fuel().map_err(trap)?;
+        let growth = &mut store.data_mut().growth;
         let cost = &mut self.guest.state.borrow_mut().cost;
         cost.instructions += FUEL - left;
-        cost.grows = store.data().growth.grows;
+        // The count goes on from VM to VM.
+        cost.grows += mem::take(&mut growth.grows);
+        cost.pages += mem::take(&mut growth.pages);
         answer.map(Some).map_err(trap)
     }
 }
