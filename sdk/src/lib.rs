@@ -217,12 +217,12 @@ mod guide {
     }
 
     chapters! {
-        readme: "../../README.md"
-        errors: "../../docs/errors.md"
-        flow: "../../docs/flow.md"
-        memory: "../../docs/memory.md"
-        observing: "../../docs/observing.md"
-        properties: "../../docs/properties.md"
-        sharing: "../../docs/sharing.md"
+        readme: "../README.md"
+        errors: "../docs/errors.md"
+        flow: "../docs/flow.md"
+        memory: "../docs/memory.md"
+        observing: "../docs/observing.md"
+        properties: "../docs/properties.md"
+        sharing: "../docs/sharing.md"
     }
 }

@@ -148,5 +148,5 @@ pub use wasm::of_crate as __of_crate;
 
 /// The Rust in the guide's chapter is compiled.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/testing.md")]
+#[doc = include_str!("../README.md")]
 mod guide {}
