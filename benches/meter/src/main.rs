@@ -1,31 +1,50 @@
-//! What a filter costs for each request, counted instead of timed: `cargo meter`, or `cargo meter --wasm FILE` for anyone's module.
+//! What a filter costs for each request, counted instead of timed: `cargo meter`, `cargo meter EXAMPLE`, or `cargo meter --wasm FILE` for anyone's module.
 //!
-//! The figures repeat to the digit on every machine. A module goes through every scenario whose callbacks it has, on the simulated host of the tests.
+//! The figures repeat to the digit on every machine. A module goes through every scenario whose callbacks it has, on the simulated host of the tests, which
+//! answers what it asks other services.
 #![forbid(unsafe_code)]
 
 mod assemblyscript;
 mod measure;
 mod scenario;
+mod table;
 
-use std::fs::File;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::Parser;
-use comfy_table::{CellAlignment, Table, presets};
-use measure::Figures;
+use clap::{ArgGroup, Parser};
+use measure::{Figures, Setup};
 use serde::Serialize;
 use sluicegate_host::wasm::Module;
 use sluicegate_loadtest::{Allocator, guest as build};
 
 /// Counts what filters cost for each request.
 #[derive(Parser)]
-#[command(name = "meter", version)]
+#[command(name = "meter", version, group = ArgGroup::new("one").args(["example", "wasm"]))]
 struct Options {
+    /// Only this example, by the name of its package [default: the guests of the load comparison]
+    example: Option<String>,
+    /// The allocator of the example
+    #[arg(long, default_value_t = Allocator::Talc, requires = "example")]
+    alloc: Allocator,
     /// Only this module, of any SDK
     #[arg(long, value_name = "FILE")]
     wasm: Option<PathBuf>,
+    /// The plugin's configuration
+    #[arg(long, value_name = "TEXT|@FILE", requires = "one")]
+    configuration: Option<OsString>,
+    /// The VM's configuration
+    #[arg(long, value_name = "TEXT|@FILE", requires = "one")]
+    vm_configuration: Option<OsString>,
+    /// The plugin's root id
+    #[arg(long, value_name = "ID", requires = "one")]
+    root_id: Option<String>,
+    /// Print the figures of each callback, too, as is done for one module
+    #[arg(long)]
+    callbacks: bool,
     /// Write the figures to this file, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -47,27 +66,54 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
+    let setup = Setup {
+        configuration: contents(options.configuration.as_deref()).context("--configuration")?,
+        vm_configuration: contents(options.vm_configuration.as_deref()).context("--vm-configuration")?,
+        root_id: options.root_id.clone().unwrap_or_default().into_bytes(),
+    };
     // Before the work, so that a file that cannot be written costs nothing.
     let json = options.json.as_deref().map(|path| {
         File::create(path).with_context(|| format!("cannot write {}", path.display())) //
     });
     let json = json.transpose()?;
+    let named = named(options)?;
+    let callbacks = options.callbacks || named.len() == 1;
     let mut modules = Vec::new();
-    for (name, path) in named(options)? {
+    for (name, path) in named {
         let module = Module::load(&path).with_context(|| name.clone())?;
-        modules.extend(measure::measure(&name, &module).with_context(|| name.clone())?);
+        let figures = measure::measure(&name, &module, &setup).with_context(|| name.clone())?;
+        if figures.is_empty() {
+            eprintln!("{name}: no scenario fits it; there are requests, bodies, calls, connections and ticks");
+        }
+        modules.extend(figures);
     }
     let report = Report { modules };
-    println!("{}", table(&report.modules));
+    println!("{}", table::modules(&report.modules));
+    if callbacks {
+        println!("{}", table::callbacks(&report.modules));
+    }
     println!(
-        "for each request, connection or tick, after {} others; wasm instructions are wasmtime's fuel",
-        measure::WARM_UP
+        "for each request, connection or tick, after {} others; growth in all of the {} that were counted; wasm instructions are wasmtime's fuel",
+        measure::WARM_UP,
+        measure::COUNTED
     );
     json.map_or(Ok(()), |file| serde_json::to_writer_pretty(file, &report).context("cannot write the figures"))
 }
 
+/// What an option says: its text, or what is in the file that it names after an `@`.
+fn contents(option: Option<&OsStr>) -> Result<Vec<u8>> {
+    let text = option.map(OsStr::as_encoded_bytes).unwrap_or_default();
+    let Some(path) = option.and_then(OsStr::to_str).and_then(|text| text.strip_prefix('@')) else {
+        return Ok(text.to_vec());
+    };
+    fs::read(path).with_context(|| format!("cannot read {path}"))
+}
+
 /// The modules: the given one, or those of the load comparison.
 fn named(options: &Options) -> Result<Vec<(String, PathBuf)>> {
+    if let Some(example) = &options.example {
+        return Ok(vec![(example.clone(), build::build(example, Some(options.alloc))?)]);
+    }
     if let Some(path) = &options.wasm {
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         return Ok(vec![(name.unwrap_or_else(|| "module".into()), path.clone())]);
@@ -84,37 +130,4 @@ fn named(options: &Options) -> Result<Vec<(String, PathBuf)>> {
         named.push((format!("sluicegate-{allocator}"), build::build("guest-sluicegate", Some(allocator))?));
     }
     Ok(named)
-}
-
-fn table(modules: &[Figures]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header([
-        "module",
-        "scenario",
-        "instructions",
-        "VM entries",
-        "host calls",
-        "host's allocations",
-        "pages",
-        "grows after",
-        "bytes",
-    ]);
-    for module in modules {
-        let figures = [
-            module.instructions,
-            module.vm_entries,
-            module.host_calls,
-            module.host_allocations,
-            module.pages,
-            module.grows_after_warmup,
-            module.module_bytes,
-        ];
-        let cells = figures.iter().map(ToString::to_string);
-        table.add_row([module.name.clone(), module.scenario.to_owned()].into_iter().chain(cells));
-    }
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }

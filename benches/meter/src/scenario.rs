@@ -1,8 +1,8 @@
 //! What a module is driven through, round for round.
 
 use sluicegate_benches::REQUEST;
-use sluicegate_host::Running;
 use sluicegate_host::wasm::Module;
+use sluicegate_host::{OpenGrpc, Running};
 
 /// The headers of a response.
 const RESPONSE: [(&str, &str); 8] = [
@@ -27,6 +27,12 @@ const MORE: [(&str, &str); 5] = [
 
 const CHUNK: [u8; 1024] = [b'x'; 1024];
 
+/// What gRPC services answer: protobuf's field 1, as the number 1, which is also `true`.
+const MESSAGE: [u8; 2] = [8, 1];
+
+/// How many answers in a row may each lead to another call. A filter that calls without end is answered on at the next step.
+const CHAIN: usize = 8;
+
 /// A kind of traffic.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Scenario {
@@ -34,7 +40,7 @@ pub(crate) enum Scenario {
     Headers(usize),
     /// The same with a body of so many chunks of 1 KiB, both ways.
     Body(usize),
-    /// A request whose filter asks another service first.
+    /// A request whose filter asks another service, itself or by the next tick of its plugin's.
     Callout,
     /// A connection with data both ways.
     Tcp,
@@ -64,7 +70,7 @@ impl Scenario {
         match self {
             Self::Headers(_) => any(&["proxy_on_request_headers", "proxy_on_response_headers"]),
             Self::Body(_) => any(&["proxy_on_request_body", "proxy_on_response_body"]),
-            Self::Callout => any(&["proxy_on_http_call_response"]),
+            Self::Callout => any(&["proxy_on_http_call_response", "proxy_on_grpc_receive", "proxy_on_grpc_close"]),
             Self::Tcp => any(&["proxy_on_downstream_data", "proxy_on_upstream_data"]),
             Self::Tick => any(&["proxy_on_tick"]),
         }
@@ -84,24 +90,34 @@ impl Scenario {
             Self::Callout => {
                 let stream = host.http_stream();
                 stream.request_headers(&REQUEST);
-                let asked = answer_calls(host);
+                let mut asked = answer(host);
+                if !asked && host.tick_period().is_some() {
+                    host.tick();
+                    asked = answer(host);
+                }
                 stream.response_headers_only(&RESPONSE);
+                asked |= answer(host);
                 stream.complete();
+                asked |= answer(host);
                 asked && host.trapped().is_none()
             }
             Self::Tcp => {
                 let connection = host.tcp_connection();
+                answer(host);
                 connection.downstream_data(CHUNK, false);
+                answer(host);
                 connection.upstream_data(CHUNK, false);
+                answer(host);
                 connection.close_downstream();
                 connection.close_upstream();
                 connection.complete();
+                answer(host);
                 host.trapped().is_none()
             }
             Self::Tick => {
                 let asked = host.tick_period().is_some();
                 host.tick();
-                answer_calls(host);
+                answer(host);
                 asked && host.trapped().is_none()
             }
         }
@@ -114,26 +130,60 @@ fn http(host: &Running, headers: usize, chunks: usize) {
     let headers: Vec<_> = REQUEST.iter().chain(&MORE).take(headers).copied().collect();
     if chunks == 0 {
         stream.request_headers(&headers);
+        answer(host);
         stream.response_headers_only(&RESPONSE);
     } else {
         stream.request_headers_with_body(&headers);
+        answer(host);
         for chunk in 1..=chunks {
             stream.request_body(CHUNK, chunk == chunks);
         }
+        answer(host);
         stream.response_headers(&RESPONSE);
+        answer(host);
         for chunk in 1..=chunks {
             stream.response_body(CHUNK, chunk == chunks);
         }
     }
-    answer_calls(host);
+    answer(host);
     stream.complete();
+    answer(host);
 }
 
-/// Answers every call that waits; whether there was one.
-fn answer_calls(host: &Running) -> bool {
-    let calls = host.pending_calls();
-    for call in &calls {
-        host.answer_call(call.token, &RESPONSE, CHUNK, &[]);
+/// Answers every call and ends every gRPC stream that is open, and those that the filter opens when it is told; whether there was one.
+fn answer(host: &Running) -> bool {
+    let mut asked = false;
+    for _ in 0..CHAIN {
+        let (calls, grpc) = (host.pending_calls(), host.open_grpc());
+        if calls.is_empty() && grpc.is_empty() {
+            break;
+        }
+        asked = true;
+        for call in &calls {
+            host.answer_call(call.token, &RESPONSE, CHUNK, &[]);
+        }
+        for grpc in &grpc {
+            answer_grpc(host, grpc);
+        }
     }
-    !calls.is_empty()
+    asked
+}
+
+/// A call is over with its message. A stream has metadata around it, and a close.
+fn answer_grpc(host: &Running, grpc: &OpenGrpc) {
+    // The filter may cancel it at each step.
+    let open = || host.open_grpc().iter().any(|open| open.token == grpc.token);
+    let stream = grpc.timeout.is_none();
+    if stream {
+        host.grpc_initial_metadata(grpc.token, &[("content-type", "application/grpc")]);
+    }
+    if open() {
+        host.grpc_message(grpc.token, MESSAGE);
+    }
+    if stream && open() {
+        host.grpc_trailing_metadata(grpc.token, &[("grpc-status", "0")]);
+    }
+    if stream && open() {
+        host.grpc_close(grpc.token, 0, "");
+    }
 }

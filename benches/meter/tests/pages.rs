@@ -1,21 +1,12 @@
 //! Every limit of pages under a crowd of streams: no trap of the SDK's, and the next request is served.
 
+mod configurations;
+
+use configurations::CONFIGURATIONS;
 use sluicegate_build::{Build, add_target, run};
 use sluicegate_host::wasm::Module;
 use sluicegate_host::{Host, Limited, Running, crowd, sweep_pages, traffic};
 use sluicegate_loadtest::{Allocator, guest, workspace};
-
-/// The configurations of the examples that do not start without one.
-const CONFIGURATIONS: [(&str, &str); 8] = [
-    ("access_rules", "[]"),
-    ("header_batch", r#"{"request": [{"remove": "x-debug"}, {"set": "x-env", "to": "p"}]}"#),
-    ("http_routing", "\u{1}"),
-    ("json_fields", r#"{"/id": "x-id", "/name": "x-name"}"#),
-    ("memory_report", r#"{"tiers": ["gold", "silver"], "memory": {"total": "1MiB"}}"#),
-    ("rate_limit", r#"{"header": "x-plan", "plans": {"free": {"rate": 1000, "burst": 3000}}}"#),
-    ("shared_queue_receiver", "tcp_data_hashes"),
-    ("shared_queue_sender", "http"),
-];
 
 /// The filter that uses every host function, which allocates nothing that must not fail.
 fn sink(allocator: Option<Allocator>) -> Module {
