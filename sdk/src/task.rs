@@ -66,7 +66,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-use crate::abi::{Shared, StreamType, try_box};
+use crate::abi::{Shared, StreamType, depth, try_box};
 use crate::callout::{Answered, Asker, Kind, Pending, keep, wrong_context};
 use crate::context::{Action, HttpFilter, PluginContext, TcpFilter};
 use crate::dispatch::Table;
@@ -207,6 +207,8 @@ pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any
             // A host that calls back into this context finds it busy, so nobody else polls it meanwhile.
             let Some(mut work) = task.work.take() else { continue };
             let before = POLLED.with(|polled| polled.replace(Some(Polled { context: id, plugin })));
+            // Of a task that waits for a host call in which the host calls this context.
+            let outer = WITH.with(Cell::take);
             let waker = &mut Context::from_waker(&of_context.waker);
             let ended = match &mut work {
                 Work::Holds(direction, future) => {
@@ -216,6 +218,7 @@ pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any
                 Work::Beside(future) => future.as_mut().poll(waker).map(Ended::Beside),
             };
             POLLED.with(|polled| polled.set(before));
+            let with = WITH.with(|with| with.replace(outer));
             match ended {
                 Poll::Pending => task.work.set(Some(work)),
                 Poll::Ready(ended) => {
@@ -224,7 +227,7 @@ pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any
                     end(ended);
                 }
             }
-            if let Some(with) = WITH.with(Cell::take) {
+            if let Some(with) = with {
                 with(Asker { id, context, above });
             }
         }
@@ -233,18 +236,22 @@ pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any
 }
 
 crate::__vm_local! {
-    /// Whether a task ended that holds what the callback is about to hold.
-    static ENDED: Cell<bool> = Cell::new(false);
+    /// How deep the callback is nested in which a task ended that holds what the callback is about to hold; 0 if none did.
+    static ENDED: Cell<usize> = Cell::new(0);
 }
 
 /// The callback that is about to hold a direction shall let it go on.
 pub(crate) fn end_at_once() {
-    ENDED.with(|ended| ended.set(true));
+    ENDED.with(|ended| ended.set(depth()));
 }
 
-/// Whether the callback that is about to hold a direction shall let it go on; asked once.
+/// Whether the callback that is about to hold a direction shall let it go on; asked once, when it has returned. One within it has its own answer.
 pub(crate) fn ended_at_once() -> bool {
-    ENDED.with(|ended| ended.replace(false))
+    let is_own = ENDED.with(Cell::get) == depth() + 1;
+    if is_own {
+        ENDED.with(|ended| ended.set(0));
+    }
+    is_own
 }
 
 /// How often the tasks of a context are polled in one callback.

@@ -41,8 +41,8 @@
 //! milliseconds: no timer waits less than one, and those that are due within one run together, in the order of their times. A periodic timer that came late
 //! runs once, not once for each time that it missed.
 //!
-//! The host has no clock but the wall clock. If that goes back, time stands still for the timers until the next tick, which counts for as long as it was to
-//! take: a timer is late once, and never lost. If it goes ahead, what is due by then runs at the next tick.
+//! The host has no clock but the wall clock. If that goes back, stands still or is not told, time stands still for the timers until the next tick, which counts for
+//! as long as it was to take: a timer is late once, and never lost. If it goes ahead, what is due by then runs at the next tick.
 //!
 //! [`on_tick`](crate::PluginContext::on_tick) and [`set_tick_period`](crate::PluginHandle::set_tick_period) go on as they are: the period is one timer more.
 //!
@@ -113,7 +113,7 @@ struct Clock {
     next_number: Cell<u32>,
     /// How long this clock has run, in nanoseconds.
     now: Cell<u64>,
-    /// What the wall clock said when it was last asked.
+    /// What the wall clock said when it was last asked; the largest number before it was.
     wall: Cell<u64>,
     /// The host's tick in milliseconds; 0 is off.
     period: Cell<u32>,
@@ -144,17 +144,22 @@ pub(crate) fn set_tick(plugin: u32, milliseconds: u32) -> Result<()> {
     SET_TICK.with(Cell::get)(plugin, milliseconds)
 }
 
-/// From here on `on_tick` is one timer of several.
-pub(crate) fn share_the_tick() {
+/// From here on a plugin's `on_tick` is one timer of several.
+pub(crate) fn share_the_tick(plugin: u32) {
     SET_TICK.with(|set| set.set(set_shared));
+    // If there is no memory, it is made with the first timer.
+    let _ = clock(plugin);
 }
 
 const MILLISECOND: u64 = 1_000_000;
+/// The time up to which a clock follows the wall clock: half of all that there is, so that sums of it and of a wait are still times.
+const LATEST: u64 = u64::MAX / 2;
 /// The number of the timer that is `on_tick`.
 const TICK: u32 = 0;
 
 fn set_shared(plugin: u32, milliseconds: u32) -> Result<()> {
-    let clock = clock(plugin)?;
+    // A plugin of another root, which has no timers.
+    let Some(clock) = CLOCKS.with(|clocks| clocks.get(plugin)) else { return set_at_host(plugin, milliseconds) };
     clock.timers.remove(TICK);
     if milliseconds != 0 {
         let every = u64::from(milliseconds) * MILLISECOND;
@@ -171,7 +176,7 @@ fn clock(plugin: u32) -> Result<crate::abi::Shared<Clock>> {
                 timers: Table::new(),
                 next_number: Cell::new(TICK + 1),
                 now: Cell::new(0),
-                wall: Cell::new(call::time().unwrap_or_default()),
+                wall: Cell::new(u64::MAX),
                 period: Cell::new(0),
                 next_tick: Cell::new(u64::MAX),
             };
@@ -183,17 +188,19 @@ fn clock(plugin: u32) -> Result<crate::abi::Shared<Clock>> {
 
 /// A duration as the clock counts it: at least what a host can count.
 fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2).clamp(MILLISECOND, u64::MAX / 2)
+    u64::try_from(duration.as_nanos()).unwrap_or(LATEST / 2).clamp(MILLISECOND, LATEST / 2)
 }
 
 impl Clock {
-    /// Lets the clock run up to now; false if the wall clock went back, or the host does not tell the time.
+    /// Lets the clock run up to now; false if the wall clock went back or centuries ahead, or the host does not tell the time.
     fn look(&self) -> bool {
         let Ok(wall) = call::time() else { return false };
-        let before = self.wall.replace(wall);
-        let passed = wall.checked_sub(before);
-        self.now.set(self.now.get().saturating_add(passed.unwrap_or_default()));
-        passed.is_some()
+        let passed = wall.checked_sub(self.wall.replace(wall));
+        let now = passed.and_then(|passed| self.now.get().checked_add(passed)).filter(|now| *now <= LATEST);
+        if let Some(now) = now {
+            self.now.set(now);
+        }
+        now.is_some()
     }
 
     fn insert(&self, number: u32, name: &'static str, wait: u64, every: Option<u64>, what: What) -> Result<()> {
@@ -254,7 +261,10 @@ impl Clock {
         }
         set?;
         self.period.set(wanted);
-        self.next_tick.set(if wanted == 0 { u64::MAX } else { now + u64::from(wanted) * MILLISECOND });
+        self.next_tick.set(match wanted {
+            0 => u64::MAX,
+            _ => now.saturating_add(u64::from(wanted) * MILLISECOND),
+        });
         Ok(())
     }
 }
@@ -324,9 +334,11 @@ pub(crate) fn forget_timer(timer: Timer) {
 /// The host has ticked: the time up to which timers are due.
 pub(crate) fn ticked(plugin: u32) -> u64 {
     let Some(clock) = CLOCKS.with(|clocks| clocks.get(plugin)) else { return 0 };
-    if !clock.look() {
-        // The wall clock does not say how long the tick took, so it took as long as was asked for.
-        clock.now.set(clock.now.get().max(clock.next_tick.get()));
+    let before = clock.now.get();
+    if !clock.look() || clock.now.get() == before {
+        // The wall clock does not say how long the tick took, so it took as long as was asked for; none was, if the host ticks unasked.
+        let next = Some(clock.next_tick.get()).filter(|next| *next != u64::MAX);
+        clock.now.set(before.max(next.unwrap_or_default()));
     }
     let now = clock.now.get();
     clock.next_tick.set(now.saturating_add(u64::from(clock.period.get()) * MILLISECOND));
@@ -344,8 +356,9 @@ pub(crate) fn take_due(plugin: u32, by: u64) -> Option<Due> {
     match entry.every {
         Some(every) => {
             let next = due.saturating_add(every);
-            // What was missed is left out.
-            entry.due.set(if next > by { next } else { clock.now.get().saturating_add(every) });
+            // What was missed is left out. It is later than this in any case: nothing is due twice in a tick.
+            let next = if next > by { next } else { clock.now.get().saturating_add(every) };
+            entry.due.set(next.max(by.saturating_add(1)));
         }
         None => drop(clock.timers.remove(number)),
     }

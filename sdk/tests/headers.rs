@@ -28,6 +28,7 @@ impl HttpFilter for Filter {
                 property::get(&["request", "path"]).map(drop)
             }
             b"/authority" => authority(request),
+            b"/remove-host" => request.remove("host"),
             b"/refused-name" => request.add("", "nameless"),
             _ => Err(Error::new("no such case")),
         }?;
@@ -150,6 +151,17 @@ fn host_is_authority() {
     assert_eq!(stream.request_headers(&[(":path", "/authority"), ("host", "example")]), 0, "{:?}", host.log());
     stream.assert_request_header(":authority", "c").assert_request_header("host", "c");
     assert_eq!(stream.request_map().len(), 3);
+}
+
+/// The one edit of a callback is written at once when the callbacks before it had one; also of a name that the map shows as another.
+#[test]
+fn host_is_removed_though_it_is_not_shown() {
+    let host = Host::new(&PLUGIN).start();
+    for _ in 0..4 {
+        let stream = host.http_stream();
+        assert_eq!(stream.request_headers(&[(":path", "/remove-host"), ("host", "example")]), 0, "{:?}", host.log());
+        stream.assert_request_header(":authority", None);
+    }
 }
 
 #[test]

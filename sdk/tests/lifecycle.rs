@@ -89,6 +89,8 @@ impl HttpFilter for Filter {
     fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
         let (request, response) = (stream.request_headers(), stream.response_headers());
         info!("log {} {:?} {:?}", stream.id(), request.map(|map| map.len()), response.map(|map| map.len()));
+        // Too late, and the log says so.
+        let _ = stream.edit_request_headers().replace("x-late", 1);
     }
 
     fn on_delete(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
@@ -158,6 +160,19 @@ fn an_error_in_a_stream_is_logged_and_closes_it() {
     assert!(host.logged(LogLevel::Error, "on_request_headers: told to fail"));
     let reply = stream.reply().unwrap();
     assert_eq!((reply.status, &*reply.details, reply.grpc_status), (500, "filter_error", -1));
+}
+
+#[test]
+fn what_is_refused_in_a_log_is_not_the_next_streams() {
+    let host = Host::new(&PLUGIN).start();
+    for _ in 0..3 {
+        let stream = host.http_stream();
+        assert_eq!(stream.request_headers(&[("a", "b")]), 0);
+        stream.assert_passed();
+        stream.complete();
+        assert!(host.log().iter().any(|line| line.text.starts_with("header edits: ")), "{:?}", host.log());
+        host.clear_log();
+    }
 }
 
 #[test]

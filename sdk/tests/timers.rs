@@ -5,7 +5,7 @@ use std::time::Duration;
 use sluicegate::prelude::*;
 use sluicegate::timer::Timer;
 use sluicegate::{LogLevel, Status, abi::Import};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Fault, Host, Running};
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -153,4 +153,50 @@ fn a_host_that_does_not_tick_refuses_the_start() {
     assert!(!host.start_plugin() || host.tick_period().is_some());
     host.call_function(10, "");
     assert!(host.log().iter().any(|line| line.text.starts_with("on_foreign_function: proxy_set_tick_period")));
+}
+
+/// The host calls of what a host does that ask for the time.
+fn clocks(host: Host, does: impl Fn(&Running)) -> Vec<usize> {
+    let host = host.recording().start();
+    does(&host);
+    let calls = host.recorded();
+    let clocks = calls.iter().enumerate().filter(|(_, call)| call.import == Import::proxy_get_current_time_nanoseconds);
+    clocks.map(|(at, _)| at).collect()
+}
+
+/// How often the fast timer runs in ticks in which the host tells this time, each as long as the timers asked for.
+fn run_at(host: &Running, ticks: usize, time: u32) -> usize {
+    host.clear_log();
+    for _ in 0..ticks {
+        host.record();
+        host.fault(0, Fault::Number(time));
+        host.tick();
+        assert_eq!(host.recorded()[0].import, Import::proxy_get_current_time_nanoseconds);
+    }
+    host.log().iter().filter(|line| line.text.starts_with("fast: ")).count()
+}
+
+#[test]
+fn a_clock_that_stands_still_loses_no_timer() {
+    let host = Host::new(&PLUGIN).start();
+    let ran = run_at(&host, 8, 5);
+    assert!((3..=8).contains(&ran), "{ran}: {:?}", host.log());
+    assert!(!run(&host, 7).is_empty());
+}
+
+#[test]
+fn a_clock_that_goes_to_its_end_stops_nothing() {
+    // Nor one that is not told at first.
+    let at_start = clocks(Host::new(&PLUGIN), |_| {});
+    let host = at_start.iter().fold(Host::new(&PLUGIN), |host, at| host.fault(*at, Fault::Status(10))).start();
+    assert!(!at_start.is_empty() && host.started(), "{:?}", host.log());
+    for _ in 0..3 {
+        let ran = run_at(&host, 8, u32::MAX);
+        assert!((3..=8).contains(&ran), "{ran}: {:?}", host.log());
+    }
+    // And it goes on as before.
+    run(&host, 2);
+    let lines = run(&host, 10);
+    assert!(lines.iter().any(|(_, text)| text.starts_with("fast")), "{lines:?}");
+    assert!(lines.len() < 40, "{lines:?}");
 }

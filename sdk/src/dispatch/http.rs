@@ -145,6 +145,7 @@ fn on_http<H: HttpFilter>(
     callback: impl FnOnce(&mut H, &mut HttpHandle<'_, PluginOf<H>>),
 ) {
     streams.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+    edits::forget_failure();
 }
 
 /// Stands for the answer of a callback that failed, which is logged, and of one that did not run.

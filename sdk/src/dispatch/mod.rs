@@ -29,6 +29,7 @@ use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContex
 use crate::error::Result;
 use crate::failures;
 use crate::handle::{HttpHandle, PluginHandle, VmHandle};
+use crate::headers::edits;
 use crate::log;
 use crate::queue::Queue;
 use crate::timer;
@@ -219,6 +220,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         arena::clear();
         budget::clear();
         failures::clear();
+        edits::forget_failure();
         log::forget_level();
     }
 
@@ -241,7 +243,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             return Err(NotCreated::Number);
         }
         if Self::TIMERS {
-            timer::share_the_tick();
+            timer::share_the_tick(id);
         }
         let vm = self.vm()?;
         let context = {
@@ -441,12 +443,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     fn end_http(&self, context: u32, callback: fn(&mut H, &mut HttpHandle<'_, PluginOf<H>>)) -> bool {
         let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) else { return false };
         stream.run(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+        edits::forget_failure();
         true
     }
 
     fn delete_http(&self, context: u32) -> bool {
         let Some(stream) = H::TRACKED.then(|| self.streams.remove(context)).flatten() else { return false };
         stream.run(context, |filter, plugin| filter.on_delete(&mut HttpHandle { id: context, plugin }));
+        edits::forget_failure();
         true
     }
 }

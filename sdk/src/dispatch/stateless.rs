@@ -12,6 +12,7 @@ use crate::callout;
 use crate::context::HttpFilter;
 use crate::failures;
 use crate::handle::HttpHandle;
+use crate::headers::edits;
 use crate::log;
 
 /// A filter without state, made anew for each callback. It has no size, so that costs nothing.
@@ -78,5 +79,6 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
 
     fn end(&self, context: u32, callback: fn(&mut H, &mut HttpHandle<'_>)) {
         self.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+        edits::forget_failure();
     }
 }

@@ -183,6 +183,12 @@ pub(crate) fn failed() -> bool {
     FAILED.with(|failed| failed.get() && failed.replace(false))
 }
 
+/// After a callback that answers nothing: what was refused in it is logged, and is not the next callback's.
+#[inline]
+pub(crate) fn forget_failure() {
+    FAILED.with(|failed| failed.set(false));
+}
+
 /// Whether edits wait, all of this map and this callback.
 pub(crate) fn only(map: MapType) -> bool {
     pending::any() && DEPTH.with(Cell::get) == depth() && !read(|mut records| records.any(|record| record.map != map))

@@ -180,7 +180,9 @@ impl<'cb> Snapshots<'cb> {
     #[inline]
     pub(crate) fn remove(self, name: &[u8]) -> Result<()> {
         let known = self.kept.first.map.get().filter(|_| self.kept.first.is_host());
-        let op = if known.is_some_and(|host| !host.contains(name)) { Op::Discard } else { Op::Remove };
+        // Envoy has `host` as another name.
+        let is_known = |host: &HeaderMap| !host.contains(name) && !name.eq_ignore_ascii_case(HOST);
+        let op = if known.is_some_and(is_known) { Op::Discard } else { Op::Remove };
         self.edit(op, name, b"")
     }
 
