@@ -31,7 +31,7 @@ const SLICES: u32 = 30;
 /// What to compare, and how long.
 #[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
-    /// Finish within about a minute
+    /// Finish within about two minutes
     #[arg(long)]
     quick: bool,
     /// Write the figures to this file, too

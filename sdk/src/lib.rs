@@ -51,6 +51,8 @@
 //! | `http` | `http`: conversions from and to the `http` crate's types |
 //! | `log` | the `log` crate's macros write to the proxy's log |
 //! | `panic-log` | a panic's message and place go to the proxy's log |
+//! | `budget` | the module `budget`: limits for a stream and for the VM |
+//! | `alloc-budget`, `alloc-stats` | byte budgets, and statistics, of the allocator that is picked |
 //! | `abi-0-2-0`, `abi-0-1-0` | the module speaks an older version of the ABI, the oldest that is asked for |
 //!
 //! # Errors
@@ -65,7 +67,8 @@
 //!
 //! # The names of other SDKs
 //!
-//! Search these pages for the name that you know (`OnHttpRequestHeaders`, `get_http_request_headers`, `RootContext` …): each item lists them.
+//! Search these pages for the name that you know (`OnHttpRequestHeaders`, `get_http_request_headers`, `RootContext` …): items list them, and `docs/migrating.md` has
+//! them in one table.
 //!
 //! # no_std
 //!

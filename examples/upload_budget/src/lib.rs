@@ -21,7 +21,7 @@ struct Plugin {
 impl PluginContext for Plugin {
     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
         // What the configuration says under `memory` goes over this.
-        plugin.set_budget(Budget::new().total(4 << 20).stream(1088 << 10).reserve(16 << 10))?;
+        plugin.set_budget(Budget::new().total(4 << 20).stream(1088 << 10).reserve(64 << 10))?;
         Ok(StartStatus::Ok)
     }
 

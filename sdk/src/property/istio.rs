@@ -104,6 +104,9 @@ properties! {
     /// The Istio resource that made the cluster.
     #[doc(alias = "IstioFilterMetadata")]
     text cluster_config = xds."cluster_metadata"."filter_metadata"."istio"."config";
+    /// The Istio resource that made the listener.
+    #[doc(alias = "IstioFilterMetadata")]
+    text listener_config = xds."listener_metadata"."filter_metadata"."istio"."config";
     /// The Istio resource that made the route.
     #[doc(alias = "IstioFilterMetadata")]
     text route_config = xds."route_metadata"."filter_metadata"."istio"."config";
