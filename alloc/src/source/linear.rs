@@ -5,23 +5,27 @@ use core::arch::wasm32::{memory_grow, memory_size};
 #[cfg(target_arch = "wasm64")]
 use core::arch::wasm64::{memory_grow, memory_size};
 use core::ptr::{NonNull, with_exposed_provenance_mut};
+#[cfg(all(target_os = "unknown", not(target_feature = "atomics")))]
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{PAGE, Source};
 
 /// The end of a 32-bit memory less its last page: an end of 2³² would wrap to zero.
 const MOST: usize = 65_535;
 
+/// Whether the slack is gone: one word for the module, as there is one slack, whatever sources there are.
+#[cfg(all(target_os = "unknown", not(target_feature = "atomics")))]
+static SLACK_TAKEN: AtomicBool = AtomicBool::new(false);
+
 /// The memory of the module, grown by whole pages.
 ///
 /// It shares `memory.grow` with whoever else calls it, wasi-libc's `malloc` for one: pieces may begin anywhere.
 ///
-/// The slack between the data and the end of the initial memory is the first piece, where there is no C library. With WASI it is left to libc's `malloc`, which takes it if anything calls it (reading an
-/// environment variable does), and whether the module has it cannot be known here. So a filter's first block takes a page there.
+/// The slack between the data and the end of the initial memory is the first piece of whichever source asks first, where there is no C library. With WASI it is left to libc's `malloc`, which takes it if
+/// anything calls it (reading an environment variable does), and whether the module has it cannot be known here. So a filter's first block takes a page there. Slack of a page or more, which only a
+/// module linked with `--initial-memory` has, is left to the standard library's dlmalloc, whose newer versions take that and nothing less.
 #[derive(Debug)]
 pub struct Linear {
-    /// Whether the slack is gone.
-    #[cfg(target_os = "unknown")]
-    slack_used: bool,
     /// Pages that are out of bounds at the end: zero by default, so that a static of zeros takes no room in the module.
     barred: usize,
 }
@@ -30,16 +34,12 @@ impl Linear {
     /// The module's memory, limited only by its address space and the host.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            #[cfg(target_os = "unknown")]
-            slack_used: false,
-            barred: 0,
-        }
+        Self { barred: 0 }
     }
 
-    /// Bytes of the slack, from a multiple of 16 on, if the next page continues it and nobody has it yet.
-    #[cfg(target_os = "unknown")]
-    fn slack(&self) -> usize {
+    /// Bytes of the slack, from a multiple of 16 on, if the next page continues it and nobody has it yet. Threads, which may grow memory between two looks, leave it alone.
+    #[cfg(all(target_os = "unknown", not(target_feature = "atomics")))]
+    fn slack() -> usize {
         unsafe extern "C" {
             /// Where data and stack end; the linker's.
             static __heap_base: u8;
@@ -47,24 +47,20 @@ impl Linear {
             static __heap_end: u8;
         }
         let (base, end) = ((&raw const __heap_base).addr(), (&raw const __heap_end).addr());
-        if self.slack_used || memory_size(0) * PAGE != end {
+        let slack = end.wrapping_sub(base) & !15;
+        if slack >= PAGE || memory_size(0) * PAGE != end || SLACK_TAKEN.load(Ordering::Relaxed) {
             return 0;
         }
-        end.saturating_sub(base) & !15
+        slack
     }
 
-    #[cfg(not(target_os = "unknown"))]
-    #[expect(clippy::unused_self, reason = "the twin uses it")]
-    const fn slack(&self) -> usize {
+    #[cfg(not(all(target_os = "unknown", not(target_feature = "atomics"))))]
+    const fn slack() -> usize {
         0
     }
 
-    /// A piece that ends at `end`; the slack is in it, or is gone.
-    fn piece(&mut self, end: usize, bytes: usize) -> Option<NonNull<[u8]>> {
-        #[cfg(target_os = "unknown")]
-        {
-            self.slack_used = true;
-        }
+    /// The piece that ends at `end`.
+    fn piece(end: usize, bytes: usize) -> Option<NonNull<[u8]>> {
         let start = NonNull::new(with_exposed_provenance_mut(end - bytes))?;
         Some(NonNull::slice_from_raw_parts(start, bytes))
     }
@@ -77,16 +73,19 @@ impl Default for Linear {
 }
 
 // SAFETY: `memory.grow` returns pages that nobody had before, for good; the whole linear memory is one allocation, and a page's
-// address is a multiple of 64 KiB. The slack lies between the linker's symbols, is handed out once, and is no data's, no stack's, and without a C library nobody else's.
+// address is a multiple of 64 KiB. The slack lies between the linker's symbols, so it is no data's and no stack's; without a C library nobody else takes less than a page of it. It is handed out
+// once in a module: by itself, and then `SLACK_TAKEN` is set, or below a page that continues it, and then memory ends elsewhere for ever.
 unsafe impl Source for Linear {
     fn next(&self) -> Option<usize> {
-        Some(memory_size(0) * PAGE - self.slack())
+        Some(memory_size(0) * PAGE - Self::slack())
     }
 
     fn acquire(&mut self, least: usize, wish: usize) -> Option<NonNull<[u8]>> {
-        let slack = self.slack();
+        let slack = Self::slack();
         if slack > 0 && slack >= least {
-            return self.piece(memory_size(0) * PAGE, slack);
+            #[cfg(all(target_os = "unknown", not(target_feature = "atomics")))]
+            SLACK_TAKEN.store(true, Ordering::Relaxed);
+            return Self::piece(memory_size(0) * PAGE, slack);
         }
         let (least, wish) = ((least - slack).div_ceil(PAGE), wish.saturating_sub(slack).div_ceil(PAGE));
         let room = (MOST - self.barred).saturating_sub(memory_size(0));
@@ -96,7 +95,7 @@ unsafe impl Source for Linear {
             if pages <= room {
                 let before = memory_grow(0, pages);
                 if before != usize::MAX {
-                    return self.piece((before + pages) * PAGE, pages * PAGE + slack);
+                    return Self::piece((before + pages) * PAGE, pages * PAGE + slack);
                 }
             }
             if pages == least {
