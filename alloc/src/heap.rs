@@ -19,7 +19,7 @@ use crate::strategy::{Usage, coalescing};
 const TAG: usize = size_of::<usize>();
 
 /// Sizes and addresses of gaps, and of blocks with their tags, are multiples of this: what a gap must have room for.
-const UNIT: usize = size_of::<Gap>();
+pub(crate) const UNIT: usize = size_of::<Gap>();
 
 /// A tag's bits: always set, so that it is told from a gap's size; and whether a gap follows.
 const BLOCK: usize = 1;
@@ -70,7 +70,7 @@ unsafe impl<S: Send> Send for Heap<S> {}
 
 /// The bytes of a block with its tag.
 #[inline]
-const fn whole(size: usize) -> usize {
+pub(crate) const fn whole(size: usize) -> usize {
     // A layout's size is at most `isize::MAX`: this does not wrap.
     (size + TAG + UNIT - 1) & !(UNIT - 1)
 }
@@ -107,8 +107,8 @@ impl<S: Source> Heap<S> {
         }
     }
 
-    /// Where the memory comes from.
-    pub const fn source(&mut self) -> &mut S {
+    /// Where the memory comes from. Not for others: with another source in its place, a piece could seem to continue the last one.
+    pub(crate) const fn source(&mut self) -> &mut S {
         &mut self.source
     }
 
@@ -390,7 +390,8 @@ impl<S: Source> Heap<S> {
             None => (0, 3 * UNIT),
         };
         let padding = if next.is_some() { begin.wrapping_neg() & mask } else { mask };
-        let least = begin.wrapping_sub(from).wrapping_add(padding + whole(layout.size()));
+        // A piece that does not lie where it was foreseen loses a unit at its beginning and must have another to be a gap.
+        let least = begin.wrapping_sub(from).wrapping_add(padding + whole(layout.size())).max(2 * UNIT);
         let Some(piece) = self.source.acquire(least, least.max((self.source.held() / 32).min(STEP_MOST))) else {
             return false;
         };
@@ -404,9 +405,9 @@ impl<S: Source> Heap<S> {
             unsafe { tag(begin).write(BLOCK) };
         }
         self.end = end;
-        // SAFETY: as above: a piece is at least a page.
+        // SAFETY: as above: the piece has two units at least, of which `begin` skips one at most, or none if it continues the last piece; so `end` is a unit or more beyond `begin`.
         unsafe { tag(end).write(BLOCK) };
-        // SAFETY: the piece is like a block that ends with its tag, and before it is a tag or, if it continues the last one, what that ends with.
+        // SAFETY: the piece is like a block of at least a unit that ends with its tag, and before it is a tag or, if it continues the last one, what that ends with.
         unsafe { self.free(begin, end.addr() - begin.addr()) };
         true
     }

@@ -40,6 +40,84 @@ impl Drop for Region {
     }
 }
 
+/// What memory holds that nobody was given.
+const UNTOUCHED: u8 = 0xA5;
+
+/// Bytes that are left out before a piece that lies apart.
+const APART: usize = 64;
+
+/// Gives no byte more than the least that is asked for, to a multiple of 16; in the end it looks whether anybody wrote to what it did not give.
+pub struct Exact {
+    base: *mut u8,
+    size: usize,
+    used: usize,
+    limit: usize,
+    /// The piece number n does not lie where it was foreseen if bit n (modulo 64) is set.
+    apart: u64,
+    pieces: u32,
+    /// What lies before pieces apart.
+    gaps: Vec<usize>,
+}
+
+impl Region {
+    /// A source of exact pieces, some of them apart.
+    pub fn exact(&mut self, apart: u64) -> Exact {
+        // SAFETY: the region is this test's alone and has this size.
+        unsafe { self.base.write_bytes(UNTOUCHED, self.layout.size()) };
+        Exact {
+            base: self.base,
+            size: self.layout.size(),
+            used: 0,
+            limit: usize::MAX,
+            apart,
+            pieces: 0,
+            gaps: Vec::new(),
+        }
+    }
+}
+
+// SAFETY: pieces are disjoint parts of the region, which is one allocation, and `used` only rises.
+unsafe impl Source for Exact {
+    fn next(&self) -> Option<usize> {
+        Some(self.base.addr() + self.used)
+    }
+
+    fn acquire(&mut self, least: usize, _: usize) -> Option<NonNull<[u8]>> {
+        let bytes = least.checked_next_multiple_of(16)?;
+        let gap = if self.apart & 1 << (self.pieces % 64) == 0 { 0 } else { APART };
+        if bytes > self.size.min(self.limit).saturating_sub(self.used + gap) {
+            return None;
+        }
+        self.pieces += 1;
+        if gap > 0 {
+            self.gaps.push(self.used);
+        }
+        let piece = NonNull::new(self.base.wrapping_add(self.used + gap))?;
+        self.used += gap + bytes;
+        Some(NonNull::slice_from_raw_parts(piece, bytes))
+    }
+
+    fn held(&self) -> usize {
+        self.used
+    }
+
+    fn limit(&mut self, pages: usize) {
+        self.limit = pages.saturating_mul(PAGE);
+    }
+}
+
+impl Drop for Exact {
+    fn drop(&mut self) {
+        let rest = (self.used, (self.size - self.used).min(APART));
+        for (begin, length) in self.gaps.iter().map(|&begin| (begin, APART)).chain([rest]) {
+            // SAFETY: the region outlives its sources, and all of it was written.
+            let bytes = unsafe { std::slice::from_raw_parts(self.base.wrapping_add(begin), length) };
+            let intact = bytes.iter().all(|&byte| byte == UNTOUCHED);
+            assert!(intact || std::thread::panicking(), "someone wrote to what was not theirs, at {begin}");
+        }
+    }
+}
+
 /// Refuses some growths, and lets someone else take pages around others.
 pub struct Moody<S> {
     /// Where the pages come from.

@@ -31,8 +31,8 @@ pub const PAGE: usize = 64 * 1024;
 ///
 /// # Safety
 ///
-/// Each piece from [`acquire`](Source::acquire) must be valid for reads and writes, belong to nobody else, stay so for as long as the source's
-/// user uses it, and be aligned to 16. If [`next`](Source::next) answered with an address and the piece begins there, then the piece and
+/// Each piece from [`acquire`](Source::acquire) must have at least `least` bytes, be valid for reads and writes, belong to nobody else, stay so for as long as the
+/// source's user uses it, and be aligned to 16; its length may be anything, and no multiple of 16 or of a page. If [`next`](Source::next) answered with an address and the piece begins there, then the piece and
 /// the one acquired before it must be one allocation, so that a pointer into the first may walk into the second.
 pub unsafe trait Source {
     /// The address at which the next piece begins, if it will continue the previous one; none if that is unknown.
