@@ -88,8 +88,11 @@ mod installed {
 
     /// Sets the most pages of 64 KiB that the picked allocator may hold, past which it answers null. On wasm that counts the whole
     /// linear memory, data and stack included. What is held already stays.
-    pub fn limit(pages: usize) {
+    ///
+    /// False if nothing came of it: `system` grows memory by itself and takes no limit.
+    pub fn limit(pages: usize) -> bool {
         HEAP.limit(pages);
+        cfg!(any(feature = "arena", feature = "freelist", feature = "talc"))
     }
 
     /// Sets the most bytes in live blocks, as they were asked for, past which the picked allocator answers null. What lives already stays; `usize::MAX` is no budget.

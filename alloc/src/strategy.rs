@@ -74,7 +74,7 @@ use core::ptr::copy_nonoverlapping;
 /// asks the guest for memory.
 pub unsafe trait Strategy {
     /// What every block is aligned to at least, even if its layout asks for less. [`Global`](crate::Global) passes layouts that ask for no more on with
-    /// an alignment of 1, so that callers, who mostly know theirs, need not pass it and nobody looks at it. Zero: layouts are passed on as they are.
+    /// an alignment of 1, to all three of `allocate`, `release` and `resize`, so that callers, who mostly know theirs, need not pass it and nobody looks at it. Zero: layouts are passed on as they are.
     const ALIGN: usize = 0;
 
     /// Whether [`Global`](crate::Global) compiles `allocate` and `release` into their callers. For a fast path of some twenty instructions; the rest of it should be marked `#[inline(never)]`.
@@ -104,7 +104,7 @@ pub unsafe trait Strategy {
     /// Where its memory stands.
     fn usage(&self) -> Usage;
 
-    /// Sets the limit in pages past which it answers null.
+    /// Sets the limit in pages past which it answers null. Without effect where memory is not the strategy's to grow: `System`.
     fn limit(&mut self, pages: usize);
 }
 

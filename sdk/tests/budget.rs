@@ -387,3 +387,17 @@ fn another_vm_starts_afresh() {
     assert_eq!(open(&host, &[("a", "b")]).request_body(part(20 * KIB), false), HOLD);
     assert_eq!(report().shed, 0);
 }
+
+/// A cap in pages is an error where no allocator would keep it: with none picked, and with the standard library's.
+#[test]
+fn a_page_cap_that_nobody_keeps_is_refused() {
+    let kept = cfg!(any(feature = "alloc-talc", feature = "alloc-freelist", feature = "alloc-arena"));
+    CODE.set(Some(Budget::new().pages(100_000)));
+    let by_code = Host::new(&PLUGIN).start();
+    for host in [by_code, start_with(r#"{"memory": {"pages": 100000}}"#)] {
+        assert_eq!(host.started(), kept);
+        let told = "on_configure: memory.pages: the module has an allocator that takes no limit";
+        assert_eq!(host.log().iter().any(|line| line.text.ends_with(told)), !kept, "{:?}", host.log());
+    }
+    assert!(start_with(r#"{"memory": {"total": 1048576}}"#).started());
+}

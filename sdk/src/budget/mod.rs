@@ -56,7 +56,7 @@
 //! | field | value | is |
 //! |---|---|---|
 //! | `total`, `stream`, `low_water`, `reserve` | bytes: a number, or text with `B`, `KiB`, `MiB` or `GiB` | [`Budget::total`] … |
-//! | `pages` | a number | [`Budget::pages`] |
+//! | `pages` | a number; an error with `alloc-system`, and where no allocator is picked | [`Budget::pages`] |
 //! | `over_stream` | `"reply N"`, `"refuse"`, `"pass"`, `"wait"` | [`OverStream`] |
 //! | `over_total` | `"shed"`, `"reply N"`, `"refuse"`, `"pass"` | [`OverTotal`] |
 //! | `metrics`, `log` | `true` or `false` | [`Budget::metrics`], [`Budget::log`] |

@@ -98,7 +98,7 @@ impl Budget {
     }
 
     /// How many pages of 64 KiB the picked allocator may hold, the module's data and stack included. Past that it answers null, which ends in a trap where the filter uses `Vec` or
-    /// `Box`: so it is the last line of defence, well above the total.
+    /// `Box`: so it is the last line of defence, well above the total. An error where nobody keeps it: without a picked allocator, and with `alloc-system`, which grows memory by itself.
     #[must_use]
     pub const fn pages(self, pages: usize) -> Self {
         Self { pages: Some(pages), ..self }

@@ -189,13 +189,17 @@ fn set(code: Budget, operator: Budget) -> Result<()> {
     Ok(())
 }
 
-#[cfg(any(feature = "alloc-system", feature = "alloc-talc", feature = "alloc-freelist", feature = "alloc-arena"))]
-#[expect(clippy::unnecessary_wraps, reason = "the twin for no allocator can fail")]
 fn limit(pages: Option<usize>) -> Result<()> {
-    if let Some(pages) = pages {
-        sluicegate_alloc::limit(pages);
+    if pages.is_none_or(limited) {
+        return Ok(());
     }
-    Ok(())
+    Err(crate::Error::new("memory.pages: the module has an allocator that takes no limit"))
+}
+
+/// Whether the module's allocator takes the limit.
+#[cfg(any(feature = "alloc-system", feature = "alloc-talc", feature = "alloc-freelist", feature = "alloc-arena"))]
+fn limited(pages: usize) -> bool {
+    sluicegate_alloc::limit(pages)
 }
 
 #[cfg(not(any(
@@ -204,11 +208,8 @@ fn limit(pages: Option<usize>) -> Result<()> {
     feature = "alloc-freelist",
     feature = "alloc-arena"
 )))]
-fn limit(pages: Option<usize>) -> Result<()> {
-    match pages {
-        Some(_) => Err(crate::Error::new("memory.pages: the module has an allocator that takes no limit")),
-        None => Ok(()),
-    }
+const fn limited(_: usize) -> bool {
+    false
 }
 
 /// Reads the plugin's configuration; whether the plugin may start with what it says about memory.

@@ -240,7 +240,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If fields do not fit each other, memory for the reserve is out, or the module's allocator takes no limit in pages.
+    /// If fields do not fit each other, memory for the reserve is out, or there are `pages` and the module's allocator takes no limit: the standard library's, picked by `alloc-system` or because nothing is.
     #[cfg(feature = "budget")]
     pub fn set_budget(&self, budget: budget::Budget) -> Result<()> {
         budget::apply(budget)
