@@ -241,6 +241,10 @@ unsafe impl<A: Strategy> GlobalAlloc for Global<A> {
 
     #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // The layout that the block was asked of the strategy with.
+        let align = if layout.align() > A::ALIGN { layout.align() } else { 1 };
+        // SAFETY: the size is a layout's, so it is valid with its own alignment and with 1.
+        let layout = unsafe { Layout::from_size_align_unchecked(layout.size(), align) };
         self.enter(|inner| {
             if !inner.admits(layout.size(), size) {
                 return null_mut();

@@ -5,13 +5,14 @@
 use proptest::prelude::*;
 use proptest::strategy::{Strategy as _, ValueTree};
 use proptest::test_runner::TestRunner;
-use sluicegate_alloc::source::{Fixed, PAGE};
-use sluicegate_alloc::{Freelist, Heap, Strategy, Talc};
+use sluicegate_alloc::source::{Fixed, PAGE, Source};
+use sluicegate_alloc::{Freelist, Global, Heap, Strategy, Talc, Usage};
 use sluicegate_alloc_model::broken::{Broken, Fault};
 use sluicegate_alloc_model::ops::sequences;
 use sluicegate_alloc_model::sources::{Moody, Region};
-use sluicegate_alloc_model::{Bound, Op, Regions, Subject, run, usual};
-use std::alloc::Layout;
+use sluicegate_alloc_model::{Bound, Installed, Op, Regions, Subject, run, usual};
+use std::alloc::{GlobalAlloc, Layout};
+use std::collections::BTreeMap;
 
 const PAGES: usize = if cfg!(miri) { 64 } else { 512 };
 const STEPS: usize = if cfg!(miri) { 40 } else { 400 };
@@ -84,11 +85,51 @@ proptest! {
         everyone(&mut region, |source| Moody::new(source, 0, steal), &ops, |peak| usual(peak) * 3)?;
     }
 
+    /// A source may give no more than the least, wherever it likes.
+    #[test]
+    fn pieces_may_be_exact(ops in sequences(STEPS), apart: u64) {
+        let mut region = Region::new(PAGES / 4);
+        run(&mut Freelist::new(region.exact(apart)), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
+        run(&mut Regions::new(region.exact(apart)), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
+        run(&mut Heap::new(region.exact(apart)), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
+        run(&mut Talc::new(region.exact(apart)), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
+    }
+
+    /// By the four functions of a global allocator, with zeros among them.
+    #[test]
+    fn global_allocators_keep_their_promises(ops in sequences(STEPS)) {
+        let mut region = Region::new(PAGES);
+        run(&mut Installed(Global::new(Heap::new(region.source()))), &ops, usual).map_err(TestCaseError::fail)?;
+        run(&mut Installed(Global::new(Freelist::new(region.source()))), &ops, usual).map_err(TestCaseError::fail)?;
+        run(&mut Installed(Global::new(Regions::new(region.source()))), &ops, usual).map_err(TestCaseError::fail)?;
+        #[cfg(not(miri))]
+        run(&mut Installed(sluicegate_alloc::Native), &ops, usual).map_err(TestCaseError::fail)?;
+    }
+
+    /// What a strategy is told of a block is what it was asked for, each time.
+    #[test]
+    fn a_strategy_gets_the_layouts_that_it_was_asked_for(ops in sequences(STEPS)) {
+        let mut region = Region::new(PAGES);
+        let strategy = Told { inner: Freelist::new(region.source()), layouts: BTreeMap::new() };
+        run(&mut Installed(Global::new(strategy)), &ops, usual).map_err(TestCaseError::fail)?;
+    }
+
     /// Every growth may be one in vain, and what was in vain stays: there is no bound but the source's.
     #[test]
     fn someone_else_may_grow_memory_at_the_very_moment(ops in sequences(STEPS), snatch: u64) {
         let mut region = Region::new(PAGES);
         everyone(&mut region, |source| Moody::new(source, 0, 0).snatching(snatch), &ops, |_| PAGES)?;
+    }
+}
+
+/// Pieces of exactly the least that was asked for, of which some do not lie where they were foreseen.
+#[test]
+fn a_piece_of_the_least_that_lies_apart_is_no_gap_without_room() {
+    // The free tail is a unit short, so that is all that is asked for.
+    let ops = [Op::Allocate { size: 1000, align: 3 }, Op::Free { which: 0 }, Op::Allocate { size: 1032, align: 3 }];
+    for apart in [0b010, 0b110, 0b111] {
+        let mut region = Region::new(16);
+        run(&mut Heap::new(region.exact(apart)), &ops, |_| 16).unwrap();
     }
 }
 
@@ -200,6 +241,87 @@ fn every_block_is_aligned_as_the_strategy_says() {
     let mut arena = Regions::new(region.source());
     arena.enter(0);
     check(&mut arena.arena);
+}
+
+/// Free lists that write down what every block was asked for with.
+struct Told<S> {
+    inner: Freelist<S>,
+    layouts: BTreeMap<usize, Layout>,
+}
+
+impl<S: Source> Told<S> {
+    /// A block is there, of this layout; or none.
+    fn made(&mut self, block: *mut u8, layout: Layout) -> *mut u8 {
+        if !block.is_null() {
+            self.layouts.insert(block.addr(), layout);
+        }
+        block
+    }
+}
+
+// SAFETY: all of it is the free lists'.
+unsafe impl<S: Source> Strategy for Told<S> {
+    const ALIGN: usize = Freelist::<S>::ALIGN;
+
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let block = unsafe { self.inner.allocate(layout) };
+        self.made(block, layout)
+    }
+
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+        assert_eq!(self.layouts.remove(&block.addr()), Some(layout));
+        // SAFETY: as the caller promises.
+        unsafe { self.inner.release(block, layout) };
+    }
+
+    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        assert_eq!(self.layouts.get(&block.addr()), Some(&layout));
+        // SAFETY: as the caller promises.
+        let moved = unsafe { self.inner.resize(block, layout, size) };
+        if !moved.is_null() {
+            self.layouts.remove(&block.addr());
+        }
+        self.made(moved, Layout::from_size_align(size, layout.align()).unwrap())
+    }
+
+    fn usage(&self) -> Usage {
+        self.inner.usage()
+    }
+
+    fn limit(&mut self, pages: usize) {
+        self.inner.limit(pages);
+    }
+}
+
+/// Hands out what was used before where zeros are asked for.
+struct Dirty<G>(G);
+
+// SAFETY: it is not safe at all, and nobody but the model uses it.
+unsafe impl<G: GlobalAlloc> GlobalAlloc for Dirty<G> {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.dealloc(block, layout) };
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.alloc(layout) }
+    }
+}
+
+#[test]
+fn zeros_that_are_none_are_found_out() {
+    let ops = [Op::Allocate { size: 100, align: 3 }, Op::Free { which: 0 }, Op::Zeroed { size: 100, align: 3 }];
+    let mut region = Region::new(PAGES);
+    let global = Global::new(Freelist::new(region.source()));
+    let fault = run(&mut Installed(Dirty(global)), &ops, usual).unwrap_err();
+    assert!(fault.contains("not all zero"), "{fault}");
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::alloc::{GlobalAlloc, Layout};
 
 use proptest::prelude::*;
 use sluicegate_alloc::source::Source;
-use sluicegate_alloc::{Freelist, Global, Heap, Snapshot, Strategy, Usage};
-use sluicegate_alloc_model::ops::sequences;
+use sluicegate_alloc::{Arena, Freelist, Global, Heap, Snapshot, Strategy, Talc, Usage};
+use sluicegate_alloc_model::ops::{REGIONS, sequences};
 use sluicegate_alloc_model::sources::{Moody, Region};
-use sluicegate_alloc_model::{Subject, run, usual};
+use sluicegate_alloc_model::{Regions, Subject, run, usual};
 
 /// A global allocator as a strategy, beside what its counters must say.
 struct Counted<A> {
@@ -49,7 +49,62 @@ impl<A: Strategy> Counted<A> {
     }
 }
 
-impl<A: Strategy> Subject for Counted<A> {}
+impl<A: Strategy> Subject for Counted<A> {
+    unsafe fn allocate_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let block = unsafe { self.global.alloc_zeroed(layout) };
+        self.changed(block, 0, layout.size());
+        block
+    }
+}
+
+/// An arena whose blocks come from one region after the other, as the global allocator around it knows of none.
+struct Wandering<S> {
+    regions: Regions<S>,
+    steps: usize,
+}
+
+impl<S: Source> Wandering<S> {
+    fn new(source: S) -> Self {
+        Self { regions: Regions::new(source), steps: 0 }
+    }
+}
+
+// SAFETY: all of it is the arena's.
+unsafe impl<S: Source> Strategy for Wandering<S> {
+    const ALIGN: usize = Arena::<S>::ALIGN;
+
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+        self.steps += 1;
+        let region = (self.steps / 3 % usize::from(REGIONS)) as u8;
+        match self.steps % 9 {
+            0 => self.regions.close(region),
+            4 => self.regions.leave(),
+            1 | 2 => self.regions.enter(region),
+            _ => {}
+        }
+        // SAFETY: as the caller promises.
+        unsafe { self.regions.allocate(layout) }
+    }
+
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { self.regions.release(block, layout) };
+    }
+
+    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.regions.resize(block, layout, size) }
+    }
+
+    fn usage(&self) -> Usage {
+        self.regions.usage()
+    }
+
+    fn limit(&mut self, pages: usize) {
+        self.regions.limit(pages);
+    }
+}
 
 // SAFETY: all of it is the global allocator's.
 unsafe impl<A: Strategy> Strategy for Counted<A> {
@@ -104,5 +159,7 @@ proptest! {
         let mut region = Region::new(if cfg!(miri) { 64 } else { 512 });
         counted(Moody::new(region.source(), refuse, 0), Freelist::new, &ops)?;
         counted(Moody::new(region.source(), refuse, 0), Heap::new, &ops)?;
+        counted(Moody::new(region.source(), refuse, 0), Talc::new, &ops)?;
+        counted(Moody::new(region.source(), refuse, 0), Wandering::new, &ops)?;
     }
 }

@@ -1,6 +1,6 @@
 //! One interpreter of operation sequences, with a shadow model that knows what every block must hold.
 //!
-//! It checks: alignment, overlap, contents (when a block is freed, resized, and at the end), that a refusal leaves everything as it was, that memory
+//! It checks: alignment, overlap, contents (when a block is freed, resized, and at the end; zeros where they were asked for), that a refusal leaves everything as it was, that memory
 //! stays within a bound of the peak, and that in the end nothing is lost: after a trim, the memory serves one block of nearly all of it.
 //!
 //! Property tests, the fuzzer and the suite on wasm all drive this one interpreter.
@@ -12,7 +12,7 @@ pub mod ops;
 pub mod sources;
 pub mod traces;
 
-use std::alloc::Layout;
+use std::alloc::{GlobalAlloc, Layout};
 use std::collections::BTreeMap;
 
 use sluicegate_alloc::source::{PAGE, Source};
@@ -22,6 +22,20 @@ pub use ops::Op;
 
 /// What is tested: a strategy, and what only some of them can.
 pub trait Subject: Strategy {
+    /// A block of zeros. A strategy has no call for it, so this one clears a block; a global allocator has its own.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Strategy::allocate`].
+    unsafe fn allocate_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let block = unsafe { self.allocate(layout) };
+        if !block.is_null() {
+            // SAFETY: the block has the layout's size.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
+        block
+    }
     /// Gives back what is cached.
     fn trim(&mut self) {}
     /// Enters the region with this number, opening it if it is new.
@@ -50,6 +64,40 @@ impl<S: Source> Subject for sluicegate_alloc::Worker<'_, S> {
     fn trim(&mut self) {
         sluicegate_alloc::Worker::trim(self);
     }
+}
+
+/// A global allocator as a subject, by all four of its functions. Its pages are not known here.
+pub struct Installed<G>(pub G);
+
+impl<G: GlobalAlloc> Subject for Installed<G> {
+    unsafe fn allocate_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.alloc_zeroed(layout) }
+    }
+}
+
+// SAFETY: all of it is the global allocator's.
+unsafe impl<G: GlobalAlloc> Strategy for Installed<G> {
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.alloc(layout) }
+    }
+
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.dealloc(block, layout) };
+    }
+
+    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.realloc(block, layout, size) }
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
+
+    fn limit(&mut self, _: usize) {}
 }
 
 /// An arena with the regions of a sequence.
@@ -200,7 +248,8 @@ pub fn run<A: Subject>(subject: &mut A, ops: &[Op], bound: Bound) -> Result<Repo
 impl<A: Subject> Model<'_, A> {
     fn step(&mut self, op: &Op) -> Result<(), String> {
         match *op {
-            Op::Allocate { size, align } => self.allocate(size, 1 << align),
+            Op::Allocate { size, align } => self.allocate(size, 1 << align, false),
+            Op::Zeroed { size, align } => self.allocate(size, 1 << align, true),
             Op::Free { which } if !self.blocks.is_empty() => self.free(which % self.blocks.len()),
             Op::Resize { which, size } if !self.blocks.is_empty() => self.resize(which % self.blocks.len(), size),
             Op::Free { .. } | Op::Resize { .. } => Ok(()),
@@ -223,13 +272,22 @@ impl<A: Subject> Model<'_, A> {
         }
     }
 
-    fn allocate(&mut self, size: usize, align: usize) -> Result<(), String> {
+    fn allocate(&mut self, size: usize, align: usize, zeroed: bool) -> Result<(), String> {
         let layout = Layout::from_size_align(size, align).map_err(|e| e.to_string())?;
-        // SAFETY: sequences hold no empty size.
-        let at = unsafe { self.subject.allocate(layout) };
+        let at = if zeroed {
+            // SAFETY: sequences hold no empty size.
+            unsafe { self.subject.allocate_zeroed(layout) }
+        } else {
+            // SAFETY: as above.
+            unsafe { self.subject.allocate(layout) }
+        };
         if at.is_null() {
             self.report.refused += 1;
             return Ok(());
+        }
+        // SAFETY: the block has the layout's size, and all of it was written.
+        if zeroed && offsets(size).any(|offset| unsafe { at.wrapping_add(offset).read() } != 0) {
+            return Err(format!("{size} bytes are not all zero"));
         }
         self.seed = self.seed.wrapping_add(41);
         let block = Block { at, layout, seed: self.seed };

@@ -19,6 +19,13 @@ pub enum Op {
         /// Its alignment, as the exponent of a power of two.
         align: u32,
     },
+    /// Asks for a block of zeros.
+    Zeroed {
+        /// Its size in bytes, not zero.
+        size: usize,
+        /// Its alignment, as the exponent of a power of two.
+        align: u32,
+    },
     /// Gives a block back.
     Free {
         /// Its number.
@@ -53,6 +60,7 @@ impl Op {
     pub fn encode(&self) -> [u8; CODE] {
         let (kind, small, which, size) = match *self {
             Self::Allocate { size, align } => (0, align as u8, 0, size),
+            Self::Zeroed { size, align } => (5, align as u8, 0, size),
             Self::Free { which } => (6, 0, which, 1),
             Self::Resize { which, size } => (11, 0, which, size),
             Self::Enter { region } => (13, region, 0, 1),
@@ -71,7 +79,8 @@ impl Op {
         let which = usize::from(u16::from_le_bytes([low, high]));
         let size = fold(u32::from_le_bytes([a, b, c, d]));
         match kind & 15 {
-            0..=5 => Self::Allocate { size, align: u32::from(small % 14) },
+            0..=4 => Self::Allocate { size, align: u32::from(small % 14) },
+            5 => Self::Zeroed { size, align: u32::from(small % 14) },
             6..=10 => Self::Free { which },
             11 | 12 => Self::Resize { which, size },
             13 => Self::Enter { region: small % REGIONS },
@@ -121,6 +130,7 @@ mod generated {
         let op = prop_oneof![
             10 => (sizes(), 0u32..=4).prop_map(|(size, align)| Op::Allocate { size, align }),
             1 => (sizes(), 5u32..=13).prop_map(|(size, align)| Op::Allocate { size, align }),
+            1 => (sizes(), 0u32..=6).prop_map(|(size, align)| Op::Zeroed { size, align }),
             9 => any::<u16>().prop_map(usize::from).prop_map(|which| Op::Free { which }),
             4 => (any::<u16>().prop_map(usize::from), sizes()).prop_map(|(which, size)| Op::Resize { which, size }),
             1 => Just(Op::Trim),
