@@ -147,6 +147,7 @@ pub(crate) fn backing(layout: Layout) -> Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heap;
 
     fn rounded(size: usize) -> usize {
         let layout = Layout::from_size_align(size, 8).unwrap();
@@ -164,6 +165,19 @@ mod tests {
                 257..=SMALL_MOST => assert!(waste * 7 < size, "{size} -> {held}"),
                 _ => assert!(waste * 16 < size, "{size} -> {held}"),
             }
+        }
+    }
+
+    /// With its tag, a block of the heap takes a unit more than its class, whose sizes are multiples of one; without a class, less than two words and a unit.
+    #[test]
+    fn what_the_heap_adds_is_bounded() {
+        for size in (SMALL_MOST + 1..=LARGE_MOST).step_by(if cfg!(miri) { 501 } else { 1 }) {
+            let waste = heap::whole(rounded(size)) - size;
+            assert!(waste < size.div_ceil(16) + heap::UNIT, "{size}: {waste}");
+        }
+        assert_eq!(heap::whole(rounded(SMALL_MOST + 1)) - (SMALL_MOST + 1), 63 + heap::UNIT);
+        for size in LARGE_MOST + 1..LARGE_MOST + 100 {
+            assert!(heap::whole(size) - size < heap::UNIT + size_of::<usize>(), "{size}");
         }
     }
 

@@ -28,6 +28,9 @@ use crate::stats::Snapshot;
 /// All of it has one state, so blocks may be freed through another value, and on another thread. A thread that ends leaves its blocks to the others;
 /// what its last destructors free goes to them one by one. Memory is never given back to the system.
 ///
+/// The feature `freelist` picks it, unless `budget` is on, which `stats` brings along: budgets count bytes in one place, so then the picked allocator is [`Freelist`](crate::Freelist) behind the spin lock of
+/// [`Global`](crate::Global). `Native` itself has no budgets, and counts with `stats`.
+///
 /// **Cost:** as for a [`Worker`](super::Worker), and the access to a thread-local.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Native;
@@ -50,17 +53,18 @@ impl Drop for End {
     }
 }
 
-/// Notes that the thread's end is to be noticed. The standard library keeps its list of destructors in memory of the system's allocator, just for
-/// this, so nothing here is entered again.
+/// Notes that the thread's end is to be noticed, while the thread's magazines are in use: see [`with`]. The standard library hands the destructor to libc, or keeps it in a list whose memory is the
+/// system's allocator's, which it has for the sake of global allocators: neither comes back here.
 fn arrive() -> bool {
     END.try_with(|_| ()).is_ok()
 }
 
-/// Runs `f` on this thread's magazines.
+/// Runs `f` on this thread's magazines; it must not come back here on the same thread.
 #[inline]
 fn with<T>(f: impl FnOnce(&mut Magazines) -> T) -> T {
     MAGAZINES.with(|magazines| {
-        // SAFETY: the only reference: other threads have their own, and no `f` of this file allocates or calls out.
+        // SAFETY: the only reference: other threads have their own, and no `f` of this file comes back. All that one calls beyond this crate is the system's allocator, for pages, the yield of a
+        // waiting lock, and `arrive`; none of them uses the global allocator. A signal handler may not allocate, here as everywhere.
         f(unsafe { &mut *magazines.get() })
     })
 }
