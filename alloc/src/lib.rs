@@ -13,7 +13,7 @@
 //! | none | the standard library's, because nothing is installed | another allocator of your own |
 //!
 //! Features unify across a build, so several may be on at once. They are ranked: the first of arena, freelist, talc, system wins. [`PICKED`] tells which.
-//! The crate's README has the measured trade-offs.
+//! [Below](#which-one) is what each costs, measured, and why not to choose it.
 //!
 //! Linear memory grows and never shrinks, and every worker thread of the proxy has its own: what an allocator does not give back to itself is
 //! lost for the life of the VM. Every strategy here answers null when there is no more memory; none traps, panics or calls the host.
@@ -40,6 +40,10 @@
 //!
 //! static MINE: Global<Freelist<Platform>> = Global::new(Freelist::new(Platform::new()));
 //! ```
+//!
+//! What follows is the README, whose links to files lead into the repository.
+//!
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![allow(unsafe_code, reason = "an allocator hands out raw memory; each block says why it may")]
 
