@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn every_size_has_a_class_that_wastes_less_than_a_quarter() {
-        for size in SMALL_MOST + 1..=LARGE_MOST {
+        for size in (SMALL_MOST + 1..=LARGE_MOST).step_by(if cfg!(miri) { 501 } else { 1 }) {
             let held = backing(Layout::from_size_align(size, 8).unwrap()).size();
             assert!(held >= size && (held - size) * 4 < size, "{size} -> {held}");
             assert_eq!(class_of(held), class_of(size));
