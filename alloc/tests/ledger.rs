@@ -85,9 +85,13 @@ fn a_double_free_is_found() {
 #[test]
 fn a_foreign_block_is_found() {
     let mut own = [0_u64; 10];
-    // SAFETY: the ledger keeps the free back.
-    let audit = found(|ledger, _| unsafe { ledger.dealloc(own.as_mut_ptr().cast(), LAYOUT) });
-    assert_eq!(audit.unknown, 1);
+    let audit = found(|ledger, block| {
+        // SAFETY: the ledger keeps the free back.
+        unsafe { ledger.dealloc(own.as_mut_ptr().cast(), LAYOUT) };
+        // SAFETY: the block lives and is of this layout.
+        unsafe { ledger.dealloc(block, LAYOUT) };
+    });
+    assert_eq!((audit.unknown, audit.blocks), (1, 0));
 }
 
 #[test]

@@ -202,7 +202,6 @@ impl Book {
     fn widen(&mut self) {
         let (old, before) = (self.rows, self.room);
         self.room = (before * 2).max(1024);
-        let table = |rows: usize| Layout::array::<Row>(rows).expect("a table of live blocks fits into memory");
         // SAFETY: there is at least one row.
         self.rows = unsafe { System.alloc(table(self.room)) }.cast();
         assert!(!self.rows.is_null(), "no memory for the ledger");
@@ -223,4 +222,18 @@ impl Book {
             unsafe { System.dealloc(old.cast(), table(before)) };
         }
     }
+}
+
+impl Drop for Book {
+    fn drop(&mut self) {
+        if self.room > 0 {
+            // SAFETY: the table came from the system with this layout, and goes with the book.
+            unsafe { System.dealloc(self.rows.cast(), table(self.room)) };
+        }
+    }
+}
+
+/// The layout of a table.
+fn table(rows: usize) -> Layout {
+    Layout::array::<Row>(rows).expect("a table of live blocks fits into memory")
 }
