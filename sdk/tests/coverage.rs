@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use sluicegate::Status;
 use sluicegate::abi::{Exports, Import};
@@ -40,8 +41,44 @@ fn covers(title: &str, declared: &[&str]) {
             continue;
         }
         assert!(is_a_test(sdk, &test), "{name}: there is no test {test}");
+        for named in api.split('`').skip(1).step_by(2) {
+            assert!(is_declared(named), "{name}: nothing is called {named}");
+        }
     }
     assert!(rows.is_empty(), "{rows:?} are not declared");
+}
+
+/// Whether the SDK has a function, a type, a macro, a module or a feature of this name, or of each part of this path.
+fn is_declared(path: &str) -> bool {
+    static SOURCES: LazyLock<String> = LazyLock::new(|| {
+        let sdk = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut all = fs::read_to_string(sdk.join("Cargo.toml")).unwrap();
+        let mut folders = vec![sdk.join("src"), sdk.join("macros/src")];
+        while let Some(folder) = folders.pop() {
+            for file in fs::read_dir(folder).unwrap() {
+                let file = file.unwrap().path();
+                if file.is_dir() {
+                    folders.push(file);
+                } else if file.extension().is_some_and(|extension| extension == "rs") {
+                    let source = fs::read_to_string(file).unwrap();
+                    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+                    code.for_each(|line| all.extend([line, "\n"]));
+                }
+            }
+        }
+        all
+    });
+    let is_word = |at: usize| !SOURCES[at..].starts_with(|next: char| next.is_alphanumeric() || next == '_');
+    let declares = |what: &str, name: &str| {
+        let text = format!("{what}{name}");
+        SOURCES.match_indices(&text).any(|(at, found)| is_word(at + found.len()))
+    };
+    path.trim_end_matches('!').split("::").all(|name| {
+        // Types may come of macros.
+        let is_type = name.starts_with(char::is_uppercase);
+        let of = if is_type { &[" ", "\n"][..] } else { &["fn ", "mod ", "macro_rules! ", "\n"] };
+        of.iter().any(|what| declares(what, name))
+    })
 }
 
 fn is_a_test(sdk: &Path, test: &str) -> bool {
