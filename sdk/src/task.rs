@@ -352,9 +352,8 @@ impl<T: 'static> Call<T> {
     ) -> Result<(Shared<Slot<T>>, Pending)> {
         let Polled { context, .. } = polled()?;
         let slot = outside(Slot::new)?;
-        let token = send(context)?;
         let filled = slot.clone();
-        let pending = keep(context, token, kind, move |_, answered| {
+        let pending = keep(context, kind, send, move |_, answered| {
             if let Some(value) = read(answered) {
                 filled.fill(value);
             }

@@ -8,6 +8,9 @@ use sluicegate::prelude::*;
 use sluicegate::{LogLevel, Status};
 use sluicegate_host::Host;
 
+#[global_allocator]
+static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
+
 const HEADERS: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "a")];
 
 #[derive(Default)]
@@ -187,4 +190,117 @@ fn a_calls_headers_may_be_views_and_no_text() {
     let headers = [(&b":method"[..], &b"GET"[..]), (b":path", b"/"), (b":authority", b"a"), (b"x", b"\xff")];
     assert_eq!(stream.request_headers(&headers), Action::Continue as u32);
     assert_eq!(host.pending_calls()[0].headers, stream.request_map());
+}
+
+/// What a VM holds more after a hundred times than after one.
+fn growth(host: &sluicegate_host::Running, once: impl Fn()) -> isize {
+    once();
+    let before = host.live_bytes().unwrap();
+    (0..100).for_each(|_| once());
+    host.live_bytes().unwrap() - before
+}
+
+#[test]
+fn calls_whose_answers_nobody_takes_leave_nothing() {
+    let host = Host::new(&forward::PLUGIN).start();
+    let grown = growth(&host, || {
+        let stream = host.http_stream();
+        stream.request_headers(&HEADERS);
+        stream.complete();
+    });
+    assert_eq!((grown, host.pending_calls().len()), (0, 101));
+}
+
+#[test]
+fn answers_to_streams_that_are_gone_leave_nothing() {
+    let host = Host::new(&PLUGIN).start();
+    let grown = growth(&host, || {
+        let stream = host.http_stream();
+        stream.request_headers(&[("a", "b")]);
+        stream.complete();
+        host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "yes", &[]);
+    });
+    assert_eq!((grown, host.pending_calls().len()), (0, 0));
+}
+
+mod mirror {
+    use super::*;
+
+    /// Takes answers over HTTP, and none over gRPC.
+    #[derive(Default)]
+    struct Mirror;
+
+    #[sluicegate::http_filter]
+    impl HttpFilter for Mirror {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            request.call(&HttpCall::new("auth").headers(&HEADERS))?;
+            request.stream().grpc_call(&GrpcCall::new("mirror", "Service", "Get"))?;
+            request.stream().grpc_stream("mirror", "Service", "Chat", &[])?.send("hello", true)?;
+            Ok(Action::Pause)
+        }
+
+        fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_>, _: &CallResponse) -> Result<()> {
+            stream.resume_request()
+        }
+    }
+
+    sluicegate::plugin!(http: Mirror);
+}
+
+#[test]
+fn one_kind_of_answers_may_be_taken_and_the_other_not() {
+    let host = Host::new(&mirror::PLUGIN).start();
+    let grown = growth(&host, || {
+        let stream = host.http_stream();
+        stream.request_headers(&[("a", "b")]);
+        host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "yes", &[]);
+        assert!(stream.request_resumed());
+        stream.complete();
+    });
+    assert_eq!((grown, host.open_grpc().len()), (0, 202));
+}
+
+mod sends {
+    use super::*;
+
+    thread_local! {
+        /// How many calls the host took, as the filter sees it.
+        pub static SENT: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[derive(Default)]
+    struct Sends;
+
+    #[sluicegate::http_filter(calls)]
+    impl HttpFilter for Sends {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            let call = HttpCall::new("auth").headers(&HEADERS);
+            let grpc = GrpcCall::new("cluster", "Service", "Get");
+            let sent = [
+                request.call(&call).is_ok(),
+                request.call_then(&call, |_: &mut Self, _, _| Ok(())).is_ok(),
+                request.stream().grpc_call(&grpc).is_ok(),
+                request.stream().grpc_call_then(&grpc, |_: &mut Self, _, _| Ok(())).is_ok(),
+                request.stream().grpc_stream("cluster", "Service", "Chat", &[]).is_ok(),
+            ];
+            SENT.set(sent.iter().filter(|sent| **sent).count());
+            Ok(Action::Continue)
+        }
+    }
+
+    sluicegate::plugin!(http: Sends);
+}
+
+#[test]
+fn a_call_that_is_an_error_because_memory_is_out_was_not_sent() {
+    sluicegate_host::sweep_allocations(&Host::new(&sends::PLUGIN), |host| {
+        sends::SENT.set(0);
+        let stream = host.http_stream();
+        stream.request_headers(&[("a", "b")]);
+        let (calls, grpc) = (host.pending_calls(), host.open_grpc());
+        assert_eq!(calls.len() + grpc.len(), sends::SENT.get());
+        calls.iter().for_each(|call| host.answer_call(call.token, &[(":status", "200")], "", &[]));
+        grpc.iter().for_each(|call| host.grpc_close(call.token, 0, ""));
+        stream.complete();
+    });
 }

@@ -314,3 +314,55 @@ fn a_closure_for_another_filter_is_an_error() {
     assert!(host.logged(LogLevel::Error, "answer to a call: this closure is not for this type of context"));
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
 }
+
+mod by_token {
+    use super::*;
+
+    #[derive(Default)]
+    struct Ticks;
+
+    #[sluicegate::plugin_context(calls)]
+    impl PluginContext for Ticks {
+        fn on_tick(&mut self, plugin: &mut PluginHandle<'_>) -> Result<()> {
+            let guard = guard();
+            let call = GrpcCall::new("cluster", "Service", "Get");
+            let pending = plugin.grpc_call_then(&call, move |_: &mut Self, _, _| {
+                let _ = &guard;
+                Ok(())
+            })?;
+            pending.token().cancel()?;
+            info!("cancelled twice: {}", pending.cancel());
+            Ok(())
+        }
+    }
+
+    sluicegate::plugin!(plugin: Ticks);
+}
+
+#[test]
+fn a_call_that_is_cancelled_by_its_number_keeps_no_closure() {
+    let host = Host::new(&by_token::PLUGIN).start();
+    host.tick();
+    assert!(host.logged(LogLevel::Info, "cancelled twice: false"), "{:?}", host.log());
+    assert_eq!((live(), host.open_grpc().len()), (0, 0));
+}
+
+#[test]
+fn numbers_of_http_calls_and_of_grpc_are_told_apart() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("a", "b")]);
+    let http = only_call(&host);
+    PLUGIN.proxy_on_grpc_receive.unwrap()(1, http, 0);
+    PLUGIN.proxy_on_grpc_close.unwrap()(1, http, 0);
+    assert_eq!(live(), 1);
+    host.answer_call(http, &OK, "yes", &[]);
+    assert!(host.logged(LogLevel::Info, &format!("{} of 1: \"yes\"", stream.id())), "{:?}", host.log());
+
+    stream.request_body("x", true);
+    let grpc = host.open_grpc()[0].token;
+    PLUGIN.proxy_on_http_call_response.unwrap()(1, grpc, 1, 0, 0);
+    assert_eq!(live(), 1);
+    host.grpc_message(grpc, "here");
+    assert!(host.logged(LogLevel::Info, &format!("{} after 1: \"here\"", stream.id())), "{:?}", host.log());
+}

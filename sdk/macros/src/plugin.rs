@@ -300,6 +300,8 @@ fn write(state: &State) -> TokenStream {
         .chain(BUDGET_OF_STREAMS.iter().copied().filter(|_| cfg!(feature = "budget") && streams))
         .collect();
     let exports: Vec<_> = exported.iter().map(|export| format_ident!("{export}")).collect();
+    let [http_answers, grpc_answers] =
+        ["proxy_on_http_call_response", "proxy_on_grpc_receive"].map(|export| exported.contains(export));
     let names: Vec<_> = match state.roots.len() {
         0 => vec![format_ident!("__SLUICEGATE")],
         roots => (0..roots).map(|root| format_ident!("__SLUICEGATE_{root}")).collect(),
@@ -332,7 +334,7 @@ fn write(state: &State) -> TokenStream {
             #[cfg(target_family = "wasm")]
             ::sluicegate::__alloc::install!();
             #[cfg(target_family = "wasm")]
-            ::sluicegate::__export_module!();
+            ::sluicegate::__export_module!(#http_answers, #grpc_answers);
             #(
                 #[cfg(target_family = "wasm")]
                 ::sluicegate::__export!(#target #exports);

@@ -96,6 +96,10 @@ macro_rules! exports {
             #[cfg(not(target_family = "wasm"))]
             #[must_use]
             pub fn call(&self, name: &str, arguments: &[u32]) -> Option<u32> {
+                crate::callout::__answered(
+                    self.proxy_on_http_call_response.is_some(),
+                    self.proxy_on_grpc_receive.is_some(),
+                );
                 let mut arguments = arguments.iter().copied();
                 match name {
                     $(
@@ -223,7 +227,7 @@ macro_rules! __route {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_module {
-    () => {
+    ($http_answers:expr, $grpc_answers:expr) => {
         // SAFETY: the specification gives this name this signature, and a module defines it once, in `plugin!`.
         #[unsafe(no_mangle)]
         pub extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
@@ -234,6 +238,7 @@ macro_rules! __export_module {
         #[unsafe(no_mangle)]
         pub extern "C" fn _initialize() {
             $crate::__initialize();
+            $crate::callout::__answered($http_answers, $grpc_answers);
         }
 
         $crate::__export_version!();

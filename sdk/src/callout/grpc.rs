@@ -4,7 +4,7 @@ use core::time::Duration;
 
 #[cfg(feature = "async")]
 use super::{Answered, GrpcFailure};
-use super::{CallToken, Kind, take, timeout, wait};
+use super::{CallToken, Kind, Reserved, take, then, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, call};
 use crate::error::{Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
@@ -111,10 +111,11 @@ impl<'a> GrpcCall<'a> {
         let Target { cluster, service, method, metadata } = self.target;
         named(cluster)?;
         let metadata = encode(metadata)?;
+        let reserved = Reserved::new(context, Kind::GrpcCall)?;
         let (cluster, service, method) = (cluster.as_bytes(), service.as_bytes(), method.as_bytes());
         let token = call::grpc_call(cluster, service, method, &metadata, self.message, timeout(self.timeout))
             .map_err(|status| Error::host("proxy_grpc_call", On::Nothing, status))?;
-        wait(token, context, Kind::GrpcCall)
+        Ok(reserved.note(token))
     }
 }
 
@@ -133,9 +134,10 @@ pub(crate) fn open(
 ) -> Result<GrpcStream> {
     named(cluster)?;
     let metadata = encode(metadata)?;
+    let reserved = Reserved::new(context, Kind::GrpcStream)?;
     let token = call::grpc_stream(cluster.as_bytes(), service.as_bytes(), method.as_bytes(), &metadata)
         .map_err(|status| Error::host("proxy_grpc_stream", On::Nothing, status))?;
-    wait(token, context, Kind::GrpcStream).map(GrpcStream)
+    Ok(GrpcStream(reserved.note(token)))
 }
 
 /// A gRPC stream that is open: kept in the filter, to send on it and to end it.
@@ -190,7 +192,9 @@ impl CallToken {
     #[doc(alias = "cancel_grpc_call")]
     pub fn cancel(self) -> Result<()> {
         call::grpc_cancel(self.0).map_err(|status| Error::host("proxy_grpc_cancel", On::Nothing, status))?;
-        take(self.0);
+        if let Some(waiting) = take(Kind::GrpcCall, self.0) {
+            then::drop_closure(waiting.context.get(), self.0);
+        }
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 #[cfg(feature = "async")]
 use super::{Answered, CallFailure};
-use super::{CallToken, Kind, timeout, wait};
+use super::{CallToken, Kind, Reserved, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, Status, call};
 use crate::error::{Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
@@ -135,9 +135,10 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
     {
         let headers = encode(self.headers)?;
         let trailers = encode(self.trailers)?;
+        let reserved = Reserved::new(context, Kind::Http)?;
         let token = call::http_call(self.cluster.as_bytes(), &headers, self.body, &trailers, timeout(self.timeout))
             .map_err(|status| Error::host("proxy_http_call", On::Nothing, status))?;
-        wait(token, context, Kind::Http)
+        Ok(reserved.note(token))
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) mod held;
 mod http;
 mod then;
 
+use core::cell::Cell;
 use core::time::Duration;
 
 pub use failure::{CallFailure, GrpcFailure, GrpcStatus};
@@ -36,6 +37,7 @@ pub use http::{CallResponse, HttpCall};
 pub(crate) use then::{Answered, Asker, forget, keep, take_then, waits, wrong_context};
 pub use then::{Closures, Pending};
 
+use crate::abi::Shared;
 use crate::dispatch::Table;
 use crate::error::Result;
 use sluicegate_alloc::region::outside;
@@ -45,7 +47,7 @@ use sluicegate_alloc::region::outside;
 pub struct CallToken(pub(crate) u32);
 
 /// What kind of call it is, which decides what its last answer is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Kind {
     /// Answered once.
     Http,
@@ -56,55 +58,96 @@ pub(crate) enum Kind {
 }
 
 /// Who waits for a call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Waiting {
-    pub(crate) context: u32,
+    pub(crate) context: Cell<u32>,
     pub(crate) kind: Kind,
+}
+
+/// One for HTTP calls, one for those of gRPC: a host may number each by themselves.
+struct Each<T> {
+    http: T,
+    grpc: T,
+}
+
+impl<T> Each<T> {
+    const fn of(&self, kind: Kind) -> &T {
+        match kind {
+            Kind::Http => &self.http,
+            Kind::GrpcCall | Kind::GrpcStream => &self.grpc,
+        }
+    }
 }
 
 crate::__vm_local! {
     /// Who waits for an answer, by the numbers of the calls.
-    static CALLS: Table<Waiting> = Table::new();
+    static CALLS: Each<Table<Waiting>> = Each { http: Table::new(), grpc: Table::new() };
 }
 
-/// Notes who waits for a call.
-fn wait(token: u32, context: u32, kind: Kind) -> Result<CallToken> {
-    // A host that gives a number twice loses the first call: the newer context is the one that waits for it.
-    // Not in the region of the stream that calls: the table outlives it.
-    outside(|| {
-        CALLS.with(|calls| {
-            calls.remove(token);
-            calls.insert(token, Waiting { context, kind })
+crate::__vm_local! {
+    /// Whether the module lacks the callbacks that bring answers, so that nothing would ever take away who waits.
+    static UNANSWERED: Each<Cell<bool>> = Each { http: Cell::new(false), grpc: Cell::new(false) };
+}
+
+/// Says which callbacks the module exports: that for answers over HTTP, and those of gRPC.
+#[doc(hidden)]
+pub fn __answered(http: bool, grpc: bool) {
+    UNANSWERED.with(|unanswered| {
+        unanswered.http.set(!http);
+        unanswered.grpc.set(!grpc);
+    });
+}
+
+/// Room to note who waits for a call, taken before the host has it: nothing is sent whose answer would find nobody. None if no answer can come.
+struct Reserved(Option<Shared<Waiting>>);
+
+impl Reserved {
+    fn new(context: u32, kind: Kind) -> Result<Self> {
+        if UNANSWERED.with(|unanswered| unanswered.of(kind).get()) {
+            return Ok(Self(None));
+        }
+        // Not in the region of the stream that calls: the table outlives it.
+        outside(|| {
+            CALLS.with(|calls| calls.of(kind).reserve())?;
+            Shared::try_new(Waiting { context: Cell::new(context), kind }).map(|waiting| Self(Some(waiting)))
         })
-    })?;
-    Ok(CallToken(token))
+    }
+
+    /// Notes who waits.
+    fn note(self, token: u32) -> CallToken {
+        if let Some(waiting) = self.0 {
+            // A host that gives a number twice loses the first call: the newer context is the one that waits for it.
+            take(waiting.kind, token);
+            CALLS.with(|calls| calls.of(waiting.kind).put(token, waiting.clone()));
+        }
+        CallToken(token)
+    }
 }
 
-/// Who waits for a call, and goes on waiting.
-pub(crate) fn waiting(token: u32) -> Option<Waiting> {
-    CALLS.with(|calls| calls.get(token).map(|waiting| *waiting))
+/// Who waits for a call of this kind, and goes on waiting.
+pub(crate) fn waiting(kind: Kind, token: u32) -> Option<Shared<Waiting>> {
+    CALLS.with(|calls| calls.of(kind).get(token))
 }
 
-/// Who waited for a call, and does no more.
-pub(crate) fn take(token: u32) -> Option<Waiting> {
-    CALLS.with(|calls| calls.remove(token).map(|waiting| *waiting))
+/// Who waited for a call of this kind, and does no more.
+pub(crate) fn take(kind: Kind, token: u32) -> Option<Shared<Waiting>> {
+    outside(|| CALLS.with(|calls| calls.of(kind).remove(token)))
 }
 
 /// Lets the answer to a call come to nobody, without a word.
-fn orphan(token: u32) {
-    if let Some(Waiting { kind, .. }) = take(token) {
-        // If there is no memory for that, a line in the log will say that nobody asked.
-        let _ = wait(token, NOBODY, kind);
+fn orphan(kind: Kind, token: u32) {
+    if let Some(waiting) = waiting(kind, token) {
+        waiting.context.set(NOBODY);
     }
 }
 
 /// Ends this side of a gRPC stream whose context is gone: it would stay open at the proxy until the other side ends it. Not cancelled, because this runs in a callback of the stream,
 /// and Envoy may have further messages at hand.
 pub(crate) fn hang_up(token: u32) {
-    if let Some(Waiting { context, kind: Kind::GrpcStream }) = waiting(token)
-        && context != NOBODY
+    if let Some(waiting) = waiting(Kind::GrpcStream, token)
+        && waiting.kind == Kind::GrpcStream
+        && waiting.context.replace(NOBODY) != NOBODY
     {
-        orphan(token);
         let _ = GrpcStream(CallToken(token)).close();
     }
 }
@@ -114,7 +157,10 @@ const NOBODY: u32 = 0;
 
 /// Forgets all calls.
 pub(crate) fn clear() {
-    CALLS.with(Table::clear);
+    CALLS.with(|calls| {
+        calls.http.clear();
+        calls.grpc.clear();
+    });
     then::clear();
     held::clear();
 }
@@ -122,4 +168,20 @@ pub(crate) fn clear() {
 /// A timeout as hosts count it.
 fn timeout(timeout: Duration) -> u32 {
     u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_may_be_that_of_an_http_call_and_of_a_grpc_call() {
+        for (context, kind) in [(5, Kind::Http), (6, Kind::GrpcStream)] {
+            Reserved::new(context, kind).unwrap().note(1);
+        }
+        let context = |waiting: Option<Shared<Waiting>>| waiting.map(|waiting| waiting.context.get());
+        assert_eq!(context(take(Kind::Http, 1)), Some(5));
+        assert_eq!(context(take(Kind::Http, 1)), None);
+        assert_eq!(context(take(Kind::GrpcCall, 1)), Some(6));
+    }
 }

@@ -6,8 +6,8 @@ use alloc::boxed::Box;
 use core::any::Any;
 use core::cell::Cell;
 
-use super::{CallResponse, CallToken, GrpcEvent, Kind, orphan, take, waiting};
-use crate::abi::{call, try_box};
+use super::{CallResponse, CallToken, Each, GrpcEvent, Kind, orphan, take, waiting};
+use crate::abi::{Shared, call, try_box};
 use crate::dispatch::Table;
 use crate::error::{Error, Result};
 use sluicegate_alloc::region::outside;
@@ -78,25 +78,27 @@ pub(crate) const fn wrong_context() -> Error {
 /// What waits for one call. Dropped with its closure, it gives the call up.
 struct Waiter {
     context: u32,
-    token: u32,
+    /// None before it is sent.
+    token: Cell<Option<u32>>,
     kind: Kind,
     then: Cell<Option<Then>>,
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
+        let Some(token) = self.token.get() else { return };
         // A host that gave the number twice: the call is another context's by now.
-        let still_waits = waiting(self.token).is_some_and(|waiting| waiting.context == self.context);
+        let still_waits = waiting(self.kind, token).is_some_and(|waiting| waiting.context.get() == self.context);
         if self.then.take().is_none() || !still_waits {
             return;
         }
         match self.kind {
             // No host can cancel it.
-            Kind::Http => orphan(self.token),
+            Kind::Http => orphan(self.kind, token),
             Kind::GrpcCall | Kind::GrpcStream => {
-                take(self.token);
+                take(self.kind, token);
                 // If the host refuses, it is answered, and the answer will find nobody.
-                let _ = call::grpc_cancel(self.token);
+                let _ = call::grpc_cancel(token);
             }
         }
     }
@@ -104,60 +106,101 @@ impl Drop for Waiter {
 
 crate::__vm_local! {
     /// Who waits, by the numbers of their contexts and then by those of the calls.
-    static WAITERS: Table<Table<Waiter>> = Table::new();
+    static WAITERS: Each<Table<Table<Waiter>>> = Each { http: Table::new(), grpc: Table::new() };
 }
 
-/// Keeps a closure for the answer to a call that was sent.
+crate::__vm_local! {
+    /// How the closure of a gRPC call is dropped. A module that keeps none links nothing of it.
+    static DROP_CLOSURE: Cell<fn(u32, u32)> = Cell::new(|_, _| {});
+}
+
+/// Drops the closure of a gRPC call that is cancelled.
+pub(super) fn drop_closure(context: u32, token: u32) {
+    DROP_CLOSURE.with(Cell::get)(context, token);
+}
+
+/// Sends a call, and keeps a closure for its answer. There is room for the closure before the call is sent, so that nothing is sent if memory is out.
 pub(crate) fn keep(
     context: u32,
-    token: CallToken,
     kind: Kind,
+    send: impl FnOnce(u32) -> Result<CallToken>,
     then: impl FnOnce(Asker<'_>, Answered<'_>) -> Result<()> + 'static,
 ) -> Result<Pending> {
     // The tables outlive the region of the stream that calls, and so may the closure.
-    outside(|| {
-        let then: Then = try_box(then)?;
-        // From here on the waiter gives the call up if it cannot be kept.
-        let waiter = Waiter { context, token: token.0, kind, then: Cell::new(Some(then)) };
-        WAITERS.with(|waiters| {
-            if waiters.get(context).is_none() {
-                waiters.insert(context, Table::new())?;
-            }
-            let of_context = waiters.get(context).ok_or(Error::out_of_memory(0))?;
-            // A host that gives a number twice: the first closure is lost, and its call is not given up, because it is this one.
-            if let Some(before) = of_context.remove(token.0) {
-                drop(before.then.take());
-            }
-            of_context.insert(token.0, waiter)
-        })
+    let waiter = outside(|| wait(context, kind, try_box(then)?))?;
+    let token = send(context)?;
+    outside(|| hold(waiter, token))
+}
+
+/// Makes what will wait, and room for it.
+fn wait(context: u32, kind: Kind, then: Then) -> Result<Shared<Waiter>> {
+    let waiter = Shared::try_new(Waiter { context, token: Cell::new(None), kind, then: Cell::new(Some(then)) })?;
+    WAITERS.with(|waiters| {
+        let waiters = waiters.of(kind);
+        if waiters.get(context).is_none() {
+            waiters.insert(context, Table::new())?;
+        }
+        waiters.get(context).map_or(Ok(()), |of_context| of_context.reserve())
     })?;
-    Ok(Pending { context, token })
+    DROP_CLOSURE.with(|drop_closure| {
+        drop_closure.set(|context, token| {
+            take_then(context, Kind::GrpcCall, token);
+        });
+    });
+    Ok(waiter)
+}
+
+/// Keeps what waits for the answer to a call that was sent. It gives the call up if it cannot be kept, because the host deleted the context meanwhile.
+fn hold(waiter: Shared<Waiter>, token: CallToken) -> Result<Pending> {
+    waiter.token.set(Some(token.0));
+    let pending = Pending { context: waiter.context, kind: waiter.kind, token };
+    let kept = of_context(pending.context, pending.kind).is_some_and(|of_context| {
+        // A host that gives a number twice: the first closure is lost, and its call is not given up, because it is this one.
+        if let Some(before) = of_context.remove(token.0) {
+            drop(before.then.take());
+        }
+        of_context.put(token.0, waiter)
+    });
+    if kept { Ok(pending) } else { Err(Error::new("the context of the call is gone")) }
+}
+
+/// What waits for a context.
+fn of_context(context: u32, kind: Kind) -> Option<Shared<Table<Waiter>>> {
+    WAITERS.with(|waiters| waiters.of(kind).get(context))
 }
 
 /// The closure that waits for this answer, and does no more.
-pub(crate) fn take_then(context: u32, token: u32) -> Option<Then> {
-    WAITERS.with(|waiters| waiters.get(context))?.remove(token)?.then.take()
+pub(crate) fn take_then(context: u32, kind: Kind, token: u32) -> Option<Then> {
+    of_context(context, kind)?.remove(token)?.then.take()
 }
 
 /// Whether a closure waits for this answer.
-pub(crate) fn waits(context: u32, token: u32) -> bool {
-    WAITERS.with(|waiters| waiters.get(context)).is_some_and(|of_context| of_context.get(token).is_some())
+pub(crate) fn waits(context: u32, kind: Kind, token: u32) -> bool {
+    of_context(context, kind).is_some_and(|of_context| of_context.get(token).is_some())
 }
 
 /// Drops everything that waits for a context.
 pub(crate) fn forget(context: u32) {
-    WAITERS.with(|waiters| waiters.remove(context));
+    for kind in [Kind::Http, Kind::GrpcCall] {
+        // Dropped when the tables are borrowed no more.
+        let gone = WAITERS.with(|waiters| waiters.of(kind).remove(context));
+        drop(gone);
+    }
 }
 
 /// Drops everything.
 pub(super) fn clear() {
-    WAITERS.with(Table::clear);
+    WAITERS.with(|waiters| {
+        waiters.http.clear();
+        waiters.grpc.clear();
+    });
 }
 
 /// A call whose answer comes to a closure. It goes on whether this is kept or not.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Pending {
     context: u32,
+    kind: Kind,
     token: CallToken,
 }
 
@@ -172,8 +215,6 @@ impl Pending {
     /// its answer comes, and is dropped.
     #[must_use = "false says that the closure has run"]
     pub fn cancel(self) -> bool {
-        WAITERS
-            .with(|waiters| waiters.get(self.context))
-            .is_some_and(|of_context| of_context.remove(self.token.0).is_some())
+        of_context(self.context, self.kind).is_some_and(|of_context| of_context.remove(self.token.0).is_some())
     }
 }

@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use super::{Dispatcher, PluginOf, Stateless, VmOf, http, tcp};
 use crate::abi::{LogLevel, StreamType, call};
-use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, Waiting, held};
+use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, held};
 use crate::context::{Flow, HttpFilter, PluginContext, TcpFilter};
 use crate::dispatch::HttpCallbacks;
 use crate::error::Result;
@@ -13,25 +13,24 @@ use crate::log;
 
 /// Who waited for the answer to an HTTP call.
 fn asked(token: u32) -> Option<u32> {
-    let waiting = callout::take(token);
+    let waiting = callout::take(Kind::Http, token);
     if waiting.is_none() {
         log::note(LogLevel::Warn, "no such call", token);
     }
-    waiting.map(|waiting| waiting.context)
+    waiting.map(|waiting| waiting.context.get())
 }
 
 /// Who waits for the event; after the last one of a call or stream nobody does. Envoy tells also of a call that it refused to open, whose number the
 /// guest never saw.
 fn listens(token: u32, what: GrpcWhat) -> Option<u32> {
-    let waiting = callout::waiting(token);
-    match (waiting, what) {
-        (Some(_), GrpcWhat::Closed(_)) | (Some(Waiting { kind: Kind::GrpcCall, .. }), GrpcWhat::Message(_)) => {
-            callout::take(token);
-        }
-        (None, _) => log::note(LogLevel::Debug, "no such gRPC call or stream", token),
-        _ => {}
+    let Some(waiting) = callout::waiting(Kind::GrpcCall, token) else {
+        log::note(LogLevel::Debug, "no such gRPC call or stream", token);
+        return None;
+    };
+    if matches!((waiting.kind, what), (_, GrpcWhat::Closed(_)) | (Kind::GrpcCall, GrpcWhat::Message(_))) {
+        callout::take(Kind::GrpcCall, token);
     }
-    waiting.map(|waiting| waiting.context)
+    Some(waiting.context.get())
 }
 
 /// Stands for an answer after which nothing is to be let go.
@@ -76,8 +75,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
         let Some(context) = asked(token) else { return };
         let response = CallResponse { token, headers, body_size, trailers };
-        if Self::CALLS && callout::waits(context, token) {
-            return self.answer_closure(context, token, Answered::Http(&response));
+        if Self::CALLS && callout::waits(context, Kind::Http, token) {
+            return self.answer_closure(context, Kind::Http, token, Answered::Http(&response));
         }
         self.answer(
             "on_http_call_response",
@@ -93,10 +92,10 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     fn on_grpc(&self, token: u32, what: GrpcWhat) {
         let Some(context) = listens(token, what) else { return };
         let event = GrpcEvent { token, what };
-        if Self::CALLS && callout::waits(context, token) {
+        if Self::CALLS && callout::waits(context, Kind::GrpcCall, token) {
             // A closure waits for the message or the end, and does not see the metadata.
             if matches!(what, GrpcWhat::Message(_) | GrpcWhat::Closed(_)) {
-                self.answer_closure(context, token, Answered::Grpc(&event));
+                self.answer_closure(context, Kind::GrpcCall, token, Answered::Grpc(&event));
             }
             return;
         }
@@ -113,9 +112,9 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 
     /// Runs the closure that waits for an answer. If the context is gone or busy, it is dropped.
-    fn answer_closure(&self, context: u32, token: u32, answered: Answered<'_>) {
+    fn answer_closure(&self, context: u32, kind: Kind, token: u32, answered: Answered<'_>) {
         // Only one of the three runs.
-        let then = Cell::new(callout::take_then(context, token));
+        let then = Cell::new(callout::take_then(context, kind, token));
         let run = |asker: Asker<'_>| then.take().map_or(Ok(()), |then| then(asker, answered));
         self.answer(
             "answer to a call",

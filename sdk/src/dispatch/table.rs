@@ -39,17 +39,33 @@ impl<T> Table<T> {
     /// Adds a context, or answers false if the number is taken.
     pub(crate) fn insert(&self, id: u32, context: T) -> Result<bool> {
         let context = Shared::try_new(context)?;
-        let Ok(mut map) = self.map.try_borrow_mut() else { return Ok(false) };
-        if map.find(id).is_some() {
+        if self.get(id).is_some() {
             return Ok(false);
         }
+        self.reserve()?;
+        Ok(self.put(id, context))
+    }
+
+    /// Makes room for one context more, for [`put`](Self::put).
+    pub(crate) fn reserve(&self) -> Result<()> {
+        let Ok(mut map) = self.map.try_borrow_mut() else { return Ok(()) };
         if map.len >= map.slots.len() / 2 {
             let slots = map.slots.len().saturating_mul(2).max(LEAST);
             map.resize(slots)?;
         }
+        Ok(())
+    }
+
+    /// Adds a context where there is room, without an allocation; false if the number is taken, or others took the room.
+    pub(crate) fn put(&self, id: u32, context: Shared<T>) -> bool {
+        let Ok(mut map) = self.map.try_borrow_mut() else { return false };
+        // One slot stays empty, to end each probe.
+        if map.find(id).is_some() || map.len + 1 >= map.slots.len() {
+            return false;
+        }
         map.place(id, context);
         map.len += 1;
-        Ok(true)
+        true
     }
 
     /// Takes a context out.

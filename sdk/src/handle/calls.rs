@@ -58,8 +58,7 @@ macro_rules! calls {
             F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
             $above: $crate::$bound,
         {
-            let token = call.dispatch(self.id)?;
-            calls!(@keep self.id, token, Http, Http(response), CallFailure, then(F, $above, $handle, $make))
+            calls!(@keep self.id, call, Http, Http(response), CallFailure, then(F, $above, $handle, $make))
         }
 
         /// Calls a method over gRPC, and runs the closure with the event that brings the answer, or with the reason why there is none.
@@ -85,8 +84,7 @@ macro_rules! calls {
             F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
             $above: $crate::$bound,
         {
-            let token = call.dispatch(self.id)?;
-            calls!(@keep self.id, token, GrpcCall, Grpc(event), GrpcFailure, then(F, $above, $handle, $make))
+            calls!(@keep self.id, call, GrpcCall, Grpc(event), GrpcFailure, then(F, $above, $handle, $make))
         }
 
         /// Runs a task beside; see [`task`](crate::task). An error that it answers is logged.
@@ -117,10 +115,10 @@ macro_rules! calls {
             $crate::callout::grpc_stream(self.id, cluster, service, method, metadata)
         }
     };
-    // Keeps a closure, behind which the types of its context are forgotten until they are asked for by name.
-    (@keep $id:expr, $token:ident, $kind:ident, $answered:ident($answer:ident), $failure:ident,
+    // Sends a call and keeps a closure, behind which the types of its context are forgotten until they are asked for by name.
+    (@keep $id:expr, $call:ident, $kind:ident, $answered:ident($answer:ident), $failure:ident,
      $then:ident($context:ident, $above:ident, $handle:ident, $make:expr)) => {
-        $crate::callout::keep($id, $token, $crate::callout::Kind::$kind, move |asker, answered| {
+        $crate::callout::keep($id, $crate::callout::Kind::$kind, |id| $call.dispatch(id), move |asker, answered| {
             let (Some(context), Some(above), $crate::callout::Answered::$answered($answer)) =
                 (asker.context.downcast_mut::<$context>(), asker.above.downcast_ref::<$above>(), answered)
             else {
