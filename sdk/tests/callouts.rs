@@ -304,3 +304,34 @@ fn a_call_that_is_an_error_because_memory_is_out_was_not_sent() {
         stream.complete();
     });
 }
+
+mod times {
+    use super::*;
+
+    #[derive(Default)]
+    struct Times;
+
+    #[sluicegate::http_filter]
+    impl HttpFilter for Times {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            for timeout in [Duration::ZERO, Duration::from_micros(1), Duration::MAX] {
+                request.call(&HttpCall::new("auth").headers(&HEADERS).timeout(timeout))?;
+                request.stream().grpc_call(&GrpcCall::new("auth", "Service", "Get").timeout(timeout))?;
+            }
+            Ok(Action::Continue)
+        }
+    }
+
+    sluicegate::plugin!(http: Times);
+}
+
+#[test]
+fn the_shortest_timeout_is_one_and_the_longest_is_accepted() {
+    let host = Host::new(&times::PLUGIN).start();
+    host.http_stream().request_headers(&[("a", "b")]);
+    assert_eq!(host.log(), []);
+    let timeouts: Vec<_> = host.pending_calls().iter().map(|call| call.timeout).collect();
+    assert_eq!(timeouts, [0, 1, 2_147_483_647]);
+    let timeouts: Vec<_> = host.open_grpc().iter().filter_map(|call| call.timeout).collect();
+    assert_eq!(timeouts, [0, 1, 2_147_483_647]);
+}

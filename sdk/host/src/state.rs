@@ -546,12 +546,12 @@ impl State {
         mem::take(&mut self.deferred)
     }
 
-    /// A call that waits for its answer from here on. Envoy wants to know the cluster, and where the request goes.
+    /// A call that waits for its answer from here on. Envoy wants to know the cluster, and where the request goes, and has the timeout as a number with a sign: of HTTP calls, not of gRPC.
     pub(crate) fn call(&mut self, call: PendingCall) -> Result<u32, Status> {
         let complete =
             [":method", ":path", ":authority"].iter().all(|name| call.headers.get(name.as_bytes()).is_some());
         let unknown = self.clusters.as_ref().is_some_and(|clusters| !clusters.contains(&call.cluster));
-        if call.cluster.is_empty() || unknown || !complete {
+        if call.timeout.cast_signed() < 0 || call.cluster.is_empty() || unknown || !complete {
             return Err(Status::BadArgument);
         }
         let (token, context) = (self.new_token(0), self.effective);

@@ -72,7 +72,7 @@ impl<'a> GrpcCall<'a> {
         Self { message: message.as_ref(), ..self }
     }
 
-    /// How long to wait. A host counts in milliseconds.
+    /// How long to wait. Hosts count in milliseconds: a part of one counts as one, and what is over 24 days as `i32::MAX`. With zero Envoy waits without end.
     pub const fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }

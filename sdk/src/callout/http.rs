@@ -76,7 +76,7 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         HttpCall { cluster, headers, body, trailers, timeout }
     }
 
-    /// How long to wait for the whole response. A host counts in milliseconds.
+    /// How long to wait for the whole response. Hosts count in milliseconds: a part of one counts as one, and what is over 24 days as `i32::MAX`. With zero Envoy waits without end.
     pub const fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }

@@ -165,14 +165,34 @@ pub(crate) fn clear() {
     held::clear();
 }
 
-/// A timeout as hosts count it.
+/// A timeout as hosts count it: no time that is one becomes zero, which is none, nor negative, which Envoy refuses.
 fn timeout(timeout: Duration) -> u32 {
-    u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)
+    const MOST: u32 = i32::MAX.cast_unsigned();
+    let of_seconds = timeout.as_secs().saturating_mul(1000);
+    let milliseconds = of_seconds.saturating_add(u64::from(timeout.subsec_nanos().div_ceil(1_000_000)));
+    u32::try_from(milliseconds).unwrap_or(MOST).min(MOST)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timeout_is_never_cut_to_none_nor_negative() {
+        let cases = [
+            (Duration::ZERO, 0),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_micros(1001), 2),
+            (Duration::from_millis(1000), 1000),
+            (Duration::from_secs(60 * 60 * 24 * 24), 2_073_600_000),
+            (Duration::from_secs(60 * 60 * 24 * 25), 2_147_483_647),
+            (Duration::from_secs(60 * 60 * 24 * 50), 2_147_483_647),
+            (Duration::MAX, 2_147_483_647),
+        ];
+        for (duration, milliseconds) in cases {
+            assert_eq!(timeout(duration), milliseconds, "{duration:?}");
+        }
+    }
 
     #[test]
     fn a_number_may_be_that_of_an_http_call_and_of_a_grpc_call() {
