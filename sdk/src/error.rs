@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::fmt::{self, Display, Write};
 
 use crate::ToValue;
-use crate::abi::{BufferType, MapType, Refused, Status};
+use crate::abi::{BufferType, MapType, Refused, Status, StreamType};
 
 /// The result of everything that asks the host, and of the callbacks.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
@@ -48,6 +48,12 @@ pub(crate) enum On {
     Nothing,
     Map(MapType),
     Buffer(BufferType),
+    Stream(StreamType),
+    /// A call or gRPC stream.
+    Token(u32),
+    Context(u32),
+    /// An answer of the filter's, by its status.
+    Reply(u32),
     /// A text behind two references, so that an error stays as small as it is without one.
     Named(&'static &'static str),
 }
@@ -64,14 +70,29 @@ impl From<BufferType> for On {
     }
 }
 
+impl From<StreamType> for On {
+    fn from(stream: StreamType) -> Self {
+        Self::Stream(stream)
+    }
+}
+
 impl On {
-    const fn text(self) -> &'static str {
-        match self {
-            Self::Nothing => "host call",
-            Self::Map(map) => map.text(),
-            Self::Buffer(buffer) => buffer.text(),
-            Self::Named(name) => name,
-        }
+    fn write_to(self, out: &mut dyn Write) -> fmt::Result {
+        let (text, number) = match self {
+            Self::Nothing => ("host call", None),
+            Self::Map(map) => (map.text(), None),
+            Self::Buffer(buffer) => (buffer.text(), None),
+            Self::Stream(StreamType::HttpRequest) => ("request", None),
+            Self::Stream(StreamType::HttpResponse) => ("response", None),
+            Self::Stream(StreamType::Downstream) => ("downstream", None),
+            Self::Stream(StreamType::Upstream) => ("upstream", None),
+            Self::Token(token) => ("call ", Some(token)),
+            Self::Context(context) => ("context ", Some(context)),
+            Self::Reply(status) => ("status ", Some(status)),
+            Self::Named(name) => (*name, None),
+        };
+        out.write_str(text)?;
+        number.map_or(Ok(()), |number| write_number(out, u64::from(number)))
     }
 }
 
@@ -174,7 +195,7 @@ impl Error {
             }
             Kind::Malformed { what, problem } => {
                 out.write_str("malformed ")?;
-                out.write_str(what.text())?;
+                what.write_to(out)?;
                 out.write_str(": ")?;
                 out.write_str(problem)
             }
@@ -199,7 +220,7 @@ impl Error {
 fn write_call(out: &mut dyn Write, call: &str, on: On) -> fmt::Result {
     out.write_str(call)?;
     out.write_str(" (")?;
-    out.write_str(on.text())?;
+    on.write_to(out)?;
     out.write_str("): ")
 }
 
@@ -236,6 +257,11 @@ mod tests {
         );
         assert_eq!(error.status(), Some(Status::NotFound));
         assert_eq!(error.call(), Some("proxy_get_header_map_pairs"));
+        let on = |on: On| Error::host("x", on, Status::NotFound).to_string();
+        assert_eq!(on(StreamType::Upstream.into()), "x (upstream): error status returned by host: not found");
+        assert_eq!(on(On::Token(7)), "x (call 7): error status returned by host: not found");
+        assert_eq!(on(On::Context(8)), "x (context 8): error status returned by host: not found");
+        assert_eq!(on(On::Reply(403)), "x (status 403): error status returned by host: not found");
         let unknown = Error::host("proxy_done", On::Nothing, Status::from(77));
         assert_eq!(unknown.to_string(), "proxy_done (host call): unknown status code: 77");
     }

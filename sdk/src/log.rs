@@ -104,12 +104,16 @@ pub(crate) fn write_text(level: LogLevel, text: &str) {
 /// Writes a line of the SDK's own, `sluicegate: TEXT: NUMBER`, without the formatting machinery.
 #[cold]
 pub(crate) fn note(level: LogLevel, text: &str, number: u32) {
+    number.with_value(|number| note_of(level, text, number));
+}
+
+/// The same about what has a name.
+#[cold]
+pub(crate) fn note_of(level: LogLevel, text: &str, name: &[u8]) {
     let mut buffer = Buffer::new();
-    number.with_value(|number| {
-        for part in [b"sluicegate: ", text.as_bytes(), b": ", number] {
-            let _ = buffer.push(part);
-        }
-    });
+    for part in [b"sluicegate: ", text.as_bytes(), b": ", name] {
+        let _ = buffer.push(part);
+    }
     call::log(level, buffer.written());
 }
 

@@ -63,6 +63,6 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
             &headers
         };
         call::send_local_response(self.status, self.details, self.body, headers, self.grpc_status)
-            .map_err(|status| Error::host("proxy_send_local_response", On::Nothing, status))
+            .map_err(|status| Error::host("proxy_send_local_response", On::Reply(self.status), status))
     }
 }

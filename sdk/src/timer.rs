@@ -59,6 +59,7 @@ use crate::abi::{call, try_box};
 use crate::callout::Asker;
 use crate::dispatch::Table;
 use crate::error::{Error, On, Result};
+use crate::handle::set_effective_context;
 use sluicegate_alloc::region::outside;
 
 /// A plugin that starts timers. The attribute implements it for those that say `timers`.
@@ -248,16 +249,12 @@ impl Clock {
         if wanted == 0 && self.period.get() == 0 {
             return Ok(());
         }
-        let effective = |context| {
-            call::set_effective_context(context)
-                .map_err(|status| Error::host("proxy_set_effective_context", On::Nothing, status))
-        };
         if let Some((plugin, _)) = stream {
-            effective(plugin)?;
+            set_effective_context(plugin)?;
         }
         let set = set_at_host(0, wanted);
         if let Some((_, stream)) = stream {
-            effective(stream)?;
+            set_effective_context(stream)?;
         }
         set?;
         self.period.set(wanted);

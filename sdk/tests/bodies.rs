@@ -179,10 +179,12 @@ fn a_stream_that_is_gone_is_not_resumed() {
     let stream = host.http_stream();
     stream.request_headers(&[("case", "wait")]);
     stream.request_body("", true);
+    let id = stream.id();
     stream.complete();
     host.tick();
     let log = host.log();
-    let error = "on_tick: proxy_set_effective_context (host call): error status returned by host: bad argument";
+    let error =
+        format!("on_tick: proxy_set_effective_context (context {id}): error status returned by host: bad argument");
     assert!(log.iter().any(|line| line.text == error), "{log:?}");
 }
 

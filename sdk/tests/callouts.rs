@@ -163,6 +163,24 @@ fn a_refused_call_is_an_error() {
     assert_eq!(stream.request_headers(&[("a", "b")]), Action::StopIteration as u32);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
     assert!(host.pending_calls().is_empty());
+    assert!(
+        host.logged(LogLevel::Warn, "sluicegate: the host refuses a call to the cluster: auth"),
+        "{:?}",
+        host.log()
+    );
+}
+
+#[test]
+fn an_answer_on_whose_context_the_host_does_not_act_is_a_failure() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("a", "b")]);
+    host.fail(Import::proxy_set_effective_context, Status::InternalFailure);
+    host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "yes", &[]);
+    let call = format!("on_http_call_response: proxy_set_effective_context (context {})", stream.id());
+    let error = format!("{call}: error status returned by host: internal failure");
+    assert!(host.logged(LogLevel::Error, &error), "{:?}", host.log());
+    assert_eq!((stream.request_resumed(), host.counter("sluicegate_errors")), (false, Some(1)));
 }
 
 mod forward {

@@ -161,7 +161,8 @@ fn a_call_that_the_host_refuses_to_open_and_closes_all_the_same() {
     host.grpc_close(77, 14, "no healthy upstream");
     let log: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
     let error = "on_tick: proxy_grpc_call (host call): error status returned by host: internal failure";
-    assert_eq!(log, [error, "sluicegate: no such gRPC call or stream: 77"]);
+    let cluster = "sluicegate: the host refuses a call to the cluster: cluster";
+    assert_eq!(log, [cluster, error, "sluicegate: no such gRPC call or stream: 77"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A filter that keeps nothing has no contexts: nothing is created, looked up or deleted for a stream.
 
-use sluicegate::LogLevel;
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
+use sluicegate::{LogLevel, Status};
 use sluicegate_host::Host;
 
 #[derive(Default)]
@@ -41,6 +41,22 @@ fn no_context_callback_is_exported() {
     // With budgets their configuration is read.
     exported.retain(|name| !cfg!(feature = "budget") || *name != "proxy_on_configure");
     assert_eq!(exported, names);
+}
+
+#[test]
+fn an_answer_is_dropped_without_a_word_if_its_stream_is_gone_only() {
+    let host = Host::new(&PLUGIN).start();
+    let answer = |status| {
+        let stream = host.http_stream();
+        stream.request_headers(&[("call", "b")]);
+        host.clear_log();
+        host.fail(Import::proxy_set_effective_context, status);
+        host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "", &[]);
+        let lines = host.log().len();
+        (lines, host.counter("sluicegate_errors"))
+    };
+    assert_eq!(answer(Status::BadArgument), (0, None));
+    assert_eq!(answer(Status::InternalFailure), (1, Some(1)));
 }
 
 #[test]

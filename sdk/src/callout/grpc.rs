@@ -4,7 +4,7 @@ use core::time::Duration;
 
 #[cfg(feature = "async")]
 use super::{Answered, GrpcFailure};
-use super::{CallToken, Kind, Reserved, take, then, timeout};
+use super::{CallToken, Kind, Reserved, refused, take, then, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, call};
 use crate::error::{Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
@@ -114,7 +114,7 @@ impl<'a> GrpcCall<'a> {
         let reserved = Reserved::new(context, Kind::GrpcCall)?;
         let (cluster, service, method) = (cluster.as_bytes(), service.as_bytes(), method.as_bytes());
         let token = call::grpc_call(cluster, service, method, &metadata, self.message, timeout(self.timeout))
-            .map_err(|status| Error::host("proxy_grpc_call", On::Nothing, status))?;
+            .map_err(|status| refused("proxy_grpc_call", self.target.cluster, status))?;
         Ok(reserved.note(token))
     }
 }
@@ -136,7 +136,7 @@ pub(crate) fn open(
     let metadata = encode(metadata)?;
     let reserved = Reserved::new(context, Kind::GrpcStream)?;
     let token = call::grpc_stream(cluster.as_bytes(), service.as_bytes(), method.as_bytes(), &metadata)
-        .map_err(|status| Error::host("proxy_grpc_stream", On::Nothing, status))?;
+        .map_err(|status| refused("proxy_grpc_stream", cluster, status))?;
     Ok(GrpcStream(reserved.note(token)))
 }
 
@@ -159,7 +159,7 @@ impl GrpcStream {
     #[doc(alias = "send_grpc_stream_message")]
     pub fn send(self, message: impl AsRef<[u8]>, end_of_stream: bool) -> Result<()> {
         call::grpc_send(self.0.0, message.as_ref(), end_of_stream)
-            .map_err(|status| Error::host("proxy_grpc_send", On::Nothing, status))
+            .map_err(|status| Error::host("proxy_grpc_send", On::Token(self.0.0), status))
     }
 
     /// Ends this side of the stream; its events go on until it is closed.
@@ -169,7 +169,7 @@ impl GrpcStream {
     /// If the host refuses: the stream may be closed.
     #[doc(alias = "close_grpc_stream")]
     pub fn close(self) -> Result<()> {
-        call::grpc_close(self.0.0).map_err(|status| Error::host("proxy_grpc_close", On::Nothing, status))
+        call::grpc_close(self.0.0).map_err(|status| Error::host("proxy_grpc_close", On::Token(self.0.0), status))
     }
 
     /// Cancels the stream: no event follows.
@@ -191,7 +191,7 @@ impl CallToken {
     /// If the host refuses: the call may be answered already.
     #[doc(alias = "cancel_grpc_call")]
     pub fn cancel(self) -> Result<()> {
-        call::grpc_cancel(self.0).map_err(|status| Error::host("proxy_grpc_cancel", On::Nothing, status))?;
+        call::grpc_cancel(self.0).map_err(|status| Error::host("proxy_grpc_cancel", On::Token(self.0), status))?;
         if let Some(waiting) = take(Kind::GrpcCall, self.0) {
             then::drop_closure(waiting.context.get(), self.0);
         }

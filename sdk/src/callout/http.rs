@@ -4,7 +4,7 @@ use core::time::Duration;
 
 #[cfg(feature = "async")]
 use super::{Answered, CallFailure};
-use super::{CallToken, Kind, Reserved, timeout};
+use super::{CallToken, Kind, Reserved, refused, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, Status, call};
 use crate::error::{Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
@@ -137,7 +137,7 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         let trailers = encode(self.trailers)?;
         let reserved = Reserved::new(context, Kind::Http)?;
         let token = call::http_call(self.cluster.as_bytes(), &headers, self.body, &trailers, timeout(self.timeout))
-            .map_err(|status| Error::host("proxy_http_call", On::Nothing, status))?;
+            .map_err(|status| refused("proxy_http_call", self.cluster, status))?;
         Ok(reserved.note(token))
     }
 }

@@ -37,9 +37,10 @@ pub use http::{CallResponse, HttpCall};
 pub(crate) use then::{Answered, Asker, forget, keep, take_then, waits, wrong_context};
 pub use then::{Closures, Pending};
 
-use crate::abi::Shared;
+use crate::abi::{LogLevel, Refused, Shared};
 use crate::dispatch::Table;
-use crate::error::Result;
+use crate::error::{Error, On, Result};
+use crate::log;
 use sluicegate_alloc::region::outside;
 
 /// The number that the host gave a call.
@@ -150,6 +151,16 @@ pub(crate) fn hang_up(token: u32) {
     {
         let _ = GrpcStream(CallToken(token)).close();
     }
+}
+
+/// Why the host did not take a call. The cluster is often why, and is in the log: an error keeps no text of its own.
+#[cold]
+#[inline(never)]
+fn refused(call: &'static str, cluster: &str, refused: Refused) -> Error {
+    if let Refused::Status(_) = refused {
+        log::note_of(LogLevel::Warn, "the host refuses a call to the cluster", cluster.as_bytes());
+    }
+    Error::host(call, On::Nothing, refused)
 }
 
 /// The number of no context: zero is the VM.

@@ -3,12 +3,12 @@
 use core::cell::Cell;
 
 use super::{Dispatcher, PluginOf, Stateless, VmOf, http, tcp};
-use crate::abi::{LogLevel, StreamType, call};
+use crate::abi::{LogLevel, Status, StreamType};
 use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, held};
 use crate::context::{Flow, HttpFilter, PluginContext, TcpFilter};
 use crate::dispatch::HttpCallbacks;
 use crate::error::Result;
-use crate::handle::{HttpHandle, PluginHandle, TcpHandle, resume};
+use crate::handle::{HttpHandle, PluginHandle, TcpHandle, resume, set_effective_context};
 use crate::log;
 
 /// Who waited for the answer to an HTTP call.
@@ -31,6 +31,12 @@ fn listens(token: u32, what: GrpcWhat) -> Option<u32> {
         callout::take(Kind::GrpcCall, token);
     }
     Some(waiting.context.get())
+}
+
+/// Makes host calls act on the context that an answer is for. If the host refuses, the answer is lost, and what waits for it goes on waiting: that is told as a failure of the
+/// callback.
+fn act_on(name: &str, context: u32) -> bool {
+    set_effective_context(context).map_err(|error| log::failure(LogLevel::Error, name, &error)).is_ok()
 }
 
 /// Stands for an answer after which nothing is to be let go.
@@ -139,7 +145,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
                 log::failure(LogLevel::Error, name, &error);
             }
         } else if let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) {
-            if call::set_effective_context(context).is_ok() {
+            if act_on(name, context) {
                 let answered = stream.run(context, |filter, plugin| {
                     http::code_of(name, of_http(filter, &mut HttpHandle { id: context, plugin }), |()| FINE)
                 });
@@ -148,7 +154,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
                 }
             }
         } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {
-            if call::set_effective_context(context).is_ok() {
+            if act_on(name, context) {
                 let answered =
                     connection.run(context, |filter, plugin| of_tcp(filter, &mut TcpHandle { id: context, plugin }));
                 if tcp::finish::<T>(name, answered.map(|answered| answered.map(|()| FINE))) == Flow::Continue as u32 {
@@ -177,13 +183,17 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
         self.answer("on_grpc_event", context, |filter, stream| filter.on_grpc_event(stream, &event));
     }
 
-    /// Brings an answer to the stream that asked. A host refuses to act on it if it is gone.
+    /// Brings an answer to the stream that asked. If that is gone, the host knows no such context, and the answer is dropped.
     fn answer(&self, name: &str, context: u32, callback: impl FnOnce(&mut H, &mut HttpHandle<'_>) -> Result<()>) {
-        if call::set_effective_context(context).is_ok() {
-            let answered = self.run_http(context, |filter, plugin| {
-                http::code_of(name, callback(filter, &mut HttpHandle { id: context, plugin }), |()| 0)
-            });
-            http::finish::<H>(answered.unwrap_or(http::FAILED), 0);
+        if let Err(error) = set_effective_context(context) {
+            if !matches!(error.status(), Some(Status::BadArgument | Status::NotFound)) {
+                log::failure(LogLevel::Error, name, &error);
+            }
+            return;
         }
+        let answered = self.run_http(context, |filter, plugin| {
+            http::code_of(name, callback(filter, &mut HttpHandle { id: context, plugin }), |()| 0)
+        });
+        http::finish::<H>(answered.unwrap_or(http::FAILED), 0);
     }
 }

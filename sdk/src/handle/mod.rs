@@ -351,7 +351,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     #[doc(alias = "reset_http_request")]
     pub fn reset(&self) -> Result<()> {
         call::close_stream(StreamType::HttpRequest)
-            .map_err(|status| Error::host("proxy_close_stream", On::Nothing, status))
+            .map_err(|status| Error::host("proxy_close_stream", StreamType::HttpRequest, status))
     }
 
     /// The request's headers, as they are now.
@@ -409,15 +409,16 @@ impl<'cb, P> HttpHandle<'cb, P> {
 
 /// Lets a direction of a stream go on that host calls act on.
 pub(crate) fn resume(context: u32, direction: StreamType) -> Result<()> {
-    call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", On::Nothing, status))?;
+    call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", direction, status))?;
     held::note(context, direction, false);
     budget::resumed(direction);
     Ok(())
 }
 
-fn set_effective_context(context: u32) -> Result<()> {
+/// Makes host calls act on a context.
+pub(crate) fn set_effective_context(context: u32) -> Result<()> {
     call::set_effective_context(context)
-        .map_err(|status| Error::host("proxy_set_effective_context", On::Nothing, status))
+        .map_err(|status| Error::host("proxy_set_effective_context", On::Context(context), status))
 }
 
 pub(crate) fn fetch(map: MapType) -> Result<HeaderMap> {

@@ -7,7 +7,7 @@ use super::{WHOLE, resume};
 use crate::abi::{BufferType, HostBytes, StreamType, call};
 #[cfg(feature = "async")]
 use crate::context::{Action, Flow};
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result};
 
 /// Marks the side of the client.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
 }
 
 fn close(stream: StreamType) -> Result<()> {
-    call::close_stream(stream).map_err(|status| Error::host("proxy_close_stream", On::Nothing, status))
+    call::close_stream(stream).map_err(|status| Error::host("proxy_close_stream", stream, status))
 }
 
 /// Data that is on its way: what was held back so far and what is new. [`BodyCursor`](crate::BodyCursor) reads only what is new, [`Rewriter`](crate::Rewriter) changes
