@@ -122,8 +122,8 @@ impl From<u32> for GrpcStatus {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum GrpcFailure {
-    /// The call ended with this status and no message: [`GrpcStatus::DeadlineExceeded`] if the time ran out, [`GrpcStatus::Unavailable`] if the cluster could not
-    /// be reached, or what the service said.
+    /// The call ended with this status and no message: what the service said, or [`GrpcStatus::Unavailable`] if the cluster could not be reached. Envoy 1.40 says that also if the
+    /// time ran out, with the [text](Self::text) `upstream request timeout`; [`GrpcStatus::DeadlineExceeded`] is the service's own word, or another host's.
     Closed(GrpcStatus),
     /// The call was not sent, or its message could not be read: the host refused, or memory is out.
     Refused(Error),
@@ -157,7 +157,9 @@ impl From<GrpcFailure> for Error {
     fn from(failure: GrpcFailure) -> Self {
         match failure {
             GrpcFailure::Closed(GrpcStatus::DeadlineExceeded) => Self::new("the gRPC call timed out"),
-            GrpcFailure::Closed(GrpcStatus::Unavailable) => Self::new("the gRPC service is unavailable"),
+            GrpcFailure::Closed(GrpcStatus::Unavailable) => {
+                Self::new("the gRPC service is unavailable, or did not answer in time")
+            }
             GrpcFailure::Closed(_) => Self::new("the gRPC call failed"),
             GrpcFailure::Refused(error) => error,
         }
