@@ -1,7 +1,7 @@
 //! gRPC calls and streams: answered, failed, cancelled, and events that nobody waits for.
 
 use sluicegate::prelude::*;
-use sluicegate::{LogLevel, abi::Import};
+use sluicegate::{LogLevel, Status, abi::Import};
 use sluicegate_host::Host;
 
 #[derive(Default)]
@@ -134,6 +134,22 @@ fn a_cancelled_stream_is_forgotten() {
     host.grpc_message(token, "late");
     assert!(host.logged(LogLevel::Debug, &format!("sluicegate: no such gRPC call or stream: {token}")));
     assert_eq!(host.log().len(), 1);
+}
+
+#[test]
+fn a_stream_that_the_host_does_not_know_is_forgotten_when_it_is_cancelled() {
+    for (status, kept) in [(Status::NotFound, false), (Status::InternalFailure, true)] {
+        let host = Host::new(&PLUGIN).start();
+        let stream = host.http_stream();
+        stream.request_headers(&[("a", "b")]);
+        let token = host.open_grpc()[0].token;
+        host.fail(Import::proxy_grpc_cancel, status);
+        host.grpc_message(token, "cancel");
+        host.clear_log();
+        host.grpc_message(token, "late");
+        let unknown = host.logged(LogLevel::Debug, &format!("sluicegate: no such gRPC call or stream: {token}"));
+        assert_eq!(unknown, !kept, "{status:?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use core::time::Duration;
 #[cfg(feature = "async")]
 use super::{Answered, GrpcFailure};
 use super::{CallToken, Kind, Reserved, refused, take, then, timeout};
-use crate::abi::{BufferType, HostBytes, MapType, call};
+use crate::abi::{BufferType, HostBytes, MapType, Status, call};
 use crate::error::{Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
 use crate::headers::{HeaderMap, encode};
@@ -191,11 +191,14 @@ impl CallToken {
     /// If the host refuses: the call may be answered already.
     #[doc(alias = "cancel_grpc_call")]
     pub fn cancel(self) -> Result<()> {
-        call::grpc_cancel(self.0).map_err(|status| Error::host("proxy_grpc_cancel", On::Token(self.0), status))?;
-        if let Some(waiting) = take(Kind::GrpcCall, self.0) {
+        let cancelled = call::grpc_cancel(self.0);
+        // What the host does not know has no event that would end the wait.
+        if matches!(cancelled, Ok(()) | Err(Status::NotFound))
+            && let Some(waiting) = take(Kind::GrpcCall, self.0)
+        {
             then::drop_closure(waiting.context.get(), self.0);
         }
-        Ok(())
+        cancelled.map_err(|status| Error::host("proxy_grpc_cancel", On::Token(self.0), status))
     }
 }
 
