@@ -552,6 +552,14 @@ impl Running {
         state.proxy.borrow_mut().queues.register(vm_id, name.as_bytes(), None)
     }
 
+    /// The number of the queue that a VM of this `vm_id` registered; the own `vm_id` is empty. None if there is no such queue.
+    #[must_use]
+    pub fn resolve_queue(&self, vm_id: &str, name: &str) -> Option<u32> {
+        let state = self.state();
+        let vm_id = if vm_id.is_empty() { &state.vm_id } else { vm_id.as_bytes() };
+        state.proxy.borrow().queues.resolve(vm_id, name.as_bytes()).ok()
+    }
+
     /// Puts an item into a queue, as another VM would. Whether there is such a queue.
     pub fn enqueue(&self, queue: u32, item: impl Into<Vec<u8>>) -> bool {
         self.state().proxy.borrow_mut().queues.enqueue(queue, item.into()).is_ok()

@@ -204,6 +204,7 @@ fn what_is_asked_of_the_proxy_is_what_a_filter_would_get() {
     let queue = host.register_queue("", "q");
     assert!(host.enqueue(queue, "a") && host.enqueue(queue, "b"));
     assert_eq!((host.queue_len(queue), host.queue_len(99)), (2, 0));
+    assert_eq!((host.resolve_queue("", "q"), host.resolve_queue("", "r")), (Some(queue), None));
 }
 
 fn message(check: impl FnOnce() + std::panic::UnwindSafe) -> String {
