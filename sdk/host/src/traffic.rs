@@ -10,41 +10,62 @@ use crate::state::LocalReply;
 pub struct Seen {
     /// What the filter answered to each callback.
     pub actions: Vec<u32>,
-    /// The request as the upstream saw it: headers, body, trailers.
-    pub request: (Map, Vec<u8>, Map),
-    /// The response as the client saw it: headers, body, trailers.
-    pub response: (Map, Vec<u8>, Map),
-    /// The answer that the filter gave instead.
-    pub reply: Option<LocalReply>,
+    /// The requests as the upstream saw them: headers, body, trailers.
+    pub requests: [(Map, Vec<u8>, Map); 2],
+    /// The responses as the client saw them: headers, body, trailers.
+    pub responses: [(Map, Vec<u8>, Map); 2],
+    /// The answers that the filter gave instead.
+    pub replies: [Option<LocalReply>; 2],
     /// What went through a connection, to the upstream and to the client.
     pub connection: (Vec<u8>, Vec<u8>),
 }
 
-/// Sends a request and a response with bodies and trailers, a connection with data both ways, and ticks; answers every call, and delivers what is in queues.
+/// Sends two requests and responses with bodies, which end with trailers first and with their last part then, a connection with data both ways, and ticks; answers
+/// every call, and delivers what is in queues.
 ///
-/// It fits every filter, as the scenario of a [`sweep`](crate::sweep()): `sweep(&host, traffic)`.
+/// It fits every filter, as the scenario of a [`sweep`](crate::sweep()): `sweep(&host, traffic)`. What a filter does for some requests only needs a scenario of its own.
 pub fn traffic(host: &Running) -> Seen {
-    let stream = host.http_stream();
-    let request =
-        [(":method", "POST"), (":path", "/path?a=b"), (":authority", "host"), ("content-type", "application/json")];
-    let mut actions = vec![stream.request_headers_with_body(&request)];
-    answer(host);
-    host.tick();
-    answer(host);
-    actions.push(stream.request_body(r#"{"id": 1, "#, false));
-    actions.push(stream.request_body(r#""name": "x"}"#, true));
-    actions.push(stream.request_trailers(&[("t", "1")]));
-    stream.request_metadata(1);
-    actions.push(stream.response_headers(&[(":status", "200"), ("content-length", "8")]));
-    answer(host);
-    actions.push(stream.response_body("original", true));
-    actions.push(stream.response_trailers(&[("t", "2")]));
-    stream.response_metadata(1);
-    host.deliver_queues();
-    let request = (stream.request_map(), stream.sent_request_body(), stream.request_trailer_map());
-    let response = (stream.response_map(), stream.sent_response_body(), stream.response_trailer_map());
-    let reply = stream.reply();
-    stream.complete();
+    const JSON: &str = r#"{"id": 1, "name": "x"}"#;
+
+    let mut actions = Vec::new();
+    let mut exchange = |trailers: bool| {
+        let stream = host.http_stream();
+        let length = JSON.len().to_string();
+        let mut request = vec![
+            (":method", "POST"),
+            (":path", "/path?a=b"),
+            (":authority", "host"),
+            ("content-type", "application/json"),
+        ];
+        request.extend((!trailers).then_some(("content-length", &*length)));
+        actions.push(stream.request_headers_with_body(&request));
+        answer(host);
+        host.tick();
+        answer(host);
+        if trailers {
+            let (first, second) = JSON.split_at(10);
+            actions.push(stream.request_body(first, false));
+            actions.push(stream.request_body(second, false));
+            actions.push(stream.request_trailers(&[("t", "1")]));
+            stream.request_metadata(1);
+        } else {
+            actions.push(stream.request_body(JSON, true));
+        }
+        actions.push(stream.response_headers(&[(":status", "200"), ("content-length", "8")]));
+        answer(host);
+        actions.push(stream.response_body("original", !trailers));
+        if trailers {
+            actions.push(stream.response_trailers(&[("t", "2")]));
+            stream.response_metadata(1);
+        }
+        host.deliver_queues();
+        let request = (stream.request_map(), stream.sent_request_body(), stream.request_trailer_map());
+        let response = (stream.response_map(), stream.sent_response_body(), stream.response_trailer_map());
+        let reply = stream.reply();
+        stream.complete();
+        (request, response, reply)
+    };
+    let [(first_request, first_response, first_reply), (request, response, reply)] = [true, false].map(&mut exchange);
 
     let connection = host.tcp_connection();
     actions.push(connection.opened());
@@ -54,7 +75,13 @@ pub fn traffic(host: &Running) -> Seen {
     connection.close_downstream();
     connection.close_upstream();
     connection.complete();
-    Seen { actions, request, response, reply, connection: seen }
+    Seen {
+        actions,
+        requests: [first_request, request],
+        responses: [first_response, response],
+        replies: [first_reply, reply],
+        connection: seen,
+    }
 }
 
 /// How many streams a crowd has, how many parts each of their bodies, and the size of a part.
