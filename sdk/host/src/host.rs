@@ -78,6 +78,24 @@ impl Host {
         !matches!(self.source, Source::Native(_))
     }
 
+    /// The names of the host functions that the module imports; natively nothing is imported.
+    pub(crate) fn imports(&self) -> Vec<String> {
+        match &self.source {
+            Source::Native(_) => Vec::new(),
+            #[cfg(feature = "wasm")]
+            Source::Wasm(module) => module.imports().map(str::to_owned).collect(),
+        }
+    }
+
+    /// The names of the callbacks that the module has.
+    pub(crate) fn callbacks(&self) -> Vec<&'static str> {
+        match &self.source {
+            Source::Native(exports) => exports.names(),
+            #[cfg(feature = "wasm")]
+            Source::Wasm(module) => Exports::ALL.iter().copied().filter(|name| module.exports(name)).collect(),
+        }
+    }
+
     /// A proxy with a function that filters call by name, from the start on; see [`Running::add_foreign_function`].
     pub fn foreign_function(
         mut self,

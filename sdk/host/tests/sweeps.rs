@@ -26,6 +26,54 @@ mod good {
     sluicegate::plugin!(http: Filter);
 }
 
+mod both_ways {
+    use super::*;
+
+    #[derive(Default)]
+    pub(crate) struct Filter;
+
+    #[sluicegate::http_filter]
+    impl HttpFilter for Filter {
+        fn on_request_headers(&mut self, _: &mut RequestHeaders<'_>) -> Result<Action> {
+            Ok(Action::Continue)
+        }
+
+        fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_>) -> Result<Action> {
+            response.add("x-seen", "1")?;
+            Ok(Action::Continue)
+        }
+    }
+
+    sluicegate::plugin!(http: Filter);
+}
+
+/// Leaks if its failures cannot be counted.
+mod clumsy {
+    use sluicegate::metric::Counter;
+
+    use super::*;
+
+    #[derive(Default)]
+    pub(crate) struct Filter;
+
+    #[sluicegate::http_filter]
+    impl HttpFilter for Filter {
+        const ON_ERROR: FailurePolicy = FailurePolicy::Open;
+
+        fn on_request_headers(&mut self, _: &mut RequestHeaders<'_>) -> Result<Action> {
+            if time::now().is_err() {
+                let kept = std::hint::black_box(Box::new([0_u8; 100]));
+                if Counter::define("failures").is_err() {
+                    std::mem::forget(kept);
+                }
+            }
+            Ok(Action::Continue)
+        }
+    }
+
+    sluicegate::plugin!(http: Filter);
+}
+
 mod leaky {
     use super::*;
 
@@ -89,10 +137,57 @@ mod growing {
 fn a_filter_that_is_well_behaved_passes() {
     let host = Host::new(&good::PLUGIN);
     let swept = sweep(&host, traffic);
-    let called: Vec<_> = swept.functions().into_iter().collect();
-    assert_eq!(called, ["proxy_add_header_map_value", "proxy_get_header_map_pairs"]);
+    let called: Vec<_> = swept.calls.iter().take(4).map(|call| call.import.name()).collect();
+    assert_eq!(called, ["proxy_get_header_map_pairs", "proxy_add_header_map_value"].repeat(2));
+    // Once one of them failed.
+    for function in ["proxy_log", "proxy_send_local_response", "proxy_define_metric", "proxy_increment_metric"] {
+        assert!(swept.functions().contains(function), "{function}");
+    }
+    swept.assert_reaches_all();
     assert!(swept.faults > 30 && swept.callbacks > 1000, "{swept:?}");
     assert!(sweep_allocations(&host, traffic) > 3);
+}
+
+/// What the filter does for a response is swept only if there is one.
+#[test]
+fn what_no_scenario_comes_to_is_named() {
+    let request = |host: &Running| {
+        let stream = host.http_stream();
+        let action = stream.request_headers(&[(":path", "/")]);
+        stream.complete();
+        action
+    };
+    let response = |host: &Running| {
+        let stream = host.http_stream();
+        let action = stream.response_headers(&[(":status", "200")]);
+        stream.complete();
+        action
+    };
+    let host = Host::new(&both_ways::PLUGIN);
+    let [first, second] = [sweep(&host, request), sweep(&host, response)];
+    assert_eq!(first.unreached().iter().collect::<Vec<_>>(), ["proxy_on_response_headers"]);
+    // What is imported is known of compiled modules alone.
+    first.assert_reaches_all_but(&["proxy_on_response_headers", "proxy_http_call"]);
+    assert_eq!(second.unreached().iter().collect::<Vec<_>>(), ["proxy_on_request_headers"]);
+    let (faults, callbacks) = (first.faults + second.faults, first.callbacks + second.callbacks);
+    let all = first.and(second);
+    assert_eq!((all.faults, all.callbacks), (faults, callbacks));
+    all.assert_reaches_all();
+}
+
+#[test]
+#[should_panic(expected = "what the sweep does not reach")]
+fn what_is_said_to_be_out_of_reach_must_be() {
+    sweep(&Host::new(&both_ways::PLUGIN), traffic).assert_reaches_all_but(&["proxy_on_response_headers"]);
+}
+
+/// The first failure of a filter is counted; here that goes wrong too.
+#[test]
+#[should_panic(
+    expected = "in host call 1 of the Scenario, proxy_define_metric, after Status(1) in host call 0, proxy_get_current_time_nanoseconds"
+)]
+fn what_fails_within_a_failure_is_found() {
+    sweep(&Host::new(&clumsy::PLUGIN), traffic);
 }
 
 #[test]

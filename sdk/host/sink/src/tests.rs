@@ -82,6 +82,7 @@ fn every_host_call_may_go_wrong_and_every_callback_may_come(host: Host) {
     assert_eq!(all.difference(&swept.functions()).copied().collect::<BTreeSet<_>>(), older.into_iter().collect());
     assert!(swept.faults > if cfg!(miri) { 8 } else { 1000 }, "{}", swept.faults);
     assert!(swept.callbacks > if cfg!(miri) { 100 } else { 5000 }, "{}", swept.callbacks);
+    swept.assert_reaches_all();
 }
 
 #[test]

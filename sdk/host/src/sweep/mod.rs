@@ -3,11 +3,13 @@
 //! | file | holds |
 //! |---|---|
 //! | `mod` | host calls that go wrong, each in every way, at the start, in the scenario, and at the end |
+//! | `reached` | host calls that a filter makes only once another one failed, and what of a module a sweep did not reach |
 //! | `disorder` | callbacks within host calls, of contexts that are not there, in any order, with any counts |
 //! | `memory` | memory that is refused: each allocation, and each page |
 
 mod disorder;
 mod memory;
+mod reached;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -20,6 +22,7 @@ use crate::running::Running;
 pub use memory::sweep_allocations;
 #[cfg(feature = "wasm")]
 pub use memory::{Limited, sweep_pages};
+pub use reached::Swept;
 
 /// The context of the first stream of a VM.
 const STREAM: u32 = 2;
@@ -27,32 +30,13 @@ const STREAM: u32 = 2;
 /// How often a fault is repeated in a VM before its bytes are counted, and how often after that.
 const ROUNDS: usize = 2;
 
-/// What a sweep went through.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Swept {
-    /// The host calls of the start, of the scenario, and of the end.
-    pub calls: Vec<HostCall>,
-    /// How many faults there were in these calls.
-    pub faults: usize,
-    /// How many callbacks came within them, out of order, or with numbers of nothing.
-    pub callbacks: usize,
-}
-
-impl Swept {
-    /// The names of the host functions that went wrong.
-    #[must_use]
-    pub fn functions(&self) -> BTreeSet<&'static str> {
-        self.calls.iter().map(|call| call.import.name()).collect()
-    }
-}
-
-/// Runs a scenario once for each of its host calls and each of [`Fault::all`], those at the start and the end of the plugin included, then with callbacks within its
-/// calls, with callbacks in any order and with any counts, and with callbacks of contexts that are not there.
+/// Runs a scenario once for each of its host calls and each of [`Fault::all`], those at the start and the end of the plugin included, and those of the functions that are
+/// called only once another call failed; then with callbacks within its calls, with callbacks in any order and with any counts, and with callbacks of contexts that are
+/// not there.
 ///
 /// The scenario drives the host as a test does: it opens a stream, drives it, completes it, and answers what waits in [`Running::pending_calls`]. What it gives
 /// is what a client sees, such as the actions and the reply. It must give the same each time when the host behaves; while a call fails it may give
-/// anything, so it asserts nothing.
+/// anything, so it asserts nothing. What it does not come to is not swept: [`Swept::assert_reaches_all`] tells.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -77,6 +61,7 @@ impl Swept {
 ///     (action, seen)
 /// });
 /// assert!(swept.faults > 20);
+/// swept.assert_reaches_all();
 /// # }
 /// ```
 ///
@@ -88,19 +73,28 @@ impl Swept {
 pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T) -> Swept {
     let sweep = Sweep::record(host, scenario);
     let mut faults = 0;
-    for (phase, calls) in [Phase::Start, Phase::Scenario, Phase::End].into_iter().zip(&sweep.calls) {
+    for (phase, calls) in sweep.phases() {
         let each = calls.iter().enumerate().flat_map(|call| Fault::all().into_iter().map(move |fault| (call, fault)));
         let each: Vec<_> = each.filter(|((_, call), fault)| fault.matters(call)).collect();
         for ((at, call), fault) in few(each.into_iter(), 97) {
-            sweep.fault(phase, at, call, &fault);
+            let what = format!("{fault:?} in host call {at} of the {phase:?}, {}", call.import.name());
+            sweep.fault(phase, &[(at, fault)], &what);
             faults += 1;
         }
     }
+    let (of_failures, more) = sweep.failures();
     let callbacks = sweep.disorder();
     if host.is_wasm() {
         sweep.stays_flat();
     }
-    Swept { calls: sweep.calls.concat(), faults, callbacks }
+    let unreached = sweep.unreached(&of_failures);
+    Swept {
+        calls: [sweep.calls.concat(), of_failures].concat(),
+        faults: faults + more,
+        callbacks,
+        unreached,
+        is_wasm: host.is_wasm(),
+    }
 }
 
 /// Under miri, which takes a thousand times as long, one of so many; which, the variable `SLUICEGATE_SAMPLE` says when this is compiled.
@@ -126,6 +120,8 @@ struct Sweep<'a, S, T> {
     scenario: S,
     /// The host calls of each phase.
     calls: [Vec<HostCall>; 3],
+    /// The callbacks that came.
+    callbacks: BTreeSet<&'static str>,
     /// What the scenario gives when all goes well.
     good: T,
 }
@@ -141,30 +137,43 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
         assert_eq!(scenario(&running), good, "the scenario does not give the same twice");
         running.record();
         running.finish();
-        Self { host, scenario, calls: [start, calls, running.recorded()], good }
+        Self {
+            host,
+            scenario,
+            calls: [start, calls, running.recorded()],
+            callbacks: running.costs().into_keys().collect(),
+            good,
+        }
     }
 
-    fn fault(&self, phase: Phase, at: usize, call: &HostCall, fault: &Fault) {
-        let what = format!("{fault:?} in host call {at} of the {phase:?}, {}", call.import.name());
-        gives_back(&what, || {
+    fn phases(&self) -> impl Iterator<Item = (Phase, &Vec<HostCall>)> {
+        [Phase::Start, Phase::Scenario, Phase::End].into_iter().zip(&self.calls)
+    }
+
+    /// Lets calls of a phase go wrong, in a VM of their own.
+    fn fault(&self, phase: Phase, faults: &[(usize, Fault)], what: &str) {
+        gives_back(what, || {
             let host = match phase {
-                Phase::Start => self.host.clone().fault(at, fault.clone()).start(),
-                Phase::Scenario | Phase::End => self.host.clone().start(),
+                Phase::Start => {
+                    faults.iter().cloned().fold(self.host.clone(), |host, (at, fault)| host.fault(at, fault))
+                }
+                Phase::Scenario | Phase::End => self.host.clone(),
             };
+            let host = host.start();
             match phase {
                 Phase::Start => drop((self.scenario)(&host)),
-                Phase::Scenario => self.repeat(&host, at, fault, &what),
-                Phase::End => host.fault(at, fault.clone()),
+                Phase::Scenario => self.repeat(&host, faults, what),
+                Phase::End => plan(&host, faults),
             }
             host.finish();
-            lives(&host, &what);
+            lives(&host, what);
         });
     }
 
-    /// Lets a call of the scenario go wrong again and again, the scenario go well each time after it, and wants the same bytes at the end of each.
-    fn repeat(&self, host: &Running, at: usize, fault: &Fault, what: &str) {
+    /// Lets calls of the scenario go wrong again and again, the scenario go well each time after it, and wants the same bytes at the end of each.
+    fn repeat(&self, host: &Running, faults: &[(usize, Fault)], what: &str) {
         let round = || {
-            host.fault(at, fault.clone());
+            plan(host, faults);
             (self.scenario)(host);
             lives(host, what);
             host.behave();
@@ -172,7 +181,7 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
             host.live_bytes()
         };
         // On wasm, and where nobody counts, once is enough. A token that is another call's leaves one that nobody answers, each time.
-        if host.is_counted() && !cfg!(miri) && *fault != Fault::Repeated {
+        if host.is_counted() && !cfg!(miri) && faults.iter().all(|(_, fault)| *fault != Fault::Repeated) {
             let rounds = || (0..ROUNDS).fold(None, |_, _| round());
             let bytes = rounds();
             assert_eq!(rounds(), bytes, "bytes of the filter's are left by each {what}");
@@ -187,6 +196,10 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
         lives(host, what);
         assert_eq!(after, self.good, "after {what}: {:?}", host.log());
     }
+}
+
+fn plan(host: &Running, faults: &[(usize, Fault)]) {
+    faults.iter().cloned().for_each(|(at, fault)| host.fault(at, fault));
 }
 
 fn lives(host: &Running, what: &str) {

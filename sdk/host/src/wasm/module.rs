@@ -128,6 +128,11 @@ impl Module {
         matches!(self.linked.module().get_export(name), Some(ExternType::Func(_)))
     }
 
+    /// The names of the host functions that it imports, without WASI's.
+    pub fn imports(&self) -> impl Iterator<Item = &str> {
+        self.linked.module().imports().filter(|import| import.module() == "env").map(|import| import.name())
+    }
+
     pub(crate) fn abi(&self) -> Abi {
         self.abi
     }
@@ -187,7 +192,9 @@ mod tests {
             assert!(refused(&wrong).contains(callback), "{}", refused(&wrong));
         }
         let good = r#"(import "env" "proxy_record_metric" (func (param i32 i64) (result i32)))"#;
-        assert!(Module::new(with(good)).is_ok());
+        let wasi = r#"(import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))"#;
+        let module = Module::new(with(&[good, wasi].concat())).unwrap();
+        assert_eq!(module.imports().collect::<Vec<_>>(), ["proxy_record_metric"]);
     }
 
     #[test]
