@@ -98,5 +98,5 @@ fn each_field_of_a_rule_is_needed(host: Host) {
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
     let (host, _) = with_language(host, RULES);
-    sweep(&host, traffic);
+    sweep(&host, traffic).assert_reaches_all();
 }

@@ -3,6 +3,8 @@ use std::time::Duration;
 use sluicegate::{Action, LogLevel};
 use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
+use crate::LOOK;
+
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
@@ -92,16 +94,44 @@ fn without_a_token_nothing_passes(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
     // A token that is good for this request only.
-    sweep(&host, |host| {
+    let once = TOKEN.replace("60", "0");
+    let answer_all = |host: &Running, status: &str, body: &str| {
+        for call in host.pending_calls() {
+            host.answer_call(call.token, &[(":status", status)], body, &[]);
+        }
+    };
+    let kept = sweep(&host, traffic);
+    let two = sweep(&host, |host| {
+        let streams = [host.http_stream(), host.http_stream()];
+        let actions = streams.each_ref().map(|stream| stream.request_headers(&REQUEST));
+        answer_all(host, "200", &once);
+        // The second one looks, and fetches one of its own.
+        host.advance(2 * LOOK);
+        answer_all(host, "200", &once);
+        let seen = streams.each_ref().map(|stream| (stream.request_resumed(), authorization(stream)));
+        streams.into_iter().for_each(HttpStream::complete);
+        (actions, seen)
+    });
+    let none = sweep(&host, |host| {
         let stream = host.http_stream();
         let action = stream.request_headers(&REQUEST);
-        for call in host.pending_calls() {
-            host.answer_call(call.token, &[(":status", "200")], TOKEN.replace("60", "0"), &[]);
-        }
-        let seen = (action, stream.request_resumed(), authorization(&stream));
+        answer_all(host, "500", "");
+        host.pending_calls().iter().for_each(|call| host.fail_call(call.token));
+        let seen = (action, stream.reply().map(|reply| reply.status));
         stream.complete();
         seen
     });
+    // Tasks may ask by gRPC too, and the only edit of headers is a replacement.
+    let others = [
+        "proxy_add_header_map_value",
+        "proxy_remove_header_map_value",
+        "proxy_on_grpc_close",
+        "proxy_on_grpc_receive",
+        "proxy_on_grpc_receive_initial_metadata",
+        "proxy_on_grpc_receive_trailing_metadata",
+        "proxy_grpc_cancel",
+        "proxy_grpc_close",
+    ];
+    kept.and(two).and(none).assert_reaches_all_but(&others);
 }

@@ -65,5 +65,10 @@ fn says_what_the_host_refuses(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
+    let answered = sweep(&host, traffic);
+    let failed = sweep(&host, |host| {
+        host.tick();
+        host.pending_calls().iter().for_each(|call| host.fail_call(call.token));
+    });
+    answered.and(failed).assert_reaches_all();
 }

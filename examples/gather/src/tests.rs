@@ -64,7 +64,48 @@ fn a_plugin_of_another_name_does_not_start(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    for root_id in ["tasks", "closures"] {
-        sweep(&host.clone().root_id(root_id), traffic);
-    }
+    let [tasks, closures] = ["tasks", "closures"].map(|root_id| {
+        let host = host.clone().root_id(root_id);
+        // The second service fails, then both.
+        let fails = |host: &Running| {
+            let stream = host.http_stream();
+            let action = stream.request_headers(&[(":path", "/ann")]);
+            for failing in ["limits", ""] {
+                for call in host.pending_calls() {
+                    if call.cluster.contains(failing) {
+                        host.fail_call(call.token);
+                    } else {
+                        host.answer_call(call.token, &[(":status", "200")], "ann", &[]);
+                    }
+                }
+                host.tick();
+            }
+            let seen = (action, stream.reply().map(|reply| reply.status));
+            stream.complete();
+            seen
+        };
+        let refuses = |host: &Running| {
+            let stream = host.http_stream();
+            let action = stream.request_headers(&[(":path", "/ann")]);
+            for call in host.pending_calls() {
+                host.answer_call(call.token, &[(":status", "503")], "", &[]);
+            }
+            let seen = (action, stream.reply().map(|reply| reply.status));
+            stream.complete();
+            seen
+        };
+        sweep(&host, traffic).and(sweep(&host, fails)).and(sweep(&host, refuses))
+    });
+    // Tasks may ask by gRPC too, and the only edit of headers is a replacement.
+    let others = [
+        "proxy_add_header_map_value",
+        "proxy_remove_header_map_value",
+        "proxy_on_grpc_close",
+        "proxy_on_grpc_receive",
+        "proxy_on_grpc_receive_initial_metadata",
+        "proxy_on_grpc_receive_trailing_metadata",
+        "proxy_grpc_cancel",
+        "proxy_grpc_close",
+    ];
+    tasks.and(closures).assert_reaches_all_but(&others);
 }

@@ -118,5 +118,35 @@ fn messages_are_read_as_they_are_written() {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
+    let first = sweep(&host, traffic);
+    let send = |host: &Running, paths: &[&str]| {
+        paths
+            .iter()
+            .map(|path| {
+                let stream = host.http_stream();
+                let action = stream.request_headers(&[(":path", path)]);
+                stream.complete();
+                action
+            })
+            .collect::<Vec<_>>()
+    };
+    let breaks = sweep(&host, |host| {
+        let actions = send(host, &["/a", "/b", "/c"]);
+        host.tick();
+        for open in host.open_grpc() {
+            host.grpc_message(open.token, path("stored"));
+            host.grpc_close(open.token, 14, "unavailable");
+        }
+        actions
+    });
+    let never_answers = sweep(&host.plugin_configuration(r#"{"batch": 1}"#), |host| {
+        let actions = send(host, &["/a"]);
+        (0..=PATIENCE + 1).for_each(|_| host.tick());
+        // If the host refused to end it.
+        host.open_grpc().iter().for_each(|open| host.grpc_close(open.token, 0, ""));
+        actions
+    });
+    // For calls of streams; here the plugin makes them.
+    let of_streams = ["proxy_grpc_close", "proxy_set_effective_context"];
+    first.and(breaks).and(never_answers).assert_reaches_all_but(&of_streams);
 }

@@ -75,5 +75,18 @@ fn unknown_fields_are_skipped_and_broken_messages_refused() {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
+    let answered = |answer: fn(&Running, u32)| {
+        sweep(&host, move |host| {
+            let stream = host.http_stream();
+            let action = stream.request_headers(&[(":path", "/")]);
+            host.open_grpc().iter().for_each(|call| answer(host, call.token));
+            let seen = (action, stream.request_resumed(), stream.reply().map(|reply| reply.status));
+            stream.complete();
+            seen
+        })
+    };
+    let allowed = answered(|host, token| host.grpc_message(token, [8, 1]));
+    let closed = answered(|host, token| host.grpc_close(token, 14, "no such host"));
+    // A stream of messages is what is hung up.
+    sweep(&host, traffic).and(allowed).and(closed).assert_reaches_all_but(&["proxy_grpc_close"]);
 }

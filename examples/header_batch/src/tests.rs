@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, sweep, traffic};
+use sluicegate_host::{Host, Running, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -83,5 +83,15 @@ fn fails_closed(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host.plugin_configuration(RULES), traffic);
+    let edits = |host: &Running| {
+        let stream = host.http_stream();
+        let mut actions = [0; 2];
+        actions[0] = stream.request_headers(&[(":path", "/"), ("x-old", "1"), ("x-debug", "a"), ("x-env", "q")]);
+        actions[1] = stream.response_headers(&[(":status", "200"), ("server", "s")]);
+        let seen = (actions, stream.request_map(), stream.response_map());
+        stream.complete();
+        seen
+    };
+    let host = host.plugin_configuration(RULES);
+    sweep(&host, traffic).and(sweep(&host, edits)).assert_reaches_all();
 }

@@ -55,5 +55,5 @@ fn lets_requests_through_without_a_context(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
+    sweep(&host, traffic).assert_reaches_all();
 }

@@ -121,5 +121,16 @@ fn lets_nothing_pass_that_it_could_not_ask_about(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
+    let forbidden = sweep(&host, traffic);
+    let granted = sweep(&host, |host| {
+        let stream = host.http_stream();
+        let action = stream.request_headers(&REQUEST);
+        for call in host.pending_calls() {
+            host.answer_call(call.token, &ANSWER, GRANTED, &[]);
+        }
+        let seen = (action, stream.request_resumed(), stream.reply());
+        stream.complete();
+        seen
+    });
+    forbidden.and(granted).assert_reaches_all();
 }

@@ -128,5 +128,37 @@ fn echoes_nothing_for_nothing(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
+    let edits = |edits: &[(&'static str, &'static str)]| {
+        let edits = edits.to_vec();
+        sweep(&host, move |host| {
+            edits
+                .iter()
+                .map(|(side, operation)| {
+                    let stream = host.http_stream();
+                    let headers =
+                        [("content-length", "8"), ("buffer-replace-at", *side), ("buffer-operation", *operation)];
+                    let mut actions = vec![stream.request_headers_with_body(&headers)];
+                    actions.extend([stream.request_body("orig", false), stream.request_body("inal", true)]);
+                    actions.push(stream.response_headers(&[(":status", "200"), ("content-length", "8")]));
+                    actions.extend([stream.response_body("orig", false), stream.response_body("inal", true)]);
+                    let seen = (actions, stream.sent_request_body(), stream.sent_response_body(), stream.reply());
+                    stream.complete();
+                    seen
+                })
+                .collect::<Vec<_>>()
+        })
+    };
+    let of_requests = edits(&[("request", "append"), ("request", "prepend"), ("request", "replace")]);
+    let of_responses = edits(&[("response", "append"), ("response", "prepend"), ("response", "replace")]);
+    let echo = host.clone().plugin_configuration("echo").allow_on_headers_stop_iteration();
+    let echoes = sweep(&echo, traffic).and(sweep(&echo, |host| {
+        let stream = host.http_stream();
+        let action = stream.request_headers(&[(":method", "GET")]);
+        let seen = (action, stream.reply());
+        stream.complete();
+        seen
+    }));
+    let all = sweep(&host, traffic).and(of_requests).and(of_responses).and(echoes);
+    // The only edit of headers is a removal.
+    all.assert_reaches_all_but(&["proxy_add_header_map_value", "proxy_replace_header_map_value"]);
 }

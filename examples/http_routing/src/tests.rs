@@ -66,5 +66,17 @@ fn refuses_to_start_without_a_readable_configuration(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host.plugin_configuration([1]), traffic);
+    let primary = sweep(&host.clone().plugin_configuration([1]), traffic);
+    let canary = host.plugin_configuration([2]);
+    // So long that the edit cannot wait.
+    let long = sweep(&canary, |host| {
+        let stream = host.http_stream();
+        let action = stream.request_headers(&[(":authority", "x".repeat(20_000))]);
+        let seen = (action, stream.request_map(), stream.reply());
+        stream.complete();
+        seen
+    });
+    let all = primary.and(sweep(&canary, traffic)).and(long);
+    // The only edit of headers is a replacement.
+    all.assert_reaches_all_but(&["proxy_add_header_map_value", "proxy_remove_header_map_value"]);
 }

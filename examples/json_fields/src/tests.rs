@@ -103,5 +103,31 @@ fn refuses_what_is_no_list_of_fields(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host.plugin_configuration(r#"{"/id": "x-id", "/name": "x-name"}"#), traffic);
+    let fields = r#"{"/id": "x-id", "/name": "x-name"}"#;
+    let host = host.plugin_configuration(fields).allow_on_headers_stop_iteration();
+    let found = sweep(&host, traffic);
+    // Once its last part ends the body, once trailers do.
+    let missing = sweep(&host, |host| {
+        [true, false].map(|ends| {
+            let stream = host.http_stream();
+            let headers = [(":path", "/"), ("x-id", "a liar")];
+            let mut actions =
+                vec![stream.request_headers_with_body(&headers), stream.request_body(r#"{"id": 1}"#, ends)];
+            actions.extend((!ends).then(|| stream.request_trailers(&[("t", "1")])));
+            let seen = (actions, stream.request_map(), stream.reply());
+            stream.complete();
+            seen
+        })
+    });
+    // A field that is so long that the edit cannot wait.
+    let long = sweep(&host, |host| {
+        let stream = host.http_stream();
+        let body = format!(r#"{{"id": 1, "name": "{}"}}"#, "x".repeat(20_000));
+        let actions = [stream.request_headers_with_body(&[(":path", "/")]), stream.request_body(body, true)];
+        let seen = (actions, stream.request_map(), stream.reply());
+        stream.complete();
+        seen
+    });
+    // No header is added beside another one, and nothing is logged but a configuration that is refused.
+    found.and(missing).and(long).assert_reaches_all_but(&["proxy_add_header_map_value", "proxy_get_log_level"]);
 }

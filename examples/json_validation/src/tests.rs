@@ -178,5 +178,18 @@ fn refuses_a_configuration_that_it_cannot_use(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
+    let host = host.plugin_configuration(r#"{"requiredKeys": ["id"]}"#);
+    let passes = sweep(&host, traffic);
+    let refuses = sweep(&host, |host| {
+        let exchange = |content_type: &str, ends| {
+            let stream = upload(host, content_type);
+            let mut actions = vec![stream.request_body(r#"{"no": 1}"#, ends)];
+            actions.extend((!ends).then(|| stream.request_trailers(&[("a", "b")])));
+            let seen = (actions, refusal(&stream));
+            stream.complete();
+            seen
+        };
+        [exchange("text/html", true), exchange("application/json", true), exchange("application/json", false)]
+    });
+    passes.and(refuses).assert_reaches_all();
 }

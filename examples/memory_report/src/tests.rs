@@ -61,5 +61,26 @@ fn refuses_a_configuration_without_tiers(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host.plugin_configuration(CONFIGURATION), traffic);
+    let host =
+        host.plugin_configuration(r#"{"tiers": ["gold", "silver"], "memory": {"total": "16KiB", "metrics": true}}"#);
+    let first = sweep(&host, traffic);
+    let asked = sweep(&host, |host| {
+        host.call_function(1, "");
+        // The last one is past the budget, which becomes a metric.
+        let long = "x".repeat(20_000);
+        [("/memory", ""), ("/", "silver"), ("/", &*long)].map(|(path, tier)| {
+            let stream = host.http_stream();
+            let actions = [
+                stream.request_headers(&[(":path", path), ("x-tier", tier)]),
+                stream.response_headers(&[(":status", "200")]),
+            ];
+            let status = stream.reply().map(|reply| reply.status);
+            let seen = (actions, stream.response_header("x-rank"), status);
+            stream.complete();
+            seen
+        })
+    });
+    // The only edit of headers is an addition.
+    let edits = ["proxy_remove_header_map_value", "proxy_replace_header_map_value"];
+    first.and(asked).assert_reaches_all_but(&edits);
 }

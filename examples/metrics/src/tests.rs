@@ -76,5 +76,13 @@ fn lets_requests_pass_that_it_cannot_count(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
+    let counted = sweep(&host, |host| {
+        ["foo", "no tag"].map(|value| {
+            let stream = host.http_stream();
+            let action = stream.request_headers(&[(":path", "/"), ("my-custom-header", value)]);
+            stream.complete();
+            action
+        })
+    });
+    sweep(&host, traffic).and(counted).assert_reaches_all();
 }

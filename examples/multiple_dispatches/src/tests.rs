@@ -57,5 +57,16 @@ fn answers_with_500_if_a_call_cannot_be_dispatched(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
+    let answered = sweep(&host, traffic);
+    let failed = sweep(&host, |host| {
+        let stream = host.http_stream();
+        let action = stream.response_headers(&[(":status", "200")]);
+        host.pending_calls().iter().for_each(|call| host.fail_call(call.token));
+        let seen = (action, stream.response_resumed(), stream.response_map());
+        stream.complete();
+        seen
+    });
+    // The only edit of headers is an addition, and the map is far from the host's limits.
+    let edits = ["proxy_get_header_map_pairs", "proxy_remove_header_map_value", "proxy_replace_header_map_value"];
+    answered.and(failed).assert_reaches_all_but(&edits);
 }

@@ -85,5 +85,10 @@ fn goes_on_when_the_host_refuses(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
+    let known = sweep(&host, |host| {
+        host.set_property(&["upstream", "address"], "127.0.0.1:8099");
+        host.set_property(&["cluster_metadata", "filter_metadata", "location"], pairs("region", "ap-northeast-1"));
+        traffic(host)
+    });
+    sweep(&host, traffic).and(known).assert_reaches_all();
 }

@@ -86,5 +86,16 @@ fn says_when_a_stream_is_finished(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
+    let asks = |path: &'static [&'static str]| {
+        sweep(&host, move |host| {
+            host.set_property(path, "cookie");
+            [[(":path", "/one"), ("cookie", "value")], [(":path", "/one"), ("cookies", "value")]].map(|headers| {
+                let stream = host.http_stream();
+                let seen = (stream.request_headers(&headers), stream.reply());
+                stream.complete();
+                seen
+            })
+        })
+    };
+    sweep(&host, traffic).and(asks(&AUTH)).and(asks(&AUTH[1..])).assert_reaches_all();
 }

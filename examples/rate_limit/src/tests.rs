@@ -113,5 +113,16 @@ fn refuses_what_is_no_plan(host: Host) {
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
     let plans = r#"{"header": "x-plan", "plans": {"free": {"rate": 1000000, "burst": 1000000, "batch": 10}}}"#;
-    sweep(&host.plugin_configuration(plans), traffic);
+    let passes = sweep(&host.clone().plugin_configuration(plans), traffic);
+    let refuses = sweep(&host.plugin_configuration(PLANS), |host| {
+        host.advance(Duration::from_secs(10));
+        [0; 4].map(|_| {
+            let stream = host.http_stream();
+            let seen = (stream.request_headers(&[(":path", "/"), ("x-plan", "free")]), stream.reply());
+            stream.complete();
+            seen
+        })
+    });
+    // Nothing is logged but a configuration without plans.
+    passes.and(refuses).assert_reaches_all_but(&["proxy_get_log_level"]);
 }

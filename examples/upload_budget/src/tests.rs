@@ -77,5 +77,21 @@ fn the_operator_has_the_last_word(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host, traffic);
+    let host = host.allow_on_headers_stop_iteration().plugin_configuration(r#"{"memory": {"metrics": true}}"#);
+    // Whether an upload was there before is another thing each time.
+    let uploads = sweep(&host, |host| {
+        let seen = traffic(host);
+        let checksums = seen.responses.map(|(headers, ..)| headers.get(b"x-checksum").map(<[u8]>::to_vec));
+        (seen.actions, seen.requests, seen.replies, checksums)
+    });
+    let too_large = sweep(&host, |host| {
+        let stream = host.http_stream();
+        let action = stream.request_headers_with_body(&[("content-length", &*(64 * MIB).to_string())]);
+        let seen = (action, stream.reply().map(|reply| reply.status));
+        stream.complete();
+        seen
+    });
+    // The only edit of headers is an addition, and what the filter logs is how memory stands once it is short.
+    let others = ["proxy_remove_header_map_value", "proxy_replace_header_map_value", "proxy_get_log_level"];
+    uploads.and(too_large).assert_reaches_all_but(&others);
 }

@@ -8,7 +8,7 @@ static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 /// A receiver, and the number of its queue.
 fn start(host: Host) -> (Running, u32) {
     let host = host.plugin_configuration("tcp_data_hashes").start();
-    let queue = host.register_queue("", "other") - 1;
+    let queue = host.resolve_queue("", "tcp_data_hashes").expect("it registered the queue");
     (host, queue)
 }
 
@@ -63,9 +63,12 @@ fn refuses_to_start_without_a_queue(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    sweep(&host.plugin_configuration("tcp_data_hashes"), |host| {
-        let queue = host.register_queue("", "tcp_data_hashes");
-        host.enqueue(queue, "one");
-        traffic(host)
+    let swept = sweep(&host.plugin_configuration("tcp_data_hashes"), |host| {
+        // There is none if it could not be registered.
+        let queue = host.resolve_queue("", "tcp_data_hashes");
+        let items = queue.map(|queue| ["one", "two"].map(|item| host.enqueue(queue, item)));
+        let told = host.deliver_queues();
+        (items, told, traffic(host))
     });
+    swept.assert_reaches_all();
 }

@@ -112,12 +112,13 @@ fn refuses_to_start_if_it_cannot_read_its_configuration(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    for kind in ["http", "tcp"] {
+    let [http, tcp] = ["http", "tcp"].map(|kind| {
         sweep(&host.clone().plugin_configuration(kind), |host| {
             for queue in ["http_request_headers", "http_response_headers", "tcp_data_hashes"] {
                 host.register_queue(RECEIVER, queue);
             }
             traffic(host)
-        });
-    }
+        })
+    });
+    http.and(tcp).assert_reaches_all();
 }
