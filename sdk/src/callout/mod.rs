@@ -118,8 +118,9 @@ impl Reserved {
     fn note(self, token: u32) -> CallToken {
         if let Some(waiting) = self.0 {
             // A host that gives a number twice loses the first call: the newer context is the one that waits for it.
-            take(waiting.kind, token);
-            CALLS.with(|calls| calls.of(waiting.kind).put(token, waiting.clone()));
+            let kind = waiting.kind;
+            take(kind, token);
+            CALLS.with(|calls| calls.of(kind).put(token, waiting));
         }
         CallToken(token)
     }
