@@ -38,7 +38,8 @@ enum Kind {
 /// What must be: who asked last under each number, which closures live and which must not run any more.
 #[derive(Default)]
 struct Ledger {
-    askers: BTreeMap<u32, (u32, Kind)>,
+    /// Who waits, by whether it is gRPC and the number: a host may number the two each by itself.
+    askers: BTreeMap<(bool, u32), (u32, Kind)>,
     live: Cell<usize>,
     counts: Cell<Counts>,
     cancelled: BTreeSet<u32>,
@@ -129,7 +130,7 @@ impl Drop for Guard {
 }
 
 fn asked(token: CallToken, context: u32, kind: Kind) {
-    LEDGER.with_borrow_mut(|ledger| ledger.askers.insert(number_of(token), (context, kind)));
+    LEDGER.with_borrow_mut(|ledger| ledger.askers.insert((kind != Kind::Http, number_of(token)), (context, kind)));
 }
 
 /// The number of a token, which the SDK does not give away.
@@ -143,7 +144,7 @@ fn answered(token: CallToken, context: u32, event: Option<GrpcWhat>) {
     LEDGER.with_borrow_mut(|ledger| {
         let counts = ledger.counts.get();
         ledger.counts.set(Counts { answers: counts.answers + 1, ..counts });
-        let asker = ledger.askers.get(&number_of(token)).copied();
+        let asker = ledger.askers.get(&(event.is_some(), number_of(token))).copied();
         let Some((asker, kind)) = asker else { panic!("nobody waits for this answer any more") };
         assert_eq!(asker, context, "an answer comes to who asked last");
         if match event {
@@ -151,7 +152,7 @@ fn answered(token: CallToken, context: u32, event: Option<GrpcWhat>) {
             Some(GrpcWhat::Message(_)) => kind == Kind::Unary,
             _ => false,
         } {
-            ledger.askers.remove(&number_of(token));
+            ledger.askers.remove(&(event.is_some(), number_of(token)));
         }
     });
 }
@@ -206,7 +207,7 @@ macro_rules! act {
                 if let Some(stream) = $context.streams.pop()
                     && stream.cancel().is_ok()
                 {
-                    LEDGER.with_borrow_mut(|ledger| ledger.askers.remove(&number_of(stream.token())));
+                    LEDGER.with_borrow_mut(|ledger| ledger.askers.remove(&(true, number_of(stream.token()))));
                 }
             }
             7 => {
