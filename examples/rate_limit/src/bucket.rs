@@ -41,7 +41,7 @@ impl Bucket {
             self.own.set(left);
             return Ok(None);
         }
-        let now = time::now()?;
+        let now = clock()?;
         let wait = self.empty_until.get().saturating_sub(now);
         if !wait.is_zero() {
             return Ok(Some(wait.min(self.one_token())));
@@ -65,7 +65,7 @@ impl Bucket {
     pub(crate) fn give_back(&self) -> Result<()> {
         let own = self.own.get();
         if own > 0 {
-            self.update(time::now()?, |level| (level + own * TOKEN).min(self.burst * TOKEN))?;
+            self.update(clock()?, |level| (level + own * TOKEN).min(self.burst * TOKEN))?;
             self.own.set(0);
         }
         Ok(())
@@ -95,6 +95,12 @@ impl Bucket {
 }
 
 /// A level and its time; none if another plugin of the same `vm_id` wrote something else.
+/// The time, if it is one: buckets would stay empty until the end of time.
+fn clock() -> Result<Duration> {
+    let now = time::now()?;
+    if now.as_nanos() < u128::from(u64::MAX) { Ok(now) } else { Err(Error::new("the proxy's clock is at its end")) }
+}
+
 fn read(value: &[u8]) -> Option<(u64, u64)> {
     let (level, then) = value.split_first_chunk()?;
     Some((u64::from_le_bytes(*level), u64::from_le_bytes(then.try_into().ok()?)))
