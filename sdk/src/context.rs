@@ -12,7 +12,7 @@ use crate::PeerType;
 use crate::callout::{CallResponse, GrpcEvent};
 use crate::error::Result;
 use crate::handle::{
-    DownstreamData, HttpHandle, PluginHandle, RequestBody, RequestHeaders, RequestTrailers, ResponseBody,
+    DownstreamData, HttpHandle, LogEntry, PluginHandle, RequestBody, RequestHeaders, RequestTrailers, ResponseBody,
     ResponseHeaders, ResponseTrailers, TcpHandle, UpstreamData, VmHandle,
 };
 use crate::queue::Queue;
@@ -150,6 +150,10 @@ pub trait PluginContext: Sized + 'static {
     #[doc(hidden)]
     const TIMERS: bool = false;
 
+    /// Whether it has [`on_log`](Self::on_log).
+    #[doc(hidden)]
+    const LOGS: bool = false;
+
     /// Makes the context. Filled in with [`Default`] if left out.
     fn create(vm: &Self::Vm, id: u32) -> Self;
 
@@ -237,6 +241,19 @@ pub trait PluginContext: Sized + 'static {
     #[cfg(feature = "budget")]
     fn on_memory_pressure(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>, pressure: crate::budget::Pressure) {
         let _ = (plugin, pressure);
+    }
+
+    /// A request is over and goes to the access log that the plugin writes: one of a proxy's `access_log`, not of its filters. Its headers, trailers and properties can be read here, and
+    /// nowhere else.
+    ///
+    /// Of a plugin that is a filter's too, hosts call it for no stream of the filter's: those have [`HttpFilter::on_log`].
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    fn on_log(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>, entry: &LogEntry<'_>) -> Result<()> {
+        let _ = (plugin, entry);
+        Ok(())
     }
 
     /// The plugin ends. With `false` the proxy waits until [`PluginHandle::done`].

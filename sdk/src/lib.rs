@@ -160,7 +160,7 @@ pub use context::{
 };
 pub use error::{Error, Result};
 pub use handle::{
-    Body, BodyCursor, ConnectionData, Downstream, DownstreamData, Head, Headers, HttpHandle, Output, Part,
+    Body, BodyCursor, ConnectionData, Downstream, DownstreamData, Head, Headers, HttpHandle, LogEntry, Output, Part,
     PluginHandle, Request, RequestBody, RequestHeaders, RequestTrailers, Response, ResponseBody, ResponseHeaders,
     ResponseTrailers, Rewriter, Tail, TcpHandle, Upstream, UpstreamData, VmHandle,
 };

@@ -8,8 +8,8 @@ pub use crate::context::{
 };
 pub use crate::error::{Error, Result};
 pub use crate::handle::{
-    BodyCursor, DownstreamData, HttpHandle, PluginHandle, RequestBody, RequestHeaders, RequestTrailers, ResponseBody,
-    ResponseHeaders, ResponseTrailers, Rewriter, TcpHandle, UpstreamData, VmHandle,
+    BodyCursor, DownstreamData, HttpHandle, LogEntry, PluginHandle, RequestBody, RequestHeaders, RequestTrailers,
+    ResponseBody, ResponseHeaders, ResponseTrailers, Rewriter, TcpHandle, UpstreamData, VmHandle,
 };
 pub use crate::headers::HeaderMap;
 pub use crate::reply::LocalResponse;

@@ -66,6 +66,34 @@ fn metrics_are_bounded() -> Result<()> {
     Ok(())
 }
 
+/// Of a plugin that is no filter: requests without a route are logged too, and what gRPC is answered with.
+#[test]
+fn access_log() -> Result<()> {
+    with_each_allocator(|allocator| {
+        let proxy = Proxy::for_example("access_log", allocator)?;
+        names_its_allocator(&proxy, allocator)?;
+        for _ in 0..2 {
+            assert_eq!(proxy.get(MAIN, "/")?.status, 200);
+        }
+        assert_eq!(proxy.get(MAIN, "/nowhere")?.status, 404);
+        let grpc = proxy.request("POST", MAIN, "/grpc", &[("content-type", "application/grpc")], b"")?;
+        assert_eq!((grpc.status, grpc.header("grpc-status")), (200, Some("14")));
+        for line in ["GET / 200", "GET /nowhere 404", "POST /grpc 200 grpc-status 14"] {
+            proxy.wait_for_log(line, PATIENCE)?;
+        }
+        wait_for_metrics(
+            &proxy,
+            "access_log",
+            &[
+                "# TYPE access_log_requests counter",
+                r#"access_log_requests{class="2xx"} 3"#,
+                r#"access_log_requests{class="4xx"} 1"#,
+                r#"access_log_requests{class="5xx"} 0"#,
+            ],
+        )
+    })
+}
+
 #[test]
 fn shared_data() -> Result<()> {
     with_each_allocator(|allocator| {

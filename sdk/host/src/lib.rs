@@ -53,6 +53,7 @@
 //! reason. A trap kills the VM: streams are then answered with 503, or go on if the proxy [fails open](Host::fail_open), and the test fails unless it asks
 //! with [`Running::trapped`]. [`Running::costs`] counts for each callback what it took.
 
+mod access_log;
 mod answers;
 mod body;
 mod check;
@@ -80,6 +81,7 @@ mod vm;
 pub mod wasm;
 mod zlib;
 
+pub use access_log::AccessLog;
 pub use cost::Cost;
 pub use faults::{Fault, HostCall};
 pub use host::Host;

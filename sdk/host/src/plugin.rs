@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::access_log::AccessLog;
 use crate::running::{PLUGIN, Running, count};
 use crate::state::PluginState;
 use crate::stream::HttpStream;
@@ -121,6 +122,11 @@ impl<'host> Plugin<'host> {
     /// Opens a connection: the filter's answer to it is [`TcpConnection::opened`].
     pub fn tcp_connection(&self) -> TcpConnection<'host> {
         TcpConnection::open(self.host, self.id)
+    }
+
+    /// An entry of an access log that it writes: [`AccessLog::log`] calls its `on_log`.
+    pub fn access_log(&self) -> AccessLog<'host> {
+        AccessLog::of(self.host, self.id)
     }
 
     /// Ends the plugin: `on_done`, then `on_delete` if it is done; whether it is. If it is not, `on_delete` comes when it says that it is.

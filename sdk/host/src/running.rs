@@ -8,6 +8,7 @@ use std::time::Duration;
 use sluicegate::abi::{BufferType, Import, LogLevel, Status};
 
 use crate::PropertyValue;
+use crate::access_log::AccessLog;
 use crate::cost::Cost;
 use crate::faults::{Fault, HostCall};
 use crate::flow::{self, Way};
@@ -334,6 +335,11 @@ impl Running {
     /// Opens a connection with the plugin: the filter's answer to it is [`TcpConnection::opened`].
     pub fn tcp_connection(&self) -> TcpConnection<'_> {
         self.plugin().tcp_connection()
+    }
+
+    /// An entry of an access log that the plugin writes: [`AccessLog::log`] calls its `on_log`.
+    pub fn access_log(&self) -> AccessLog<'_> {
+        self.plugin().access_log()
     }
 
     /// Ends the plugin: `on_done`, then `on_delete` if it is done. Whether it is.

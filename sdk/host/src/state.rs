@@ -644,7 +644,9 @@ impl State {
         if let Some(map) = self.answer.maps.get(&map) {
             return Ok(map);
         }
-        if !self.logging && !self.shows(map) {
+        // The log has no trailers of the request.
+        let shown = if self.logging { map != MapType::HttpRequestTrailers as u32 } else { self.shows(map) };
+        if !shown {
             return Err(Status::BadArgument);
         }
         let stream = self.streams.get(&self.effective).ok_or(Status::BadArgument)?;

@@ -30,6 +30,7 @@ pub(crate) const PLUGIN: Kind = Kind {
         "on_queue_ready",
         "on_http_call_response",
         "on_grpc_event",
+        "on_log",
         "on_done",
         "on_delete",
     ],
@@ -134,6 +135,9 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
         callbacks.extend(TICKS);
         consts.push(parse_quote! { const TASKS: bool = true; });
         marks.push(quote! { impl #generics ::sluicegate::task::Tasks for #self_ty #bounds {} });
+    }
+    if kind.name == "PluginContext" && callbacks.contains(&"on_log") {
+        consts.push(parse_quote! { const LOGS: bool = true; });
     }
     // A filter that keeps nothing does not even know which of its streams are over.
     let streams = ["HttpFilter", "TcpFilter"].contains(&kind.name) && !stateless;

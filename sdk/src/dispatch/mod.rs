@@ -28,7 +28,7 @@ use crate::callout;
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
 use crate::error::Result;
 use crate::failures;
-use crate::handle::{HttpHandle, PluginHandle, VmHandle};
+use crate::handle::{HttpHandle, LogEntry, PluginHandle, VmHandle};
 use crate::headers::edits;
 use crate::log;
 use crate::queue::Queue;
@@ -346,9 +346,15 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 
     pub fn proxy_on_log(&self, context: u32) {
-        // Hosts call it for plugins too, which have nothing to log.
-        if !self.log_http(context) {
-            self.log_tcp(context);
+        if self.log_http(context) || self.log_tcp(context) || !PluginOf::<H>::LOGS {
+            return;
+        }
+        log::forget_level();
+        let logged = self.with_plugin(context, 0, |plugin, handle| {
+            plugin.on_log(handle, &LogEntry { callback: PhantomData }) //
+        });
+        if let Some(Err(error)) = logged {
+            log::failure(LogLevel::Error, "on_log", &error);
         }
     }
 

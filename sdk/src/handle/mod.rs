@@ -9,11 +9,16 @@
 //! | `part` | what the two have in common, read as it grows |
 //! | `rewrite` | the same, changed as it passes |
 //! | `calls` | what each of them can call |
+//! | `maps` | what can be read of a stream's headers and trailers |
+//! | `log` | an entry of the access log |
 
 #[macro_use]
 mod calls;
+#[macro_use]
+mod maps;
 mod body;
 mod headers;
+mod log;
 mod part;
 mod rewrite;
 mod tcp;
@@ -21,6 +26,8 @@ mod tcp;
 pub(crate) use body::read;
 pub use body::{Body, RequestBody, ResponseBody};
 pub use headers::{Headers, RequestHeaders, RequestTrailers, ResponseHeaders, ResponseTrailers};
+pub use log::LogEntry;
+pub(crate) use maps::fetch;
 pub use part::{BodyCursor, Part};
 pub use rewrite::{Output, Rewriter};
 pub use tcp::{ConnectionData, Downstream, DownstreamData, TcpHandle, Upstream, UpstreamData};
@@ -33,7 +40,7 @@ use crate::budget;
 use crate::callout::{held, wrong_context};
 use crate::context::{PluginContext, VmContext};
 use crate::error::{Error, On, Result};
-use crate::headers::{HeaderMap, MapEditor};
+use crate::headers::MapEditor;
 use crate::reply::LocalResponse;
 use crate::timer::{self, Timer, Timers};
 
@@ -274,6 +281,7 @@ pub struct HttpHandle<'cb, P = ()> {
 impl<'cb, P> HttpHandle<'cb, P> {
     calls!(HttpFilter<Plugin = P: PluginContext>, HttpHandle, |id, plugin| HttpHandle { id, plugin });
     arena!();
+    maps!();
 
     /// The number that the host gave the stream.
     #[must_use]
@@ -343,6 +351,18 @@ impl<'cb, P> HttpHandle<'cb, P> {
         MapEditor::new(MapType::HttpResponseHeaders)
     }
 
+    /// Edits the request's trailers while they are held back, likewise.
+    #[must_use]
+    pub const fn edit_request_trailers(&self) -> MapEditor {
+        MapEditor::new(MapType::HttpRequestTrailers)
+    }
+
+    /// Edits the response's trailers while they are held back, likewise.
+    #[must_use]
+    pub const fn edit_response_trailers(&self) -> MapEditor {
+        MapEditor::new(MapType::HttpResponseTrailers)
+    }
+
     /// Resets the stream: the client gets no answer.
     ///
     /// # Errors
@@ -352,32 +372,6 @@ impl<'cb, P> HttpHandle<'cb, P> {
     pub fn reset(&self) -> Result<()> {
         call::close_stream(StreamType::HttpRequest)
             .map_err(|status| Error::host("proxy_close_stream", StreamType::HttpRequest, status))
-    }
-
-    /// The request's headers, as they are now.
-    ///
-    /// # Errors
-    ///
-    /// If the host refuses, sends what is no header map, or memory is out.
-    ///
-    /// # Cost
-    ///
-    /// One host call and one block of the host's for each call.
-    pub fn request_headers(&self) -> Result<HeaderMap> {
-        fetch(MapType::HttpRequestHeaders)
-    }
-
-    /// The response's headers, as they are now; empty before there is a response.
-    ///
-    /// # Errors
-    ///
-    /// As [`request_headers`](Self::request_headers).
-    ///
-    /// # Cost
-    ///
-    /// As [`request_headers`](Self::request_headers).
-    pub fn response_headers(&self) -> Result<HeaderMap> {
-        fetch(MapType::HttpResponseHeaders)
     }
 
     /// What the filter holds back of the request's body: all of it when trailers follow, which end a body without a last part.
@@ -419,11 +413,6 @@ pub(crate) fn resume(context: u32, direction: StreamType) -> Result<()> {
 pub(crate) fn set_effective_context(context: u32) -> Result<()> {
     call::set_effective_context(context)
         .map_err(|status| Error::host("proxy_set_effective_context", On::Context(context), status))
-}
-
-pub(crate) fn fetch(map: MapType) -> Result<HeaderMap> {
-    let block = call::map(map).map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?;
-    HeaderMap::decode(map, block)
 }
 
 /// Marks what goes from the client to the upstream.

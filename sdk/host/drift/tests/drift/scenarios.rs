@@ -62,7 +62,9 @@ scenarios! {
             Response(STREAMED, false), ResponseBody("three", false), ResponseBody("four", false), ResponseBody("", true),
         ];
     trailers:
-        "request_trailers: pairs 1; add 1 x-more 3; pairs 0\nresponse_trailers: pairs 3; remove 3 x-trailer; add 3 x-less 4; pairs 2",
+        "request_trailers: pairs 1; add 1 x-more 3; pairs 0\nresponse_trailers: pairs 3; remove 3 x-trailer; add 3 x-less 4; pairs 2
+         log: pairs 1; get 1 x-more; size 1; pairs 3; get 3 x-less; get 3 none; size 3; add 3 a b
+         done: pairs 3; get 3 x-less",
         [
             Request(CHUNKED, false), RequestBody("one", false), RequestTrailers(TRAILERS),
             Response(STREAMED, false), ResponseBody("two", false), ResponseTrailers(TRAILERS),

@@ -1,0 +1,52 @@
+//! An access log: a line for each request that is over, and a count by the class of its status. No filter, but a plugin that the proxy's `access_log` names.
+
+use sluicegate::metric::Counter;
+use sluicegate::prelude::*;
+use sluicegate::{HostBytes, property};
+
+const COUNTER: &str = "access_log_requests";
+/// What statuses count as, the first digit's class each; the first is for what has none: a client that went away before there was an answer.
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+#[derive(Default)]
+struct AccessLog {
+    /// One for each class.
+    counters: Vec<Counter>,
+}
+
+#[sluicegate::plugin_context]
+impl PluginContext for AccessLog {
+    fn on_configure(&mut self, _: &mut PluginHandle<'_>) -> Result<StartStatus> {
+        self.counters =
+            CLASSES.iter().map(|class| Counter::with_tags(COUNTER, &[("class", *class)])).collect::<Result<_>>()?;
+        Ok(StartStatus::Ok)
+    }
+
+    fn on_log(&mut self, _: &mut PluginHandle<'_>, entry: &LogEntry<'_>) -> Result<()> {
+        let request = entry.request_headers()?;
+        let of_request = |name| request.get(name).unwrap_or(ByteStr::new(b"-")).display();
+        let status = property::response::code()?.and_then(|code| u16::try_from(code).ok()).unwrap_or(0);
+        let (method, path) = (of_request(":method"), of_request(":path"));
+        match grpc_status(entry)? {
+            Some(grpc) => info!("{method} {path} {status} grpc-status {}", ByteStr::new(&grpc).display()),
+            None => info!("{method} {path} {status}"),
+        }
+        match self.counters.get(usize::from(status / 100)).or(self.counters.first()) {
+            Some(counter) => counter.increment(1),
+            None => Ok(()),
+        }
+    }
+}
+
+/// In the trailers; in the headers of a response that has nothing else.
+fn grpc_status(entry: &LogEntry<'_>) -> Result<Option<HostBytes>> {
+    match entry.fetch_response_trailer("grpc-status")? {
+        Some(status) => Ok(Some(status)),
+        None => entry.fetch_response_header("grpc-status"),
+    }
+}
+
+sluicegate::plugin!(plugin: AccessLog);
+
+#[cfg(test)]
+mod tests;

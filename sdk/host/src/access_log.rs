@@ -1,0 +1,81 @@
+//! A proxy's access log that a plugin writes.
+
+use sluicegate::abi::MapType;
+
+use crate::PropertyValue;
+use crate::map::{Kind, Map};
+use crate::running::{Outcome, Running};
+use crate::state::Stream;
+
+/// An entry of the proxy's `access_log`, on its way to the plugin that writes it: a request that went through no filter of the plugin's.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// # #[derive(Default)]
+/// # struct Plugin;
+/// # #[sluicegate::plugin_context]
+/// # impl PluginContext for Plugin {
+/// #     fn on_log(&mut self, _: &mut PluginHandle<'_>, entry: &LogEntry<'_>) -> Result<()> {
+/// #         info!("{:?}", entry.fetch_response_trailer("grpc-status")?);
+/// #         Ok(())
+/// #     }
+/// # }
+/// # sluicegate::plugin!(plugin: Plugin);
+/// # use sluicegate_host::Host;
+/// # fn main() {
+/// # let host = Host::new(&PLUGIN).start();
+/// let entry = host.access_log().request_headers(&[(":path", "/a.Service/Method")]).response_headers(&[(":status", "200")]);
+/// entry.response_trailers(&[("grpc-status", "0")]).log();
+/// # }
+/// ```
+#[must_use = "nothing is logged before `log`"]
+pub struct AccessLog<'host> {
+    host: &'host Running,
+    plugin: u32,
+    entry: Stream,
+}
+
+impl<'host> AccessLog<'host> {
+    pub(crate) fn of(host: &'host Running, plugin: u32) -> Self {
+        Self { host, plugin, entry: Stream { plugin, ..Stream::default() } }
+    }
+
+    /// The request's headers.
+    pub fn request_headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(self, headers: &[(N, V)]) -> Self {
+        self.map(MapType::HttpRequestHeaders, Map::new(headers).of(Kind::Request))
+    }
+
+    /// The response's headers.
+    pub fn response_headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(self, headers: &[(N, V)]) -> Self {
+        self.map(MapType::HttpResponseHeaders, Map::new(headers).of(Kind::Response))
+    }
+
+    /// The response's trailers. The request's are not shown to the log.
+    pub fn response_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(self, trailers: &[(N, V)]) -> Self {
+        self.map(MapType::HttpResponseTrailers, Map::new(trailers).of(Kind::Trailers))
+    }
+
+    fn map(mut self, kind: MapType, map: Map) -> Self {
+        self.entry.maps.insert(kind as u32, map);
+        self
+    }
+
+    /// A property of the request, over what the proxy has at this path.
+    pub fn property(mut self, path: &[&str], value: impl Into<PropertyValue>) -> Self {
+        self.entry.properties.set(path, value.into());
+        self
+    }
+
+    /// Calls `on_log` of the plugin; whether the module has it, and lives.
+    pub fn log(self) -> bool {
+        let Self { host, plugin, entry } = self;
+        // What the plugin's context acts on meanwhile.
+        host.state().streams.insert(plugin, entry);
+        host.state().logging = true;
+        let outcome = host.enter(plugin, "proxy_on_log", &[plugin]);
+        host.state().logging = false;
+        host.state().streams.remove(&plugin);
+        host.run_deferred();
+        matches!(outcome, Outcome::Answer(_))
+    }
+}
