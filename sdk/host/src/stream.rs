@@ -128,10 +128,22 @@ impl<'host> HttpStream<'host> {
         self.did(|stream| stream.resumed.contains(&(StreamType::HttpResponse as u32)))
     }
 
-    /// Whether the filter reset the stream.
+    /// Whether the filter reset the stream, by the request or by the response.
     #[must_use]
     pub fn was_reset(&self) -> bool {
         self.did(|stream| !stream.closed.is_empty())
+    }
+
+    /// Whether the filter reset the request.
+    #[must_use]
+    pub fn request_was_reset(&self) -> bool {
+        self.did(|stream| stream.closed.contains(&(StreamType::HttpRequest as u32)))
+    }
+
+    /// Whether the filter reset the response.
+    #[must_use]
+    pub fn response_was_reset(&self) -> bool {
+        self.did(|stream| stream.closed.contains(&(StreamType::HttpResponse as u32)))
     }
 
     fn did(&self, what: impl FnOnce(&Stream) -> bool) -> bool {

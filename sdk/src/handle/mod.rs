@@ -36,6 +36,7 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use crate::abi::{BufferType, HostBytes, MapType, StreamType, call};
+use crate::arena::Slot;
 use crate::budget;
 use crate::callout::{held, wrong_context};
 use crate::context::{PluginContext, VmContext};
@@ -235,12 +236,59 @@ impl<'cb, V> PluginHandle<'cb, V> {
         self.resume(connection, StreamType::Downstream)
     }
 
-    /// Acts on the stream, and on the plugin again whatever comes of it.
+    /// Acts on an HTTP stream by its number, as that stream's own callbacks do: from a tick, say, to answer, reset, read, edit or resume what one of its callbacks held back. What the
+    /// closure asks for is the stream's, and the answers to its calls come to the stream. Its filter's context, its arena and its budget are out of reach.
+    ///
+    /// Edits are written back before this returns. A refused one is the error, if the closure has none of its own: the policy of the stream's filter does not hear of it.
+    ///
+    /// # Errors
+    ///
+    /// If the host does not know the number, the stream being gone: then the closure does not run. What the closure answers. If the host refuses an edit.
+    ///
+    /// # Cost
+    ///
+    /// Two host calls that return nothing, and those of the closure.
+    #[doc(alias = "SetEffectiveContext")]
+    #[doc(alias = "set_effective_context")]
+    pub fn with_http_stream<R>(
+        &mut self,
+        stream: u32,
+        act: impl FnOnce(&mut HttpHandle<'_>) -> Result<R>,
+    ) -> Result<R> {
+        self.acting_on(stream, || Slot::new().within(|| act(&mut HttpHandle { id: stream, plugin: &() })))
+    }
+
+    /// Acts on a connection by its number, likewise.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_http_stream`](Self::with_http_stream).
+    ///
+    /// # Cost
+    ///
+    /// As [`with_http_stream`](Self::with_http_stream).
+    pub fn with_tcp_connection<R>(
+        &mut self,
+        connection: u32,
+        act: impl FnOnce(&mut TcpHandle<'_>) -> Result<R>,
+    ) -> Result<R> {
+        self.acting_on(connection, || Slot::new().within(|| act(&mut TcpHandle { id: connection, plugin: &() })))
+    }
+
     fn resume(&self, stream: u32, kind: StreamType) -> Result<()> {
+        self.acting_on(stream, || resume(stream, kind))
+    }
+
+    /// Acts on the stream, and on the plugin again whatever comes of it. To set the context writes back what waits: what the plugin's is first.
+    fn acting_on<R>(&self, stream: u32, act: impl FnOnce() -> Result<R>) -> Result<R> {
         set_effective_context(stream)?;
-        let resumed = resume(stream, kind);
+        let acted = act();
+        // A refusal must not keep the plugin from being the one again that is acted on.
+        let written = call::settle().map_err(Error::edit);
         set_effective_context(self.id)?;
-        resumed
+        let answer = acted?;
+        written?;
+        Ok(answer)
     }
 
     /// Sets the budgets of the VM, under what the plugin's configuration [says](crate::budget#from-the-configuration), and in the place of what was set before.
@@ -370,8 +418,17 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// If the host refuses.
     #[doc(alias = "reset_http_request")]
     pub fn reset(&self) -> Result<()> {
-        call::close_stream(StreamType::HttpRequest)
-            .map_err(|status| Error::host("proxy_close_stream", StreamType::HttpRequest, status))
+        close(StreamType::HttpRequest)
+    }
+
+    /// Resets the response: what the client has not got of it does not come. Envoy ends the whole stream with it, as [`reset`](Self::reset) does.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    #[doc(alias = "reset_http_response")]
+    pub fn reset_response(&self) -> Result<()> {
+        close(StreamType::HttpResponse)
     }
 
     /// What the filter holds back of the request's body: all of it when trailers follow, which end a body without a last part.
@@ -399,6 +456,11 @@ impl<'cb, P> HttpHandle<'cb, P> {
     pub fn response_body(&self) -> Result<HostBytes> {
         read(BufferType::HttpResponseBody, 0, WHOLE)
     }
+}
+
+/// Closes a direction of the stream that host calls act on.
+pub(crate) fn close(stream: StreamType) -> Result<()> {
+    call::close_stream(stream).map_err(|status| Error::host("proxy_close_stream", stream, status))
 }
 
 /// Lets a direction of a stream go on that host calls act on.

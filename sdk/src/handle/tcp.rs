@@ -3,11 +3,11 @@
 use core::marker::PhantomData;
 
 use super::body::{read, write};
-use super::{WHOLE, resume};
-use crate::abi::{BufferType, HostBytes, StreamType, call};
+use super::{WHOLE, close, resume};
+use crate::abi::{BufferType, HostBytes, StreamType};
 #[cfg(feature = "async")]
 use crate::context::{Action, Flow};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Marks the side of the client.
 #[derive(Debug)]
@@ -66,6 +66,15 @@ impl<'cb, P> TcpHandle<'cb, P> {
         resume(self.id, StreamType::Downstream)
     }
 
+    /// Lets the upstream's data go on that a callback held back, where the host can. Envoy cannot: hold none there past a callback.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses: Envoy does so always, with [`Unimplemented`](crate::Status::Unimplemented).
+    pub fn resume_upstream(&self) -> Result<()> {
+        resume(self.id, StreamType::Upstream)
+    }
+
     /// Closes the connection to the client.
     ///
     /// # Errors
@@ -85,10 +94,6 @@ impl<'cb, P> TcpHandle<'cb, P> {
     pub fn close_upstream(&self) -> Result<()> {
         close(StreamType::Upstream)
     }
-}
-
-fn close(stream: StreamType) -> Result<()> {
-    call::close_stream(stream).map_err(|status| Error::host("proxy_close_stream", stream, status))
 }
 
 /// Data that is on its way: what was held back so far and what is new. [`BodyCursor`](crate::BodyCursor) reads only what is new, [`Rewriter`](crate::Rewriter) changes

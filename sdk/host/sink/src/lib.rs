@@ -15,17 +15,22 @@ struct Plugin {
     waiting: Cell<Option<u32>>,
     /// Whether the next stream is a connection, which hosts do not say.
     connections: Cell<bool>,
+    /// Whether the next tick refuses what waits.
+    refuses: Cell<bool>,
 }
 
 /// The functions by which the host says what the next streams are.
 #[cfg(test)]
 const STREAMS: u32 = 7;
 const CONNECTIONS: u32 = 8;
+/// And by which the host says that the next tick is to refuse.
+const REFUSE: u32 = 9;
 
 #[sluicegate::plugin_context]
 impl PluginContext for Plugin {
     fn create((): &(), _: u32) -> Self {
-        Self { counter: None, gauge: None, sizes: None, waiting: Cell::new(None), connections: Cell::new(false) }
+        let (waiting, connections, refuses) = (Cell::new(None), Cell::new(false), Cell::new(false));
+        Self { counter: None, gauge: None, sizes: None, waiting, connections, refuses }
     }
 
     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
@@ -40,7 +45,15 @@ impl PluginContext for Plugin {
 
     fn on_tick(&mut self, plugin: &mut PluginHandle<'_>) -> Result<()> {
         if let Some(stream) = self.waiting.take() {
-            plugin.resume_request(stream)?;
+            if self.refuses.take() {
+                plugin.with_http_stream(stream, |stream| stream.reply(&LocalResponse::new(403)))?;
+            } else {
+                plugin.with_http_stream(stream, |stream| {
+                    stream.edit_request_headers().add("x-tick", "1")?;
+                    stream.edit_request_headers().remove("x-replaced-later")
+                })?;
+                plugin.resume_request(stream)?;
+            }
         }
         plugin.grpc_call(&GrpcCall::new("cluster", "Service", "Tick").message("tick"))?;
         let chat = plugin.grpc_stream("cluster", "Service", "Chat", &[("a", "b")])?;
@@ -65,7 +78,18 @@ impl PluginContext for Plugin {
 
     fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_>, function: u32) -> Result<()> {
         self.connections.set(function == CONNECTIONS);
+        self.refuses.set(function == REFUSE);
         info!("function {function}: {:?}", plugin.foreign_arguments()?);
+        Ok(())
+    }
+
+    fn on_log(&mut self, _: &mut PluginHandle<'_>, entry: &LogEntry<'_>) -> Result<()> {
+        let status = entry.fetch_response_trailer("grpc-status")?;
+        info!(
+            "entry of {} and {} headers, {status:?}",
+            entry.request_headers()?.len(),
+            entry.response_headers()?.len()
+        );
         Ok(())
     }
 

@@ -33,6 +33,8 @@ fn scenario(host: &Running) -> Round {
     actions.push(second.response_trailers(&[("t", "1")]));
     second.complete();
     stream.complete();
+    let entry = host.access_log().request_headers(&REQUEST).response_headers(&[(":status", "200")]);
+    entry.response_trailers(&[("grpc-status", "0")]).log();
 
     host.call_function(crate::CONNECTIONS, "arguments");
     let connection = host.tcp_connection();
@@ -70,6 +72,44 @@ fn serves_a_request_and_a_connection(host: Host) {
     assert_eq!(connection, (b"hello, you".to_vec(), b"changed".to_vec()));
     // Within the question it is too early to say so.
     assert!(!host.finish() && host.calls(Import::proxy_done) == 1 && !host.plugin().ended());
+}
+
+/// Two requests that are held; the first one's call is answered, so that the next tick acts on it.
+fn held(host: &Running) -> [sluicegate_host::HttpStream<'_>; 2] {
+    let streams = [host.http_stream(), host.http_stream()];
+    for stream in &streams {
+        assert_eq!(stream.request_headers(&REQUEST), 1);
+    }
+    host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "yes", &[("t", "1")]);
+    streams
+}
+
+#[sluicegate_host::test]
+fn a_tick_refuses_a_held_request(host: Host) {
+    let host = configured(host).start();
+    let [first, second] = held(&host);
+    host.call_function(crate::REFUSE, "");
+    host.tick();
+    assert_eq!(first.reply().map(|reply| reply.status), Some(403), "{:?}", host.log());
+    assert!(second.reply().is_none() && !second.reached_upstream());
+}
+
+#[sluicegate_host::test]
+fn a_tick_edits_a_held_request_and_is_the_plugins_again(host: Host) {
+    let host = configured(host).start();
+    let [first, second] = held(&host);
+    host.tick();
+    assert!(first.reached_upstream() && !second.reached_upstream());
+    assert_eq!([&first, &second].map(|stream| stream.request_header("x-tick")), [Some("1".into()), None]);
+    assert_eq!(host.open_grpc()[0].context, host.plugin().id());
+}
+
+#[sluicegate_host::test]
+fn an_entry_of_the_access_log_has_all_maps(host: Host) {
+    let host = configured(host).start();
+    let entry = host.access_log().request_headers(&REQUEST).response_headers(&[(":status", "200")]);
+    assert!(entry.response_trailers(&[("grpc-status", "5")]).log());
+    host.assert_logged(sluicegate::LogLevel::Info, "entry of 3 and 1 headers, Some(\"5\")");
 }
 
 #[sluicegate_host::test]
