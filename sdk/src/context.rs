@@ -87,8 +87,8 @@ impl Flow {
     pub const Pause: Self = Self::StopIteration;
 }
 
-/// What happens to a stream when a callback answers an error, or its context is missing. Either way the error is logged and counted: the proxy's metric
-/// `sluicegate_errors`, of all plugins in it.
+/// What happens to a stream when a callback answers an error, or its context is missing or busy: memory was out when it was to be made, say. Either way it is logged, and counted for each callback: the
+/// proxy's metric `sluicegate_errors`, of all plugins in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FailurePolicy {
     /// The client gets a 500, a connection is closed; nothing passes unfiltered.

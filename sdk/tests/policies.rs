@@ -317,6 +317,16 @@ fn failures_are_counted_and_the_counter_is_defined_once() {
 }
 
 #[test]
+fn callbacks_without_a_context_are_counted() {
+    let host = Host::new(&closed_connections::PLUGIN).start();
+    assert_eq!(host.callback("proxy_on_downstream_data", &[77, 1, 0]), Some(Flow::Pause as u32));
+    assert_eq!(host.counter("sluicegate_errors"), Some(1));
+    let host = Host::new(&open::PLUGIN).start();
+    assert_eq!(host.callback("proxy_on_request_headers", &[77, 0, 1]), Some(Action::Continue as u32));
+    assert_eq!(host.counter("sluicegate_errors"), Some(1));
+}
+
+#[test]
 fn a_host_without_metrics_is_asked_once() {
     let host = Host::new(&open::PLUGIN).start();
     host.fail(Import::proxy_define_metric, Status::Unimplemented);

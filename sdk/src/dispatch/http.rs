@@ -8,6 +8,7 @@ use crate::budget::{self, Answer, Event};
 use crate::callout::held;
 use crate::context::{Action, DataAction, Flow, HttpFilter};
 use crate::error::{Error, Result};
+use crate::failures;
 use crate::handle::{Body, Headers, HttpHandle};
 use crate::headers::{Kept, Snapshots, edits};
 use crate::log;
@@ -104,7 +105,7 @@ fn on_headers<H: HttpFilter, D, K, R: Answer>(
         });
         code_of(name, answer, code)
     });
-    answered.unwrap_or(FAILED)
+    answered.unwrap_or_else(missing)
 }
 
 const fn event_of(map: MapType) -> Event {
@@ -136,7 +137,7 @@ fn on_body<H: HttpFilter, D>(
         });
         code_of(name, answer, |action| action as u32)
     });
-    answered.unwrap_or(FAILED)
+    answered.unwrap_or_else(missing)
 }
 
 fn on_http<H: HttpFilter>(
@@ -165,6 +166,14 @@ pub(super) fn code_of<R>(name: &str, answer: Result<R>, code: impl FnOnce(R) -> 
 #[inline(never)]
 fn failed(name: &str, error: Error) -> u32 {
     log::failure(LogLevel::Error, name, &error);
+    FAILED
+}
+
+/// Stands for a callback whose context is missing or busy, which is noted where that is found.
+#[cold]
+#[inline(never)]
+fn missing() -> u32 {
+    failures::count();
     FAILED
 }
 

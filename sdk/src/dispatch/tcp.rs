@@ -7,6 +7,7 @@ use crate::abi::{BufferType, LogLevel, PeerType, StreamType, call};
 use crate::callout::held;
 use crate::context::{Flow, HttpFilter, TcpFilter};
 use crate::error::Result;
+use crate::failures;
 use crate::handle::{ConnectionData, TcpHandle};
 use crate::log;
 
@@ -91,7 +92,7 @@ pub(super) fn finish<T: TcpFilter>(name: &str, answer: Option<Result<u32>>) -> u
         Some(Ok(_)) if at_once => return Flow::Continue as u32,
         Some(Ok(code)) => return code,
         Some(Err(error)) => log::failure(LogLevel::Error, name, &error),
-        None => {}
+        None => failures::count(),
     }
     if T::ON_ERROR.status().is_none() {
         return Flow::Continue as u32;
