@@ -108,7 +108,8 @@ fn helloworld_exports_no_stream_callback() -> Result<()> {
 #[test]
 fn examples_export_the_callbacks_that_they_implement() -> Result<()> {
     for (package, callbacks) in [
-        ("http_auth_random", &["proxy_on_http_call_response", "proxy_on_request_headers"][..]),
+        ("access_log", &["proxy_on_configure", "proxy_on_log"][..]),
+        ("http_auth_random", &["proxy_on_http_call_response", "proxy_on_request_headers"]),
         ("http_body_chunk", &["proxy_on_request_body"]),
         ("multiple_dispatches", &["proxy_on_http_call_response", "proxy_on_response_headers"]),
         ("postpone_requests", &["proxy_on_configure", "proxy_on_done", "proxy_on_request_headers", "proxy_on_tick"]),
