@@ -18,7 +18,7 @@ pub(crate) const SMALL: usize = 32;
 pub(crate) const CHUNKS: usize = SMALL - 1;
 
 /// Bytes of a chunk of the arena, and its alignment.
-pub(crate) const CHUNK: usize = 2048;
+pub(crate) const CHUNK: usize = 1024;
 
 /// Large classes for each doubling, as a power of two.
 const DIVISIONS: u32 = 4;
