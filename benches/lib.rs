@@ -1,7 +1,8 @@
-//! What the benches share: a header map of a usual request, in the host's encoding; a clock, a table.
+//! What the benches share: a header map of a usual request, in the host's encoding; a clock, a table, and documents to put it into.
 
 pub mod clock;
 pub mod table;
+pub mod written;
 
 /// Headers as a browser sends them and Envoy completes them: 25, with values of 4 to 110 bytes.
 pub const REQUEST: [(&str, &str); 25] = [

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Rows of cells, the first one the header.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Table {
     rows: Vec<Vec<String>>,
 }
@@ -12,6 +12,12 @@ impl Table {
     /// A table with this header.
     pub fn new<T: Into<String>>(header: impl IntoIterator<Item = T>) -> Self {
         Self { rows: vec![header.into_iter().map(Into::into).collect()] }
+    }
+
+    /// Whether it has no row but the header.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.rows.len() < 2
     }
 
     /// Adds a row.

@@ -13,6 +13,13 @@ extern "C" fn live() -> u32 {
     sluicegate_alloc::snapshot().live as u32
 }
 
+/// Chunks that blocks hold beyond their region, by the allocator's own count.
+#[cfg(feature = "stats")]
+#[unsafe(no_mangle)]
+extern "C" fn pinned() -> u32 {
+    sluicegate_alloc::snapshot().pinned as u32
+}
+
 #[cfg(feature = "dlmalloc")]
 #[global_allocator]
 static GLOBAL: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

@@ -1,5 +1,6 @@
 //! The shared traces as exports.
 
+use sluicegate_alloc::region::Region;
 use sluicegate_traces::bare::{self, Churn};
 use sluicegate_traces::block::Block;
 use sluicegate_traces::{request, rust};
@@ -9,6 +10,8 @@ use crate::{Kept, Tested};
 static REQUESTS: Kept<request::Trace> = Kept::new(request::Trace::new());
 static RUST: Kept<rust::Trace> = Kept::new(rust::Trace::new());
 static CHURN: Kept<Churn> = Kept::new(Churn::new());
+/// The region of the bare traces, which outlives a call as a stream outlives its callbacks: elsewhere the arena is its free lists.
+static REGION: Kept<Option<Region>> = Kept::new(None);
 
 /// The request-shaped trace: until so many more requests have ended, with `open` at once.
 #[unsafe(no_mangle)]
@@ -59,6 +62,38 @@ extern "C" fn churn(live: u32, count: u32) {
 #[unsafe(no_mangle)]
 extern "C" fn churn_drain() {
     CHURN.with(|churn| churn.drain(Tested));
+}
+
+/// As `churn`, with blocks of 8 bytes to 64 KiB.
+#[unsafe(no_mangle)]
+extern "C" fn mixed(live: u32, count: u32) {
+    CHURN.with(|churn| churn.mixed(Tested, live as usize, count));
+}
+
+/// Grows one of `live` buffers at random, to 256 bytes to 256 KiB.
+#[unsafe(no_mangle)]
+extern "C" fn growing_buffers(live: u32, count: u32) {
+    CHURN.with(|churn| churn.growing(Tested, live as usize, count));
+}
+
+/// The bare traces in a region.
+fn within(f: impl FnOnce()) {
+    REGION.with(|region| region.get_or_insert_default().within(f));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pair_within(count: u32) {
+    within(|| bare::pair(Tested, count));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn batch_within(count: u32, fifo: u32) {
+    within(|| bare::batch(Tested, count, fifo == 1));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn churn_within(live: u32, count: u32) {
+    within(|| CHURN.with(|churn| churn.run(Tested, live as usize, count)));
 }
 
 /// One buffer, and gone.

@@ -1,6 +1,7 @@
 //! The soaks: four loads that break allocators. What counts is the pages.
 
 use crate::{Kept, Tested};
+use sluicegate_alloc::region::{self, Region};
 use sluicegate_traces::block::Block;
 use sluicegate_traces::random::Random;
 
@@ -9,57 +10,53 @@ const MOST: usize = 2048;
 /// Entries of the plugin-wide cache that requests fill.
 const KEYS: usize = 4096;
 
-#[derive(Clone, Copy)]
 struct Open {
+    region: Option<Region>,
     context: Block,
     headers: Block,
     body: Block,
     target: usize,
 }
 
-const CLOSED: Open = Open { context: Block::NONE, headers: Block::NONE, body: Block::NONE, target: 0 };
+const CLOSED: Open = Open { region: None, context: Block::NONE, headers: Block::NONE, body: Block::NONE, target: 0 };
 
 struct Soak {
     open: [Open; MOST],
     cache: [Block; KEYS],
+    /// Whether the plugin makes its entries outside of the region of the request that they come from.
+    outside: bool,
     random: Random,
 }
 
-static SOAK: Kept<Soak> = Kept::new(Soak { open: [CLOSED; MOST], cache: [Block::NONE; KEYS], random: Random::new() });
+static SOAK: Kept<Soak> = Kept::new(Soak {
+    open: [const { CLOSED }; MOST],
+    cache: [Block::NONE; KEYS],
+    outside: false,
+    random: Random::new(),
+});
 
-/// `open` interleaved contexts with bodies of 64 B to 2^`log` that arrive in pieces of 16 KiB; one request in eight leaves an entry
+/// `open` interleaved contexts, each in a region of its own, with bodies of 64 B to 2^`log` that arrive in pieces of 16 KiB; one request in eight leaves an entry
 /// of 32–1,000 B in a cache of 4,096.
 #[unsafe(no_mangle)]
 extern "C" fn contexts(open: u32, log: u32, count: u32) {
-    SOAK.with(|Soak { open: contexts, cache, random }| {
+    SOAK.with(|Soak { open: contexts, cache, outside, random }| {
         let mut ended = 0;
         while ended < count {
             let context = &mut contexts[random.below(open as usize)];
-            if context.target == 0 {
-                *context = Open {
-                    context: Block::new(Tested, 192),
-                    headers: Block::new(Tested, random.within(800, 3000)),
-                    body: Block::NONE,
-                    target: random.doubling(6, log),
-                };
-                if random.percent(12) {
-                    let entry = &mut cache[random.below(KEYS)];
-                    entry.free(Tested);
-                    *entry = Block::new(Tested, random.within(32, 1000));
-                }
-            } else if context.body.size() < context.target {
-                let size = context.target.min(context.body.size() + 16 * 1024);
-                if context.body.size() == 0 {
-                    context.body = Block::new(Tested, size);
-                } else {
-                    context.body.grow(Tested, size);
-                }
-            } else {
-                context.end();
+            let region = context.region.take().unwrap_or_default();
+            if region.within(|| context.step(cache, *outside, random, log)) {
                 ended += 1;
+            } else {
+                context.region = Some(region);
             }
         }
     });
+}
+
+/// From now on the entries of the plugin-wide cache are made outside of regions (1), as the crate advises, or in those of their requests (0).
+#[unsafe(no_mangle)]
+extern "C" fn cache_outside(outside: u32) {
+    SOAK.with(|soak| soak.outside = outside == 1);
 }
 
 /// Ends the contexts from `from` on.
@@ -87,6 +84,33 @@ extern "C" fn cache_drain() {
 }
 
 impl Open {
+    /// Runs the next callback of a context; true if it was the last.
+    fn step(&mut self, cache: &mut [Block; KEYS], outside: bool, random: &mut Random, log: u32) -> bool {
+        if self.target == 0 {
+            self.context = Block::new(Tested, 192);
+            self.headers = Block::new(Tested, random.within(800, 3000));
+            self.target = random.doubling(6, log);
+            if random.percent(12) {
+                let entry = &mut cache[random.below(KEYS)];
+                entry.free(Tested);
+                let size = random.within(32, 1000);
+                let make = || Block::new(Tested, size);
+                *entry = if outside { region::outside(make) } else { make() };
+            }
+        } else if self.body.size() < self.target {
+            let size = self.target.min(self.body.size() + 16 * 1024);
+            if self.body.size() == 0 {
+                self.body = Block::new(Tested, size);
+            } else {
+                self.body.grow(Tested, size);
+            }
+        } else {
+            self.end();
+            return true;
+        }
+        false
+    }
+
     fn end(&mut self) {
         self.body.free(Tested);
         self.headers.free(Tested);
@@ -95,41 +119,46 @@ impl Open {
     }
 }
 
-/// Buffers of i pages less 16 bytes, each allocated before the previous is freed; then sizes about a page beside a pinned block.
+/// One context. Buffers of i pages less 16 bytes, each allocated before the previous is freed; then sizes about a page beside a pinned block.
 #[unsafe(no_mangle)]
 extern "C" fn ratchet(steps: u32) {
-    let mut last = Block::NONE;
-    for step in 1..=steps as usize {
-        let mut next = Block::new(Tested, step * 65_536 - 16);
-        core::mem::swap(&mut last, &mut next);
-        next.free(Tested);
-    }
-    last.free(Tested);
-    let mut pin = Block::new(Tested, 64);
-    for _ in 0..20 {
-        for size in 65_504..=65_552 {
-            Block::new(Tested, size).free(Tested);
+    Region::new().within(|| {
+        let mut last = Block::NONE;
+        for step in 1..=steps as usize {
+            let mut next = Block::new(Tested, step * 65_536 - 16);
+            core::mem::swap(&mut last, &mut next);
+            next.free(Tested);
         }
-    }
-    pin.free(Tested);
+        last.free(Tested);
+        let mut pin = Block::new(Tested, 64);
+        for _ in 0..20 {
+            for size in 65_504..=65_552 {
+                Block::new(Tested, size).free(Tested);
+            }
+        }
+        pin.free(Tested);
+    });
 }
 
-/// `count` buffers at once, grown by 16 KiB to between 64 KiB and 1 MiB, then begun anew.
+/// `count` buffers at once, each in a region of its own, grown by 16 KiB to between 64 KiB and 1 MiB, then begun anew.
 #[unsafe(no_mangle)]
 extern "C" fn growing(count: u32, restarts: u32) {
     SOAK.with(|Soak { open, random, .. }| {
         let mut done = 0;
         while done < restarts {
             let buffer = &mut open[random.below(count as usize)];
+            let mut region = buffer.region.take().unwrap_or_default();
             if buffer.body.size() >= buffer.target {
-                buffer.end();
+                region.within(|| buffer.end());
+                region = Region::new();
                 buffer.target = random.doubling(16, 20);
-                buffer.body = Block::new(Tested, 16 * 1024);
+                region.within(|| buffer.body = Block::new(Tested, 16 * 1024));
                 done += 1;
             } else {
                 let longer = buffer.body.size() + 16 * 1024;
-                buffer.body.grow(Tested, longer);
+                region.within(|| buffer.body.grow(Tested, longer));
             }
+            buffer.region = Some(region);
         }
     });
 }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
-use wasmtime::{Config, Engine, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder, WasmParams};
+use wasmtime::{Config, Engine, Instance, Linker, Module, ResourceLimiter, Store, WasmParams};
 
 /// The most that proxies give to a module, in bytes: past it `memory.grow` fails.
 const MOST: usize = 1 << 30;
@@ -38,10 +39,28 @@ impl Engines {
 
 /// A running module.
 pub struct Running {
-    store: Store<StoreLimits>,
+    store: Store<Growth>,
     instance: Instance,
     /// Pages at the start: stack and data.
     first: u64,
+}
+
+/// Bounds linear memory, and counts how often it grew.
+#[derive(Default)]
+struct Growth {
+    grows: u64,
+}
+
+impl ResourceLimiter for Growth {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let granted = desired <= MOST;
+        self.grows += u64::from(granted);
+        Ok(granted)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
 }
 
 impl Guest {
@@ -67,18 +86,22 @@ impl Guest {
         Running::new(&self.timed)
     }
 
-    /// A new instance that counts its instructions.
-    pub fn counted(&self) -> Result<Running> {
+    /// A new instance that counts its instructions down from `fuel`, and traps at none.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub fn counted(&self, fuel: u64) -> Result<Running> {
         let mut running = Running::new(&self.counted)?;
-        running.store.set_fuel(u64::MAX)?;
+        running.store.set_fuel(fuel)?;
         Ok(running)
     }
 }
 
 impl Running {
     fn new(module: &Module) -> Result<Self> {
-        let mut store = Store::new(module.engine(), StoreLimitsBuilder::new().memory_size(MOST).build());
-        store.limiter(|limits| limits);
+        let mut store = Store::new(module.engine(), Growth::default());
+        store.limiter(|growth| growth);
         if store.get_fuel().is_ok() {
             store.set_fuel(u64::MAX)?;
         }
@@ -91,6 +114,8 @@ impl Running {
         }
         let mut running = Self { store, instance, first: 0 };
         running.first = running.pages()?;
+        // The first memory is no growth.
+        running.store.data_mut().grows = 0;
         Ok(running)
     }
 
@@ -115,15 +140,24 @@ impl Running {
         Ok(())
     }
 
-    /// Instructions so far.
-    pub fn instructions(&self) -> Result<u64> {
-        Ok(u64::MAX - self.store.get_fuel()?)
+    /// Instructions that are left.
+    ///
+    /// # Errors
+    ///
+    /// The instance does not count them.
+    pub fn fuel(&self) -> Result<u64> {
+        Ok(self.store.get_fuel()?)
     }
 
     /// Pages beyond those of the start.
     pub fn pages(&mut self) -> Result<u64> {
         let memory = self.instance.get_memory(&mut self.store, "memory").context("no memory")?;
         Ok(memory.size(&self.store) - self.first)
+    }
+
+    /// How often memory grew since the start.
+    pub fn grows(&self) -> u64 {
+        self.store.data().grows
     }
 
     /// What an export counted, if there is one of that name.
@@ -141,6 +175,9 @@ fn build(name: &str, tiny: bool) -> Result<PathBuf> {
     }
     // Its build script sets a flag for WASI that cargo accepts only of a package with tests of its own, which the published one lacks.
     let target = if features.contains(&"wasmalloc") { "wasm32-unknown-unknown" } else { "wasm32-wasip1" };
+    // Each build puts its module in the place of the one before: no other may come between it and the copy.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let built = module("sluicegate-alloc-guests", target, &features)?;
     let kept = built.with_file_name(format!("alloc-{name}{}.wasm", if tiny { "-tiny" } else { "" }));
     fs::copy(built, &kept)?;

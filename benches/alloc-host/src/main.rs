@@ -3,11 +3,17 @@
 //! Every guest is the same traces over another allocator. Instructions (fuel) and pages are exact and repeat to the digit; time is the CPU time of the thread,
 //! each measurement paired with one of std right before it, and the figure is the median of the ratios.
 
+use std::collections::HashSet;
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Parser;
 use sluicegate_alloc_host::guest::{Engines, Guest};
 use sluicegate_alloc_host::{node, soak, speed};
 use sluicegate_benches::table::Table;
+use sluicegate_benches::written;
+
+const WASMTIME: &str = "wasm32-wasip1.md";
 
 const ALL: &str = "std,freelist,arena,heap,talc,dlmalloc,rlsf,lol_alloc,wasmalloc,ring,null";
 
@@ -23,6 +29,12 @@ struct Options {
     /// Leaves the soaks out.
     #[arg(long)]
     no_soak: bool,
+    /// Only soaks with this in their titles.
+    #[arg(long, default_value = "")]
+    soak: String,
+    /// Plays each soak so many times as long.
+    #[arg(long, default_value_t = 1)]
+    times: usize,
     /// Leaves the traces out.
     #[arg(long)]
     no_traces: bool,
@@ -32,6 +44,24 @@ struct Options {
     /// Times the traces on V8 too, through `node --no-liftoff`; without node it says so.
     #[arg(long)]
     node: bool,
+    /// Puts what it found into the documents in `results`, beside printing it: as parts with this at the beginning of their names.
+    #[arg(long)]
+    write: Option<String>,
+}
+
+impl Options {
+    /// Prints tables, and writes them into a document if that is wanted.
+    fn publish(&self, document: &str, part: &str, tables: &[Table]) -> Result<()> {
+        let text = tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        println!("{text}");
+        if let Some(prefix) = &self.write
+            && !text.is_empty()
+        {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results").join(document);
+            written::write(&path, format!("{prefix} {part}").trim_start(), &text)?;
+        }
+        Ok(())
+    }
 }
 
 fn main() -> Result<()> {
@@ -42,26 +72,34 @@ fn main() -> Result<()> {
     let null = Guest::build(&engines, "null")?;
     let others = options.allocators.iter().map(|name| Guest::build(&engines, name)).collect::<Result<Vec<_>>>()?;
 
-    println!("module bytes over a module whose allocator does nothing");
-    let mut table = Table::new(["allocator", "bytes"]);
-    let nothing = null.code()? as i64;
-    for guest in std::iter::once(&std).chain(&others) {
-        table.add(vec![guest.name.clone(), (guest.code()? as i64 - nothing).to_string()]);
-    }
-    println!("{table}");
-
+    let mut unfinished = HashSet::new();
     if !options.no_traces {
-        speed::run(&std, &null, &others, options.repetitions)?;
+        let mut code = Table::new(["allocator", "module bytes over one whose allocator does nothing"]);
+        let nothing = null.code()? as i64;
+        for guest in std::iter::once(&std).chain(&others) {
+            code.add(vec![guest.name.clone(), (guest.code()? as i64 - nothing).to_string()]);
+        }
+        let found = speed::run(&std, &null, &others, options.repetitions)?;
+        options.publish(WASMTIME, "times", &found.times)?;
+        options.publish(WASMTIME, "counts", &[vec![code], found.counts].concat())?;
+        unfinished = found.unfinished;
     }
     if options.placed {
-        speed::placed(&std, &Guest::build(&engines, "placed")?, &others, options.repetitions)?;
+        let finished = |guest: &&Guest| !unfinished.iter().any(|(_, name)| *name == guest.name);
+        let others: Vec<&Guest> = others.iter().filter(finished).collect();
+        let table = speed::placed(&std, &Guest::build(&engines, "placed")?, &others, options.repetitions)?;
+        options.publish(WASMTIME, "placed", &[table])?;
     }
     if options.node {
-        node::run(&std, &null, &others, options.repetitions)?;
+        match node::run(&std, &null, &others, options.repetitions, &unfinished)? {
+            Some(tables) => options.publish("v8.md", "times", &tables)?,
+            None => println!("node is not here: no times on V8"),
+        }
     }
     if !options.no_soak {
         let names = others.iter().map(|guest| guest.name.as_str()).filter(|name| !["ring", "bump"].contains(name));
-        soak::table(&engines, std::iter::once("std").chain(names))?;
+        let tables = soak::tables(&engines, std::iter::once("std").chain(names), &options.soak, options.times)?;
+        options.publish(WASMTIME, "soaks", &tables)?;
     }
     Ok(())
 }

@@ -25,10 +25,10 @@ function time(f) {
 
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 
-for (const [, title, name, list, count, floors] of traces) {
+for (const [, title, name, list, count, skipped = ''] of traces) {
   const numbers = list.split(',').map(Number);
   for (const guest of guests) {
-    if (floors === 'false' && ['ring', 'null'].includes(guest.name)) continue;
+    if (skipped.split(',').includes(guest.name)) continue;
     const [std, own] = [start(guests[0]), start(guest)];
     const ratios = [];
     const times = [];

@@ -1,13 +1,18 @@
-//! The traces: instructions, time and pages against std.
+//! The traces: instructions, time, pages and grows against std.
+
+use std::collections::HashSet;
 
 use anyhow::Result;
 
-use crate::guest::Guest;
+use crate::guest::{Guest, Running};
 use sluicegate_benches::clock::{median, time};
 use sluicegate_benches::table::Table;
 
-pub(crate) struct Trace {
-    pub(crate) title: &'static str,
+/// A trace, as calls of one export.
+#[derive(Debug)]
+pub struct Trace {
+    /// What it is, in a few words.
+    pub title: &'static str,
     pub(crate) export: &'static str,
     /// What comes before the count.
     arguments: &'static [u32],
@@ -29,7 +34,12 @@ const fn trace(
     Trace { title, export, arguments, count_first: false, count, floors }
 }
 
-pub(crate) const TRACES: &[Trace] = &[
+const fn first(trace: Trace) -> Trace {
+    Trace { count_first: true, ..trace }
+}
+
+/// All traces. Those in a region differ from their namesakes with the arena alone, which is its free lists elsewhere.
+pub const TRACES: &[Trace] = &[
     trace("request 64", "requests", &[64], 4_000, true),
     trace("request 256", "requests", &[256], 4_000, true),
     trace("request 1024", "requests", &[1024], 4_000, true),
@@ -37,20 +47,42 @@ pub(crate) const TRACES: &[Trace] = &[
     trace("rust 256", "rust", &[256], 1_500, false),
     trace("rust 1024", "rust", &[1024], 1_500, false),
     trace("pair", "pair", &[], 200_000, true),
-    Trace { count_first: true, ..trace("batch LIFO", "batch", &[0], 4_000, true) },
-    Trace { count_first: true, ..trace("batch FIFO", "batch", &[1], 4_000, true) },
+    trace("pair in a region", "pair_within", &[], 200_000, true),
+    first(trace("batch LIFO", "batch", &[0], 4_000, true)),
+    first(trace("batch LIFO in a region", "batch_within", &[0], 4_000, true)),
+    first(trace("batch FIFO", "batch", &[1], 4_000, true)),
+    first(trace("batch FIFO in a region", "batch_within", &[1], 4_000, true)),
     trace("churn 1k", "churn", &[1_000], 100_000, true),
+    trace("churn 1k in a region", "churn_within", &[1_000], 100_000, true),
     trace("churn 10k", "churn", &[10_000], 100_000, true),
+    trace("churn 10k in a region", "churn_within", &[10_000], 100_000, true),
+    trace("mixed 1k", "mixed", &[1_000], 50_000, true),
+    trace("growing 100", "growing_buffers", &[100], 50_000, true),
 ];
 
-/// What one allocator did on one trace.
+/// How often a trace is called before its instructions are counted; pages and grows are those after one call more.
+pub const WARM: usize = 4;
+
+/// So many times std's instructions, and an allocator does not finish a trace: it walks a list of all that is free.
+const PATIENCE: f64 = 100.0;
+
+/// What one allocator does on one trace, to the digit.
+#[derive(Debug, Clone, Copy)]
+pub struct Counts {
+    /// For each unit of the trace.
+    pub instructions: f64,
+    /// Beyond the start, after [`WARM`] calls and one.
+    pub pages: u64,
+    /// Of memory, up to then.
+    pub grows: u64,
+}
+
 #[derive(Clone, Copy)]
 struct Figures {
-    instructions: f64,
+    counts: Counts,
     nanoseconds: f64,
     /// The median of the ratios of time to std's.
     ratio: f64,
-    pages: u64,
 }
 
 impl Trace {
@@ -60,58 +92,108 @@ impl Trace {
         all
     }
 
-    fn measure(&self, guest: &Guest, std: &Guest, repetitions: usize) -> Result<Figures> {
+    /// Whether an allocator can run it: the floors are none, and their blocks overlap.
+    #[must_use]
+    pub fn runs(&self, guest: &str) -> bool {
+        match guest {
+            "null" | "ring" => self.floors,
+            // It frees nothing: what allocates bodies by the megabyte runs out of memory.
+            "bump" => self.export == "rust",
+            _ => true,
+        }
+    }
+
+    /// Counts; none if an allocator does not finish within a hundred times std's instructions.
+    ///
+    /// # Errors
+    ///
+    /// A trap, or out of memory.
+    pub fn counts(&self, guest: &Guest, std: Option<Counts>) -> Result<Option<Counts>> {
         let arguments = self.arguments();
         let count = f64::from(self.count);
-        let mut counted = guest.counted()?;
-        for _ in 0..4 {
+        let calls = (WARM + 1) as f64;
+        let fuel = std.map_or(u64::MAX, |std| (std.instructions.max(1.0) * count * calls * PATIENCE) as u64);
+        let mut counted = guest.counted(fuel)?;
+        let run = |counted: &mut Running| -> Result<u64> {
+            for _ in 0..WARM {
+                counted.call(self.export, &arguments)?;
+            }
+            let before = counted.fuel()?;
             counted.call(self.export, &arguments)?;
+            Ok(before - counted.fuel()?)
+        };
+        match run(&mut counted) {
+            Ok(spent) => {
+                Ok(Some(Counts { instructions: spent as f64 / count, pages: counted.pages()?, grows: counted.grows() }))
+            }
+            Err(_) if counted.fuel()? == 0 => Ok(None),
+            Err(error) => Err(error),
         }
-        let before = counted.instructions()?;
-        counted.call(self.export, &arguments)?;
-        let instructions = (counted.instructions()? - before) as f64 / count;
+    }
 
+    fn time(&self, guest: &Guest, std: &Guest, repetitions: usize) -> Result<(f64, f64)> {
+        let arguments = self.arguments();
         let (mut ours, mut theirs) = (guest.timed()?, std.timed()?);
         let (mut ratios, mut times) = (Vec::new(), Vec::new());
-        for repetition in 0..repetitions + 2 {
+        // The first two warm up.
+        for repetition in 0..if repetitions > 0 { repetitions + 2 } else { 0 } {
             let (result, base) = time(|| theirs.call(self.export, &arguments));
             result?;
             let (result, own) = time(|| ours.call(self.export, &arguments));
             result?;
-            // The first two warm up.
             if repetition >= 2 {
                 ratios.push(own.as_secs_f64() / base.as_secs_f64());
-                times.push(own.as_nanos() as f64 / count);
+                times.push(own.as_nanos() as f64 / f64::from(self.count));
             }
         }
-        let (ratio, nanoseconds) = (median(ratios), median(times));
-        Ok(Figures { instructions, nanoseconds, ratio, pages: counted.pages()? })
+        Ok((median(ratios), median(times)))
     }
 }
 
-/// Measures and prints.
-pub fn run(std: &Guest, null: &Guest, others: &[Guest], repetitions: usize) -> Result<()> {
+/// What the traces found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Ratios of time; empty without repetitions.
+    pub times: Vec<Table>,
+    /// Instructions, pages, grows.
+    pub counts: Vec<Table>,
+    /// Traces, by title, that an allocator does not finish.
+    pub unfinished: HashSet<(&'static str, String)>,
+}
+
+/// Measures.
+///
+/// # Errors
+///
+/// A trap, or out of memory.
+pub fn run(std: &Guest, null: &Guest, others: &[Guest], repetitions: usize) -> Result<Found> {
     let guests: Vec<&Guest> = std::iter::once(std).chain(others).chain([null]).collect();
     let header: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
     let table = |title| Table::new(std::iter::once(title).chain(header.iter().copied()));
-    let mut time = table("time, ratio to std");
+    let mut ratios = table("time, ratio to std");
     let mut net = table("time less the trace's own, ratio to std");
     let mut fuel = table("instructions less the trace's own, ratio to std");
-    let mut absolute = table("ns each; instructions each");
+    let mut absolute = table("ns each");
+    let mut instructions = table("instructions each");
     let mut pages = table("pages beyond the start");
+    let mut grows = table("grows");
+    let mut unfinished = HashSet::new();
     for trace in TRACES {
+        let base = trace.counts(std, None)?;
         let mut figures = Vec::new();
         for guest in &guests {
-            let runs = match guest.name.as_str() {
-                "null" | "ring" => trace.floors,
-                // It frees nothing: what allocates bodies by the megabyte runs out of memory.
-                "bump" => trace.export == "rust",
-                _ => true,
+            let runs = trace.runs(&guest.name);
+            let counts = if runs { trace.counts(guest, base)? } else { None };
+            if runs && counts.is_none() {
+                unfinished.insert((trace.title, guest.name.clone()));
+            }
+            let timed = |counts| {
+                let (ratio, nanoseconds) = trace.time(guest, std, repetitions)?;
+                anyhow::Ok(Figures { counts, nanoseconds, ratio })
             };
-            figures.push(runs.then(|| trace.measure(guest, std, repetitions)).transpose()?);
+            figures.push(counts.map(timed).transpose()?);
         }
         let own = figures.last().copied().flatten();
-        let base = figures[0];
         let row = |table: &mut Table, cell: &dyn Fn(Figures) -> Option<String>| {
             let cells = figures.iter().map(|f| f.and_then(cell).unwrap_or_else(|| "-".to_owned()));
             table.add(std::iter::once(trace.title.to_owned()).chain(cells).collect());
@@ -121,22 +203,28 @@ pub fn run(std: &Guest, null: &Guest, others: &[Guest], repetitions: usize) -> R
             Some(format!("{:.2}", (value - own) / (base? - own)))
         };
         if repetitions > 0 {
-            row(&mut time, &|f| Some(format!("{:.2}", f.ratio)));
+            row(&mut ratios, &|f| Some(format!("{:.2}", f.ratio)));
             row(&mut net, &|f| less(f.ratio, own.map(|o| o.ratio), Some(1.0)));
+            row(&mut absolute, &|f| Some(format!("{:.1}", f.nanoseconds)));
         }
-        row(&mut fuel, &|f| less(f.instructions, own.map(|o| o.instructions), base.map(|b| b.instructions)));
-        row(&mut absolute, &|f| Some(format!("{:.1}; {:.0}", f.nanoseconds, f.instructions)));
-        row(&mut pages, &|f| Some(f.pages.to_string()));
+        row(&mut fuel, &|f| {
+            less(f.counts.instructions, own.map(|o| o.counts.instructions), base.map(|b| b.instructions))
+        });
+        row(&mut instructions, &|f| Some(format!("{:.0}", f.counts.instructions)));
+        row(&mut pages, &|f| Some(f.counts.pages.to_string()));
+        row(&mut grows, &|f| Some(f.counts.grows.to_string()));
     }
-    for table in [time, net, fuel, absolute, pages] {
-        println!("{table}");
-    }
-    Ok(())
+    let times = if repetitions > 0 { vec![ratios, net, absolute] } else { Vec::new() };
+    Ok(Found { times, counts: vec![fuel, instructions, pages, grows], unfinished })
 }
 
-/// Measures and prints what of the request trace is not the allocator's: the same run on the addresses that the free lists chose before.
-pub fn placed(std: &Guest, placed: &Guest, others: &[Guest], repetitions: usize) -> Result<()> {
-    let guests: Vec<&Guest> = std::iter::once(std).chain(others).chain([placed]).collect();
+/// Measures what of the request trace is not the allocator's: the same run on the addresses that the free lists chose before.
+///
+/// # Errors
+///
+/// A trap, or out of memory.
+pub fn placed(std: &Guest, placed: &Guest, others: &[&Guest], repetitions: usize) -> Result<Table> {
+    let guests: Vec<&Guest> = std::iter::once(std).chain(others.iter().copied()).chain([placed]).collect();
     let mut table = Table::new(
         std::iter::once("time from an empty heap, ratio to std").chain(guests.iter().map(|g| g.name.as_str())),
     );
@@ -177,6 +265,5 @@ pub fn placed(std: &Guest, placed: &Guest, others: &[Guest], repetitions: usize)
         }
         table.add(cells);
     }
-    println!("{table}");
-    Ok(())
+    Ok(table)
 }

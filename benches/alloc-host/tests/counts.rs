@@ -1,0 +1,141 @@
+//! Instructions, pages, grows and code of the strategies beside std's: exact, so that a loss shows in a test and not in a table that nobody reads.
+//!
+//! The bounds lie a little above what is reached; where the crate's README names an aim that is reached, it is that aim.
+
+use std::fmt::Write;
+
+use sluicegate_alloc_host::guest::{Engines, Guest};
+use sluicegate_alloc_host::speed::{Counts, TRACES};
+
+/// What a strategy may take on a trace: instructions and pages, as ratios to std's. Two pages more are always allowed, as std takes none on some traces.
+struct Bound {
+    trace: &'static str,
+    instructions: f64,
+    pages: f64,
+}
+
+const fn bound(trace: &'static str, instructions: f64, pages: f64) -> Bound {
+    Bound { trace, instructions, pages }
+}
+
+/// By features, with the bytes of a module that only allocates beyond one whose allocator does nothing.
+const BOUNDS: &[(&str, u64, &[Bound])] = &[
+    (
+        "freelist+inline",
+        5_000,
+        &[
+            bound("request 64", 0.27, 1.15),
+            bound("request 256", 0.23, 1.15),
+            bound("request 1024", 0.23, 1.15),
+            bound("rust 64", 0.86, 1.15),
+            bound("rust 256", 0.86, 1.15),
+            bound("rust 1024", 0.86, 1.15),
+            bound("pair", 0.21, 1.0),
+            bound("batch LIFO", 0.25, 1.0),
+            bound("batch FIFO", 0.14, 1.0),
+            bound("churn 1k", 0.1, 1.7),
+            bound("churn 10k", 0.1, 1.2),
+            bound("mixed 1k", 0.33, 1.1),
+            bound("growing 100", 0.7, 1.2),
+        ],
+    ),
+    (
+        "freelist",
+        5_000,
+        &[
+            bound("request 64", 0.33, 1.15),
+            bound("request 256", 0.28, 1.15),
+            bound("request 1024", 0.28, 1.15),
+            bound("pair", 0.33, 1.0),
+        ],
+    ),
+    (
+        "arena+inline",
+        6_500,
+        &[
+            bound("request 64", 0.44, 1.3),
+            bound("request 256", 0.41, 1.3),
+            bound("request 1024", 0.41, 1.3),
+            bound("rust 64", 0.88, 1.3),
+            bound("rust 256", 0.88, 1.3),
+            bound("rust 1024", 0.88, 1.3),
+            bound("pair", 0.4, 1.0),
+            bound("pair in a region", 0.45, 1.0),
+            bound("batch LIFO in a region", 0.42, 1.0),
+            bound("batch FIFO in a region", 0.24, 1.0),
+            bound("churn 1k in a region", 0.14, 1.7),
+            bound("churn 10k in a region", 0.14, 1.25),
+            bound("mixed 1k", 0.36, 1.12),
+            bound("growing 100", 0.73, 1.2),
+        ],
+    ),
+    (
+        "arena",
+        6_500,
+        &[
+            bound("request 64", 0.48, 1.3),
+            bound("request 256", 0.44, 1.3),
+            bound("request 1024", 0.44, 1.3),
+            bound("pair", 0.49, 1.0),
+        ],
+    ),
+    (
+        "heap",
+        4_400,
+        &[
+            bound("request 64", 1.22, 1.1),
+            bound("request 256", 1.19, 1.1),
+            bound("request 1024", 1.17, 1.1),
+            bound("rust 256", 1.05, 1.15),
+            bound("pair", 2.6, 1.0),
+            bound("churn 10k", 0.66, 1.05),
+            bound("mixed 1k", 0.65, 1.05),
+            bound("growing 100", 0.9, 1.0),
+        ],
+    ),
+];
+
+#[test]
+fn the_strategies_keep_their_bounds() {
+    let engines = Engines::new().unwrap();
+    let build = |name: &str| Guest::build(&engines, name).unwrap();
+    let (std, null) = (build("std"), build("null"));
+    let nothing = null.code().unwrap();
+    let base: Vec<Counts> = TRACES.iter().map(|trace| trace.counts(&std, None).unwrap().unwrap()).collect();
+    let own: Vec<Option<Counts>> =
+        TRACES.iter().map(|trace| trace.runs("null").then(|| trace.counts(&null, None).unwrap().unwrap())).collect();
+    let (mut faults, mut all) = (String::new(), String::new());
+    for (name, bytes, bounds) in BOUNDS {
+        let guest = build(name);
+        let code = guest.code().unwrap() - nothing;
+        writeln!(all, "{name}: {code} bytes").unwrap();
+        if code > *bytes {
+            writeln!(faults, "{name}: {code} bytes, not {bytes}").unwrap();
+        }
+        for ((trace, std), own) in TRACES.iter().zip(&base).zip(&own) {
+            let Some(bound) = bounds.iter().find(|bound| bound.trace == trace.title) else { continue };
+            let found = trace.counts(&guest, None).unwrap().unwrap();
+            let own = own.map_or(0.0, |own| own.instructions);
+            let ratio = (found.instructions - own) / (std.instructions - own);
+            let title = trace.title;
+            let (pages, theirs) = (found.pages, std.pages);
+            writeln!(
+                all,
+                "{name}, {title}: {ratio:.3}, {pages} pages of {theirs}, {} grows of {}",
+                found.grows, std.grows
+            )
+            .unwrap();
+            if ratio > bound.instructions {
+                writeln!(faults, "{name}, {title}: {ratio:.3} of std's instructions, not {}", bound.instructions)
+                    .unwrap();
+            }
+            if pages as f64 > (theirs as f64 * bound.pages).max(theirs as f64 + 2.0) {
+                writeln!(faults, "{name}, {title}: {pages} pages, not {} of std's {theirs}", bound.pages).unwrap();
+            }
+        }
+        let missing = bounds.iter().find(|bound| TRACES.iter().all(|trace| trace.title != bound.trace));
+        assert!(missing.is_none(), "no such trace: {}", missing.unwrap().trace);
+    }
+    print!("{all}");
+    assert!(faults.is_empty(), "{faults}");
+}
