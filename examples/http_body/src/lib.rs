@@ -100,6 +100,16 @@ impl HttpFilter for HttpBody {
         self.edit(Side::Request, body)
     }
 
+    /// Trailers end a body without a last part. What is held can be read here and not edited.
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+        let stream = trailers.stream();
+        if !stream.plugin().echo {
+            return Ok(Flow::Continue);
+        }
+        stream.reply(&LocalResponse::new(200).body(&*stream.request_body()?))?;
+        Ok(Flow::Pause)
+    }
+
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
         if self.side == Side::Response && !response.plugin().echo {
             response.remove("content-length")?;

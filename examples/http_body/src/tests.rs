@@ -118,6 +118,18 @@ fn echoes_the_whole_body(host: Host) {
 }
 
 #[sluicegate_host::test]
+fn echoes_a_body_that_trailers_end(host: Host) {
+    let host = host.plugin_configuration("echo").allow_on_headers_stop_iteration().start();
+    let stream = host.http_stream();
+    stream.request_headers_with_body(&[(":method", "PUT")]);
+    assert_eq!(stream.request_body("frame1...", false), PAUSE);
+    stream.request_trailers(&[("a", "b")]);
+    let reply = stream.reply().unwrap();
+    assert_eq!((reply.status, &*reply.body), (200, &b"frame1..."[..]));
+    assert!(stream.sent_request_body().is_empty());
+}
+
+#[sluicegate_host::test]
 fn echoes_nothing_for_nothing(host: Host) {
     let host = host.plugin_configuration("echo").start();
     let stream = host.http_stream();

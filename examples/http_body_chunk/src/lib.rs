@@ -29,16 +29,16 @@ impl HttpFilter for HttpBodyChunk {
         if self.search.finds_in(&chunk) {
             return self.forbid(body);
         }
-        if !body.end_of_stream() {
-            return Ok(DataAction::Pause);
-        }
         if self.cursor.position() != body.size() {
-            // A part was never looked at, so nothing of it may pass.
+            // A part was never looked at, so nothing of it may pass. Not only at the end: trailers would let go what is held.
             return Err(Error::other(format!(
                 "read data does not match the expected total size: {} != {}",
                 self.cursor.position(),
                 body.size(),
             )));
+        }
+        if !body.end_of_stream() {
+            return Ok(DataAction::Pause);
         }
         info!("pattern not found");
         Ok(DataAction::Continue)

@@ -125,6 +125,17 @@ fn a_body_that_trailers_end_was_seen_before_them(host: Host) {
 }
 
 #[sluicegate_host::test]
+fn trailers_let_nothing_pass_that_it_did_not_see(host: Host) {
+    let host = host.start();
+    let stream = stream(&host);
+    host.fail(Import::proxy_get_buffer_bytes, Status::NotFound);
+    stream.request_body("pattern", false);
+    stream.request_trailers(&[("a", "b")]);
+    assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+    assert!(stream.sent_request_body().is_empty());
+}
+
+#[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
     let passes = sweep(&host, traffic);
     let found = sweep(&host, |host| {

@@ -85,6 +85,12 @@ impl HttpFilter for Upload {
         Ok(DataAction::Continue)
     }
 
+    /// Trailers end a body without a last part.
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+        self.seen = trailers.stream().plugin().has_seen(self.checksum.0);
+        Ok(Flow::Continue)
+    }
+
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
         if self.position > 0 {
             response.add("x-checksum", self.checksum.0)?;

@@ -38,6 +38,20 @@ fn an_upload_goes_on_with_its_checksum(host: Host) {
 }
 
 #[sluicegate_host::test]
+fn an_upload_that_trailers_end_is_remembered_too(host: Host) {
+    let host = host.allow_on_headers_stop_iteration().start();
+    for seen in ["no", "yes"] {
+        let stream = host.http_stream();
+        stream.request_headers_with_body(&[("transfer-encoding", "chunked")]);
+        assert_eq!(stream.request_body("upload", false), HOLD);
+        assert_eq!(stream.request_trailers(&[("a", "b")]), GO);
+        stream.response_headers(&[(":status", "200")]);
+        assert_eq!(stream.response_header("x-seen").as_deref(), Some(seen));
+        stream.complete();
+    }
+}
+
+#[sluicegate_host::test]
 fn what_announces_too_much_is_answered_at_once(host: Host) {
     let host = host.allow_on_headers_stop_iteration().start();
     assert_eq!(upload(&host, 64 * MIB).1, Some(413));
