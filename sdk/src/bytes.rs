@@ -39,6 +39,10 @@ impl<'a> ByteStr<'a> {
     /// # Errors
     ///
     /// If they are not UTF-8. A proxy does not promise it.
+    ///
+    /// # Cost
+    ///
+    /// A look at each byte.
     pub const fn to_str(self) -> Result<&'a str, Utf8Error> {
         core::str::from_utf8(self.0)
     }

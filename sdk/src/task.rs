@@ -457,6 +457,10 @@ pub async fn join<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::O
 /// # Errors
 ///
 /// If the headers are over the host's limits, memory is out, the host refuses, or it is called outside of a task.
+///
+/// # Cost
+///
+/// One host call, and a block for the headers if there are any.
 pub fn reply(response: &LocalResponse<'_>) -> Result<Action> {
     polled()?;
     response.send()?;

@@ -153,3 +153,43 @@ fn every_status_has_a_row() {
     }
     assert!(matches!(Status::from(u32::try_from(rows.len()).unwrap()), Status::Unknown(_)));
 }
+
+/// What may fail says why, and what it costs.
+#[test]
+fn what_may_fail_says_what_it_costs() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let (mut functions, mut silent) = (0, Vec::new());
+    while let Some(folder) = folders.pop() {
+        for file in fs::read_dir(folder).unwrap() {
+            let file = file.unwrap().path();
+            if file.is_dir() {
+                folders.push(file);
+                continue;
+            }
+            let source = fs::read_to_string(&file).unwrap();
+            let mut docs = String::new();
+            let mut lines = source.lines().map(str::trim_start);
+            while let Some(line) = lines.next() {
+                if line.starts_with("///") || line.starts_with("#[") {
+                    docs += line;
+                    continue;
+                }
+                let docs = std::mem::take(&mut docs);
+                if !docs.contains("///") || !line.starts_with("pub fn ") && !line.starts_with("pub const fn ") {
+                    continue;
+                }
+                let more = lines.clone().take_while(|next| !line.contains('{') && !next.starts_with('}')).take(8);
+                let signature = more.fold(line.to_owned(), |all, next| all + next);
+                let answer = signature.split('{').next().and_then(|head| head.rsplit_once("->"));
+                if answer.is_some_and(|(_, answer)| answer.contains("Result")) {
+                    functions += 1;
+                    if !docs.contains("# Cost") || !docs.contains("# Errors") {
+                        silent.push(format!("{}: {line}", file.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(silent.is_empty(), "{silent:#?}");
+    assert!(functions > 100, "{functions}");
+}

@@ -156,6 +156,10 @@ impl GrpcStream {
     /// # Errors
     ///
     /// If the host refuses: the stream may be closed.
+    ///
+    /// # Cost
+    ///
+    /// One host call, which copies the message.
     #[doc(alias = "send_grpc_stream_message")]
     pub fn send(self, message: impl AsRef<[u8]>, end_of_stream: bool) -> Result<()> {
         call::grpc_send(self.0.0, message.as_ref(), end_of_stream)
@@ -167,6 +171,10 @@ impl GrpcStream {
     /// # Errors
     ///
     /// If the host refuses: the stream may be closed.
+    ///
+    /// # Cost
+    ///
+    /// One host call.
     #[doc(alias = "close_grpc_stream")]
     pub fn close(self) -> Result<()> {
         call::grpc_close(self.0.0).map_err(|status| Error::host("proxy_grpc_close", On::Token(self.0.0), status))
@@ -177,6 +185,10 @@ impl GrpcStream {
     /// # Errors
     ///
     /// If the host refuses: the stream may be closed.
+    ///
+    /// # Cost
+    ///
+    /// One host call.
     #[doc(alias = "cancel_grpc_stream")]
     pub fn cancel(self) -> Result<()> {
         self.0.cancel()
@@ -189,6 +201,10 @@ impl CallToken {
     /// # Errors
     ///
     /// If the host refuses: the call may be answered already.
+    ///
+    /// # Cost
+    ///
+    /// One host call.
     #[doc(alias = "cancel_grpc_call")]
     pub fn cancel(self) -> Result<()> {
         let cancelled = call::grpc_cancel(self.0);
@@ -288,6 +304,10 @@ impl GrpcEvent {
     /// # Errors
     ///
     /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call, and a block for the text.
     #[doc(alias = "get_grpc_status")]
     pub fn status_text(&self) -> Result<HostBytes> {
         let (_, text) = call::status().map_err(|refused| Error::host("proxy_get_status", On::Nothing, refused))?;

@@ -169,6 +169,10 @@ impl CallResponse {
     /// # Errors
     ///
     /// If the host refuses, or memory is out.
+    ///
+    /// # Cost
+    ///
+    /// One host call, and a block for its text; none if there is an answer.
     pub fn failure(&self) -> Result<(Status, HostBytes)> {
         let (code, text) = call::status().map_err(|refused| Error::host("proxy_get_status", On::Nothing, refused))?;
         Ok((Status::from(code), text))

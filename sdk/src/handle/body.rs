@@ -61,6 +61,10 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// # Errors
     ///
     /// If memory is out.
+    ///
+    /// # Cost
+    ///
+    /// Blocks for the future and for its task, until it ends; no host call by itself.
     #[cfg(feature = "async")]
     pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<DataAction> {
         crate::task::hold(self.stream.id, self.buffer.direction(), task)?;
@@ -148,6 +152,10 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call, which copies the bytes.
     #[doc(alias = "AppendHttpRequestBody")]
     pub fn append(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, WHOLE, 0, bytes.as_ref())
@@ -158,6 +166,10 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call, which copies the bytes, and moves what is held.
     #[doc(alias = "PrependHttpRequestBody")]
     pub fn prepend(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, 0, bytes.as_ref())
@@ -168,6 +180,10 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call, which copies the bytes.
     #[doc(alias = "ReplaceHttpRequestBody")]
     pub fn replace(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, WHOLE, bytes.as_ref())
@@ -179,6 +195,10 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call, which copies the bytes.
     pub fn replace_start(&mut self, size: usize, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, size.min(WHOLE), bytes.as_ref())
     }
@@ -188,6 +208,10 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// # Errors
     ///
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does once a response is on its way.
+    ///
+    /// # Cost
+    ///
+    /// One host call, and a block for the headers if there are any.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
     pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<DataAction> {

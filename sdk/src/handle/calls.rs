@@ -11,6 +11,10 @@ macro_rules! calls {
         /// # Errors
         ///
         /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
+        ///
+        /// # Cost
+        ///
+        /// One host call, a block for the headers, and an entry of a table until the answer.
         #[doc(alias = "DispatchHttpCall")]
         #[doc(alias = "dispatch_http_call")]
         pub fn call<N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
@@ -27,6 +31,10 @@ macro_rules! calls {
         /// # Errors
         ///
         /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
+        ///
+        /// # Cost
+        ///
+        /// One host call, a block for the metadata, and an entry of a table until the answer.
         #[doc(alias = "dispatch_grpc_call")]
         pub fn grpc_call(&self, call: &$crate::callout::GrpcCall<'_>) -> $crate::Result<$crate::callout::CallToken> {
             call.dispatch(self.id)
@@ -92,6 +100,10 @@ macro_rules! calls {
         /// # Errors
         ///
         /// If memory is out.
+        ///
+        /// # Cost
+        ///
+        /// Blocks for the future and for its task, until it ends; no host call by itself.
         #[cfg(feature = "async")]
         pub fn spawn(&self, task: impl Future<Output = $crate::Result<()>> + 'static) -> $crate::Result<()> {
             $crate::task::spawn(self.id, task)
@@ -104,6 +116,10 @@ macro_rules! calls {
         /// # Errors
         ///
         /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
+        ///
+        /// # Cost
+        ///
+        /// One host call, a block for the metadata, and an entry of a table until it is closed.
         #[doc(alias = "open_grpc_stream")]
         pub fn grpc_stream(
             &self,

@@ -266,6 +266,10 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// # Errors
     ///
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
+    ///
+    /// # Cost
+    ///
+    /// One host call, a block for the headers, and an entry of a table until the answer.
     #[doc(alias = "DispatchHttpCall")]
     #[doc(alias = "dispatch_http_call")]
     pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
@@ -280,6 +284,10 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// # Errors
     ///
     /// As [`call`](Self::call): then nothing is sent, and the closure does not run.
+    ///
+    /// # Cost
+    ///
+    /// One host call, a block for the headers, and one for the closure and entries of two tables until the answer.
     pub fn call_then<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
         &self,
         call: &HttpCall<'_, N, V, T>,
@@ -297,6 +305,10 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// # Errors
     ///
     /// If memory is out.
+    ///
+    /// # Cost
+    ///
+    /// Blocks for the future and for its task, until it ends; no host call by itself.
     #[cfg(feature = "async")]
     pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Action> {
         crate::task::hold(self.stream.id, self.snapshots.map().direction(), task)?;

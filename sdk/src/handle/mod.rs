@@ -139,6 +139,10 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call; beside timers, one more for the time.
     #[doc(alias = "SetTickPeriodMilliSeconds")]
     pub fn set_tick_period(&self, period: Duration) -> Result<()> {
         let milliseconds = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
@@ -153,6 +157,10 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Errors
     ///
     /// If memory is out, or the host refuses to tick.
+    ///
+    /// # Cost
+    ///
+    /// Two blocks; a host call for the time, and one more if the tick changes.
     pub fn every<F>(
         &self,
         name: &'static str,
@@ -176,6 +184,10 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Errors
     ///
     /// As [`every`](Self::every).
+    ///
+    /// # Cost
+    ///
+    /// Two blocks until it has run; a host call for the time, and one more if the tick changes.
     pub fn after<F>(
         &self,
         name: &'static str,
@@ -201,6 +213,10 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Errors
     ///
     /// If the host refuses to change the tick; the timer is stopped all the same.
+    ///
+    /// # Cost
+    ///
+    /// A host call for the time, and one more if the tick changes.
     pub fn stop(&self, timer: Timer) -> Result<bool> {
         timer::stop(timer)
     }
@@ -210,6 +226,10 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Errors
     ///
     /// If the host refuses: the stream may be gone.
+    ///
+    /// # Cost
+    ///
+    /// Three host calls: to act on the stream, to let it go on, and back.
     #[doc(alias = "SetEffectiveContext")]
     #[doc(alias = "resume_http_request")]
     pub fn resume_request(&self, stream: u32) -> Result<()> {
@@ -221,6 +241,10 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Errors
     ///
     /// If the host refuses: the stream may be gone.
+    ///
+    /// # Cost
+    ///
+    /// Three host calls: to act on the stream, to let it go on, and back.
     #[doc(alias = "resume_http_response")]
     pub fn resume_response(&self, stream: u32) -> Result<()> {
         self.resume(stream, StreamType::HttpResponse)
@@ -231,6 +255,10 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Errors
     ///
     /// If the host refuses: the connection may be gone.
+    ///
+    /// # Cost
+    ///
+    /// Three host calls: to act on the connection, to let it go on, and back.
     #[doc(alias = "ContinueTcpStream")]
     pub fn resume_downstream(&self, connection: u32) -> Result<()> {
         self.resume(connection, StreamType::Downstream)
@@ -296,6 +324,10 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Errors
     ///
     /// If fields do not fit each other, memory for the reserve is out, or there are `pages` and the module's allocator takes no limit: the standard library's, picked by `alloc-system` or because nothing is.
+    ///
+    /// # Cost
+    ///
+    /// No host call, but for the metrics, each of which is defined once.
     #[cfg(feature = "budget")]
     pub fn set_budget(&self, budget: budget::Budget) -> Result<()> {
         budget::apply(budget)
@@ -313,6 +345,10 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call.
     #[doc(alias = "PluginDone")]
     pub fn done(&self) -> Result<()> {
         call::done().map_err(|status| Error::host("proxy_done", On::Nothing, status))
@@ -348,6 +384,10 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call.
     #[doc(alias = "ResumeHttpRequest")]
     #[doc(alias = "resume_http_request")]
     pub fn resume_request(&self) -> Result<()> {
@@ -359,6 +399,10 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call.
     #[doc(alias = "ResumeHttpResponse")]
     #[doc(alias = "resume_http_response")]
     pub fn resume_response(&self) -> Result<()> {
@@ -370,6 +414,10 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// # Errors
     ///
     /// If the headers are over the host's limits, memory is out, or the host refuses: it does once a response is on its way.
+    ///
+    /// # Cost
+    ///
+    /// One host call, and a block for the headers if there are any.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
     pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, response: &LocalResponse<'_, N, V>) -> Result<()> {
@@ -382,6 +430,10 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// # Errors
     ///
     /// If they do not fit: the error [is out of memory](Error::is_out_of_memory), and if the callback answers it the budget's policy decides.
+    ///
+    /// # Cost
+    ///
+    /// No host call.
     #[cfg(feature = "budget")]
     pub fn reserve_body(&self, size: usize) -> Result<()> {
         budget::reserve_body(size)
@@ -416,6 +468,10 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call.
     #[doc(alias = "reset_http_request")]
     pub fn reset(&self) -> Result<()> {
         close(StreamType::HttpRequest)
@@ -426,6 +482,10 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call.
     #[doc(alias = "reset_http_response")]
     pub fn reset_response(&self) -> Result<()> {
         close(StreamType::HttpResponse)

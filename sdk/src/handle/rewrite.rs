@@ -134,6 +134,10 @@ impl Rewriter {
     /// # Errors
     ///
     /// If something is left: it cannot pass any more.
+    ///
+    /// # Cost
+    ///
+    /// One host call for what is left, if anything is.
     pub fn finish(&mut self) -> Result<()> {
         match self.left.take() {
             None => Ok(()),
@@ -166,6 +170,10 @@ impl Output {
     /// # Errors
     ///
     /// If memory is out; then nothing is appended.
+    ///
+    /// # Cost
+    ///
+    /// A copy; no host call.
     pub fn push(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         self.0.append(bytes.as_ref())
     }
@@ -175,6 +183,10 @@ impl Output {
     /// # Errors
     ///
     /// As [`push`](Self::push).
+    ///
+    /// # Cost
+    ///
+    /// A copy; no host call.
     pub fn push_number(&mut self, number: impl Into<u64>) -> Result<()> {
         crate::ToValue::with_value(&number.into(), |digits| self.push(digits))
     }

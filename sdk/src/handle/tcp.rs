@@ -39,6 +39,10 @@ impl<'cb, P> TcpHandle<'cb, P> {
     /// # Errors
     ///
     /// If memory is out.
+    ///
+    /// # Cost
+    ///
+    /// Blocks for the future and for its task, until it ends; no host call by itself.
     #[cfg(feature = "async")]
     pub fn hold_while(&self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Flow> {
         crate::task::hold(self.id, StreamType::Downstream, task)?;
@@ -62,6 +66,10 @@ impl<'cb, P> TcpHandle<'cb, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call.
     pub fn resume_downstream(&self) -> Result<()> {
         resume(self.id, StreamType::Downstream)
     }
@@ -71,6 +79,10 @@ impl<'cb, P> TcpHandle<'cb, P> {
     /// # Errors
     ///
     /// If the host refuses: Envoy does so always, with [`Unimplemented`](crate::Status::Unimplemented).
+    ///
+    /// # Cost
+    ///
+    /// One host call.
     pub fn resume_upstream(&self) -> Result<()> {
         resume(self.id, StreamType::Upstream)
     }
@@ -80,6 +92,10 @@ impl<'cb, P> TcpHandle<'cb, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call.
     #[doc(alias = "CloseDownstream")]
     pub fn close_downstream(&self) -> Result<()> {
         close(StreamType::Downstream)
@@ -90,6 +106,10 @@ impl<'cb, P> TcpHandle<'cb, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call.
     #[doc(alias = "CloseUpstream")]
     pub fn close_upstream(&self) -> Result<()> {
         close(StreamType::Upstream)
@@ -160,6 +180,10 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call, which copies the bytes.
     pub fn append(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, WHOLE, 0, bytes.as_ref())
     }
@@ -169,6 +193,10 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call, which copies the bytes, and moves what is held.
     pub fn prepend(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, 0, bytes.as_ref())
     }
@@ -178,6 +206,10 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call, which copies the bytes.
     pub fn replace(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, WHOLE, bytes.as_ref())
     }
@@ -187,6 +219,10 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     /// # Errors
     ///
     /// If the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call, which copies the bytes.
     pub fn replace_start(&mut self, size: usize, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, size.min(WHOLE), bytes.as_ref())
     }

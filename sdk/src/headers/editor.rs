@@ -29,6 +29,10 @@ impl MapEditor {
     /// # Errors
     ///
     /// If the name is empty, or the map would be over the host's limits as far as it is known.
+    ///
+    /// # Cost
+    ///
+    /// A note. It is one host call when the callback ends, unless a later edit undoes it.
     pub fn add(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
         value.with_value(|value| edit(Op::Add, self.map, name.as_ref(), value))
     }
@@ -38,6 +42,10 @@ impl MapEditor {
     /// # Errors
     ///
     /// As [`add`](Self::add).
+    ///
+    /// # Cost
+    ///
+    /// A note. It is one host call when the callback ends, unless a later edit undoes it.
     pub fn replace(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
         value.with_value(|value| edit(Op::Replace, self.map, name.as_ref(), value))
     }
@@ -47,6 +55,10 @@ impl MapEditor {
     /// # Errors
     ///
     /// As [`add`](Self::add).
+    ///
+    /// # Cost
+    ///
+    /// A note. It is one host call when the callback ends, unless a later edit undoes it.
     pub fn remove(&self, name: impl AsRef<[u8]>) -> Result<()> {
         edit(Op::Remove, self.map, name.as_ref(), b"")
     }
@@ -56,6 +68,10 @@ impl MapEditor {
     /// # Errors
     ///
     /// If the host refuses an edit: the first one that it refused, after all were tried.
+    ///
+    /// # Cost
+    ///
+    /// One host call for each edit that is left.
     pub fn flush(&self) -> Result<()> {
         call::settle().map_err(Error::edit)
     }

@@ -41,6 +41,10 @@ macro_rules! decoders {
                 /// # Errors
                 ///
                 /// If the value has another size, or says what cannot be.
+                ///
+                /// # Cost
+                ///
+                /// No host call, and nothing is copied.
                 pub fn $name(&self) -> Result<$ty> {
                     self.value().$name()
                 }
@@ -54,6 +58,10 @@ macro_rules! decoders {
                 /// # Errors
                 ///
                 /// If the value has another size, or says what cannot be.
+                ///
+                /// # Cost
+                ///
+                /// No host call, and nothing is copied.
                 pub fn $name(self) -> Result<$ty> {
                     let $value = self;
                     $decode
@@ -125,6 +133,10 @@ impl Property {
     /// # Errors
     ///
     /// If the lengths in it do not add up.
+    ///
+    /// # Cost
+    ///
+    /// A look at each pair; nothing is copied.
     #[doc(alias = "GetPropertyMap")]
     pub fn into_map(self) -> Result<Map> {
         let Self { bytes, name } = self;
@@ -137,6 +149,10 @@ impl Property {
     /// # Errors
     ///
     /// If the lengths in it do not add up.
+    ///
+    /// # Cost
+    ///
+    /// A look at each element; nothing is copied.
     pub fn into_list(self) -> Result<List> {
         Ok(List { map: self.into_map()? })
     }
