@@ -655,7 +655,12 @@ impl State {
 
     /// The first value of a name. ABI 0.1.0 has an empty value in place of a name that is not there.
     pub(crate) fn value(&self, map: u32, name: &[u8]) -> Result<Vec<u8>, Status> {
-        match self.read_map(map)?.get(name) {
+        let found = match self.read_map(map) {
+            // To the log a map that does not exist is one without the name.
+            Err(_) if self.logging && map <= MapType::HttpCallResponseTrailers as u32 => None,
+            read => read?.get(name),
+        };
+        match found {
             Some(value) => Ok(value.to_vec()),
             None if self.abi == Abi::V0_1_0 => Ok(Vec::new()),
             None => Err(Status::NotFound),
