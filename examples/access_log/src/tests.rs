@@ -65,5 +65,6 @@ fn survives_whatever_a_host_does(host: Host) {
         grpc.response_headers(&[(":status", "200")]).response_trailers(&[("grpc-status", "0")]).log();
         log(host, "/", "404");
         traffic(host)
-    });
+    })
+    .assert_reaches_all();
 }
