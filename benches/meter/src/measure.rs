@@ -261,6 +261,7 @@ mod tests {
         (data (i32.const 64) "service")
         (data (i32.const 128) "\03\00\00\00\07\00\00\00\03\00\00\00\05\00\00\00\01\00\00\00\0a\00\00\00\01\00\00\00"
             ":method\00GET\00:path\00/\00:authority\00h\00")
+        (func (export "malloc") (param i32) (result i32) (i32.const 1024))
         (func (export "proxy_abi_version_0_2_1"))
         (func $ask (drop (call $call (i32.const 64) (i32.const 7) (i32.const 64) (i32.const 7) (i32.const 64) (i32.const 7)
             (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 0))))

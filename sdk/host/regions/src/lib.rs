@@ -61,9 +61,9 @@ fn block() -> Block {
     black_box(Box::new([7; 100]))
 }
 
-/// Chunks are of 2 KiB, aligned to as much.
+/// Chunks are of 1 KiB, aligned to as much.
 fn chunk(block: &Block) -> usize {
-    block.as_ptr().addr() / 2048
+    block.as_ptr().addr() / 1024
 }
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
