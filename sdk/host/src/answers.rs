@@ -2,9 +2,10 @@
 
 use sluicegate::abi::{BufferType, MapType, Status};
 
+use crate::calls::{OpenGrpc, PendingCall};
 use crate::map::{Kind, Map};
 use crate::running::{PLUGIN, Running, count};
-use crate::state::{Answer, OpenGrpc, PendingCall};
+use crate::state::Answer;
 
 /// What Envoy says where there is nobody.
 const UNREACHABLE: &str =

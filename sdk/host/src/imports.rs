@@ -6,9 +6,10 @@ use std::cell::RefCell;
 
 use sluicegate::abi::{Import, Status};
 
+use crate::calls::{OpenGrpc, PendingCall};
 use crate::faults::{Fault, HostCall};
 use crate::map::{Kind, Map};
-use crate::state::{LocalReply, OpenGrpc, PendingCall, Restricted, State};
+use crate::state::{LocalReply, Restricted, State};
 
 /// The simulated host of one VM, as the guest sees it.
 #[derive(Debug, Default)]

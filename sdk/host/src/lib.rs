@@ -56,6 +56,7 @@
 mod access_log;
 mod answers;
 mod body;
+mod calls;
 mod check;
 mod cost;
 mod faults;
@@ -75,6 +76,7 @@ mod state;
 mod stream;
 mod sweep;
 mod tcp;
+mod time;
 mod traffic;
 mod vm;
 #[cfg(feature = "wasm")]
@@ -82,6 +84,7 @@ pub mod wasm;
 mod zlib;
 
 pub use access_log::AccessLog;
+pub use calls::{OpenGrpc, PendingCall};
 pub use cost::Cost;
 pub use faults::{Fault, HostCall};
 pub use host::Host;
@@ -91,7 +94,7 @@ pub use plugin::Plugin;
 pub use property::PropertyValue;
 pub use running::Running;
 pub use sluicegate::LogLevel;
-pub use state::{LocalReply, LogLine, OpenGrpc, PendingCall};
+pub use state::{LocalReply, LogLine};
 pub use stream::HttpStream;
 #[cfg(feature = "wasm")]
 pub use sweep::{Limited, sweep_pages};

@@ -1,0 +1,148 @@
+//! The calls of a VM to other services, as the proxy keeps them until they are answered.
+
+use sluicegate::abi::Status;
+
+use crate::map::Map;
+use crate::state::State;
+
+/// An HTTP call that the filter dispatched and the test has not answered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PendingCall {
+    /// The number that the host gave it.
+    pub token: u32,
+    /// The cluster.
+    pub cluster: String,
+    /// The headers.
+    pub headers: Map,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The trailers.
+    pub trailers: Map,
+    /// The timeout, in milliseconds.
+    pub timeout: u32,
+    /// The context of the plugin that is told of the answer: that of the stream, if a stream called.
+    pub plugin: u32,
+    /// The context that called.
+    pub context: u32,
+}
+
+/// A gRPC call or stream that the filter opened and that is not over.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OpenGrpc {
+    /// The number that the host gave it.
+    pub token: u32,
+    /// The cluster.
+    pub cluster: String,
+    /// The service.
+    pub service: String,
+    /// The method.
+    pub method: String,
+    /// The initial metadata.
+    pub metadata: Map,
+    /// What was sent: the message of a call, the messages of a stream.
+    pub sent: Vec<Vec<u8>>,
+    /// Whether the filter's side has ended: always for a call.
+    pub ended: bool,
+    /// The timeout of a call in milliseconds; none for a stream.
+    pub timeout: Option<u32>,
+    /// The context of the plugin that is told of what comes: that of the stream, if a stream called.
+    pub plugin: u32,
+    /// The context that called.
+    pub context: u32,
+}
+
+/// The bits of a token that tell the kind of a call, and the kinds of gRPC's.
+const KIND: u32 = 3;
+const CALL: u32 = 1;
+/// Envoy's first token; the lowest two bits tell the kind of call.
+pub(crate) const FIRST_TOKEN: u32 = 4;
+const STREAM: u32 = 2;
+
+impl State {
+    /// A call that waits for its answer from here on. Envoy wants to know the cluster, and where the request goes, and has the timeout as a number with a sign: of HTTP calls, not of gRPC.
+    pub(crate) fn call(&mut self, call: PendingCall) -> Result<u32, Status> {
+        let complete =
+            [":method", ":path", ":authority"].iter().all(|name| call.headers.get(name.as_bytes()).is_some());
+        let unknown = self.clusters.as_ref().is_some_and(|clusters| !clusters.contains(&call.cluster));
+        if call.timeout.cast_signed() < 0 || call.cluster.is_empty() || unknown || !complete {
+            return Err(Status::BadArgument);
+        }
+        let (token, context) = (self.new_token(0), self.effective);
+        self.expire(token, call.timeout);
+        self.pending.push(PendingCall { token, plugin: self.plugin_of(context), context, ..call });
+        Ok(token)
+    }
+
+    /// Notes when a call's time is over; 0 is never. Those of calls that are over are forgotten.
+    fn expire(&mut self, token: u32, timeout: u32) {
+        let (pending, grpc) = (&self.pending, &self.grpc);
+        self.deadlines.retain(|(_, of)| {
+            pending.iter().any(|call| call.token == *of) || grpc.iter().any(|grpc| grpc.token == *of)
+        });
+        if timeout != 0 {
+            let due = self.proxy.borrow().passed + u64::from(timeout) * 1_000_000;
+            self.deadlines.insert((due, token));
+        }
+    }
+
+    /// Envoy's numbers: four apart, for each kind of call, which is in the lowest bits.
+    fn new_token(&mut self, kind: u32) -> u32 {
+        let Some(next) = self.next_tokens.get_mut(kind as usize) else { unreachable!("there are three kinds") };
+        let token = *next | kind;
+        *next += 4;
+        token
+    }
+
+    /// A gRPC call or stream that is open from here on.
+    pub(crate) fn open_grpc(&mut self, grpc: OpenGrpc) -> Result<u32, Status> {
+        if self.clusters.as_ref().is_some_and(|clusters| !clusters.contains(&grpc.cluster)) {
+            return Err(Status::ParseFailure);
+        }
+        // Envoy 1.40 ends here.
+        if grpc.cluster.is_empty() {
+            return Err(Status::BadArgument);
+        }
+        let token = self.new_token(if grpc.timeout.is_some() { CALL } else { STREAM });
+        let context = self.effective;
+        if let Some(timeout) = grpc.timeout {
+            self.expire(token, timeout);
+        }
+        self.grpc.push(OpenGrpc { token, plugin: self.plugin_of(context), context, ..grpc });
+        Ok(token)
+    }
+
+    pub(crate) fn send_grpc(&mut self, token: u32, message: Vec<u8>, end: bool) -> Result<(), Status> {
+        if token & KIND != STREAM {
+            return Err(Status::BadArgument);
+        }
+        let stream = self.grpc.iter_mut().find(|grpc| grpc.token == token).ok_or(Status::NotFound)?;
+        // What comes after the end goes nowhere, and is well.
+        if !stream.ended {
+            stream.sent.push(message);
+            stream.ended = end;
+        }
+        Ok(())
+    }
+
+    /// Ends the filter's side of a stream. A call is given up by it.
+    pub(crate) fn close_grpc(&mut self, token: u32) -> Result<(), Status> {
+        if token & KIND == CALL {
+            return self.cancel_grpc(token);
+        }
+        self.grpc_at(token)?.ended = true;
+        Ok(())
+    }
+
+    pub(crate) fn cancel_grpc(&mut self, token: u32) -> Result<(), Status> {
+        self.grpc_at(token)?;
+        self.grpc.retain(|grpc| grpc.token != token);
+        Ok(())
+    }
+
+    fn grpc_at(&mut self, token: u32) -> Result<&mut OpenGrpc, Status> {
+        if ![CALL, STREAM].contains(&(token & KIND)) {
+            return Err(Status::BadArgument);
+        }
+        self.grpc.iter_mut().find(|grpc| grpc.token == token).ok_or(Status::NotFound)
+    }
+}

@@ -1,0 +1,65 @@
+//! Time that passes, and what comes due by it.
+
+use std::time::Duration;
+
+use crate::plugin::Plugin;
+use crate::running::Running;
+
+/// What comes due.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Due {
+    Tick(u32),
+    Timeout(u32),
+}
+
+impl Running {
+    /// Lets time pass: the clock goes on, and every tick and every timeout of a call that comes due happens when it is due. What came due while time passed in
+    /// another VM of the proxy happens at once, a tick once.
+    pub fn advance(&self, time: Duration) {
+        let end = self.state().proxy.borrow().passed + u64::try_from(time.as_nanos()).expect("less than 584 years");
+        while let Some((at, due)) = self.next_due().filter(|(at, _)| *at <= end) {
+            self.pass_to(at);
+            match due {
+                Due::Tick(plugin) => Plugin::of(self, plugin).tick_now(),
+                Due::Timeout(token) => self.expire(token),
+            }
+        }
+        self.pass_to(end);
+    }
+
+    fn pass_to(&self, at: u64) {
+        let state = self.state();
+        let mut proxy = state.proxy.borrow_mut();
+        let time = at.saturating_sub(proxy.passed);
+        proxy.pass(time);
+    }
+
+    /// What comes due next, and when.
+    fn next_due(&self) -> Option<(u64, Due)> {
+        let state = self.state();
+        let ticks = state.plugins.iter().filter(|(_, plugin)| plugin.tick_period != 0);
+        let ticks = ticks.map(|(id, plugin)| (plugin.next_tick, Due::Tick(*id)));
+        let timeouts = state.deadlines.iter().map(|(at, token)| (*at, Due::Timeout(*token)));
+        ticks.chain(timeouts).min()
+    }
+
+    /// The time of a call is over, if it still waits.
+    fn expire(&self, token: u32) {
+        self.state().deadlines.retain(|(_, of)| *of != token);
+        if self.state().pending.iter().any(|call| call.token == token) {
+            self.time_out_call(token);
+        } else if self.state().grpc.iter().any(|grpc| grpc.token == token) {
+            self.time_out_grpc(token);
+        }
+    }
+
+    /// Sets the proxy's clock, as the time since the Unix epoch, also backwards. Ticks and timeouts do not go by it.
+    ///
+    /// # Panics
+    ///
+    /// If the time is 500 years away.
+    pub fn set_time(&self, time: Duration) {
+        let now = u64::try_from(time.as_nanos()).expect("a time in the next 500 years");
+        self.state().proxy.borrow_mut().now = now;
+    }
+}
