@@ -62,7 +62,7 @@ struct Snapshot {
 struct Of {
     /// How often the host's map had been changed.
     writes: u32,
-    /// The version of the log up to which edits are in it, and [`WHOLE`] if it is more than the value of one name; 0 for the host's map.
+    /// The version of the log up to which edits are in it, and [`WHOLE`] if it is more than the value of one name, or what tells the name from others; 0 for the host's map.
     version: usize,
 }
 
@@ -73,6 +73,13 @@ pub(super) const HOST: &[u8] = b"host";
 const WHOLE: usize = 1 << 16;
 const _: () = assert!(LEDGER < WHOLE);
 
+/// Tells most names apart, case aside, in the bits above: by the bytes in the middle and at the end.
+#[inline]
+fn alone(name: &[u8]) -> usize {
+    let (middle, end) = (name.get(name.len() / 2), name.last());
+    middle.zip(end).map_or(0, |(middle, end)| usize::from(middle & 0x1f) << 17 | usize::from(end & 0x1f) << 22)
+}
+
 impl Of {
     /// The host's map as it is now.
     #[inline]
@@ -81,8 +88,8 @@ impl Of {
     }
 
     /// The edits that wait. There are some, so the version is not 0.
-    fn edited(whole: usize) -> Self {
-        Self { version: edits::version() | whole, ..Self::host() }
+    fn edited(of: usize) -> Self {
+        Self { version: edits::version() | of, ..Self::host() }
     }
 }
 
@@ -296,7 +303,7 @@ impl<'cb> Snapshots<'cb> {
     #[cold]
     #[inline(never)]
     fn get_edited(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
-        let now = Of::edited(0);
+        let now = Of::edited(alone(name));
         let place = self.find(now, Some(name))?;
         if let Some(map) = place.map.get() {
             return Ok(map.get(name));
@@ -313,7 +320,8 @@ impl<'cb> Snapshots<'cb> {
             Found::Added(_) | Found::Several => return Ok(self.written_back()?.get(name)),
         };
         // The first place may have been taken meanwhile, by the host's map.
-        Ok(self.keep(self.find(now, Some(name))?, now, copied)?.get(name))
+        let place = if place.map.get().is_none() { place } else { self.find(now, Some(name))? };
+        Ok(self.keep(place, now, copied)?.get(name))
     }
 
     /// The snapshot of this, or a free place for it; of a single value only the one of this name.
