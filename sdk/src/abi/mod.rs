@@ -29,7 +29,7 @@ mod block;
 pub(crate) mod call;
 mod exports;
 mod imports;
-mod ledger;
+pub(crate) mod ledger;
 mod local;
 mod memory;
 #[cfg(not(target_family = "wasm"))]
@@ -51,7 +51,6 @@ pub use exports::Exports;
 #[cfg(target_os = "wasi")]
 pub(crate) use exports::call_constructors;
 pub use imports::*;
-pub(crate) use ledger::{LEDGER, Ledger};
 #[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
 pub use local::VmLocal;
 pub(crate) use memory::{Shared, try_box, try_slice};

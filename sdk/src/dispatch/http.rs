@@ -10,7 +10,7 @@ use crate::context::{Action, DataAction, Flow, HttpFilter};
 use crate::error::{Error, Result};
 use crate::failures;
 use crate::handle::{Body, Headers, HttpHandle};
-use crate::headers::{Kept, Snapshots, edits};
+use crate::headers::{Snapshots, edits};
 use crate::log;
 use crate::reply::LocalResponse;
 
@@ -20,19 +20,15 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &H::Plugin) -> R) -> Option<R>;
 
     fn proxy_on_request_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
-        let kept = Kept::new(headers);
-        let snapshots = Snapshots::new(MapType::HttpRequestHeaders, &kept);
         let call = ("on_request_headers", H::on_request_headers, |action| action as u32);
-        let code = on_headers(self, context, snapshots, headers, end_of_stream, call);
+        let code = on_headers(self, context, MapType::HttpRequestHeaders, headers, end_of_stream, call);
         let code = finish::<H>(code, Action::StopIteration as u32);
         note_held::<H>(context, StreamType::HttpRequest, code, code != 0 && code != Action::ContinueAndEndStream as u32)
     }
 
     fn proxy_on_response_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
-        let kept = Kept::new(headers);
-        let snapshots = Snapshots::new(MapType::HttpResponseHeaders, &kept);
         let call = ("on_response_headers", H::on_response_headers, |action| action as u32);
-        let code = on_headers(self, context, snapshots, headers, end_of_stream, call);
+        let code = on_headers(self, context, MapType::HttpResponseHeaders, headers, end_of_stream, call);
         let code = finish::<H>(code, Action::StopIteration as u32);
         note_held::<H>(
             context,
@@ -43,19 +39,15 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     }
 
     fn proxy_on_request_trailers(&self, context: u32, trailers: u32) -> u32 {
-        let kept = Kept::new(trailers);
-        let snapshots = Snapshots::new(MapType::HttpRequestTrailers, &kept);
         let call = ("on_request_trailers", H::on_request_trailers, |flow| flow as u32);
-        let code = on_headers(self, context, snapshots, trailers, 1, call);
+        let code = on_headers(self, context, MapType::HttpRequestTrailers, trailers, 1, call);
         let code = finish::<H>(code, Flow::StopIteration as u32);
         note_held::<H>(context, StreamType::HttpRequest, code, code != 0)
     }
 
     fn proxy_on_response_trailers(&self, context: u32, trailers: u32) -> u32 {
-        let kept = Kept::new(trailers);
-        let snapshots = Snapshots::new(MapType::HttpResponseTrailers, &kept);
         let call = ("on_response_trailers", H::on_response_trailers, |flow| flow as u32);
-        let code = on_headers(self, context, snapshots, trailers, 1, call);
+        let code = on_headers(self, context, MapType::HttpResponseTrailers, trailers, 1, call);
         let code = finish::<H>(code, Flow::StopIteration as u32);
         note_held::<H>(context, StreamType::HttpResponse, code, code != 0)
     }
@@ -88,7 +80,7 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
 fn on_headers<H: HttpFilter, D, K, R: Answer>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
-    snapshots: Snapshots<'_>,
+    map: MapType,
     announced: u32,
     end_of_stream: u32,
     (name, callback, code): (
@@ -97,13 +89,15 @@ fn on_headers<H: HttpFilter, D, K, R: Answer>(
         impl FnOnce(R) -> u32,
     ),
 ) -> u32 {
-    let answered = streams.run_http(context, |filter, plugin| {
-        let stream = HttpHandle { id: context, plugin };
-        let end_of_stream = end_of_stream != 0;
-        let answer = budget::guard(event_of(snapshots.map()), || {
-            callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream, kind: PhantomData })
-        });
-        code_of(name, answer, code)
+    let answered = Snapshots::with(map, announced, |snapshots| {
+        streams.run_http(context, |filter, plugin| {
+            let stream = HttpHandle { id: context, plugin };
+            let end_of_stream = end_of_stream != 0;
+            let answer = budget::guard(event_of(map), || {
+                callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream, kind: PhantomData })
+            });
+            code_of(name, answer, code)
+        })
     });
     answered.unwrap_or_else(missing)
 }

@@ -7,21 +7,21 @@ use core::cell::Cell;
 
 use super::encode::{EACH, MAX_BYTES, MAX_PAIRS};
 use super::map::HeaderMap;
-use super::resolve::{HEAD, Op, Record, Records, fate};
+use super::resolve::{Edits, MOST, Op, Record, bit};
 use super::snapshots::HOST;
 use crate::abi::pending::{self, When};
-use crate::abi::{LEDGER, Ledger, LogLevel, MapType, Refused, call, depth};
+use crate::abi::{LogLevel, MapType, Refused, call, depth, ledger};
 use crate::error::{Error, Result};
 use crate::log;
 
 /// A map of more pairs is near the host's limit: the edits that can wait might bring it past that.
-pub(super) const LARGE_PAIRS: usize = MAX_PAIRS - LEDGER / HEAD;
+pub(super) const LARGE_PAIRS: usize = MAX_PAIRS - MOST;
 /// A map of more bytes likewise.
-pub(super) const LARGE_BYTES: usize = MAX_BYTES - 4 * LEDGER;
+pub(super) const LARGE_BYTES: usize = MAX_BYTES - 4 * ledger::SIZE;
 
 // Beside each other, not in one: in a filter that never edits, the compiler sees that nobody writes these.
 crate::__vm_local! {
-    static LOG: Ledger = Ledger::new();
+    static EDITS: Edits = Edits::new();
 }
 
 crate::__vm_local! {
@@ -59,36 +59,38 @@ crate::__vm_local! {
 #[inline]
 fn note(record: Record<'_>) -> bool {
     let depth = depth();
-    LOG.with(|log| {
-        if log.len() == 0 {
+    EDITS.with(|edits| {
+        if edits.len() == 0 {
+            ledger::clear();
             DEPTH.with(|owner| owner.set(depth));
             AT_ONCE.with(|at_once| at_once.set(0));
             pending::wait(write_back);
         } else if DEPTH.with(Cell::get) != depth {
             return false;
         }
-        log.append(record.head(), record.name, record.value)
+        edits.note(record)
     })
 }
 
-/// Whether edits of this map wait.
+/// Whether edits of this map wait, of this callback.
 pub(super) fn any(map: MapType) -> bool {
-    pending::any() && read(|mut records| records.any(|record| record.map == map))
+    waiting() & bit(map) != 0
 }
 
-/// Gives the records of this callback to a function, which calls neither the host nor the filter.
-pub(super) fn read<R>(with: impl FnOnce(Records<'_>) -> R) -> R {
+/// The maps whose edits wait, of this callback.
+fn waiting() -> u8 {
+    if pending::any() && DEPTH.with(Cell::get) == depth() { EDITS.with(Edits::maps) } else { 0 }
+}
+
+/// Gives the edits that wait to a function, which calls neither the host nor the filter. Whoever asks has seen that there are [`any`].
+pub(super) fn read<R>(with: impl FnOnce(&Edits, &[u8]) -> R) -> R {
     READ.with(|read| read.set(true));
-    if DEPTH.with(Cell::get) == depth() {
-        LOG.with(|log| log.read(|bytes| with(Records::of(bytes))))
-    } else {
-        with(Records::of(&[]))
-    }
+    EDITS.with(|edits| ledger::read(|bytes| with(edits, bytes)))
 }
 
 /// Another one after each edit, as long as nothing is written back.
 pub(super) fn version() -> usize {
-    LOG.with(Ledger::len)
+    EDITS.with(Edits::len)
 }
 
 /// How often the host's maps were changed.
@@ -118,10 +120,6 @@ pub(super) fn let_wait(map: MapType) {
 /// The log is empty again.
 fn begin_again() {
     AT_ONCE.with(|at_once| at_once.set(!WAIT.with(Cell::get)));
-}
-
-const fn bit(map: MapType) -> u8 {
-    1 << map as u8
 }
 
 /// Notes an edit; or writes it at once, if it cannot wait.
@@ -191,13 +189,13 @@ pub(crate) fn forget_failure() {
 
 /// Whether edits wait, all of this map and this callback.
 pub(crate) fn only(map: MapType) -> bool {
-    pending::any() && DEPTH.with(Cell::get) == depth() && !read(|mut records| records.any(|record| record.map != map))
+    waiting() == bit(map)
 }
 
 /// Forgets all edits that wait: the map that they were for was replaced.
 pub(crate) fn forget() {
     pending::clear();
-    LOG.with(Ledger::clear);
+    EDITS.with(Edits::clear);
     begin_again();
     READ.with(|read| read.set(false));
     changed();
@@ -209,10 +207,10 @@ fn write_back(when: When) -> Result<(), Refused> {
         return Ok(());
     }
     pending::clear();
-    let answer = LOG.with(|log| {
-        // A host that calls back meanwhile finds a log that is not empty, and of another depth: it writes at once.
-        let answer = log.read(write_all);
-        log.clear();
+    let answer = EDITS.with(|edits| {
+        // A callback that the host makes meanwhile finds edits of another depth: it writes its own at once.
+        let answer = ledger::read(|bytes| write_all(edits, bytes));
+        edits.clear();
         begin_again();
         // Also if nothing was written: the log's versions begin again.
         changed();
@@ -228,22 +226,14 @@ fn write_back(when: When) -> Result<(), Refused> {
     answer
 }
 
-fn write_all(edits: &[u8]) -> Result<(), Refused> {
+fn write_all(edits: &Edits, bytes: &[u8]) -> Result<(), Refused> {
     let mut answer = Ok(());
-    let mut left = Records::of(edits);
-    while let Some(record) = left.next() {
+    for record in edits.standing(bytes) {
         // Most callbacks edit once.
-        let op = if record.size() == edits.len() {
-            if !READ.with(Cell::get) {
-                WAIT.with(|wait| wait.set(wait.get() & !bit(record.map)));
-            }
-            Some(record.op)
-        } else {
-            fate(edits, record, left)
-        };
-        if let Some(op) = op
-            && let Err(refused) = write(Record { op, ..record })
-        {
+        if edits.len() == 1 && !READ.with(Cell::get) {
+            WAIT.with(|wait| wait.set(wait.get() & !bit(record.map)));
+        }
+        if let Err(refused) = write(record) {
             answer = answer.and(Err(refused));
         }
     }

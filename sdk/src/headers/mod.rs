@@ -22,4 +22,4 @@ pub use editor::MapEditor;
 pub(crate) use encode::encode;
 pub use map::{HeaderMap, Iter, Values};
 pub(crate) use resolve::Op;
-pub(crate) use snapshots::{Kept, Snapshots};
+pub(crate) use snapshots::Snapshots;

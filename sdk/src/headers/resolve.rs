@@ -1,23 +1,26 @@
-//! What edits in a row come to: an edit that a later one undoes is not written, and a read sees them all.
+//! What edits in a row come to: each is resolved when it is noted, against those of its name before it. So what an edit undoes is not written, and a read of a name
+//! looks at its newest edit.
 //!
 //! The rules are the newest Envoy's: `add` appends, `replace` removes all values of the name and appends one, `remove` removes all; names compare without
 //! case. What a guest cannot know is whether the proxy joins an added value to the one that is there, as Envoy does for the names that it
 //! knows well; whoever reads such a name has to ask.
 
+use core::cell::Cell;
+
 use crate::abi::MapType;
+use crate::abi::ledger::{self, Span};
 
 /// What an edit does to the headers of a name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[repr(u8)]
 pub(crate) enum Op {
     /// Appends one.
-    Add = 0,
+    Add,
     /// Removes all and appends one.
-    Replace = 1,
+    Replace,
     /// Removes all.
-    Remove = 2,
+    Remove,
     /// Removes those that edits before it added: the host has none.
-    Discard = 3,
+    Discard,
 }
 
 impl Op {
@@ -31,10 +34,7 @@ impl Op {
     }
 }
 
-/// The bytes of a record before its name and value.
-pub(super) const HEAD: usize = 8;
-
-/// An edit. In the log: a number of [`HEAD`] bytes with the operation, the map and the two lengths, then the name and the value.
+/// An edit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record<'a> {
     pub(super) op: Op,
@@ -43,127 +43,198 @@ pub(super) struct Record<'a> {
     pub(super) value: &'a [u8],
 }
 
-impl Record<'_> {
-    /// The lengths are below 2²⁴: what is longer never comes here.
-    #[inline]
-    pub(super) const fn head(&self) -> [u8; HEAD] {
-        let head = self.op as u64 | (self.map as u64) << 2 | (self.name.len() as u64) << 8;
-        (head | (self.value.len() as u64) << 32).to_le_bytes()
-    }
+/// How many edits can wait. Their numbers, which begin at 1, are bytes.
+pub(super) const MOST: usize = 128;
+/// How many places there are for names: a power of two.
+const PLACES: usize = 32;
 
-    pub(super) const fn size(&self) -> usize {
-        HEAD + self.name.len() + self.value.len()
-    }
+/// Edits in the order in which they were made. Their names and values are in the ledger.
+pub(super) struct Edits {
+    kept: [Cell<Edit>; MOST],
+    len: Cell<usize>,
+    /// The maps, as bits, that they are of.
+    maps: Cell<u8>,
+    /// For the names of a place the number of the newest edit, or 0.
+    newest: [Cell<u8>; PLACES],
+}
 
-    /// Whether it undoes all edits of its name before it.
-    #[inline]
-    const fn clears(&self) -> bool {
-        !matches!(self.op, Op::Add)
+/// An edit as it is kept.
+#[derive(Clone, Copy)]
+struct Edit {
+    op: Op,
+    /// Whether no later one undid it.
+    stands: bool,
+    /// The number of the one before it whose name has the same place, or 0.
+    older: u8,
+    map: MapType,
+    name: Span,
+    value: Span,
+}
+
+impl Edit {
+    // Of zeros, as the rest is: a static of other bytes would be part of the module.
+    const NONE: Self = Self {
+        op: Op::Add,
+        stands: false,
+        older: 0,
+        map: MapType::HttpRequestHeaders,
+        name: Span::EMPTY,
+        value: Span::EMPTY,
+    };
+
+    fn of(self, bytes: &[u8]) -> Record<'_> {
+        Record { op: self.op, map: self.map, name: self.name.of(bytes), value: self.value.of(bytes) }
     }
 }
 
-/// Edits in the order in which they were made.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Records<'a>(&'a [u8]);
-
-impl<'a> Records<'a> {
-    pub(super) const fn of(bytes: &'a [u8]) -> Self {
-        Self(bytes)
+impl Edits {
+    pub(super) const fn new() -> Self {
+        Self {
+            kept: [const { Cell::new(Edit::NONE) }; MOST],
+            len: Cell::new(0),
+            maps: Cell::new(0),
+            newest: [const { Cell::new(0) }; PLACES],
+        }
     }
 
-    /// The next edit of a name, and a step past it.
+    /// How many edits were noted, undone ones too.
+    #[inline]
+    pub(super) const fn len(&self) -> usize {
+        self.len.get()
+    }
+
+    /// The maps that they are of, as [`bit`]s.
+    #[inline]
+    pub(super) const fn maps(&self) -> u8 {
+        self.maps.get()
+    }
+
+    /// Forgets all. Their names and values stay until the next is noted, if nobody holds them then.
+    #[inline]
+    pub(super) fn clear(&self) {
+        self.len.set(0);
+        self.maps.set(0);
+        for newest in &self.newest {
+            newest.set(0);
+        }
+    }
+
+    /// The newest edit of a place; the place of a name is told by its length, and by its bytes in the middle and at the end, case aside.
+    #[inline]
+    fn place(&self, name: &[u8]) -> Option<&Cell<u8>> {
+        let (middle, last) = name.get(name.len() / 2).zip(name.last())?;
+        self.newest.get((name.len() + usize::from(*middle & 31) * 4 + usize::from(*last & 31)) % PLACES)
+    }
+
+    /// Notes an edit, if there is room.
     #[inline(never)]
-    pub(super) fn about(&mut self, map: MapType, name: &[u8]) -> Option<Record<'a>> {
-        self.find(|edit| edit.map == map && edit.name.eq_ignore_ascii_case(name))
+    pub(super) fn note(&self, Record { mut op, map, name, value }: Record<'_>) -> bool {
+        let Some((place, free)) = self.place(name).zip(self.kept.get(self.len.get())) else { return false };
+        let Some([name_at, value_at]) = ledger::append(name, value) else { return false };
+        let older = place.get();
+        self.resolve(&mut op, map, name, older);
+        free.set(Edit { op, stands: true, older, map, name: name_at, value: value_at });
+        let number = self.len.get() + 1;
+        self.len.set(number);
+        self.maps.set(self.maps.get() | bit(map));
+        #[allow(clippy::cast_possible_truncation, reason = "it is at most `MOST`")]
+        place.set(number as u8);
+        true
+    }
+
+    /// Resolves an edit against those before it, from the newest on.
+    #[inline]
+    fn resolve(&self, op: &mut Op, map: MapType, name: &[u8], mut number: u8) {
+        // Before one that is undone all are.
+        while let Some(kept) = self.about(map, name, number)
+            && let edit = kept.get()
+            && edit.stands
+        {
+            if *op == Op::Add {
+                // What is added after a removal replaces.
+                if matches!(edit.op, Op::Add | Op::Replace) {
+                    break;
+                }
+                *op = Op::Replace;
+            }
+            kept.set(Edit { stands: false, ..edit });
+            number = edit.older;
+        }
+    }
+
+    /// The newest edit of a name, from one of its place on.
+    #[inline(never)]
+    fn about(&self, map: MapType, name: &[u8], mut number: u8) -> Option<&Cell<Edit>> {
+        ledger::read(|bytes| {
+            loop {
+                let kept = self.kept.get(usize::from(number).wrapping_sub(1))?;
+                let edit = kept.get();
+                if edit.map == map && edit.name.of(bytes).eq_ignore_ascii_case(name) {
+                    return Some(kept);
+                }
+                number = edit.older;
+            }
+        })
+    }
+
+    /// The edits that stand.
+    pub(super) const fn standing<'a>(&'a self, bytes: &'a [u8]) -> Standing<'a> {
+        Standing { edits: self, bytes, at: 0 }
+    }
+
+    /// What edits leave of a name in a map, and where the value is.
+    #[inline(never)]
+    pub(super) fn find(&self, map: MapType, name: &[u8]) -> Found {
+        let newest = self.place(name).and_then(|place| self.about(map, name, place.get()));
+        let Some(Edit { op, older, value, .. }) = newest.map(Cell::get) else { return Found::Untouched };
+        match op {
+            Op::Replace => Found::Value(value),
+            Op::Add if self.about(map, name, older).is_some() => Found::Several,
+            Op::Add => Found::Added(value),
+            Op::Remove | Op::Discard => Found::Absent,
+        }
     }
 }
 
-impl<'a> Iterator for Records<'a> {
+/// The edits that no later one undid.
+pub(super) struct Standing<'a> {
+    edits: &'a Edits,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Standing<'a> {
     type Item = Record<'a>;
 
     #[inline(never)]
     fn next(&mut self) -> Option<Record<'a>> {
-        let (head, rest) = self.0.split_first_chunk()?;
-        let head = u64::from_le_bytes(*head);
-        let (name, rest) = rest.split_at_checked((head >> 8) as usize & 0x00ff_ffff)?;
-        let (value, rest) = rest.split_at_checked((head >> 32) as usize)?;
-        self.0 = rest;
-        let op = match head & 3 {
-            0 => Op::Add,
-            1 => Op::Replace,
-            2 => Op::Remove,
-            _ => Op::Discard,
-        };
-        let map = match head >> 2 & 7 {
-            0 => MapType::HttpRequestHeaders,
-            1 => MapType::HttpRequestTrailers,
-            2 => MapType::HttpResponseHeaders,
-            3 => MapType::HttpResponseTrailers,
-            4 => MapType::GrpcInitialMetadata,
-            5 => MapType::GrpcTrailingMetadata,
-            6 => MapType::HttpCallResponseHeaders,
-            _ => MapType::HttpCallResponseTrailers,
-        };
-        Some(Record { op, map, name, value })
+        while self.at < self.edits.len() {
+            let edit = self.edits.kept.get(self.at)?.get();
+            self.at += 1;
+            if edit.stands {
+                return Some(edit.of(self.bytes));
+            }
+        }
+        None
     }
 }
 
-/// How an edit is written: none if it is not. `all` are the edits, `after` those after it.
-#[inline(never)]
-pub(super) fn fate(all: &[u8], record: Record<'_>, after: Records<'_>) -> Option<Op> {
-    let before = all.get(..all.len().saturating_sub(after.0.len() + record.size())).unwrap_or_default();
-    let mut rest = after;
-    while let Some(later) = rest.about(record.map, record.name) {
-        // It stands for both: what clears stands alone, and what is added after a removal replaces.
-        if later.clears() || record.op == Op::Remove {
-            return None;
-        }
-    }
-    match record.op {
-        Op::Discard => None,
-        Op::Add if find(Records::of(before), record.map, record.name) == Found::Absent => Some(Op::Replace),
-        op => Some(op),
-    }
+/// A map, as a bit.
+pub(super) const fn bit(map: MapType) -> u8 {
+    1 << map as u8
 }
 
 /// What edits leave of a name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Found<V> {
+pub(super) enum Found {
     /// What the host has.
     Untouched,
     /// Nothing.
     Absent,
     /// This value alone.
-    Value(V),
+    Value(Span),
     /// This value, after those that the host has.
-    Added(V),
+    Added(Span),
     /// Several values, which the proxy may join.
     Several,
-}
-
-impl<V> Found<V> {
-    pub(super) fn map<W>(self, with: impl FnOnce(V) -> W) -> Found<W> {
-        match self {
-            Self::Untouched => Found::Untouched,
-            Self::Absent => Found::Absent,
-            Self::Value(value) => Found::Value(with(value)),
-            Self::Added(value) => Found::Added(with(value)),
-            Self::Several => Found::Several,
-        }
-    }
-}
-
-/// What edits leave of a name in a map.
-#[inline(never)]
-pub(super) fn find<'a>(mut edits: Records<'a>, map: MapType, name: &[u8]) -> Found<&'a [u8]> {
-    let mut found = Found::Untouched;
-    while let Some(edit) = edits.about(map, name) {
-        found = match (edit.op, found) {
-            (Op::Replace, _) | (Op::Add, Found::Absent) => Found::Value(edit.value),
-            (Op::Add, Found::Untouched) => Found::Added(edit.value),
-            (Op::Add, _) => Found::Several,
-            (Op::Remove | Op::Discard, _) => Found::Absent,
-        };
-    }
-    found
 }

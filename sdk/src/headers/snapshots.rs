@@ -5,12 +5,13 @@ use core::cell::{Cell, OnceCell};
 use core::mem::ManuallyDrop;
 
 use super::edits::{self, LARGE_BYTES, LARGE_PAIRS};
-use super::encode::{EACH, Pair, encode_own};
+use super::encode::EACH;
 use super::map::{Fetched, HeaderMap};
 use super::merge::merge;
-use super::resolve::{Found, Op, Record, find};
+use super::resolve::{Found, Op, Record};
 use crate::ByteStr;
-use crate::abi::{LEDGER, MapType, call, pending, try_slice};
+use crate::abi::ledger::{Holder, Span};
+use crate::abi::{MapType, call, pending, try_slice};
 use crate::error::{Error, Result};
 
 /// The snapshots of one map in one callback. Each stays where it is until the callback returns, so a view survives later edits.
@@ -21,11 +22,12 @@ use crate::error::{Error, Result};
 pub(crate) struct Snapshots<'cb> {
     /// Beside the kept, not in it: so the compiler knows which map it is where a callback reads or edits it.
     map: MapType,
-    kept: &'cb Kept,
+    /// It holds the edits whose values the callback views.
+    kept: &'cb Holder<Kept>,
 }
 
 /// Where the snapshots of a callback are kept.
-pub(crate) struct Kept {
+struct Kept {
     first: Snapshot,
     state: Cell<State>,
 }
@@ -62,23 +64,12 @@ struct Snapshot {
 struct Of {
     /// How often the host's map had been changed.
     writes: u32,
-    /// The version of the log up to which edits are in it, and [`WHOLE`] if it is more than the value of one name, or what tells the name from others; 0 for the host's map.
+    /// How many edits are in it; 0 for the host's map.
     version: usize,
 }
 
 /// The name of which the proxy may have another one.
 pub(super) const HOST: &[u8] = b"host";
-
-/// A bit above all versions.
-const WHOLE: usize = 1 << 16;
-const _: () = assert!(LEDGER < WHOLE);
-
-/// Tells most names apart, case aside, in the bits above: by the bytes in the middle and at the end.
-#[inline]
-fn alone(name: &[u8]) -> usize {
-    let (middle, end) = (name.get(name.len() / 2), name.last());
-    middle.zip(end).map_or(0, |(middle, end)| usize::from(middle & 0x1f) << 17 | usize::from(end & 0x1f) << 22)
-}
 
 impl Of {
     /// The host's map as it is now.
@@ -88,14 +79,13 @@ impl Of {
     }
 
     /// The edits that wait. There are some, so the version is not 0.
-    fn edited(of: usize) -> Self {
-        Self { version: edits::version() | of, ..Self::host() }
+    fn edited() -> Self {
+        Self { version: edits::version(), ..Self::host() }
     }
 }
 
 impl Kept {
-    /// Of a map of as many headers as the host announced.
-    pub(crate) const fn new(announced: u32) -> Self {
+    const fn new(announced: u32) -> Self {
         let first = Snapshot {
             map: OnceCell::new(),
             of: Cell::new(Of { writes: 0, version: 0 }),
@@ -125,8 +115,10 @@ impl Drop for Kept {
 }
 
 impl<'cb> Snapshots<'cb> {
-    pub(crate) const fn new(map: MapType, kept: &'cb Kept) -> Self {
-        Self { map, kept }
+    /// Gives the snapshots of a map, of as many headers as the host announced, to a function.
+    #[inline]
+    pub(crate) fn with<R>(map: MapType, announced: u32, with: impl FnOnce(Snapshots<'_>) -> R) -> R {
+        Holder::with(Kept::new(announced), |kept| with(Snapshots { map, kept }))
     }
 
     pub(crate) const fn map(self) -> MapType {
@@ -240,7 +232,7 @@ impl<'cb> Snapshots<'cb> {
     #[inline(never)]
     fn fetch_again(self) -> Result<&'cb HeaderMap> {
         let now = Of::host();
-        let place = self.find(now, None)?;
+        let place = self.find(now)?;
         match place.map.get() {
             Some(map) => Ok(map),
             None => self.take(place, now, call::map_slow(self.map)),
@@ -275,22 +267,16 @@ impl<'cb> Snapshots<'cb> {
         if !edits::any(self.map) {
             return self.fetch_again();
         }
-        let now = Of::edited(WHOLE);
-        if let Some(map) = self.find(now, None)?.map.get() {
+        let now = Of::edited();
+        if let Some(map) = self.find(now)?.map.get() {
             return Ok(map);
         }
         let host = self.fetch_again()?;
-        match edits::read(|edits| merge(edits, self.map, host))? {
+        match edits::read(|edits, bytes| merge(edits, bytes, self.map, host))? {
             // Not the place that was free before, which may be the host's map now.
-            Some(merged) => self.keep(self.find(now, None)?, now, merged),
+            Some(merged) => self.find(now)?.put(now, HeaderMap::own(self.map, merged)?),
             None => self.written_back(),
         }
-    }
-
-    /// Keeps a map that was put together here.
-    #[inline(never)]
-    fn keep(self, place: &'cb Snapshot, of: Of, block: Box<[u8]>) -> Result<&'cb HeaderMap> {
-        place.put(of, HeaderMap::own(self.map, block)?)
     }
 
     /// The map with the edits, which are written back for it.
@@ -303,35 +289,27 @@ impl<'cb> Snapshots<'cb> {
     #[cold]
     #[inline(never)]
     fn get_edited(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
-        let now = Of::edited(alone(name));
-        let place = self.find(now, Some(name))?;
-        if let Some(map) = place.map.get() {
-            return Ok(map.get(name));
+        let any = edits::any(self.map);
+        let found = if any { edits::read(|edits, _| edits.find(self.map, name)) } else { Found::Untouched };
+        match found {
+            Found::Absent => Ok(None),
+            Found::Value(value) => Ok(self.view(value)),
+            Found::Untouched => Ok(self.fetch_again()?.get(name)),
+            Found::Added(value) if !self.fetch_again()?.contains(name) => Ok(self.view(value)),
+            Found::Added(_) | Found::Several => Ok(self.written_back()?.get(name)),
         }
-        // What is found is copied while the log is borrowed; the host is asked when it no longer is.
-        let found = edits::read(|records| {
-            find(records, self.map, name).map(|value| encode_own(&|with| with(Pair { name, value, new: true })))
-        });
-        let copied = match found {
-            Found::Absent => return Ok(None),
-            Found::Value(copied) => copied?,
-            Found::Untouched => return Ok(self.fetch_again()?.get(name)),
-            Found::Added(copied) if !self.fetch_again()?.contains(name) => copied?,
-            Found::Added(_) | Found::Several => return Ok(self.written_back()?.get(name)),
-        };
-        // The first place may have been taken meanwhile, by the host's map.
-        let place = if place.map.get().is_none() { place } else { self.find(now, Some(name))? };
-        Ok(self.keep(place, now, copied)?.get(name))
     }
 
-    /// The snapshot of this, or a free place for it; of a single value only the one of this name.
+    /// The value of an edit, where it was noted.
+    fn view(self, value: Span) -> Option<ByteStr<'cb>> {
+        Some(ByteStr::new(value.of(self.kept.bytes())))
+    }
+
+    /// The snapshot of this, or a free place for it.
     #[inline(never)]
-    fn find(self, of: Of, name: Option<&[u8]>) -> Result<&'cb Snapshot> {
+    fn find(self, of: Of) -> Result<&'cb Snapshot> {
         let mut snapshot = &self.kept.first;
-        while let Some(map) = snapshot.map.get() {
-            if snapshot.of.get() == of && name.is_none_or(|name| map.contains(name)) {
-                break;
-            }
+        while snapshot.map.get().is_some() && snapshot.of.get() != of {
             snapshot = snapshot.next()?;
         }
         Ok(snapshot)
