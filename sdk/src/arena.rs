@@ -52,8 +52,9 @@
 //!         Ok(Action::Continue)
 //!     }
 //!
-//!     fn on_log(&mut self, _: &mut HttpHandle<'_>) {
+//!     fn on_log(&mut self, _: &mut HttpHandle<'_>) -> Result<()> {
 //!         info!("{:?}", self.user);
+//!         Ok(())
 //!     }
 //! }
 //! # sluicegate::plugin!(http: Audit);

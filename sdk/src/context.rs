@@ -238,9 +238,18 @@ pub trait PluginContext: Sized + 'static {
     }
 
     /// More or less of the [total budget](crate::budget) is used than before: caches may shrink. After the callback in which it changed.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
     #[cfg(feature = "budget")]
-    fn on_memory_pressure(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>, pressure: crate::budget::Pressure) {
+    fn on_memory_pressure(
+        &mut self,
+        plugin: &mut PluginHandle<'_, Self::Vm>,
+        pressure: crate::budget::Pressure,
+    ) -> Result<()> {
         let _ = (plugin, pressure);
+        Ok(())
     }
 
     /// A request is over and goes to the access log that the plugin writes: one of a proxy's `access_log`, not of its filters. Its headers, trailers and properties can be read here, and
@@ -257,15 +266,24 @@ pub trait PluginContext: Sized + 'static {
     }
 
     /// The plugin ends. With `false` the proxy waits until [`PluginHandle::done`].
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and the proxy does not wait.
     #[doc(alias = "OnPluginDone")]
-    fn on_done(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>) -> bool {
+    fn on_done(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>) -> Result<bool> {
         let _ = plugin;
-        true
+        Ok(true)
     }
 
     /// The last callback; the context is dropped after it.
-    fn on_delete(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>) {
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    fn on_delete(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>) -> Result<()> {
         let _ = plugin;
+        Ok(())
     }
 }
 
@@ -348,8 +366,13 @@ pub trait HttpFilter: Sized + 'static {
     }
 
     /// An HTTP/2 METADATA frame of the request with this many elements, which cannot be read, is here.
-    fn on_request_metadata(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>, elements: u32) {
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    fn on_request_metadata(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>, elements: u32) -> Result<()> {
         let _ = (stream, elements);
+        Ok(())
     }
 
     /// The response's headers are here.
@@ -389,8 +412,13 @@ pub trait HttpFilter: Sized + 'static {
     }
 
     /// An HTTP/2 METADATA frame of the response with this many elements, which cannot be read, is here.
-    fn on_response_metadata(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>, elements: u32) {
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    fn on_response_metadata(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>, elements: u32) -> Result<()> {
         let _ = (stream, elements);
+        Ok(())
     }
 
     /// A call that the stream dispatched is answered, or has failed.
@@ -424,19 +452,34 @@ pub trait HttpFilter: Sized + 'static {
     /// The stream is complete and goes to the access log. All of its headers can be read.
     ///
     /// Envoy calls it before [`on_done`](Self::on_done), other hosts after it.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
     #[doc(alias = "OnHttpStreamDone")]
-    fn on_log(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>) {
+    fn on_log(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>) -> Result<()> {
         let _ = stream;
+        Ok(())
     }
 
     /// The stream is over.
-    fn on_done(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>) {
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    fn on_done(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>) -> Result<()> {
         let _ = stream;
+        Ok(())
     }
 
     /// The last callback; the context is dropped after it.
-    fn on_delete(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>) {
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    fn on_delete(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>) -> Result<()> {
         let _ = stream;
+        Ok(())
     }
 }
 
@@ -510,15 +553,25 @@ pub trait TcpFilter: Sized + 'static {
     }
 
     /// The connection to the client is closed.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
     #[doc(alias = "OnDownstreamClose")]
-    fn on_downstream_close(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>, peer: PeerType) {
+    fn on_downstream_close(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>, peer: PeerType) -> Result<()> {
         let _ = (connection, peer);
+        Ok(())
     }
 
     /// The connection to the upstream is closed.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
     #[doc(alias = "OnUpstreamClose")]
-    fn on_upstream_close(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>, peer: PeerType) {
+    fn on_upstream_close(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>, peer: PeerType) -> Result<()> {
         let _ = (connection, peer);
+        Ok(())
     }
 
     /// A call that the connection dispatched is answered, or has failed.
@@ -548,18 +601,33 @@ pub trait TcpFilter: Sized + 'static {
     }
 
     /// The connection goes to the access log. Envoy calls it after [`on_done`](Self::on_done) here, and before it for HTTP.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
     #[doc(alias = "OnStreamDone")]
-    fn on_log(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>) {
+    fn on_log(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>) -> Result<()> {
         let _ = connection;
+        Ok(())
     }
 
     /// The connection is over.
-    fn on_done(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>) {
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    fn on_done(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>) -> Result<()> {
         let _ = connection;
+        Ok(())
     }
 
     /// The last callback; the context is dropped after it.
-    fn on_delete(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>) {
+    ///
+    /// # Errors
+    ///
+    /// An error is logged.
+    fn on_delete(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>) -> Result<()> {
         let _ = connection;
+        Ok(())
     }
 }

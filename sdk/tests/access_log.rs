@@ -45,12 +45,13 @@ struct Filter;
 impl HttpFilter for Filter {
     type Plugin = Plugin;
 
-    fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
+    fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
         let streams = &stream.plugin().streams;
         streams.set(streams.get() + 1);
         info!("stream {:?}", stream.fetch_response_trailer("grpc-status"));
         let trailers = (stream.request_trailers(), stream.response_trailers());
         info!("trailers {:?} {:?}", trailers.0.map(|map| map.len()), trailers.1.map(|map| map.len()));
+        Ok(())
     }
 }
 

@@ -34,9 +34,10 @@ impl HttpFilter for Collect {
         Ok(DataAction::Continue)
     }
 
-    fn on_log(&mut self, stream: &mut HttpHandle<'_>) {
+    fn on_log(&mut self, stream: &mut HttpHandle<'_>) -> Result<()> {
         let paths = self.paths.take().unwrap_or_else(|| ArenaVec::new_in(stream.arena().unwrap()));
         info!("{}: {}", stream.id(), ByteStr::new(&paths).display());
+        Ok(())
     }
 }
 

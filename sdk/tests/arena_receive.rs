@@ -58,11 +58,12 @@ impl HttpFilter for Keep {
         Ok(DataAction::Continue)
     }
 
-    fn on_log(&mut self, _: &mut HttpHandle<'_>) {
+    fn on_log(&mut self, _: &mut HttpHandle<'_>) -> Result<()> {
         for (value, place) in &self.kept {
             assert!(*place == 0 || value.as_ptr().addr() == *place, "it was moved");
             info!("{} {:?}", value.len(), value.first().copied());
         }
+        Ok(())
     }
 }
 

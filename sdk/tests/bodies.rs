@@ -81,12 +81,14 @@ impl HttpFilter for Filter {
         Ok(if sum { Flow::Continue } else { Flow::Pause })
     }
 
-    fn on_request_metadata(&mut self, stream: &mut HttpHandle<'_, Plugin>, elements: u32) {
+    fn on_request_metadata(&mut self, stream: &mut HttpHandle<'_, Plugin>, elements: u32) -> Result<()> {
         info!("{} request metadata {elements}", stream.id());
+        Ok(())
     }
 
-    fn on_response_metadata(&mut self, stream: &mut HttpHandle<'_, Plugin>, elements: u32) {
+    fn on_response_metadata(&mut self, stream: &mut HttpHandle<'_, Plugin>, elements: u32) -> Result<()> {
         info!("{} response metadata {elements}", stream.id());
+        Ok(())
     }
 
     fn on_response_body(&mut self, body: &mut ResponseBody<'_, Plugin>) -> Result<DataAction> {

@@ -35,11 +35,12 @@ impl PluginContext for Plugin {
         Ok(())
     }
 
-    fn on_memory_pressure(&mut self, _: &mut PluginHandle<'_>, pressure: Pressure) {
+    fn on_memory_pressure(&mut self, _: &mut PluginHandle<'_>, pressure: Pressure) -> Result<()> {
         TOLD.with_borrow_mut(|told| told.push(pressure));
         if pressure > Pressure::Normal {
             self.cache.get_mut().clear();
         }
+        Ok(())
     }
 }
 

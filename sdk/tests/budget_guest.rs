@@ -29,8 +29,9 @@ impl PluginContext for Plugin {
         Ok(())
     }
 
-    fn on_memory_pressure(&mut self, _: &mut PluginHandle<'_>, pressure: Pressure) {
+    fn on_memory_pressure(&mut self, _: &mut PluginHandle<'_>, pressure: Pressure) -> Result<()> {
         self.told.push(pressure);
+        Ok(())
     }
 }
 

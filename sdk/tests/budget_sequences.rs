@@ -101,10 +101,11 @@ impl PluginContext for Plugin {
         Ok(())
     }
 
-    fn on_memory_pressure(&mut self, _: &mut PluginHandle<'_>, pressure: Pressure) {
+    fn on_memory_pressure(&mut self, _: &mut PluginHandle<'_>, pressure: Pressure) -> Result<()> {
         if pressure > Pressure::Normal {
             self.cache.get_mut().clear();
         }
+        Ok(())
     }
 }
 

@@ -52,8 +52,9 @@ impl HttpFilter for Filter {
         Ok(Action::Continue)
     }
 
-    fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
+    fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
         info!("log {}", stream.id());
+        Ok(())
     }
 }
 

@@ -60,8 +60,8 @@ impl PluginContext for Plugin {
         Ok(())
     }
 
-    fn on_done(&mut self, _: &mut PluginHandle<'_, Vm>) -> bool {
-        self.open.get() == 0
+    fn on_done(&mut self, _: &mut PluginHandle<'_, Vm>) -> Result<bool> {
+        Ok(self.open.get() == 0)
     }
 }
 
@@ -86,16 +86,18 @@ impl HttpFilter for Filter {
         Ok(Action::Continue)
     }
 
-    fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
+    fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
         let (request, response) = (stream.request_headers(), stream.response_headers());
         info!("log {} {:?} {:?}", stream.id(), request.map(|map| map.len()), response.map(|map| map.len()));
         // Too late, and the log says so.
         let _ = stream.edit_request_headers().replace("x-late", 1);
+        Ok(())
     }
 
-    fn on_delete(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
+    fn on_delete(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
         let open = &stream.plugin().open;
         open.set(open.get() - 1);
+        Ok(())
     }
 }
 

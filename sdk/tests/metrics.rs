@@ -43,12 +43,11 @@ impl HttpFilter for Filter {
         Ok(Action::Continue)
     }
 
-    fn on_done(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
-        if let Some(metrics) = &stream.plugin().metrics
-            && let Err(error) = metrics.open.add(-1)
-        {
-            error!("{error}");
+    fn on_done(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
+        if let Some(metrics) = &stream.plugin().metrics {
+            metrics.open.add(-1)?;
         }
+        Ok(())
     }
 }
 

@@ -304,6 +304,129 @@ fn a_connection_is_closed_or_its_data_goes_on() {
     assert_eq!(host.tcp_connection().downstream_data("now", false), Flow::Pause as u32);
 }
 
+/// Fails where there is nothing left to answer.
+macro_rules! ending {
+    ($name:ident $(, $stateless:ident)?) => {
+        mod $name {
+            use super::*;
+
+            #[derive(Default)]
+            pub(super) struct Filter;
+
+            #[sluicegate::http_filter$(($stateless))?]
+            impl HttpFilter for Filter {
+                fn on_request_metadata(&mut self, _: &mut HttpHandle<'_>, _: u32) -> Result<()> {
+                    Err(Error::new("a"))
+                }
+
+                fn on_response_metadata(&mut self, _: &mut HttpHandle<'_>, _: u32) -> Result<()> {
+                    Err(Error::new("b"))
+                }
+
+                fn on_log(&mut self, _: &mut HttpHandle<'_>) -> Result<()> {
+                    Err(Error::new("c"))
+                }
+
+                fn on_done(&mut self, _: &mut HttpHandle<'_>) -> Result<()> {
+                    Err(Error::new("d"))
+                }
+
+                fn on_delete(&mut self, _: &mut HttpHandle<'_>) -> Result<()> {
+                    Err(Error::new("e"))
+                }
+            }
+
+            sluicegate::plugin!(http: Filter);
+        }
+    };
+}
+
+ending!(ending_streams);
+ending!(ending_stateless_streams, stateless);
+
+mod ending_connections {
+    use super::*;
+
+    #[derive(Default)]
+    pub(super) struct Plugin;
+
+    #[sluicegate::plugin_context]
+    impl PluginContext for Plugin {
+        fn on_done(&mut self, _: &mut PluginHandle<'_>) -> Result<bool> {
+            Err(Error::new("f"))
+        }
+
+        fn on_delete(&mut self, _: &mut PluginHandle<'_>) -> Result<()> {
+            Err(Error::new("g"))
+        }
+    }
+
+    #[derive(Default)]
+    pub(super) struct Filter;
+
+    #[sluicegate::tcp_filter]
+    impl TcpFilter for Filter {
+        type Plugin = Plugin;
+
+        fn on_downstream_close(&mut self, _: &mut TcpHandle<'_, Plugin>, _: PeerType) -> Result<()> {
+            Err(Error::new("a"))
+        }
+
+        fn on_upstream_close(&mut self, _: &mut TcpHandle<'_, Plugin>, _: PeerType) -> Result<()> {
+            Err(Error::new("b"))
+        }
+
+        fn on_log(&mut self, _: &mut TcpHandle<'_, Plugin>) -> Result<()> {
+            Err(Error::new("c"))
+        }
+
+        fn on_done(&mut self, _: &mut TcpHandle<'_, Plugin>) -> Result<()> {
+            Err(Error::new("d"))
+        }
+
+        fn on_delete(&mut self, _: &mut TcpHandle<'_, Plugin>) -> Result<()> {
+            Err(Error::new("e"))
+        }
+    }
+
+    sluicegate::plugin!(plugin: Plugin, tcp: Filter);
+}
+
+#[test]
+fn callbacks_that_answer_nothing_fail_too() {
+    for plugin in [&ending_streams::PLUGIN, &ending_stateless_streams::PLUGIN] {
+        let host = Host::new(plugin).start();
+        let stream = begin(&host, "");
+        stream.request_metadata(1);
+        stream.response_metadata(1);
+        stream.assert_passed();
+        stream.complete();
+        for line in ["on_request_metadata: a", "on_response_metadata: b", "on_log: c", "on_done: d", "on_delete: e"] {
+            host.assert_logged(LogLevel::Error, line);
+        }
+        host.assert_counter("sluicegate_errors", 5);
+    }
+
+    let host = Host::new(&ending_connections::PLUGIN).start();
+    let connection = host.tcp_connection();
+    connection.close_downstream();
+    connection.close_upstream();
+    connection.complete();
+    assert!(host.finish(), "a plugin that cannot say whether it waits does not");
+    for line in [
+        "on_downstream_close: a",
+        "on_upstream_close: b",
+        "on_log: c",
+        "on_done: d",
+        "on_delete: e",
+        "on_done: f",
+        "on_delete: g",
+    ] {
+        host.assert_logged(LogLevel::Error, line);
+    }
+    host.assert_counter("sluicegate_errors", 7);
+}
+
 #[test]
 fn failures_are_counted_and_the_counter_is_defined_once() {
     let host = Host::new(&open::PLUGIN).start();

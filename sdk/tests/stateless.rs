@@ -27,8 +27,9 @@ impl HttpFilter for Filter {
         stream.resume_request()
     }
 
-    fn on_log(&mut self, stream: &mut HttpHandle<'_>) {
+    fn on_log(&mut self, stream: &mut HttpHandle<'_>) -> Result<()> {
         info!("{} has {} headers", stream.id(), stream.request_headers().map_or(0, |map| map.len()));
+        Ok(())
     }
 }
 

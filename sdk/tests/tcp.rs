@@ -55,21 +55,25 @@ impl TcpFilter for Connection {
         Ok(Flow::Continue)
     }
 
-    fn on_downstream_close(&mut self, connection: &mut TcpHandle<'_, Plugin>, peer: PeerType) {
+    fn on_downstream_close(&mut self, connection: &mut TcpHandle<'_, Plugin>, peer: PeerType) -> Result<()> {
         info!("{} closed by {peer:?}", connection.id());
+        Ok(())
     }
 
-    fn on_log(&mut self, _: &mut TcpHandle<'_, Plugin>) {
+    fn on_log(&mut self, _: &mut TcpHandle<'_, Plugin>) -> Result<()> {
         info!("log");
+        Ok(())
     }
 
-    fn on_done(&mut self, _: &mut TcpHandle<'_, Plugin>) {
+    fn on_done(&mut self, _: &mut TcpHandle<'_, Plugin>) -> Result<()> {
         info!("done");
+        Ok(())
     }
 
-    fn on_delete(&mut self, connection: &mut TcpHandle<'_, Plugin>) {
+    fn on_delete(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<()> {
         let open = &connection.plugin().open;
         open.set(open.get() - 1);
+        Ok(())
     }
 }
 

@@ -113,8 +113,9 @@ impl HttpFilter for HttpHeaders {
         Ok(Action::Continue)
     }
 
-    fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
+    fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
         info!("{} finished", stream.id());
+        Ok(())
     }
 }
 

@@ -71,17 +71,17 @@ impl TcpFilter for Network {
         Ok(Flow::Continue)
     }
 
-    fn on_downstream_close(&mut self, _: &mut TcpHandle<'_, Plugin>, _: PeerType) {
+    fn on_downstream_close(&mut self, _: &mut TcpHandle<'_, Plugin>, _: PeerType) -> Result<()> {
         info!("downstream connection close!");
+        Ok(())
     }
 
-    fn on_log(&mut self, connection: &mut TcpHandle<'_, Plugin>) {
-        if let Some(counter) = &connection.plugin().connections
-            && let Err(error) = counter.increment(1)
-        {
-            critical!("failed to count the connection: {error}");
-        }
+    fn on_log(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<()> {
         info!("connection complete!");
+        if let Some(counter) = &connection.plugin().connections {
+            counter.increment(1)?;
+        }
+        Ok(())
     }
 }
 

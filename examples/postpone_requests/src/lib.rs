@@ -52,8 +52,9 @@ impl HttpFilter for Postpone {
     }
 
     /// A client that went away is not resumed: its number may be another stream's by then.
-    fn on_done(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
+    fn on_done(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
         stream.plugin().postponed.borrow_mut().remove(&stream.id());
+        Ok(())
     }
 }
 

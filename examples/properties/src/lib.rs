@@ -29,8 +29,9 @@ impl HttpFilter for Properties {
         request.reply(&LocalResponse::new(401).grpc_status(UNAUTHENTICATED))
     }
 
-    fn on_log(&mut self, stream: &mut HttpHandle<'_>) {
+    fn on_log(&mut self, stream: &mut HttpHandle<'_>) -> Result<()> {
         info!("{} finished", stream.id());
+        Ok(())
     }
 }
 

@@ -25,11 +25,12 @@ impl PluginContext for Plugin {
         Ok(StartStatus::Ok)
     }
 
-    fn on_memory_pressure(&mut self, plugin: &mut PluginHandle<'_>, pressure: Pressure) {
+    fn on_memory_pressure(&mut self, plugin: &mut PluginHandle<'_>, pressure: Pressure) -> Result<()> {
         if pressure > Pressure::Normal {
             self.seen.take();
         }
         debug!("{pressure:?}: {}", plugin.memory_report());
+        Ok(())
     }
 }
 

@@ -16,10 +16,11 @@
 //!         Ok(StartStatus::Ok)
 //!     }
 //!
-//!     fn on_memory_pressure(&mut self, _: &mut PluginHandle<'_>, pressure: Pressure) {
+//!     fn on_memory_pressure(&mut self, _: &mut PluginHandle<'_>, pressure: Pressure) -> Result<()> {
 //!         if pressure > Pressure::Normal {
 //!             self.cache = Vec::new();
 //!         }
+//!         Ok(())
 //!     }
 //! }
 //! # sluicegate::plugin!(plugin: Plugin);

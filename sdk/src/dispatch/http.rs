@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::PluginOf;
+use super::{PluginOf, note_failure};
 use crate::abi::{BufferType, LogLevel, MapType, StreamType};
 use crate::budget::{self, Answer, Event};
 use crate::callout::held;
@@ -67,12 +67,12 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     }
 
     fn proxy_on_request_metadata(&self, context: u32, elements: u32) -> u32 {
-        on_http(self, context, |filter, stream| filter.on_request_metadata(stream, elements));
+        on_http(self, context, "on_request_metadata", |filter, stream| filter.on_request_metadata(stream, elements));
         0
     }
 
     fn proxy_on_response_metadata(&self, context: u32, elements: u32) -> u32 {
-        on_http(self, context, |filter, stream| filter.on_response_metadata(stream, elements));
+        on_http(self, context, "on_response_metadata", |filter, stream| filter.on_response_metadata(stream, elements));
         0
     }
 }
@@ -137,10 +137,13 @@ fn on_body<H: HttpFilter, D>(
 fn on_http<H: HttpFilter>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
-    callback: impl FnOnce(&mut H, &mut HttpHandle<'_, PluginOf<H>>),
+    name: &str,
+    callback: impl FnOnce(&mut H, &mut HttpHandle<'_, PluginOf<H>>) -> Result<()>,
 ) {
-    streams.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+    let answered =
+        streams.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
     edits::forget_failure();
+    note_failure(name, answered);
 }
 
 /// Stands for the answer of a callback that failed, which is logged, and of one that did not run.

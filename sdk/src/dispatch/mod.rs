@@ -317,9 +317,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     pub fn proxy_on_foreign_function(&self, plugin: u32, function: u32, _arguments_size: usize) {
         let called = self.with_plugin(plugin, 0, |context, handle| context.on_foreign_function(handle, function));
-        if let Some(Err(error)) = called {
-            log::failure(LogLevel::Error, "on_foreign_function", &error);
-        }
+        note_failure("on_foreign_function", called);
     }
 
     pub fn proxy_on_tick(&self, plugin: u32) {
@@ -332,17 +330,13 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 
     fn tick(&self, plugin: u32) {
-        if let Some(Err(error)) = self.with_plugin(plugin, 0, PluginContext::on_tick) {
-            log::failure(LogLevel::Error, "on_tick", &error);
-        }
+        note_failure("on_tick", self.with_plugin(plugin, 0, PluginContext::on_tick));
     }
 
     pub fn proxy_on_queue_ready(&self, plugin: u32, queue: u32) {
         log::forget_level();
         let ready = self.with_plugin(plugin, 0, |context, handle| context.on_queue_ready(handle, Queue::of(queue)));
-        if let Some(Err(error)) = ready {
-            log::failure(LogLevel::Error, "on_queue_ready", &error);
-        }
+        note_failure("on_queue_ready", ready);
     }
 
     pub fn proxy_on_log(&self, context: u32) {
@@ -353,16 +347,17 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let logged = self.with_plugin(context, 0, |plugin, handle| {
             plugin.on_log(handle, &LogEntry { callback: PhantomData }) //
         });
-        if let Some(Err(error)) = logged {
-            log::failure(LogLevel::Error, "on_log", &error);
-        }
+        note_failure("on_log", logged);
     }
 
     pub fn proxy_on_done(&self, context: u32) -> u32 {
         if self.done_http(context) || self.done_tcp(context) || self.plugins.get(context).is_none() {
             return 1;
         }
-        u32::from(self.with_plugin(context, 0, PluginContext::on_done).unwrap_or(true))
+        let mut ended = true;
+        let done = self.with_plugin(context, 0, |plugin, handle| plugin.on_done(handle).map(|done| ended = done));
+        note_failure("on_done", done);
+        ended.into()
     }
 
     pub fn proxy_on_delete(&self, context: u32) {
@@ -376,7 +371,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             && !self.delete_tcp(context)
             && let Some(plugin) = self.plugins.remove(context)
         {
-            Self::run_plugin(context, &plugin, 0, PluginContext::on_delete);
+            note_failure("on_delete", Self::run_plugin(context, &plugin, 0, PluginContext::on_delete));
         }
         #[cfg(feature = "async")]
         if Self::TASKS {
@@ -439,25 +434,40 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispa
 /// The callbacks that a host has for every kind of context. Each tells whether it was an HTTP stream.
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     fn log_http(&self, context: u32) -> bool {
-        self.end_http(context, H::on_log)
+        self.end_http(context, "on_log", H::on_log)
     }
 
     fn done_http(&self, context: u32) -> bool {
-        self.end_http(context, H::on_done)
+        self.end_http(context, "on_done", H::on_done)
     }
 
-    fn end_http(&self, context: u32, callback: fn(&mut H, &mut HttpHandle<'_, PluginOf<H>>)) -> bool {
+    fn end_http(
+        &self,
+        context: u32,
+        name: &str,
+        callback: fn(&mut H, &mut HttpHandle<'_, PluginOf<H>>) -> Result<()>,
+    ) -> bool {
         let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) else { return false };
-        stream.run(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+        let ended = stream.run(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
         edits::forget_failure();
+        note_failure(name, ended);
         true
     }
 
     fn delete_http(&self, context: u32) -> bool {
         let Some(stream) = H::TRACKED.then(|| self.streams.remove(context)).flatten() else { return false };
-        stream.run(context, |filter, plugin| filter.on_delete(&mut HttpHandle { id: context, plugin }));
+        let ended = stream.run(context, |filter, plugin| filter.on_delete(&mut HttpHandle { id: context, plugin }));
         edits::forget_failure();
+        note_failure("on_delete", ended);
         true
+    }
+}
+
+/// After a callback that answers the host nothing. Of one that cannot fail nothing is left.
+#[inline]
+fn note_failure(name: &str, answered: Option<Result<()>>) {
+    if let Some(Err(error)) = answered {
+        log::failure(LogLevel::Error, name, &error);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::Plugin;
 #[cfg(feature = "budget")]
+use super::note_failure;
+#[cfg(feature = "budget")]
 use crate::budget;
 use crate::context::PluginContext;
 #[cfg(feature = "budget")]
@@ -16,7 +18,9 @@ impl<P: PluginContext> Plugin<P> {
                 // A callback of the plugin runs: it is told after that one.
                 return false;
             };
-            context.on_memory_pressure(&mut PluginHandle { id: self.id, vm: &vm, configuration_size: 0 }, pressure);
+            let told =
+                context.on_memory_pressure(&mut PluginHandle { id: self.id, vm: &vm, configuration_size: 0 }, pressure);
+            note_failure("on_memory_pressure", Some(told));
             true
         });
     }

@@ -4,12 +4,13 @@ use core::marker::PhantomData;
 
 use super::http::HttpCallbacks;
 use super::pressure::settle;
-use super::{LEVEL_PERIOD, log_allocator};
+use super::{LEVEL_PERIOD, log_allocator, note_failure};
 use crate::abi::Entry;
 use crate::arena::{self, Slot};
 use crate::budget;
 use crate::callout;
 use crate::context::HttpFilter;
+use crate::error::Result;
 use crate::failures;
 use crate::handle::HttpHandle;
 use crate::headers::edits;
@@ -65,20 +66,21 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
     }
 
     pub fn proxy_on_log(&self, context: u32) {
-        self.end(context, H::on_log);
+        self.end(context, "on_log", H::on_log);
     }
 
     pub fn proxy_on_done(&self, context: u32) -> u32 {
-        self.end(context, H::on_done);
+        self.end(context, "on_done", H::on_done);
         1
     }
 
     pub fn proxy_on_delete(&self, context: u32) {
-        self.end(context, H::on_delete);
+        self.end(context, "on_delete", H::on_delete);
     }
 
-    fn end(&self, context: u32, callback: fn(&mut H, &mut HttpHandle<'_>)) {
-        self.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+    fn end(&self, context: u32, name: &str, callback: fn(&mut H, &mut HttpHandle<'_>) -> Result<()>) {
+        let ended = self.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
         edits::forget_failure();
+        note_failure(name, ended);
     }
 }

@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::Dispatcher;
+use super::{Dispatcher, note_failure};
 use crate::abi::{BufferType, LogLevel, PeerType, StreamType, call};
 use crate::callout::held;
 use crate::context::{Flow, HttpFilter, TcpFilter};
@@ -45,35 +45,44 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 
     pub fn proxy_on_downstream_connection_close(&self, context: u32, peer: u32) {
-        self.connections.run(context, |filter, plugin| {
-            filter.on_downstream_close(&mut TcpHandle { id: context, plugin }, PeerType::from(peer));
+        let closed = self.connections.run(context, |filter, plugin| {
+            filter.on_downstream_close(&mut TcpHandle { id: context, plugin }, PeerType::from(peer))
         });
+        note_failure("on_downstream_close", closed);
     }
 
     pub fn proxy_on_upstream_connection_close(&self, context: u32, peer: u32) {
-        self.connections.run(context, |filter, plugin| {
-            filter.on_upstream_close(&mut TcpHandle { id: context, plugin }, PeerType::from(peer));
+        let closed = self.connections.run(context, |filter, plugin| {
+            filter.on_upstream_close(&mut TcpHandle { id: context, plugin }, PeerType::from(peer))
         });
+        note_failure("on_upstream_close", closed);
     }
 
     /// Whether it was a connection, as with the two below.
     pub(super) fn log_tcp(&self, context: u32) -> bool {
-        self.end_tcp(context, T::on_log)
+        self.end_tcp(context, "on_log", T::on_log)
     }
 
     pub(super) fn done_tcp(&self, context: u32) -> bool {
-        self.end_tcp(context, T::on_done)
+        self.end_tcp(context, "on_done", T::on_done)
     }
 
-    fn end_tcp(&self, context: u32, callback: fn(&mut T, &mut TcpHandle<'_, T::Plugin>)) -> bool {
+    fn end_tcp(
+        &self,
+        context: u32,
+        name: &str,
+        callback: fn(&mut T, &mut TcpHandle<'_, T::Plugin>) -> Result<()>,
+    ) -> bool {
         let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) else { return false };
-        connection.run(context, |filter, plugin| callback(filter, &mut TcpHandle { id: context, plugin }));
+        let ended = connection.run(context, |filter, plugin| callback(filter, &mut TcpHandle { id: context, plugin }));
+        note_failure(name, ended);
         true
     }
 
     pub(super) fn delete_tcp(&self, context: u32) -> bool {
         let Some(connection) = T::TRACKED.then(|| self.connections.remove(context)).flatten() else { return false };
-        connection.run(context, |filter, plugin| filter.on_delete(&mut TcpHandle { id: context, plugin }));
+        let ended = connection.run(context, |filter, plugin| filter.on_delete(&mut TcpHandle { id: context, plugin }));
+        note_failure("on_delete", ended);
         true
     }
 }

@@ -93,9 +93,9 @@ impl PluginContext for Plugin {
         Ok(())
     }
 
-    fn on_done(&mut self, plugin: &mut PluginHandle<'_>) -> bool {
-        let _ = plugin.done();
-        false
+    fn on_done(&mut self, plugin: &mut PluginHandle<'_>) -> Result<bool> {
+        plugin.done()?;
+        Ok(false)
     }
 }
 
@@ -173,11 +173,12 @@ impl HttpFilter for Filter {
         Ok(Flow::Continue)
     }
 
-    fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) {
+    fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
         info!("{:?}", stream.request_headers().map(|headers| headers.len()));
         if let Some(sizes) = &stream.plugin().sizes {
-            let _ = sizes.record(1);
+            sizes.record(1)?;
         }
+        Ok(())
     }
 }
 
@@ -213,8 +214,9 @@ impl TcpFilter for Connection {
         Ok(Flow::Continue)
     }
 
-    fn on_log(&mut self, connection: &mut TcpHandle<'_, Plugin>) {
+    fn on_log(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<()> {
         info!("connection {}", connection.id());
+        Ok(())
     }
 }
 
