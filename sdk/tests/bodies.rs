@@ -34,6 +34,9 @@ impl HttpFilter for Filter {
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         self.case = request.get("case")?.unwrap_or_default().display().to_string();
+        if request.get("change")?.is_some() {
+            request.body_will_change()?;
+        }
         Ok(Action::Continue)
     }
 
@@ -129,6 +132,28 @@ fn a_held_body_is_changed_and_goes_on() {
     ] {
         assert_eq!(upload(case), (vec![1, 1, 1, 0], expected.to_owned()), "{case}");
     }
+}
+
+/// Whoever forgets `body_will_change` is told by the first test that sends a length.
+#[test]
+#[should_panic(expected = "the request's content-length says 13, and 20 bytes of a changed body passed")]
+fn a_changed_body_behind_headers_that_say_its_old_length_is_found() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers_with_body(&[("content-length", "13"), ("case", "append")]);
+    stream.request_body("one two three", true);
+    assert_eq!(stream.sent_request_body(), b"one two three[after]");
+    stream.assert_passed();
+}
+
+#[test]
+fn a_changed_body_goes_on_without_its_old_length() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers_with_body(&[("content-length", "13"), ("case", "append"), ("change", "1")]);
+    stream.assert_passed();
+    stream.request_body("one two three", true);
+    stream.assert_request_body("one two three[after]").assert_request_header("content-length", None);
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl HttpFilter for HttpBody {
         self.side = Side::asked_for(&headers.get("buffer-replace-at").unwrap_or_default());
         self.operation = Operation::asked_for(&headers.get("buffer-operation").unwrap_or_default());
         // The headers are on their way before the body is complete, so its new size cannot be told: it goes on in chunks.
-        request.remove("content-length")?;
+        request.body_will_change()?;
         Ok(Action::Continue)
     }
 
@@ -112,7 +112,7 @@ impl HttpFilter for HttpBody {
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
         if self.side == Side::Response && !response.plugin().echo {
-            response.remove("content-length")?;
+            response.body_will_change()?;
         }
         Ok(Action::Continue)
     }

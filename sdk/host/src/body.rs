@@ -18,6 +18,8 @@ pub(crate) struct Body {
     pub(crate) hidden: bool,
     /// Whether the newest part is all that there is and its callback runs: the proxy does not hold it yet, so resuming does nothing to it.
     pub(crate) passing: bool,
+    /// Whether the filter dropped a part of it.
+    pub(crate) dropped: bool,
     /// Whether so much is held back that the proxy reads no more until half of its limit is left.
     pub(crate) full: bool,
     /// What came since, and whether it was the end, in the parts in which it came.

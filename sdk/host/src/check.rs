@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use sluicegate::LogLevel;
 
+use crate::flow::Way;
 use crate::map::Map;
 use crate::running::Running;
 use crate::state::{LocalReply, LogLine};
@@ -95,7 +96,7 @@ impl HttpStream<'_> {
     pub fn assert_response_passed(&self) -> &Self {
         assert!(!self.was_reset(), "the stream was reset{}", self.log());
         assert!(self.reached_client(), "the response is held back, or none came{}", self.log());
-        self
+        self.assert_framed(Way::Response)
     }
 
     /// Asserts that the filter reset the stream.
@@ -119,7 +120,7 @@ impl HttpStream<'_> {
         assert_eq!(self.reply(), None, "the request was answered{}", self.log());
         assert!(!self.was_reset(), "the request was reset{}", self.log());
         assert!(self.reached_upstream(), "the request is held back{}", self.log());
-        self
+        self.assert_framed(Way::Request)
     }
 
     /// Asserts that the request is held back: neither passed, answered nor reset.
@@ -182,7 +183,7 @@ impl HttpStream<'_> {
     #[track_caller]
     pub fn assert_request_body(&self, body: impl AsRef<[u8]>) -> &Self {
         same(&self.sent_request_body(), body.as_ref(), "what the upstream got");
-        self
+        self.assert_framed(Way::Request)
     }
 
     /// Asserts what the client got of the response's body.
@@ -193,6 +194,21 @@ impl HttpStream<'_> {
     #[track_caller]
     pub fn assert_response_body(&self, body: impl AsRef<[u8]>) -> &Self {
         same(&self.sent_response_body(), body.as_ref(), "what the client got");
+        self.assert_framed(Way::Response)
+    }
+
+    /// Of a body that the filter changed, the headers may not say the old length: the peer would wait for more, or take the rest for another message.
+    #[track_caller]
+    fn assert_framed(&self, way: Way) -> &Self {
+        let misframed = self.host().state().streams.get(&self.id()).and_then(|stream| stream.misframed(way));
+        if let Some((said, sent)) = misframed {
+            let message = if way == Way::Request { "request" } else { "response" };
+            panic!(
+                "the {message}'s content-length says {said}, and {sent} bytes of a changed body passed: call \
+                 `body_will_change` in the headers callback, or hold the headers until the body is changed{}",
+                self.log()
+            );
+        }
         self
     }
 

@@ -74,6 +74,9 @@ pub(crate) struct Flow {
     held: bool,
     /// Whether the proxy answers when too much waits for the headers. Otherwise it reads no more.
     refuses: bool,
+    /// How many bytes of the body came from the peer, and whether it ended.
+    came: usize,
+    ended: bool,
     /// What came since and the filter has not seen: the body, whether it ended, and trailers.
     waiting: Option<(Vec<u8>, bool)>,
     waiting_trailers: Option<Map>,
@@ -115,8 +118,18 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     action
 }
 
-/// A part of a body comes to the filter, unless the headers wait or the proxy reads no more; its action.
-pub(crate) fn body(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> u32 {
+/// A part of a body comes from the peer.
+pub(crate) fn body_comes(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> u32 {
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        let flow = &mut stream.flows[way as usize];
+        flow.came += part.len();
+        flow.ended |= end_of_stream;
+    }
+    body(host, id, way, part, end_of_stream)
+}
+
+/// It comes to the filter, unless the headers wait or the proxy reads no more; its action.
+fn body(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> u32 {
     if host.is_over(id) {
         return NO_BUFFER;
     }
@@ -183,6 +196,7 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
     let trailers = trailers.of(Kind::Trailers);
     let arguments = [id, count(trailers.len())];
     if let Some(stream) = host.state().streams.get_mut(&id) {
+        stream.flows[way as usize].ended = true;
         let unread = stream.bodies.get(&(way.body() as u32)).is_some_and(|body| !body.unread.is_empty());
         let flow = &mut stream.flows[way as usize];
         if flow.held || unread {
@@ -293,6 +307,19 @@ pub(crate) fn answer(host: &Running, id: u32, reply: &LocalReply) {
 }
 
 impl Stream {
+    /// What `content-length` says of a message that has gone on, and how long its body is, if that is wrong because the filter changed the body.
+    pub(crate) fn misframed(&self, way: Way) -> Option<(usize, usize)> {
+        let flow = &self.flows[way as usize];
+        let body = self.bodies.get(&(way.body() as u32))?;
+        let waits = body.len() > 0 || !body.unread.is_empty() || flow.waiting.is_some();
+        if !flow.ended || !flow.gone || waits || body.dropped || flow.came == body.sent.len() {
+            return None;
+        }
+        let said = self.head(way)?.get(b"content-length")?;
+        let said = str::from_utf8(said).ok()?.parse().ok()?;
+        (said != body.sent.len()).then_some((said, body.sent.len()))
+    }
+
     /// The headers of an answer as Envoy makes them, and what it sends of the body: nothing to a `HEAD`, and to a gRPC request headers that say everything.
     fn answered<'a>(&self, reply: &'a LocalReply) -> (Map, &'a [u8]) {
         let request = self.maps.get(&(MapType::HttpRequestHeaders as u32));
@@ -387,10 +414,17 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
                 BUFFER => body.show(),
                 WATERMARK => body.keep(),
                 // Also what is none of the answers.
-                _ => body.held.clear(),
+                _ => {
+                    body.dropped |= !body.held.is_empty();
+                    body.held.clear();
+                }
             }
             body.watch(limit, way.is_none() || action == WATERMARK);
             too_much |= action == BUFFER && body.len() > limit;
+            if let Some(way) = way.filter(|_| action == 0 && !over && !too_much) {
+                // Headers that wait go with the body.
+                stream.go_on(way);
+            }
         }
     }
     if let Some(way) = way.filter(|_| too_much && !over) {

@@ -190,6 +190,8 @@ pub(crate) struct Stream {
     pub(crate) flows: [Flow; 2],
     /// The maps that the filter can see and edit: those that have not gone on.
     pub(crate) visible: BTreeSet<u32>,
+    /// The headers as they went on, of each direction in which the filter still sees them, to no effect.
+    pub(crate) went: [Option<Map>; 2],
     /// Whether the answer of the filter goes through it.
     pub(crate) answering: bool,
     /// Whether it was logged: its properties end with it.
@@ -205,10 +207,24 @@ pub(crate) struct Stream {
 impl Stream {
     /// Lets everything of a direction go on that came to the filter.
     pub(crate) fn go_on(&mut self, way: Way) {
-        self.flows[way as usize].gone = self.flows[way as usize].begun;
+        let flow = &mut self.flows[way as usize];
+        let goes = flow.begun && !flow.gone;
+        flow.gone = flow.begun;
+        if goes && let Some(map) = self.maps.get_mut(&(way.headers() as u32)) {
+            self.went[way as usize] = Some(map.clone());
+            if way == Way::Response {
+                // The proxy's own, from here on.
+                map.remove(b"transfer-encoding");
+            }
+        }
         if let Some(body) = self.bodies.get_mut(&(way.body() as u32)).filter(|body| !body.passing) {
             body.release();
         }
+    }
+
+    /// The headers of a direction as the peer sees them.
+    pub(crate) fn head(&self, way: Way) -> Option<&Map> {
+        self.went[way as usize].as_ref().or_else(|| self.maps.get(&(way.headers() as u32)))
     }
 
     /// Whether the filter answered or reset it, so that nothing comes to the filter any more but its answer.

@@ -59,12 +59,12 @@ impl<'host> HttpStream<'host> {
 
     /// Sends a part of the request's body; the filter's action. While the filter holds the body back, it sees all of it again.
     pub fn request_body(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
-        flow::body(self.host, self.id, Way::Request, part.as_ref(), end_of_stream)
+        flow::body_comes(self.host, self.id, Way::Request, part.as_ref(), end_of_stream)
     }
 
     /// Sends a part of the response's body; likewise.
     pub fn response_body(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
-        flow::body(self.host, self.id, Way::Response, part.as_ref(), end_of_stream)
+        flow::body_comes(self.host, self.id, Way::Response, part.as_ref(), end_of_stream)
     }
 
     /// What the proxy holds back of the request's body, or shows the filter just now.
@@ -165,31 +165,30 @@ impl<'host> HttpStream<'host> {
     /// The first value of a request header, as the upstream would see it.
     #[must_use]
     pub fn request_header(&self, name: &str) -> Option<String> {
-        self.header(MapType::HttpRequestHeaders, name)
+        text(self.head(Way::Request).get(name.as_bytes()))
     }
 
     /// The first value of a response header, as the client would see it.
     #[must_use]
     pub fn response_header(&self, name: &str) -> Option<String> {
-        self.header(MapType::HttpResponseHeaders, name)
-    }
-
-    fn header(&self, map: MapType, name: &str) -> Option<String> {
-        let mut state = self.host.state();
-        let value = state.stream_map(self.id, map)?.get(name.as_bytes())?;
-        Some(String::from_utf8_lossy(value).into_owned())
+        text(self.head(Way::Response).get(name.as_bytes()))
     }
 
     /// The request's headers as the upstream would see them.
     #[must_use]
     pub fn request_map(&self) -> Map {
-        self.host.state().stream_map(self.id, MapType::HttpRequestHeaders).cloned().unwrap_or_default()
+        self.head(Way::Request)
     }
 
     /// The response's headers as the client would see them.
     #[must_use]
     pub fn response_map(&self) -> Map {
-        self.host.state().stream_map(self.id, MapType::HttpResponseHeaders).cloned().unwrap_or_default()
+        self.head(Way::Response)
+    }
+
+    fn head(&self, way: Way) -> Map {
+        let state = self.host.state();
+        state.streams.get(&self.id).and_then(|stream| stream.head(way)).cloned().unwrap_or_default()
     }
 
     /// The answer that the filter gave instead of the upstream, or the proxy: 413 or 500 for too large a body, 503 for a dead VM.
@@ -289,6 +288,10 @@ fn held(host: &Running, id: u32, buffer: BufferType) -> Vec<u8> {
 }
 
 /// What went on of a body, or of a connection's data.
+fn text(value: Option<&[u8]>) -> Option<String> {
+    value.map(|value| String::from_utf8_lossy(value).into_owned())
+}
+
 pub(crate) fn sent(host: &Running, id: u32, buffer: BufferType) -> Vec<u8> {
     let state = host.state();
     let body = state.streams.get(&id).and_then(|stream| stream.bodies.get(&(buffer as u32)));

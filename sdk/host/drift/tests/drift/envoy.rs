@@ -388,6 +388,7 @@ fn plugin(kind: &str, scenario: &Scenario) -> Value {
         "config": {
             "root_id": scenario.name,
             "failure_policy": scenario.setup.failure,
+            "allow_on_headers_stop_iteration": scenario.setup.shows_body,
             "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": scenario.script },
             "vm_config": {
                 "vm_id": scenario.name,

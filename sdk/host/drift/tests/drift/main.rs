@@ -28,10 +28,12 @@ struct Setup {
     limit: Option<usize>,
     /// What streams get when a VM is dead.
     failure: &'static str,
+    /// Whether a filter that holds headers back sees the body.
+    shows_body: bool,
 }
 
 impl Setup {
-    const DEFAULT: Self = Self { limit: None, failure: "FAIL_CLOSED" };
+    const DEFAULT: Self = Self { limit: None, failure: "FAIL_CLOSED", shows_body: false };
 }
 
 /// One move of a client or of a server.

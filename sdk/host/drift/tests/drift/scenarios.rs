@@ -40,6 +40,7 @@ const PART: &str = "0123456789012345678901234567890123456789";
 const LARGE: &str = "0123456789012345678901234567890123456789012345678901234567890123456789";
 const LIMIT: Setup = Setup { limit: Some(64), ..Setup::DEFAULT };
 const OPEN: Setup = Setup { failure: "FAIL_OPEN", ..Setup::DEFAULT };
+const SHOWN: Setup = Setup { shows_body: true, ..Setup::DEFAULT };
 const RELOAD: Setup = Setup { failure: "FAIL_RELOAD", ..Setup::DEFAULT };
 
 macro_rules! scenarios {
@@ -117,6 +118,33 @@ scenarios! {
     headers_pause_with_a_body_resumed_in_the_same_callback:
         "request_headers: resume 0; return 1\nrequest_body: resume 0; return 1",
         [Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("", true), Response(EMPTY, true)];
+    held_headers_go_with_the_body with SHOWN:
+        "request_headers: return 1
+         request_body: body 0 0 99; pairs 0; return 1\nrequest_body#3: body 0 0 99; add 0 x-late 1; write 0 0 0 new-; pairs 0
+         response_headers: pairs 2; pairs 0; return 1
+         response_body#2: pairs 2; replace 2 x-late 2; write 1 99 0 -new; return 0\nresponse_body#3: pairs 2; add 2 x-later 3",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("", true),
+            Response(STREAMED, false), ResponseBody("three", false), ResponseBody("four", false), ResponseBody("", true),
+        ];
+    held_headers_go_with_the_first_part with SHOWN:
+        "request_headers: return 1\nrequest_body: pairs 0; return 0\nrequest_body#2: pairs 0; add 0 a b\nresponse_headers: return 1\nresponse_body: return 0",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("", true),
+            Response(STREAMED, false), ResponseBody("three", false), ResponseBody("", true),
+        ];
+    held_headers_go_with_trailers with SHOWN:
+        "request_headers: return 1\nrequest_body: return 1\nrequest_trailers: pairs 0; add 0 x-late 1; return 0
+         response_headers: return 1\nresponse_trailers: pairs 2; return 0",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestTrailers(TRAILERS),
+            Response(STREAMED, false), ResponseBody("two", false), ResponseTrailers(TRAILERS),
+        ];
+    held_headers_of_a_body_that_is_dropped with SHOWN:
+        "request_headers: return 1\nrequest_body: return 3\nrequest_body#2: body 0 0 99; return 2\nrequest_body#3: body 0 0 99; return 0",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("", true), Response(EMPTY, true),
+        ];
     body_is_buffered_to_the_end:
         "request_body: body 0 0 99; return 1\nrequest_body#3: body 0 0 99; write 0 0 99 replaced; body 0 0 99; return 1\nrequest_body#4: body 0 0 99; return 0\n\
          response_body: body 1 0 99; return 1\nresponse_body#2: write 1 0 0 before-; write 1 99 0 -after; write 1 3 1 middle; body 1 0 99",

@@ -31,6 +31,9 @@ pub(crate) fn play(module: &Module, process: &Running, scenario: &Scenario) -> P
     if let Some(limit) = scenario.setup.limit {
         host = host.buffer_limit(limit);
     }
+    if scenario.setup.shows_body {
+        host = host.allow_on_headers_stop_iteration();
+    }
     host = match scenario.setup.failure {
         "FAIL_OPEN" => host.fail_open(),
         "FAIL_RELOAD" => host.fail_reload(),
