@@ -118,9 +118,12 @@ pub(crate) fn clear() {
 }
 
 /// A value beside which the bytes may be viewed: from the first view on it holds all of them.
+// In this order: most values begin with a zero, and the two are one store.
+#[repr(C)]
 pub(crate) struct Holder<T> {
+    /// 1 if it holds them, else 0: a word is read with one instruction less than a flag.
+    holds: Cell<usize>,
     beside: T,
-    holds: Cell<bool>,
     /// It is of one thread, whose ledger it holds.
     thread: PhantomData<*const ()>,
 }
@@ -129,14 +132,14 @@ impl<T> Holder<T> {
     /// Makes one for a function. So it is gone before its thread is, and with it the ledger.
     #[inline]
     pub(crate) fn with<R>(beside: T, with: impl FnOnce(&Self) -> R) -> R {
-        with(&Self { beside, holds: Cell::new(false), thread: PhantomData })
+        with(&Self { holds: Cell::new(0), beside, thread: PhantomData })
     }
 
     /// All bytes, which stay as long as the holder does.
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         LEDGER.with(|ledger| {
-            if !self.holds.replace(true) {
+            if self.holds.replace(1) == 0 {
                 ledger.hold();
             }
             // SAFETY: they are held until the holder is dropped, as whoever else lets go has held too. It is on the stack of the thread that the ledger belongs to.
@@ -157,7 +160,7 @@ impl<T> Deref for Holder<T> {
 impl<T> Drop for Holder<T> {
     #[inline]
     fn drop(&mut self) {
-        if self.holds.get() {
+        if self.holds.get() != 0 {
             LEDGER.with(Ledger::let_go);
         }
     }

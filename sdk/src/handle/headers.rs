@@ -158,7 +158,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// As [`snapshot`](Self::snapshot) for the first read of the callback. Of a name that was edited the value is copied in the guest. Two of these cost less than
+    /// As [`snapshot`](Self::snapshot) for the first read of the callback. Of a name that was edited the value is a view of the edit. Two of these cost less than
     /// two single reads at the host.
     #[doc(alias = "GetHttpRequestHeader")]
     #[doc(alias = "get_http_request_header")]

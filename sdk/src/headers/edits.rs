@@ -30,7 +30,7 @@ crate::__vm_local! {
 }
 
 crate::__vm_local! {
-    /// Goes up when the host's maps are changed.
+    /// Goes up by [`WRITE`] when the host's maps are changed.
     static WRITES: Cell<u32> = Cell::new(0);
 }
 
@@ -54,6 +54,9 @@ crate::__vm_local! {
     /// Whether edits of the callback that just returned were refused.
     static FAILED: Cell<bool> = Cell::new(false);
 }
+
+/// What a change of the host's maps counts, so that there is room below it for as many edits as can wait.
+const WRITE: u32 = 1 << u8::BITS;
 
 /// Notes an edit, if there is room and the log is this callback's.
 #[inline]
@@ -88,12 +91,12 @@ pub(super) fn read<R>(with: impl FnOnce(&Edits, &[u8]) -> R) -> R {
     EDITS.with(|edits| ledger::read(|bytes| with(edits, bytes)))
 }
 
-/// Another one after each edit, as long as nothing is written back.
-pub(super) fn version() -> usize {
+/// How many edits wait: another number after each, as long as nothing is written back. Less than [`WRITE`].
+pub(super) fn version() -> u8 {
     EDITS.with(Edits::len)
 }
 
-/// How often the host's maps were changed.
+/// How often the host's maps were changed, times [`WRITE`].
 #[inline]
 pub(super) fn writes() -> u32 {
     WRITES.with(Cell::get)
@@ -102,7 +105,7 @@ pub(super) fn writes() -> u32 {
 /// The host's maps are no longer what they were when they were fetched.
 #[inline]
 pub(super) fn changed() {
-    WRITES.with(|writes| writes.set(writes.get().wrapping_add(1)));
+    WRITES.with(|writes| writes.set(writes.get().wrapping_add(WRITE)));
 }
 
 /// Whether the first edit of a map in a callback need not wait: it is the only one, as far as one can tell, and no other edit waits.

@@ -5,7 +5,7 @@
 //! | `map` | [`HeaderMap`]: a snapshot of a map, decoded in place |
 //! | `snapshots` | what a callback reads: a snapshot, and the edits since |
 //! | `edits` | edits that wait, until someone could see the map |
-//! | `resolve` | what edits in a row come to |
+//! | `resolve` | edits in a row, and what they come to |
 //! | `merge` | a whole map with its edits |
 //! | `editor` | [`MapEditor`]: edits without reading |
 //! | `encode` | the other direction |

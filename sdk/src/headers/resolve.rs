@@ -51,7 +51,7 @@ const PLACES: usize = 32;
 /// Edits in the order in which they were made. Their names and values are in the ledger.
 pub(super) struct Edits {
     kept: [Cell<Edit>; MOST],
-    len: Cell<usize>,
+    len: Cell<u8>,
     /// The maps, as bits, that they are of.
     maps: Cell<u8>,
     /// For the names of a place the number of the newest edit, or 0.
@@ -99,7 +99,7 @@ impl Edits {
 
     /// How many edits were noted, undone ones too.
     #[inline]
-    pub(super) const fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> u8 {
         self.len.get()
     }
 
@@ -129,7 +129,9 @@ impl Edits {
     /// Notes an edit, if there is room.
     #[inline(never)]
     pub(super) fn note(&self, Record { mut op, map, name, value }: Record<'_>) -> bool {
-        let Some((place, free)) = self.place(name).zip(self.kept.get(self.len.get())) else { return false };
+        let Some((place, free)) = self.place(name).zip(self.kept.get(usize::from(self.len.get()))) else {
+            return false;
+        };
         let Some([name_at, value_at]) = ledger::append(name, value) else { return false };
         let older = place.get();
         self.resolve(&mut op, map, name, older);
@@ -137,8 +139,7 @@ impl Edits {
         let number = self.len.get() + 1;
         self.len.set(number);
         self.maps.set(self.maps.get() | bit(map));
-        #[allow(clippy::cast_possible_truncation, reason = "it is at most `MOST`")]
-        place.set(number as u8);
+        place.set(number);
         true
     }
 
@@ -200,7 +201,7 @@ impl Edits {
 pub(super) struct Standing<'a> {
     edits: &'a Edits,
     bytes: &'a [u8],
-    at: usize,
+    at: u8,
 }
 
 impl<'a> Iterator for Standing<'a> {
@@ -209,7 +210,7 @@ impl<'a> Iterator for Standing<'a> {
     #[inline(never)]
     fn next(&mut self) -> Option<Record<'a>> {
         while self.at < self.edits.len() {
-            let edit = self.edits.kept.get(self.at)?.get();
+            let edit = self.edits.kept.get(usize::from(self.at))?.get();
             self.at += 1;
             if edit.stands {
                 return Some(edit.of(self.bytes));

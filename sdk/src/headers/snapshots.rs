@@ -27,6 +27,7 @@ pub(crate) struct Snapshots<'cb> {
 }
 
 /// Where the snapshots of a callback are kept.
+#[repr(C)]
 struct Kept {
     first: Snapshot,
     state: Cell<State>,
@@ -51,6 +52,8 @@ impl State {
 
 /// A place for a snapshot, and for the one after it.
 #[derive(Default)]
+// In this order: the number and the empty list are one store.
+#[repr(C)]
 struct Snapshot {
     map: OnceCell<HeaderMap>,
     /// Says nothing as long as there is no map.
@@ -59,14 +62,9 @@ struct Snapshot {
     next: ManuallyDrop<OnceCell<Box<[Snapshot]>>>,
 }
 
-/// What a snapshot is of.
+/// What a snapshot is of, as a number: how often the host's maps had been changed, and in its lowest byte how many edits are in it; none are in the host's map.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Of {
-    /// How often the host's map had been changed.
-    writes: u32,
-    /// How many edits are in it; 0 for the host's map.
-    version: usize,
-}
+struct Of(u32);
 
 /// The name of which the proxy may have another one.
 pub(super) const HOST: &[u8] = b"host";
@@ -75,22 +73,18 @@ impl Of {
     /// The host's map as it is now.
     #[inline]
     fn host() -> Self {
-        Self { writes: edits::writes(), version: 0 }
+        Self(edits::writes())
     }
 
-    /// The edits that wait. There are some, so the version is not 0.
+    /// The same with the edits that wait.
     fn edited() -> Self {
-        Self { version: edits::version(), ..Self::host() }
+        Self(edits::writes() | u32::from(edits::version()))
     }
 }
 
 impl Kept {
     const fn new(announced: u32) -> Self {
-        let first = Snapshot {
-            map: OnceCell::new(),
-            of: Cell::new(Of { writes: 0, version: 0 }),
-            next: ManuallyDrop::new(OnceCell::new()),
-        };
+        let first = Snapshot { map: OnceCell::new(), of: Cell::new(Of(0)), next: ManuallyDrop::new(OnceCell::new()) };
         Self { first, state: Cell::new(State(announced)) }
     }
 
