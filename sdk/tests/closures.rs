@@ -349,6 +349,122 @@ fn a_call_that_is_cancelled_by_its_number_keeps_no_closure() {
     assert_eq!((live(), host.open_grpc().len()), (0, 0));
 }
 
+mod streams {
+    use super::*;
+
+    #[derive(Default)]
+    struct Chat {
+        events: usize,
+    }
+
+    #[sluicegate::http_filter(calls)]
+    impl HttpFilter for Chat {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            let (how, guard) = (request.get("do")?.unwrap_or_default().display().to_string(), guard());
+            let cluster = if how == "refused" { "" } else { "cluster" };
+            let each = move |filter: &mut Self, stream: &mut HttpHandle<'_>, event: &GrpcEvent| {
+                let _ = &guard;
+                filter.events += 1;
+                info!("{} of {}: {:?}", filter.events, stream.id(), event.what());
+                match (&*how, event.what()) {
+                    ("cancel", GrpcWhat::Message(_)) => event.token().cancel(),
+                    ("fail", GrpcWhat::Message(_)) => Err(Error::new("told to")),
+                    // What a host that calls back does.
+                    ("nested", GrpcWhat::Message(1)) => {
+                        let token = format!("{:?}", event.token());
+                        let token = token.trim_matches(|char: char| !char.is_ascii_digit());
+                        PLUGIN.proxy_on_grpc_receive.unwrap()(1, token.parse().unwrap(), 2);
+                        Ok(())
+                    }
+                    ("deleted", GrpcWhat::Message(_)) => {
+                        PLUGIN.proxy_on_delete.unwrap()(stream.id());
+                        Ok(())
+                    }
+                    (_, GrpcWhat::Closed(_)) => stream.resume_request(),
+                    _ => Ok(()),
+                }
+            };
+            request.stream().grpc_stream_then(cluster, "Service", "Chat", &[], each)?.send("hello", false)?;
+            Ok(Action::Pause)
+        }
+    }
+
+    sluicegate::plugin!(http: Chat);
+}
+
+fn chat<'a>(host: &'a Running, how: &str) -> (sluicegate_host::HttpStream<'a>, u32) {
+    let stream = host.http_stream();
+    stream.request_headers(&[("do", how)]);
+    (stream, host.open_grpc()[0].token)
+}
+
+#[test]
+fn all_events_of_a_grpc_stream_come_to_its_closure() {
+    let host = Host::new(&streams::PLUGIN).start();
+    let (stream, token) = chat(&host, "");
+    host.grpc_initial_metadata(token, &[("a", "b")]);
+    host.grpc_message(token, "one");
+    host.grpc_message(token, "three");
+    host.grpc_trailing_metadata(token, &[]);
+    assert!(!stream.request_resumed());
+    assert_eq!(live(), 1);
+    host.grpc_close(token, 0, "");
+    assert!(stream.request_resumed());
+    assert_eq!(live(), 0, "the last event drops it");
+    let id = stream.id();
+    let expected = ["InitialMetadata(1)", "Message(3)", "Message(5)", "TrailingMetadata(0)", "Closed(0)"];
+    for (at, what) in expected.iter().enumerate() {
+        host.assert_logged(LogLevel::Info, &format!("{} of {id}: {what}", at + 1));
+    }
+}
+
+#[test]
+fn the_closure_of_a_grpc_stream_goes_with_the_stream_and_with_its_context() {
+    let host = Host::new(&streams::PLUGIN).start();
+    let (stream, token) = chat(&host, "cancel");
+    host.grpc_message(token, "one");
+    assert_eq!((live(), host.calls(Import::proxy_grpc_cancel), host.open_grpc().len()), (0, 1, 0));
+    stream.complete();
+
+    let (stream, _) = chat(&host, "");
+    assert_eq!(live(), 1);
+    stream.complete();
+    assert_eq!((live(), host.calls(Import::proxy_grpc_cancel), host.open_grpc().len()), (0, 2, 0));
+
+    // While it runs.
+    let (_, token) = chat(&host, "deleted");
+    host.grpc_message(token, "one");
+    assert_eq!((live(), host.calls(Import::proxy_grpc_cancel), host.open_grpc().len()), (0, 3, 0));
+
+    // An event of a host that calls back while it runs is lost, and it goes on.
+    let (stream, token) = chat(&host, "nested");
+    host.grpc_message(token, "1");
+    host.assert_logged(LogLevel::Warn, &format!("sluicegate: context is busy: {}", stream.id()));
+    host.grpc_message(token, "three");
+    host.assert_logged(LogLevel::Info, &format!("2 of {}: Message(5)", stream.id()));
+    assert_eq!(live(), 1);
+    stream.complete();
+    assert_eq!(live(), 0);
+}
+
+#[test]
+fn the_closure_of_a_grpc_stream_may_fail_and_goes_on() {
+    let host = Host::new(&streams::PLUGIN).start();
+    let (stream, token) = chat(&host, "fail");
+    host.grpc_message(token, "one");
+    host.assert_logged(LogLevel::Error, "event of a gRPC stream: told to");
+    stream.assert_reply(500);
+    host.grpc_close(token, 13, "");
+    host.assert_logged(LogLevel::Info, &format!("2 of {}: Closed(13)", stream.id()));
+    assert_eq!(live(), 0);
+
+    let host = Host::new(&streams::PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("do", "refused")]);
+    stream.assert_reply(500);
+    assert_eq!((live(), host.calls(Import::proxy_grpc_stream)), (0, 0), "it does not run, and is dropped");
+}
+
 #[test]
 fn numbers_of_http_calls_and_of_grpc_are_told_apart() {
     let host = Host::new(&PLUGIN).start();

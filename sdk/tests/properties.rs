@@ -205,6 +205,42 @@ fn a_name_that_moved_is_found_at_both_places_and_the_new_one_counts() -> Result<
 }
 
 #[test]
+fn istios_own_types_are_read_as_what_they_are() -> Result<()> {
+    let host = start();
+    let metadata = |xds: &'static str, place: &'static str, part: &'static str| {
+        [&[xds][..], &["listener_metadata", "filter_metadata", "istio", "services", place, part]].concat()
+    };
+    host.set_property(&metadata("xds", "0", "host"), "a.example");
+    host.set_property(&metadata("xds", "0", "namespace"), "one");
+    // On an older host, without a name for its host.
+    host.set_property(&metadata("xds", "1", "name")[1..], "b");
+    let first = istio::service(istio::Resource::Listener, 0)?.unwrap();
+    let parts = [text(first.host), text(first.name), text(first.namespace)];
+    assert_eq!(parts, [Some("a.example".to_owned()), None, Some("one".to_owned())]);
+    let second = istio::service(istio::Resource::Listener, 1)?.unwrap();
+    assert_eq!((text(second.name).as_deref(), second.host.is_none()), (Some("b"), true));
+    assert!(istio::service(istio::Resource::Listener, 2)?.is_none());
+    for other in [istio::Resource::Cluster, istio::Resource::Route, istio::Resource::UpstreamHost] {
+        assert!(istio::service(other, 0)?.is_none());
+    }
+
+    assert_eq!(istio::interception_mode()?, None);
+    let modes = [
+        ("NONE", istio::InterceptionMode::None),
+        ("TPROXY", istio::InterceptionMode::Tproxy),
+        ("REDIRECT", istio::InterceptionMode::Redirect),
+    ];
+    for (text, mode) in modes {
+        host.set_property(&["xds", "node", "metadata", "INTERCEPTION_MODE"], text);
+        assert_eq!(istio::interception_mode()?, Some(mode));
+    }
+    host.set_property(&["xds", "node", "metadata", "INTERCEPTION_MODE"], "redirect");
+    let error = istio::interception_mode().unwrap_err();
+    assert_eq!(error.to_string(), "malformed property xds.node.metadata.INTERCEPTION_MODE: no mode of interception");
+    Ok(())
+}
+
+#[test]
 fn paths_of_any_length_and_filter_state_go_to_the_host_whole() -> Result<()> {
     let host = start();
     let long = "x".repeat(300);

@@ -77,7 +77,7 @@ fn goes_on_when_the_host_refuses(host: Host) {
         "failed to get upstream remote address: ",
         "failed to get upstream location metadata: ",
         "failed to get upstream data: ",
-        "failed to count the connection: ",
+        "on_log: ",
     ] {
         assert!(log.iter().any(|line| line.text.starts_with(start)), "{start}: {log:?}");
     }

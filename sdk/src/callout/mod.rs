@@ -34,7 +34,7 @@ pub use grpc::{GrpcCall, GrpcEvent, GrpcStream, GrpcWhat};
 #[cfg(feature = "async")]
 pub use http::Answer;
 pub use http::{CallResponse, HttpCall};
-pub(crate) use then::{Answered, Asker, forget, keep, take_then, waits, wrong_context};
+pub(crate) use then::{Answered, Asker, Then, forget, keep, keep_each, lend, take_then, waits, wrong_context};
 pub use then::{Closures, Pending};
 
 use crate::abi::{LogLevel, Refused, Shared};
@@ -66,12 +66,12 @@ pub(crate) struct Waiting {
 }
 
 /// One for HTTP calls, one for those of gRPC: a host may number each by themselves.
-struct Each<T> {
+struct ByKind<T> {
     http: T,
     grpc: T,
 }
 
-impl<T> Each<T> {
+impl<T> ByKind<T> {
     const fn of(&self, kind: Kind) -> &T {
         match kind {
             Kind::Http => &self.http,
@@ -82,12 +82,12 @@ impl<T> Each<T> {
 
 crate::__vm_local! {
     /// Who waits for an answer, by the numbers of the calls.
-    static CALLS: Each<Table<Waiting>> = Each { http: Table::new(), grpc: Table::new() };
+    static CALLS: ByKind<Table<Waiting>> = ByKind { http: Table::new(), grpc: Table::new() };
 }
 
 crate::__vm_local! {
     /// Whether the module lacks the callbacks that bring answers, so that nothing would ever take away who waits.
-    static UNANSWERED: Each<Cell<bool>> = Each { http: Cell::new(false), grpc: Cell::new(false) };
+    static UNANSWERED: ByKind<Cell<bool>> = ByKind { http: Cell::new(false), grpc: Cell::new(false) };
 }
 
 /// Says which callbacks the module exports: that for answers over HTTP, and those of gRPC.

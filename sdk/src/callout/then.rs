@@ -1,15 +1,17 @@
-//! Closures that wait for the answer to one call.
+//! Closures that wait for the answer to one call, or for the events of one gRPC stream.
 //!
 //! They are kept by the context that asked, so that they go with it. A filter whose attribute does not say `calls` links nothing of this.
 
 use alloc::boxed::Box;
 use core::any::Any;
 use core::cell::Cell;
+use core::ptr;
 
-use super::{CallResponse, CallToken, Each, GrpcEvent, Kind, orphan, take, waiting};
-use crate::abi::{Shared, call, try_box};
+use super::{ByKind, CallResponse, CallToken, GrpcEvent, GrpcStream, Kind, orphan, take, waiting};
+use crate::abi::{LogLevel, Shared, call, try_box};
 use crate::dispatch::Table;
 use crate::error::{Error, Result};
+use crate::log;
 use sluicegate_alloc::region::outside;
 
 /// A context that takes the answers to its calls in closures. The attributes implement it for those that say `calls`:
@@ -67,8 +69,16 @@ pub(crate) enum Answered<'a> {
     Grpc(&'a GrpcEvent),
 }
 
-/// A closure, with the types of its context behind it.
-pub(crate) type Then = Box<dyn FnOnce(Asker<'_>, Answered<'_>) -> Result<()>>;
+/// A closure for one answer, with the types of its context behind it.
+pub(crate) type Once = Box<dyn FnOnce(Asker<'_>, Answered<'_>) -> Result<()>>;
+
+/// A closure for all events of a gRPC stream, likewise.
+pub(crate) type Each = Box<dyn FnMut(Asker<'_>, Answered<'_>) -> Result<()>>;
+
+pub(crate) enum Then {
+    Once(Once),
+    Each(Each),
+}
 
 /// The filter's own bug: a closure that names a type which is not the context's.
 pub(crate) const fn wrong_context() -> Error {
@@ -106,7 +116,7 @@ impl Drop for Waiter {
 
 crate::__vm_local! {
     /// Who waits, by the numbers of their contexts and then by those of the calls.
-    static WAITERS: Each<Table<Table<Waiter>>> = Each { http: Table::new(), grpc: Table::new() };
+    static WAITERS: ByKind<Table<Table<Waiter>>> = ByKind { http: Table::new(), grpc: Table::new() };
 }
 
 crate::__vm_local! {
@@ -127,9 +137,21 @@ pub(crate) fn keep(
     then: impl FnOnce(Asker<'_>, Answered<'_>) -> Result<()> + 'static,
 ) -> Result<Pending> {
     // The tables outlive the region of the stream that calls, and so may the closure.
-    let waiter = outside(|| wait(context, kind, try_box(then)?))?;
+    let waiter = outside(|| wait(context, kind, Then::Once(try_box(then)?)))?;
     let token = send(context)?;
     outside(|| hold(waiter, token))
+}
+
+/// Opens a gRPC stream, and keeps a closure for its events, likewise.
+pub(crate) fn keep_each(
+    context: u32,
+    open: impl FnOnce(u32) -> Result<GrpcStream>,
+    each: impl FnMut(Asker<'_>, Answered<'_>) -> Result<()> + 'static,
+) -> Result<GrpcStream> {
+    let waiter = outside(|| wait(context, Kind::GrpcStream, Then::Each(try_box(each)?)))?;
+    let stream = open(context)?;
+    outside(|| hold(waiter, stream.token()))?;
+    Ok(stream)
 }
 
 /// Makes what will wait, and room for it.
@@ -172,6 +194,28 @@ fn of_context(context: u32, kind: Kind) -> Option<Shared<Table<Waiter>>> {
 /// The closure that waits for this answer, and does no more.
 pub(crate) fn take_then(context: u32, kind: Kind, token: u32) -> Option<Then> {
     of_context(context, kind)?.remove(token)?.then.take()
+}
+
+/// Gives the closure of a gRPC stream, if that has one, to a function that runs it with an event. It stays for the next, unless this is the last. False if it has none.
+pub(crate) fn lend(context: u32, token: u32, last: bool, run: impl FnOnce(&mut Each)) -> bool {
+    let Some(of_context) = of_context(context, Kind::GrpcStream) else { return false };
+    let Some(waiter) = of_context.get(token).filter(|waiter| waiter.kind == Kind::GrpcStream) else { return false };
+    if last {
+        drop(of_context.remove(token));
+    }
+    let Some(Then::Each(mut each)) = waiter.then.take() else {
+        // It runs, so its context is.
+        log::note(LogLevel::Warn, "context is busy", context);
+        return true;
+    };
+    run(&mut each);
+    // A host that gave the number again meanwhile: it is another stream's, and not given up.
+    let is_lost = of_context.get(token).is_some_and(|now| !ptr::eq(&raw const *now, &raw const *waiter));
+    if !last && !is_lost {
+        // If the context went meanwhile, and this with it, the stream is given up when it is dropped here.
+        waiter.then.set(Some(Then::Each(each)));
+    }
+    true
 }
 
 /// Whether a closure waits for this answer.

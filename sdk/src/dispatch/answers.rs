@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use super::{Dispatcher, PluginOf, Stateless, VmOf, http, tcp};
 use crate::abi::{LogLevel, Status, StreamType};
-use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, held};
+use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, Then, held};
 use crate::context::{Flow, HttpFilter, PluginContext, TcpFilter};
 use crate::dispatch::HttpCallbacks;
 use crate::error::Result;
@@ -82,7 +82,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let Some(context) = asked(token) else { return };
         let response = CallResponse { token, headers, body_size, trailers };
         if Self::CALLS && callout::waits(context, Kind::Http, token) {
-            return self.answer_closure(context, Kind::Http, token, Answered::Http(&response));
+            return self.answer_once(context, Kind::Http, token, Answered::Http(&response));
         }
         self.answer(
             "on_http_call_response",
@@ -99,9 +99,15 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let Some(context) = listens(token, what) else { return };
         let event = GrpcEvent { token, what };
         if Self::CALLS && callout::waits(context, Kind::GrpcCall, token) {
-            // A closure waits for the message or the end, and does not see the metadata.
-            if matches!(what, GrpcWhat::Message(_) | GrpcWhat::Closed(_)) {
-                self.answer_closure(context, Kind::GrpcCall, token, Answered::Grpc(&event));
+            let last = matches!(what, GrpcWhat::Closed(_));
+            let of_stream = callout::lend(context, token, last, |each| {
+                self.answer_closure("event of a gRPC stream", context, &mut |asker| {
+                    each(asker, Answered::Grpc(&event)) //
+                });
+            });
+            // The closure of a call waits for the message or the end, and does not see the metadata.
+            if !of_stream && matches!(what, GrpcWhat::Message(_) | GrpcWhat::Closed(_)) {
+                self.answer_once(context, Kind::GrpcCall, token, Answered::Grpc(&event));
             }
             return;
         }
@@ -118,12 +124,21 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 
     /// Runs the closure that waits for an answer. If the context is gone or busy, it is dropped.
-    fn answer_closure(&self, context: u32, kind: Kind, token: u32, answered: Answered<'_>) {
+    fn answer_once(&self, context: u32, kind: Kind, token: u32, answered: Answered<'_>) {
+        let mut then = callout::take_then(context, kind, token);
+        self.answer_closure("answer to a call", context, &mut |asker| match then.take() {
+            Some(Then::Once(then)) => then(asker, answered),
+            _ => Ok(()),
+        });
+    }
+
+    /// Runs a closure with its context, if that is there and not busy.
+    fn answer_closure(&self, name: &str, context: u32, closure: &mut dyn FnMut(Asker<'_>) -> Result<()>) {
         // Only one of the three runs.
-        let then = Cell::new(callout::take_then(context, kind, token));
-        let run = |asker: Asker<'_>| then.take().map_or(Ok(()), |then| then(asker, answered));
+        let closure = Cell::new(Some(closure));
+        let run = |asker: Asker<'_>| closure.take().map_or(Ok(()), |closure| closure(asker));
         self.answer(
-            "answer to a call",
+            name,
             context,
             |plugin, handle| run(Asker { id: context, context: plugin, above: handle.vm }),
             |filter, stream| run(Asker { id: context, context: filter, above: stream.plugin }),

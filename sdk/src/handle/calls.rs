@@ -130,21 +130,60 @@ macro_rules! calls {
         ) -> $crate::Result<$crate::callout::GrpcStream> {
             $crate::callout::grpc_stream(self.id, cluster, service, method, metadata)
         }
+
+        /// Opens a gRPC stream, and runs the closure with each of its events, the last of which is [`GrpcWhat::Closed`](crate::callout::GrpcWhat::Closed). It is dropped after
+        /// that, and before if the stream is cancelled or its context is deleted, which cancels the stream. An error that it answers is treated like one of a
+        /// callback, and the events go on.
+        ///
+        /// # Errors
+        ///
+        /// As [`grpc_stream`](Self::grpc_stream): then the closure does not run.
+        ///
+        /// # Cost
+        ///
+        /// Beside the stream two small blocks until it is closed, and the context's table of those at its first call.
+        pub fn grpc_stream_then<F>(
+            &self,
+            cluster: &str,
+            service: &str,
+            method: &str,
+            metadata: &[(&str, &str)],
+            mut each: impl FnMut(&mut F, &mut $handle<'_, $above>, &$crate::callout::GrpcEvent) -> $crate::Result<()>
+            + 'static,
+        ) -> $crate::Result<$crate::callout::GrpcStream>
+        where
+            F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
+            $above: $crate::$bound,
+        {
+            let open = |id| $crate::callout::grpc_stream(id, cluster, service, method, metadata);
+            $crate::callout::keep_each(self.id, open, move |asker, answered| {
+                calls!(@with asker, answered, Grpc(event), (F, $above, $handle, $make), |context, handle| {
+                    each(context, handle, event)
+                })
+            })
+        }
     };
     // Sends a call and keeps a closure, behind which the types of its context are forgotten until they are asked for by name.
     (@keep $id:expr, $call:ident, $kind:ident, $answered:ident($answer:ident), $failure:ident,
      $then:ident($context:ident, $above:ident, $handle:ident, $make:expr)) => {
         $crate::callout::keep($id, $crate::callout::Kind::$kind, |id| $call.dispatch(id), move |asker, answered| {
-            let (Some(context), Some(above), $crate::callout::Answered::$answered($answer)) =
-                (asker.context.downcast_mut::<$context>(), asker.above.downcast_ref::<$above>(), answered)
-            else {
-                return Err($crate::callout::wrong_context());
-            };
-            let answer = $crate::callout::$failure::of($answer).map_or(Ok($answer), Err);
-            let make: fn(u32, &$above) -> $handle<'_, $above> = $make;
-            $then(context, &mut make(asker.id, above), answer)
+            calls!(@with asker, answered, $answered($answer), ($context, $above, $handle, $make), |context, handle| {
+                $then(context, handle, $crate::callout::$failure::of($answer).map_or(Ok($answer), Err))
+            })
         })
     };
+    // Asks for the types of a context by name, and gives it with its handle to an expression.
+    (@with $asker:ident, $answered_as:ident, $answered:ident($answer:ident), ($context:ident, $above:ident, $handle:ident, $make:expr),
+     |$of:ident, $with:ident| $body:block) => {{
+        let (Some($of), Some(above), $crate::callout::Answered::$answered($answer)) =
+            ($asker.context.downcast_mut::<$context>(), $asker.above.downcast_ref::<$above>(), $answered_as)
+        else {
+            return Err($crate::callout::wrong_context());
+        };
+        let make: fn(u32, &$above) -> $handle<'_, $above> = $make;
+        let $with = &mut make($asker.id, above);
+        $body
+    }};
 }
 
 /// The method that gives the stream's arena, for a handle of a stream or connection.

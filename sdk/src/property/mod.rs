@@ -5,15 +5,17 @@
 //!
 //! ```
 //! use sluicegate::prelude::*;
-//! use sluicegate::property::{self, connection, xds};
+//! use sluicegate::property::{self, connection, istio, xds};
 //!
 //! fn describe() -> Result<()> {
 //!     if let Some(address) = connection::source_address()? {
 //!         info!("from {} to cluster {:?}", address.text().display(), xds::cluster_name()?);
 //!     }
-//!     let path = ["xds", "cluster_metadata", "filter_metadata", "istio", "services", "0", "host"];
-//!     if let Some(host) = property::get(&path)? {
-//!         info!("service {}", host.text().display());
+//!     if let Some(service) = istio::service(istio::Resource::Cluster, 0)? {
+//!         info!("service {:?} in {:?}", service.name, service.namespace);
+//!     }
+//!     if let Some(zone) = property::get(&["xds", "node", "locality", "zone"])? {
+//!         info!("in {}", zone.text().display());
 //!     }
 //!     Ok(())
 //! }

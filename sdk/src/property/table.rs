@@ -50,6 +50,7 @@ macro_rules! properties {
 
     (@errors text) => { "If the host refuses, or memory is out." };
     (@errors message) => { "If the host refuses, or memory is out." };
+    (@errors interception) => { "If the host refuses, sends what is no mode of interception, or memory is out." };
     (@errors $kind:ident) => {
         concat!("If the host refuses, sends what is no ", stringify!($kind), ", or memory is out.")
     };
@@ -60,6 +61,7 @@ macro_rules! properties {
     (@type u64) => { u64 };
     (@type f64) => { f64 };
     (@type direction) => { Direction };
+    (@type interception) => { InterceptionMode };
     (@type duration) => { core::time::Duration };
     (@type time) => { core::time::Duration };
     (@type map) => { $crate::property::Map };
@@ -71,6 +73,7 @@ macro_rules! properties {
     (@decode u64 $property:ident) => { $property.to_u64() };
     (@decode f64 $property:ident) => { $property.to_f64() };
     (@decode direction $property:ident) => { $property.to_u64().map(Direction::from) };
+    (@decode interception $property:ident) => { InterceptionMode::read(&$property) };
     (@decode duration $property:ident) => { $property.to_duration() };
     (@decode time $property:ident) => { $property.to_time() };
     (@decode map $property:ident) => { $property.into_map() };

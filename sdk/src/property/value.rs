@@ -112,6 +112,11 @@ impl Property {
         Self { bytes, name }
     }
 
+    /// Says that it is none of the texts that it may be.
+    pub(super) fn unexpected(&self, problem: &'static str) -> Error {
+        Error::malformed(self.name, problem)
+    }
+
     fn value(&self) -> Value<'_> {
         Value { bytes: &self.bytes, name: self.name }
     }

@@ -108,9 +108,14 @@ impl Guard {
         })
     }
 
-    /// The closure runs: in the context that made it, and not after it was cancelled.
+    /// The closure runs in the context that made it.
+    fn of(&self, maker: u32, context: u32) {
+        assert_eq!(maker, context, "closure {} runs in the context that made it", self.0);
+    }
+
+    /// It runs once, and not after it was cancelled.
     fn run(&self, maker: u32, context: u32) {
-        assert_eq!(maker, context, "a closure runs in the context that made it");
+        self.of(maker, context);
         LEDGER.with_borrow(|ledger| {
             assert!(!ledger.cancelled.contains(&self.0), "a closure that was cancelled runs");
             let counts = ledger.counts.get();
@@ -161,7 +166,7 @@ fn answered(token: CallToken, context: u32, event: Option<GrpcWhat>) {
 macro_rules! act {
     ($context:ident, $handle:ident, $ty:ty) => {{
         let id = $handle.id();
-        match next() % 10 {
+        match next() % 11 {
             0 => asked($handle.call(&HttpCall::new("c").headers(&HEADERS))?, id, Kind::Http),
             1 => asked($handle.grpc_call(&GrpcCall::new("c", "S", "M").message("?"))?, id, Kind::Unary),
             2 => {
@@ -217,6 +222,31 @@ macro_rules! act {
                 }
             }
             8 => return Err(Error::new("told to fail")),
+            9 => {
+                let guard = Guard::new();
+                let stream =
+                    $handle.grpc_stream_then("c", "S", "M", &[], move |context: &mut $ty, handle, event| {
+                        guard.of(id, handle.id());
+                        if let GrpcWhat::Closed(_) = event.what() {
+                            LEDGER.with_borrow_mut(|ledger| ledger.askers.remove(&(true, number_of(event.token()))));
+                        }
+                        read(event)?;
+                        match next() % 4 {
+                            0 => event.token().cancel(),
+                            1 => Err(Error::new("and fails")),
+                            // A host may give the same number again.
+                            2 => {
+                                let other = handle.grpc_stream("c", "S", "M", &[])?;
+                                asked(other.token(), handle.id(), Kind::Stream);
+                                context.streams.push(other);
+                                Ok(())
+                            }
+                            _ => Ok(()),
+                        }
+                    })?;
+                asked(stream.token(), id, Kind::Stream);
+                $context.streams.push(stream);
+            }
             _ => {}
         }
         Ok(())

@@ -334,6 +334,7 @@ fn grpc_cluster(path: &Path) -> Value {
 fn cluster(name: &str, path: &Path) -> Value {
     json!({
         "name": name, "connect_timeout": "1s", "type": "STATIC",
+        "metadata": { "filter_metadata": { "istio": { "services": [{ "host": "a", "name": "b" }, { "namespace": "c" }] } } },
         "typed_extension_protocol_options": { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
             "common_http_protocol_options": { "max_requests_per_connection": 1 },

@@ -298,6 +298,12 @@ scenarios! {
          done: property request.path
          delete: property request.path; property mine",
         [Request(GET, true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
+    istios_services:
+        "response_headers: property xds.cluster_metadata.filter_metadata.istio.services.0.host; property xds.cluster_metadata.filter_metadata.istio.services.0.name; \
+         property xds.cluster_metadata.filter_metadata.istio.services.0.namespace; property xds.cluster_metadata.filter_metadata.istio.services.1.namespace; \
+         property xds.cluster_metadata.filter_metadata.istio.services.2.host; property cluster_metadata.filter_metadata.istio.services.0.host; \
+         property xds.listener_metadata.filter_metadata.istio.services.0.host",
+        [Request(GET, true), Response(EMPTY, true)];
     properties_of_a_tick: "configure: tick 20; keep mine 1\ntick: tick 0; property plugin_root_id; property request.path; property mine; property node.id; keep mine 1", [Tick];
     wrong_numbers:
         "request_headers: pairs 99; size 99; get 99 a; add 99 a b; remove 99 a; set 99 a=b; body 99 0 9; status-of 99; write 99 0 0 a; body 0 0 9; body 1 0 9; body 2 0 9; \

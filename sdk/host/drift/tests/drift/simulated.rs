@@ -44,6 +44,10 @@ pub(crate) fn play(module: &Module, process: &Running, scenario: &Scenario) -> P
         // Envoy's VMs are as old when their scenario comes.
         host.advance(Duration::from_secs(2));
     }
+    for (place, part, value) in [("0", "host", "a"), ("0", "name", "b"), ("1", "namespace", "c")] {
+        let path = ["xds", "cluster_metadata", "filter_metadata", "istio", "services", place, part];
+        host.set_property(&path, value);
+    }
     let mut marks = vec![host.log().len()];
     let mut peers = Peers { host: &host, http: None, tcp: None };
     for step in scenario.steps {
