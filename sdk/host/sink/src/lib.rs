@@ -94,7 +94,8 @@ impl PluginContext for Plugin {
     }
 
     fn on_done(&mut self, plugin: &mut PluginHandle<'_>) -> Result<bool> {
-        plugin.done()?;
+        // Too early: the host refuses it.
+        let _ = plugin.done();
         Ok(false)
     }
 }
