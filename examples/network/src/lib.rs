@@ -77,11 +77,9 @@ impl TcpFilter for Network {
     }
 
     fn on_log(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<()> {
+        let counted = connection.plugin().connections.as_ref().map_or(Ok(()), |counter| counter.increment(1));
         info!("connection complete!");
-        if let Some(counter) = &connection.plugin().connections {
-            counter.increment(1)?;
-        }
-        Ok(())
+        counted
     }
 }
 
