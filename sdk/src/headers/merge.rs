@@ -30,7 +30,7 @@ fn each(edits: &Edits, bytes: &[u8], map: MapType, host: &HeaderMap, with: &mut 
         let is_other = |name: &[u8]| (name.first() == Some(&b':')) != (kind < 2);
         if kind % 2 == 0 {
             for (name, value) in host {
-                match edits.find(map, &name) {
+                match edits.find(bytes, map, &name) {
                     Found::Added(_) | Found::Several => return false,
                     Found::Untouched if !is_other(&name) => {
                         with(Pair { name: name.as_bytes(), value: value.as_bytes(), new: false });
@@ -45,7 +45,7 @@ fn each(edits: &Edits, bytes: &[u8], map: MapType, host: &HeaderMap, with: &mut 
                 continue;
             }
             // Of one value in all, the others are undone.
-            if edits.find(map, name) == Found::Several {
+            if edits.find(bytes, map, name) == Found::Several {
                 return false;
             }
             with(Pair { name, value, new: true });

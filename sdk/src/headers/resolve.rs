@@ -45,6 +45,7 @@ pub(super) struct Record<'a> {
 
 /// How many edits can wait. Their numbers, which begin at 1, are bytes.
 pub(super) const MOST: usize = 128;
+const _: () = assert!(MOST <= u8::MAX as usize);
 /// How many places there are for names: a power of two.
 const PLACES: usize = 32;
 
@@ -134,7 +135,7 @@ impl Edits {
         };
         let Some([name_at, value_at]) = ledger::append(name, value) else { return false };
         let older = place.get();
-        self.resolve(&mut op, map, name, older);
+        ledger::read(|bytes| self.resolve(bytes, &mut op, map, name, older));
         free.set(Edit { op, stands: true, older, map, name: name_at, value: value_at });
         let number = self.len.get() + 1;
         self.len.set(number);
@@ -145,9 +146,9 @@ impl Edits {
 
     /// Resolves an edit against those before it, from the newest on.
     #[inline]
-    fn resolve(&self, op: &mut Op, map: MapType, name: &[u8], mut number: u8) {
+    fn resolve(&self, bytes: &[u8], op: &mut Op, map: MapType, name: &[u8], mut number: u8) {
         // Before one that is undone all are.
-        while let Some(kept) = self.about(map, name, number)
+        while let Some(kept) = self.about(bytes, map, name, number)
             && let edit = kept.get()
             && edit.stands
         {
@@ -165,17 +166,15 @@ impl Edits {
 
     /// The newest edit of a name, from one of its place on.
     #[inline(never)]
-    fn about(&self, map: MapType, name: &[u8], mut number: u8) -> Option<&Cell<Edit>> {
-        ledger::read(|bytes| {
-            loop {
-                let kept = self.kept.get(usize::from(number).wrapping_sub(1))?;
-                let edit = kept.get();
-                if edit.map == map && edit.name.of(bytes).eq_ignore_ascii_case(name) {
-                    return Some(kept);
-                }
-                number = edit.older;
+    fn about(&self, bytes: &[u8], map: MapType, name: &[u8], mut number: u8) -> Option<&Cell<Edit>> {
+        loop {
+            let kept = self.kept.get(usize::from(number).wrapping_sub(1))?;
+            let edit = kept.get();
+            if edit.map == map && edit.name.of(bytes).eq_ignore_ascii_case(name) {
+                return Some(kept);
             }
-        })
+            number = edit.older;
+        }
     }
 
     /// The edits that stand.
@@ -185,12 +184,12 @@ impl Edits {
 
     /// What edits leave of a name in a map, and where the value is.
     #[inline(never)]
-    pub(super) fn find(&self, map: MapType, name: &[u8]) -> Found {
-        let newest = self.place(name).and_then(|place| self.about(map, name, place.get()));
+    pub(super) fn find(&self, bytes: &[u8], map: MapType, name: &[u8]) -> Found {
+        let newest = self.place(name).and_then(|place| self.about(bytes, map, name, place.get()));
         let Some(Edit { op, older, value, .. }) = newest.map(Cell::get) else { return Found::Untouched };
         match op {
             Op::Replace => Found::Value(value),
-            Op::Add if self.about(map, name, older).is_some() => Found::Several,
+            Op::Add if self.about(bytes, map, name, older).is_some() => Found::Several,
             Op::Add => Found::Added(value),
             Op::Remove | Op::Discard => Found::Absent,
         }

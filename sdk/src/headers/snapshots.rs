@@ -284,7 +284,7 @@ impl<'cb> Snapshots<'cb> {
     #[inline(never)]
     fn get_edited(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
         let any = edits::any(self.map);
-        let found = if any { edits::read(|edits, _| edits.find(self.map, name)) } else { Found::Untouched };
+        let found = if any { edits::read(|edits, bytes| edits.find(bytes, self.map, name)) } else { Found::Untouched };
         match found {
             Found::Absent => Ok(None),
             Found::Value(value) => Ok(self.view(value)),
