@@ -8,6 +8,10 @@
 //! The order in Envoy: plugin context created, VM start, configure; then for each stream created, headers, log, done, delete. A host may start a
 //! VM and throw it away again (Envoy does so once for each configuration), and may call `on_vm_start` once for each plugin.
 
+mod actions;
+
+pub use actions::{Action, DataAction, FailurePolicy, Flow, StartStatus};
+
 use crate::PeerType;
 use crate::callout::{CallResponse, GrpcEvent};
 use crate::error::Result;
@@ -16,99 +20,6 @@ use crate::handle::{
     ResponseHeaders, ResponseTrailers, TcpHandle, UpstreamData, VmHandle,
 };
 use crate::queue::Queue;
-
-/// Whether a VM or plugin can work.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum StartStatus {
-    /// It can.
-    Ok,
-    /// It cannot: the proxy refuses the configuration.
-    Failed,
-}
-
-/// What the proxy does with a stream after a headers callback.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[repr(u32)]
-#[non_exhaustive]
-pub enum Action {
-    /// Go on to the next filter.
-    Continue = 0,
-    /// Hold the headers here. Envoy holds the body too, as if [`StopAllIterationAndWatermark`](Self::StopAllIterationAndWatermark) were answered,
-    /// unless its plugin configuration sets `allow_on_headers_stop_iteration`.
-    StopIteration = 1,
-    /// Go on, and end the stream here. Envoy takes it for [`Continue`](Self::Continue).
-    ContinueAndEndStream = 2,
-    /// Hold everything; a body over the buffer's limit is answered with 413, or 500 for a response.
-    StopAllIterationAndBuffer = 3,
-    /// Hold everything; a body over the buffer's limit makes the sender wait.
-    StopAllIterationAndWatermark = 4,
-}
-
-impl Action {
-    /// The name that the specification and other SDKs have for [`StopIteration`](Self::StopIteration).
-    #[allow(non_upper_case_globals, reason = "it stands beside the variants")]
-    pub const Pause: Self = Self::StopIteration;
-}
-
-/// What the proxy does with a body after a body callback.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[repr(u32)]
-#[non_exhaustive]
-pub enum DataAction {
-    /// Let it go on, and what was held back before it.
-    Continue = 0,
-    /// Hold it back; over the buffer's limit a request is answered with 413, and a response is reset, or answered with 500 if its headers are held.
-    StopIterationAndBuffer = 1,
-    /// Hold it back; a body over the buffer's limit makes the sender wait.
-    StopIterationAndWatermark = 2,
-    /// Neither hold it back nor let it go on: this part is dropped.
-    StopIterationNoBuffer = 3,
-}
-
-impl DataAction {
-    /// The name that the specification and other SDKs have for [`StopIterationAndBuffer`](Self::StopIterationAndBuffer).
-    #[allow(non_upper_case_globals, reason = "it stands beside the variants")]
-    pub const Pause: Self = Self::StopIterationAndBuffer;
-}
-
-/// What the proxy does after a callback for trailers, or for a connection and its data.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[repr(u32)]
-pub enum Flow {
-    /// Go on to the next filter.
-    Continue = 0,
-    /// Hold it here. Data of a connection is held back with it.
-    StopIteration = 1,
-}
-
-impl Flow {
-    /// The name that the specification and other SDKs have for [`StopIteration`](Self::StopIteration).
-    #[allow(non_upper_case_globals, reason = "it stands beside the variants")]
-    pub const Pause: Self = Self::StopIteration;
-}
-
-/// What happens to a stream when a callback answers an error, or its context is missing or busy: memory was out when it was to be made, say. Either way it is logged, and counted for each callback: the
-/// proxy's metric `sluicegate_errors`, of all plugins in it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum FailurePolicy {
-    /// The client gets a 500, a connection is closed; nothing passes unfiltered.
-    Closed,
-    /// The client gets a 503, which clients and load balancers take for a reason to try again elsewhere; a connection is closed.
-    Unavailable,
-    /// The stream goes on as if the filter were not there. What it holds back goes on too, if the error comes from the answer to a call.
-    Open,
-}
-
-impl FailurePolicy {
-    /// The status of the answer to the client; none if the stream goes on.
-    pub(crate) const fn status(self) -> Option<u16> {
-        match self {
-            Self::Closed => Some(500),
-            Self::Unavailable => Some(503),
-            Self::Open => None,
-        }
-    }
-}
 
 /// The VM: one for each worker thread, shared by all plugin contexts in it.
 #[doc(alias = "VMContext")]
