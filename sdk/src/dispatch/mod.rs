@@ -180,7 +180,7 @@ impl<K: Runs> Table<Stream<K>> {
         plugin: Shared<Plugin<K::Plugin>>,
         create: impl FnOnce(&K::Plugin) -> K::Filter,
     ) -> Result<(), NotCreated> {
-        if self.get(id).is_some() {
+        if self.contains(id) {
             return Err(NotCreated::Number);
         }
         let (region, account) = (Region::new(), Account::open());
@@ -239,7 +239,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     fn create_plugin(&self, id: u32) -> Result<(), NotCreated> {
         log::forget_level();
         log_allocator();
-        if self.plugins.get(id).is_some() {
+        if self.plugins.contains(id) {
             return Err(NotCreated::Number);
         }
         if Self::TIMERS {
