@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use core::fmt::{self, Display, Write};
 
 use crate::ToValue;
-use crate::abi::{BufferType, MapType, Refused, Status, StreamType};
+use crate::abi::{BufferType, MapType, Refused, Status, StreamType, try_slice};
+use crate::escape::{write_escaped, write_hex};
 
 /// The result of everything that asks the host, and of the callbacks.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
@@ -25,21 +26,82 @@ type Source = Box<dyn core::error::Error + Send + Sync>;
 ///
 /// # Cost
 ///
-/// An error about the host holds no memory of its own; [`Error::other`] boxes its source.
+/// An error about the host holds no memory of its own, but for one that names a header, which copies at most 64 bytes of the name.
+/// [`Error::other`] boxes its source.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
 }
 
+const INVALID_MEMORY_ACCESS: u32 = Status::InvalidMemoryAccess.code();
+
+// It crosses every callback: no larger than a call, what it was about, and a status.
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<Error>() <= 24);
+
 #[derive(Debug)]
 enum Kind {
-    Host { call: &'static str, on: On, status: Status },
-    ForeignBlock { call: &'static str, on: On },
-    Malformed { what: On, problem: &'static str },
-    TooLarge { what: &'static str, size: usize, limit: usize },
-    OutOfMemory { size: usize },
+    Host {
+        call: &'static str,
+        on: On,
+        status: Status,
+    },
+    ForeignBlock {
+        call: &'static str,
+        on: On,
+    },
+    /// An edit of a header.
+    Header {
+        call: &'static str,
+        map: MapType,
+        /// By its number, which is smaller.
+        status: u32,
+        name: Name,
+    },
+    /// The filter's own bytes, which must not leave.
+    InvalidByte {
+        what: &'static &'static str,
+        at: u32,
+        byte: u8,
+        name: Name,
+    },
+    Malformed {
+        what: On,
+        problem: &'static str,
+    },
+    TooLarge {
+        what: &'static str,
+        size: usize,
+        limit: usize,
+    },
+    OutOfMemory {
+        size: usize,
+    },
     Message(&'static str),
     Other(Source),
+}
+
+/// The beginning of a name that an error is about; empty if it has none, or memory ran out.
+#[derive(Debug)]
+struct Name(Box<[u8]>);
+
+impl Name {
+    /// How much of a name an error keeps.
+    const MOST: usize = 64;
+
+    fn of(name: &[u8]) -> Self {
+        let mut bytes = name.iter().copied();
+        Self(try_slice(name.len().min(Self::MOST), || bytes.next().unwrap_or_default()).unwrap_or_default())
+    }
+
+    /// Writes the name after a text, or nothing if there is no name.
+    fn write_to(&self, before: &str, out: &mut dyn Write) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        out.write_str(before)?;
+        write_escaped(out, &self.0)
+    }
 }
 
 /// What a host call was about.
@@ -125,6 +187,21 @@ impl Error {
         Self { kind }
     }
 
+    /// An edit of a header that the host refused.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn header(call: &'static str, map: MapType, name: &[u8], status: Status) -> Self {
+        Self { kind: Kind::Header { call, map, status: status.code(), name: Name::of(name) } }
+    }
+
+    /// A byte of the filter's that must not leave it, in what has this name.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn invalid_byte(what: &'static &'static str, name: &[u8], at: usize, byte: u8) -> Self {
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        Self { kind: Kind::InvalidByte { what, at, byte, name: Name::of(name) } }
+    }
+
     /// An edit that was refused when it was written back.
     pub(crate) fn edit(refused: Refused) -> Self {
         Self::host("proxy_get_header_map_pairs", On::Nothing, refused)
@@ -142,31 +219,53 @@ impl Error {
         Self { kind: Kind::OutOfMemory { size } }
     }
 
-    /// The status that the host answered; none if the failure is not the host's.
+    /// Returns the status that the host answered, or `None` if the failure is not the host's.
     #[must_use]
     pub const fn status(&self) -> Option<Status> {
         match self.kind {
             Kind::Host { status, .. } => Some(status),
+            Kind::Header { status, .. } => Some(Status::from_code(status)),
             _ => None,
         }
     }
 
-    /// The host function that failed, by its name in the ABI.
+    /// Returns the host function that failed, by its name in the ABI.
     #[must_use]
     pub const fn call(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Host { call, .. } | Kind::ForeignBlock { call, .. } => Some(call),
+            Kind::Header { call, .. } => Some(call),
             _ => None,
         }
     }
 
-    /// Whether memory was out, on either side: an allocation of the SDK failed, or the guest refused a block to the host.
+    /// Returns the name of the header or metric that the failure is about: its first 64 bytes, or nothing if the failure is not about one.
     #[must_use]
-    pub const fn is_out_of_memory(&self) -> bool {
-        matches!(self.kind, Kind::OutOfMemory { .. } | Kind::Host { status: Status::InvalidMemoryAccess, .. })
+    pub fn name(&self) -> Option<&[u8]> {
+        match &self.kind {
+            Kind::Header { name, .. } | Kind::InvalidByte { name, .. } => Some(&*name.0),
+            _ => None,
+        }
     }
 
-    /// Whether the host sent bytes that are not what the ABI says.
+    /// Returns whether the host or the SDK ran out of memory: an allocation of the SDK failed, or the guest refused a block to the host.
+    #[must_use]
+    pub const fn is_out_of_memory(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::OutOfMemory { .. }
+                | Kind::Host { status: Status::InvalidMemoryAccess, .. }
+                | Kind::Header { status: INVALID_MEMORY_ACCESS, .. }
+        )
+    }
+
+    /// Returns whether the filter passed a byte that must not leave it, such as a line feed in the value of a header. Nothing was sent.
+    #[must_use]
+    pub const fn is_invalid_byte(&self) -> bool {
+        matches!(self.kind, Kind::InvalidByte { .. })
+    }
+
+    /// Returns whether the host sent bytes that are not what the ABI says.
     #[must_use]
     pub const fn is_malformed(&self) -> bool {
         matches!(self.kind, Kind::Malformed { .. } | Kind::ForeignBlock { .. })
@@ -182,16 +281,27 @@ impl Error {
         match &self.kind {
             Kind::Host { call, on, status } => {
                 write_call(out, call, *on)?;
-                if let Status::Unknown(code) = status {
-                    out.write_str("unknown status code: ")?;
-                    return write_number(out, u64::from(*code));
-                }
-                out.write_str("error status returned by host: ")?;
-                out.write_str(status.text())
+                out.write_str("): ")?;
+                write_status(out, *status)
+            }
+            Kind::Header { call, map, status, name } => {
+                write_call(out, call, On::Map(*map))?;
+                name.write_to(", ", out)?;
+                out.write_str("): ")?;
+                write_status(out, Status::from_code(*status))
+            }
+            Kind::InvalidByte { what, at, byte, name } => {
+                out.write_str(what)?;
+                name.write_to(" (", out)?;
+                out.write_str(if name.0.is_empty() { ": byte 0x" } else { "): byte 0x" })?;
+                write_hex(out, *byte)?;
+                out.write_str(" at position ")?;
+                write_number(out, u64::from(*at))?;
+                out.write_str(" is not allowed")
             }
             Kind::ForeignBlock { call, on } => {
                 write_call(out, call, *on)?;
-                out.write_str("the host named a block that it did not ask for")
+                out.write_str("): the host named a block that it did not ask for")
             }
             Kind::Malformed { what, problem } => {
                 out.write_str("malformed ")?;
@@ -220,8 +330,16 @@ impl Error {
 fn write_call(out: &mut dyn Write, call: &str, on: On) -> fmt::Result {
     out.write_str(call)?;
     out.write_str(" (")?;
-    on.write_to(out)?;
-    out.write_str("): ")
+    on.write_to(out)
+}
+
+fn write_status(out: &mut dyn Write, status: Status) -> fmt::Result {
+    if let Status::Unknown(code) = status {
+        out.write_str("unknown status code: ")?;
+        return write_number(out, u64::from(code));
+    }
+    out.write_str("error status returned by host: ")?;
+    out.write_str(status.text())
 }
 
 fn write_number(out: &mut dyn Write, number: u64) -> fmt::Result {

@@ -131,6 +131,7 @@ mod context;
 #[doc(hidden)]
 pub mod dispatch;
 mod error;
+mod escape;
 mod failures;
 pub mod foreign;
 mod handle;

@@ -2,7 +2,7 @@
 
 use crate::abi::call;
 use crate::error::{Error, On, Result};
-use crate::headers::encode;
+use crate::headers::{Check, encode};
 
 /// An answer that the filter gives the client: status, headers, body.
 ///
@@ -19,20 +19,21 @@ pub struct LocalResponse<'a, N = &'a str, V = &'a str> {
     body: &'a [u8],
     details: &'a [u8],
     grpc_status: i32,
+    check: Check,
 }
 
 impl<'a> LocalResponse<'a> {
     /// An answer with this HTTP status, without headers and body.
     pub const fn new(status: u16) -> Self {
-        Self { status: status as u32, headers: &[], body: &[], details: &[], grpc_status: -1 }
+        Self { status: status as u32, headers: &[], body: &[], details: &[], grpc_status: -1, check: Check::Both }
     }
 }
 
 impl<'a, N, V> LocalResponse<'a, N, V> {
     /// The headers, as text, as bytes, or as the views of a snapshot. The proxy adds `content-length`, `content-type`, `date` and `server` where they are missing.
     pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> LocalResponse<'a, N2, V2> {
-        let Self { status, headers: _, body, details, grpc_status } = self;
-        LocalResponse { status, headers, body, details, grpc_status }
+        let Self { status, headers: _, body, details, grpc_status, check } = self;
+        LocalResponse { status, headers, body, details, grpc_status, check }
     }
 
     /// The body.
@@ -50,6 +51,12 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         Self { grpc_status: status as i32, ..self }
     }
 
+    /// Leaves names and values of the headers as they are, whatever bytes they have: for a filter that must send what is not HTTP. A value with a line
+    /// feed ends its line, and what follows it is a header, or a message, of its own.
+    pub const fn unchecked(self) -> Self {
+        Self { check: Check::Neither, ..self }
+    }
+
     pub(crate) fn send(&self) -> Result<()>
     where
         N: AsRef<[u8]>,
@@ -59,7 +66,7 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         let headers: &[u8] = if self.headers.is_empty() {
             &[]
         } else {
-            headers = encode(self.headers)?;
+            headers = encode(self.headers, self.check)?;
             &headers
         };
         call::send_local_response(self.status, self.details, self.body, headers, self.grpc_status)

@@ -38,6 +38,12 @@ pub enum Status {
 
 impl From<u32> for Status {
     fn from(status: u32) -> Self {
+        Self::from_code(status)
+    }
+}
+
+impl Status {
+    pub(crate) const fn from_code(status: u32) -> Self {
         match status {
             0 => Self::Ok,
             1 => Self::NotFound,
@@ -55,9 +61,7 @@ impl From<u32> for Status {
             other => Self::Unknown(other),
         }
     }
-}
 
-impl Status {
     /// The number that stands for it on the wire.
     #[must_use]
     pub const fn code(self) -> u32 {

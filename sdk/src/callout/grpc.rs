@@ -8,7 +8,7 @@ use super::{CallToken, Kind, Reserved, refused, take, then, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, Status, call};
 use crate::error::{Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
-use crate::headers::{HeaderMap, encode};
+use crate::headers::{Check, HeaderMap, encode};
 
 /// A unary gRPC call. Its answer is one [`GrpcWhat::Message`], or a [`GrpcWhat::Closed`] with the status of its failure.
 ///
@@ -43,6 +43,7 @@ pub struct GrpcCall<'a> {
     target: Target<'a>,
     message: &'a [u8],
     timeout: Duration,
+    check: Check,
 }
 
 /// Where a call goes, and its metadata.
@@ -59,7 +60,7 @@ impl<'a> GrpcCall<'a> {
     /// `GrpcService`.
     pub const fn new(cluster: &'a str, service: &'a str, method: &'a str) -> Self {
         let target = Target { cluster, service, method, metadata: &[] };
-        Self { target, message: &[], timeout: Duration::from_secs(1) }
+        Self { target, message: &[], timeout: Duration::from_secs(1), check: Check::Both }
     }
 
     /// The initial metadata.
@@ -75,6 +76,11 @@ impl<'a> GrpcCall<'a> {
     /// How long to wait. Hosts count in milliseconds: a part of one counts as one, and what is over 24 days as `i32::MAX`. With zero Envoy waits without end.
     pub const fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// Leaves names and values of the metadata as they are, whatever bytes they have: for a filter that must send what is not HTTP.
+    pub const fn unchecked(self) -> Self {
+        Self { check: Check::Neither, ..self }
     }
 
     /// Sends it in a [task](crate::task), and waits for the message that answers it.
@@ -110,7 +116,7 @@ impl<'a> GrpcCall<'a> {
     pub(crate) fn dispatch(&self, context: u32) -> Result<CallToken> {
         let Target { cluster, service, method, metadata } = self.target;
         named(cluster)?;
-        let metadata = encode(metadata)?;
+        let metadata = encode(metadata, self.check)?;
         let reserved = Reserved::new(context, Kind::GrpcCall)?;
         let (cluster, service, method) = (cluster.as_bytes(), service.as_bytes(), method.as_bytes());
         let token = call::grpc_call(cluster, service, method, &metadata, self.message, timeout(self.timeout))
@@ -133,7 +139,7 @@ pub(crate) fn open(
     metadata: &[(&str, &str)],
 ) -> Result<GrpcStream> {
     named(cluster)?;
-    let metadata = encode(metadata)?;
+    let metadata = encode(metadata, Check::Both)?;
     let reserved = Reserved::new(context, Kind::GrpcStream)?;
     let token = call::grpc_stream(cluster.as_bytes(), service.as_bytes(), method.as_bytes(), &metadata)
         .map_err(|status| refused("proxy_grpc_stream", cluster, status))?;

@@ -8,7 +8,7 @@ use super::{CallToken, Kind, Reserved, refused, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, Status, call};
 use crate::error::{Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
-use crate::headers::{HeaderMap, encode};
+use crate::headers::{Check, HeaderMap, encode};
 
 /// A call to a cluster: what to send, and how long to wait.
 ///
@@ -47,12 +47,14 @@ pub struct HttpCall<'a, N = &'a str, V = &'a str, T = &'a str> {
     body: &'a [u8],
     trailers: &'a [(T, T)],
     timeout: Duration,
+    check: Check,
 }
 
 impl<'a> HttpCall<'a> {
     /// A call to a cluster of the proxy's configuration, with nothing in it and a timeout of one second.
     pub const fn new(cluster: &'a str) -> Self {
-        Self { cluster, headers: &[], body: &[], trailers: &[], timeout: Duration::from_secs(1) }
+        let timeout = Duration::from_secs(1);
+        Self { cluster, headers: &[], body: &[], trailers: &[], timeout, check: Check::Both }
     }
 }
 
@@ -61,8 +63,8 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
     ///
     /// Whoever passes a request's headers on leaves `content-length` out, unless the call has a body of that size: the cluster would wait for it.
     pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> HttpCall<'a, N2, V2, T> {
-        let Self { cluster, headers: _, body, trailers, timeout } = self;
-        HttpCall { cluster, headers, body, trailers, timeout }
+        let Self { cluster, headers: _, body, trailers, timeout, check } = self;
+        HttpCall { cluster, headers, body, trailers, timeout, check }
     }
 
     /// The body.
@@ -72,13 +74,19 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
 
     /// The trailers, as text, as bytes, or as the views of a snapshot.
     pub const fn trailers<T2>(self, trailers: &'a [(T2, T2)]) -> HttpCall<'a, N, V, T2> {
-        let Self { cluster, headers, body, trailers: _, timeout } = self;
-        HttpCall { cluster, headers, body, trailers, timeout }
+        let Self { cluster, headers, body, trailers: _, timeout, check } = self;
+        HttpCall { cluster, headers, body, trailers, timeout, check }
     }
 
     /// How long to wait for the whole response. Hosts count in milliseconds: a part of one counts as one, and what is over 24 days as `i32::MAX`. With zero Envoy waits without end.
     pub const fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// Leaves names and values of headers and trailers as they are, whatever bytes they have: for a filter that must send what is not HTTP. A value with a
+    /// line feed ends its line, and what follows it is a header, or a request, of its own.
+    pub const fn unchecked(self) -> Self {
+        Self { check: Check::Neither, ..self }
     }
 
     /// Sends it in a [task](crate::task), and waits for the answer.
@@ -133,8 +141,8 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         V: AsRef<[u8]>,
         T: AsRef<[u8]>,
     {
-        let headers = encode(self.headers)?;
-        let trailers = encode(self.trailers)?;
+        let headers = encode(self.headers, self.check)?;
+        let trailers = encode(self.trailers, self.check)?;
         let reserved = Reserved::new(context, Kind::Http)?;
         let token = call::http_call(self.cluster.as_bytes(), &headers, self.body, &trailers, timeout(self.timeout))
             .map_err(|status| refused("proxy_http_call", self.cluster, status))?;

@@ -7,7 +7,7 @@ use crate::abi::{HostBytes, Refused, Status, call};
 use crate::callout::{CallFailure, CallResponse, CallToken, Closures, HttpCall, Pending};
 use crate::context::{Action, HttpFilter, PluginContext};
 use crate::error::{Error, Result};
-use crate::headers::{HeaderMap, Op, Snapshots, encode};
+use crate::headers::{Check, HeaderMap, Op, Snapshots, encode};
 use crate::reply::LocalResponse;
 use crate::{ByteStr, ToValue};
 
@@ -233,8 +233,8 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If there are more than 1,024 pairs or 1 MiB (a host would take such a map for empty, and say that all went well), if memory is out, or
-    /// if the host refuses.
+    /// If a name is no token or a value has a control byte, if there are more than 1,024 pairs or 1 MiB (a host would take such a map for empty, and
+    /// say that all went well), out of memory, or if the host refuses.
     ///
     /// # Cost
     ///
@@ -242,7 +242,22 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     #[doc(alias = "ReplaceHttpRequestHeaders")]
     #[doc(alias = "set_http_request_headers")]
     pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
-        self.snapshots.replace_all(&encode(pairs)?)
+        self.snapshots.replace_all(&encode(pairs, Check::Both)?)
+    }
+
+    /// Replaces the whole map by names and values that nobody looks at: for a filter that must send what is not HTTP.
+    ///
+    /// A value with a line feed ends its line, and what follows it is a header, or a message, of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_all`](Self::set_all), but for the bytes.
+    ///
+    /// # Cost
+    ///
+    /// As [`set_all`](Self::set_all).
+    pub fn set_all_unchecked<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
+        self.snapshots.replace_all(&encode(pairs, Check::Neither)?)
     }
 
     /// Writes back what waits, of all maps. Otherwise it is written when the callback returns, or before a call that could see it.

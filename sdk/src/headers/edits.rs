@@ -158,7 +158,10 @@ pub(super) fn edit_now(op: Op, map: MapType, name: &[u8], value: &[u8]) -> Resul
     }
     // What was written just now may be of this name.
     let op = if op == Op::Discard { Op::Remove } else { op };
-    write(Record { op, map, name, value }).map_err(Error::edit)
+    write(Record { op, map, name, value }).map_err(|refused| match refused {
+        Refused::Edit { call, map, status } => Error::header(call, map, name, status),
+        other => Error::edit(other),
+    })
 }
 
 /// Whether a map with this edit is one that hosts decode.

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 
+use super::check::Check;
 use crate::abi::try_slice;
 use crate::error::{Error, Result};
 
@@ -27,8 +28,8 @@ pub(super) struct Pair<'a> {
 /// What gives each pair in turn to a function, and the same whenever it is asked.
 type Each<'a> = &'a dyn Fn(&mut dyn FnMut(Pair<'_>));
 
-/// The pairs in the host's encoding, and never a map that the host would silently empty.
-pub(crate) fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Result<Box<[u8]>> {
+/// Returns the pairs in the host's encoding, and never a map that the host would silently empty.
+pub(crate) fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)], check: Check) -> Result<Box<[u8]>> {
     if pairs.len() > MAX_PAIRS {
         return Err(Error::too_large("pairs in a header map", pairs.len(), MAX_PAIRS));
     }
@@ -37,22 +38,26 @@ pub(crate) fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Result
             with(Pair { name: name.as_ref(), value: value.as_ref(), new: false });
         }
     };
-    write(&each, MAX_BYTES)
+    write(&each, MAX_BYTES, check)
 }
 
 /// Pairs in the host's encoding, for the guest itself to read, which has no limits.
 pub(super) fn encode_own(each: Each<'_>) -> Result<Box<[u8]>> {
-    write(each, usize::MAX)
+    write(each, usize::MAX, Check::Neither)
 }
 
 /// Encodes pairs. One function, whatever the pairs are.
 #[inline(never)]
-fn write(each: Each<'_>, most: usize) -> Result<Box<[u8]>> {
-    let (mut size, mut count) = (COUNT, 0);
+fn write(each: Each<'_>, most: usize, check: Check) -> Result<Box<[u8]>> {
+    let (mut size, mut count, mut checked) = (COUNT, 0, Ok(()));
     each(&mut |Pair { name, value, .. }| {
         size = size.saturating_add(name.len()).saturating_add(value.len()).saturating_add(EACH);
         count += 1;
+        if checked.is_ok() {
+            checked = check.check(name, value);
+        }
     });
+    checked?;
     if size > most {
         return Err(Error::too_large("bytes in a header map", size, most));
     }

@@ -9,7 +9,9 @@
 //! | `merge` | a whole map with its edits |
 //! | `editor` | [`MapEditor`]: edits without reading |
 //! | `encode` | the other direction |
+//! | `check` | names and values, before they leave |
 
+mod check;
 mod editor;
 pub(crate) mod edits;
 mod encode;
@@ -18,6 +20,7 @@ mod merge;
 mod resolve;
 mod snapshots;
 
+pub(crate) use check::Check;
 pub use editor::MapEditor;
 pub(crate) use encode::encode;
 pub use map::{HeaderMap, Iter, Values};

@@ -246,7 +246,7 @@ impl HttpFilter for Filter {
                 Step::Flush => request.flush()?,
                 Step::Other(name, value) => request.stream().edit_response_headers().add(name, value)?,
                 Step::SetAll(pairs) => {
-                    request.set_all(pairs)?;
+                    request.set_all_unchecked(pairs)?;
                     model.0.clear();
                     pairs.iter().for_each(|(name, value)| model.add(name, value));
                 }

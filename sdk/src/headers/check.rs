@@ -1,0 +1,200 @@
+//! Names and values of headers, checked where they leave the guest.
+//!
+//! A name is a token of RFC 9110, in front of which one `:` may stand. A value has no control byte but the tab. These are the rules by which Envoy's
+//! own codecs, nghttp2 and the `http` crate judge what they receive: what breaks them would be refused by the next hop, or would end a line of the
+//! head early and begin a second header, or a second message, that nobody wrote.
+//!
+//! # Cost
+//!
+//! Eight bytes are looked at at once. Lower-case names and ASCII values pass that look; only what does not is read byte by byte.
+
+use core::num::NonZero;
+
+use crate::error::{Error, Result};
+
+/// Whether the name and the value of a header are looked at before the host gets them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Check {
+    /// The name is a token, and the value has no control byte.
+    Both,
+    /// The caller answers for the bytes. A name is never empty.
+    Neither,
+}
+
+impl Check {
+    /// Checks the name and the value of a header.
+    ///
+    /// # Errors
+    ///
+    /// As [`name`] and [`value`].
+    #[inline]
+    pub(crate) fn check(self, name: &[u8], value: &[u8]) -> Result<()> {
+        match self {
+            Self::Both => {
+                self::name(name)?;
+                self::value(name, value)
+            }
+            Self::Neither if name.is_empty() => Err(no_name()),
+            Self::Neither => Ok(()),
+        }
+    }
+}
+
+const fn no_name() -> Error {
+    Error::new("a header without a name")
+}
+
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        )
+}
+
+const fn is_value(byte: u8) -> bool {
+    byte >= b' ' && byte != 0x7f || byte == b'\t'
+}
+
+/// Checks the name of a header: a token, in front of which one `:` may stand.
+///
+/// # Errors
+///
+/// If the name is empty, or has another byte: which one, and where.
+#[inline]
+pub(crate) fn name(name: &[u8]) -> Result<()> {
+    if has_unusual(name, |word| {
+        // For bytes below 0x80, the highest bit of each byte says: past `z`; before `^`, and not `-`.
+        word | word.wrapping_add(each(0x80 - b'{'))
+            | each(0xdd).wrapping_sub(word) & (word ^ each(b'-')).wrapping_add(each(0x7f))
+    }) {
+        return name_bytewise(name);
+    }
+    if name.is_empty() { Err(no_name()) } else { Ok(()) }
+}
+
+#[cold]
+#[inline(never)]
+fn name_bytewise(name: &[u8]) -> Result<()> {
+    let token = name.strip_prefix(b":").unwrap_or(name);
+    if token.is_empty() {
+        return Err(no_name());
+    }
+    match token.iter().position(|&byte| !is_token(byte)) {
+        Some(at) => Err(invalid(&"header name", name, name, at + (name.len() - token.len()))),
+        None => Ok(()),
+    }
+}
+
+/// Checks the value of the header of this name: no control byte but the tab.
+///
+/// # Errors
+///
+/// If the value has such a byte: which one, in which header, and where.
+#[inline]
+pub(crate) fn value(name: &[u8], value: &[u8]) -> Result<()> {
+    // The highest bit of each byte says: not ASCII; DEL, or not ASCII; below a space, or not ASCII.
+    if has_unusual(value, |word| word | word.wrapping_add(each(1)) | each(0x9f).wrapping_sub(word)) {
+        return value_bytewise(name, value);
+    }
+    Ok(())
+}
+
+#[cold]
+#[inline(never)]
+fn value_bytewise(name: &[u8], value: &[u8]) -> Result<()> {
+    match value.iter().position(|&byte| !is_value(byte)) {
+        Some(at) => Err(invalid(&"header value", name, value, at)),
+        None => Ok(()),
+    }
+}
+
+fn invalid(what: &'static &'static str, name: &[u8], bytes: &[u8], at: usize) -> Error {
+    Error::invalid_byte(what, name, at, bytes.get(at).copied().unwrap_or_default())
+}
+
+/// The same byte eight times.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Whether a function sets the highest bit of any byte, for eight bytes at a time. Bytes may be shown twice, and short texts are filled up with `a`.
+#[inline]
+fn has_unusual(bytes: &[u8], unusual: impl Fn(u64) -> u64) -> bool {
+    let mut found = 0;
+    if let Some(last) = bytes.last_chunk() {
+        let (words, _) = bytes.as_chunks();
+        for word in words {
+            found |= unusual(u64::from_ne_bytes(*word));
+        }
+        found |= unusual(u64::from_ne_bytes(*last));
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let [first, last] = [first, last].map(|half| u64::from(u32::from_ne_bytes(*half)));
+        found = unusual(first | last << 32);
+    } else if let Some(len) = NonZero::new(bytes.len()) {
+        let at = |at: usize| bytes.get(at).map_or(0, |byte| u64::from(*byte));
+        let word = each(b'a') << 24 | at(0) | at(len.get() / 2) << 8 | at(len.get() - 1) << 16;
+        found = unusual(word);
+    }
+    found & each(0x80) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+
+    const DELIMITERS: &[u8] = b"\"(),/:;<=>?@[\\]{} ";
+
+    /// The rules as the specification has them, byte by byte.
+    fn is_name(name: &[u8]) -> bool {
+        let token = name.strip_prefix(b":").unwrap_or(name);
+        !token.is_empty() && token.iter().all(|byte| byte.is_ascii_graphic() && !DELIMITERS.contains(byte))
+    }
+
+    /// Each byte at each place in texts of each length to 40, so that each way through the words is taken.
+    fn everywhere(mut with: impl FnMut(&[u8])) {
+        for len in 1..40 {
+            for at in 0..len {
+                for byte in 0..=255 {
+                    let mut text: Vec<u8> = b"x-request-id_of.the~caller".iter().copied().cycle().take(len).collect();
+                    text[at] = byte;
+                    with(&text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_a_token_or_one_after_a_colon() {
+        everywhere(|text| assert_eq!(name(text).is_ok(), is_name(text), "{:?}", text.escape_ascii().to_string()));
+        assert!(name(b"").is_err() && name(b":").is_err() && name(b"::a").is_err());
+        for usual in ["x", "id", "via", ":path", ":authority", "content-length", "X-B3-TraceId", "x_y", "a^b`c|d~"] {
+            name(usual.as_bytes()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_value_has_no_control_byte_but_the_tab() {
+        everywhere(|text| {
+            let right = !text.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
+            assert_eq!(value(b"x", text).is_ok(), right, "{:?}", text.escape_ascii().to_string());
+        });
+        value(b"x", b"").unwrap();
+        value(b"x", b"gr\xc3\xbc\xc3\x9fe \xff\t").unwrap();
+    }
+
+    #[test]
+    fn the_error_says_which_header_which_byte_and_where() {
+        let text = |answer: Result<()>| answer.unwrap_err().to_string();
+        assert_eq!(
+            text(Check::Both.check(b"x-user", b"a\r\nb")),
+            "header value (x-user): byte 0x0d at position 1 is not allowed"
+        );
+        assert_eq!(text(value(b"", b"\0")), "header value: byte 0x00 at position 0 is not allowed");
+        assert_eq!(text(name(b"x y\n")), "header name (x y\\n): byte 0x20 at position 1 is not allowed");
+        assert_eq!(text(name(b":a:")), "header name (:a:): byte 0x3a at position 2 is not allowed");
+        assert_eq!(text(name(b"")), "a header without a name");
+    }
+}
