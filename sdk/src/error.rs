@@ -77,6 +77,11 @@ enum Kind {
     OutOfMemory {
         size: usize,
     },
+    /// The SDK does not ask the host for this.
+    NotPossible {
+        on: On,
+        why: &'static str,
+    },
     Message(&'static str),
     Other(Source),
 }
@@ -211,6 +216,11 @@ impl Error {
         Self { kind: Kind::Malformed { what: what.into(), problem } }
     }
 
+    /// What cannot be done with a stream, and is not asked of the host.
+    pub(crate) fn stream(on: impl Into<On>, why: &'static str) -> Self {
+        Self { kind: Kind::NotPossible { on: on.into(), why } }
+    }
+
     pub(crate) const fn too_large(what: &'static str, size: usize, limit: usize) -> Self {
         Self { kind: Kind::TooLarge { what, size, limit } }
     }
@@ -320,6 +330,11 @@ impl Error {
                 out.write_str("out of memory: no block of ")?;
                 write_number(out, *size as u64)?;
                 out.write_str(" bytes")
+            }
+            Kind::NotPossible { on, why } => {
+                on.write_to(out)?;
+                out.write_str(": ")?;
+                out.write_str(why)
             }
             Kind::Message(message) => out.write_str(message),
             Kind::Other(source) => write!(out, "{source}"),

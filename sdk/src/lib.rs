@@ -147,6 +147,7 @@ pub mod property;
 pub mod queue;
 mod reply;
 pub mod shared_data;
+mod stream_state;
 #[cfg(feature = "async")]
 pub mod task;
 pub mod time;

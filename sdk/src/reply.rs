@@ -3,6 +3,7 @@
 use crate::abi::call;
 use crate::error::{Error, On, Result};
 use crate::headers::{Check, encode};
+use crate::stream_state;
 
 /// An answer that the filter gives the client: status, headers, body.
 ///
@@ -57,7 +58,23 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         Self { check: Check::Neither, ..self }
     }
 
+    /// Sends it, if the stream that host calls act on can be answered: it is open, and was not answered before.
     pub(crate) fn send(&self) -> Result<()>
+    where
+        N: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
+        stream_state::current(|state| {
+            let state = state.ok_or(Error::new("there is no stream to answer"))?;
+            state.may_reply()?;
+            self.send_now()?;
+            state.replied();
+            Ok(())
+        })
+    }
+
+    /// Sends it, whatever became of the stream.
+    pub(crate) fn send_now(&self) -> Result<()>
     where
         N: AsRef<[u8]>,
         V: AsRef<[u8]>,

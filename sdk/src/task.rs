@@ -66,13 +66,14 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-use crate::abi::{Shared, StreamType, depth, try_box};
+use crate::abi::{Shared, StreamType, try_box};
 use crate::callout::{Answered, Asker, Kind, Pending, keep, wrong_context};
 use crate::context::{Action, HttpFilter, PluginContext, TcpFilter};
 use crate::dispatch::Table;
 use crate::error::{Error, Result};
 use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
 use crate::reply::LocalResponse;
+use crate::stream_state;
 use crate::timer::{self, Timer};
 use sluicegate_alloc::region::outside;
 
@@ -94,20 +95,12 @@ enum Work {
 struct Task {
     /// None while it is polled.
     work: Cell<Option<Work>>,
-    /// Whether the callback that started it has not returned yet.
-    fresh: Cell<bool>,
 }
 
 /// How a task ended.
 pub(crate) enum Ended {
-    /// It held this direction of this context, and answered this.
-    Held {
-        context: u32,
-        direction: StreamType,
-        answer: Result<Action>,
-        /// Whether its own callback is still to return: a proxy must not be told then to resume what it does not hold yet.
-        at_once: bool,
-    },
+    /// It held this direction of its stream, and answered this.
+    Held { direction: StreamType, answer: Result<Action> },
     /// It ran beside.
     Beside(Result<()>),
 }
@@ -163,12 +156,16 @@ pub(crate) fn hold(
     direction: StreamType,
     future: impl Future<Output = Result<Action>> + 'static,
 ) -> Result<()> {
+    stream_state::runs_tasks()?;
+    stream_state::hold(direction)?;
     // The future lies with what its stream allocates.
-    start(context, Work::Holds(direction, Box::into_pin(try_box(future)?)))
+    let started = try_box(future).and_then(|future| start(context, Work::Holds(direction, Box::into_pin(future))));
+    started.inspect_err(|_| stream_state::release(direction))
 }
 
 /// Starts a task that holds nothing.
 pub(crate) fn spawn(context: u32, future: impl Future<Output = Result<()>> + 'static) -> Result<()> {
+    stream_state::runs_tasks()?;
     start(context, Work::Beside(Box::into_pin(try_box(future)?)))
 }
 
@@ -186,7 +183,7 @@ fn start(context: u32, work: Work) -> Result<()> {
             let of_context = all.get(context).ok_or(Error::out_of_memory(0))?;
             let number = of_context.next.get();
             of_context.next.set(number.wrapping_add(1));
-            of_context.tasks.insert(number, Task { work: Cell::new(Some(work)), fresh: Cell::new(true) })?;
+            of_context.tasks.insert(number, Task { work: Cell::new(Some(work)) })?;
             of_context.woken.wake_by_ref();
             Ok(())
         })
@@ -212,8 +209,8 @@ pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any
             let waker = &mut Context::from_waker(&of_context.waker);
             let ended = match &mut work {
                 Work::Holds(direction, future) => {
-                    let (direction, at_once) = (*direction, task.fresh.get());
-                    future.as_mut().poll(waker).map(|answer| Ended::Held { context: id, direction, answer, at_once })
+                    let direction = *direction;
+                    future.as_mut().poll(waker).map(|answer| Ended::Held { direction, answer })
                 }
                 Work::Beside(future) => future.as_mut().poll(waker).map(Ended::Beside),
             };
@@ -232,26 +229,6 @@ pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any
             }
         }
     }
-    of_context.tasks.each(|_, task| task.fresh.set(false));
-}
-
-crate::__vm_local! {
-    /// How deep the callback is nested in which a task ended that holds what the callback is about to hold; 0 if none did.
-    static ENDED: Cell<usize> = Cell::new(0);
-}
-
-/// The callback that is about to hold a direction shall let it go on.
-pub(crate) fn end_at_once() {
-    ENDED.with(|ended| ended.set(depth()));
-}
-
-/// Whether the callback that is about to hold a direction shall let it go on; asked once, when it has returned. One within it has its own answer.
-pub(crate) fn ended_at_once() -> bool {
-    let is_own = ENDED.with(Cell::get) == depth() + 1;
-    if is_own {
-        ENDED.with(|ended| ended.set(0));
-    }
-    is_own
 }
 
 /// How often the tasks of a context are polled in one callback.

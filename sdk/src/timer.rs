@@ -135,7 +135,18 @@ crate::__vm_local! {
     static SET_TICK: Cell<SetTick> = Cell::new(set_at_host);
 }
 
+crate::__vm_local! {
+    /// Whether a plugin of the VM asked for ticks.
+    static TICKS: Cell<bool> = Cell::new(false);
+}
+
+/// Whether a plugin of the VM asked for ticks, so that something may run later.
+pub(crate) fn ticks() -> bool {
+    TICKS.with(Cell::get)
+}
+
 fn set_at_host(_: u32, milliseconds: u32) -> Result<()> {
+    TICKS.with(|ticks| ticks.set(ticks.get() || milliseconds != 0));
     call::set_tick_period(milliseconds)
         .map_err(|status| Error::host("proxy_set_tick_period_milliseconds", On::Nothing, status))
 }
@@ -394,4 +405,5 @@ pub(crate) fn forget(plugin: u32) {
 pub(crate) fn clear() {
     CLOCKS.with(Table::clear);
     SET_TICK.with(|set| set.set(set_at_host));
+    TICKS.with(|ticks| ticks.set(false));
 }

@@ -29,6 +29,11 @@ impl PluginContext for Plugin {
         info!("plugin {:?}", ByteStr::new(&plugin.configuration()?));
         Ok(StartStatus::Ok)
     }
+
+    fn on_tick(&mut self, plugin: &mut PluginHandle<'_, Vm>) -> Result<()> {
+        plugin.resume_request(2)?;
+        plugin.resume_response(2)
+    }
 }
 
 #[derive(Default)]
@@ -41,9 +46,11 @@ impl HttpFilter for Filter {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         info!("empty {:?}", request.fetch("empty")?.is_some());
         sluicegate::foreign::clear_route_cache()?;
-        request.stream().resume_request()?;
-        request.stream().resume_response()?;
         info!("reset {:?}", request.stream().reset().is_ok());
+        Ok(Action::Pause)
+    }
+
+    fn on_response_headers(&mut self, _: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
         Ok(Action::Pause)
     }
 }
@@ -58,6 +65,8 @@ fn configurations_and_resuming_have_functions_of_their_own() {
     assert!(host.logged(LogLevel::Info, "vm \"v\"") && host.logged(LogLevel::Info, "plugin \"p\""), "{:?}", host.log());
     let stream = host.http_stream();
     stream.request_headers(&[("a", "b"), ("empty", "")]);
+    stream.response_headers(&[(":status", "200")]);
+    host.tick();
     assert!(host.logged(LogLevel::Info, "empty false"), "an empty value is how such a host says that there is none");
     assert!(stream.request_resumed() && stream.response_resumed());
     assert!(host.logged(LogLevel::Info, "reset false"));
@@ -78,6 +87,8 @@ fn every_host_call_of_this_version_may_go_wrong() {
     let swept = sweep(&Host::new(&PLUGIN).vm_configuration("v").plugin_configuration("p"), |host| {
         let stream = host.http_stream();
         let action = stream.request_headers(&[("a", "b"), ("empty", "")]);
+        stream.response_headers(&[(":status", "200")]);
+        host.tick();
         let seen = (action, stream.request_resumed(), stream.response_resumed(), stream.routes_cleared());
         stream.complete();
         seen

@@ -94,7 +94,7 @@ sluicegate::plugin!(plugin: Plugin, http: Filter);
 const GO: u32 = 0;
 const HOLD: u32 = DataAction::StopIterationAndBuffer as u32;
 const WAIT: u32 = DataAction::StopIterationAndWatermark as u32;
-const STOP: u32 = DataAction::StopIterationNoBuffer as u32;
+const STOP: u32 = DataAction::StopIterationAndBuffer as u32;
 const KIB: usize = 1 << 10;
 
 fn start(budget: Budget) -> Running {

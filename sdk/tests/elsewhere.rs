@@ -20,6 +20,10 @@ impl PluginContext for Plugin {
         Ok(StartStatus::Ok)
     }
 
+    fn on_http_call_response(&mut self, _: &mut PluginHandle<'_>, _: &CallResponse) -> Result<()> {
+        Ok(())
+    }
+
     fn on_tick(&mut self, plugin: &mut PluginHandle<'_>) -> Result<()> {
         let held = self.held.take();
         let first = *held.first().ok_or(Error::new("nothing is held"))?;
@@ -117,9 +121,12 @@ impl TcpFilter for Connection {
         Ok(Flow::Pause)
     }
 
-    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Plugin>) -> Result<Flow> {
-        data.connection().resume_upstream()?;
-        Ok(Flow::Continue)
+    fn on_upstream_data(&mut self, _: &mut UpstreamData<'_, Plugin>) -> Result<Flow> {
+        Ok(Flow::Pause)
+    }
+
+    fn on_downstream_close(&mut self, connection: &mut TcpHandle<'_, Plugin>, _: PeerType) -> Result<()> {
+        connection.resume_upstream()
     }
 }
 
@@ -234,7 +241,8 @@ fn a_stream_that_is_gone_is_an_error() {
     stream.request_headers(&[(":path", "/")]);
     host.tick();
     let error = host.log().into_iter().find(|line| line.level == LogLevel::Error).unwrap().text;
-    assert!(error.contains("proxy_set_effective_context") && error.contains("bad argument"), "{error}");
+    assert_eq!(error, "on_tick: context 999: the plugin has no open stream of this number");
+    assert_eq!(host.calls(Import::proxy_set_effective_context), 0, "the host is not asked");
     assert_eq!(callers(&host), [("of the plugin".into(), 1)]);
 }
 
@@ -259,6 +267,7 @@ fn data_of_the_upstream_is_not_resumed_in_envoy() {
     let host = host("upstream");
     let connection = host.tcp_connection();
     connection.upstream_data("data", false);
+    connection.close_downstream();
     let error = host.log().into_iter().find(|line| line.level == LogLevel::Error).unwrap().text;
     assert!(error.contains("proxy_continue_stream") && error.contains("unimplemented"), "{error}");
 }

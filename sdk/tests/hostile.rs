@@ -317,7 +317,7 @@ fn a_callback_within_a_callback_finds_the_context_busy() {
     });
     let _installed = start(&host);
     open(2);
-    assert_eq!(request(2), 0);
+    assert_eq!(request(2), Action::StopIteration as u32, "the policy has answered the stream");
     assert_eq!(nested.get(), 1);
     let log = host.log.borrow().clone();
     assert!(log.contains(&"sluicegate: context is busy: 2".to_owned()), "{log:?}");

@@ -1,4 +1,4 @@
-//! A filter that keeps nothing has no contexts: nothing is created, looked up or deleted for a stream.
+//! A filter that keeps nothing has no contexts, unless it takes answers: nothing is created, looked up or deleted for a stream.
 
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
@@ -35,29 +35,70 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(http: Filter);
 
-#[test]
-fn no_context_callback_is_exported() {
-    let names = ["proxy_on_vm_start", "proxy_on_log", "proxy_on_request_headers", "proxy_on_http_call_response"];
-    let mut exported = PLUGIN.names();
-    // With budgets their configuration is read.
-    exported.retain(|name| !cfg!(feature = "budget") || *name != "proxy_on_configure");
-    assert_eq!(exported, names);
+mod alone {
+    use super::*;
+
+    #[derive(Default)]
+    struct Alone;
+
+    #[sluicegate::http_filter(stateless)]
+    impl HttpFilter for Alone {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            let asked = request.get("do")?.unwrap_or_default();
+            match asked.as_bytes() {
+                b"resume" => request.stream().resume_request()?,
+                b"twice" => drop((request.reply(&LocalResponse::new(403))?, request.reply(&LocalResponse::new(404))?)),
+                b"reply" => return request.reply(&LocalResponse::new(403)),
+                _ => {}
+            }
+            Ok(Action::Continue)
+        }
+
+        fn on_log(&mut self, stream: &mut HttpHandle<'_>) -> Result<()> {
+            stream.reply(&LocalResponse::new(200))
+        }
+    }
+
+    sluicegate::plugin!(http: Alone);
 }
 
 #[test]
-fn an_answer_is_dropped_without_a_word_if_its_stream_is_gone_only() {
-    let host = Host::new(&PLUGIN).start();
-    let answer = |status| {
-        let stream = host.http_stream();
-        stream.request_headers(&[("call", "b")]);
-        host.clear_log();
-        host.fail(Import::proxy_set_effective_context, status);
-        host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "", &[]);
-        let lines = host.log().len();
-        (lines, host.counter("sluicegate_errors"))
+fn no_context_callback_is_exported_if_no_answers_are_taken() {
+    let exported = |plugin: &sluicegate::abi::Exports| {
+        let mut exported = plugin.names();
+        // With budgets their configuration is read.
+        exported.retain(|name| !cfg!(feature = "budget") || *name != "proxy_on_configure");
+        exported
     };
-    assert_eq!(answer(Status::BadArgument), (0, None));
-    assert_eq!(answer(Status::InternalFailure), (1, Some(1)));
+    assert_eq!(exported(&alone::PLUGIN), ["proxy_on_vm_start", "proxy_on_log", "proxy_on_request_headers"]);
+    // What a stream pauses until an answer comes is known by the stream.
+    let names = ["proxy_on_context_create", "proxy_on_log", "proxy_on_delete", "proxy_on_request_headers"];
+    assert_eq!(exported(&PLUGIN), [&names[..], &["proxy_on_http_call_response"]].concat());
+}
+
+#[test]
+fn a_filter_without_state_is_refused_what_would_end_the_proxy() {
+    let host = Host::new(&alone::PLUGIN).start();
+    for (asked, status) in [("resume", Some(500)), ("twice", Some(403)), ("reply", Some(403)), ("", None)] {
+        let stream = host.http_stream();
+        stream.request_headers(&[("do", asked)]);
+        assert_eq!(stream.reply().map(|reply| reply.status), status, "{asked}");
+        let replies = host.calls(Import::proxy_send_local_response);
+        stream.complete();
+        assert_eq!(host.calls(Import::proxy_send_local_response), replies, "not after the end");
+    }
+    assert_eq!(host.calls(Import::proxy_continue_stream), 0);
+    assert!(host.logged(LogLevel::Error, "on_log: a stream that has ended cannot be answered"), "{:?}", host.log());
+}
+
+#[test]
+fn an_answer_whose_stream_the_host_refuses_is_told() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[("call", "b")]);
+    host.fail(Import::proxy_set_effective_context, Status::InternalFailure);
+    host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "", &[]);
+    assert_eq!((host.log().len(), host.counter("sluicegate_errors")), (1, Some(1)));
 }
 
 #[test]

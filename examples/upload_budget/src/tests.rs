@@ -7,7 +7,7 @@ use crate::Checksum;
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
 const HOLD: u32 = DataAction::StopIterationAndBuffer as u32;
-const STOP: u32 = DataAction::StopIterationNoBuffer as u32;
+const STOP: u32 = DataAction::StopIterationAndBuffer as u32;
 const GO: u32 = DataAction::Continue as u32;
 const MIB: usize = 1 << 20;
 

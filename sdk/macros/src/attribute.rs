@@ -82,7 +82,7 @@ pub(crate) const STATELESS: &str = "stateless";
 
 /// The argument of a context that takes the answers to its calls in closures, and the callbacks that bring them.
 const CALLS: &str = "calls";
-const ANSWERS: &[&str] = &["on_http_call_response", "on_grpc_event"];
+pub(crate) const ANSWERS: &[&str] = &["on_http_call_response", "on_grpc_event"];
 
 /// The argument of a plugin that starts timers, and the callback that drives them.
 const TIMERS: &str = "timers";
@@ -139,10 +139,12 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     if kind.name == "PluginContext" && callbacks.contains(&"on_log") {
         consts.push(parse_quote! { const LOGS: bool = true; });
     }
-    // A filter that keeps nothing does not even know which of its streams are over.
-    let streams = ["HttpFilter", "TcpFilter"].contains(&kind.name) && !stateless;
-    if streams && callbacks.iter().any(|callback| ANSWERS.contains(callback)) {
-        consts.push(parse_quote! { const ANSWERS: bool = true; });
+    // Whether an answer has a callback of its own: a call whose answer would go nowhere is an error.
+    if has_fn(&item, "on_http_call_response") {
+        consts.push(parse_quote! { const HTTP_ANSWERS: bool = true; });
+    }
+    if has_fn(&item, "on_grpc_event") {
+        consts.push(parse_quote! { const GRPC_ANSWERS: bool = true; });
     }
     item.items.extend(consts);
     let callbacks = callbacks.into_iter().map(|callback| format_ident!("{callback}"));

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::attribute::STATELESS;
+use crate::attribute::{ANSWERS, STATELESS};
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::parse::{Parse, ParseStream, Parser};
@@ -210,6 +210,17 @@ impl Parse for State {
     }
 }
 
+impl State {
+    fn is_stateless(&self) -> bool {
+        self.callbacks.contains(STATELESS)
+    }
+
+    /// Whether no stream needs a context. A filter without state does if it takes answers: what it pauses until then is known by the stream.
+    fn keeps_nothing(&self) -> bool {
+        self.is_stateless() && !ANSWERS.iter().any(|callback| self.callbacks.contains(*callback))
+    }
+}
+
 /// Calls the next type's macro.
 fn ask(state: &State) -> TokenStream {
     let Some(next) = state.named.get(state.asked) else { return write(state) };
@@ -248,7 +259,7 @@ fn plugin(state: &State, root: usize) -> Plugin {
     };
     let http_type = http.map_or_else(|| quote!(::sluicegate::dispatch::NoStreams<#plugin_type>), |http| quote!(#http));
     let tcp_type = tcp.map_or_else(|| quote!(::sluicegate::dispatch::NoStreams<#plugin_type>), |tcp| quote!(#tcp));
-    let dispatcher = if state.callbacks.contains(STATELESS) {
+    let dispatcher = if state.keeps_nothing() {
         quote!(::sluicegate::dispatch::Stateless<#http_type>)
     } else {
         quote!(::sluicegate::dispatch::Dispatcher<#http_type, #tcp_type>)
@@ -274,8 +285,7 @@ fn plugin(state: &State, root: usize) -> Plugin {
 
 /// The module.
 fn write(state: &State) -> TokenStream {
-    let stateless = state.callbacks.contains(STATELESS);
-    if stateless && state.named.len() > 1 {
+    if state.is_stateless() && state.named.len() > 1 {
         let other = state.named.iter().find(|named| named.kind != "http").or(state.named.last()).map(|named| &named.ty);
         return Error::new_spanned(
             other,
@@ -284,7 +294,7 @@ fn write(state: &State) -> TokenStream {
         .into_compile_error();
     }
     let always = match () {
-        () if stateless => NO_CONTEXTS,
+        () if state.keeps_nothing() => NO_CONTEXTS,
         () if state.roots.is_empty() => CONTEXTS,
         () => ROOTS,
     };

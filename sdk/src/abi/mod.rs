@@ -15,6 +15,7 @@
 //! | `memory` | allocation that can fail without a trap |
 //! | `ledger` | a fixed place for bytes that are appended |
 //! | `local` | state that belongs to one VM |
+//! | `scoped` | a reference that code far below can reach while a function runs |
 //! | `native` | the twin of the imports for tests outside a proxy |
 //!
 //! # A byte's way
@@ -41,6 +42,7 @@ pub(crate) mod routed;
 #[cfg(not(feature = "request-arena"))]
 #[path = "routed_off.rs"]
 mod routed;
+pub(crate) mod scoped;
 mod types;
 
 pub use block::{Entry, HostBytes, allocate};

@@ -162,7 +162,6 @@ pub enum MapType {
 
 impl MapType {
     /// Which way the message goes that the map is of.
-    #[cfg(feature = "async")]
     pub(crate) const fn direction(self) -> StreamType {
         match self {
             Self::HttpRequestHeaders | Self::HttpRequestTrailers => StreamType::HttpRequest,
@@ -212,7 +211,6 @@ pub enum BufferType {
 
 impl BufferType {
     /// Which way the message goes that the body is of.
-    #[cfg(feature = "async")]
     pub(crate) const fn direction(self) -> StreamType {
         match self {
             Self::HttpRequestBody => StreamType::HttpRequest,

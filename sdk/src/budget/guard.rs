@@ -38,14 +38,14 @@ impl Answer for Flow {
 
 impl Answer for DataAction {
     const GO: Self = Self::Continue;
-    const STOP: Self = Self::StopIterationNoBuffer;
+    const STOP: Self = Self::StopIterationAndBuffer;
 
     fn waiting(self) -> Self {
         if self == Self::StopIterationAndBuffer { Self::StopIterationAndWatermark } else { self }
     }
 
     fn holds(self) -> bool {
-        matches!(self, Self::StopIterationAndBuffer | Self::StopIterationAndWatermark)
+        matches!(self, Self::StopIterationAndBuffer | Self::StopIterationAndWatermark | Self::Held)
     }
 }
 

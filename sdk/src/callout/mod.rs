@@ -17,11 +17,9 @@
 //! | `http`, `grpc` | the calls and what they bring |
 //! | `failure` | why there is no answer |
 //! | `then` | closures that wait for an answer |
-//! | `held` | what a stream holds back while it waits |
 
 mod failure;
 mod grpc;
-pub(crate) mod held;
 mod http;
 mod then;
 
@@ -34,13 +32,17 @@ pub use grpc::{GrpcCall, GrpcEvent, GrpcStream, GrpcWhat};
 #[cfg(feature = "async")]
 pub use http::Answer;
 pub use http::{CallResponse, HttpCall};
-pub(crate) use then::{Answered, Asker, Then, forget, keep, keep_each, lend, take_then, waits, wrong_context};
+pub(crate) use then::{
+    Answered, Asker, Then, forget, keep, keep_each, keep_holding, lend, take_then, waits, wrong_context,
+};
 pub use then::{Closures, Pending};
 
 use crate::abi::{LogLevel, Refused, Shared};
 use crate::dispatch::Table;
 use crate::error::{Error, On, Result};
 use crate::log;
+use crate::stream_state;
+pub(crate) use crate::stream_state::{takes_grpc_answers, takes_http_answers};
 use sluicegate_alloc::region::outside;
 
 /// The number that the host gave a call.
@@ -104,6 +106,9 @@ struct Reserved(Option<Shared<Waiting>>);
 
 impl Reserved {
     fn new(context: u32, kind: Kind) -> Result<Self> {
+        if context != NOBODY {
+            stream_state::ask();
+        }
         if UNANSWERED.with(|unanswered| unanswered.of(kind).get()) {
             return Ok(Self(None));
         }
@@ -164,8 +169,8 @@ fn refused(call: &'static str, cluster: &str, refused: Refused) -> Error {
     Error::host(call, On::Nothing, refused)
 }
 
-/// The number of no context: zero is the VM.
-const NOBODY: u32 = 0;
+/// The number of no context: zero is the VM. An answer to nobody is dropped.
+pub(crate) const NOBODY: u32 = 0;
 
 /// Forgets all calls.
 pub(crate) fn clear() {
@@ -174,7 +179,6 @@ pub(crate) fn clear() {
         calls.grpc.clear();
     });
     then::clear();
-    held::clear();
 }
 
 /// A timeout as hosts count it: no time that is one becomes zero, which is none, nor negative, which Envoy refuses.

@@ -8,10 +8,12 @@ use core::cell::Cell;
 use core::ptr;
 
 use super::{ByKind, CallResponse, CallToken, GrpcEvent, GrpcStream, Kind, orphan, take, waiting};
-use crate::abi::{LogLevel, Shared, call, try_box};
+use crate::abi::{LogLevel, Shared, StreamType, call, try_box};
+use crate::context::Action;
 use crate::dispatch::Table;
 use crate::error::{Error, Result};
 use crate::log;
+use crate::stream_state;
 use sluicegate_alloc::region::outside;
 
 /// A context that takes the answers to its calls in closures. The attributes implement it for those that say `calls`:
@@ -76,7 +78,8 @@ pub(crate) type Once = Box<dyn FnOnce(Asker<'_>, Answered<'_>) -> Result<()>>;
 pub(crate) type Each = Box<dyn FnMut(Asker<'_>, Answered<'_>) -> Result<()>>;
 
 pub(crate) enum Then {
-    Once(Once),
+    /// With the direction of the stream that is held until the closure has run.
+    Once(Once, Option<StreamType>),
     Each(Each),
 }
 
@@ -136,8 +139,32 @@ pub(crate) fn keep(
     send: impl FnOnce(u32) -> Result<CallToken>,
     then: impl FnOnce(Asker<'_>, Answered<'_>) -> Result<()> + 'static,
 ) -> Result<Pending> {
+    keep_closure(context, kind, send, then, None)
+}
+
+/// Sends a call, and holds a direction of the stream until the closure for its answer has run, which says whether the direction goes on.
+pub(crate) fn keep_holding(
+    context: u32,
+    direction: StreamType,
+    kind: Kind,
+    send: impl FnOnce(u32) -> Result<CallToken>,
+    then: impl FnOnce(Asker<'_>, Answered<'_>) -> Result<Action> + 'static,
+) -> Result<()> {
+    stream_state::hold(direction)?;
+    let judge = move |asker: Asker<'_>, answered: Answered<'_>| stream_state::judged(direction, then(asker, answered));
+    let kept = keep_closure(context, kind, send, judge, Some(direction)).map(drop);
+    kept.inspect_err(|_| stream_state::release(direction))
+}
+
+fn keep_closure(
+    context: u32,
+    kind: Kind,
+    send: impl FnOnce(u32) -> Result<CallToken>,
+    then: impl FnOnce(Asker<'_>, Answered<'_>) -> Result<()> + 'static,
+    holds: Option<StreamType>,
+) -> Result<Pending> {
     // The tables outlive the region of the stream that calls, and so may the closure.
-    let waiter = outside(|| wait(context, kind, Then::Once(try_box(then)?)))?;
+    let waiter = outside(|| wait(context, kind, Then::Once(try_box(then)?, holds)))?;
     let token = send(context)?;
     outside(|| hold(waiter, token))
 }
@@ -178,8 +205,10 @@ fn hold(waiter: Shared<Waiter>, token: CallToken) -> Result<Pending> {
     let pending = Pending { context: waiter.context, kind: waiter.kind, token };
     let kept = of_context(pending.context, pending.kind).is_some_and(|of_context| {
         // A host that gives a number twice: the first closure is lost, and its call is not given up, because it is this one.
-        if let Some(before) = of_context.remove(token.0) {
-            drop(before.then.take());
+        if let Some(before) = of_context.remove(token.0)
+            && let Some(Then::Once(_, Some(direction))) = before.then.take()
+        {
+            stream_state::lose(direction);
         }
         of_context.put(token.0, waiter)
     });

@@ -25,6 +25,9 @@ pub enum Action {
     StopAllIterationAndBuffer = 3,
     /// Hold everything; a body over the buffer's limit makes the sender wait.
     StopAllIterationAndWatermark = 4,
+    /// Hold the headers here while somebody holds them, and go on when nobody does: what `hold_while` and
+    /// [`hold_for_call`](crate::Headers::hold_for_call) return. The proxy gets [`StopIteration`](Self::StopIteration) or [`Continue`](Self::Continue).
+    Held = 0x100,
 }
 
 impl Action {
@@ -46,6 +49,9 @@ pub enum DataAction {
     StopIterationAndWatermark = 2,
     /// Neither hold it back nor let it go on: this part is dropped.
     StopIterationNoBuffer = 3,
+    /// Hold the body back while somebody holds it, and let it go on when nobody does: what `hold_while` and
+    /// [`hold_for_call`](crate::Body::hold_for_call) return. The proxy gets [`StopIterationAndBuffer`](Self::StopIterationAndBuffer) or [`Continue`](Self::Continue).
+    Held = 0x100,
 }
 
 impl DataAction {
@@ -57,11 +63,15 @@ impl DataAction {
 /// What the proxy does after a callback for trailers, or for a connection and its data.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
+#[non_exhaustive]
 pub enum Flow {
     /// Go on to the next filter.
     Continue = 0,
     /// Hold it here. Data of a connection is held back with it.
     StopIteration = 1,
+    /// Hold it here while somebody holds it, and go on when nobody does: what `hold_while` and
+    /// [`hold_for_call`](crate::TcpHandle::hold_for_call) return. The proxy gets [`StopIteration`](Self::StopIteration) or [`Continue`](Self::Continue).
+    Held = 0x100,
 }
 
 impl Flow {

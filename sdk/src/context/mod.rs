@@ -65,6 +65,18 @@ pub trait PluginContext: Sized + 'static {
     #[doc(hidden)]
     const LOGS: bool = false;
 
+    /// Whether it has [`on_http_call_response`](Self::on_http_call_response).
+    #[doc(hidden)]
+    const HTTP_ANSWERS: bool = false;
+
+    /// Whether it has [`on_grpc_event`](Self::on_grpc_event).
+    #[doc(hidden)]
+    const GRPC_ANSWERS: bool = false;
+
+    /// Whether there is no plugin, which then reaches no streams.
+    #[doc(hidden)]
+    const ABSENT: bool = false;
+
     /// Makes the context. Filled in with [`Default`] if left out.
     fn create(vm: &Self::Vm, id: u32) -> Self;
 
@@ -200,6 +212,7 @@ pub trait PluginContext: Sized + 'static {
 
 impl PluginContext for () {
     type Vm = ();
+    const ABSENT: bool = true;
 
     fn create((): &(), _: u32) -> Self {}
 }
@@ -225,9 +238,13 @@ pub trait HttpFilter: Sized + 'static {
     #[doc(hidden)]
     const TASKS: bool = false;
 
-    /// Whether answers to calls may come to it.
+    /// Whether it has [`on_http_call_response`](Self::on_http_call_response).
     #[doc(hidden)]
-    const ANSWERS: bool = false;
+    const HTTP_ANSWERS: bool = false;
+
+    /// Whether it has [`on_grpc_event`](Self::on_grpc_event).
+    #[doc(hidden)]
+    const GRPC_ANSWERS: bool = false;
 
     /// Whether a stream of this plugin is an HTTP stream. Hosts do not say: a module with both kinds of filter decides by its configuration. What is not
     /// accepted here is offered to the [`TcpFilter`]; what neither accepts has no context, and [`ON_ERROR`](Self::ON_ERROR) decides about it.
@@ -416,9 +433,13 @@ pub trait TcpFilter: Sized + 'static {
     #[doc(hidden)]
     const TASKS: bool = false;
 
-    /// Whether answers to calls may come to it.
+    /// Whether it has [`on_http_call_response`](Self::on_http_call_response).
     #[doc(hidden)]
-    const ANSWERS: bool = false;
+    const HTTP_ANSWERS: bool = false;
+
+    /// Whether it has [`on_grpc_event`](Self::on_grpc_event).
+    #[doc(hidden)]
+    const GRPC_ANSWERS: bool = false;
 
     /// Whether a stream of this plugin is a connection: as [`HttpFilter::accepts`].
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {

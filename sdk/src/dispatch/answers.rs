@@ -2,13 +2,15 @@
 
 use core::cell::Cell;
 
-use super::{Dispatcher, PluginOf, Stateless, VmOf, http, tcp};
-use crate::abi::{LogLevel, Status, StreamType};
-use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, Then, held};
-use crate::context::{Flow, HttpFilter, PluginContext, TcpFilter};
-use crate::dispatch::HttpCallbacks;
+use super::http::FAILED;
+use super::{Dispatcher, PluginOf, Runs, Stream, Streams, VmOf, http, tcp};
+use crate::abi::LogLevel;
+use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, Then};
+use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::error::Result;
-use crate::handle::{HttpHandle, PluginHandle, TcpHandle, resume, set_effective_context};
+use crate::failures;
+use crate::handle::{HttpHandle, PluginHandle, TcpHandle, set_effective_context};
+use crate::headers::edits;
 use crate::log;
 
 /// Who waited for the answer to an HTTP call.
@@ -35,23 +37,12 @@ fn listens(token: u32, what: GrpcWhat) -> Option<u32> {
 
 /// Makes host calls act on the context that an answer is for. If the host refuses, the answer is lost, and what waits for it goes on waiting: that is told as a failure of the
 /// callback.
-fn act_on(name: &str, context: u32) -> bool {
+pub(super) fn act_on(name: &str, context: u32) -> bool {
     set_effective_context(context).map_err(|error| log::failure(LogLevel::Error, name, &error)).is_ok()
 }
 
-/// Stands for an answer after which nothing is to be let go.
-const FINE: u32 = 2;
-
-/// Lets go on what a stream holds back, because its answer failed and its policy is to be open.
-fn let_go(context: u32, directions: &[StreamType]) {
-    for direction in directions {
-        if held::holds(context, *direction)
-            && let Err(error) = resume(context, *direction)
-        {
-            log::failure(LogLevel::Error, "resuming", &error);
-        }
-    }
-}
+/// Stands for an answer that was taken.
+const FINE: u32 = 0;
 
 /// The four callbacks of gRPC, which differ in what they bring.
 macro_rules! grpc_callbacks {
@@ -127,9 +118,13 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     fn answer_once(&self, context: u32, kind: Kind, token: u32, answered: Answered<'_>) {
         let mut then = callout::take_then(context, kind, token);
         self.answer_closure("answer to a call", context, &mut |asker| match then.take() {
-            Some(Then::Once(then)) => then(asker, answered),
+            Some(Then::Once(then, _)) => then(asker, answered),
             _ => Ok(()),
         });
+        if let Some(Then::Once(_, Some(direction))) = then {
+            // It did not run, so it holds its direction no longer.
+            self.with_state(direction.into(), context, &mut |state| state.release(direction));
+        }
     }
 
     /// Runs a closure with its context, if that is there and not busy.
@@ -160,21 +155,18 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
                 log::failure(LogLevel::Error, name, &error);
             }
         } else if let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) {
-            if act_on(name, context) {
-                let answered = stream.run(context, |filter, plugin| {
-                    http::code_of(name, of_http(filter, &mut HttpHandle { id: context, plugin }), |()| FINE)
-                });
-                if http::finish::<H>(answered.unwrap_or(http::FAILED), FINE) != FINE {
-                    let_go(context, &[StreamType::HttpRequest, StreamType::HttpResponse]);
-                }
+            let answered = stream.run_answer(name, context, self, |filter, plugin| {
+                of_http(filter, &mut HttpHandle { id: context, plugin }) //
+            });
+            if answered == FAILED || edits::failed() {
+                stream.state.within(|| http::fail::<H>(&stream.state));
             }
         } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {
-            if act_on(name, context) {
-                let answered =
-                    connection.run(context, |filter, plugin| of_tcp(filter, &mut TcpHandle { id: context, plugin }));
-                if tcp::finish::<T>(name, answered.map(|answered| answered.map(|()| FINE))) == Flow::Continue as u32 {
-                    let_go(context, &[StreamType::Downstream]);
-                }
+            let answered = connection.run_answer(name, context, self, |filter, plugin| {
+                of_tcp(filter, &mut TcpHandle { id: context, plugin }) //
+            });
+            if answered == FAILED {
+                connection.state.within(|| tcp::fail::<T>(&connection.state));
             }
         } else {
             return false;
@@ -183,32 +175,31 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 }
 
-impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
-    pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
-        let Some(context) = asked(token) else { return };
-        let response = CallResponse { token, headers, body_size, trailers };
-        self.answer("on_http_call_response", context, |filter, stream| filter.on_http_call_response(stream, &response));
-    }
-
-    grpc_callbacks!();
-
-    fn on_grpc(&self, token: u32, what: GrpcWhat) {
-        let Some(context) = listens(token, what) else { return };
-        let event = GrpcEvent { token, what };
-        self.answer("on_grpc_event", context, |filter, stream| filter.on_grpc_event(stream, &event));
-    }
-
-    /// Brings an answer to the stream that asked. If that is gone, the host knows no such context, and the answer is dropped.
-    fn answer(&self, name: &str, context: u32, callback: impl FnOnce(&mut H, &mut HttpHandle<'_>) -> Result<()>) {
-        if let Err(error) = set_effective_context(context) {
-            if !matches!(error.status(), Some(Status::BadArgument | Status::NotFound)) {
-                log::failure(LogLevel::Error, name, &error);
-            }
-            return;
+impl<K: Runs> Stream<K> {
+    /// Runs a callback with an answer, and with the stream as the one that host calls act on.
+    fn run_answer(
+        &self,
+        name: &str,
+        id: u32,
+        streams: &(dyn Streams + 'static),
+        callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> Result<()>,
+    ) -> u32 {
+        let mut acts = None;
+        let answered = self.run_after(
+            id,
+            streams,
+            || {
+                let acting = act_on(name, id);
+                acts = Some(acting);
+                acting
+            },
+            |filter, plugin| http::code_of(name, callback(filter, plugin), |()| FINE),
+        );
+        if acts.is_none() {
+            // Its callback runs, within which the host brings the answer. The policy decides when that is over.
+            failures::count();
+            self.state.lose();
         }
-        let answered = self.run_http(context, |filter, plugin| {
-            http::code_of(name, callback(filter, &mut HttpHandle { id: context, plugin }), |()| 0)
-        });
-        http::finish::<H>(answered.unwrap_or(http::FAILED), 0);
+        answered.unwrap_or(FINE)
     }
 }

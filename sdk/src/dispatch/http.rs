@@ -5,65 +5,64 @@ use core::marker::PhantomData;
 use super::{PluginOf, note_failure};
 use crate::abi::{BufferType, LogLevel, MapType, StreamType};
 use crate::budget::{self, Answer, Event};
-use crate::callout::held;
-use crate::context::{Action, DataAction, Flow, HttpFilter};
+use crate::context::{DataAction, HttpFilter};
 use crate::error::{Error, Result};
 use crate::failures;
 use crate::handle::{Body, Headers, HttpHandle};
 use crate::headers::{Snapshots, edits};
 use crate::log;
 use crate::reply::LocalResponse;
+use crate::stream_state::{self, Phase, STOP, State};
+
+/// The phases of a stream.
+const REQUEST_HEADERS: Phase = Phase::headers(StreamType::HttpRequest);
+const RESPONSE_HEADERS: Phase = Phase::headers(StreamType::HttpResponse);
+const REQUEST: Phase = Phase::other(StreamType::HttpRequest);
+const RESPONSE: Phase = Phase::other(StreamType::HttpResponse);
 
 /// A method for each callback of an HTTP stream.
 pub trait HttpCallbacks<H: HttpFilter>: Sized {
     /// Runs a callback of a stream; none if there is no such stream, or it is busy.
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &H::Plugin) -> R) -> Option<R>;
 
+    /// Runs a callback whose status decides about a direction, and gives the status for the host. More `follows` where a body is to come.
+    #[doc(hidden)]
+    fn decide_http(
+        &self,
+        id: u32,
+        phase: Phase,
+        follows: bool,
+        callback: impl FnOnce(&mut H, &H::Plugin) -> u32,
+    ) -> u32;
+
     fn proxy_on_request_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
         let call = ("on_request_headers", H::on_request_headers, |action| action as u32);
-        let code = on_headers(self, context, MapType::HttpRequestHeaders, headers, end_of_stream, call);
-        let code = finish::<H>(code, Action::StopIteration as u32);
-        note_held::<H>(context, StreamType::HttpRequest, code, code != 0 && code != Action::ContinueAndEndStream as u32)
+        on_headers(self, context, REQUEST_HEADERS, MapType::HttpRequestHeaders, headers, end_of_stream, call)
     }
 
     fn proxy_on_response_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
         let call = ("on_response_headers", H::on_response_headers, |action| action as u32);
-        let code = on_headers(self, context, MapType::HttpResponseHeaders, headers, end_of_stream, call);
-        let code = finish::<H>(code, Action::StopIteration as u32);
-        note_held::<H>(
-            context,
-            StreamType::HttpResponse,
-            code,
-            code != 0 && code != Action::ContinueAndEndStream as u32,
-        )
+        on_headers(self, context, RESPONSE_HEADERS, MapType::HttpResponseHeaders, headers, end_of_stream, call)
     }
 
     fn proxy_on_request_trailers(&self, context: u32, trailers: u32) -> u32 {
         let call = ("on_request_trailers", H::on_request_trailers, |flow| flow as u32);
-        let code = on_headers(self, context, MapType::HttpRequestTrailers, trailers, 1, call);
-        let code = finish::<H>(code, Flow::StopIteration as u32);
-        note_held::<H>(context, StreamType::HttpRequest, code, code != 0)
+        on_headers(self, context, REQUEST, MapType::HttpRequestTrailers, trailers, 1, call)
     }
 
     fn proxy_on_response_trailers(&self, context: u32, trailers: u32) -> u32 {
         let call = ("on_response_trailers", H::on_response_trailers, |flow| flow as u32);
-        let code = on_headers(self, context, MapType::HttpResponseTrailers, trailers, 1, call);
-        let code = finish::<H>(code, Flow::StopIteration as u32);
-        note_held::<H>(context, StreamType::HttpResponse, code, code != 0)
+        on_headers(self, context, RESPONSE, MapType::HttpResponseTrailers, trailers, 1, call)
     }
 
     fn proxy_on_request_body(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
         let call = ("on_request_body", H::on_request_body);
-        let code = on_body(self, context, BufferType::HttpRequestBody, size, end_of_stream, call);
-        let code = finish::<H>(code, DataAction::StopIterationNoBuffer as u32);
-        note_held::<H>(context, StreamType::HttpRequest, code, code != 0)
+        on_body(self, context, REQUEST, BufferType::HttpRequestBody, size, end_of_stream, call)
     }
 
     fn proxy_on_response_body(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
         let call = ("on_response_body", H::on_response_body);
-        let code = on_body(self, context, BufferType::HttpResponseBody, size, end_of_stream, call);
-        let code = finish::<H>(code, DataAction::StopIterationNoBuffer as u32);
-        note_held::<H>(context, StreamType::HttpResponse, code, code != 0)
+        on_body(self, context, RESPONSE, BufferType::HttpResponseBody, size, end_of_stream, call)
     }
 
     fn proxy_on_request_metadata(&self, context: u32, elements: u32) -> u32 {
@@ -80,6 +79,7 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
 fn on_headers<H: HttpFilter, D, K, R: Answer>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
+    phase: Phase,
     map: MapType,
     announced: u32,
     end_of_stream: u32,
@@ -89,17 +89,16 @@ fn on_headers<H: HttpFilter, D, K, R: Answer>(
         impl FnOnce(R) -> u32,
     ),
 ) -> u32 {
-    let answered = Snapshots::with(map, announced, |snapshots| {
-        streams.run_http(context, |filter, plugin| {
+    let end_of_stream = end_of_stream != 0;
+    Snapshots::with(map, announced, |snapshots| {
+        streams.decide_http(context, phase, !end_of_stream, |filter, plugin| {
             let stream = HttpHandle { id: context, plugin };
-            let end_of_stream = end_of_stream != 0;
             let answer = budget::guard(event_of(map), || {
                 callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream, kind: PhantomData })
             });
             code_of(name, answer, code)
         })
-    });
-    answered.unwrap_or_else(missing)
+    })
 }
 
 const fn event_of(map: MapType) -> Event {
@@ -114,12 +113,13 @@ const fn event_of(map: MapType) -> Event {
 fn on_body<H: HttpFilter, D>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
+    phase: Phase,
     buffer: BufferType,
     size: usize,
     end_of_stream: u32,
     (name, callback): (&str, impl FnOnce(&mut H, &mut Body<'_, D, PluginOf<H>>) -> Result<DataAction>),
 ) -> u32 {
-    let answered = streams.run_http(context, |filter, plugin| {
+    streams.decide_http(context, phase, false, |filter, plugin| {
         let stream = HttpHandle { id: context, plugin };
         let end_of_stream = end_of_stream != 0;
         let direction = match buffer {
@@ -130,8 +130,7 @@ fn on_body<H: HttpFilter, D>(
             callback(filter, &mut Body { stream, buffer, size, end_of_stream, direction: PhantomData })
         });
         code_of(name, answer, |action| action as u32)
-    });
-    answered.unwrap_or_else(missing)
+    })
 }
 
 fn on_http<H: HttpFilter>(
@@ -166,47 +165,77 @@ fn failed(name: &str, error: Error) -> u32 {
     FAILED
 }
 
-/// Stands for a callback whose context is missing or busy, which is noted where that is found.
+/// The status for a callback whose context is missing or busy, which is noted where that is found.
 #[cold]
 #[inline(never)]
-fn missing() -> u32 {
+pub(super) fn missing<H: HttpFilter>(state: Option<&State>) -> u32 {
     failures::count();
-    FAILED
+    let Some(status) = H::ON_ERROR.status() else { return 0 };
+    match state {
+        Some(state) => refuse(state, status),
+        // Nothing is known of the stream.
+        None => drop(LocalResponse::new(status).details(DETAILS).send_now()),
+    }
+    STOP
 }
 
-/// The answer to the host; for a callback that failed what the filter's policy says.
+/// The status for the host; for a callback that failed what the filter's policy says.
 #[inline]
-pub(super) fn finish<H: HttpFilter>(code: u32, stop: u32) -> u32 {
+pub(super) fn conclude<H: HttpFilter>(state: &State, phase: Phase, code: u32, follows: bool) -> u32 {
     // Written back, and logged, when the callback returned.
-    let edits_failed = edits::failed();
-    #[cfg(feature = "async")]
-    let at_once = H::TASKS && crate::task::ended_at_once();
-    #[cfg(not(feature = "async"))]
-    let at_once = false;
-    if code != FAILED && !edits_failed {
-        // Every action of this number lets the stream go on.
-        return if at_once { Action::Continue as u32 } else { code };
+    if code == FAILED || edits::failed() {
+        return failed_status::<H>(state, phase);
     }
+    if follows && code != 0 {
+        stream_state::warn_of_pause(state, code);
+    }
+    state.status(phase, code)
+}
+
+#[cold]
+#[inline(never)]
+fn failed_status<H: HttpFilter>(state: &State, phase: Phase) -> u32 {
     match H::ON_ERROR.status() {
-        None => 0,
-        Some(status) => {
-            refuse(status);
-            stop
+        // An answer of the filter's own goes on to the client: it is refused already.
+        Some(status) if !state.passes_reply(phase) => {
+            refuse(state, status);
+            state.returned(phase, STOP);
+            state.status(phase, STOP)
+        }
+        _ => {
+            state.returned(phase, 0);
+            state.status(phase, 0)
         }
     }
 }
 
-/// Answers a stream after an error. If this is refused too, a response is on its way already; the stream stops here all the same.
+/// Does what the policy says about a stream when an answer could not be given to it, or its callback failed.
 #[cold]
 #[inline(never)]
-pub(super) fn refuse(status: u16) {
-    let _ = LocalResponse::new(status).details("filter_error").send();
+pub(super) fn fail<H: HttpFilter>(state: &State) {
+    match H::ON_ERROR.status() {
+        Some(status) => refuse(state, status),
+        None => let_go(state, [StreamType::HttpRequest, StreamType::HttpResponse]),
+    }
 }
 
-/// Notes whether the filter holds this direction back, for the answer to a call that fails.
-fn note_held<H: HttpFilter>(context: u32, direction: StreamType, answer: u32, holds: bool) -> u32 {
-    if H::ANSWERS && H::ON_ERROR.status().is_none() {
-        held::note(context, direction, holds);
+/// Lets go on what a stream's callbacks pause, because the policy is to be open.
+pub(super) fn let_go(state: &State, directions: [StreamType; 2]) {
+    if let Err(error) = state.let_all_go(directions) {
+        log::failure(LogLevel::Error, "resuming", &error);
     }
-    answer
+}
+
+/// What the proxy's access log says of an answer after an error.
+const DETAILS: &str = "filter_error";
+
+/// Answers a stream after an error, if it is not answered yet and has not ended. If the host refuses, a response is on its way already; the stream stops
+/// here all the same.
+#[cold]
+#[inline(never)]
+pub(super) fn refuse(state: &State, status: u16) {
+    if state.may_reply().is_ok() {
+        let _ = LocalResponse::new(status).details(DETAILS).send_now();
+        state.replied();
+    }
 }

@@ -12,6 +12,7 @@ mod http;
 mod pressure;
 mod roots;
 mod stateless;
+mod streams;
 mod table;
 #[cfg(feature = "async")]
 mod tasks;
@@ -32,11 +33,14 @@ use crate::handle::{HttpHandle, LogEntry, PluginHandle, VmHandle};
 use crate::headers::edits;
 use crate::log;
 use crate::queue::Queue;
+use crate::stream_state::{self, Abilities, Phase, State};
 use crate::timer;
 pub use http::HttpCallbacks;
 pub use roots::{forget_root, forget_roots, root_of, root_of_new};
 use sluicegate_alloc::region::Region;
 pub use stateless::Stateless;
+use streams::Streams;
+pub(crate) use streams::{Kind, with_stream};
 pub(crate) use table::Table;
 
 /// The plugin of a filter.
@@ -89,6 +93,7 @@ struct Plugin<P: PluginContext> {
 trait Runs {
     type Filter: 'static;
     type Plugin: PluginContext;
+    const ABILITIES: Abilities;
     /// Whether it has tasks, which are polled when a callback of it is over.
     #[cfg(feature = "async")]
     const TASKS: bool;
@@ -96,6 +101,9 @@ trait Runs {
     /// A task of it has ended.
     #[cfg(feature = "async")]
     fn end_task(ended: crate::task::Ended);
+
+    /// An answer could not be given to the stream, or its callback failed: the policy decides.
+    fn fail(state: &State);
 }
 
 struct Http<H>(PhantomData<H>);
@@ -103,12 +111,17 @@ struct Http<H>(PhantomData<H>);
 impl<H: HttpFilter> Runs for Http<H> {
     type Filter = H;
     type Plugin = H::Plugin;
+    const ABILITIES: Abilities = Abilities::of_stream(H::HTTP_ANSWERS, H::GRPC_ANSWERS, H::TASKS);
     #[cfg(feature = "async")]
     const TASKS: bool = H::TASKS;
 
     #[cfg(feature = "async")]
     fn end_task(ended: crate::task::Ended) {
         tasks::end_http::<H>(ended);
+    }
+
+    fn fail(state: &State) {
+        http::fail::<H>(state);
     }
 }
 
@@ -117,12 +130,17 @@ struct Tcp<T>(PhantomData<T>);
 impl<T: TcpFilter> Runs for Tcp<T> {
     type Filter = T;
     type Plugin = T::Plugin;
+    const ABILITIES: Abilities = Abilities::of_stream(T::HTTP_ANSWERS, T::GRPC_ANSWERS, T::TASKS);
     #[cfg(feature = "async")]
     const TASKS: bool = T::TASKS;
 
     #[cfg(feature = "async")]
     fn end_task(ended: crate::task::Ended) {
         tasks::end_tcp::<T>(ended);
+    }
+
+    fn fail(state: &State) {
+        tcp::fail::<T>(state);
     }
 }
 
@@ -134,43 +152,80 @@ struct Stream<K: Runs> {
     region: Region,
     arena: Slot,
     account: Account,
+    state: State,
 }
 
 impl<K: Runs> Stream<K> {
     /// Runs a callback; none if the context or its plugin is busy.
-    fn run<R>(&self, id: u32, callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R) -> Option<R> {
+    fn run<R>(
+        &self,
+        id: u32,
+        streams: &(dyn Streams + 'static),
+        callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R,
+    ) -> Option<R> {
+        self.run_after(id, streams, || true, callback)
+    }
+
+    /// Runs a callback, unless what comes first fails, which is in the callback's scope already: host calls act on the stream from there on, so
+    /// that a host that calls back within it finds the stream busy.
+    fn run_after<R>(
+        &self,
+        id: u32,
+        streams: &(dyn Streams + 'static),
+        first: impl FnOnce() -> bool,
+        callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R,
+    ) -> Option<R> {
         let _entry = Entry::new();
         let answer = {
             let (Ok(plugin), Ok(mut filter)) = (self.plugin.context.try_borrow(), self.filter.try_borrow_mut()) else {
                 log::note(LogLevel::Warn, "context is busy", id);
                 return None;
             };
-            self.account.within(|| {
-                self.arena.within(|| {
-                    self.region.within(|| {
-                        let answer = callback(&mut filter, &plugin);
-                        #[cfg(feature = "async")]
-                        if K::TASKS {
-                            crate::task::drive(id, self.plugin.id, &mut *filter, &*plugin, &mut K::end_task);
-                        }
-                        answer
+            self.state.within(|| {
+                if !first() {
+                    return None;
+                }
+                let answer = self.account.within(|| {
+                    self.arena.within(|| {
+                        self.region.within(|| {
+                            let answer = callback(&mut filter, &plugin);
+                            #[cfg(feature = "async")]
+                            if K::TASKS {
+                                crate::task::drive(id, self.plugin.id, &mut *filter, &*plugin, &mut K::end_task);
+                            }
+                            answer
+                        })
                     })
-                })
-            })
+                });
+                if self.state.take_lost() {
+                    K::fail(&self.state);
+                }
+                Some(answer)
+            })?
         };
-        self.plugin.settle(false);
+        self.plugin.settle(streams, false);
         Some(answer)
     }
 }
 
 impl<K: Runs> Table<Stream<K>> {
     /// Runs a callback of a stream; none if there is no such stream, or it is busy.
-    fn run<R>(&self, id: u32, callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R) -> Option<R> {
-        let Some(stream) = self.get(id) else {
+    fn run<R>(
+        &self,
+        id: u32,
+        streams: &(dyn Streams + 'static),
+        callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R,
+    ) -> Option<R> {
+        self.known(id)?.run(id, streams, callback)
+    }
+
+    /// The stream; `None` with a line in the log if there is none of this number.
+    fn known(&self, id: u32) -> Option<Shared<Stream<K>>> {
+        let stream = self.get(id);
+        if stream.is_none() {
             log::note(LogLevel::Warn, "no such context", id);
-            return None;
-        };
-        stream.run(id, callback)
+        }
+        stream
     }
 
     /// Adds a stream with the filter that `create` makes.
@@ -188,7 +243,10 @@ impl<K: Runs> Table<Stream<K>> {
             let context = plugin.context.try_borrow().map_err(|_| NotCreated::Busy)?;
             RefCell::new(account.within(|| region.within(|| create(&context))))
         };
-        created(self.insert(id, Stream { plugin, filter, region, arena: Slot::new(), account }))
+        created(self.insert(
+            id,
+            Stream { plugin, filter, region, arena: Slot::new(), account, state: State::new(K::ABILITIES) },
+        ))
     }
 }
 
@@ -221,6 +279,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         budget::clear();
         failures::clear();
         edits::forget_failure();
+        stream_state::clear();
         log::forget_level();
     }
 
@@ -371,7 +430,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             && !self.delete_tcp(context)
             && let Some(plugin) = self.plugins.remove(context)
         {
-            note_failure("on_delete", Self::run_plugin(context, &plugin, 0, PluginContext::on_delete));
+            note_failure("on_delete", self.run_plugin(context, &plugin, 0, PluginContext::on_delete));
         }
         #[cfg(feature = "async")]
         if Self::TASKS {
@@ -380,9 +439,6 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         }
         if Self::CALLS {
             callout::forget(context);
-        }
-        if H::ANSWERS || T::ANSWERS {
-            callout::held::forget(context);
         }
         if Self::TIMERS {
             timer::forget(context);
@@ -400,12 +456,13 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             log::note(LogLevel::Warn, "no such context", id);
             return None;
         };
-        let answer = Self::run_plugin(id, &plugin, configuration_size, callback);
-        plugin.settle(true);
+        let answer = self.run_plugin(id, &plugin, configuration_size, callback);
+        plugin.settle(self, true);
         answer
     }
 
     fn run_plugin<R>(
+        &self,
         id: u32,
         plugin: &Plugin<PluginOf<H>>,
         configuration_size: usize,
@@ -416,18 +473,42 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             log::note(LogLevel::Warn, "context is busy", id);
             return None;
         };
-        let answer = callback(&mut context, &mut PluginHandle { id, vm: &vm, configuration_size });
-        #[cfg(feature = "async")]
-        if <PluginOf<H> as PluginContext>::TASKS {
-            crate::task::drive(id, id, &mut *context, &*vm, &mut tasks::end_beside);
-        }
-        Some(answer)
+        Some(streams::within_plugin::<PluginOf<H>, _>(self, || {
+            let answer = callback(&mut context, &mut PluginHandle { id, vm: &vm, configuration_size });
+            #[cfg(feature = "async")]
+            if <PluginOf<H> as PluginContext>::TASKS {
+                crate::task::drive(id, id, &mut *context, &*vm, &mut tasks::end_beside);
+            }
+            answer
+        }))
     }
 }
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispatcher<H, T> {
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &H::Plugin) -> R) -> Option<R> {
-        self.streams.run(id, callback)
+        self.streams.run(id, self, callback)
+    }
+
+    #[inline]
+    fn decide_http(
+        &self,
+        id: u32,
+        phase: Phase,
+        follows: bool,
+        callback: impl FnOnce(&mut H, &H::Plugin) -> u32,
+    ) -> u32 {
+        let Some(stream) = self.streams.known(id) else { return http::missing::<H>(None) };
+        let state = &stream.state;
+        let code = stream.run(id, self, |filter, plugin| {
+            state.begin(phase);
+            let code = callback(filter, plugin);
+            state.returned(phase, code);
+            code
+        });
+        match code {
+            Some(code) => stream.account.within(|| http::conclude::<H>(state, phase, code, follows)),
+            None => http::missing::<H>(Some(state)),
+        }
     }
 }
 
@@ -448,7 +529,9 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         callback: fn(&mut H, &mut HttpHandle<'_, PluginOf<H>>) -> Result<()>,
     ) -> bool {
         let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) else { return false };
-        let ended = stream.run(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+        stream.state.end();
+        let ended =
+            stream.run(context, self, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
         edits::forget_failure();
         note_failure(name, ended);
         true
@@ -456,7 +539,10 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     fn delete_http(&self, context: u32) -> bool {
         let Some(stream) = H::TRACKED.then(|| self.streams.remove(context)).flatten() else { return false };
-        let ended = stream.run(context, |filter, plugin| filter.on_delete(&mut HttpHandle { id: context, plugin }));
+        note_pause(&stream.state, context);
+        stream.state.end();
+        let ended =
+            stream.run(context, self, |filter, plugin| filter.on_delete(&mut HttpHandle { id: context, plugin }));
         edits::forget_failure();
         note_failure("on_delete", ended);
         true
@@ -468,6 +554,13 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 fn note_failure(name: &str, answered: Option<Result<()>>) {
     if let Some(Err(error)) = answered {
         log::failure(LogLevel::Error, name, &error);
+    }
+}
+
+/// Before a stream is deleted: one that was paused and never let go is what an operator looks for who sees a timeout.
+fn note_pause(state: &State, context: u32) {
+    if state.is_left_paused() && log::enabled(LogLevel::Debug) {
+        log::note(LogLevel::Debug, "a stream is deleted that was paused and never resumed", context);
     }
 }
 

@@ -1,8 +1,8 @@
 //! When a callback has returned: looks after memory, and tells the plugin how it stands.
 
-use super::Plugin;
 #[cfg(feature = "budget")]
 use super::note_failure;
+use super::{Plugin, Streams};
 #[cfg(feature = "budget")]
 use crate::budget;
 use crate::context::PluginContext;
@@ -12,14 +12,15 @@ use crate::handle::PluginHandle;
 impl<P: PluginContext> Plugin<P> {
     /// After a callback of the plugin, or of one of its streams, with nothing borrowed.
     #[cfg(feature = "budget")]
-    pub(super) fn settle(&self, of_plugin: bool) {
+    pub(super) fn settle(&self, streams: &(dyn Streams + 'static), of_plugin: bool) {
         budget::boundary(of_plugin, |pressure| {
             let (Ok(vm), Ok(mut context)) = (self.vm.try_borrow(), self.context.try_borrow_mut()) else {
                 // A callback of the plugin runs: it is told after that one.
                 return false;
             };
-            let told =
-                context.on_memory_pressure(&mut PluginHandle { id: self.id, vm: &vm, configuration_size: 0 }, pressure);
+            let vm: &P::Vm = &vm;
+            let handle = &mut PluginHandle { id: self.id, vm, configuration_size: 0 };
+            let told = super::streams::within_plugin::<P, _>(streams, || context.on_memory_pressure(handle, pressure));
             note_failure("on_memory_pressure", Some(told));
             true
         });
@@ -28,7 +29,7 @@ impl<P: PluginContext> Plugin<P> {
     #[cfg(not(feature = "budget"))]
     #[inline]
     #[expect(clippy::unused_self, reason = "the twin uses it")]
-    pub(super) const fn settle(&self, _: bool) {}
+    pub(super) const fn settle(&self, _: &(dyn Streams + 'static), _: bool) {}
 }
 
 /// The same for a filter that keeps nothing.

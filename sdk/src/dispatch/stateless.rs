@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::http::HttpCallbacks;
+use super::http::{self, HttpCallbacks};
 use super::pressure::settle;
 use super::{LEVEL_PERIOD, log_allocator, note_failure};
 use crate::abi::Entry;
@@ -15,6 +15,7 @@ use crate::failures;
 use crate::handle::HttpHandle;
 use crate::headers::edits;
 use crate::log;
+use crate::stream_state::{self, Abilities, Phase, State};
 
 /// A filter without state, made anew for each callback. It has no size, so that costs nothing.
 #[derive(Debug)]
@@ -32,11 +33,37 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
         if id.is_multiple_of(LEVEL_PERIOD) {
             log::forget_level();
         }
-        let answer = Slot::new().within(|| callback(&mut H::create(&(), id), &()));
+        let state = State::new(ABILITIES);
+        let answer = state.within(|| Slot::new().within(|| callback(&mut H::create(&(), id), &())));
         settle();
         Some(answer)
     }
+
+    #[inline]
+    fn decide_http(
+        &self,
+        id: u32,
+        phase: Phase,
+        follows: bool,
+        callback: impl FnOnce(&mut H, &H::Plugin) -> u32,
+    ) -> u32 {
+        let state = State::new(ABILITIES);
+        let code = {
+            let _entry = Entry::new();
+            if id.is_multiple_of(LEVEL_PERIOD) {
+                log::forget_level();
+            }
+            state.begin(phase);
+            state.within(|| Slot::new().within(|| callback(&mut H::create(&(), id), &())))
+        };
+        settle();
+        state.returned(phase, code);
+        http::conclude::<H>(&state, phase, code, follows)
+    }
 }
+
+/// Nothing is known of such a stream past a callback, so it holds nothing that could be resumed, and takes no answers.
+const ABILITIES: Abilities = Abilities::of_stream(false, false, false);
 
 impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
     /// A VM before anything was called.
@@ -51,6 +78,7 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
         arena::clear();
         budget::clear();
         failures::clear();
+        stream_state::clear();
         log::forget_level();
     }
 
@@ -79,7 +107,10 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
     }
 
     fn end(&self, context: u32, name: &str, callback: fn(&mut H, &mut HttpHandle<'_>) -> Result<()>) {
-        let ended = self.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+        let ended = self.run_http(context, |filter, plugin| {
+            stream_state::current(|state| state.map(State::end));
+            callback(filter, &mut HttpHandle { id: context, plugin })
+        });
         edits::forget_failure();
         note_failure(name, ended);
     }

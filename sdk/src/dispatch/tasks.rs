@@ -1,12 +1,12 @@
 //! How the tasks of a context end, and how a timer wakes them.
 
+use super::answers::act_on;
 use super::{Dispatcher, http, tcp};
 use crate::abi::{LogLevel, call};
-use crate::callout::held;
-use crate::context::{Action, FailurePolicy, HttpFilter, PluginContext, TcpFilter};
-use crate::handle::resume;
+use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::log;
-use crate::task::{self, Ended};
+use crate::stream_state::{self, State};
+use crate::task::Ended;
 
 /// What the log names.
 const NAME: &str = "task";
@@ -15,13 +15,20 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     /// Whether any context runs tasks.
     pub(super) const TASKS: bool = H::TASKS || T::TASKS || <H::Plugin as PluginContext>::TASKS;
 
-    /// Polls the tasks of a context of the plugin.
+    /// Polls the tasks of a context of the plugin. If that is busy, they are polled when its callback is over.
     pub(super) fn wake(&self, plugin: u32, context: u32) {
-        self.answer(NAME, context, |_, _| Ok(()), |_, _| Ok(()), |_, _| Ok(()));
-        // The plugin's other timers act on the plugin. If the host refuses, they are refused too.
-        if context != plugin {
-            let _ = call::set_effective_context(plugin);
+        let acts = || act_on(NAME, context);
+        if context == plugin {
+            self.with_plugin(context, 0, |_, _| ());
+            return;
         }
+        if let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) {
+            stream.run_after(context, self, acts, |_, _| ());
+        } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {
+            connection.run_after(context, self, acts, |_, _| ());
+        }
+        // The plugin's other timers act on the plugin. If the host refuses, they are refused too.
+        let _ = call::set_effective_context(plugin);
     }
 }
 
@@ -33,32 +40,27 @@ pub(super) fn end_beside(ended: Ended) {
 }
 
 pub(super) fn end_http<H: HttpFilter>(ended: Ended) {
-    end(ended, H::ON_ERROR, http::refuse);
+    end(ended, |state| H::ON_ERROR.status().map(|status| http::refuse(state, status)).is_some());
 }
 
 pub(super) fn end_tcp<T: TcpFilter>(ended: Ended) {
-    end(ended, T::ON_ERROR, |_| tcp::close());
+    end(ended, |state| T::ON_ERROR.status().map(|_| tcp::refuse(state)).is_some());
 }
 
-fn end(ended: Ended, policy: FailurePolicy, refuse: impl FnOnce(u16)) {
-    let Ended::Held { context, direction, answer, at_once } = ended else { return end_beside(ended) };
-    let goes_on = match answer {
-        Ok(action) => matches!(action, Action::Continue | Action::ContinueAndEndStream),
-        Err(error) => {
+/// Lets go what the task held, or leaves it, as the task says. For an error `refuse` does what the policy says, unless that is to be open.
+fn end(ended: Ended, refuse: impl FnOnce(&State) -> bool) {
+    let Ended::Held { direction, answer } = ended else { return end_beside(ended) };
+    stream_state::current(|state| {
+        let Some(state) = state else { return };
+        let failed = answer.is_err();
+        if let Err(error) = state.judged(direction, answer) {
             log::failure(LogLevel::Error, NAME, &error);
-            let refused = policy.status();
-            refused.map(refuse);
-            refused.is_none()
+            if failed
+                && !refuse(state)
+                && let Err(error) = state.let_go(direction)
+            {
+                log::failure(LogLevel::Error, NAME, &error);
+            }
         }
-    };
-    if !goes_on {
-        return;
-    }
-    if at_once {
-        task::end_at_once();
-    } else if !held::went_on(context, direction)
-        && let Err(error) = resume(context, direction)
-    {
-        log::failure(LogLevel::Error, NAME, &error);
-    }
+    });
 }

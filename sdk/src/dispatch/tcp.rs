@@ -2,57 +2,76 @@
 
 use core::marker::PhantomData;
 
-use super::{Dispatcher, note_failure};
-use crate::abi::{BufferType, LogLevel, PeerType, StreamType, call};
-use crate::callout::held;
+use super::{Dispatcher, http, note_failure, note_pause};
+use crate::abi::{BufferType, PeerType, StreamType, call};
 use crate::context::{Flow, HttpFilter, TcpFilter};
 use crate::error::Result;
 use crate::failures;
 use crate::handle::{ConnectionData, TcpHandle};
-use crate::log;
+use crate::stream_state::{Phase, STOP, State};
+
+/// The phases of a connection.
+const DOWNSTREAM: Phase = Phase::other(StreamType::Downstream);
+const UPSTREAM: Phase = Phase::other(StreamType::Upstream);
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     pub fn proxy_on_new_connection(&self, context: u32) -> u32 {
-        let flow = self.connections.run(context, |filter, plugin| {
+        self.decide_tcp("on_new_connection", context, DOWNSTREAM, |filter, plugin| {
             filter.on_new_connection(&mut TcpHandle { id: context, plugin }) //
-        });
-        note_held::<T>(context, finish::<T>("on_new_connection", code(flow)))
-    }
-
-    pub fn proxy_on_downstream_data(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
-        let flow = self.on_data(context, BufferType::DownstreamData, size, end_of_stream, T::on_downstream_data);
-        note_held::<T>(context, finish::<T>("on_downstream_data", code(flow)))
-    }
-
-    pub fn proxy_on_upstream_data(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
-        let flow = self.on_data(context, BufferType::UpstreamData, size, end_of_stream, T::on_upstream_data);
-        finish::<T>("on_upstream_data", code(flow))
-    }
-
-    fn on_data<D>(
-        &self,
-        context: u32,
-        buffer: BufferType,
-        size: usize,
-        end_of_stream: u32,
-        callback: impl FnOnce(&mut T, &mut ConnectionData<'_, D, T::Plugin>) -> Result<Flow>,
-    ) -> Option<Result<Flow>> {
-        self.connections.run(context, |filter, plugin| {
-            let connection = TcpHandle { id: context, plugin };
-            let end_of_stream = end_of_stream != 0;
-            callback(filter, &mut ConnectionData { connection, buffer, size, end_of_stream, direction: PhantomData })
         })
     }
 
+    pub fn proxy_on_downstream_data(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
+        self.decide_tcp("on_downstream_data", context, DOWNSTREAM, |filter, plugin| {
+            filter.on_downstream_data(&mut data(context, plugin, BufferType::DownstreamData, size, end_of_stream))
+        })
+    }
+
+    pub fn proxy_on_upstream_data(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
+        self.decide_tcp("on_upstream_data", context, UPSTREAM, |filter, plugin| {
+            filter.on_upstream_data(&mut data(context, plugin, BufferType::UpstreamData, size, end_of_stream))
+        })
+    }
+
+    /// Runs a callback whose status decides about a direction, and gives the status for the host.
+    fn decide_tcp(
+        &self,
+        name: &str,
+        context: u32,
+        phase: Phase,
+        callback: impl FnOnce(&mut T, &T::Plugin) -> Result<Flow>,
+    ) -> u32 {
+        let Some(connection) = self.connections.known(context) else { return missing::<T>(None) };
+        let state = &connection.state;
+        let code = connection.run(context, self, |filter, plugin| {
+            state.begin(phase);
+            let code = http::code_of(name, callback(filter, plugin), |flow| flow as u32);
+            state.returned(phase, code);
+            code
+        });
+        match code {
+            Some(http::FAILED) => {
+                let code = if T::ON_ERROR.status().is_none() { Flow::Continue as u32 } else { STOP };
+                if code == STOP {
+                    refuse(state);
+                }
+                state.returned(phase, code);
+                state.status(phase, code)
+            }
+            Some(code) => state.status(phase, code),
+            None => missing::<T>(Some(state)),
+        }
+    }
+
     pub fn proxy_on_downstream_connection_close(&self, context: u32, peer: u32) {
-        let closed = self.connections.run(context, |filter, plugin| {
+        let closed = self.connections.run(context, self, |filter, plugin| {
             filter.on_downstream_close(&mut TcpHandle { id: context, plugin }, PeerType::from(peer))
         });
         note_failure("on_downstream_close", closed);
     }
 
     pub fn proxy_on_upstream_connection_close(&self, context: u32, peer: u32) {
-        let closed = self.connections.run(context, |filter, plugin| {
+        let closed = self.connections.run(context, self, |filter, plugin| {
             filter.on_upstream_close(&mut TcpHandle { id: context, plugin }, PeerType::from(peer))
         });
         note_failure("on_upstream_close", closed);
@@ -74,51 +93,73 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         callback: fn(&mut T, &mut TcpHandle<'_, T::Plugin>) -> Result<()>,
     ) -> bool {
         let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) else { return false };
-        let ended = connection.run(context, |filter, plugin| callback(filter, &mut TcpHandle { id: context, plugin }));
+        connection.state.end();
+        let ended =
+            connection.run(context, self, |filter, plugin| callback(filter, &mut TcpHandle { id: context, plugin }));
         note_failure(name, ended);
         true
     }
 
     pub(super) fn delete_tcp(&self, context: u32) -> bool {
         let Some(connection) = T::TRACKED.then(|| self.connections.remove(context)).flatten() else { return false };
-        let ended = connection.run(context, |filter, plugin| filter.on_delete(&mut TcpHandle { id: context, plugin }));
+        note_pause(&connection.state, context);
+        connection.state.end();
+        let ended =
+            connection.run(context, self, |filter, plugin| filter.on_delete(&mut TcpHandle { id: context, plugin }));
         note_failure("on_delete", ended);
         true
     }
 }
 
-fn code(answer: Option<Result<Flow>>) -> Option<Result<u32>> {
-    answer.map(|answer| answer.map(|flow| flow as u32))
+/// Makes the handle of a connection's data.
+fn data<'cb, D, P>(
+    context: u32,
+    plugin: &'cb P,
+    buffer: BufferType,
+    size: usize,
+    end_of_stream: u32,
+) -> ConnectionData<'cb, D, P> {
+    let connection = TcpHandle { id: context, plugin };
+    ConnectionData { connection, buffer, size, end_of_stream: end_of_stream != 0, direction: PhantomData }
 }
 
-/// The answer to the host; for an error, and for a context that is missing or busy, what the filter's policy says.
-pub(super) fn finish<T: TcpFilter>(name: &str, answer: Option<Result<u32>>) -> u32 {
-    #[cfg(feature = "async")]
-    let at_once = T::TASKS && crate::task::ended_at_once();
-    #[cfg(not(feature = "async"))]
-    let at_once = false;
-    match answer {
-        Some(Ok(_)) if at_once => return Flow::Continue as u32,
-        Some(Ok(code)) => return code,
-        Some(Err(error)) => log::failure(LogLevel::Error, name, &error),
-        None => failures::count(),
-    }
+/// The status for a callback whose context is missing or busy.
+#[cold]
+#[inline(never)]
+fn missing<T: TcpFilter>(state: Option<&State>) -> u32 {
+    failures::count();
     if T::ON_ERROR.status().is_none() {
         return Flow::Continue as u32;
     }
-    close();
-    Flow::StopIteration as u32
-}
-
-/// Closes the connection after an error. What the host answers changes nothing: the data stays here.
-pub(super) fn close() {
-    let _ = call::close_stream(StreamType::Downstream);
-}
-
-/// Notes whether the filter holds the client's data back, for the answer to a call that fails. No host resumes the upstream's.
-fn note_held<T: TcpFilter>(context: u32, answer: u32) -> u32 {
-    if T::ANSWERS && T::ON_ERROR.status().is_none() {
-        held::note(context, StreamType::Downstream, answer != 0);
+    match state {
+        Some(state) => refuse(state),
+        None => close(),
     }
-    answer
+    STOP
+}
+
+/// Does what the policy says about a connection when an answer could not be given to it, or its callback failed.
+#[cold]
+#[inline(never)]
+pub(super) fn fail<T: TcpFilter>(state: &State) {
+    if T::ON_ERROR.status().is_some() {
+        refuse(state);
+    } else {
+        http::let_go(state, [StreamType::Downstream, StreamType::Upstream]);
+    }
+}
+
+/// Closes the connection after an error, if it is still there: nothing of it goes on.
+#[cold]
+#[inline(never)]
+pub(super) fn refuse(state: &State) {
+    if state.may_reply().is_ok() {
+        close();
+        state.replied();
+    }
+}
+
+/// What the host answers changes nothing: the data stays here.
+fn close() {
+    let _ = call::close_stream(StreamType::Downstream);
 }

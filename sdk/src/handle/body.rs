@@ -4,9 +4,8 @@ use core::marker::PhantomData;
 
 use super::{HttpHandle, Request, Response, WHOLE};
 use crate::abi::{BufferType, HostBytes, Refused, Status, call};
-#[cfg(feature = "async")]
-use crate::context::Action;
-use crate::context::DataAction;
+use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
+use crate::context::{Action, DataAction, HttpFilter, PluginContext};
 use crate::error::{Error, Result};
 use crate::reply::LocalResponse;
 
@@ -56,6 +55,54 @@ pub struct Body<'cb, D, P = ()> {
 impl<'cb, D, P> Body<'cb, D, P> {
     arena!();
 
+    /// Calls a cluster, and holds the body here until the closure has run with the answer, or with the reason why there is none:
+    /// `return body.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
+    ///
+    /// The closure says what becomes of the body. [`Action::Continue`] lets it go on when nobody else holds it. Any other action leaves it paused, because the
+    /// closure has replied, or something else will resume it. For an error the [failure policy](crate::HttpFilter::ON_ERROR) decides.
+    ///
+    /// # Errors
+    ///
+    /// If the call cannot be sent: then nothing is held, and the closure does not run.
+    ///
+    /// # Cost
+    ///
+    /// As [`call_then`](crate::HttpHandle::call_then).
+    pub fn hold_for_call<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
+        &mut self,
+        call: &HttpCall<'_, N, V, T>,
+        then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<Action> + 'static,
+    ) -> Result<DataAction>
+    where
+        F: HttpFilter<Plugin = P> + Closures,
+        P: PluginContext,
+    {
+        self.stream.hold_for(self.buffer.direction(), call, then)?;
+        Ok(DataAction::Held)
+    }
+
+    /// Calls a method over gRPC, and holds the body here until the closure has run, as [`hold_for_call`](Self::hold_for_call).
+    ///
+    /// # Errors
+    ///
+    /// As [`hold_for_call`](Self::hold_for_call).
+    ///
+    /// # Cost
+    ///
+    /// As [`hold_for_call`](Self::hold_for_call).
+    pub fn hold_for_grpc_call<F>(
+        &mut self,
+        call: &GrpcCall<'_>,
+        then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&GrpcEvent, GrpcFailure>) -> Result<Action> + 'static,
+    ) -> Result<DataAction>
+    where
+        F: HttpFilter<Plugin = P> + Closures,
+        P: PluginContext,
+    {
+        self.stream.hold_for_grpc(self.buffer.direction(), call, then)?;
+        Ok(DataAction::Held)
+    }
+
     /// Holds the body here while a task runs, and then does what it answers; see [`task`](crate::task): `return body.hold_while(async { … });`
     ///
     /// # Errors
@@ -68,7 +115,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
     #[cfg(feature = "async")]
     pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<DataAction> {
         crate::task::hold(self.stream.id, self.buffer.direction(), task)?;
-        Ok(DataAction::StopIterationAndBuffer)
+        Ok(DataAction::Held)
     }
 
     /// The number that the host gave the stream.
@@ -216,7 +263,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
     #[doc(alias = "send_http_response")]
     pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<DataAction> {
         response.send()?;
-        Ok(DataAction::StopIterationNoBuffer)
+        Ok(DataAction::Pause)
     }
 }
 

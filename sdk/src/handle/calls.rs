@@ -10,7 +10,9 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
+        /// If the context has no such callback, so that the answer would go nowhere: use [`call_then`](Self::call_then) or
+        /// [`call_and_forget`](Self::call_and_forget) then. If the headers are over the host's limits, memory is out, or the host refuses: it does not know
+        /// the cluster, or misses a header.
         ///
         /// # Cost
         ///
@@ -21,7 +23,24 @@ macro_rules! calls {
             &self,
             call: &$crate::callout::HttpCall<'_, N, W, T>,
         ) -> $crate::Result<$crate::callout::CallToken> {
+            $crate::callout::takes_http_answers()?;
             call.dispatch(self.id)
+        }
+
+        /// Calls a cluster over HTTP, and drops the answer when it comes: for a mirror, a log or a notice.
+        ///
+        /// # Errors
+        ///
+        /// If the headers are over the host's limits, the SDK is out of memory, or the host refuses.
+        ///
+        /// # Cost
+        ///
+        /// One host call, a block for the headers, and an entry of a table until the answer if the module takes answers at all.
+        pub fn call_and_forget<N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
+            &self,
+            call: &$crate::callout::HttpCall<'_, N, W, T>,
+        ) -> $crate::Result<()> {
+            call.dispatch($crate::callout::NOBODY).map(drop)
         }
 
         #[doc = concat!(
@@ -30,14 +49,30 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the metadata are over the host's limits, memory is out, or the host refuses: it does not know the cluster.
+        /// If the context has no such callback, so that the answer would go nowhere: use [`grpc_call_then`](Self::grpc_call_then) or
+        /// [`grpc_call_and_forget`](Self::grpc_call_and_forget) then. If the metadata are over the host's limits, memory is out, or the host refuses:
+        /// it does not know the cluster.
         ///
         /// # Cost
         ///
         /// One host call, a block for the metadata, and an entry of a table until the answer.
         #[doc(alias = "dispatch_grpc_call")]
         pub fn grpc_call(&self, call: &$crate::callout::GrpcCall<'_>) -> $crate::Result<$crate::callout::CallToken> {
+            $crate::callout::takes_grpc_answers()?;
             call.dispatch(self.id)
+        }
+
+        /// Calls a method over gRPC, and drops the answer when it comes.
+        ///
+        /// # Errors
+        ///
+        /// If the metadata are over the host's limits, the SDK is out of memory, or the host refuses.
+        ///
+        /// # Cost
+        ///
+        /// One host call, a block for the metadata, and an entry of a table until the answer if the module takes answers at all.
+        pub fn grpc_call_and_forget(&self, call: &$crate::callout::GrpcCall<'_>) -> $crate::Result<()> {
+            call.dispatch($crate::callout::NOBODY).map(drop)
         }
 
         /// Calls a cluster over HTTP, and runs the closure with the answer, or with the reason why there is none. [`Closures`](crate::callout::Closures) has an
@@ -128,6 +163,7 @@ macro_rules! calls {
             method: &str,
             metadata: &[(&str, &str)],
         ) -> $crate::Result<$crate::callout::GrpcStream> {
+            $crate::callout::takes_grpc_answers()?;
             $crate::callout::grpc_stream(self.id, cluster, service, method, metadata)
         }
 
@@ -172,6 +208,15 @@ macro_rules! calls {
             })
         })
     };
+    // The same for a closure that holds a direction of the stream until it has run.
+    (@hold $id:expr, $direction:expr, $call:ident, $kind:ident, $answered:ident($answer:ident), $failure:ident,
+     $then:ident($context:ident, $above:ident, $handle:ident, $make:expr)) => {
+        $crate::callout::keep_holding($id, $direction, $crate::callout::Kind::$kind, |id| $call.dispatch(id), move |asker, answered| {
+            calls!(@with asker, answered, $answered($answer), ($context, $above, $handle, $make), |context, handle| {
+                $then(context, handle, $crate::callout::$failure::of($answer).map_or(Ok($answer), Err))
+            })
+        })
+    };
     // Asks for the types of a context by name, and gives it with its handle to an expression.
     (@with $asker:ident, $answered_as:ident, $answered:ident($answer:ident), ($context:ident, $above:ident, $handle:ident, $make:expr),
      |$of:ident, $with:ident| $body:block) => {{
@@ -184,6 +229,49 @@ macro_rules! calls {
         let $with = &mut make($asker.id, above);
         $body
     }};
+}
+
+/// The methods that hold a direction of the stream until an answer is judged, for a handle of a stream or connection.
+macro_rules! holds {
+    ($callbacks:ident<$assoc:ident = $above:ident: $bound:ident>, $handle:ident, $make:expr) => {
+        /// Calls a cluster, and holds a direction of the stream until the closure has run.
+        pub(crate) fn hold_for<F, N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
+            &self,
+            direction: $crate::abi::StreamType,
+            call: &$crate::callout::HttpCall<'_, N, W, T>,
+            then: impl FnOnce(
+                &mut F,
+                &mut $handle<'_, $above>,
+                Result<&$crate::callout::CallResponse, $crate::callout::CallFailure>,
+            ) -> $crate::Result<$crate::Action>
+            + 'static,
+        ) -> $crate::Result<()>
+        where
+            F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
+            $above: $crate::$bound,
+        {
+            calls!(@hold self.id, direction, call, Http, Http(response), CallFailure, then(F, $above, $handle, $make))
+        }
+
+        /// Calls a method over gRPC, and holds a direction of the stream until the closure has run.
+        pub(crate) fn hold_for_grpc<F>(
+            &self,
+            direction: $crate::abi::StreamType,
+            call: &$crate::callout::GrpcCall<'_>,
+            then: impl FnOnce(
+                &mut F,
+                &mut $handle<'_, $above>,
+                Result<&$crate::callout::GrpcEvent, $crate::callout::GrpcFailure>,
+            ) -> $crate::Result<$crate::Action>
+            + 'static,
+        ) -> $crate::Result<()>
+        where
+            F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
+            $above: $crate::$bound,
+        {
+            calls!(@hold self.id, direction, call, GrpcCall, Grpc(event), GrpcFailure, then(F, $above, $handle, $make))
+        }
+    };
 }
 
 /// The method that gives the stream's arena, for a handle of a stream or connection.

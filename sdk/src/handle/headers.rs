@@ -4,7 +4,9 @@ use core::marker::PhantomData;
 
 use super::{Head, HttpHandle, Request, Response, Tail};
 use crate::abi::{HostBytes, Refused, Status, call};
-use crate::callout::{CallFailure, CallResponse, CallToken, Closures, HttpCall, Pending};
+use crate::callout::{
+    CallFailure, CallResponse, CallToken, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall, Pending,
+};
 use crate::context::{Action, HttpFilter, PluginContext};
 use crate::error::{Error, Result};
 use crate::headers::{Check, HeaderMap, Op, Snapshots, encode};
@@ -275,23 +277,39 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
 }
 
 impl<'cb, D, P> Headers<'cb, D, P, Head> {
-    /// Calls a cluster; the answer comes to [`on_http_call_response`](crate::HttpFilter::on_http_call_response). Answer [`Action::Pause`] to hold the stream until
-    /// then.
+    /// Calls a cluster; the answer comes to [`on_http_call_response`](crate::HttpFilter::on_http_call_response), as with [`HttpHandle::call`]. Answer
+    /// [`Action::Pause`] to hold the stream until then.
     ///
     /// # Errors
     ///
-    /// If the headers are over the host's limits, memory is out, or the host refuses: it does not know the cluster, or misses a header.
+    /// As [`HttpHandle::call`].
     ///
     /// # Cost
     ///
-    /// One host call, a block for the headers, and an entry of a table until the answer.
+    /// As [`HttpHandle::call`].
     #[doc(alias = "DispatchHttpCall")]
     #[doc(alias = "dispatch_http_call")]
     pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
         &self,
         call: &HttpCall<'_, N, V, T>,
     ) -> Result<CallToken> {
-        call.dispatch(self.stream.id)
+        self.stream.call(call)
+    }
+
+    /// Calls a cluster, and drops the answer when it comes, as [`HttpHandle::call_and_forget`].
+    ///
+    /// # Errors
+    ///
+    /// As [`HttpHandle::call_and_forget`].
+    ///
+    /// # Cost
+    ///
+    /// As [`HttpHandle::call_and_forget`].
+    pub fn call_and_forget<N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
+        &self,
+        call: &HttpCall<'_, N, V, T>,
+    ) -> Result<()> {
+        self.stream.call_and_forget(call)
     }
 
     /// Calls a cluster, and runs the closure with the answer, as [`HttpHandle::call_then`]. Answer [`Action::Pause`] to hold the stream until then.
@@ -315,6 +333,54 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         self.stream.call_then(call, then)
     }
 
+    /// Calls a cluster, and holds the message here until the closure has run with the answer, or with the reason why there is none:
+    /// `return request.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
+    ///
+    /// The closure says what becomes of the message. [`Action::Continue`] lets it go on when nobody else holds it. Any other action leaves it paused, because the
+    /// closure has replied, or something else will resume it. For an error the [failure policy](crate::HttpFilter::ON_ERROR) decides.
+    ///
+    /// # Errors
+    ///
+    /// If the call cannot be sent: then nothing is held, and the closure does not run.
+    ///
+    /// # Cost
+    ///
+    /// As [`call_then`](crate::HttpHandle::call_then).
+    pub fn hold_for_call<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
+        &mut self,
+        call: &HttpCall<'_, N, V, T>,
+        then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<Action> + 'static,
+    ) -> Result<Action>
+    where
+        F: HttpFilter<Plugin = P> + Closures,
+        P: PluginContext,
+    {
+        self.stream.hold_for(self.snapshots.map().direction(), call, then)?;
+        Ok(Action::Held)
+    }
+
+    /// Calls a method over gRPC, and holds the message here until the closure has run, as [`hold_for_call`](Self::hold_for_call).
+    ///
+    /// # Errors
+    ///
+    /// As [`hold_for_call`](Self::hold_for_call).
+    ///
+    /// # Cost
+    ///
+    /// As [`hold_for_call`](Self::hold_for_call).
+    pub fn hold_for_grpc_call<F>(
+        &mut self,
+        call: &GrpcCall<'_>,
+        then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&GrpcEvent, GrpcFailure>) -> Result<Action> + 'static,
+    ) -> Result<Action>
+    where
+        F: HttpFilter<Plugin = P> + Closures,
+        P: PluginContext,
+    {
+        self.stream.hold_for_grpc(self.snapshots.map().direction(), call, then)?;
+        Ok(Action::Held)
+    }
+
     /// Holds the stream here while a task runs, and then does what it answers; see [`task`](crate::task): `return request.hold_while(async { … });`
     ///
     /// # Errors
@@ -327,7 +393,7 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     #[cfg(feature = "async")]
     pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Action> {
         crate::task::hold(self.stream.id, self.snapshots.map().direction(), task)?;
-        Ok(Action::StopIteration)
+        Ok(Action::Held)
     }
 
     /// Whether nothing follows the headers: no body, no trailers.

@@ -37,12 +37,15 @@ use core::time::Duration;
 
 use crate::abi::{BufferType, HostBytes, MapType, StreamType, call};
 use crate::arena::Slot;
+#[cfg(feature = "budget")]
 use crate::budget;
-use crate::callout::{held, wrong_context};
+use crate::callout::wrong_context;
 use crate::context::{PluginContext, VmContext};
+use crate::dispatch::{Kind, with_stream};
 use crate::error::{Error, On, Result};
 use crate::headers::MapEditor;
 use crate::reply::LocalResponse;
+use crate::stream_state::{self, State};
 use crate::timer::{self, Timer, Timers};
 
 /// The most bytes to ask a buffer for: hosts add it to the start, as 32-bit numbers.
@@ -283,7 +286,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
         stream: u32,
         act: impl FnOnce(&mut HttpHandle<'_>) -> Result<R>,
     ) -> Result<R> {
-        self.acting_on(stream, || Slot::new().within(|| act(&mut HttpHandle { id: stream, plugin: &() })))
+        self.acting_on(Kind::Http, stream, || Slot::new().within(|| act(&mut HttpHandle { id: stream, plugin: &() })))
     }
 
     /// Acts on a connection by its number, likewise.
@@ -300,23 +303,27 @@ impl<'cb, V> PluginHandle<'cb, V> {
         connection: u32,
         act: impl FnOnce(&mut TcpHandle<'_>) -> Result<R>,
     ) -> Result<R> {
-        self.acting_on(connection, || Slot::new().within(|| act(&mut TcpHandle { id: connection, plugin: &() })))
+        self.acting_on(Kind::Tcp, connection, || {
+            Slot::new().within(|| act(&mut TcpHandle { id: connection, plugin: &() }))
+        })
     }
 
-    fn resume(&self, stream: u32, kind: StreamType) -> Result<()> {
-        self.acting_on(stream, || resume(stream, kind))
+    fn resume(&self, stream: u32, direction: StreamType) -> Result<()> {
+        self.acting_on(direction.into(), stream, || resume(direction))
     }
 
     /// Acts on the stream, and on the plugin again whatever comes of it. To set the context writes back what waits: what the plugin's is first.
-    fn acting_on<R>(&self, stream: u32, act: impl FnOnce() -> Result<R>) -> Result<R> {
-        set_effective_context(stream)?;
-        let acted = act();
-        // A refusal must not keep the plugin from being the one again that is acted on.
-        let written = call::settle().map_err(Error::edit);
-        set_effective_context(self.id)?;
-        let answer = acted?;
-        written?;
-        Ok(answer)
+    fn acting_on<R>(&self, kind: Kind, stream: u32, act: impl FnOnce() -> Result<R>) -> Result<R> {
+        with_stream(kind, stream, |state| {
+            set_effective_context(stream)?;
+            let acted = state.within(act);
+            // A refusal must not keep the plugin from being the one again that is acted on.
+            let written = call::settle().map_err(Error::edit);
+            set_effective_context(self.id)?;
+            let answer = acted?;
+            written?;
+            Ok(answer)
+        })
     }
 
     /// Sets the budgets of the VM, under what the plugin's configuration [says](crate::budget#from-the-configuration), and in the place of what was set before.
@@ -364,6 +371,7 @@ pub struct HttpHandle<'cb, P = ()> {
 
 impl<'cb, P> HttpHandle<'cb, P> {
     calls!(HttpFilter<Plugin = P: PluginContext>, HttpHandle, |id, plugin| HttpHandle { id, plugin });
+    holds!(HttpFilter<Plugin = P: PluginContext>, HttpHandle, |id, plugin| HttpHandle { id, plugin });
     arena!();
     maps!();
 
@@ -391,7 +399,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     #[doc(alias = "ResumeHttpRequest")]
     #[doc(alias = "resume_http_request")]
     pub fn resume_request(&self) -> Result<()> {
-        resume(self.id, StreamType::HttpRequest)
+        resume(StreamType::HttpRequest)
     }
 
     /// Lets the response go on, if a callback held it back.
@@ -406,7 +414,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     #[doc(alias = "ResumeHttpResponse")]
     #[doc(alias = "resume_http_response")]
     pub fn resume_response(&self) -> Result<()> {
-        resume(self.id, StreamType::HttpResponse)
+        resume(StreamType::HttpResponse)
     }
 
     /// Answers the client from here, while the request or the response is held back.
@@ -518,17 +526,20 @@ impl<'cb, P> HttpHandle<'cb, P> {
     }
 }
 
-/// Closes a direction of the stream that host calls act on.
+/// Closes a direction of the stream that host calls act on, unless that has ended.
 pub(crate) fn close(stream: StreamType) -> Result<()> {
+    if stream_state::current(|state| state.is_some_and(State::has_ended)) {
+        return Err(Error::stream(stream, "it has ended"));
+    }
     call::close_stream(stream).map_err(|status| Error::host("proxy_close_stream", stream, status))
 }
 
-/// Lets a direction of a stream go on that host calls act on.
-pub(crate) fn resume(context: u32, direction: StreamType) -> Result<()> {
-    call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", direction, status))?;
-    held::note(context, direction, false);
-    budget::resumed(direction);
-    Ok(())
+/// Lets go what callbacks pause of the stream that host calls act on.
+pub(crate) fn resume(direction: StreamType) -> Result<()> {
+    stream_state::current(|state| match state {
+        Some(state) => state.resume(direction),
+        None => Err(Error::stream(direction, "there is no stream")),
+    })
 }
 
 /// Makes host calls act on a context.

@@ -5,8 +5,8 @@ use core::marker::PhantomData;
 use super::body::{read, write};
 use super::{WHOLE, close, resume};
 use crate::abi::{BufferType, HostBytes, StreamType};
-#[cfg(feature = "async")]
-use crate::context::{Action, Flow};
+use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
+use crate::context::{Action, Flow, PluginContext, TcpFilter};
 use crate::error::Result;
 
 /// Marks the side of the client.
@@ -32,7 +32,56 @@ pub struct TcpHandle<'cb, P = ()> {
 
 impl<'cb, P> TcpHandle<'cb, P> {
     calls!(TcpFilter<Plugin = P: PluginContext>, TcpHandle, |id, plugin| TcpHandle { id, plugin });
+    holds!(TcpFilter<Plugin = P: PluginContext>, TcpHandle, |id, plugin| TcpHandle { id, plugin });
     arena!();
+
+    /// Calls a cluster, and holds the client's data here until the closure has run with the answer, or with the reason why there is none:
+    /// `return connection.hold_for_call(&call, |filter: &mut Self, connection, answer| …);`
+    ///
+    /// The closure says what becomes of the client's data. [`Action::Continue`] lets it go on when nobody else holds it. Any other action leaves it paused, because the
+    /// closure has replied, or something else will resume it. For an error the [failure policy](crate::TcpFilter::ON_ERROR) decides.
+    ///
+    /// # Errors
+    ///
+    /// If the call cannot be sent: then nothing is held, and the closure does not run.
+    ///
+    /// # Cost
+    ///
+    /// As [`call_then`](crate::TcpHandle::call_then).
+    pub fn hold_for_call<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
+        &self,
+        call: &HttpCall<'_, N, V, T>,
+        then: impl FnOnce(&mut F, &mut TcpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<Action> + 'static,
+    ) -> Result<Flow>
+    where
+        F: TcpFilter<Plugin = P> + Closures,
+        P: PluginContext,
+    {
+        self.hold_for(StreamType::Downstream, call, then)?;
+        Ok(Flow::Held)
+    }
+
+    /// Calls a method over gRPC, and holds the client's data here until the closure has run, as [`hold_for_call`](Self::hold_for_call).
+    ///
+    /// # Errors
+    ///
+    /// As [`hold_for_call`](Self::hold_for_call).
+    ///
+    /// # Cost
+    ///
+    /// As [`hold_for_call`](Self::hold_for_call).
+    pub fn hold_for_grpc_call<F>(
+        &self,
+        call: &GrpcCall<'_>,
+        then: impl FnOnce(&mut F, &mut TcpHandle<'_, P>, Result<&GrpcEvent, GrpcFailure>) -> Result<Action> + 'static,
+    ) -> Result<Flow>
+    where
+        F: TcpFilter<Plugin = P> + Closures,
+        P: PluginContext,
+    {
+        self.hold_for_grpc(StreamType::Downstream, call, then)?;
+        Ok(Flow::Held)
+    }
 
     /// Holds the client's data here while a task runs, and then does what it answers; see [`task`](crate::task): `return connection.hold_while(async { … });`
     ///
@@ -46,7 +95,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     #[cfg(feature = "async")]
     pub fn hold_while(&self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Flow> {
         crate::task::hold(self.id, StreamType::Downstream, task)?;
-        Ok(Flow::StopIteration)
+        Ok(Flow::Held)
     }
 
     /// The number that the host gave the connection.
@@ -71,7 +120,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// One host call.
     pub fn resume_downstream(&self) -> Result<()> {
-        resume(self.id, StreamType::Downstream)
+        resume(StreamType::Downstream)
     }
 
     /// Lets the upstream's data go on that a callback held back, where the host can. Envoy cannot: hold none there past a callback.
@@ -84,7 +133,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// One host call.
     pub fn resume_upstream(&self) -> Result<()> {
-        resume(self.id, StreamType::Upstream)
+        resume(StreamType::Upstream)
     }
 
     /// Closes the connection to the client.
