@@ -16,8 +16,13 @@ pub(crate) struct Body {
     pub(crate) sent: Vec<u8>,
     /// Whether the filter resumed it, and so sees nothing of it until the next part comes.
     pub(crate) hidden: bool,
+    /// Whether there is a part that the filter sees: none once it has let that go on.
+    pub(crate) shows: bool,
     /// Whether the newest part is all that there is and its callback runs: the proxy does not hold it yet, so resuming does nothing to it.
     pub(crate) passing: bool,
+    /// Whether the proxy was told to keep the part before: it joins the next one to what it keeps before the filter sees both, and the filter can change that until
+    /// the trailers have gone on.
+    pub(crate) keeps: bool,
     /// Whether the filter dropped a part of it.
     pub(crate) dropped: bool,
     /// Whether so much is held back that the proxy reads no more until half of its limit is left.
@@ -58,7 +63,9 @@ impl Body {
 
     /// Envoy's `proxy_set_buffer_bytes`: from the start it replaces, past the end it appends, and in the middle it refuses.
     pub(crate) fn set(&mut self, start: usize, size: usize, bytes: &[u8]) -> Result<(), Status> {
-        if start == 0 {
+        if !self.shows && !self.keeps {
+            Err(Status::BadArgument)
+        } else if start == 0 {
             let size = size.min(self.held.len());
             self.held.splice(..size, bytes.iter().copied());
             Ok(())

@@ -382,8 +382,8 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
         let mut state = host.state();
         let limit = state.buffer_limit;
         let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
-        body.hidden = false;
-        body.passing = body.held.is_empty() && way.is_some();
+        (body.hidden, body.shows) = (false, true);
+        body.passing = body.held.is_empty() && way.is_some() && !body.keeps;
         // What is held back already is joined by the part before the filter sees both.
         let too_much = way.is_some() && !body.held.is_empty() && body.held.len() + part.len() > limit;
         body.held.extend(part);
@@ -406,6 +406,8 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
             && let Some(body) = stream.bodies.get_mut(&buffer)
         {
             body.passing = false;
+            body.keeps = way.is_some() && action == BUFFER;
+            body.shows = action != 0;
             match action {
                 0 if over || too_much => {}
                 0 => body.release(),

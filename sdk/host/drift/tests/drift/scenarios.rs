@@ -167,6 +167,23 @@ scenarios! {
             Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("six", false), RequestBody("", true),
             Response(EMPTY, true),
         ];
+    body_passed_before_trailers:
+        "request_body: return 0\nrequest_trailers: body 0 0 99; write 0 0 99 new; body 0 0 99\nresponse_body: return 0\nresponse_trailers: body 1 0 99; write 1 0 99 new; body 1 0 99",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestTrailers(TRAILERS),
+            Response(STREAMED, false), ResponseBody("two", false), ResponseTrailers(TRAILERS),
+        ];
+    body_without_parts_before_trailers:
+        "request_trailers: body 0 0 99; write 0 0 99 new; body 0 0 99",
+        [Request(CHUNKED, false), RequestTrailers(TRAILERS), Response(OK, false), ResponseBody("body", true)];
+    parts_pass_while_more_can_be_written:
+        "request_body: write 0 0 99 A; return 1\nrequest_body#2: body 0 0 99; write 0 0 99 B; resume 0; return 1\nrequest_body#3: body 0 0 99; write 0 0 99 C; resume 0; return 1
+         request_trailers: body 0 0 99; write 0 9999 0 LAST; body 0 0 99
+         response_body: write 1 0 99 A; return 1\nresponse_body#2: body 1 0 99; write 1 0 99 B; resume 1; return 1\nresponse_body#3: body 1 0 99; write 1 0 99 C; return 0",
+        [
+            Request(CHUNKED, false), RequestBody("one", false), RequestBody("two", false), RequestBody("three", false), RequestTrailers(TRAILERS),
+            Response(STREAMED, false), ResponseBody("four", false), ResponseBody("five", false), ResponseBody("", true),
+        ];
     body_held_before_trailers:
         "request_body: body 0 0 99; return 1\nrequest_trailers: body 0 0 99; write 0 0 99 new; body 0 0 99",
         [
