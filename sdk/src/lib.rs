@@ -158,13 +158,14 @@ pub mod timing;
 pub use abi::{HostBytes, LogLevel, PeerType, Status};
 pub use bytes::{ByteStr, ToValue};
 pub use context::{
-    Action, DataAction, FailurePolicy, Flow, HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext,
+    Action, DataAction, FailurePolicy, Flow, HttpFilter, PluginContext, StartStatus, TcpFilter, Upgrades, VmContext,
 };
 pub use error::{Error, Result};
 pub use handle::{
-    Body, BodyCursor, ConnectionData, Downstream, DownstreamData, Head, Headers, HttpHandle, LogEntry, Output, Part,
-    PluginHandle, Request, RequestBody, RequestHeaders, RequestTrailers, Response, ResponseBody, ResponseHeaders,
-    ResponseTrailers, Rewriter, Tail, TcpHandle, Upstream, UpstreamData, VmHandle,
+    Body, BodyCursor, Chunk, CompleteBody, CompleteRequestBody, CompleteResponseBody, ConnectionData, Downstream,
+    DownstreamData, Head, Headers, HttpHandle, LogEntry, Output, Part, PluginHandle, Request, RequestBody,
+    RequestHeaders, RequestTrailers, Response, ResponseBody, ResponseHeaders, ResponseTrailers, Rewriter, Tail,
+    TcpHandle, Upstream, UpstreamData, VmHandle,
 };
 pub use headers::{HeaderMap, Iter, MapEditor, Values};
 #[cfg(target_family = "wasm")]
@@ -223,6 +224,7 @@ mod guide {
 
     chapters! {
         readme: "../README.md"
+        bodies: "../docs/bodies.md"
         errors: "../docs/errors.md"
         flow: "../docs/flow.md"
         memory: "../docs/memory.md"

@@ -16,6 +16,8 @@
 //! The state of the stream that host calls act on is the [`current`] one. A state also says whether the stream was answered
 //! and whether it has ended, because a proxy may end if a stream is answered then.
 
+mod bodies;
+
 use core::cell::Cell;
 
 use crate::abi::scoped::Scoped;

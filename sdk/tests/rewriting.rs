@@ -2,17 +2,17 @@
 
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
-use sluicegate::{LogLevel, Output, Status};
+use sluicegate::{Chunk, LogLevel, Output, Status};
 use sluicegate_host::{Host, HttpStream, Running};
 
-/// Replaces each `cat` by `tiger`; whatever may be the beginning of one is left for the next part.
-fn tame(bytes: &[u8], out: &mut Output) -> Result<usize> {
+/// Replaces each `cat` by `tiger`. Leaves what may be the beginning of one for the next part.
+fn tame(chunk: Chunk<'_>, out: &mut Output) -> Result<usize> {
     let mut at = 0;
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+    while let Some(rest) = chunk.get(at..).filter(|rest| !rest.is_empty()) {
         if rest.starts_with(b"cat") {
             out.push("tiger")?;
             at += 3;
-        } else if b"cat".starts_with(rest) {
+        } else if b"cat".starts_with(rest) && !chunk.is_last() {
             break;
         } else {
             out.push(&rest[..1])?;
@@ -22,10 +22,20 @@ fn tame(bytes: &[u8], out: &mut Output) -> Result<usize> {
     Ok(at)
 }
 
+/// Hides the lines that begin with `secret`, the last one too.
+fn censor(chunk: Chunk<'_>, out: &mut Output) -> Result<usize> {
+    let end = chunk.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    let end = if chunk.is_last() { chunk.len() } else { end };
+    for line in chunk[..end].split_inclusive(|byte| *byte == b'\n') {
+        out.push(if line.starts_with(b"secret") { b"***\n" } else { line })?;
+    }
+    Ok(end)
+}
+
 #[derive(Default)]
 struct Filter {
     rewriter: Rewriter,
-    numbers: Rewriter,
+    lines: Rewriter,
     cursor: BodyCursor,
     fail: bool,
 }
@@ -38,15 +48,16 @@ impl HttpFilter for Filter {
     }
 
     fn on_request_body(&mut self, body: &mut RequestBody<'_>) -> Result<DataAction> {
-        self.fail = body.size() == 13;
+        self.fail = body.read(0, body.size())?.ends_with(b"thirteen byte");
         let Self { rewriter, fail, .. } = self;
-        rewriter.pass(body, |bytes, out| if *fail { Err(Error::new("thirteen")) } else { tame(bytes, out) })?;
-        Ok(DataAction::Continue)
+        rewriter.pass(body, |chunk, out| if *fail { Err(Error::new("thirteen")) } else { tame(chunk, out) })
     }
 
-    fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_>) -> Result<Flow> {
-        self.rewriter.finish()?;
-        Ok(Flow::Continue)
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<Flow> {
+        if trailers.get("forget")?.is_some() {
+            return Ok(Flow::Continue);
+        }
+        self.rewriter.finish(trailers, tame)
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_>) -> Result<Action> {
@@ -56,20 +67,42 @@ impl HttpFilter for Filter {
     }
 
     fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<DataAction> {
+        self.cursor.reset();
         info!("{:?} at {}", ByteStr::new(&self.cursor.read(body)?), self.cursor.position());
-        let Some(whole) = body.whole()? else { return Ok(DataAction::Pause) };
-        let mut lines = 0_u32;
-        self.numbers.pass(body, |bytes, out| {
-            assert_eq!(bytes, &*whole);
-            for line in bytes.split(|byte| *byte == b'\n') {
-                lines += 1;
-                out.push_number(lines)?;
-                out.push(line)?;
-            }
-            assert!(!out.written().is_empty());
-            Ok(usize::MAX)
-        })?;
-        Ok(DataAction::Continue)
+        self.lines.pass(body, censor)
+    }
+
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<Flow> {
+        self.lines.finish(trailers, censor)
+    }
+}
+
+/// A filter without a callback for the trailers, and one whose closure leaves all it gets.
+#[derive(Default)]
+struct Careless {
+    rewriter: Option<Rewriter>,
+}
+
+#[sluicegate::http_filter]
+impl HttpFilter for Careless {
+    fn on_request_body(&mut self, body: &mut RequestBody<'_>) -> Result<DataAction> {
+        Rewriter::default().pass(body, |chunk, _| Ok(chunk.len()))
+    }
+
+    fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_>) -> Result<Action> {
+        self.rewriter = Some(response.get("limit")?.map_or_else(Rewriter::default, |_| Rewriter::with_limit(3)));
+        Ok(Action::Continue)
+    }
+
+    fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<DataAction> {
+        self.rewriter.as_mut().unwrap().pass(body, |chunk, _| {
+            info!("{} of {} seen", chunk.seen(), chunk.len());
+            Ok(0)
+        })
+    }
+
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<Flow> {
+        self.rewriter.as_mut().unwrap().finish(trailers, |_, _| Ok(0))
     }
 }
 
@@ -84,8 +117,7 @@ impl TcpFilter for Connection {
     type Plugin = ();
 
     fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<Flow> {
-        self.rewriter.pass(data, tame)?;
-        Ok(Flow::Continue)
+        self.rewriter.pass(data, tame)
     }
 
     fn on_upstream_data(&mut self, data: &mut UpstreamData<'_>) -> Result<Flow> {
@@ -102,6 +134,7 @@ impl TcpFilter for Connection {
 
 sluicegate::plugin! {
     root "http" { http: Filter }
+    root "careless" { http: Careless }
     root _ { tcp: Connection }
 }
 
@@ -116,23 +149,57 @@ fn open<'a>(host: &'a Running) -> HttpStream<'a> {
     stream
 }
 
+/// How a body ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    LastPart,
+    EmptyPart,
+    Trailers,
+}
+
 #[test]
-fn a_body_changes_as_it_passes_wherever_it_is_cut() {
+fn a_body_changes_as_it_passes_wherever_it_is_cut_and_however_it_ends() {
     let text = "a cat, a ca, catcat and c";
-    for cut in 0..=text.len() {
-        for second in cut..=text.len() {
-            let host = start();
-            let stream = open(&host);
-            for (part, last) in [(&text[..cut], false), (&text[cut..second], false), (&text[second..], true)] {
-                if part.len() == 13 {
-                    continue;
+    for end in [End::LastPart, End::EmptyPart, End::Trailers] {
+        for cut in 0..=text.len() {
+            for second in cut..=text.len() {
+                let host = start();
+                let stream = open(&host);
+                stream.request_body(&text[..cut], false);
+                stream.request_body(&text[cut..second], false);
+                stream.request_body(&text[second..], matches!(end, End::LastPart));
+                match end {
+                    End::LastPart => {}
+                    End::EmptyPart => assert_eq!(stream.request_body("", true), 0),
+                    End::Trailers => assert_eq!(stream.request_trailers(&[("t", "1")]), 0),
                 }
-                assert_eq!(stream.request_body(part, last), 0);
+                let (sent, expected) = (stream.sent_request_body(), "a tiger, a ca, tigertiger and c");
+                assert_eq!(ByteStr::new(&sent).display().to_string(), expected, "{end:?} {cut} {second}");
+                assert_eq!(stream.reply(), None);
             }
-            if [cut, second - cut, text.len() - second].contains(&13) {
-                continue;
+        }
+    }
+}
+
+/// A line without its end at the end of a body is judged as any other.
+#[test]
+fn the_last_line_is_censored_however_the_body_ends() {
+    for end in [End::LastPart, End::EmptyPart, End::Trailers] {
+        for (body, expected) in [("secret=1\nok\n", "***\nok\n"), ("ok\nsecret=1", "ok\n***\n"), ("secret", "***\n")] {
+            for cut in 0..=body.len() {
+                let host = start();
+                let stream = open(&host);
+                stream.response_headers(&[(":status", "200")]);
+                stream.response_body(&body[..cut], false);
+                stream.response_body(&body[cut..], matches!(end, End::LastPart));
+                match end {
+                    End::LastPart => 0,
+                    End::EmptyPart => stream.response_body("", true),
+                    End::Trailers => stream.response_trailers(&[("grpc-status", "0")]),
+                };
+                let sent = stream.sent_response_body();
+                assert_eq!(ByteStr::new(&sent).display().to_string(), expected, "{end:?} {cut}");
             }
-            assert_eq!(stream.sent_request_body(), b"a tiger, a ca, tigertiger and c", "{cut} {second}");
         }
     }
 }
@@ -141,15 +208,18 @@ fn a_body_changes_as_it_passes_wherever_it_is_cut() {
 fn what_does_not_change_is_not_written() {
     let host = start();
     let stream = open(&host);
-    stream.request_body("no dog", false);
+    assert_eq!(stream.request_body("no dog", false), 0);
     assert_eq!(host.calls(Import::proxy_set_buffer_bytes), 0);
-    stream.request_body("one c", false);
+    // Kept, so that something can be written with the trailers.
+    assert_eq!(stream.request_body("one c", false), DataAction::Pause as u32);
     assert_eq!(host.calls(Import::proxy_set_buffer_bytes), 1);
+    assert_eq!(stream.sent_request_body(), b"no dog");
+    // Later parts are not kept.
+    assert_eq!(stream.request_body("at and c", false), DataAction::Pause as u32);
+    assert_eq!(stream.sent_request_body(), b"no dogone tiger and ");
     // Nothing new, and what is left goes.
-    stream.request_body("", true);
-    assert_eq!(stream.sent_request_body(), b"no dogone c");
-    let reads = host.calls(Import::proxy_get_buffer_bytes);
-    assert_eq!((reads, host.calls(Import::proxy_set_buffer_bytes)), (3, 2));
+    assert_eq!(stream.request_body("", true), 0);
+    assert_eq!(stream.sent_request_body(), b"no dogone tiger and c");
 }
 
 #[test]
@@ -171,32 +241,81 @@ fn a_part_that_fails_is_as_it_was() {
 }
 
 #[test]
-fn trailers_find_nothing_left_or_are_an_error() {
+fn a_callback_for_trailers_that_forgets_what_is_left_fails() {
     let host = start();
     let stream = open(&host);
     stream.request_body("a cat", false);
-    assert_eq!(stream.request_trailers(&[("t", "1")]), 0);
+    assert_eq!(stream.request_trailers(&[("forget", "1")]), 0, "nothing is left");
 
     let host = start();
     let stream = open(&host);
     stream.request_body("a ca", false);
-    assert_eq!(stream.request_trailers(&[("t", "1")]), Flow::StopIteration as u32);
-    assert!(host.logged(LogLevel::Error, "on_request_trailers: bytes are left of a body that trailers end"));
+    assert_eq!(stream.request_trailers(&[("forget", "1")]), Flow::StopIteration as u32);
+    assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+    assert_eq!(stream.sent_request_body(), b"");
+    let line =
+        "on_request_trailers: a rewriter has bytes left: call `Rewriter::finish` in the callback for the trailers";
+    assert!(host.logged(LogLevel::Error, line), "{:?}", host.log());
 }
 
 #[test]
-fn a_body_is_held_back_until_it_is_whole() {
-    let host = start();
-    let stream = open(&host);
-    let edits = host.calls(Import::proxy_remove_header_map_value);
-    assert_eq!(stream.response_headers(&[(":status", "200")]), 0);
-    assert_eq!(host.calls(Import::proxy_remove_header_map_value), edits, "there is nothing to remove");
-    assert_eq!(stream.response_body("a\nb", false), DataAction::Pause as u32);
-    assert_eq!(stream.response_body("", false), DataAction::Pause as u32);
-    assert_eq!(stream.response_body("b\nc", true), 0);
-    assert_eq!(stream.sent_response_body(), b"1a2bb3c");
-    let lines: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
-    assert_eq!(lines, [r#""a\nb" at 3"#, r#""" at 3"#, r#""b\nc" at 6"#]);
+fn a_filter_without_a_callback_for_trailers_does_not_rewrite() {
+    let host = Host::new(&PLUGIN).root_id("careless").start();
+    let stream = host.http_stream();
+    stream.request_headers_with_body(&[(":method", "POST")]);
+    stream.request_body("a", false);
+    assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+    let line = host.log().into_iter().map(|line| line.text).find(|line| line.starts_with("on_request_body: ")).unwrap();
+    assert!(line.contains("implement the callback for the trailers"), "{line}");
+}
+
+#[test]
+fn what_is_left_is_bounded_and_none_of_it_at_the_end() {
+    let left = |limit: &[(&str, &str)], parts: &[&str], last: &str, trailers: bool| {
+        let host = Host::new(&PLUGIN).root_id("careless").start();
+        let stream = host.http_stream();
+        stream.request_headers(&[(":method", "GET")]);
+        stream.response_headers(&[&[(":status", "200")], limit].concat());
+        for part in parts {
+            stream.response_body(part, false);
+        }
+        if trailers {
+            stream.response_trailers(&[("t", "1")]);
+        } else {
+            stream.response_body(last, true);
+        }
+        assert_eq!(stream.sent_response_body(), b"", "nothing passes that the closure has not dealt with");
+        host.log().into_iter().filter(|line| line.level == LogLevel::Error).map(|line| line.text).collect::<Vec<_>>()
+    };
+    let last = "leaves bytes of the last chunk";
+    let over = "leaves more bytes than it may";
+    let limit = [("limit", "3")];
+    for (limit, parts, end, trailers, expected) in [
+        (&[][..], &["a", "b"][..], "c", false, last),
+        (&[], &["a", "b"], "", false, last),
+        (&[], &["a", "b"], "", true, last),
+        (&limit, &["abc"], "", false, last),
+        (&limit, &["abc", "d"], "", false, over),
+        (&limit, &["abcd"], "", true, over),
+        (&[], &[&"x".repeat(40_000), &"y".repeat(40_000)], "", true, over),
+    ] {
+        let errors = left(limit, parts, end, trailers);
+        assert!(errors.len() == 1 && errors[0].contains(expected), "{parts:?}: {errors:?}");
+    }
+}
+
+/// Each part of many is copied once, be it that the closure leaves everything for long.
+#[test]
+fn a_closure_knows_what_it_saw() {
+    let host = Host::new(&PLUGIN).root_id("careless").start();
+    let stream = host.http_stream();
+    stream.request_headers(&[(":method", "GET")]);
+    stream.response_headers(&[(":status", "200")]);
+    for _ in 0..3 {
+        stream.response_body("abc", false);
+    }
+    let lines: Vec<_> = host.log().into_iter().map(|line| line.text).filter(|line| line.ends_with("seen")).collect();
+    assert_eq!(lines, ["0 of 3 seen", "3 of 6 seen", "6 of 9 seen"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Error, ImplItem, ItemImpl, Result, Token, Type, parse_quote};
+use syn::{Error, ImplItem, ImplItemFn, ItemImpl, Result, Token, Type, parse_quote};
 
 /// A kind of context.
 pub(crate) struct Kind {
@@ -43,10 +43,12 @@ pub(crate) const HTTP: Kind = Kind {
     callbacks: &[
         "on_request_headers",
         "on_request_body",
+        "on_complete_request_body",
         "on_request_trailers",
         "on_request_metadata",
         "on_response_headers",
         "on_response_body",
+        "on_complete_response_body",
         "on_response_trailers",
         "on_response_metadata",
         "on_http_call_response",
@@ -84,6 +86,22 @@ pub(crate) const STATELESS: &str = "stateless";
 const CALLS: &str = "calls";
 pub(crate) const ANSWERS: &[&str] = &["on_http_call_response", "on_grpc_event"];
 
+/// A body comes to a filter in parts or whole: the callback for the parts, and the one for the whole.
+const BODIES: [(&str, &str); 2] =
+    [("on_request_body", "on_complete_request_body"), ("on_response_body", "on_complete_response_body")];
+
+/// Callbacks of which the dispatcher knows whether a filter has them, by a constant.
+const MARKS: [(&str, &str); 4] = [
+    ("on_complete_request_body", "COMPLETE_REQUEST"),
+    ("on_complete_response_body", "COMPLETE_RESPONSE"),
+    ("on_request_trailers", "REQUEST_TRAILERS"),
+    ("on_response_trailers", "RESPONSE_TRAILERS"),
+];
+
+/// What a filter says of upgrades, and the mark in the list of callbacks of one that says it: the dispatcher then looks at the heads of both messages.
+const UPGRADES: &str = "UPGRADES";
+const UPGRADES_MARK: &str = "upgrades";
+
 /// The argument of a plugin that starts timers, and the callback that drives them.
 const TIMERS: &str = "timers";
 const TICKS: &[&str] = &["on_tick"];
@@ -114,6 +132,7 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
         return Err(Error::new_spanned(&item.self_ty, "the context must be a type with a name"));
     };
 
+    check_bodies(&item, stateless)?;
     fill_in(kind, &mut item);
     let callbacks: Vec<_> = kind.callbacks.iter().filter(|callback| has_fn(&item, callback)).collect();
     let mut callbacks: Vec<_> = callbacks.into_iter().copied().chain(stateless.then_some(STATELESS)).collect();
@@ -135,6 +154,15 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
         callbacks.extend(TICKS);
         consts.push(parse_quote! { const TASKS: bool = true; });
         marks.push(quote! { impl #generics ::sluicegate::task::Tasks for #self_ty #bounds {} });
+    }
+    if kind.name == "HttpFilter" {
+        for (_, mark) in MARKS.iter().filter(|(callback, _)| callbacks.contains(callback)) {
+            let mark = format_ident!("{mark}");
+            consts.push(parse_quote! { const #mark: bool = true; });
+        }
+        if has_const(&item, UPGRADES) {
+            callbacks.push(UPGRADES_MARK);
+        }
     }
     if kind.name == "PluginContext" && callbacks.contains(&"on_log") {
         consts.push(parse_quote! { const LOGS: bool = true; });
@@ -171,6 +199,26 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
         #[allow(unused_imports, reason = "a context that `plugin!` does not name")]
         pub(crate) use #list as #name;
     })
+}
+
+/// Refuses what cannot work with a body that comes whole.
+fn check_bodies(item: &ItemImpl, stateless: bool) -> Result<()> {
+    for (parts, whole) in BODIES {
+        let Some(function) = find_fn(item, whole) else { continue };
+        if find_fn(item, parts).is_some() {
+            return Err(Error::new_spanned(
+                &function.sig.ident,
+                format!("a body comes in parts or whole: implement either `{parts}` or `{whole}`"),
+            ));
+        }
+        if stateless {
+            return Err(Error::new_spanned(
+                &function.sig.ident,
+                format!("`{whole}` needs to know its stream: leave `stateless` out of the attribute"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What stands in the attribute's parentheses.
@@ -225,5 +273,16 @@ fn fill_in(kind: &Kind, item: &mut ItemImpl) {
 }
 
 fn has_fn(item: &ItemImpl, name: &str) -> bool {
-    item.items.iter().any(|item| matches!(item, ImplItem::Fn(function) if function.sig.ident == name))
+    find_fn(item, name).is_some()
+}
+
+fn find_fn<'a>(item: &'a ItemImpl, name: &str) -> Option<&'a ImplItemFn> {
+    item.items.iter().find_map(|item| match item {
+        ImplItem::Fn(function) if function.sig.ident == name => Some(function),
+        _ => None,
+    })
+}
+
+fn has_const(item: &ItemImpl, name: &str) -> bool {
+    item.items.iter().any(|item| matches!(item, ImplItem::Const(constant) if constant.ident == name))
 }

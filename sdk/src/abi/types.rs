@@ -210,10 +210,12 @@ pub enum BufferType {
 }
 
 impl BufferType {
-    /// Which way the message goes that the body is of.
+    /// Which way the message goes that the body is of, or the data of a connection.
     pub(crate) const fn direction(self) -> StreamType {
         match self {
             Self::HttpRequestBody => StreamType::HttpRequest,
+            Self::DownstreamData => StreamType::Downstream,
+            Self::UpstreamData => StreamType::Upstream,
             _ => StreamType::HttpResponse,
         }
     }

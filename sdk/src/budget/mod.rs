@@ -79,7 +79,7 @@ mod state;
 
 pub(crate) use account::{Account, Charge};
 pub(crate) use event::Event;
-pub(crate) use guard::{Answer, guard, reserve_body, resumed};
+pub(crate) use guard::{guard, reserve_body, resumed};
 pub use report::{MemoryReport, report};
 pub use settings::{Budget, OverStream, OverTotal, Pressure};
 pub(crate) use state::{apply, boundary, clear, configure, fits, unlimited};

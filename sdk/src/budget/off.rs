@@ -35,11 +35,6 @@ impl Charge {
     }
 }
 
-/// What a callback of a stream may answer.
-pub(crate) trait Answer {}
-
-impl<T> Answer for T {}
-
 #[inline(always)]
 pub(crate) const fn fits(_: usize) -> bool {
     true

@@ -102,3 +102,19 @@ impl FailurePolicy {
         }
     }
 }
+
+/// What becomes of a request that asks for another protocol, by `upgrade` (WebSocket) or by `CONNECT`: what follows its headers is no body, and does not end.
+///
+/// It concerns filters that judge [complete bodies](crate::HttpFilter::on_complete_request_body), because such a stream has nothing that they could judge. Other filters see the data part by
+/// part, as a body.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Upgrades {
+    /// The client gets a 403, before any callback of the filter's for the request.
+    #[default]
+    Refuse,
+    /// The data passes in both directions without a callback, once the upstream has agreed: with status 101, or 2xx to `CONNECT`. Until then what follows the request is kept as a
+    /// body, and judged if it ends. An upstream that does not agree answers with an ordinary response.
+    ///
+    /// The filter's own `on_request_headers` can still refuse some of them.
+    Pass,
+}

@@ -10,14 +10,15 @@
 
 mod actions;
 
-pub use actions::{Action, DataAction, FailurePolicy, Flow, StartStatus};
+pub use actions::{Action, DataAction, FailurePolicy, Flow, StartStatus, Upgrades};
 
 use crate::PeerType;
 use crate::callout::{CallResponse, GrpcEvent};
 use crate::error::Result;
 use crate::handle::{
-    DownstreamData, HttpHandle, LogEntry, PluginHandle, RequestBody, RequestHeaders, RequestTrailers, ResponseBody,
-    ResponseHeaders, ResponseTrailers, TcpHandle, UpstreamData, VmHandle,
+    CompleteRequestBody, CompleteResponseBody, DownstreamData, HttpHandle, LogEntry, PluginHandle, RequestBody,
+    RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders, ResponseTrailers, TcpHandle, UpstreamData,
+    VmHandle,
 };
 use crate::queue::Queue;
 
@@ -226,6 +227,25 @@ pub trait HttpFilter: Sized + 'static {
     /// What happens to the stream when a callback answers an error. Closed unless the filter says otherwise.
     const ON_ERROR: FailurePolicy = FailurePolicy::Closed;
 
+    /// What becomes of a request that asks for another protocol, if the filter judges complete bodies: refused unless the filter says otherwise.
+    const UPGRADES: Upgrades = Upgrades::Refuse;
+
+    /// Whether it has [`on_complete_request_body`](Self::on_complete_request_body).
+    #[doc(hidden)]
+    const COMPLETE_REQUEST: bool = false;
+
+    /// Whether it has [`on_complete_response_body`](Self::on_complete_response_body).
+    #[doc(hidden)]
+    const COMPLETE_RESPONSE: bool = false;
+
+    /// Whether it has [`on_request_trailers`](Self::on_request_trailers).
+    #[doc(hidden)]
+    const REQUEST_TRAILERS: bool = false;
+
+    /// Whether it has [`on_response_trailers`](Self::on_response_trailers).
+    #[doc(hidden)]
+    const RESPONSE_TRAILERS: bool = false;
+
     /// Whether the SDK keeps contexts of this kind at all.
     #[doc(hidden)]
     const TRACKED: bool = true;
@@ -281,6 +301,26 @@ pub trait HttpFilter: Sized + 'static {
         Ok(DataAction::Continue)
     }
 
+    /// Judges the request's body, of which every byte is here: the obvious place to look at a body, to change it, or to refuse it.
+    ///
+    /// The callback runs once for each request that has a body, in whatever way the body ends: with a last part, which may be empty, or with trailers. Until then the SDK
+    /// keeps the parts in the proxy, which nothing else lets go. The body goes on when the callback returns [`Flow::Continue`]. With [`Flow::Pause`], and while
+    /// [`hold_while`](crate::CompleteBody::hold_while) holds it, it waits. The headers have gone on before, unless the filter holds them.
+    ///
+    /// A request without a body has no such callback: [`on_request_headers`](Self::on_request_headers) tells it by
+    /// [`end_of_stream`](crate::RequestHeaders::end_of_stream). A stream that is reset before the end has none either. A body over the proxy's buffer limit never comes here:
+    /// Envoy answers 413. What becomes of a stream that is no HTTP any more is [`UPGRADES`](Self::UPGRADES).
+    ///
+    /// A filter that has this callback has no [`on_request_body`](Self::on_request_body).
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream.
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Self::Plugin>) -> Result<Flow> {
+        let _ = body;
+        Ok(Flow::Continue)
+    }
+
     /// The request's trailers are here.
     ///
     /// # Errors
@@ -325,6 +365,26 @@ pub trait HttpFilter: Sized + 'static {
     fn on_response_body(&mut self, body: &mut ResponseBody<'_, Self::Plugin>) -> Result<DataAction> {
         let _ = body;
         Ok(DataAction::Continue)
+    }
+
+    /// Judges the response's body, of which every byte is here: the obvious place to look at a body, to change it, or to refuse it.
+    ///
+    /// The callback runs once for each response that has a body, in whatever way the body ends: with a last part, which may be empty, or with trailers. Until then the SDK
+    /// keeps the parts in the proxy, which nothing else lets go. The body goes on when the callback returns [`Flow::Continue`]. With [`Flow::Pause`], and while
+    /// [`hold_while`](crate::CompleteBody::hold_while) holds it, it waits. The headers have gone on before, unless the filter holds them.
+    ///
+    /// A response without a body has no such callback: [`on_response_headers`](Self::on_response_headers) tells it by
+    /// [`end_of_stream`](crate::ResponseHeaders::end_of_stream). A stream that is reset before the end has none either. A body over the proxy's buffer limit never comes here:
+    /// Envoy resets the stream then, or answers 500 if the headers are held. What becomes of a stream that is no HTTP any more is [`UPGRADES`](Self::UPGRADES).
+    ///
+    /// A filter that has this callback has no [`on_response_body`](Self::on_response_body).
+    ///
+    /// # Errors
+    ///
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream.
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Self::Plugin>) -> Result<Flow> {
+        let _ = body;
+        Ok(Flow::Continue)
     }
 
     /// The response's trailers are here.

@@ -2,13 +2,14 @@
 
 use core::marker::PhantomData;
 
+use super::complete::{self, Trailing, Whole};
 use super::{PluginOf, note_failure};
 use crate::abi::{BufferType, LogLevel, MapType, StreamType};
-use crate::budget::{self, Answer, Event};
-use crate::context::{DataAction, HttpFilter};
+use crate::budget::{self, Event};
+use crate::context::{Action, DataAction, HttpFilter};
 use crate::error::{Error, Result};
 use crate::failures;
-use crate::handle::{Body, Headers, HttpHandle};
+use crate::handle::{Body, Headers, HttpHandle, Request, Response};
 use crate::headers::{Snapshots, edits};
 use crate::log;
 use crate::reply::LocalResponse;
@@ -36,33 +37,47 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     ) -> u32;
 
     fn proxy_on_request_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
-        let call = ("on_request_headers", H::on_request_headers, |action| action as u32);
+        let call = ("on_request_headers", H::on_request_headers);
         on_headers(self, context, REQUEST_HEADERS, MapType::HttpRequestHeaders, headers, end_of_stream, call)
     }
 
     fn proxy_on_response_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
-        let call = ("on_response_headers", H::on_response_headers, |action| action as u32);
+        let call = ("on_response_headers", H::on_response_headers);
         on_headers(self, context, RESPONSE_HEADERS, MapType::HttpResponseHeaders, headers, end_of_stream, call)
     }
 
     fn proxy_on_request_trailers(&self, context: u32, trailers: u32) -> u32 {
-        let call = ("on_request_trailers", H::on_request_trailers, |flow| flow as u32);
-        on_headers(self, context, REQUEST, MapType::HttpRequestTrailers, trailers, 1, call)
+        let call: Trailing<H, Request> = ("on_request_trailers", H::on_request_trailers);
+        let whole: Option<Whole<H, Request>> =
+            H::COMPLETE_REQUEST.then_some(("on_complete_request_body", H::on_complete_request_body));
+        complete::on_trailers(self, context, (REQUEST, MapType::HttpRequestTrailers, trailers), call, whole)
     }
 
     fn proxy_on_response_trailers(&self, context: u32, trailers: u32) -> u32 {
-        let call = ("on_response_trailers", H::on_response_trailers, |flow| flow as u32);
-        on_headers(self, context, RESPONSE, MapType::HttpResponseTrailers, trailers, 1, call)
+        let call: Trailing<H, Response> = ("on_response_trailers", H::on_response_trailers);
+        let whole: Option<Whole<H, Response>> =
+            H::COMPLETE_RESPONSE.then_some(("on_complete_response_body", H::on_complete_response_body));
+        complete::on_trailers(self, context, (RESPONSE, MapType::HttpResponseTrailers, trailers), call, whole)
     }
 
     fn proxy_on_request_body(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
+        let (phase, buffer, part) = (REQUEST, BufferType::HttpRequestBody, (size, end_of_stream != 0));
+        if H::COMPLETE_REQUEST {
+            let whole: Whole<H, Request> = ("on_complete_request_body", H::on_complete_request_body);
+            return complete::on_part(self, context, phase, buffer, part, whole);
+        }
         let call = ("on_request_body", H::on_request_body);
-        on_body(self, context, REQUEST, BufferType::HttpRequestBody, size, end_of_stream, call)
+        on_body(self, context, phase, (buffer, H::REQUEST_TRAILERS), part, call)
     }
 
     fn proxy_on_response_body(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
+        let (phase, buffer, part) = (RESPONSE, BufferType::HttpResponseBody, (size, end_of_stream != 0));
+        if H::COMPLETE_RESPONSE {
+            let whole: Whole<H, Response> = ("on_complete_response_body", H::on_complete_response_body);
+            return complete::on_part(self, context, phase, buffer, part, whole);
+        }
         let call = ("on_response_body", H::on_response_body);
-        on_body(self, context, RESPONSE, BufferType::HttpResponseBody, size, end_of_stream, call)
+        on_body(self, context, phase, (buffer, H::RESPONSE_TRAILERS), part, call)
     }
 
     fn proxy_on_request_metadata(&self, context: u32, elements: u32) -> u32 {
@@ -76,58 +91,47 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     }
 }
 
-fn on_headers<H: HttpFilter, D, K, R: Answer>(
+fn on_headers<H: HttpFilter, D>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
     phase: Phase,
     map: MapType,
     announced: u32,
     end_of_stream: u32,
-    (name, callback, code): (
-        &str,
-        impl FnOnce(&mut H, &mut Headers<'_, D, PluginOf<H>, K>) -> Result<R>,
-        impl FnOnce(R) -> u32,
-    ),
+    (name, callback): (&str, impl FnOnce(&mut H, &mut Headers<'_, D, PluginOf<H>>) -> Result<Action>),
 ) -> u32 {
     let end_of_stream = end_of_stream != 0;
     Snapshots::with(map, announced, |snapshots| {
         streams.decide_http(context, phase, !end_of_stream, |filter, plugin| {
+            if (H::COMPLETE_REQUEST || H::COMPLETE_RESPONSE) && !end_of_stream {
+                match complete::look::<H>(map) {
+                    Ok(true) => {}
+                    Ok(false) => return STOP,
+                    Err(error) => return failed(name, error),
+                }
+            }
             let stream = HttpHandle { id: context, plugin };
-            let answer = budget::guard(event_of(map), || {
+            let answer = budget::guard(Event::Headers(map.direction()), || {
                 callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream, kind: PhantomData })
             });
-            code_of(name, answer, code)
+            code_of(name, answer, |action| action as u32)
         })
     })
-}
-
-const fn event_of(map: MapType) -> Event {
-    match map {
-        MapType::HttpRequestHeaders => Event::Headers(StreamType::HttpRequest),
-        MapType::HttpRequestTrailers => Event::Trailers(StreamType::HttpRequest),
-        MapType::HttpResponseTrailers => Event::Trailers(StreamType::HttpResponse),
-        _ => Event::Headers(StreamType::HttpResponse),
-    }
 }
 
 fn on_body<H: HttpFilter, D>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
     phase: Phase,
-    buffer: BufferType,
-    size: usize,
-    end_of_stream: u32,
+    (buffer, sees_trailers): (BufferType, bool),
+    (size, end_of_stream): (usize, bool),
     (name, callback): (&str, impl FnOnce(&mut H, &mut Body<'_, D, PluginOf<H>>) -> Result<DataAction>),
 ) -> u32 {
     streams.decide_http(context, phase, false, |filter, plugin| {
         let stream = HttpHandle { id: context, plugin };
-        let end_of_stream = end_of_stream != 0;
-        let direction = match buffer {
-            BufferType::HttpRequestBody => StreamType::HttpRequest,
-            _ => StreamType::HttpResponse,
-        };
-        let answer = budget::guard(Event::Body(direction, size), || {
-            callback(filter, &mut Body { stream, buffer, size, end_of_stream, direction: PhantomData })
+        let direction = PhantomData;
+        let answer = budget::guard(Event::Body(buffer.direction(), size), || {
+            callback(filter, &mut Body { stream, buffer, size, end_of_stream, sees_trailers, direction })
         });
         code_of(name, answer, |action| action as u32)
     })

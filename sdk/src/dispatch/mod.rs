@@ -8,6 +8,7 @@
 //! - An unknown number, a number that is taken, a callback in a wrong order: a line in the log, and the failure policy where a stream waits for an answer.
 
 mod answers;
+mod complete;
 mod http;
 mod pressure;
 mod roots;

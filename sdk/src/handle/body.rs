@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use super::{HttpHandle, Request, Response, WHOLE};
-use crate::abi::{BufferType, HostBytes, Refused, Status, call};
+use crate::abi::{BufferType, HostBytes, Refused, Status, StreamType, call};
 use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
 use crate::context::{Action, DataAction, HttpFilter, PluginContext};
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ pub type ResponseBody<'cb, P = ()> = Body<'cb, Response, P>;
 ///
 /// | to | use |
 /// |---|---|
-/// | have all of it at once | [`whole`](Self::whole), which holds it back until it is there |
+/// | have all of it at once, and judge or change it | another callback: [`on_complete_request_body`](crate::HttpFilter::on_complete_request_body) or its like for the response |
 /// | look at it as it grows | [`BodyCursor`](crate::BodyCursor) |
 /// | change it as it passes, part by part | [`Rewriter`](crate::Rewriter) |
 ///
@@ -31,15 +31,8 @@ pub type ResponseBody<'cb, P = ()> = Body<'cb, Response, P>;
 ///
 /// ```
 /// # use sluicegate::prelude::*;
-/// fn on_request_headers(request: &mut RequestHeaders<'_>) -> Result<Action> {
-///     request.body_will_change()?;
-///     Ok(Action::Continue)
-/// }
-///
 /// fn on_request_body(body: &mut RequestBody<'_>) -> Result<DataAction> {
-///     let Some(whole) = body.whole()? else { return Ok(DataAction::Pause) };
-///     info!("{} bytes", whole.len());
-///     body.append(b"[appended]")?;
+///     info!("{} bytes, the last of them: {}", body.size(), body.end_of_stream());
 ///     Ok(DataAction::Continue)
 /// }
 /// ```
@@ -49,6 +42,8 @@ pub struct Body<'cb, D, P = ()> {
     pub(crate) buffer: BufferType,
     pub(crate) size: usize,
     pub(crate) end_of_stream: bool,
+    /// Whether the filter has a callback for the trailers of this direction.
+    pub(crate) sees_trailers: bool,
     pub(crate) direction: PhantomData<D>,
 }
 
@@ -157,8 +152,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
 
     /// Whether the body ends here. The last part may be empty, and of the same size as the one before.
     ///
-    /// A body that trailers follow has no last part: a filter that judges bodies reads it in the callback for the trailers too, by
-    /// [`HttpHandle::request_body`] or [`HttpHandle::response_body`].
+    /// A body that trailers follow has no last part. So a filter that judges bodies takes them
+    /// [complete](crate::HttpFilter::on_complete_request_body), however they end.
     #[must_use]
     pub const fn end_of_stream(&self) -> bool {
         self.end_of_stream
@@ -177,21 +172,6 @@ impl<'cb, D, P> Body<'cb, D, P> {
     #[doc(alias = "get_http_request_body")]
     pub fn read(&self, start: usize, size: usize) -> Result<HostBytes> {
         read(self.buffer, start, size)
-    }
-
-    /// All of the body at its end, and none before: answer [`DataAction::StopIterationAndBuffer`] to every part until then, so that the proxy keeps what came.
-    ///
-    /// A body that trailers follow has no last part: see [`end_of_stream`](Self::end_of_stream).
-    ///
-    /// # Errors
-    ///
-    /// If the host refuses, or memory is out.
-    ///
-    /// # Cost
-    ///
-    /// Nothing before the end; then one host call and one block of the body's size, copied once by the host.
-    pub fn whole(&self) -> Result<Option<HostBytes>> {
-        if self.end_of_stream { self.read(0, WHOLE).map(Some) } else { Ok(None) }
     }
 
     /// Appends bytes to what is held back.
@@ -278,4 +258,12 @@ pub(crate) fn read(buffer: BufferType, start: usize, size: usize) -> Result<Host
 /// Replaces `size` bytes from `start` on.
 pub(super) fn write(buffer: BufferType, start: usize, size: usize, bytes: &[u8]) -> Result<()> {
     call::set_buffer(buffer, start, size, bytes).map_err(|status| Error::host("proxy_set_buffer_bytes", buffer, status))
+}
+
+/// The buffer of the body that goes this way.
+pub(crate) const fn buffer_of(direction: StreamType) -> BufferType {
+    match direction {
+        StreamType::HttpRequest => BufferType::HttpRequestBody,
+        _ => BufferType::HttpResponseBody,
+    }
 }

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use super::{Head, HttpHandle, Request, Response, Tail};
-use crate::abi::{HostBytes, Refused, Status, call};
+use crate::abi::{HostBytes, Refused, Status, StreamType, call};
 use crate::callout::{
     CallFailure, CallResponse, CallToken, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall, Pending,
 };
@@ -276,6 +276,13 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     }
 }
 
+impl<D, P, K> Headers<'_, D, P, K> {
+    /// Which way the message goes.
+    pub(crate) const fn direction(&self) -> StreamType {
+        self.snapshots.map().direction()
+    }
+}
+
 impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// Calls a cluster; the answer comes to [`on_http_call_response`](crate::HttpFilter::on_http_call_response), as with [`HttpHandle::call`]. Answer
     /// [`Action::Pause`] to hold the stream until then.
@@ -355,7 +362,7 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         F: HttpFilter<Plugin = P> + Closures,
         P: PluginContext,
     {
-        self.stream.hold_for(self.snapshots.map().direction(), call, then)?;
+        self.stream.hold_for(self.direction(), call, then)?;
         Ok(Action::Held)
     }
 
@@ -377,7 +384,7 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         F: HttpFilter<Plugin = P> + Closures,
         P: PluginContext,
     {
-        self.stream.hold_for_grpc(self.snapshots.map().direction(), call, then)?;
+        self.stream.hold_for_grpc(self.direction(), call, then)?;
         Ok(Action::Held)
     }
 
@@ -392,7 +399,7 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// Blocks for the future and for its task, until it ends; no host call by itself.
     #[cfg(feature = "async")]
     pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Action> {
-        crate::task::hold(self.stream.id, self.snapshots.map().direction(), task)?;
+        crate::task::hold(self.stream.id, self.direction(), task)?;
         Ok(Action::Held)
     }
 

@@ -5,9 +5,10 @@
 //! | this one | the VM, the plugin, a stream without data of its own |
 //! | `headers` | headers and trailers on their way |
 //! | `body` | a body on its way |
+//! | `complete` | a body that is complete |
 //! | `tcp` | a connection and its data |
 //! | `part` | what the two have in common, read as it grows |
-//! | `rewrite` | the same, changed as it passes |
+//! | `rewrite` | the same, changed as it passes, with what waits for the next part in `carry` |
 //! | `calls` | what each of them can call |
 //! | `maps` | what can be read of a stream's headers and trailers |
 //! | `log` | an entry of the access log |
@@ -17,19 +18,22 @@ mod calls;
 #[macro_use]
 mod maps;
 mod body;
+mod carry;
+mod complete;
 mod headers;
 mod log;
 mod part;
 mod rewrite;
 mod tcp;
 
-pub(crate) use body::read;
 pub use body::{Body, RequestBody, ResponseBody};
+pub(crate) use body::{buffer_of, read};
+pub use complete::{CompleteBody, CompleteRequestBody, CompleteResponseBody};
 pub use headers::{Headers, RequestHeaders, RequestTrailers, ResponseHeaders, ResponseTrailers};
 pub use log::LogEntry;
-pub(crate) use maps::fetch;
+pub(crate) use maps::{fetch, value as map_value};
 pub use part::{BodyCursor, Part};
-pub use rewrite::{Output, Rewriter};
+pub use rewrite::{Chunk, Output, Rewriter};
 pub use tcp::{ConnectionData, Downstream, DownstreamData, TcpHandle, Upstream, UpstreamData};
 
 use core::marker::PhantomData;

@@ -1,12 +1,25 @@
 //! What a body and a connection's data have in common, and who reads both as they grow.
 
 use super::{Body, ConnectionData};
-use crate::abi::HostBytes;
+use crate::abi::{HostBytes, StreamType};
+use crate::context::{DataAction, Flow};
 use crate::error::Result;
 
 /// A [`Body`](crate::Body), or the [data](crate::ConnectionData) of a connection: a part that is on its way, or all that was held back so far. Their own methods of these
 /// names say more.
 pub trait Part: sealed::Sealed {
+    /// The status that the callback of such a part returns.
+    type Status;
+
+    /// Lets the part go on.
+    const GO: Self::Status;
+
+    /// Keeps the part in the proxy, where [`IS_KEPT`](Self::IS_KEPT) says that the proxy can.
+    const KEEP: Self::Status;
+
+    /// Whether trailers may follow, so that the proxy keeps a part for the sake of what is left.
+    const IS_KEPT: bool;
+
     /// How many bytes there are.
     fn size(&self) -> usize;
 
@@ -29,14 +42,35 @@ pub trait Part: sealed::Sealed {
 }
 
 mod sealed {
-    pub trait Sealed {}
+    use crate::abi::StreamType;
+
+    pub trait Sealed {
+        /// Whether somebody sees the end of the body if trailers are its end.
+        fn sees_trailers(&self) -> bool;
+
+        fn direction(&self) -> StreamType;
+    }
 }
 
 macro_rules! part {
-    ($name:ident) => {
-        impl<D, P> sealed::Sealed for $name<'_, D, P> {}
+    ($name:ident, $status:ident, $keep:ident, $is_kept:literal, |$part:ident| $sees_trailers:expr) => {
+        impl<D, P> sealed::Sealed for $name<'_, D, P> {
+            fn sees_trailers(&self) -> bool {
+                let $part = self;
+                $sees_trailers
+            }
+
+            fn direction(&self) -> StreamType {
+                self.buffer.direction()
+            }
+        }
 
         impl<D, P> Part for $name<'_, D, P> {
+            type Status = $status;
+            const GO: $status = $status::Continue;
+            const KEEP: $status = $status::$keep;
+            const IS_KEPT: bool = $is_kept;
+
             fn size(&self) -> usize {
                 $name::size(self)
             }
@@ -56,8 +90,8 @@ macro_rules! part {
     };
 }
 
-part!(Body);
-part!(ConnectionData);
+part!(Body, DataAction, StopIterationAndBuffer, true, |body| body.sees_trailers);
+part!(ConnectionData, Flow, StopIteration, false, |_data| true);
 
 /// Reads a body, or a connection's data, that grows from callback to callback, each byte once: kept in the filter, from one part to the next.
 ///

@@ -1,12 +1,14 @@
 //! Bodies and data that change as they pass.
 
-use alloc::boxed::Box;
 use core::fmt;
+use core::ops::Deref;
 
-use super::{Head, Headers, Part};
-use crate::abi::try_slice;
+use super::carry::Carry;
+use super::{Head, Headers, Part, Tail, WHOLE, body};
 use crate::buffer::Buffer;
+use crate::context::Flow;
 use crate::error::{Error, Result};
+use crate::stream_state;
 
 impl<D, P> Headers<'_, D, P, Head> {
     /// Makes room for a body of another size: removes `content-length`, which would be wrong. The proxy then sends the body in chunks.
@@ -17,22 +19,42 @@ impl<D, P> Headers<'_, D, P, Head> {
     ///
     /// # Cost
     ///
-    /// As [`remove`](Self::remove): an edit that waits, and none if the headers were read and have no such header.
+    /// As [`remove`](Self::remove).
     pub fn body_will_change(&mut self) -> Result<()> {
-        self.remove("content-length")
+        self.remove("content-length")?;
+        let direction = self.direction();
+        stream_state::current(|state| state.map(|state| state.allow_another_size(direction)));
+        Ok(())
     }
 }
 
-/// Changes a body, or a connection's data, as it passes: kept in the filter, from one part to the next. Nothing is held back in the proxy, so a body of any size passes.
+/// Changes a body, or the data of a connection, as it passes. The rewriter is a field of the filter, and goes with it from one part to the next.
 ///
-/// What is looked for may lie across the end of a part. So the closure says how many bytes it has dealt with, and sees the rest again in front of the next part:
+/// A part may end within what the filter looks for. So the closure returns how many bytes it has dealt with, and sees the rest again in front of the next part. The closure
+/// is told when no more bytes come, and then it must deal with all of them:
 ///
 /// ```
 /// use sluicegate::prelude::*;
+/// use sluicegate::{Chunk, Output};
 ///
-/// /// Writes each line in front of a number.
+/// /// Writes a number in front of each line.
 /// #[derive(Default)]
 /// struct Number { lines: u32, rewriter: Rewriter }
+///
+/// fn number(lines: &mut u32, chunk: Chunk<'_>, out: &mut Output) -> Result<usize> {
+///     let mut done = 0;
+///     for line in chunk.split_inclusive(|byte| *byte == b'\n') {
+///         if !line.ends_with(b"\n") && !chunk.is_last() {
+///             break; // the rest of the line comes with the next part
+///         }
+///         *lines += 1;
+///         out.push_number(*lines)?;
+///         out.push(" ")?;
+///         out.push(line)?;
+///         done += line.len();
+///     }
+///     Ok(done)
+/// }
 ///
 /// #[sluicegate::http_filter]
 /// impl HttpFilter for Number {
@@ -42,120 +64,223 @@ impl<D, P> Headers<'_, D, P, Head> {
 ///     }
 ///
 ///     fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<DataAction> {
-///         let Self { lines, rewriter } = self;
-///         rewriter.pass(body, |bytes, out| {
-///             let mut done = 0;
-///             for line in bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
-///                 *lines += 1;
-///                 out.push_number(*lines)?;
-///                 out.push(" ")?;
-///                 out.push(line)?;
-///                 done += line.len();
-///             }
-///             Ok(done) // what is behind the last end of a line comes again
-///         })?;
-///         Ok(DataAction::Continue)
+///         self.rewriter.pass(body, |chunk, out| number(&mut self.lines, chunk, out))
+///     }
+///
+///     fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<Flow> {
+///         self.rewriter.finish(trailers, |chunk, out| number(&mut self.lines, chunk, out))
 ///     }
 /// }
 /// # sluicegate::plugin!(http: Number);
 /// # fn main() {}
 /// ```
 ///
-/// At the end of the stream what the closure leaves passes as it is.
-///
 /// # Trailers
 ///
-/// A body that trailers follow has no last part, and no host takes bytes of a body that has passed. [`finish`](Self::finish) in the callback for the trailers tells whether
-/// something is left. Who must expect that holds the body back instead, and changes all of it.
-#[derive(Default)]
+/// Trailers end a body without a last part, and most responses of gRPC end so. [`finish`](Self::finish) then passes what is left. A filter that uses [`pass`](Self::pass) without
+/// a callback for the trailers gets an error for its first part. A callback for the trailers that forgets `finish` while bytes are left is an error of that callback.
+///
+/// So that something can still be written with the trailers, the proxy keeps the part in which the closure left bytes for the first time, until the next part, the
+/// trailers or the end come. Later parts are not kept.
+///
+/// # Limit
+///
+/// What the closure leaves is bounded by [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT), or by [`with_limit`](Self::with_limit).
 pub struct Rewriter {
-    left: Option<Box<[u8]>>,
+    carry: Carry,
+    limit: usize,
+    /// How many bytes at the start of what the proxy holds were rewritten.
+    rewritten: usize,
+    /// Whether the proxy was told to keep the part before.
+    kept: bool,
+}
+
+impl Default for Rewriter {
+    fn default() -> Self {
+        Self::with_limit(Self::DEFAULT_LIMIT)
+    }
 }
 
 impl fmt::Debug for Rewriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rewriter").field("left", &self.left().len()).finish()
+        f.debug_struct("Rewriter").field("left", &self.left().len()).field("limit", &self.limit).finish_non_exhaustive()
     }
 }
 
 impl Rewriter {
-    /// Shows what was left and this part to a closure, and puts what that writes in the part's place. The closure answers how many bytes it has dealt with. Let the part go on
-    /// after that.
+    /// The most bytes that a closure may leave if nothing else is said: 64 KiB.
+    pub const DEFAULT_LIMIT: usize = 64 << 10;
+
+    /// Returns a rewriter whose closure may leave this many bytes.
+    #[must_use]
+    pub const fn with_limit(limit: usize) -> Self {
+        Self { carry: Carry::new(), limit, rewritten: 0, kept: false }
+    }
+
+    /// Shows what was left and this part to a closure, and puts what the closure writes in the part's place. The closure returns how many bytes it has dealt with. Returns the
+    /// status for the callback to return: [`Flow`] for a connection.
+    ///
+    /// The closure is not called if there are no bytes.
     ///
     /// # Errors
     ///
-    /// If the closure's is one, the host refuses, or memory is out: then the part is as it was, and what was left is still left.
+    /// Fails with the closure's error, if the host refuses, and if memory runs out. Then the part is as it was, and what was left is still left.
+    ///
+    /// Fails if the closure leaves more bytes than the limit, if the closure leaves bytes of the last [`Chunk`], and if the filter has no callback for the trailers of this direction.
     ///
     /// # Cost
     ///
-    /// Two host calls, one if the closure writes what it got, none if there is nothing; one block of the part's size, one of the size of what the closure writes if that is over
-    /// 256 bytes, and if something was left one of both sizes. What the closure leaves is a block of the filter's: leave little.
-    pub fn pass(
+    /// Two host calls: one if the closure writes what it got, one more while bytes are left, none if there is nothing. One block of the part's size, and one of the size of what
+    /// the closure writes if that is over 256 bytes. Bytes that are left are copied a bounded number of times, however many parts they wait for. If a task holds the body
+    /// at the same time, what was rewritten so far is copied again with each part.
+    pub fn pass<B: Part>(
         &mut self,
-        part: &mut impl Part,
-        change: impl FnOnce(&[u8], &mut Output) -> Result<usize>,
-    ) -> Result<()> {
-        let new = part.read(0, part.size())?;
-        let joined;
-        let bytes: &[u8] = match self.left() {
-            [] => &new,
-            left => {
-                joined = concat(left, &new)?;
-                &joined
-            }
-        };
-        if bytes.is_empty() {
-            return Ok(());
+        part: &mut B,
+        change: impl FnOnce(Chunk<'_>, &mut Output) -> Result<usize>,
+    ) -> Result<B::Status> {
+        if !part.sees_trailers() {
+            return Err(Error::new(
+                "trailers would end the body unseen: implement the callback for the trailers, with `Rewriter::finish`",
+            ));
         }
+        let (direction, is_last) = (part.direction(), part.end_of_stream());
+        let (is_paused, is_held) = stream_state::current(|state| {
+            state.map_or((false, false), |state| (state.is_paused(direction), state.is_held(direction)))
+        });
+        let rewritten = if is_paused { self.rewritten.min(part.size()) } else { 0 };
+        let new = part.read(rewritten, part.size().saturating_sub(rewritten))?;
+        let seen = self.carry.len();
         let mut out = Output(Buffer::new());
-        let done = change(bytes, &mut out)?;
-        let rest = bytes.get(done..).unwrap_or_default();
-        let mut left = None;
-        if part.end_of_stream() {
-            out.push(rest)?;
-        } else if !rest.is_empty() {
-            left = Some(concat(rest, &[])?);
+        if seen == 0 {
+            let done = deal(Chunk { bytes: &new, seen, is_last }, &mut out, self.limit, change)?;
+            self.carry.append(new.get(done..).unwrap_or_default())?;
+            put(part, rewritten, &new, out.written()).inspect_err(|_| self.carry.truncate(0))?;
+        } else {
+            self.carry.append(&new)?;
+            let dealt = deal(Chunk { bytes: self.carry.bytes(), seen, is_last }, &mut out, self.limit, change)
+                .and_then(|done| put(part, rewritten, &new, out.written()).map(|()| done));
+            match dealt {
+                Ok(done) => self.carry.consume(done),
+                Err(error) => {
+                    self.carry.truncate(seen);
+                    return Err(error);
+                }
+            }
         }
-        if out.written() != &*new {
-            part.replace(out.written())?;
-        }
-        self.left = left;
-        Ok(())
+        let is_empty = self.carry.len() == 0;
+        stream_state::current(|state| state.map(|state| state.carry(direction, !is_empty)));
+        let keeps = B::IS_KEPT && !is_empty;
+        // What was kept goes on with this part, and the proxy is ready for more to be written, be it at the trailers.
+        let passes = keeps
+            && self.kept
+            && stream_state::current(|state| state.map_or(Ok(false), |state| state.pass_on(direction)))?;
+        self.rewritten = if passes || !(keeps || is_held) { 0 } else { rewritten + out.written().len() };
+        self.kept = keeps;
+        Ok(if keeps { B::KEEP } else { B::GO })
     }
 
-    /// What the closure has not dealt with so far.
+    /// Returns what the closure has not dealt with so far.
     #[must_use]
     pub fn left(&self) -> &[u8] {
-        self.left.as_deref().unwrap_or_default()
+        self.carry.bytes()
     }
 
-    /// Forgets what is left, in the callback for the trailers.
+    /// Shows what is left to the closure, in the callback for the trailers, and lets what the closure writes go on before the trailers. Returns the status for the callback to return.
+    ///
+    /// The closure is not called if nothing is left.
     ///
     /// # Errors
     ///
-    /// If something is left: it cannot pass any more.
+    /// Fails with the closure's error, if the closure does not deal with all bytes, if the host refuses, and if memory runs out.
     ///
     /// # Cost
     ///
-    /// One host call for what is left, if anything is.
-    pub fn finish(&mut self) -> Result<()> {
-        match self.left.take() {
-            None => Ok(()),
-            Some(_) => Err(Error::new("bytes are left of a body that trailers end")),
+    /// One host call if anything is left, and one block of the size of what the closure writes if that is over 256 bytes.
+    pub fn finish<D, P>(
+        &mut self,
+        trailers: &mut Headers<'_, D, P, Tail>,
+        change: impl FnOnce(Chunk<'_>, &mut Output) -> Result<usize>,
+    ) -> Result<Flow> {
+        let direction = trailers.direction();
+        let bytes = self.carry.bytes();
+        let mut out = Output(Buffer::new());
+        deal(Chunk { bytes, seen: bytes.len(), is_last: true }, &mut out, self.limit, change)?;
+        if !out.written().is_empty() {
+            body::write(body::buffer_of(direction), WHOLE, 0, out.written())?;
         }
+        self.carry = Carry::new();
+        stream_state::current(|state| state.map(|state| state.carry(direction, false)));
+        Ok(Flow::Continue)
     }
 }
 
-fn concat(first: &[u8], second: &[u8]) -> Result<Box<[u8]>> {
-    let mut all = try_slice(first.len().saturating_add(second.len()), || 0)?;
-    let (head, tail) = all.split_at_mut_checked(first.len()).unwrap_or_default();
-    for (to, from) in [(head, first), (tail, second)] {
-        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+/// Runs the closure, and returns how many bytes it has dealt with.
+fn deal(
+    chunk: Chunk<'_>,
+    out: &mut Output,
+    limit: usize,
+    change: impl FnOnce(Chunk<'_>, &mut Output) -> Result<usize>,
+) -> Result<usize> {
+    if chunk.is_empty() {
+        return Ok(0);
     }
-    Ok(all)
+    let done = change(chunk, out)?.min(chunk.len());
+    match chunk.len() - done {
+        0 => Ok(done),
+        _ if chunk.is_last() => Err(Error::new("the closure of a rewriter leaves bytes of the last chunk")),
+        left if left > limit => {
+            Err(Error::new("the closure of a rewriter leaves more bytes than it may: see `Rewriter::with_limit`"))
+        }
+        _ => Ok(done),
+    }
 }
 
-/// What a [`Rewriter`]'s closure writes.
+/// Puts what was written in the place of what is new, behind what was rewritten before.
+fn put(part: &mut impl Part, rewritten: usize, new: &[u8], out: &[u8]) -> Result<()> {
+    if out == new {
+        return Ok(());
+    }
+    if rewritten == 0 {
+        return part.replace(out);
+    }
+    let before = part.read(0, rewritten)?;
+    let mut all = Buffer::new();
+    all.append(&before)?;
+    all.append(out)?;
+    part.replace(all.written())
+}
+
+/// The bytes that the closure of a [`Rewriter`] sees: what it left before, and what is new.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    bytes: &'a [u8],
+    seen: usize,
+    is_last: bool,
+}
+
+impl Chunk<'_> {
+    /// Returns whether no more bytes come. The closure must then deal with all of these.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.is_last
+    }
+
+    /// Returns how many bytes at the start the closure saw before, and left. A search that begins there looks at each byte once, however small the parts are.
+    #[must_use]
+    pub const fn seen(&self) -> usize {
+        self.seen
+    }
+}
+
+impl Deref for Chunk<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes
+    }
+}
+
+/// What the closure of a [`Rewriter`] writes.
 pub struct Output(Buffer);
 
 impl fmt::Debug for Output {
@@ -169,7 +294,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// If memory is out; then nothing is appended.
+    /// Fails if memory runs out. Then nothing is appended.
     ///
     /// # Cost
     ///
@@ -191,7 +316,7 @@ impl Output {
         crate::ToValue::with_value(&number.into(), |digits| self.push(digits))
     }
 
-    /// What was appended so far.
+    /// Returns what was appended so far.
     #[must_use]
     pub fn written(&self) -> &[u8] {
         self.0.written()

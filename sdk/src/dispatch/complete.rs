@@ -1,0 +1,162 @@
+//! Bodies that come to the filter whole: gathered in the proxy until their end, which is a last part or trailers.
+
+use core::marker::PhantomData;
+
+use super::PluginOf;
+use super::http::{HttpCallbacks, code_of};
+use crate::abi::{BufferType, MapType, StreamType};
+use crate::budget::{self, Event};
+use crate::context::{DataAction, Flow, HttpFilter, Upgrades};
+use crate::error::{Error, Result};
+use crate::handle::{CompleteBody, Headers, HttpHandle, Tail, buffer_of, map_value};
+use crate::headers::Snapshots;
+use crate::reply::LocalResponse;
+use crate::stream_state::{self, Phase, State};
+
+/// The proxy's access log says this of a request for another protocol that was refused.
+const REFUSED: &str = "upgrade_refused";
+
+/// The name of a callback for a complete body, and the callback.
+pub(super) type Whole<H, D> = (&'static str, fn(&mut H, &mut CompleteBody<'_, D, PluginOf<H>>) -> Result<Flow>);
+
+/// The name of a callback for trailers, and the callback.
+pub(super) type Trailing<H, D> = (&'static str, fn(&mut H, &mut Headers<'_, D, PluginOf<H>, Tail>) -> Result<Flow>);
+
+/// A part of a body: gathered, or the last one.
+pub(super) fn on_part<H: HttpFilter, D>(
+    streams: &impl HttpCallbacks<H>,
+    context: u32,
+    phase: Phase,
+    buffer: BufferType,
+    (size, end_of_stream): (usize, bool),
+    (name, whole): Whole<H, D>,
+) -> u32 {
+    streams.decide_http(context, phase, false, |filter, plugin| {
+        let direction = buffer.direction();
+        if stream_state::current(|state| state.is_some_and(State::is_upgraded)) {
+            return DataAction::Continue as u32;
+        }
+        let event = Event::Body(direction, size);
+        let answer = if end_of_stream {
+            gathered(direction);
+            budget::guard(event, || {
+                let stream = HttpHandle { id: context, plugin };
+                Ok(match judge(filter, stream, buffer, false, whole)?.0 {
+                    Flow::Continue => DataAction::Continue,
+                    Flow::StopIteration => DataAction::StopIterationAndBuffer,
+                    Flow::Held => DataAction::Held,
+                })
+            })
+        } else {
+            let answer = budget::guard(event, || {
+                stream_state::current(|state| state.map_or(Ok(()), |state| state.gather(direction)))?;
+                Ok(DataAction::Held)
+            });
+            if !matches!(answer, Ok(DataAction::Held)) {
+                // The budget or an error has decided about the stream: it is gathered no more.
+                gathered(direction);
+            }
+            answer
+        };
+        code_of(name, answer, |action| action as u32)
+    })
+}
+
+/// The end of a body that trailers follow: lets the filter judge the body, and asks it about the trailers.
+pub(super) fn on_trailers<H: HttpFilter, D>(
+    streams: &impl HttpCallbacks<H>,
+    context: u32,
+    (phase, map, announced): (Phase, MapType, u32),
+    (name, callback): Trailing<H, D>,
+    whole: Option<Whole<H, D>>,
+) -> u32 {
+    let direction = map.direction();
+    let (buffer, mut running) = (buffer_of(direction), name);
+    Snapshots::with(map, announced, |snapshots| {
+        streams.decide_http(context, phase, false, |filter, plugin| {
+            if whole.is_some() {
+                gathered(direction);
+            }
+            let answer = budget::guard(Event::Trailers(direction), || {
+                let mut body = Flow::Continue;
+                if let Some((name, whole)) = whole
+                    && !stream_state::current(|state| state.is_some_and(State::is_upgraded))
+                {
+                    running = name;
+                    let (flow, is_replied) = judge(filter, HttpHandle { id: context, plugin }, buffer, true, whole)?;
+                    if is_replied {
+                        return Ok(Flow::StopIteration);
+                    }
+                    body = flow;
+                }
+                running = name;
+                let stream = HttpHandle { id: context, plugin };
+                let kind = PhantomData;
+                let trailers =
+                    callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream: true, kind })?;
+                if trailers == Flow::Continue
+                    && stream_state::current(|state| state.is_some_and(|state| state.carries(direction)))
+                {
+                    return Err(Error::new(
+                        "a rewriter has bytes left: call `Rewriter::finish` in the callback for the trailers",
+                    ));
+                }
+                Ok(both(body, trailers))
+            });
+            code_of(running, answer, |flow| flow as u32)
+        })
+    })
+}
+
+/// What becomes of a body and its trailers: they go on if both may.
+fn both(body: Flow, trailers: Flow) -> Flow {
+    match (body, trailers) {
+        (Flow::StopIteration, _) | (_, Flow::StopIteration) => Flow::StopIteration,
+        (Flow::Held, _) | (_, Flow::Held) => Flow::Held,
+        (Flow::Continue, Flow::Continue) => Flow::Continue,
+    }
+}
+
+fn gathered(direction: StreamType) {
+    stream_state::current(|state| state.map(|state| state.gathered(direction)));
+}
+
+/// Lets the filter judge a body that is complete, and tells whether the filter has answered the stream.
+fn judge<H: HttpFilter, D>(
+    filter: &mut H,
+    stream: HttpHandle<'_, PluginOf<H>>,
+    buffer: BufferType,
+    has_trailers: bool,
+    whole: fn(&mut H, &mut CompleteBody<'_, D, PluginOf<H>>) -> Result<Flow>,
+) -> Result<(Flow, bool)> {
+    let mut body = CompleteBody::new(stream, buffer, has_trailers);
+    let flow = whole(filter, &mut body)?;
+    body.settle_length()?;
+    Ok((flow, body.replied))
+}
+
+/// Looks at headers that something follows, whether that is a body. Tells whether the filter is asked: not if the stream was refused.
+pub(super) fn look<H: HttpFilter>(map: MapType) -> Result<bool> {
+    match map {
+        MapType::HttpRequestHeaders => {
+            let is_connect = map_value(map, b":method")?.is_some_and(|method| &*method == b"CONNECT");
+            if !is_connect && map_value(map, b"upgrade")?.is_none() {
+                return Ok(true);
+            }
+            if H::UPGRADES == Upgrades::Refuse {
+                LocalResponse::new(403).details(REFUSED).send()?;
+                return Ok(false);
+            }
+            stream_state::current(|state| state.map(|state| state.ask_upgrade(is_connect)));
+        }
+        _ if stream_state::current(|state| state.is_some_and(State::asks_upgrade)) => {
+            let status = map_value(map, b":status")?;
+            stream_state::current(|state| match state {
+                Some(state) if status.is_some_and(|status| state.agrees_to_upgrade(&status)) => state.upgrade(),
+                _ => Ok(()),
+            })?;
+        }
+        _ => {}
+    }
+    Ok(true)
+}

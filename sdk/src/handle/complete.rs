@@ -1,0 +1,319 @@
+//! A body that is complete.
+
+use core::marker::PhantomData;
+
+use super::{HttpHandle, Request, Response, WHOLE, body};
+use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, StreamType, call};
+use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
+use crate::context::{Action, Flow, HttpFilter, PluginContext};
+use crate::error::{Error, Result};
+use crate::reply::LocalResponse;
+use crate::{ToValue, stream_state};
+
+/// The request's body, in [`on_complete_request_body`](crate::HttpFilter::on_complete_request_body).
+pub type CompleteRequestBody<'cb, P = ()> = CompleteBody<'cb, Request, P>;
+
+/// The response's body, in [`on_complete_response_body`](crate::HttpFilter::on_complete_response_body).
+pub type CompleteResponseBody<'cb, P = ()> = CompleteBody<'cb, Response, P>;
+
+/// A body that is complete, and that the proxy holds until the callback has judged.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct NoSecrets;
+///
+/// #[sluicegate::http_filter]
+/// impl HttpFilter for NoSecrets {
+///     fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+///         if body.bytes()?.starts_with(b"secret") {
+///             return body.reply(&LocalResponse::new(403).body("keep it"));
+///         }
+///         Ok(Flow::Continue)
+///     }
+/// }
+/// # sluicegate::plugin!(http: NoSecrets);
+/// # fn main() {}
+/// ```
+///
+/// # Changes
+///
+/// The proxy sends the headers before the body is complete, unless the filter holds the headers. So a filter that changes the size of a body says so in the callback for the headers, by
+/// [`body_will_change`](super::Headers::body_will_change), or the change is an error: behind a wrong `content-length` the next message would begin in the wrong
+/// place. Where the filter still holds the headers, the SDK corrects their `content-length`.
+#[derive(Debug)]
+pub struct CompleteBody<'cb, D, P = ()> {
+    pub(crate) stream: HttpHandle<'cb, P>,
+    pub(crate) buffer: BufferType,
+    pub(crate) has_trailers: bool,
+    /// Whether the size changed while the filter held the headers.
+    pub(crate) resized: bool,
+    pub(crate) replied: bool,
+    pub(crate) direction: PhantomData<D>,
+}
+
+impl<'cb, D, P> CompleteBody<'cb, D, P> {
+    arena!();
+
+    pub(crate) const fn new(stream: HttpHandle<'cb, P>, buffer: BufferType, has_trailers: bool) -> Self {
+        Self { stream, buffer, has_trailers, resized: false, replied: false, direction: PhantomData }
+    }
+
+    /// Returns the number that the host gave the stream.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.stream.id
+    }
+
+    /// Returns the plugin's context: shared with the other streams, not copied.
+    #[must_use]
+    pub const fn plugin(&self) -> &'cb P {
+        self.stream.plugin
+    }
+
+    /// Returns the stream, for its headers and its calls.
+    #[must_use]
+    pub const fn stream(&self) -> &HttpHandle<'cb, P> {
+        &self.stream
+    }
+
+    /// Returns whether trailers follow the body, which [`HttpHandle::request_trailers`] or [`HttpHandle::response_trailers`] reads.
+    #[must_use]
+    pub const fn has_trailers(&self) -> bool {
+        self.has_trailers
+    }
+
+    /// Returns how many bytes the body has now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call that returns a number (0.02 µs in Envoy).
+    pub fn size(&self) -> Result<usize> {
+        match call::buffer_size(self.buffer) {
+            // Without a part there is no buffer.
+            Err(Status::NotFound) => Ok(0),
+            size => size.map_err(|status| Error::host("proxy_get_buffer_status", self.buffer, status)),
+        }
+    }
+
+    /// Returns all bytes of the body.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host refuses, and if memory runs out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the body's size, copied once by the host.
+    #[doc(alias = "GetHttpRequestBody")]
+    #[doc(alias = "get_http_request_body")]
+    pub fn bytes(&self) -> Result<HostBytes> {
+        self.read(0, WHOLE)
+    }
+
+    /// Returns a part of the body: at most `size` bytes from `start` on, and no bytes if there are none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host refuses, and if memory runs out.
+    ///
+    /// # Cost
+    ///
+    /// One host call and one block of the size that is read, copied once by the host.
+    pub fn read(&self, start: usize, size: usize) -> Result<HostBytes> {
+        body::read(self.buffer, start, size)
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the headers have gone on without [`body_will_change`](super::Headers::body_will_change), and if the host refuses: Envoy does if trailers follow a body without a single
+    /// part.
+    ///
+    /// # Cost
+    ///
+    /// One host call, which copies the bytes.
+    #[doc(alias = "AppendHttpRequestBody")]
+    pub fn append(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.write(WHOLE, 0, bytes.as_ref(), 0)
+    }
+
+    /// Puts bytes before the body.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    ///
+    /// # Cost
+    ///
+    /// One host call, which copies the bytes, and moves what is held.
+    #[doc(alias = "PrependHttpRequestBody")]
+    pub fn prepend(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.write(0, 0, bytes.as_ref(), 0)
+    }
+
+    /// Replaces the body.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append). Bytes of the size that the body has can always be put in its place.
+    ///
+    /// # Cost
+    ///
+    /// One host call, which copies the bytes, and one that returns the size of the body.
+    #[doc(alias = "ReplaceHttpRequestBody")]
+    pub fn replace(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        let size = self.size()?;
+        self.write(0, WHOLE, bytes.as_ref(), size)
+    }
+
+    /// Replaces the first `size` bytes of the body; [no other range](super::Body::replace_start) can be.
+    ///
+    /// # Errors
+    ///
+    /// As [`replace`](Self::replace).
+    ///
+    /// # Cost
+    ///
+    /// As [`replace`](Self::replace).
+    pub fn replace_start(&mut self, size: usize, bytes: impl AsRef<[u8]>) -> Result<()> {
+        let replaced = size.min(self.size()?);
+        self.write(0, size.min(WHOLE), bytes.as_ref(), replaced)
+    }
+
+    fn write(&mut self, start: usize, size: usize, bytes: &[u8], replaced: usize) -> Result<()> {
+        if bytes.len() != replaced {
+            self.take_another_size()?;
+        }
+        body::write(self.buffer, start, size, bytes)
+    }
+
+    /// Fails if the headers have gone on, and a length may be among them.
+    fn take_another_size(&mut self) -> Result<()> {
+        let direction = self.buffer.direction();
+        let state = |state: Option<&stream_state::State>| {
+            state.map_or((false, false), |state| (state.allows_another_size(direction), state.went_on(direction)))
+        };
+        let (is_allowed, went_on) = stream_state::current(state);
+        if is_allowed {
+            return Ok(());
+        }
+        if went_on {
+            return Err(Error::new(
+                "the headers have gone on with the length of the body: call `body_will_change` in the callback for the headers",
+            ));
+        }
+        self.resized = true;
+        Ok(())
+    }
+
+    /// Corrects the length in headers that the filter holds.
+    pub(crate) fn settle_length(&self) -> Result<()> {
+        if !self.resized || self.replied {
+            return Ok(());
+        }
+        let (map, name) = (headers_of(self.buffer.direction()), b"content-length");
+        match call::map_value(map, name) {
+            Ok(_) => self.size()?.with_value(|digits| call::replace_map_value(map, name, digits)).map_err(|refused| {
+                Error::host("proxy_replace_header_map_value", map, refused) //
+            }),
+            // There is none to correct.
+            Err(Refused::Status(Status::NotFound)) => Ok(()),
+            Err(refused) => Err(Error::host("proxy_get_header_map_value", map, refused)),
+        }
+    }
+
+    /// Answers the client from here, and returns the status for the callback to return.
+    ///
+    /// A response cannot be answered once its headers have gone on. Then Envoy resets the stream, and the client sees that the response is cut off.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the headers are over the host's limits, if memory runs out, and if the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// One host call, and a block for the headers if there are any.
+    #[doc(alias = "SendHttpResponse")]
+    #[doc(alias = "send_http_response")]
+    pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<Flow> {
+        response.send()?;
+        self.replied = true;
+        Ok(Flow::Pause)
+    }
+
+    /// Holds the body here while a task runs, and then does what the task returns; see [`task`](crate::task): `return body.hold_while(async { … });`
+    ///
+    /// # Errors
+    ///
+    /// Fails if memory runs out, and if the attribute of the filter does not say `tasks`.
+    ///
+    /// # Cost
+    ///
+    /// Blocks for the future and for its task, until the task ends; no host call by itself.
+    #[cfg(feature = "async")]
+    pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Flow> {
+        crate::task::hold(self.stream.id, self.buffer.direction(), task)?;
+        Ok(Flow::Held)
+    }
+
+    /// Calls a cluster, and holds the body here until the closure has run with the answer, or with the reason why there is none:
+    /// `return body.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
+    ///
+    /// The closure says what becomes of the body. [`Action::Continue`] lets the body go on when nobody else holds it. Any other action leaves the body paused, because the
+    /// closure has replied, or something else will resume the stream. For an error the [failure policy](crate::HttpFilter::ON_ERROR) decides.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the call cannot be sent. Then nothing is held, and the closure does not run.
+    ///
+    /// # Cost
+    ///
+    /// As [`call_then`](crate::HttpHandle::call_then).
+    pub fn hold_for_call<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
+        &mut self,
+        call: &HttpCall<'_, N, V, T>,
+        then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<Action> + 'static,
+    ) -> Result<Flow>
+    where
+        F: HttpFilter<Plugin = P> + Closures,
+        P: PluginContext,
+    {
+        self.stream.hold_for(self.buffer.direction(), call, then)?;
+        Ok(Flow::Held)
+    }
+
+    /// Calls a method over gRPC, and holds the body here until the closure has run, as [`hold_for_call`](Self::hold_for_call).
+    ///
+    /// # Errors
+    ///
+    /// As [`hold_for_call`](Self::hold_for_call).
+    ///
+    /// # Cost
+    ///
+    /// As [`hold_for_call`](Self::hold_for_call).
+    pub fn hold_for_grpc_call<F>(
+        &mut self,
+        call: &GrpcCall<'_>,
+        then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&GrpcEvent, GrpcFailure>) -> Result<Action> + 'static,
+    ) -> Result<Flow>
+    where
+        F: HttpFilter<Plugin = P> + Closures,
+        P: PluginContext,
+    {
+        self.stream.hold_for_grpc(self.buffer.direction(), call, then)?;
+        Ok(Flow::Held)
+    }
+}
+
+const fn headers_of(direction: StreamType) -> MapType {
+    match direction {
+        StreamType::HttpRequest => MapType::HttpRequestHeaders,
+        _ => MapType::HttpResponseHeaders,
+    }
+}

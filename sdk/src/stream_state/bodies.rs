@@ -1,0 +1,106 @@
+//! What a stream's state knows of its bodies: who gathers one, whether its size may change, and whether it is one at all.
+
+use super::{ENDED, REPLIED, State, WENT_ON, place};
+use crate::abi::{StreamType, call};
+use crate::budget;
+use crate::error::{Error, Result};
+
+/// Bits of a direction, as those of [`super`].
+///
+/// The dispatcher gathers the body, and is one of those who hold the direction.
+const GATHERS: u32 = 1 << 20;
+/// The headers went on without a length that another size would contradict.
+const ANOTHER_SIZE: u32 = 1 << 22;
+/// A rewriter has bytes that its closure left.
+const CARRIES: u32 = 1 << 24;
+/// Bits of the stream: the client asks for another protocol, by `CONNECT` or else by `upgrade`, and the upstream has agreed.
+const ASKS_CONNECT: u32 = 1 << 26;
+const ASKS_UPGRADE: u32 = 1 << 27;
+const UPGRADED: u32 = 1 << 28;
+
+impl State {
+    fn put(&self, bits: u32, set: bool) {
+        if set { self.set(bits) } else { self.clear(bits) }
+    }
+
+    /// Whether a task, a closure or the dispatcher holds a direction.
+    pub(crate) fn is_held(&self, direction: StreamType) -> bool {
+        self.holders(direction).get() > 0
+    }
+
+    /// Lets what the proxy held of a direction before go on with the part whose callback runs, and whose status will stop the direction again. Tells whether that is done: not
+    /// if the proxy holds nothing, or somebody else holds the direction.
+    pub(crate) fn pass_on(&self, direction: StreamType) -> Result<bool> {
+        let place = place(direction);
+        if !self.is_paused(direction) || self.is_held(direction) || self.has(ENDED | REPLIED) {
+            return Ok(false);
+        }
+        call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", direction, status))?;
+        self.set(WENT_ON << place);
+        budget::resumed(direction);
+        Ok(true)
+    }
+
+    /// Holds a direction while its body is gathered.
+    pub(crate) fn gather(&self, direction: StreamType) -> Result<()> {
+        let bit = GATHERS << place(direction);
+        if !self.has(bit) {
+            self.hold(direction)?;
+            self.set(bit);
+        }
+        Ok(())
+    }
+
+    /// The body is complete, or none.
+    pub(crate) fn gathered(&self, direction: StreamType) {
+        let bit = GATHERS << place(direction);
+        if self.has(bit) {
+            self.clear(bit);
+            self.release(direction);
+        }
+    }
+
+    /// The headers of a direction go on without the length of the body.
+    pub(crate) fn allow_another_size(&self, direction: StreamType) {
+        self.set(ANOTHER_SIZE << place(direction));
+    }
+
+    pub(crate) fn allows_another_size(&self, direction: StreamType) -> bool {
+        self.has(ANOTHER_SIZE << place(direction))
+    }
+
+    /// Notes whether a rewriter has bytes of a direction that its closure left.
+    pub(crate) fn carry(&self, direction: StreamType, carries: bool) {
+        self.put(CARRIES << place(direction), carries);
+    }
+
+    pub(crate) fn carries(&self, direction: StreamType) -> bool {
+        self.has(CARRIES << place(direction))
+    }
+
+    /// The client asks for another protocol.
+    pub(crate) fn ask_upgrade(&self, by_connect: bool) {
+        self.set(if by_connect { ASKS_CONNECT } else { ASKS_UPGRADE });
+    }
+
+    /// Whether this status of a response agrees to what the client asks for.
+    pub(crate) fn agrees_to_upgrade(&self, status: &[u8]) -> bool {
+        (self.has(ASKS_UPGRADE | ASKS_CONNECT) && status == b"101")
+            || (self.has(ASKS_CONNECT) && matches!(status, [b'2', _, _]))
+    }
+
+    pub(crate) fn asks_upgrade(&self) -> bool {
+        self.has(ASKS_UPGRADE | ASKS_CONNECT)
+    }
+
+    /// The upstream agrees: what follows is not a body. What was gathered of the request goes on.
+    pub(crate) fn upgrade(&self) -> Result<()> {
+        self.set(UPGRADED);
+        self.gathered(StreamType::HttpRequest);
+        self.let_go(StreamType::HttpRequest)
+    }
+
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.has(UPGRADED)
+    }
+}
