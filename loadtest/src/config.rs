@@ -95,6 +95,13 @@ impl Config {
         stems.iter().fold(self, |config, stem| config.with_module(stem, path))
     }
 
+    /// Changes every object of the configuration that has this key.
+    #[must_use]
+    pub fn with_each(mut self, key: &str, change: impl Fn(&mut serde_json::Map<String, Value>)) -> Self {
+        each(&mut self.tree, key, &change);
+        self
+    }
+
     /// Puts a port of the configuration on one of the caller's choice, instead of on a free one.
     #[must_use]
     pub fn with_port(mut self, original: u16, wanted: u16) -> Self {
@@ -243,3 +250,17 @@ fn stem(file: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests;
+
+/// Changes every object with a key, outermost last.
+fn each(tree: &mut Value, key: &str, change: &impl Fn(&mut serde_json::Map<String, Value>)) {
+    match tree {
+        Value::Array(items) => items.iter_mut().for_each(|item| each(item, key, change)),
+        Value::Object(object) => {
+            object.values_mut().for_each(|value| each(value, key, change));
+            if object.contains_key(key) {
+                change(object);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,7 +1,7 @@
 //! Edits bodies: appends to them, prepends to them or replaces them, as a header of the request asks. With the configuration `echo` it answers the client with
 //! the request's body instead.
 
-use sluicegate::Body;
+use sluicegate::CompleteBody;
 use sluicegate::prelude::*;
 
 #[derive(Default)]
@@ -80,7 +80,12 @@ impl HttpFilter for HttpBody {
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         if request.plugin().echo {
-            return hold_for_echo(request);
+            // The headers go on: to hold them until the body is complete takes a setting that not every proxy lets its users make.
+            return if request.end_of_stream() {
+                request.reply(&LocalResponse::new(200))
+            } else {
+                Ok(Action::Continue)
+            };
         }
         let headers = request.snapshot()?;
         if !headers.contains("content-length") {
@@ -93,21 +98,11 @@ impl HttpFilter for HttpBody {
         Ok(Action::Continue)
     }
 
-    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
         if body.plugin().echo {
-            return echo(body);
+            return body.reply(&LocalResponse::new(200).body(&*body.bytes()?));
         }
         self.edit(Side::Request, body)
-    }
-
-    /// Trailers end a body without a last part. What is held can be read here and not edited.
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
-        let stream = trailers.stream();
-        if !stream.plugin().echo {
-            return Ok(Flow::Continue);
-        }
-        stream.reply(&LocalResponse::new(200).body(&*stream.request_body()?))?;
-        Ok(Flow::Pause)
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
@@ -117,29 +112,26 @@ impl HttpFilter for HttpBody {
         Ok(Action::Continue)
     }
 
-    fn on_response_body(&mut self, body: &mut ResponseBody<'_, Plugin>) -> Result<DataAction> {
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<Flow> {
         if body.plugin().echo {
-            return Ok(DataAction::Continue);
+            return Ok(Flow::Continue);
         }
         self.edit(Side::Response, body)
     }
 }
 
 impl HttpBody {
-    /// Holds a body back until it is complete, then edits it. What fails is logged, and the body goes on as it is.
-    fn edit<D>(&self, side: Side, body: &mut Body<'_, D, Plugin>) -> Result<DataAction> {
+    /// Edits a body. What fails is logged, and the body goes on as it is.
+    fn edit<D>(&self, side: Side, body: &mut CompleteBody<'_, D, Plugin>) -> Result<Flow> {
         if self.side != side {
-            return Ok(DataAction::Continue);
-        }
-        if !body.end_of_stream() {
-            return Ok(DataAction::Pause);
+            return Ok(Flow::Continue);
         }
         let (side, operation) = (side.name(), self.operation.name());
-        match body.read(0, body.size()) {
+        match body.bytes() {
             Ok(original) => info!("original {side} body: {}", ByteStr::new(&original).display()),
             Err(error) => {
                 error!("failed to get {side} body: {error}");
-                return Ok(DataAction::Continue);
+                return Ok(Flow::Continue);
             }
         }
         let edited = match self.operation {
@@ -150,24 +142,8 @@ impl HttpBody {
         if let Err(error) = edited {
             error!("failed to {operation} {side} body: {error}");
         }
-        Ok(DataAction::Continue)
+        Ok(Flow::Continue)
     }
-}
-
-/// Holds the headers back until the body is complete, so that no upstream answers before the echo does. What has no body is answered at once.
-fn hold_for_echo(request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
-    if request.end_of_stream() {
-        return request.reply(&LocalResponse::new(200));
-    }
-    Ok(Action::StopIteration)
-}
-
-fn echo(body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
-    if !body.end_of_stream() {
-        return Ok(DataAction::Pause);
-    }
-    let whole = body.read(0, body.size())?;
-    body.reply(&LocalResponse::new(200).body(&*whole))
 }
 
 sluicegate::plugin!(plugin: Plugin, http: HttpBody);

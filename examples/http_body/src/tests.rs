@@ -69,10 +69,28 @@ fn edits_a_response_body_once_it_is_complete(host: Host) {
         let stream = stream(&host, "response", operation);
         assert_eq!(stream.request_body("original", true), CONTINUE);
         assert_eq!(stream.sent_request_body(), b"original");
+        stream.response_headers(&[(":status", "200"), ("content-length", "8")]);
         assert_eq!(stream.response_body("original", false), PAUSE);
         assert_eq!(stream.response_body("", true), CONTINUE);
         assert_eq!(String::from_utf8(stream.sent_response_body()).unwrap(), edited);
         assert!(host.logged(LogLevel::Info, "original response body: original"));
+    }
+}
+
+#[sluicegate_host::test]
+fn edits_a_body_that_trailers_end(host: Host) {
+    let host = host.start();
+    for (operation, edited) in OPERATIONS {
+        let stream = stream(&host, "request", operation);
+        assert_eq!(stream.request_body("original", false), PAUSE);
+        assert_eq!(stream.request_trailers(&[("a", "b")]), CONTINUE);
+        assert_eq!(String::from_utf8(stream.sent_request_body()).unwrap(), edited);
+
+        let stream = self::stream(&host, "response", operation);
+        stream.response_headers(&[(":status", "200")]);
+        assert_eq!(stream.response_body("original", false), PAUSE);
+        assert_eq!(stream.response_trailers(&[("grpc-status", "0")]), CONTINUE);
+        assert_eq!(String::from_utf8(stream.sent_response_body()).unwrap(), edited);
     }
 }
 
@@ -104,9 +122,9 @@ fn starts_without_a_readable_configuration(host: Host) {
 
 #[sluicegate_host::test]
 fn echoes_the_whole_body(host: Host) {
-    let host = host.plugin_configuration("echo").allow_on_headers_stop_iteration().start();
+    let host = host.plugin_configuration("echo").start();
     let stream = host.http_stream();
-    assert_eq!(stream.request_headers_with_body(&[(":method", "PUT")]), Action::StopIteration as u32);
+    assert_eq!(stream.request_headers_with_body(&[(":method", "PUT")]), Action::Continue as u32);
     for part in ["frame1...", "frame2...", "frame3..."] {
         assert_eq!(stream.request_body(part, false), PAUSE);
         assert_eq!(stream.reply(), None);
@@ -119,7 +137,7 @@ fn echoes_the_whole_body(host: Host) {
 
 #[sluicegate_host::test]
 fn echoes_a_body_that_trailers_end(host: Host) {
-    let host = host.plugin_configuration("echo").allow_on_headers_stop_iteration().start();
+    let host = host.plugin_configuration("echo").start();
     let stream = host.http_stream();
     stream.request_headers_with_body(&[(":method", "PUT")]);
     assert_eq!(stream.request_body("frame1...", false), PAUSE);
@@ -152,7 +170,8 @@ fn survives_whatever_a_host_does(host: Host) {
                     let mut actions = vec![stream.request_headers_with_body(&headers)];
                     actions.extend([stream.request_body("orig", false), stream.request_body("inal", true)]);
                     actions.push(stream.response_headers(&[(":status", "200"), ("content-length", "8")]));
-                    actions.extend([stream.response_body("orig", false), stream.response_body("inal", true)]);
+                    actions.extend([stream.response_body("orig", false), stream.response_body("inal", false)]);
+                    actions.push(stream.response_trailers(&[("grpc-status", "0")]));
                     let seen = (actions, stream.sent_request_body(), stream.sent_response_body(), stream.reply());
                     stream.complete();
                     seen
@@ -162,7 +181,7 @@ fn survives_whatever_a_host_does(host: Host) {
     };
     let of_requests = edits(&[("request", "append"), ("request", "prepend"), ("request", "replace")]);
     let of_responses = edits(&[("response", "append"), ("response", "prepend"), ("response", "replace")]);
-    let echo = host.clone().plugin_configuration("echo").allow_on_headers_stop_iteration();
+    let echo = host.clone().plugin_configuration("echo");
     let echoes = sweep(&echo, traffic).and(sweep(&echo, |host| {
         let stream = host.http_stream();
         let action = stream.request_headers(&[(":method", "GET")]);

@@ -43,6 +43,12 @@ impl HttpFilter for HttpBodyChunk {
         info!("pattern not found");
         Ok(DataAction::Continue)
     }
+
+    /// Trailers end a body without a last part. All of the body was looked at by then.
+    fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_>) -> Result<Flow> {
+        info!("pattern not found");
+        Ok(Flow::Continue)
+    }
 }
 
 impl HttpBodyChunk {

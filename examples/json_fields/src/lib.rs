@@ -50,23 +50,10 @@ impl HttpFilter for JsonFields {
         Ok(if request.end_of_stream() { Action::Continue } else { Action::StopIteration })
     }
 
-    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
-        if !body.end_of_stream() {
-            return Ok(DataAction::Pause);
-        }
-        let whole = body.read(0, body.size())?; // the one block: all views below are into it
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+        let whole = body.bytes()?; // the one block: all views below are into it
         if let Err(problem) = take_fields(&whole, body.stream())? {
             return body.reply(&LocalResponse::new(400).body(problem));
-        }
-        Ok(DataAction::Continue)
-    }
-
-    /// Trailers end a body without a last part.
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
-        let stream = trailers.stream();
-        if let Err(problem) = take_fields(&stream.request_body()?, stream)? {
-            stream.reply(&LocalResponse::new(400).body(problem))?;
-            return Ok(Flow::Pause);
         }
         Ok(Flow::Continue)
     }

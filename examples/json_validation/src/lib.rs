@@ -90,23 +90,10 @@ impl HttpFilter for JsonValidation {
         Ok(Action::Continue)
     }
 
-    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
-        if !body.end_of_stream() {
-            return Ok(DataAction::Pause);
-        }
-        let whole = body.read(0, body.size()).inspect_err(not_read)?;
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+        let whole = body.bytes().inspect_err(not_read)?;
         if !body.plugin().accepts(&whole) {
             return body.reply(&invalid()).inspect_err(not_sent);
-        }
-        Ok(DataAction::Continue)
-    }
-
-    /// Trailers end a body without a last part.
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
-        let stream = trailers.stream();
-        if !stream.plugin().accepts(&stream.request_body().inspect_err(not_read)?) {
-            stream.reply(&invalid()).inspect_err(not_sent)?;
-            return Ok(Flow::Pause);
         }
         Ok(Flow::Continue)
     }

@@ -66,7 +66,7 @@ fn http_body_tells_no_wrong_length() -> Result<()> {
     Ok(())
 }
 
-/// What the echo's route leads to is never asked.
+/// What the echo's route leads to never gets a body.
 #[test]
 fn http_body_echoes_instead_of_the_upstream() -> Result<()> {
     let proxy = Proxy::for_example("http_body", Some(Allocator::Talc))?;

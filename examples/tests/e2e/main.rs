@@ -5,6 +5,7 @@
 mod bodies;
 mod callouts;
 mod configurations;
+mod ends;
 mod memory;
 mod modules;
 mod network;

@@ -48,10 +48,8 @@ impl Plugin {
 
 #[derive(Default)]
 struct Upload {
-    /// How much of the body was looked at.
-    position: usize,
-    checksum: Checksum,
-    seen: bool,
+    /// The checksum of the body, and whether there was one like it before.
+    found: Option<(u64, bool)>,
 }
 
 #[sluicegate::http_filter]
@@ -67,35 +65,27 @@ impl HttpFilter for Upload {
             // Refused here, not a byte of the body is held back.
             request.stream().reserve_body(length)?;
         }
-        Ok(Action::StopIteration)
+        Ok(Action::Continue)
     }
 
-    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
-        while self.position < body.size() {
-            let part = body.read(self.position, WINDOW)?;
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+        let (mut position, mut checksum) = (0, Checksum::default());
+        loop {
+            let part = body.read(position, WINDOW)?;
             if part.is_empty() {
                 break;
             }
-            self.checksum.update(&part);
-            self.position += part.len();
+            checksum.update(&part);
+            position += part.len();
         }
-        if !body.end_of_stream() {
-            return Ok(DataAction::StopIterationAndBuffer);
-        }
-        self.seen = body.plugin().has_seen(self.checksum.0);
-        Ok(DataAction::Continue)
-    }
-
-    /// Trailers end a body without a last part.
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
-        self.seen = trailers.stream().plugin().has_seen(self.checksum.0);
+        self.found = (position > 0).then(|| (checksum.0, body.plugin().has_seen(checksum.0)));
         Ok(Flow::Continue)
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
-        if self.position > 0 {
-            response.add("x-checksum", self.checksum.0)?;
-            response.add("x-seen", if self.seen { "yes" } else { "no" })?;
+        if let Some((checksum, seen)) = self.found {
+            response.add("x-checksum", checksum)?;
+            response.add("x-seen", if seen { "yes" } else { "no" })?;
         }
         Ok(Action::Continue)
     }
