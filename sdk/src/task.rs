@@ -44,29 +44,29 @@
 //! the filter and its handle it reaches with [`with_filter`], [`with_connection`] or [`with_plugin`].
 //!
 //! A task awaits [`HttpCall::send`](crate::callout::HttpCall::send), [`GrpcCall::send`](crate::callout::GrpcCall::send), [`sleep`], [`join`], and any
-//! future that is made of these, by whatever crate. It is polled when its own context has a callback: what another stream sends it through a channel is seen then. A
-//! future that waits for anything else, such as a socket, is never woken.
+//! future that is made of these, by whatever crate. It is polled when it was woken: at the end of the callback that woke it, of whichever stream or plugin of the VM. So streams
+//! wait for each other with [`Notify`], or with a channel of another crate. A future that waits for anything else, such as a socket, is never woken.
 //!
 //! To drop a future gives its call up: a gRPC call is cancelled at the proxy, an HTTP call is answered to nobody.
 //!
 //! # Cost
 //!
-//! A task is a block of the size of its future, and two small ones; the first of a context takes 200 bytes more. Each callback of a context that has tasks looks whether
-//! something woke them. An answer is read whole when it comes: one host call for the headers, one for the body if there is one. The module has the compiler's checks of
+//! A task is a block of the size of its future, and one of some 80 bytes; the first of a context takes 60 bytes more. A task that waits costs nothing: each callback of a context looks
+//! whether there are woken ones, and polls those alone. An answer is read whole when it comes: one host call for the headers, one for the body if there is one. The module has the compiler's checks of
 //! futures in it, and with them the panic machinery: 45 kB more than with closures on wasm32-wasip1, and the WASI imports.
 
+mod list;
+mod notify;
+
 use alloc::boxed::Box;
-use alloc::sync::Arc;
-use alloc::task::Wake;
 use core::any::Any;
 use core::cell::{Cell, RefCell};
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
-use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-use crate::abi::{Shared, StreamType, try_box};
+use crate::abi::{Shared, StreamType, depth, try_box, waker};
 use crate::callout::{Answered, Asker, Kind, Pending, keep, wrong_context};
 use crate::context::{Action, HttpFilter, PluginContext, TcpFilter};
 use crate::dispatch::Table;
@@ -75,6 +75,8 @@ use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
 use crate::reply::LocalResponse;
 use crate::stream_state;
 use crate::timer::{self, Timer};
+use list::{Link, List};
+pub use notify::{Notified, Notify};
 use sluicegate_alloc::region::outside;
 
 /// A context that runs tasks. The attributes implement it for those that say `tasks`.
@@ -93,8 +95,23 @@ enum Work {
 }
 
 struct Task {
+    of: Shared<OfContext>,
     /// None while it is polled.
     work: Cell<Option<Work>>,
+    /// Among the tasks of its context.
+    sibling: Link,
+    /// Among those of them that were woken.
+    ready: Link,
+}
+
+impl Task {
+    const fn sibling(&self) -> &Link {
+        &self.sibling
+    }
+
+    const fn ready(&self) -> &Link {
+        &self.ready
+    }
 }
 
 /// How a task ended.
@@ -107,23 +124,31 @@ pub(crate) enum Ended {
 
 /// The tasks of one context.
 struct OfContext {
-    tasks: Table<Task>,
-    next: Cell<u32>,
-    woken: Arc<Woken>,
-    waker: Waker,
+    context: u32,
+    /// Whether its tasks are polled now.
+    polled: Cell<bool>,
+    all: List,
+    /// Those that were woken, in this order.
+    ready: List,
+    /// Among the contexts that have woken tasks and no callback.
+    woken: Link,
 }
 
-/// Whether something woke the tasks of a context.
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+impl OfContext {
+    const fn woken(&self) -> &Link {
+        &self.woken
     }
+}
 
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+/// The tasks of a VM. Each is found by its number, each of a context by that, and each that was woken without a look at those that were not.
+struct All {
+    /// By numbers of their own, which are what wakers know.
+    tasks: Table<Task>,
+    /// By the numbers of the contexts.
+    contexts: Table<OfContext>,
+    /// The contexts that have tasks to be polled and no callback that does.
+    woken: List,
+    next: Cell<u32>,
 }
 
 /// A closure of a task that wants the context.
@@ -137,8 +162,8 @@ struct Polled {
 }
 
 crate::__vm_local! {
-    /// By the numbers of the contexts.
-    static TASKS: Table<OfContext> = Table::new();
+    static ALL: All =
+        All { tasks: Table::new(), contexts: Table::new(), woken: List::new(), next: Cell::new(1) };
 }
 
 crate::__vm_local! {
@@ -171,91 +196,176 @@ pub(crate) fn spawn(context: u32, future: impl Future<Output = Result<()>> + 'st
 
 fn start(context: u32, work: Work) -> Result<()> {
     // The tables outlive the region of the stream.
-    outside(|| {
-        TASKS.with(|all| {
-            if all.get(context).is_none() {
-                // An `Arc` is made infallibly, so a block of its size is asked for first. Nothing runs between the two.
-                drop(try_box([0_usize; 4])?);
-                let woken = Arc::new(Woken(AtomicBool::new(false)));
-                let waker = Waker::from(woken.clone());
-                all.insert(context, OfContext { tasks: Table::new(), next: Cell::new(0), woken, waker })?;
-            }
-            let of_context = all.get(context).ok_or(Error::out_of_memory(0))?;
-            let number = of_context.next.get();
-            of_context.next.set(number.wrapping_add(1));
-            of_context.tasks.insert(number, Task { work: Cell::new(Some(work)) })?;
-            of_context.woken.wake_by_ref();
-            Ok(())
-        })
-    })
+    outside(|| ALL.with(|all| all.start(context, work)))
 }
 
-/// Polls the tasks of a context, if something woke them: at the end of each of its callbacks.
+impl All {
+    fn start(&self, context: u32, work: Work) -> Result<()> {
+        if !self.contexts.contains(context) {
+            let (all, ready, woken) = (List::new(), List::new(), Link::new());
+            self.contexts.insert(context, OfContext { context, polled: Cell::new(false), all, ready, woken })?;
+        }
+        let of = self.contexts.get(context).ok_or(Error::out_of_memory(0))?;
+        let number = self.free_number();
+        let (work, sibling, ready) = (Cell::new(Some(work)), Link::new(), Link::new());
+        self.tasks.insert(number, Task { of: of.clone(), work, sibling, ready })?;
+        of.all.push(&self.tasks, Task::sibling, number);
+        self.wake(number);
+        Ok(())
+    }
+
+    /// A number that no task has. After 4 billion tasks they begin anew.
+    fn free_number(&self) -> u32 {
+        loop {
+            let number = self.next.get();
+            self.next.set(number.checked_add(1).unwrap_or(1));
+            if !self.tasks.contains(number) {
+                return number;
+            }
+        }
+    }
+
+    /// Lets a task be polled: in the callback of its context that runs, or else at the end of the callback that runs.
+    fn wake(&self, number: u32) {
+        let Some(task) = self.tasks.get(number) else { return };
+        task.of.ready.push(&self.tasks, Task::ready, number);
+        if !task.of.polled.get() {
+            self.woken.push(&self.contexts, OfContext::woken, task.of.context);
+        }
+    }
+
+    fn remove(&self, of: &OfContext, number: u32) -> Option<Shared<Task>> {
+        of.all.remove(&self.tasks, Task::sibling, number);
+        of.ready.remove(&self.tasks, Task::ready, number);
+        outside(|| self.tasks.remove(number))
+    }
+}
+
+/// Lets a task be polled.
+pub(crate) fn wake(number: u32) {
+    // Where the thread ends, what is dropped last may wake a task that is gone.
+    let _ = ALL.try_with(|all| all.wake(number));
+}
+
+/// Calls a function for each context that has woken tasks and had no callback since, such as those that wait for what another one has: at the end of a callback,
+/// when nothing acts on its context any more.
+pub(crate) fn each_woken(poll: impl Fn(u32)) {
+    if depth() != 0 {
+        return;
+    }
+    // Two tasks that wake each other without an end would hold the proxy's worker for ever: they go on at the next callback.
+    for _ in 0..ROUNDS {
+        let Some(last) = ALL.with(|all| all.woken.last()) else { return };
+        while let Some(context) = ALL.with(|all| all.woken.first()) {
+            ALL.with(|all| all.woken.remove(&all.contexts, OfContext::woken, context));
+            poll(context);
+            if context == last {
+                break;
+            }
+        }
+    }
+}
+
+/// Polls the tasks of a context that were woken: at the end of each of its callbacks.
 pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any, end: &mut dyn FnMut(Ended)) {
-    let Some(of_context) = TASKS.with(|all| all.get(id)) else { return };
+    let Some(of) = ALL.with(|all| all.contexts.get(id)) else { return };
+    ALL.with(|all| all.woken.remove(&all.contexts, OfContext::woken, id));
+    of.polled.set(true);
     // A future that wakes itself without an end would hold the proxy's worker for ever: it goes on at the next callback.
     for _ in 0..ROUNDS {
-        if !of_context.woken.0.swap(false, Ordering::Relaxed) {
-            break;
-        }
-        let mut from = Some(0);
-        while let Some((number, task)) = from.and_then(|from| of_context.next_from(from)) {
-            from = number.checked_add(1);
-            // A host that calls back into this context finds it busy, so nobody else polls it meanwhile.
-            let Some(mut work) = task.work.take() else { continue };
-            let before = POLLED.with(|polled| polled.replace(Some(Polled { context: id, plugin })));
-            // Of a task that waits for a host call in which the host calls this context.
-            let outer = WITH.with(Cell::take);
-            let waker = &mut Context::from_waker(&of_context.waker);
-            let ended = match &mut work {
-                Work::Holds(direction, future) => {
-                    let direction = *direction;
-                    future.as_mut().poll(waker).map(|answer| Ended::Held { direction, answer })
-                }
-                Work::Beside(future) => future.as_mut().poll(waker).map(Ended::Beside),
-            };
-            POLLED.with(|polled| polled.set(before));
-            let with = WITH.with(|with| with.replace(outer));
-            match ended {
-                Poll::Pending => task.work.set(Some(work)),
-                Poll::Ready(ended) => {
-                    of_context.tasks.remove(number);
-                    drop(work);
-                    end(ended);
-                }
-            }
-            if let Some(with) = with {
-                with(Asker { id, context, above });
+        let Some(last) = of.ready.last() else { break };
+        while let Some(number) = of.ready.first() {
+            poll(&of, number, plugin, Asker { id, context: &mut *context, above }, end);
+            if number == last {
+                break;
             }
         }
+    }
+    of.polled.set(false);
+}
+
+/// Polls one task, and gives it the context if it wants that.
+fn poll(of: &OfContext, number: u32, plugin: u32, asker: Asker<'_>, end: &mut dyn FnMut(Ended)) {
+    ALL.with(|all| of.ready.remove(&all.tasks, Task::ready, number));
+    let Some(task) = ALL.with(|all| all.tasks.get(number)) else { return };
+    // A host that calls back into this context finds it busy, so nobody else polls it meanwhile.
+    let Some(mut work) = task.work.take() else { return };
+    let polled = Polling::begin(Polled { context: asker.id, plugin });
+    let waker = waker(number);
+    let waker = &mut Context::from_waker(&waker);
+    let ended = match &mut work {
+        Work::Holds(direction, future) => {
+            let direction = *direction;
+            future.as_mut().poll(waker).map(|answer| Ended::Held { direction, answer })
+        }
+        Work::Beside(future) => future.as_mut().poll(waker).map(Ended::Beside),
+    };
+    let with = polled.end();
+    match ended {
+        Poll::Pending => task.work.set(Some(work)),
+        Poll::Ready(ended) => {
+            drop(ALL.with(|all| all.remove(of, number)));
+            drop(work);
+            end(ended);
+        }
+    }
+    if let Some(with) = with {
+        with(asker);
+    }
+}
+
+/// A task is polled. The one that waits for a host call in which the host calls this context is polled again when this ends, also by a panic.
+struct Polling {
+    before: Option<Polled>,
+    /// The closure of the task that waits.
+    outer: Option<With>,
+}
+
+impl Polling {
+    fn begin(polled: Polled) -> Self {
+        Self { before: POLLED.with(|now| now.replace(Some(polled))), outer: WITH.with(Cell::take) }
+    }
+
+    /// Returns the closure of the task that was polled.
+    fn end(self) -> Option<With> {
+        WITH.with(Cell::take)
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        POLLED.with(|polled| polled.set(self.before));
+        WITH.with(|with| with.set(self.outer.take()));
     }
 }
 
 /// How often the tasks of a context are polled in one callback.
 const ROUNDS: u32 = 1000;
 
-impl OfContext {
-    /// The first task of this number or a higher one.
-    fn next_from(&self, from: u32) -> Option<(u32, Shared<Task>)> {
-        let mut next: Option<u32> = None;
-        self.tasks.each(|number, _| {
-            if number >= from && next.is_none_or(|next| number < next) {
-                next = Some(number);
-            }
-        });
-        let next = next?;
-        Some((next, self.tasks.get(next)?))
-    }
-}
-
 /// Drops the tasks of a context.
 pub(crate) fn forget(context: u32) {
-    TASKS.with(|all| all.remove(context));
+    let Some(of) = ALL.with(|all| {
+        all.woken.remove(&all.contexts, OfContext::woken, context);
+        all.contexts.remove(context)
+    }) else {
+        return;
+    };
+    while let Some(number) = of.all.first() {
+        // Dropped here, when the tables are borrowed no more.
+        drop(ALL.with(|all| all.remove(&of, number)));
+    }
 }
 
 /// Drops all tasks.
 pub(crate) fn clear() {
-    TASKS.with(Table::clear);
+    ALL.with(|all| {
+        all.contexts.clear();
+        all.woken.clear();
+        all.tasks.clear();
+        all.next.set(1);
+    });
+    POLLED.with(|polled| polled.set(None));
+    drop(WITH.with(Cell::take));
 }
 
 /// Whose task is polled.

@@ -16,9 +16,6 @@ const CLUSTER: &str = "tokens";
 const TRIES: u32 = 2;
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// How often a request looks whether the token is there that another one fetches, and how many times at most.
-const LOOK: Duration = Duration::from_millis(10);
-const LOOKS: u32 = 300;
 
 #[derive(Default)]
 struct Plugin {
@@ -58,20 +55,24 @@ impl HttpFilter for AsyncToken {
 
 /// Fetches a token, or waits for the one that another request fetches; none if there is none to be had. A request that goes away while it fetches leaves it to the next.
 async fn wait(cache: &Cache) -> Result<Option<Rc<str>>> {
-    for _ in 0..LOOKS {
+    loop {
         if let Some(bearer) = cache.fresh(time::now()?) {
             return Ok(Some(bearer));
         }
-        if let Some(fetching) = cache.begin() {
-            let fetched = fetch_again().await;
-            drop(fetching);
-            let Some((bearer, lifetime)) = fetched else { return Ok(None) };
+        let Some(fetching) = cache.begin() else {
+            match cache.fetched().await? {
+                Some(bearer) => return Ok(bearer),
+                None => continue,
+            }
+        };
+        let fetched = fetch_again().await;
+        let bearer = fetched.as_ref().map(|(bearer, _)| bearer.clone());
+        if let Some((bearer, lifetime)) = fetched {
             cache.keep(&bearer, time::now()?, lifetime);
-            return Ok(Some(bearer));
         }
-        task::sleep(LOOK).await?;
+        fetching.finish(bearer.clone());
+        return Ok(bearer);
     }
-    Ok(None)
 }
 
 /// A token and for how long it is good.

@@ -3,8 +3,6 @@ use std::time::Duration;
 use sluicegate::{Action, LogLevel};
 use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
 
-use crate::LOOK;
-
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
@@ -50,9 +48,8 @@ fn fetches_a_token_and_keeps_it_until_it_expires(host: Host) {
 fn requests_that_come_together_wait_for_one_token(host: Host) {
     let host = host.start();
     let streams = [waiting(&host), waiting(&host), waiting(&host)];
-    host.advance(Duration::from_millis(50));
+    assert_eq!(host.tick_period(), None, "to wait costs nothing");
     answer(&host, "200", TOKEN);
-    host.advance(Duration::from_millis(20));
     for stream in &streams {
         assert!(stream.request_resumed());
         assert_eq!(authorization(stream).as_deref(), Some("Bearer abc"));
@@ -66,9 +63,37 @@ fn a_request_that_goes_away_leaves_the_fetch_to_another(host: Host) {
     first.complete();
     let gone = host.pending_calls()[0].token;
     host.answer_call(gone, &[(":status", "200")], TOKEN, &[]);
-    host.advance(Duration::from_millis(20));
     answer(&host, "200", TOKEN);
     assert!(second.request_resumed());
+}
+
+#[sluicegate_host::test]
+fn requests_that_wait_together_fail_together(host: Host) {
+    let host = host.start();
+    let streams = [waiting(&host), waiting(&host), waiting(&host)];
+    answer(&host, "500", "");
+    answer(&host, "500", "");
+    for stream in &streams {
+        assert_eq!(stream.reply().map(|reply| reply.status), Some(503));
+    }
+    let next = waiting(&host);
+    answer(&host, "200", TOKEN);
+    assert!(next.request_resumed());
+}
+
+#[sluicegate_host::test]
+fn requests_that_go_away_one_after_another_leave_the_fetch_to_the_last(host: Host) {
+    let host = host.start();
+    let (mut streams, last) = ((0..20).map(|_| waiting(&host)).collect::<Vec<_>>(), waiting(&host));
+    // The one that fetches, and those that wait: in the order in which they came, and in another one.
+    for _ in 0..10 {
+        streams.remove(0).complete();
+        streams.pop().unwrap().complete();
+    }
+    let newest = host.pending_calls().into_iter().map(|call| call.token).max().unwrap();
+    host.answer_call(newest, &[(":status", "200")], TOKEN, &[]);
+    assert!(last.request_resumed());
+    assert_eq!(authorization(&last).as_deref(), Some("Bearer abc"));
 }
 
 #[sluicegate_host::test]
@@ -105,9 +130,7 @@ fn survives_whatever_a_host_does(host: Host) {
     let two = sweep(&host, |host| {
         let streams = [host.http_stream(), host.http_stream()];
         let actions = streams.each_ref().map(|stream| stream.request_headers(&REQUEST));
-        answer_all(host, "200", &once);
-        // The second one looks, and fetches one of its own.
-        host.advance(2 * LOOK);
+        // It is for both, because both waited for it.
         answer_all(host, "200", &once);
         let seen = streams.each_ref().map(|stream| (stream.request_resumed(), authorization(stream)));
         streams.into_iter().for_each(HttpStream::complete);

@@ -14,14 +14,20 @@ macro_rules! exports {
                     // SAFETY: the specification gives this name this signature, and a module defines each name once, in `plugin!`.
                     #[unsafe(no_mangle)]
                     pub extern "C" fn $name($first: $first_ty $(, $arg: $ty)*) $(-> $ret)? {
-                        $crate::__timed!($name, $d vm.with(|dispatcher| dispatcher.$name($first $(, $arg)*)))
+                        $crate::__timed!($name, $d vm.with(|dispatcher| $crate::dispatch::with_woken(
+                            || dispatcher.$name($first $(, $arg)*),
+                            |context| dispatcher.poll_woken(context),
+                        )))
                     }
                 };
                 ($d ids:ident [$d($d vm:ident)+] $name) => {
                     // SAFETY: as above.
                     #[unsafe(no_mangle)]
                     pub extern "C" fn $name($first: $first_ty $(, $arg: $ty)*) $(-> $ret)? {
-                        $crate::__timed!($name, $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+))
+                        $crate::__timed!($name, $crate::dispatch::with_woken(
+                            || $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+),
+                            |context| $crate::__route!(poll_woken, context, (context), $d ids, $d($d vm)+),
+                        ))
                     }
                 };
             )*
@@ -34,12 +40,18 @@ macro_rules! exports {
             $(
                 ($d vm:ident $name) => {
                     |$first: $first_ty $(, $arg: $ty)*| {
-                        $crate::__timed!($name, $d vm.with(|dispatcher| dispatcher.$name($first $(, $arg)*)))
+                        $crate::__timed!($name, $d vm.with(|dispatcher| $crate::dispatch::with_woken(
+                            || dispatcher.$name($first $(, $arg)*),
+                            |context| dispatcher.poll_woken(context),
+                        )))
                     }
                 };
                 ($d ids:ident [$d($d vm:ident)+] $name) => {
                     |$first: $first_ty $(, $arg: $ty)*| {
-                        $crate::__timed!($name, $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+))
+                        $crate::__timed!($name, $crate::dispatch::with_woken(
+                            || $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+),
+                            |context| $crate::__route!(poll_woken, context, (context), $d ids, $d($d vm)+),
+                        ))
                     }
                 };
             )*

@@ -34,4 +34,17 @@ impl<T> VmLocal<T> {
     pub fn with<R>(&'static self, with: impl FnOnce(&'static T) -> R) -> R {
         with(&self.0)
     }
+
+    /// Gives the value to a function; of a thread-local, unless the thread ends.
+    ///
+    /// # Errors
+    ///
+    /// None: a VM has its values until its end.
+    ///
+    /// # Cost
+    ///
+    /// None.
+    pub fn try_with<R>(&'static self, with: impl FnOnce(&'static T) -> R) -> Result<R, core::convert::Infallible> {
+        Ok(with(&self.0))
+    }
 }

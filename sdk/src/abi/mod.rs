@@ -16,6 +16,7 @@
 //! | `ledger` | a fixed place for bytes that are appended |
 //! | `local` | state that belongs to one VM |
 //! | `scoped` | a reference that code far below can reach while a function runs |
+//! | `waker` | wakers of tasks that are numbers |
 //! | `native` | the twin of the imports for tests outside a proxy |
 //!
 //! # A byte's way
@@ -44,6 +45,8 @@ pub(crate) mod routed;
 mod routed;
 pub(crate) mod scoped;
 mod types;
+#[cfg(feature = "async")]
+mod waker;
 
 pub use block::{Entry, HostBytes, allocate};
 pub(crate) use block::{Refused, depth};
@@ -58,3 +61,5 @@ pub use local::VmLocal;
 pub(crate) use memory::{Shared, try_box, try_slice};
 pub(crate) use pairs::{Pairs, PairsIter};
 pub use types::{BufferType, LogLevel, MapType, MetricType, PeerType, Status, StreamType};
+#[cfg(feature = "async")]
+pub(crate) use waker::waker;

@@ -44,6 +44,17 @@ use streams::Streams;
 pub(crate) use streams::{Kind, with_stream};
 pub(crate) use table::Table;
 
+/// Runs a callback, and then what it woke in other contexts: `poll` polls the tasks of one.
+#[inline]
+pub fn with_woken<R>(callback: impl FnOnce() -> R, poll: impl Fn(u32)) -> R {
+    let answer = callback();
+    #[cfg(feature = "async")]
+    crate::task::each_woken(poll);
+    #[cfg(not(feature = "async"))]
+    let _ = poll;
+    answer
+}
+
 /// The plugin of a filter.
 type PluginOf<H> = <H as HttpFilter>::Plugin;
 /// The VM of a filter.
@@ -282,6 +293,16 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         edits::forget_failure();
         stream_state::clear();
         log::forget_level();
+    }
+
+    /// Polls the woken tasks of a context, at the end of another one's callback.
+    pub fn poll_woken(&self, context: u32) {
+        #[cfg(feature = "async")]
+        if Self::TASKS {
+            self.poll_tasks(context);
+        }
+        #[cfg(not(feature = "async"))]
+        let _ = context;
     }
 
     pub fn proxy_on_context_create(&self, context: u32, parent: u32) {

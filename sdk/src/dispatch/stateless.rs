@@ -82,6 +82,9 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
         log::forget_level();
     }
 
+    /// Does nothing: a filter that keeps nothing has no tasks.
+    pub const fn poll_woken(&self, _context: u32) {}
+
     pub fn proxy_on_vm_start(&self, _plugin: u32, _configuration_size: usize) -> u32 {
         log::forget_level();
         log_allocator();

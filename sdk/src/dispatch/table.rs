@@ -92,14 +92,6 @@ impl<T> Table<T> {
         Some(context)
     }
 
-    /// Shows every entry to a function of the SDK's own, which does not come back here.
-    pub(crate) fn each(&self, mut show: impl FnMut(u32, &T)) {
-        let Ok(map) = self.map.try_borrow() else { return };
-        for (id, context) in map.slots.iter().flatten() {
-            show(*id, context);
-        }
-    }
-
     /// Takes everything out.
     pub(crate) fn clear(&self) {
         if let Ok(mut map) = self.map.try_borrow_mut() {

@@ -2,7 +2,7 @@
 
 use super::answers::act_on;
 use super::{Dispatcher, http, tcp};
-use crate::abi::{LogLevel, call};
+use crate::abi::{Entry, LogLevel};
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::log;
 use crate::stream_state::{self, State};
@@ -15,20 +15,20 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     /// Whether any context runs tasks.
     pub(super) const TASKS: bool = H::TASKS || T::TASKS || <H::Plugin as PluginContext>::TASKS;
 
-    /// Polls the tasks of a context of the plugin. If that is busy, they are polled when its callback is over.
-    pub(super) fn wake(&self, plugin: u32, context: u32) {
+    /// Polls the woken tasks of a context, which has no callback for them.
+    pub(super) fn poll_tasks(&self, context: u32) {
         let acts = || act_on(NAME, context);
-        if context == plugin {
-            self.with_plugin(context, 0, |_, _| ());
-            return;
-        }
-        if let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) {
+        if self.plugins.contains(context) {
+            // What the host calls within this finds a callback that runs.
+            let _entry = Entry::new();
+            if acts() {
+                self.with_plugin(context, 0, |_, _| ());
+            }
+        } else if let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) {
             stream.run_after(context, self, acts, |_, _| ());
         } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {
             connection.run_after(context, self, acts, |_, _| ());
         }
-        // The plugin's other timers act on the plugin. If the host refuses, they are refused too.
-        let _ = call::set_effective_context(plugin);
     }
 }
 

@@ -27,8 +27,6 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
                     }
                     timer::give_back(plugin, number, run);
                 }
-                #[cfg(feature = "async")]
-                Due::Wake(context) => self.wake(plugin, context),
             }
         }
         if let Err(error) = timer::rearm(plugin) {

@@ -1,0 +1,84 @@
+//! Lists through the entries of a table: who is in one knows both neighbours by their numbers, so each step is the same for few and for many.
+
+use core::cell::Cell;
+
+use crate::dispatch::Table;
+
+/// The place of an entry in one list.
+pub(super) struct Link {
+    listed: Cell<bool>,
+    before: Cell<u32>,
+    after: Cell<u32>,
+}
+
+impl Link {
+    pub(super) const fn new() -> Self {
+        Self { listed: Cell::new(false), before: Cell::new(NONE), after: Cell::new(NONE) }
+    }
+}
+
+/// The ends of a list, in the order in which entries were added.
+pub(super) struct List {
+    first: Cell<u32>,
+    last: Cell<u32>,
+}
+
+/// The number of no entry.
+const NONE: u32 = 0;
+
+/// Which link of an entry a list goes through.
+type LinkOf<T> = fn(&T) -> &Link;
+
+impl List {
+    pub(super) const fn new() -> Self {
+        Self { first: Cell::new(NONE), last: Cell::new(NONE) }
+    }
+
+    pub(super) fn first(&self) -> Option<u32> {
+        Some(self.first.get()).filter(|number| *number != NONE)
+    }
+
+    pub(super) fn last(&self) -> Option<u32> {
+        Some(self.last.get()).filter(|number| *number != NONE)
+    }
+
+    /// Adds an entry of the table to the end, unless it is in.
+    pub(super) fn push<T>(&self, table: &Table<T>, link: LinkOf<T>, number: u32) {
+        let Some(entry) = table.get(number).filter(|_| number != NONE) else { return };
+        let own = link(&entry);
+        if own.listed.replace(true) {
+            return;
+        }
+        let last = self.last.replace(number);
+        own.before.set(last);
+        own.after.set(NONE);
+        match table.get(last).filter(|_| last != NONE) {
+            Some(entry) => link(&entry).after.set(number),
+            None => self.first.set(number),
+        }
+    }
+
+    /// Forgets all entries, whose table was emptied.
+    pub(super) fn clear(&self) {
+        self.first.set(NONE);
+        self.last.set(NONE);
+    }
+
+    /// Takes an entry out, if it is in.
+    pub(super) fn remove<T>(&self, table: &Table<T>, link: LinkOf<T>, number: u32) {
+        let Some(entry) = table.get(number) else { return };
+        let own = link(&entry);
+        if !own.listed.replace(false) {
+            return;
+        }
+        let (before, after) = (own.before.get(), own.after.get());
+        match table.get(before).filter(|_| before != NONE) {
+            Some(entry) => link(&entry).after.set(after),
+            None => self.first.set(after),
+        }
+        match table.get(after).filter(|_| after != NONE) {
+            Some(entry) => link(&entry).before.set(before),
+            None => self.last.set(before),
+        }
+    }
+}
