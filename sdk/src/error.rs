@@ -52,7 +52,8 @@ enum Kind {
     },
     /// An edit of a header.
     Header {
-        call: &'static str,
+        /// A text behind two references, which is smaller.
+        call: &'static &'static str,
         map: MapType,
         /// By its number, which is smaller.
         status: u32,
@@ -176,7 +177,7 @@ impl Error {
         Self { kind: Kind::Other(source.into()) }
     }
 
-    /// A host call that failed; or the edit that was to be written back before it, which then is what the error names.
+    /// A host call that failed.
     pub(crate) fn host(call: &'static str, on: impl Into<On>, refused: impl Into<Refused>) -> Self {
         Self::refused(call, on.into(), refused.into())
     }
@@ -187,7 +188,6 @@ impl Error {
         let kind = match refused {
             Refused::Status(status) => Kind::Host { call, on, status },
             Refused::Foreign => Kind::ForeignBlock { call, on },
-            Refused::Edit { call, map, status } => Kind::Host { call, on: map.into(), status },
         };
         Self { kind }
     }
@@ -195,7 +195,7 @@ impl Error {
     /// An edit of a header that the host refused.
     #[cold]
     #[inline(never)]
-    pub(crate) fn header(call: &'static str, map: MapType, name: &[u8], status: Status) -> Self {
+    pub(crate) fn header(call: &'static &'static str, map: MapType, name: &[u8], status: Status) -> Self {
         Self { kind: Kind::Header { call, map, status: status.code(), name: Name::of(name) } }
     }
 
@@ -205,11 +205,6 @@ impl Error {
     pub(crate) fn invalid_byte(what: &'static &'static str, name: &[u8], at: usize, byte: u8) -> Self {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         Self { kind: Kind::InvalidByte { what, at, byte, name: Name::of(name) } }
-    }
-
-    /// An edit that was refused when it was written back.
-    pub(crate) fn edit(refused: Refused) -> Self {
-        Self::host("proxy_get_header_map_pairs", On::Nothing, refused)
     }
 
     pub(crate) fn malformed(what: impl Into<On>, problem: &'static str) -> Self {
@@ -298,7 +293,13 @@ impl Error {
                 write_call(out, call, On::Map(*map))?;
                 name.write_to(", ", out)?;
                 out.write_str("): ")?;
-                write_status(out, Status::from_code(*status))
+                write_status(out, Status::from_code(*status))?;
+                if *status != Status::BadArgument.code() {
+                    return Ok(());
+                }
+                out.write_str(": the stream has no ")?;
+                out.write_str(map.text())?;
+                out.write_str(" yet, or any more")
             }
             Kind::InvalidByte { what, at, byte, name } => {
                 out.write_str(what)?;

@@ -1,8 +1,7 @@
-//! Reads by snapshot, edits that wait. What they come to is compared with a model in `overlay`.
+//! Reads by snapshot, edits that are written at once. What they come to is compared with a model in `overlay`.
 
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
-use sluicegate::property;
 use sluicegate_host::Host;
 
 #[derive(Default)]
@@ -19,14 +18,8 @@ impl HttpFilter for Filter {
             b"/reply" => return reply(request),
             b"/reply-bytes" => return reply_bytes(request),
             b"/refused" => two(request),
-            b"/refused-flush" => {
-                two(request)?;
-                request.flush()
-            }
-            b"/refused-property" => {
-                two(request)?;
-                property::get(&["request", "path"]).map(drop)
-            }
+            b"/refused-late" => late(request),
+            b"/no-response-yet" => request.stream().edit_response_headers().add("x-early", 1),
             b"/authority" => authority(request),
             b"/remove-host" => request.remove("host"),
             b"/refused-name" => request.add("", "nameless"),
@@ -51,6 +44,7 @@ fn read(request: &mut RequestHeaders<'_>) -> Result<()> {
     assert_eq!(headers.iter().len(), 4);
     assert_eq!(format!("{headers:?}").matches("cookie").count(), 2);
     assert_eq!(&*request.fetch("from")?.unwrap(), b"example");
+    assert_eq!((headers.get("host"), headers.contains("HOST"), headers.get_all("host").count()), (None, false, 0));
     assert!(request.fetch("absent")?.is_none());
     Ok(())
 }
@@ -80,6 +74,9 @@ fn authority(request: &mut RequestHeaders<'_>) -> Result<()> {
     request.replace(":authority", "b")?;
     assert_eq!(request.get("host")?.unwrap(), "b");
     assert_eq!(request.snapshot()?.get(":authority").unwrap(), "b");
+    let headers = request.snapshot()?;
+    assert_eq!((headers.get("HOST").unwrap(), headers.contains("host")), ("b".into(), true));
+    assert_eq!(headers.get_all("host").map(|value| value.to_vec()).collect::<Vec<_>>(), [b"b"]);
     request.remove("host")?;
     assert!(request.get("host")?.is_none() && request.get(":authority")?.is_none());
     request.replace("host", "c")
@@ -88,6 +85,18 @@ fn authority(request: &mut RequestHeaders<'_>) -> Result<()> {
 fn two(request: &mut RequestHeaders<'_>) -> Result<()> {
     request.add("x-first", 1)?;
     request.replace("x-second", 2)
+}
+
+/// An edit after many good ones, beside a snapshot that is read again.
+fn late(request: &mut RequestHeaders<'_>) -> Result<()> {
+    let before = request.snapshot()?.len();
+    for number in 0..200 {
+        request.replace("x-good", number)?;
+    }
+    let refused = request.add("x-bad", "1");
+    assert_eq!(request.get("x-bad")?.is_none(), refused.is_err(), "what was refused is not read");
+    assert_eq!(request.snapshot()?.len(), before + 1 + usize::from(refused.is_ok()));
+    refused
 }
 
 fn set_all(request: &mut RequestHeaders<'_>) -> Result<()> {
@@ -153,7 +162,7 @@ fn host_is_authority() {
     assert_eq!(stream.request_map().len(), 3);
 }
 
-/// The one edit of a callback is written at once when the callbacks before it had one; also of a name that the map shows as another.
+/// Of a name that the map shows as another.
 #[test]
 fn host_is_removed_though_it_is_not_shown() {
     let host = Host::new(&PLUGIN).start();
@@ -173,8 +182,8 @@ fn all_reads_of_a_callback_are_one_host_call() {
 #[test]
 fn a_read_after_an_edit_sees_it() {
     let (action, map, calls) = run("/edit");
-    // Names are looked up in the guest, and the snapshot after the edits is put together there.
-    assert_eq!((action, calls), (0, [1, 0]));
+    // Names are looked up in the guest; the snapshot after the edits is fetched.
+    assert_eq!((action, calls), (0, [2, 0]));
     let names: Vec<_> = map.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(names, [(":path", "/edit"), ("from", "other"), ("x-number", "-5"), ("x-bytes", "\u{fffd}")]);
 }
@@ -215,18 +224,51 @@ fn refused(path: &str) -> (u32, Option<u32>, String, Vec<(String, String)>) {
 }
 
 #[test]
-fn an_edit_that_is_refused_when_it_is_written_back_is_for_the_failure_policy() {
-    let reason = "proxy_add_header_map_value (request headers): error status returned by host: bad argument";
-    for (path, place) in [
-        ("/refused", "header edits"),
-        ("/refused-flush", "on_request_headers"),
-        ("/refused-property", "on_request_headers"),
-    ] {
+fn a_refused_edit_is_the_error_of_its_call() {
+    for (path, name) in [("/refused", "x-first"), ("/refused-late", "x-bad")] {
+        let reason = format!(
+            "proxy_add_header_map_value (request headers, {name}): error status returned by host: bad argument"
+        );
         let (action, status, log, map) = refused(path);
         assert_eq!((action, status), (Action::StopIteration as u32, Some(500)), "{path}: {log}");
-        assert!(log.contains(&format!("{place}: {reason}")), "{path}: {log}");
-        assert_eq!(log.matches(reason).count(), 1, "{path}: {log}");
-        assert_eq!(map[1..], [("x-second".into(), "2".into())], "the others are tried all the same");
+        assert_eq!(log.matches(&format!("on_request_headers: {reason}")).count(), 1, "{path}: {log}");
+        assert!(!map.iter().any(|(name, _)| name == "x-second"), "what comes after it is not tried");
     }
     assert!(refused("/refused-name").2.contains("a header without a name"));
+}
+
+/// Whatever the requests before it did: the same error of the same call.
+#[test]
+fn a_refused_edit_is_the_same_error_after_any_other_request() {
+    for before in ["/read", "/edit", "/many", "/authority", "/remove-host", "/refused", "/refused-late", "/set-all"] {
+        let host = Host::new(&PLUGIN).start();
+        let request = |path| {
+            let stream = host.http_stream();
+            let of_host = ("host", "example");
+            let from = if path == "/authority" { of_host } else { ("From", "example") };
+            let action = stream.request_headers(&[(":path", path), from, ("cookie", "a=1"), ("cookie", "b=2")]);
+            (action, stream.reply().map(|reply| reply.status), stream.request_map().to_text())
+        };
+        for _ in 0..3 {
+            request(before);
+        }
+        host.fail(Import::proxy_add_header_map_value, Status::BadArgument);
+        host.clear_log();
+        let (action, status, map) = request("/refused");
+        assert_eq!((action, status, map.len()), (Action::StopIteration as u32, Some(500), 4), "{before}");
+        let log: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
+        let reason =
+            "proxy_add_header_map_value (request headers, x-first): error status returned by host: bad argument";
+        assert!(log.len() == 1 && log[0].contains(reason), "{before}: {log:?}");
+    }
+}
+
+#[test]
+fn an_edit_of_a_map_that_is_not_there_yet_is_an_error_that_says_so() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers(&[(":path", "/no-response-yet")]);
+    let log = host.log().into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
+    let error = "on_request_headers: proxy_add_header_map_value (response headers, x-early): error status returned by host: bad argument";
+    assert!(log.contains(error) && log.contains("the stream has no response headers yet, or any more"), "{log}");
 }

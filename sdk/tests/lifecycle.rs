@@ -89,8 +89,9 @@ impl HttpFilter for Filter {
     fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
         let (request, response) = (stream.request_headers(), stream.response_headers());
         info!("log {} {:?} {:?}", stream.id(), request.map(|map| map.len()), response.map(|map| map.len()));
-        // Too late, and the log says so.
-        let _ = stream.edit_request_headers().replace("x-late", 1);
+        // Too late, and the edit says so.
+        let error = stream.edit_request_headers().replace("x-late", 1).unwrap_err();
+        info!("late: {error}");
         Ok(())
     }
 
@@ -172,7 +173,11 @@ fn what_is_refused_in_a_log_is_not_the_next_streams() {
         assert_eq!(stream.request_headers(&[("a", "b")]), 0);
         stream.assert_passed();
         stream.complete();
-        assert!(host.log().iter().any(|line| line.text.starts_with("header edits: ")), "{:?}", host.log());
+        assert!(
+            host.log().iter().any(|line| line.text.starts_with("late: proxy_replace_header_map_value")),
+            "{:?}",
+            host.log()
+        );
         host.clear_log();
     }
 }

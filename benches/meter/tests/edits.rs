@@ -1,36 +1,52 @@
-//! Sixty edits and reads of a request, noted and resolved, beside each made at once.
+//! Edits and reads of a request's headers, counted in a module: the host calls are exact, and the instructions grow with the edits.
 
 use sluicegate_benches::REQUEST;
 use sluicegate_host::wasm::Module;
 use sluicegate_host::{Cost, Host};
 use sluicegate_loadtest::{Allocator, guest};
 
-/// What a request for this path costs, after others.
-fn cost(module: &Module, path: &str) -> Cost {
-    let headers: Vec<_> =
-        REQUEST.iter().map(|(name, value)| (*name, if *name == ":path" { path } else { *value })).collect();
-    let host = Host::wasm(module).start();
+/// What a request costs when this job is done to it, after others.
+fn cost(module: &Module, job: &str) -> Cost {
+    let host = Host::wasm(module).plugin_configuration(job).start();
     let request = || {
         let stream = host.http_stream();
-        stream.request_headers(&headers);
-        stream.assert_reply(204);
+        assert_eq!(stream.request_headers(&REQUEST), 0);
         stream.complete();
     };
-    // More than what the place for edits would hold, if it were not empty again after each.
     (0..50).for_each(|_| request());
     let before = host.cost();
     request();
     host.cost() - before
 }
 
+fn module() -> Module {
+    Module::load(guest::build("guest-edits", Some(Allocator::Freelist)).unwrap()).unwrap()
+}
+
 #[test]
-fn sixty_edits_and_reads_are_one_host_call() {
-    let module = Module::load(guest::build("guest-edits", Some(Allocator::Freelist)).unwrap()).unwrap();
-    let (together, apart) = (cost(&module, "/"), cost(&module, "/apart"));
-    // The 20 reads are one map, and the 40 edits come to nothing.
-    assert_eq!(together.host_calls + 59, apart.host_calls, "{together:?}, {apart:?}");
-    // Values are viewed where they were noted: no block but the map's and the path's.
-    assert_eq!(together.host_allocations, 2, "{together:?}");
-    // A fifth more than what was counted: 20 walks of 25 headers for the adds, and as many for the removals, are most of it.
-    assert!(together.instructions < 86_000, "{together:?}");
+fn an_edit_is_one_host_call_and_the_map_is_read_once() {
+    let module = module();
+    let nothing = cost(&module, "nothing");
+    let calls = |job| {
+        let cost = cost(&module, job);
+        (cost.host_calls - nothing.host_calls, cost.host_allocations - nothing.host_allocations)
+    };
+    assert_eq!(calls("add 20"), (20, 0));
+    // The map, twenty edits, and reads that are answered here.
+    assert_eq!(calls("edit-then-get 20"), (21, 1));
+    assert_eq!(calls("edit-then-snapshot 20"), (22, 2));
+    assert_eq!(calls("cycle 20"), (41, 1));
+    assert_eq!(calls("batch 20"), (41, 1));
+    assert_eq!(calls("add-long 400"), (400, 0));
+}
+
+#[test]
+fn the_instructions_of_edits_are_linear() {
+    let module = module();
+    let nothing = cost(&module, "nothing").instructions;
+    for job in ["add", "add-long", "replace", "edit-then-get", "cycle", "batch"] {
+        let of = |count: usize| (cost(&module, &format!("{job} {count}")).instructions - nothing) as f64;
+        let (few, many) = (of(50), of(400));
+        assert!(many < 8.8 * few, "{job}: {few} for 50, {many} for 400");
+    }
 }

@@ -64,8 +64,8 @@ impl PluginContext for Plugin {
     }
 }
 
-/// Renames what the message came with, and edits the rest without reading it. The edits wait in the SDK until the callback has returned: what a later rule
-/// undoes never reaches the proxy.
+/// Renames what the message came with, and edits the rest without reading it. Each edit is one call of the proxy; a rule that removes what the message
+/// does not have makes none.
 fn apply<D>(rules: &[Rule], headers: &mut Headers<'_, D, Plugin, Head>) -> Result<()> {
     let original = headers.snapshot()?; // the one host call that reads
     for rule in rules {

@@ -75,8 +75,7 @@ impl HttpFilter for HttpHeaders {
     const ON_ERROR: FailurePolicy = FailurePolicy::Open;
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
-        // Flushed, to see here whether the proxy takes it: edits wait otherwise.
-        if request.replace("test", "best").and_then(|()| request.flush()).is_err() {
+        if request.replace("test", "best").is_err() {
             critical!("failed to set request header: test");
         }
         match request.snapshot() {
@@ -94,11 +93,11 @@ impl HttpFilter for HttpHeaders {
         let configured = &response.plugin().configured;
         let (header, value) = configured.display();
         info!("adding header: {header}={value}");
-        if let Err(error) = response.add("x-sluicegate-example", "http_headers").and_then(|()| response.flush()) {
+        if let Err(error) = response.add("x-sluicegate-example", "http_headers") {
             critical!("failed to set response constant header: {error}");
         }
         if !configured.header.is_empty()
-            && let Err(error) = response.add(&configured.header, &configured.value).and_then(|()| response.flush())
+            && let Err(error) = response.add(&configured.header, &configured.value)
         {
             critical!("failed to set response headers: {error}");
         }

@@ -41,8 +41,6 @@ impl HttpFilter for HttpRouting {
             let authority =
                 authority.inspect_err(|error| critical!("failed to get request header: ':authority': {error}"))?;
             let replaced = request.replace(":authority", [&authority, SUFFIX].concat());
-            // Written back now, so that a refusal is logged here.
-            let replaced = replaced.and_then(|()| request.flush());
             replaced.inspect_err(|error| critical!("failed to set request header: ':authority': {error}"))?;
         }
         Ok(Action::Continue)

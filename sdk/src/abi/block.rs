@@ -9,12 +9,13 @@
 //! features `budget` and `alloc-budget` none is kept, as a budget counts every byte, and with the allocator that has regions only what lies in none.
 
 use alloc::alloc::{Layout, alloc, alloc_zeroed, dealloc};
+#[cfg(test)]
 use alloc::boxed::Box;
 use core::cell::Cell;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
-use super::{MapType, Status, pending, routed};
+use super::{Status, routed};
 use crate::budget::{self, Charge};
 
 /// How many blocks a host may have asked for without handing them over. A host has one at a time; calls nested in calls add one each.
@@ -271,6 +272,7 @@ impl Default for Entry {
 }
 
 /// How deep the callbacks are nested: 1 in a callback that no other waits for.
+#[cfg(any(feature = "async", feature = "request-arena", feature = "log"))]
 #[inline]
 pub(crate) fn depth() -> usize {
     NOTES.with(|notes| notes.depth.get())
@@ -279,8 +281,6 @@ pub(crate) fn depth() -> usize {
 impl Drop for Entry {
     #[inline]
     fn drop(&mut self) {
-        // What it answers has been logged, and `dispatch` asks for it.
-        let _ = pending::settle(pending::When::AtReturn);
         NOTES.with(|notes| notes.depth.set(self.outer));
     }
 }
@@ -307,13 +307,6 @@ pub(crate) enum Refused {
     Status(Status),
     /// The host named a block that it did not ask for, or more of it than it asked for.
     Foreign,
-    /// An edit of a header map was to be written back before the call, and the host refused that.
-    Edit {
-        /// The host function that writes it.
-        call: &'static str,
-        map: MapType,
-        status: Status,
-    },
 }
 
 impl From<Status> for Refused {
@@ -408,6 +401,7 @@ impl HostBytes {
     }
 
     /// Bytes of the guest's own, owned and freed likewise.
+    #[cfg(test)]
     pub(crate) fn own(bytes: Box<[u8]>) -> Self {
         let len = bytes.len();
         if len == 0 {

@@ -1,13 +1,11 @@
 //! A safe function for each import that the crate uses: slices in, owned blocks and numbers out.
 
 use super::block::{Claim, Handed, HostBytes, Refused, allocate};
-use super::{BufferType, LogLevel, MapType, MetricType, Status, StreamType, imports, pending};
+use super::{BufferType, LogLevel, MapType, MetricType, Status, StreamType, imports};
 use crate::budget;
 
 /// The answer of a host call that gives nothing back.
 type Answer = Result<(), Status>;
-/// The answer of a host call that could see a header map, for which edits that wait are written back first.
-type Seeing<T> = Result<T, Refused>;
 
 fn answer(status: u32) -> Answer {
     count();
@@ -33,15 +31,6 @@ crate::__vm_local! {
 #[cfg(feature = "timing")]
 pub(crate) fn host_calls() -> u64 {
     HOST_CALLS.with(core::cell::Cell::get)
-}
-
-/// Writes back the edits of header maps that wait: first in each function here that could see a map, or that ends what edits can reach.
-///
-/// Without a call to this are the log, the clock, ticks, buffers, metrics, shared data and queues, which know no maps; and what reads or writes a map for
-/// `headers`, which knows what waits.
-#[inline]
-pub(crate) fn settle() -> Seeing<()> {
-    pending::settle(pending::When::BeforeCall)
 }
 
 /// `proxy_log`. Its status says nothing that a filter could act on.
@@ -113,8 +102,7 @@ pub(crate) fn buffer_size(buffer: BufferType) -> Result<usize, Status> {
 }
 
 /// `proxy_get_header_map_size`
-pub(crate) fn map_size(map: MapType) -> Seeing<usize> {
-    settle()?;
+pub(crate) fn map_size(map: MapType) -> Result<usize, Status> {
     let mut size = 0;
     // SAFETY: the place is valid for a write.
     answer(unsafe { imports::proxy_get_header_map_size(map as u32, &raw mut size) })?;
@@ -128,23 +116,17 @@ pub(crate) fn set_buffer(buffer: BufferType, start: usize, size: usize, value: &
 }
 
 /// `proxy_get_header_map_pairs`
-pub(crate) fn map(map: MapType) -> Seeing<HostBytes> {
-    settle()?;
-    map_slow(map)
-}
-
-/// `proxy_get_header_map_pairs`, without the edits that wait.
 #[inline(never)]
-pub(crate) fn map_slow(map: MapType) -> Seeing<HostBytes> {
-    map_as_written(map, Ok, |odd| odd)
+pub(crate) fn map(map: MapType) -> Result<HostBytes, Refused> {
+    map_or(map, Ok, |odd| odd)
 }
 
-/// The same: to the one function a block, to the other what else there may be.
+/// `proxy_get_header_map_pairs`, for the fast path: a block as it should be goes to `taken`, every other outcome to `odd`.
 #[inline]
-pub(crate) fn map_as_written<R>(
+pub(crate) fn map_or<R>(
     map: MapType,
     taken: impl FnOnce(HostBytes) -> R,
-    odd: impl FnOnce(Seeing<HostBytes>) -> R,
+    odd: impl FnOnce(Result<HostBytes, Refused>) -> R,
 ) -> R {
     let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
     let (value, size) = (&raw mut handed.start, &raw mut handed.size);
@@ -154,8 +136,7 @@ pub(crate) fn map_as_written<R>(
 }
 
 /// `proxy_get_header_map_value`
-pub(crate) fn map_value(map: MapType, name: &[u8]) -> Seeing<HostBytes> {
-    settle()?;
+pub(crate) fn map_value(map: MapType, name: &[u8]) -> Result<HostBytes, Refused> {
     let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
     let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     // SAFETY: the slice is valid for reads of its length, and both places are valid for writes.
@@ -201,10 +182,9 @@ pub(crate) fn send_local_response(
     body: &[u8],
     headers: &[u8],
     grpc_status: i32,
-) -> Seeing<()> {
-    settle()?;
+) -> Answer {
     // SAFETY: the slices are valid for reads of their lengths.
-    Ok(answer(unsafe {
+    answer(unsafe {
         imports::proxy_send_local_response(
             status_code,
             details.as_ptr(),
@@ -215,7 +195,7 @@ pub(crate) fn send_local_response(
             headers.len(),
             grpc_status,
         )
-    })?)
+    })
 }
 
 /// `proxy_http_call`
@@ -225,8 +205,7 @@ pub(crate) fn http_call(
     body: &[u8],
     trailers: &[u8],
     timeout_milliseconds: u32,
-) -> Seeing<u32> {
-    settle()?;
+) -> Result<u32, Status> {
     let mut token = 0;
     // SAFETY: the slices are valid for reads of their lengths, and the place for a write.
     answer(unsafe {
@@ -254,8 +233,7 @@ pub(crate) fn grpc_call(
     metadata: &[u8],
     message: &[u8],
     timeout_milliseconds: u32,
-) -> Seeing<u32> {
-    settle()?;
+) -> Result<u32, Status> {
     let mut token = 0;
     // SAFETY: the slices are valid for reads of their lengths, and the place for a write.
     answer(unsafe {
@@ -278,8 +256,7 @@ pub(crate) fn grpc_call(
 }
 
 /// `proxy_grpc_stream`
-pub(crate) fn grpc_stream(upstream: &[u8], service: &[u8], method: &[u8], metadata: &[u8]) -> Seeing<u32> {
-    settle()?;
+pub(crate) fn grpc_stream(upstream: &[u8], service: &[u8], method: &[u8], metadata: &[u8]) -> Result<u32, Status> {
     let mut token = 0;
     // SAFETY: the slices are valid for reads of their lengths, and the place for a write.
     answer(unsafe {
@@ -328,53 +305,47 @@ pub(crate) fn status() -> Result<(u32, HostBytes), Refused> {
 
 /// `proxy_continue_request` and `proxy_continue_response`; there is none for connections.
 #[cfg(feature = "abi-0-1-0")]
-pub(crate) fn continue_stream(stream: StreamType) -> Seeing<()> {
-    settle()?;
-    let answered = match stream {
+pub(crate) fn continue_stream(stream: StreamType) -> Answer {
+    match stream {
         // SAFETY: no pointers.
         StreamType::HttpRequest => answer(unsafe { imports::proxy_continue_request() }),
         // SAFETY: no pointers.
         StreamType::HttpResponse => answer(unsafe { imports::proxy_continue_response() }),
         StreamType::Downstream | StreamType::Upstream => Err(Status::Unimplemented),
-    };
-    Ok(answered?)
+    }
 }
 
 /// ABI 0.1.0 cannot close a stream.
 #[cfg(feature = "abi-0-1-0")]
-pub(crate) const fn close_stream(_: StreamType) -> Seeing<()> {
-    Err(Refused::Status(Status::Unimplemented))
+pub(crate) const fn close_stream(_: StreamType) -> Answer {
+    Err(Status::Unimplemented)
 }
 
 /// `proxy_clear_route_cache`
 #[cfg(feature = "abi-0-1-0")]
-pub(crate) fn clear_route_cache() -> Seeing<()> {
-    settle()?;
+pub(crate) fn clear_route_cache() -> Answer {
     // SAFETY: no pointers.
-    Ok(answer(unsafe { imports::proxy_clear_route_cache() })?)
+    answer(unsafe { imports::proxy_clear_route_cache() })
 }
 
 /// `proxy_continue_stream`
 #[cfg(not(feature = "abi-0-1-0"))]
-pub(crate) fn continue_stream(stream: StreamType) -> Seeing<()> {
-    settle()?;
+pub(crate) fn continue_stream(stream: StreamType) -> Answer {
     // SAFETY: no pointers.
-    Ok(answer(unsafe { imports::proxy_continue_stream(stream as u32) })?)
+    answer(unsafe { imports::proxy_continue_stream(stream as u32) })
 }
 
 /// `proxy_close_stream`
 #[cfg(not(feature = "abi-0-1-0"))]
-pub(crate) fn close_stream(stream: StreamType) -> Seeing<()> {
-    settle()?;
+pub(crate) fn close_stream(stream: StreamType) -> Answer {
     // SAFETY: no pointers.
-    Ok(answer(unsafe { imports::proxy_close_stream(stream as u32) })?)
+    answer(unsafe { imports::proxy_close_stream(stream as u32) })
 }
 
 /// `proxy_set_effective_context`
-pub(crate) fn set_effective_context(context: u32) -> Seeing<()> {
-    settle()?;
+pub(crate) fn set_effective_context(context: u32) -> Answer {
     // SAFETY: no pointers.
-    Ok(answer(unsafe { imports::proxy_set_effective_context(context) })?)
+    answer(unsafe { imports::proxy_set_effective_context(context) })
 }
 
 /// `proxy_done`
@@ -461,8 +432,7 @@ pub(crate) fn dequeue(queue: u32) -> Result<HostBytes, Refused> {
 }
 
 /// `proxy_get_property`
-pub(crate) fn property(path: &[u8]) -> Seeing<HostBytes> {
-    settle()?;
+pub(crate) fn property(path: &[u8]) -> Result<HostBytes, Refused> {
     let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
     let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     // SAFETY: the slice is valid for reads of its length, and both places are valid for writes.
@@ -471,11 +441,10 @@ pub(crate) fn property(path: &[u8]) -> Seeing<HostBytes> {
 }
 
 /// `proxy_set_property`
-pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Seeing<()> {
-    settle()?;
+pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Answer {
     let (path, path_size, value, size) = (path.as_ptr(), path.len(), value.as_ptr(), value.len());
     // SAFETY: both slices are valid for reads of their lengths.
-    Ok(answer(unsafe { imports::proxy_set_property(path, path_size, value, size) })?)
+    answer(unsafe { imports::proxy_set_property(path, path_size, value, size) })
 }
 
 /// Whether the host would get a block of this size: one is taken from its own entry, and given back.
@@ -487,8 +456,7 @@ pub(crate) fn has_room(size: usize) -> bool {
 }
 
 /// `proxy_call_foreign_function`
-pub(crate) fn foreign_function(name: &[u8], arguments: &[u8]) -> Seeing<HostBytes> {
-    settle()?;
+pub(crate) fn foreign_function(name: &[u8], arguments: &[u8]) -> Result<HostBytes, Refused> {
     let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
     let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     let (name, name_size, arguments, arguments_size) = (name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len());
@@ -499,6 +467,3 @@ pub(crate) fn foreign_function(name: &[u8], arguments: &[u8]) -> Seeing<HostByte
     });
     claim.finish(handed, status)
 }
-
-#[cfg(test)]
-mod tests;

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 ///
 /// The layout's size is not zero.
 #[inline]
-unsafe fn allocate(layout: Layout) -> *mut u8 {
+pub(super) unsafe fn allocate(layout: Layout) -> *mut u8 {
     // SAFETY: as the caller promises.
     let block = unsafe { alloc::alloc::alloc(layout) };
     if block.is_null() && crate::arena::trim() {

@@ -10,10 +10,9 @@
 //! | `call` | a safe function for each import that the crate uses |
 //! | `block` | who owns a block that the host asked for: [`HostBytes`] |
 //! | `routed` | host blocks that lie in a stream's arena, if the filter asks for that |
-//! | `pending` | that edits of header maps wait, for each host call that could see a map |
 //! | `pairs` | serialised pairs, checked once and walked unchecked |
 //! | `memory` | allocation that can fail without a trap |
-//! | `ledger` | a fixed place for bytes that are appended |
+//! | `bump` | memory of one callback, for what lives as long as the callback does |
 //! | `local` | state that belongs to one VM |
 //! | `scoped` | a reference that code far below can reach while a function runs |
 //! | `waker` | wakers of tasks that are numbers |
@@ -28,16 +27,15 @@
 #![allow(unsafe_code, reason = "this is the boundary; everything above it denies unsafe code")]
 
 mod block;
+mod bump;
 pub(crate) mod call;
 mod exports;
 mod imports;
-pub(crate) mod ledger;
 mod local;
 mod memory;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
 mod pairs;
-pub(crate) mod pending;
 #[cfg(feature = "request-arena")]
 pub(crate) mod routed;
 #[cfg(not(feature = "request-arena"))]
@@ -48,8 +46,11 @@ mod types;
 #[cfg(feature = "async")]
 mod waker;
 
+pub(crate) use block::Refused;
+#[cfg(any(feature = "async", feature = "request-arena", feature = "log"))]
+pub(crate) use block::depth;
 pub use block::{Entry, HostBytes, allocate};
-pub(crate) use block::{Refused, depth};
+pub(crate) use bump::Bump;
 #[cfg(feature = "timing")]
 pub(crate) use call::host_calls;
 pub use exports::Exports;

@@ -65,11 +65,6 @@ impl Pairs {
         self.len
     }
 
-    /// The size of the block.
-    pub(crate) fn encoded_len(&self) -> usize {
-        self.block.len()
-    }
-
     /// All pairs, in order.
     #[inline]
     pub(crate) fn iter(&self) -> PairsIter<'_> {
@@ -200,8 +195,13 @@ impl<'a> PairsIter<'a> {
     /// The value of the next pair of a name, compared without case, and a step past it. Not inlined: a filter looks for many names.
     #[inline(never)]
     pub(crate) fn find(&mut self, name: &[u8]) -> Option<&'a [u8]> {
+        // Many names of one length begin alike: the last byte is looked at first.
+        let last = name.last().map(u8::to_ascii_lowercase);
         while let Some((found, value)) = self.next() {
-            if found.eq_ignore_ascii_case(name) {
+            if found.len() == name.len()
+                && found.last().map(u8::to_ascii_lowercase) == last
+                && found.eq_ignore_ascii_case(name)
+            {
                 return Some(value);
             }
         }

@@ -37,7 +37,7 @@ pub(crate) use then::{
 };
 pub use then::{Closures, Pending};
 
-use crate::abi::{LogLevel, Refused, Shared};
+use crate::abi::{LogLevel, Shared, Status};
 use crate::dispatch::Table;
 use crate::error::{Error, On, Result};
 use crate::log;
@@ -162,11 +162,9 @@ pub(crate) fn hang_up(token: u32) {
 /// Why the host did not take a call. The cluster is often why, and is in the log: an error keeps no text of its own.
 #[cold]
 #[inline(never)]
-fn refused(call: &'static str, cluster: &str, refused: Refused) -> Error {
-    if let Refused::Status(_) = refused {
-        log::note_of(LogLevel::Warn, "the host refuses a call to the cluster", cluster.as_bytes());
-    }
-    Error::host(call, On::Nothing, refused)
+fn refused(call: &'static str, cluster: &str, status: Status) -> Error {
+    log::note_of(LogLevel::Warn, "the host refuses a call to the cluster", cluster.as_bytes());
+    Error::host(call, On::Nothing, status)
 }
 
 /// The number of no context: zero is the VM. An answer to nobody is dropped.

@@ -10,7 +10,6 @@ use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::error::Result;
 use crate::failures;
 use crate::handle::{HttpHandle, PluginHandle, TcpHandle, set_effective_context};
-use crate::headers::edits;
 use crate::log;
 
 /// Who waited for the answer to an HTTP call.
@@ -158,7 +157,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             let answered = stream.run_answer(name, context, self, |filter, plugin| {
                 of_http(filter, &mut HttpHandle { id: context, plugin }) //
             });
-            if answered == FAILED || edits::failed() {
+            if answered == FAILED {
                 stream.state.within(|| http::fail::<H>(&stream.state));
             }
         } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {

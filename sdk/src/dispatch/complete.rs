@@ -72,8 +72,8 @@ pub(super) fn on_trailers<H: HttpFilter, D>(
 ) -> u32 {
     let direction = map.direction();
     let (buffer, mut running) = (buffer_of(direction), name);
-    Snapshots::with(map, announced, |snapshots| {
-        streams.decide_http(context, phase, false, |filter, plugin| {
+    streams.decide_http(context, phase, false, |filter, plugin| {
+        Snapshots::with(map, plugin, |snapshots, plugin| {
             if whole.is_some() {
                 gathered(direction);
             }

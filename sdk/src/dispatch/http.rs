@@ -10,7 +10,7 @@ use crate::context::{Action, DataAction, HttpFilter};
 use crate::error::{Error, Result};
 use crate::failures;
 use crate::handle::{Body, Headers, HttpHandle, Request, Response};
-use crate::headers::{Snapshots, edits};
+use crate::headers::Snapshots;
 use crate::log;
 use crate::reply::LocalResponse;
 use crate::stream_state::{self, Phase, STOP, State};
@@ -101,15 +101,15 @@ fn on_headers<H: HttpFilter, D>(
     (name, callback): (&str, impl FnOnce(&mut H, &mut Headers<'_, D, PluginOf<H>>) -> Result<Action>),
 ) -> u32 {
     let end_of_stream = end_of_stream != 0;
-    Snapshots::with(map, announced, |snapshots| {
-        streams.decide_http(context, phase, !end_of_stream, |filter, plugin| {
-            if (H::COMPLETE_REQUEST || H::COMPLETE_RESPONSE) && !end_of_stream {
-                match complete::look::<H>(map) {
-                    Ok(true) => {}
-                    Ok(false) => return STOP,
-                    Err(error) => return failed(name, error),
-                }
+    streams.decide_http(context, phase, !end_of_stream, |filter, plugin| {
+        if (H::COMPLETE_REQUEST || H::COMPLETE_RESPONSE) && !end_of_stream {
+            match complete::look::<H>(map) {
+                Ok(true) => {}
+                Ok(false) => return STOP,
+                Err(error) => return failed(name, error),
             }
+        }
+        Snapshots::with(map, plugin, |snapshots, plugin| {
             let stream = HttpHandle { id: context, plugin };
             let answer = budget::guard(Event::Headers(map.direction()), || {
                 callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream, kind: PhantomData })
@@ -145,7 +145,6 @@ fn on_http<H: HttpFilter>(
 ) {
     let answered =
         streams.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
-    edits::forget_failure();
     note_failure(name, answered);
 }
 
@@ -186,8 +185,7 @@ pub(super) fn missing<H: HttpFilter>(state: Option<&State>) -> u32 {
 /// The status for the host; for a callback that failed what the filter's policy says.
 #[inline]
 pub(super) fn conclude<H: HttpFilter>(state: &State, phase: Phase, code: u32, follows: bool) -> u32 {
-    // Written back, and logged, when the callback returned.
-    if code == FAILED || edits::failed() {
+    if code == FAILED {
         return failed_status::<H>(state, phase);
     }
     if follows && code != 0 {

@@ -31,7 +31,6 @@ use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContex
 use crate::error::Result;
 use crate::failures;
 use crate::handle::{HttpHandle, LogEntry, PluginHandle, VmHandle};
-use crate::headers::edits;
 use crate::log;
 use crate::queue::Queue;
 use crate::stream_state::{self, Abilities, Phase, State};
@@ -290,7 +289,6 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         arena::clear();
         budget::clear();
         failures::clear();
-        edits::forget_failure();
         stream_state::clear();
         log::forget_level();
     }
@@ -554,7 +552,6 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         stream.state.end();
         let ended =
             stream.run(context, self, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
-        edits::forget_failure();
         note_failure(name, ended);
         true
     }
@@ -565,7 +562,6 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         stream.state.end();
         let ended =
             stream.run(context, self, |filter, plugin| filter.on_delete(&mut HttpHandle { id: context, plugin }));
-        edits::forget_failure();
         note_failure("on_delete", ended);
         true
     }

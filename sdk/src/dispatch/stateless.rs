@@ -13,7 +13,6 @@ use crate::context::HttpFilter;
 use crate::error::Result;
 use crate::failures;
 use crate::handle::HttpHandle;
-use crate::headers::edits;
 use crate::log;
 use crate::stream_state::{self, Abilities, Phase, State};
 
@@ -114,7 +113,6 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
             stream_state::current(|state| state.map(State::end));
             callback(filter, &mut HttpHandle { id: context, plugin })
         });
-        edits::forget_failure();
         note_failure(name, ended);
     }
 }

@@ -274,11 +274,11 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// Acts on an HTTP stream by its number, as that stream's own callbacks do: from a tick, say, to answer, reset, read, edit or resume what one of its callbacks held back. What the
     /// closure asks for is the stream's, and the answers to its calls come to the stream. Its filter's context, its arena and its budget are out of reach.
     ///
-    /// Edits are written back before this returns. A refused one is the error, if the closure has none of its own: the policy of the stream's filter does not hear of it.
+    /// An error of the closure is this call's: the policy of the stream's filter does not hear of it.
     ///
     /// # Errors
     ///
-    /// If the host does not know the number, the stream being gone: then the closure does not run. What the closure answers. If the host refuses an edit.
+    /// If the host does not know the number, the stream being gone: then the closure does not run. What the closure answers.
     ///
     /// # Cost
     ///
@@ -316,17 +316,14 @@ impl<'cb, V> PluginHandle<'cb, V> {
         self.acting_on(direction.into(), stream, || resume(direction))
     }
 
-    /// Acts on the stream, and on the plugin again whatever comes of it. To set the context writes back what waits: what the plugin's is first.
+    /// Acts on the stream, and on the plugin again whatever comes of it.
     fn acting_on<R>(&self, kind: Kind, stream: u32, act: impl FnOnce() -> Result<R>) -> Result<R> {
         with_stream(kind, stream, |state| {
             set_effective_context(stream)?;
             let acted = state.within(act);
-            // A refusal must not keep the plugin from being the one again that is acted on.
-            let written = call::settle().map_err(Error::edit);
+            // An error of the closure must not keep the plugin from being the one again that host calls act on.
             set_effective_context(self.id)?;
-            let answer = acted?;
-            written?;
-            Ok(answer)
+            acted
         })
     }
 
@@ -451,27 +448,27 @@ impl<'cb, P> HttpHandle<'cb, P> {
         budget::reserve_body(size)
     }
 
-    /// Edits the request's headers while they are held back. Edits wait, as those of [`Headers`].
+    /// Edits the request's headers while they are held back, as [`RequestHeaders`] does: each edit is one host call.
     #[must_use]
-    pub const fn edit_request_headers(&self) -> MapEditor {
+    pub const fn edit_request_headers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpRequestHeaders)
     }
 
     /// Edits the response's headers while they are held back, likewise.
     #[must_use]
-    pub const fn edit_response_headers(&self) -> MapEditor {
+    pub const fn edit_response_headers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpResponseHeaders)
     }
 
     /// Edits the request's trailers while they are held back, likewise.
     #[must_use]
-    pub const fn edit_request_trailers(&self) -> MapEditor {
+    pub const fn edit_request_trailers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpRequestTrailers)
     }
 
     /// Edits the response's trailers while they are held back, likewise.
     #[must_use]
-    pub const fn edit_response_trailers(&self) -> MapEditor {
+    pub const fn edit_response_trailers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpResponseTrailers)
     }
 

@@ -1,40 +1,77 @@
 //! Edits of a map without reading it.
 
-use super::edits::edit;
-use super::resolve::Op;
-use crate::ToValue;
-use crate::abi::{MapType, call};
-use crate::error::{Error, Result};
+use core::marker::PhantomData;
 
-/// Edits a map, entry by entry.
+use super::check::Check;
+use super::write::{self, Op};
+use crate::ToValue;
+use crate::abi::MapType;
+use crate::error::Result;
+
+/// Edits a map, entry by entry. It lives as long as the callback that it is from: what it edits is the map of the stream that the callback is for.
 ///
-/// Edits wait, and what is left of them is written back before anyone can see the map: when the callback returns, and before a call that could see it.
-/// A refusal of the host is then the error of that call, or for the failure policy; or of [`flush`](Self::flush).
+/// Each edit is written to the proxy at once, and a refusal is the error of that edit.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn mark(stream: &HttpHandle<'_>) -> Result<()> {
+///     let response = stream.edit_response_headers();
+///     response.add("x-seen", 1)?;
+///     response.remove("server")
+/// }
+/// ```
+///
+/// An editor that would outlive its callback does not compile:
+///
+/// ```compile_fail
+/// # use sluicegate::prelude::*;
+/// # use sluicegate::MapEditor;
+/// struct Keep { editor: Option<MapEditor<'static>> }
+///
+/// fn keep(filter: &mut Keep, stream: &HttpHandle<'_>) {
+///     filter.editor = Some(stream.edit_request_headers()); // ERROR: borrowed from this callback
+/// }
+/// ```
 ///
 /// # Cost
 ///
-/// One host call that returns nothing for each edit that no later one undoes (0.1 to 0.2 µs in Envoy).
+/// One host call that returns nothing for each edit (2,000 to 4,400 instructions in Envoy, about 0.2 µs).
 #[derive(Clone, Copy, Debug)]
-pub struct MapEditor {
+pub struct MapEditor<'cb> {
     map: MapType,
+    callback: PhantomData<&'cb ()>,
 }
 
-impl MapEditor {
+impl MapEditor<'_> {
     pub(crate) const fn new(map: MapType) -> Self {
-        Self { map }
+        Self { map, callback: PhantomData }
     }
 
     /// Appends an entry, beside any of the same name.
     ///
     /// # Errors
     ///
-    /// If the name is empty, or the map would be over the host's limits as far as it is known.
+    /// If the name is not a token, optionally behind one colon; if the value has a control byte other than the tab; if the host refuses, as it does
+    /// if the stream does not have this map yet, or any more.
     ///
     /// # Cost
     ///
-    /// A note. It is one host call when the callback ends, unless a later edit undoes it.
+    /// One host call that returns nothing.
     pub fn add(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        value.with_value(|value| edit(Op::Add, self.map, name.as_ref(), value))
+        value.with_value(|value| self.edit(Check::Both, Op::Add, name.as_ref(), value))
+    }
+
+    /// Appends an entry whose bytes the caller answers for.
+    ///
+    /// # Errors
+    ///
+    /// If the name is empty, or the host refuses.
+    ///
+    /// # Cost
+    ///
+    /// As [`add`](Self::add).
+    pub fn add_unchecked(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
+        value.with_value(|value| self.edit(Check::Neither, Op::Add, name.as_ref(), value))
     }
 
     /// Sets the value of a name, whether it is there or not.
@@ -45,12 +82,25 @@ impl MapEditor {
     ///
     /// # Cost
     ///
-    /// A note. It is one host call when the callback ends, unless a later edit undoes it.
+    /// As [`add`](Self::add).
     pub fn replace(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        value.with_value(|value| edit(Op::Replace, self.map, name.as_ref(), value))
+        value.with_value(|value| self.edit(Check::Both, Op::Replace, name.as_ref(), value))
     }
 
-    /// Removes all entries of a name; none is fine too.
+    /// Sets the value of a name; the caller answers for the bytes of both.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_unchecked`](Self::add_unchecked).
+    ///
+    /// # Cost
+    ///
+    /// As [`add`](Self::add).
+    pub fn replace_unchecked(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
+        value.with_value(|value| self.edit(Check::Neither, Op::Replace, name.as_ref(), value))
+    }
+
+    /// Removes all entries of a name. No entry of the name is fine too.
     ///
     /// # Errors
     ///
@@ -58,21 +108,13 @@ impl MapEditor {
     ///
     /// # Cost
     ///
-    /// A note. It is one host call when the callback ends, unless a later edit undoes it.
+    /// As [`add`](Self::add).
     pub fn remove(&self, name: impl AsRef<[u8]>) -> Result<()> {
-        edit(Op::Remove, self.map, name.as_ref(), b"")
+        self.edit(Check::Both, Op::Remove, name.as_ref(), b"")
     }
 
-    /// Writes back what waits, of all maps.
-    ///
-    /// # Errors
-    ///
-    /// If the host refuses an edit: the first one that it refused, after all were tried.
-    ///
-    /// # Cost
-    ///
-    /// One host call for each edit that is left.
-    pub fn flush(&self) -> Result<()> {
-        call::settle().map_err(Error::edit)
+    fn edit(&self, check: Check, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
+        check.check(name, value)?;
+        write::edit(op, self.map, name, value)
     }
 }

@@ -14,15 +14,13 @@ pub(crate) const MAX_PAIRS: usize = 1024;
 /// The bytes of the count.
 const COUNT: usize = 4;
 /// The bytes of a pair besides its name and value: two lengths and two zero bytes.
-pub(super) const EACH: usize = 10;
+const EACH: usize = 10;
 
 /// A pair to be encoded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pair<'a> {
-    pub(super) name: &'a [u8],
-    pub(super) value: &'a [u8],
-    /// An edit, whose name the host will have in lower case.
-    pub(super) new: bool,
+struct Pair<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
 }
 
 /// What gives each pair in turn to a function, and the same whenever it is asked.
@@ -35,22 +33,17 @@ pub(crate) fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)], check: Ch
     }
     let each = |with: &mut dyn FnMut(Pair<'_>)| {
         for (name, value) in pairs {
-            with(Pair { name: name.as_ref(), value: value.as_ref(), new: false });
+            with(Pair { name: name.as_ref(), value: value.as_ref() });
         }
     };
-    write(&each, MAX_BYTES, check)
-}
-
-/// Pairs in the host's encoding, for the guest itself to read, which has no limits.
-pub(super) fn encode_own(each: Each<'_>) -> Result<Box<[u8]>> {
-    write(each, usize::MAX, Check::Neither)
+    write(&each, check)
 }
 
 /// Encodes pairs. One function, whatever the pairs are.
 #[inline(never)]
-fn write(each: Each<'_>, most: usize, check: Check) -> Result<Box<[u8]>> {
+fn write(each: Each<'_>, check: Check) -> Result<Box<[u8]>> {
     let (mut size, mut count, mut checked) = (COUNT, 0, Ok(()));
-    each(&mut |Pair { name, value, .. }| {
+    each(&mut |Pair { name, value }| {
         size = size.saturating_add(name.len()).saturating_add(value.len()).saturating_add(EACH);
         count += 1;
         if checked.is_ok() {
@@ -58,21 +51,18 @@ fn write(each: Each<'_>, most: usize, check: Check) -> Result<Box<[u8]>> {
         }
     });
     checked?;
-    if size > most {
-        return Err(Error::too_large("bytes in a header map", size, most));
+    if size > MAX_BYTES {
+        return Err(Error::too_large("bytes in a header map", size, MAX_BYTES));
     }
     let mut block = try_slice(size, || 0)?;
     let mut out = &mut *block;
     put_u32(&mut out, count);
-    each(&mut |Pair { name, value, .. }| {
+    each(&mut |Pair { name, value }| {
         put_u32(&mut out, name.len());
         put_u32(&mut out, value.len());
     });
-    each(&mut |Pair { name, value, new }| {
-        let written = put(&mut out, name);
-        if new {
-            written.make_ascii_lowercase();
-        }
+    each(&mut |Pair { name, value }| {
+        put(&mut out, name);
         put(&mut out, b"\0");
         put(&mut out, value);
         put(&mut out, b"\0");
@@ -85,11 +75,11 @@ fn put_u32(out: &mut &mut [u8], number: usize) {
     put(out, &u32::try_from(number).unwrap_or_default().to_le_bytes());
 }
 
-/// Appends bytes, and gives them where they are now.
+/// Appends bytes.
 #[inline(never)]
-fn put<'a>(out: &mut &'a mut [u8], bytes: &[u8]) -> &'a mut [u8] {
-    let Some((to, rest)) = core::mem::take(out).split_at_mut_checked(bytes.len()) else { return &mut [] };
-    to.copy_from_slice(bytes);
-    *out = rest;
-    to
+fn put(out: &mut &mut [u8], bytes: &[u8]) {
+    if let Some((to, rest)) = core::mem::take(out).split_at_mut_checked(bytes.len()) {
+        to.copy_from_slice(bytes);
+        *out = rest;
+    }
 }

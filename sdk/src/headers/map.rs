@@ -1,6 +1,5 @@
 //! A snapshot of a header map, read in place.
 
-use alloc::boxed::Box;
 use core::fmt;
 
 use crate::ByteStr;
@@ -25,7 +24,18 @@ pub struct HeaderMap {
     pairs: Pairs,
 }
 
-/// What the host answers to who asks for a map.
+/// The name of which Envoy has another one.
+const HOST: &[u8] = b"host";
+/// The name by which Envoy has a request's `host`. It gives the value by either.
+pub(super) const AUTHORITY: &[u8] = b":authority";
+
+/// Whether a name is `host`, case aside.
+#[inline]
+pub(super) fn is_host(name: &[u8]) -> bool {
+    name.len() == HOST.len() && name.eq_ignore_ascii_case(HOST)
+}
+
+/// The outcome of the host call for a map.
 pub(super) type Fetched = core::result::Result<HostBytes, Refused>;
 
 impl HeaderMap {
@@ -34,40 +44,20 @@ impl HeaderMap {
         Ok(Self { pairs })
     }
 
-    /// A map that the guest encoded.
-    #[inline(never)]
-    pub(super) fn own(map: MapType, block: Box<[u8]>) -> Result<Self> {
-        Self::decode(map, HostBytes::own(block))
-    }
-
-    /// The map as the host has it, without the edits that wait.
-    pub(super) fn as_written(map: MapType) -> Result<Self> {
-        Self::of(map, call::map_slow(map))
-    }
-
-    /// The same, to one of two functions: a map of a block as it should be; or all else, for [`Self::of`].
+    /// Fetches a map for the fast path: one of a block as it should be goes to `fetched`, every other outcome to `odd`, which is for [`Self::of`].
     #[inline]
-    pub(super) fn as_written_or<R>(
+    pub(super) fn fetch_or<R>(
         map: MapType,
         fetched: impl FnOnce(Self) -> R,
         odd: impl FnOnce(Fetched) -> R + Copy,
     ) -> R {
-        call::map_as_written(
-            map,
-            |block| Pairs::check_or(block, |pairs| fetched(Self { pairs }), |block| odd(Ok(block))),
-            odd,
-        )
+        call::map_or(map, |block| Pairs::check_or(block, |pairs| fetched(Self { pairs }), |block| odd(Ok(block))), odd)
     }
 
-    /// What the host answered.
+    /// Decodes what the host call for a map came to.
     #[inline(never)]
     pub(super) fn of(map: MapType, fetched: Fetched) -> Result<Self> {
         Self::decode(map, fetched.map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?)
-    }
-
-    /// The size in the host's encoding.
-    pub(super) fn encoded_len(&self) -> usize {
-        self.pairs.encoded_len()
     }
 
     /// How many headers there are, repeats counted.
@@ -82,22 +72,33 @@ impl HeaderMap {
         self.len() == 0
     }
 
-    /// The first value of a name.
+    /// Returns the first value of a name.
+    ///
+    /// A map without `host` gives `:authority` by that name, as Envoy does.
     #[must_use]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<ByteStr<'_>> {
-        self.pairs.iter().find(name.as_ref()).map(ByteStr::new)
+        let name = name.as_ref();
+        let found = self.find(name);
+        let found = if found.is_none() && is_host(name) { self.find(AUTHORITY) } else { found };
+        found.map(ByteStr::new)
     }
 
-    /// Whether there is a header of this name.
+    /// The first value of a name, and of no other.
+    pub(super) fn find(&self, name: &[u8]) -> Option<&[u8]> {
+        self.pairs.iter().find(name)
+    }
+
+    /// Returns whether there is a header of this name.
     #[must_use]
     pub fn contains(&self, name: impl AsRef<[u8]>) -> bool {
         self.get(name).is_some()
     }
 
-    /// All values of a name, in order.
+    /// Returns all values of a name, in order; of `host` as [`get`](Self::get) does.
     #[must_use]
     pub fn get_all<N: AsRef<[u8]>>(&self, name: N) -> Values<'_, N> {
-        Values { pairs: self.pairs.iter(), name }
+        let of_authority = is_host(name.as_ref()) && self.find(name.as_ref()).is_none();
+        Values { pairs: self.pairs.iter(), name, of_authority }
     }
 
     /// All names and values, in order.
@@ -153,12 +154,15 @@ impl ExactSizeIterator for Iter<'_> {}
 pub struct Values<'a, N> {
     pairs: PairsIter<'a>,
     name: N,
+    /// The name is `host`, and the map has it as `:authority`.
+    of_authority: bool,
 }
 
 impl<'a, N: AsRef<[u8]>> Iterator for Values<'a, N> {
     type Item = ByteStr<'a>;
 
     fn next(&mut self) -> Option<ByteStr<'a>> {
-        self.pairs.find(self.name.as_ref()).map(ByteStr::new)
+        let name = if self.of_authority { AUTHORITY } else { self.name.as_ref() };
+        self.pairs.find(name).map(ByteStr::new)
     }
 }

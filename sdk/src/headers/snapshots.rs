@@ -1,334 +1,332 @@
-//! What a callback reads of a map: what was fetched once, and the edits since then.
+//! What a callback reads of a map: a snapshot that was fetched once, and the edits made since.
 
 use alloc::boxed::Box;
 use core::cell::{Cell, OnceCell};
 use core::mem::ManuallyDrop;
 
-use super::edits::{self, LARGE_BYTES, LARGE_PAIRS};
-use super::encode::EACH;
-use super::map::{Fetched, HeaderMap};
-use super::merge::merge;
-use super::resolve::{Found, Op, Record};
+use super::check::Check;
+use super::map::{AUTHORITY, Fetched, HeaderMap, is_host};
+use super::record::{Leaves, Record};
+use super::write::{self, Op, writes};
 use crate::ByteStr;
-use crate::abi::ledger::{Holder, Span};
-use crate::abi::{MapType, call, pending, try_slice};
+use crate::abi::{Bump, HostBytes, MapType, Refused, Status, call, try_box};
 use crate::error::{Error, Result};
 
-/// The snapshots of one map in one callback. Each stays where it is until the callback returns, so a view survives later edits.
+/// The reads and edits of one map in one callback.
 ///
-/// The first read fetches. Edits wait in the log of `edits`; a read of a name looks there first, and a read of all headers writes them back. Where
-/// the guest cannot know what the proxy will make of an edit, or where edits were written back meanwhile, a read fetches again.
+/// An edit goes to the host at once. If there is a snapshot by then it also goes into a record, so that later reads of a name are answered from both without
+/// the host. Where the guest cannot know what the proxy made of an edit, the host is asked for the one name; a snapshot after edits is fetched again. Who else
+/// changes a map meanwhile (an editor, a callback within this one) is noticed by a count: then the next read fetches the map again.
+///
+/// Whatever was read stays where it is until the callback returns.
 #[derive(Clone, Copy)]
 pub(crate) struct Snapshots<'cb> {
-    /// Beside the kept, not in it: so the compiler knows which map it is where a callback reads or edits it.
+    /// Beside what is kept, not in it: so the compiler knows which map it is where a callback reads or edits it.
     map: MapType,
-    /// It holds the edits whose values the callback views.
-    kept: &'cb Holder<Kept>,
+    kept: &'cb Kept<'cb>,
 }
 
-/// Where the snapshots of a callback are kept.
-#[repr(C)]
-struct Kept {
-    first: Snapshot,
-    state: Cell<State>,
+/// What a callback owns: what it fetched, and the memory of its record.
+struct Owned {
+    /// The first snapshot, which most callbacks have no other beside.
+    first: OnceCell<HeaderMap>,
+    more: More,
+    bump: Bump,
 }
 
-/// What is known of a map in a callback: as long as it was not edited, how many headers were announced.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct State(u32);
+/// The end of a list, or the next of what was fetched. Emptied by [`Owned`].
+struct More(ManuallyDrop<OnceCell<Box<Next>>>);
 
-impl State {
-    /// An edit was made.
-    const EDITED: Self = Self(u32::MAX - 1);
-    /// It is near the host's limits, as it was read.
-    const LARGE: Self = Self(u32::MAX);
+struct Next {
+    fetched: FetchedBlock,
+    more: More,
+}
 
-    /// Whether it was not edited, and is not near the limits.
-    #[inline]
-    const fn is_free(self) -> bool {
-        self.0 as usize <= LARGE_PAIRS
+enum FetchedBlock {
+    Map(HeaderMap),
+    Value(HostBytes),
+}
+
+/// What a callback knows of the map. All that it points to is [`Owned`].
+struct Kept<'cb> {
+    owned: &'cb Owned,
+    /// Where the next thing that is fetched goes.
+    end: Cell<&'cb More>,
+    /// The newest snapshot.
+    snapshot: Cell<Option<&'cb HeaderMap>>,
+    /// The count of writes up to which the snapshot and the record say what the host has.
+    known: Cell<u32>,
+    /// The edits since the snapshot, if there are any.
+    record: Cell<Option<&'cb Record<'cb>>>,
+}
+
+impl More {
+    const fn new() -> Self {
+        Self(ManuallyDrop::new(OnceCell::new()))
     }
 }
 
-/// A place for a snapshot, and for the one after it.
-#[derive(Default)]
-// In this order: the number and the empty list are one store.
-#[repr(C)]
-struct Snapshot {
-    map: OnceCell<HeaderMap>,
-    /// Says nothing as long as there is no map.
-    of: Cell<Of>,
-    /// Emptied by [`Snapshots`], which drops the list.
-    next: ManuallyDrop<OnceCell<Box<[Snapshot]>>>,
-}
-
-/// What a snapshot is of, as a number: how often the host's maps had been changed, and in its lowest byte how many edits are in it; none are in the host's map.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Of(u32);
-
-/// The name of which the proxy may have another one.
-pub(super) const HOST: &[u8] = b"host";
-
-impl Of {
-    /// The host's map as it is now.
-    #[inline]
-    fn host() -> Self {
-        Self(edits::writes())
-    }
-
-    /// The same with the edits that wait.
-    fn edited() -> Self {
-        Self(edits::writes() | u32::from(edits::version()))
-    }
-}
-
-impl Kept {
-    const fn new(announced: u32) -> Self {
-        let first = Snapshot { map: OnceCell::new(), of: Cell::new(Of(0)), next: ManuallyDrop::new(OnceCell::new()) };
-        Self { first, state: Cell::new(State(announced)) }
+impl Owned {
+    const fn new() -> Self {
+        Self { first: OnceCell::new(), more: More::new(), bump: Bump::new() }
     }
 
     /// One after the other: the list may be longer than the stack is deep.
     #[cold]
     #[inline(never)]
     fn drop_list(&mut self) {
-        let mut next = self.first.next.take();
-        while let Some(mut snapshots) = next {
-            next = snapshots.first_mut().and_then(|snapshot| snapshot.next.take());
+        let mut next = self.more.0.take();
+        while let Some(mut node) = next {
+            next = node.more.0.take();
         }
     }
 }
 
-impl Drop for Kept {
+impl Drop for Owned {
     #[inline]
     fn drop(&mut self) {
-        if self.first.next.get().is_some() {
+        if self.more.0.get().is_some() {
             self.drop_list();
         }
     }
 }
 
-impl<'cb> Snapshots<'cb> {
-    /// Gives the snapshots of a map, of as many headers as the host announced, to a function.
+impl<'cb> Kept<'cb> {
+    const fn new(owned: &'cb Owned) -> Self {
+        Self {
+            owned,
+            end: Cell::new(&owned.more),
+            snapshot: Cell::new(None),
+            known: Cell::new(0),
+            record: Cell::new(None),
+        }
+    }
+
+    /// The snapshot, if it and the record say what the host has now.
     #[inline]
-    pub(crate) fn with<R>(map: MapType, announced: u32, with: impl FnOnce(Snapshots<'_>) -> R) -> R {
-        Holder::with(Kept::new(announced), |kept| with(Snapshots { map, kept }))
+    fn current(&self) -> Option<&'cb HeaderMap> {
+        self.snapshot.get().filter(|_| self.known.get() == writes())
+    }
+
+    /// Keeps what was fetched to the end of the callback.
+    fn push(&self, fetched: FetchedBlock) -> Result<&'cb FetchedBlock> {
+        let next = try_box(Next { fetched, more: More::new() })?;
+        let end = self.end.get();
+        // Not `get_or_init`: its check for a nested call brings the panic machinery along.
+        let _ = end.0.set(next);
+        let next = end.0.get().ok_or(Error::new("a header map was read while it was read"))?;
+        self.end.set(&next.more);
+        Ok(&next.fetched)
+    }
+}
+
+impl<'cb> Snapshots<'cb> {
+    /// Gives the snapshots of a map to a function, and a reference that lives as long.
+    #[inline]
+    pub(crate) fn with<P, R>(map: MapType, beside: &P, with: impl for<'a> FnOnce(Snapshots<'a>, &'a P) -> R) -> R {
+        let owned = Owned::new();
+        let kept = Kept::new(&owned);
+        with(Snapshots { map, kept: &kept }, beside)
     }
 
     pub(crate) const fn map(self) -> MapType {
         self.map
     }
 
-    /// The map as it is now.
+    /// Returns the map as it is now.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, sends what is no header map, or memory is out.
     #[inline]
     pub(crate) fn current(self) -> Result<&'cb HeaderMap> {
-        if pending::any() {
-            // With a `?`, so that what goes well need not be put where a failure would be.
-            let map = self.edited()?;
-            return Ok(map);
+        match self.kept.current() {
+            Some(map) if self.kept.record.get().is_none() => Ok(map),
+            None if self.kept.snapshot.get().is_none() => self.fetch(),
+            _ => {
+                // With a `?`, so that what goes well need not be put where a failure would be.
+                let map = self.fetch_again()?;
+                Ok(map)
+            }
         }
-        self.host()
     }
 
-    /// The first value of a name, as it is now.
+    /// Returns the first value of a name, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses, sends what is no header map, or memory is out.
     #[inline]
     pub(crate) fn get(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
-        let found = if pending::any() { self.get_edited(name)? } else { self.host()?.get(name) };
-        if found.is_none() && name.len() == HOST.len() { self.get_host(name) } else { Ok(found) }
-    }
-
-    /// A request's `host`, which Envoy has as `:authority` and gives by either name.
-    #[cold]
-    #[inline(never)]
-    fn get_host(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
-        if self.map == MapType::HttpRequestHeaders && name.eq_ignore_ascii_case(HOST) {
-            self.get(b":authority")
-        } else {
-            Ok(None)
+        match (self.kept.current(), self.kept.record.get()) {
+            (Some(map), None) => Ok(map.get(name)),
+            (Some(map), Some(record)) => self.get_edited(map, record, name),
+            (None, _) => Ok(self.current()?.get(name)),
         }
     }
 
-    /// Notes an edit.
+    /// Makes an edit.
+    ///
+    /// # Errors
+    ///
+    /// If the name or the value is not what `check` lets pass, or the host refuses.
     #[inline]
-    pub(crate) fn edit(self, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
-        let state = self.kept.state.replace(State::EDITED);
-        if state.is_free() && !name.is_empty() && edits::is_lone(self.map) {
-            return edits::write(Record { op, map: self.map, name, value }).map_err(Error::edit);
-        }
-        self.edit_again(state, op, name, value)
-    }
-
-    #[inline(never)]
-    fn edit_again(self, state: State, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
-        if state == State::EDITED {
-            edits::let_wait(self.map);
-        } else if !state.is_free() {
-            self.kept.state.set(State::LARGE);
-            return edits::edit_now(op, self.map, name, value);
-        }
-        edits::edit(op, self.map, name, value)
-    }
-
-    /// Notes that a name goes: if the host is known not to have it, only what was added goes.
-    #[inline]
-    pub(crate) fn remove(self, name: &[u8]) -> Result<()> {
-        let known = self.kept.first.map.get().filter(|_| self.kept.first.is_host());
-        // Envoy has `host` as another name.
-        let is_known = |host: &HeaderMap| !host.contains(name) && !name.eq_ignore_ascii_case(HOST);
-        let op = if known.is_some_and(is_known) { Op::Discard } else { Op::Remove };
-        self.edit(op, name, b"")
-    }
-
-    /// Replaces all of the map at the host. Edits of it that wait are not written before, if no others wait; they wait on if the host refuses.
-    pub(crate) fn replace_all(self, pairs: &[u8]) -> Result<()> {
-        let map = self.map;
-        let only = edits::only(map);
-        if !only {
-            call::settle().map_err(Error::edit)?;
-        }
-        call::set_map(map, pairs).map_err(|status| Error::host("proxy_set_header_map_pairs", map, status))?;
-        if only {
-            edits::forget();
-        } else {
-            edits::changed();
+    pub(crate) fn edit(self, check: Check, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
+        check.check(name, value)?;
+        let before = writes();
+        write::edit(op, self.map, name, value)?;
+        if self.kept.snapshot.get().is_some() && self.kept.known.get() == before {
+            self.record(before.wrapping_add(1), op, name, value);
         }
         Ok(())
     }
 
-    /// The map as the host has it, without the edits that wait.
+    /// Removes a name, unless it is known that the host does not have it.
+    ///
+    /// # Errors
+    ///
+    /// If the name is none, memory is out, or the host refuses.
     #[inline]
-    fn host(self) -> Result<&'cb HeaderMap> {
-        match self.kept.first.map.get() {
-            None => self.fetch(),
-            Some(map) if self.kept.first.is_host() => Ok(map),
-            Some(_) => self.fetch_again(),
+    pub(crate) fn remove(self, name: &[u8]) -> Result<()> {
+        if let Some(map) = self.kept.current()
+            && self.is_absent(map, name)?
+        {
+            return Check::Both.check(name, b"");
+        }
+        self.edit(Check::Both, Op::Remove, name, b"")
+    }
+
+    /// Replaces all of the map.
+    ///
+    /// # Errors
+    ///
+    /// If the host refuses.
+    pub(crate) fn replace_all(self, pairs: &[u8]) -> Result<()> {
+        write::replace_all(self.map, pairs)
+    }
+
+    /// Records an edit that the host has taken. If that is not possible the snapshot is out of date from now on, and the next read asks the host.
+    #[inline(never)]
+    fn record(self, after: u32, op: Op, name: &[u8], value: &[u8]) {
+        let kept = self.kept;
+        // A host that called back meanwhile may have changed the map; and of `host` the guest cannot know whether it is `:authority`, as in Envoy.
+        if writes() != after || is_host(name) {
+            return;
+        }
+        let record = match kept.record.get() {
+            Some(record) => Some(record),
+            None => kept.owned.bump.put(Record::new(&kept.owned.bump)).ok(),
+        };
+        if let Some(record) = record
+            && record.push(op, name, value).is_ok()
+        {
+            kept.record.set(Some(record));
+            kept.known.set(after);
         }
     }
 
-    /// The first time.
+    /// Whether the host is known not to have a name.
+    #[inline(never)]
+    fn is_absent(self, map: &HeaderMap, name: &[u8]) -> Result<bool> {
+        let edit = match self.kept.record.get() {
+            Some(record) => record.find(name)?,
+            None => None,
+        };
+        Ok(match edit {
+            Some(edit) => edit.leaves() == Leaves::Nothing,
+            // Envoy has `host` as another name.
+            None => map.find(name).is_none() && !is_host(name),
+        })
+    }
+
+    /// Fetches the map for the first time.
     fn fetch(self) -> Result<&'cb HeaderMap> {
-        let now = Of::host();
-        HeaderMap::as_written_or(
+        let now = writes();
+        HeaderMap::fetch_or(
             self.map,
-            |map| {
-                self.look_at(map.len(), map.encoded_len());
-                self.kept.first.put(now, map)
-            },
+            |map| self.keep_first(now, map),
             |odd| {
-                let map = self.take(&self.kept.first, now, odd)?;
+                let map = self.keep(now, odd)?;
                 Ok(map)
             },
         )
     }
 
-    /// The same beside what was read before, if there is something.
+    #[inline]
+    fn keep_first(self, now: u32, map: HeaderMap) -> Result<&'cb HeaderMap> {
+        let first = &self.kept.owned.first;
+        let _ = first.set(map);
+        self.know(now, first.get())
+    }
+
+    /// From now on this snapshot says what the host has.
+    #[inline]
+    fn know(self, now: u32, map: Option<&'cb HeaderMap>) -> Result<&'cb HeaderMap> {
+        let map = map.ok_or(Error::new("a header map was read while it was read"))?;
+        self.kept.snapshot.set(Some(map));
+        self.kept.known.set(now);
+        self.kept.record.set(None);
+        Ok(map)
+    }
+
+    /// Keeps what was fetched, of which nothing is known yet.
+    #[cold]
+    #[inline(never)]
+    fn keep(self, now: u32, fetched: Fetched) -> Result<&'cb HeaderMap> {
+        let map = HeaderMap::of(self.map, fetched)?;
+        if self.kept.owned.first.get().is_none() {
+            return self.keep_first(now, map);
+        }
+        let map = match self.kept.push(FetchedBlock::Map(map))? {
+            FetchedBlock::Map(map) => Some(map),
+            FetchedBlock::Value(_) => None,
+        };
+        self.know(now, map)
+    }
+
+    /// Fetches the map again, beside what was read before. To put it together here from the snapshot and the record takes three times as many instructions.
     #[cold]
     #[inline(never)]
     fn fetch_again(self) -> Result<&'cb HeaderMap> {
-        let now = Of::host();
-        let place = self.find(now)?;
-        match place.map.get() {
-            Some(map) => Ok(map),
-            None => self.take(place, now, call::map_slow(self.map)),
+        let now = writes();
+        self.keep(now, call::map(self.map))
+    }
+
+    /// The first value of a name, asked of the host.
+    fn ask(self, name: &[u8]) -> Result<Option<&'cb [u8]>> {
+        match call::map_value(self.map, name) {
+            Ok(value) => Ok(match self.kept.push(FetchedBlock::Value(value))? {
+                FetchedBlock::Value(value) => Some(value),
+                FetchedBlock::Map(_) => None,
+            }),
+            Err(Refused::Status(Status::NotFound)) => Ok(None),
+            Err(refused) => Err(Error::host("proxy_get_header_map_value", self.map, refused)),
         }
     }
 
-    /// Takes what was fetched.
+    /// A value after edits.
     #[cold]
     #[inline(never)]
-    fn take(self, place: &'cb Snapshot, now: Of, fetched: Fetched) -> Result<&'cb HeaderMap> {
-        let map = HeaderMap::of(self.map, fetched)?;
-        self.look_at(map.len(), map.encoded_len());
-        place.put(now, map)
-    }
-
-    /// Notes what a map that was just fetched says about edits.
-    #[inline]
-    fn look_at(self, pairs: usize, bytes: usize) {
-        // No pair takes less bytes than these.
-        if bytes > LARGE_PAIRS * EACH && (pairs > LARGE_PAIRS || bytes > LARGE_BYTES) {
-            self.kept.state.set(State::LARGE);
+    fn get_edited(self, map: &'cb HeaderMap, record: &Record<'cb>, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
+        let Some(edit) = record.find(name)? else {
+            return match map.find(name) {
+                None if is_host(name) => self.get_edited(map, record, AUTHORITY),
+                found => Ok(found.map(ByteStr::new)),
+            };
+        };
+        let is_known = match edit.leaves() {
+            Leaves::Nothing => return Ok(None),
+            Leaves::Value | Leaves::FirstOfSeveral => true,
+            Leaves::Added => map.find(name).is_none(),
+            Leaves::Several | Leaves::Superseded => false,
+        };
+        if is_known {
+            return Ok(Some(ByteStr::new(edit.value())));
         }
-        if self.kept.state.get() == State::EDITED {
-            edits::let_wait(self.map);
+        let value = self.ask(name)?;
+        if let Some(value) = value {
+            edit.set_first(value);
         }
-    }
-
-    /// The map with the edits: put together here, if the guest can know what comes of them; else they are written back, and the host is asked.
-    #[cold]
-    #[inline(never)]
-    fn edited(self) -> Result<&'cb HeaderMap> {
-        if !edits::any(self.map) {
-            return self.fetch_again();
-        }
-        let now = Of::edited();
-        if let Some(map) = self.find(now)?.map.get() {
-            return Ok(map);
-        }
-        let host = self.fetch_again()?;
-        match edits::read(|edits, bytes| merge(edits, bytes, self.map, host))? {
-            // Not the place that was free before, which may be the host's map now.
-            Some(merged) => self.find(now)?.put(now, HeaderMap::own(self.map, merged)?),
-            None => self.written_back(),
-        }
-    }
-
-    /// The map with the edits, which are written back for it.
-    #[inline(never)]
-    fn written_back(self) -> Result<&'cb HeaderMap> {
-        call::settle().map_err(Error::edit)?;
-        self.fetch_again()
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn get_edited(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
-        let any = edits::any(self.map);
-        let found = if any { edits::read(|edits, bytes| edits.find(bytes, self.map, name)) } else { Found::Untouched };
-        match found {
-            Found::Absent => Ok(None),
-            Found::Value(value) => Ok(self.view(value)),
-            Found::Untouched => Ok(self.fetch_again()?.get(name)),
-            Found::Added(value) if !self.fetch_again()?.contains(name) => Ok(self.view(value)),
-            Found::Added(_) | Found::Several => Ok(self.written_back()?.get(name)),
-        }
-    }
-
-    /// The value of an edit, where it was noted.
-    fn view(self, value: Span) -> Option<ByteStr<'cb>> {
-        Some(ByteStr::new(value.of(self.kept.bytes())))
-    }
-
-    /// The snapshot of this, or a free place for it.
-    #[inline(never)]
-    fn find(self, of: Of) -> Result<&'cb Snapshot> {
-        let mut snapshot = &self.kept.first;
-        while snapshot.map.get().is_some() && snapshot.of.get() != of {
-            snapshot = snapshot.next()?;
-        }
-        Ok(snapshot)
-    }
-}
-
-impl Snapshot {
-    /// Whether it is the map as the host has it now.
-    #[inline]
-    fn is_host(&self) -> bool {
-        self.of.get() == Of::host()
-    }
-
-    fn put(&self, of: Of, map: HeaderMap) -> Result<&HeaderMap> {
-        self.of.set(of);
-        // Not `get_or_init`: its check for a nested call brings the panic machinery along.
-        let _ = self.map.set(map);
-        self.map.get().ok_or(Error::new("a header map was read while it was read"))
-    }
-
-    fn next(&self) -> Result<&Self> {
-        if self.next.get().is_none() {
-            let next = try_slice(1, Self::default)?;
-            let _ = self.next.set(next);
-        }
-        self.next.get().and_then(|next| next.first()).ok_or(Error::out_of_memory(size_of::<Self>()))
+        Ok(value.map(ByteStr::new))
     }
 }

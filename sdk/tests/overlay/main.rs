@@ -1,14 +1,13 @@
-//! Edits that wait, beside a model that edits at once: whoever reads, at whatever time, sees the same.
+//! Reads that are answered from a snapshot and a record of edits, beside a model of the proxy's map: whoever reads, at whatever time, sees the same.
 #![allow(unsafe_code, reason = "a host reads and writes where the guest says")]
 
 mod model;
 
 use std::rc::Rc;
 
-use model::{Bytes, Model, NAMES, PLUGIN, Proxy, STEPS, Step, run};
+use model::{Bytes, Model, NAMES, PLUGIN, Proxy, Step, run};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sluicegate::abi::native;
 
 fn a_name() -> impl Strategy<Value = Bytes> {
     proptest::sample::select(NAMES.map(|name| name.as_bytes().to_vec()).to_vec())
@@ -28,13 +27,13 @@ fn a_step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Snapshot),
         1 => Just(Step::Size),
         1 => Just(Step::Property),
-        1 => Just(Step::Flush),
+        1 => (a_name(), a_value()).prop_map(|(name, value)| Step::Aside(name, value)),
         2 => (a_name(), a_value()).prop_map(|(name, value)| Step::Other(name, value)),
         1 => vec((a_name(), a_value()), 0..4).prop_map(Step::SetAll),
     ]
 }
 
-/// Mostly few; sometimes more edits than can wait.
+/// Mostly few; sometimes more than the first index has places for.
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let many = if cfg!(miri) { 0..24 } else { 200..400 };
     prop_oneof![19 => vec(a_step(), 0..24), 1 => vec(a_step(), many)]
@@ -62,14 +61,14 @@ proptest! {
         run(&Rc::new(Proxy::default()), &base(), Step::read(&bytes));
     }
 
-    /// Two requests in one VM, of which the first teaches the second.
+    /// Two requests in one VM, of which the second knows nothing of the first.
     #[test]
-    fn nobody_can_tell_that_edits_wait(
+    fn nobody_can_tell_who_answers_a_read(
         requests in vec((a_map(), steps()), 2),
     ) {
         let proxy = Rc::new(Proxy::default());
         (PLUGIN.reset)();
-        let is_edit = |step: &&Step| matches!(step, Step::Add(..) | Step::Replace(..) | Step::Remove(..) | Step::Other(..));
+        let is_edit = |step: &&Step| matches!(step, Step::Add(..) | Step::Replace(..) | Step::Remove(..) | Step::Other(..) | Step::Aside(..));
         let edits: usize = requests.iter().map(|(_, steps)| steps.iter().filter(is_edit).count()).sum();
         for (base, steps) in requests {
             run(&proxy, &base, steps);
@@ -86,176 +85,167 @@ fn base() -> Model {
     Model(vec![(b":path".to_vec(), b"/".to_vec()), (b"from".to_vec(), b"example".to_vec())])
 }
 
-#[test]
-fn twenty_headers_that_come_are_read_and_go_cost_one_host_call() {
-    let names = names(20);
-    let adds = names.iter().map(|name| Step::Add(name.clone(), b"a value of 32 bytes, more or less".to_vec()));
-    let reads = names.iter().map(|name| Step::Get(name.clone()));
-    let removes = names.iter().map(|name| Step::Remove(name.clone()));
+/// The proxy after requests of these steps, each in the same VM.
+fn after(requests: usize, steps: &[Step]) -> Rc<Proxy> {
     let proxy = Rc::new(Proxy::default());
     (PLUGIN.reset)();
-    // More than what the log holds, if the values that were viewed stayed in it.
-    for request in 1..=8 {
-        run(&proxy, &base(), adds.clone().chain(reads.clone()).chain(removes.clone()).collect());
-        assert_eq!((proxy.calls("header_map"), proxy.calls("pairs")), (request, request));
-    }
-}
-
-#[test]
-fn what_later_edits_undo_is_not_written() {
-    let [x, y] = [b"x".to_vec(), b"y".to_vec()];
-    let replace = |name: &Bytes, value: u8| Step::Replace(name.clone(), vec![value]);
-    let counted = |steps: &[Step]| {
-        let proxy = Rc::new(Proxy::default());
-        (PLUGIN.reset)();
+    for _ in 0..requests {
         run(&proxy, &base(), steps.to_vec());
-        proxy.edits()
-    };
-    assert_eq!(counted(&(0..50).map(|value| replace(&x, value)).collect::<Vec<_>>()), 1);
-    assert_eq!(counted(&[Step::Remove(x.clone()), Step::Add(x.clone(), y.clone())]), 1);
-    assert_eq!(counted(&[Step::Add(x.clone(), y.clone()), replace(&y, 1), Step::Remove(x.clone())]), 2);
-    assert_eq!(counted(&[Step::Get(x.clone()), Step::Add(x.clone(), y.clone()), replace(&y, 1), Step::Remove(x)]), 1);
+    }
+    proxy
+}
+
+/// How often the proxy gave bytes: of one name, and of the whole map.
+fn reads(proxy: &Proxy) -> (usize, usize) {
+    (proxy.calls("proxy_get_header_map_value"), proxy.calls("get_header_map_pairs"))
+}
+
+fn add(name: &[u8], value: &[u8]) -> Step {
+    Step::Add(name.to_vec(), value.to_vec())
+}
+
+fn replace(name: &[u8], value: &[u8]) -> Step {
+    Step::Replace(name.to_vec(), value.to_vec())
+}
+
+fn remove(name: &[u8]) -> Step {
+    Step::Remove(name.to_vec())
+}
+
+fn get(name: &[u8]) -> Step {
+    Step::Get(name.to_vec())
 }
 
 #[test]
-fn the_only_edit_of_a_callback_goes_at_once_when_the_one_before_was_too() {
-    let proxy = Rc::new(Proxy::default());
-    (PLUGIN.reset)();
-    let lone = vec![Step::Snapshot, Step::Add(b"x".to_vec(), b"1".to_vec())];
-    for request in 1..=3 {
-        run(&proxy, &base(), lone.clone());
-        assert_eq!((proxy.edits(), proxy.calls("pairs")), (request, request));
-    }
-    // For one that reads all headers after it the map is fetched once more; from then on the edit waits, and what is read is put together here.
-    let read = vec![Step::Snapshot, Step::Add(b"x".to_vec(), b"1".to_vec()), Step::Snapshot];
-    for (request, fetches) in [(4, 5), (5, 6), (6, 7)] {
-        run(&proxy, &base(), read.clone());
-        assert_eq!((proxy.edits(), proxy.calls("pairs")), (request, fetches));
-    }
+fn each_edit_is_one_host_call_made_at_once() {
+    let names = names(20);
+    let edits: Vec<_> = names.iter().flat_map(|name| [add(name, b"1"), replace(name, b"2"), remove(name)]).collect();
+    let proxy = after(3, &edits);
+    assert_eq!((proxy.edits(), reads(&proxy)), (3 * 60, (0, 0)));
+    // Of a property that tells of the map the edit before it is seen.
+    after(1, &[add(b"x", b"1"), Step::Property, remove(b"x"), Step::Property]);
 }
 
 #[test]
-fn a_map_that_was_edited_is_read_without_the_host_unless_it_may_join_values() {
-    let step = |name: &[u8], make: fn(Bytes, Bytes) -> Step| make(name.to_vec(), b"value".to_vec());
-    let edits = [
-        step(b"X-New", Step::Add),
-        step(b":path", Step::Replace),
-        step(b"from", Step::Replace),
-        Step::Remove(b"from".to_vec()),
-    ];
-    for (more, fetches) in [(None, 1), (Some(step(b"x-new", Step::Add)), 2)] {
-        let proxy = Rc::new(Proxy::default());
-        (PLUGIN.reset)();
-        let steps =
-            [Step::Snapshot].into_iter().chain(edits.clone()).chain(more).chain([Step::Snapshot, Step::Snapshot]);
-        run(&proxy, &base(), steps.collect());
-        assert_eq!(proxy.calls("pairs"), fetches);
+fn the_first_read_fetches_the_map_and_no_other_asks_the_host() {
+    let absent: Vec<_> = names(20).iter().map(|name| get(name)).collect();
+    for first in [get(b"x"), get(b"from"), get(b":path"), get(b"host"), Step::Snapshot] {
+        let steps: Vec<_> = [first].into_iter().chain(absent.clone()).chain([get(b"from"), Step::Snapshot]).collect();
+        assert_eq!(reads(&after(2, &steps)), (0, 2));
     }
-}
-
-#[test]
-fn edits_that_a_whole_map_replaces_are_not_written() {
-    let [x, y] = [b"x".to_vec(), b"y".to_vec()];
-    let proxy = Rc::new(Proxy::default());
-    (PLUGIN.reset)();
-    let replace_all = Step::SetAll(vec![(y.clone(), x.clone())]);
-    run(&proxy, &base(), vec![Step::Add(x.clone(), y.clone()), replace_all.clone(), Step::Get(x.clone())]);
-    assert_eq!(proxy.calls("proxy_add_header_map_value"), 0);
-    run(&proxy, &base(), vec![Step::Other(x.clone(), y.clone()), Step::Add(x.clone(), y), replace_all, Step::Get(x)]);
-    assert!(proxy.calls("proxy_add_header_map_value") > 0, "another map's are written");
 }
 
 #[test]
 fn a_name_that_was_edited_is_read_without_the_host() {
-    let [x, y] = [b"x".to_vec(), b"y".to_vec()];
-    let steps =
-        [Step::Add(y.clone(), x.clone()), Step::Get(x.clone()), Step::Replace(x.clone(), y.clone()), Step::Get(x)];
-    let proxy = Rc::new(Proxy::default());
-    (PLUGIN.reset)();
-    for request in 1..=3 {
-        run(&proxy, &base(), steps.to_vec());
-        assert_eq!(proxy.calls("pairs"), request);
-    }
-}
-
-/// Snapshots are told apart by a number that goes up when edits are written back, also if nothing was left to write: the log's own versions begin
-/// again then, and a value that was read would be found under the version of another.
-#[test]
-fn a_value_read_before_edits_were_written_back_is_not_found_after_it() {
-    let x = || b"x".to_vec();
-    let first = [Step::Get(x()), Step::Add(x(), b"1".to_vec()), Step::Get(x()), Step::Remove(x()), Step::Flush];
-    let second = [Step::Add(x(), b"2".to_vec()), Step::Get(x()), Step::Remove(x()), Step::Get(x())];
-    let proxy = Rc::new(Proxy::default());
-    (PLUGIN.reset)();
-    for _ in 0..2 {
-        run(&proxy, &base(), first.iter().chain(&second).cloned().collect());
-    }
-}
-
-/// A removal that follows an addition of the same name, and no longer fits into the log: the addition is written first, so there is something to remove.
-#[test]
-fn a_removal_past_a_full_log_is_written() {
-    let name = vec![b'n'; 700];
-    let add = |value: usize| Step::Add(name.clone(), vec![b'v'; value]);
-    for value in [1_200, 1_380, 1_384, 1_388, 1_392, 2_500, 3_380, 3_388] {
-        let proxy = Rc::new(Proxy::default());
-        (PLUGIN.reset)();
-        let steps =
-            [Step::Get(name.clone()), add(1), add(value), add(4), Step::Remove(name.clone()), Step::Get(name.clone())];
-        for _ in 0..2 {
-            run(&proxy, &base(), steps.to_vec());
-        }
-    }
-}
-
-/// As many edits wait as have a number; the one after them is written by itself, and then others wait again, also while the values of the first are viewed.
-#[test]
-fn more_edits_than_can_wait_are_written_between() {
-    let count = if cfg!(miri) { 140 } else { 300 };
-    let names = names(count);
-    for view in [false, true] {
-        let edit = |name: &Bytes| {
-            let read = view.then(|| Step::Get(name.clone()));
-            [Step::Add(name.clone(), b"1".to_vec())].into_iter().chain(read).collect::<Vec<_>>()
-        };
-        let proxy = Rc::new(Proxy::default());
-        (PLUGIN.reset)();
-        for request in 1..=3 {
-            run(&proxy, &base(), names.iter().flat_map(edit).chain([Step::Snapshot]).collect());
-            assert_eq!(proxy.edits(), count * request);
-            let fetches = proxy.calls("pairs") / request;
-            assert!(fetches <= 8, "{fetches} times the map for {count} edits");
-        }
-    }
+    let steps = [
+        Step::Snapshot,
+        replace(b"from", b"a"),
+        get(b"From"),
+        add(b"x", b"b"),
+        get(b"X"),
+        remove(b"from"),
+        get(b"from"),
+        add(b"from", b"c"),
+        get(b"from"),
+        get(b"y"),
+        replace(b":path", b"/x"),
+        get(b":path"),
+    ];
+    let proxy = after(3, &steps);
+    assert_eq!((reads(&proxy), proxy.edits()), ((0, 3), 3 * 5));
 }
 
 #[test]
-fn no_edit_brings_a_map_past_what_a_host_decodes() {
-    let pairs = |count| Model((0..count).map(|at: usize| (format!("n{at}").into_bytes(), Bytes::new())).collect());
-    let refused = |base: &Model, step| {
-        let proxy = Rc::new(Proxy::default());
-        (PLUGIN.reset)();
-        proxy.maps.borrow_mut().insert(0, base.clone());
-        STEPS.set((vec![Step::Snapshot, step], base.clone()));
-        let _installed = native::install(proxy.clone());
-        PLUGIN.proxy_on_context_create.unwrap()(1, 0);
-        PLUGIN.proxy_on_context_create.unwrap()(2, 1);
-        PLUGIN.proxy_on_request_headers.unwrap()(2, 0, 1);
-        STEPS.take();
-        let refused = proxy.log.borrow().iter().any(|line| line.contains("over the host's limit"));
-        assert_eq!(proxy.edits(), usize::from(!refused));
-        refused
+fn a_name_that_the_proxy_may_have_joined_is_asked_for_once() {
+    let added = |more: &[Step]| {
+        let steps: Vec<_> = [Step::Snapshot, add(b"from", b"a")].iter().chain(more).cloned().collect();
+        reads(&after(1, &steps))
     };
-    let new = || b"new".to_vec();
-    assert!(!refused(&pairs(1023), Step::Add(new(), new())));
-    assert!(refused(&pairs(1024), Step::Add(new(), new())));
-    assert!(refused(&pairs(1024), Step::Replace(new(), new())));
-    assert!(!refused(&pairs(1024), Step::Replace(b"N7".to_vec(), new())));
-    assert!(!refused(&pairs(1024), Step::Remove(b"n7".to_vec())));
-    let long = |size| Model(vec![(b"long".to_vec(), vec![b'v'; size])]);
-    assert!(!refused(&long(1_000_000), Step::Add(new(), vec![b'v'; 48_000])));
-    assert!(refused(&long(1_000_000), Step::Add(new(), vec![b'v'; 49_000])));
-    assert!(!refused(&long(1_000_000), Step::Replace(b"long".to_vec(), vec![b'v'; 49_000])));
-    assert!(refused(&long(0), Step::Add(new(), vec![b'v'; 1 << 20])));
-    assert!(refused(&long(0), Step::Add(new(), vec![b'v'; 2 << 20])));
+    assert_eq!(added(&[get(b"from"), get(b"FROM"), get(b"from")]), (1, 1));
+    assert_eq!(added(&[get(b"from"), add(b"from", b"b"), get(b"from")]), (2, 1));
+    assert_eq!(added(&[get(b"from"), Step::Snapshot, get(b"from")]), (1, 2));
+    assert_eq!(added(&[get(b"from"), remove(b"from"), get(b"from")]), (1, 1));
+}
+
+#[test]
+fn a_map_that_was_edited_is_fetched_again_once() {
+    let edits = [add(b"X-New", b"value"), replace(b":path", b"value"), remove(b"from")];
+    for edit in edits {
+        let steps = [Step::Snapshot, edit, get(b"x-new"), Step::Snapshot, get(b"x-new"), Step::Snapshot];
+        assert_eq!(reads(&after(1, &steps)), (0, 2));
+    }
+}
+
+#[test]
+fn a_name_that_is_known_to_be_absent_is_not_removed() {
+    assert_eq!(after(1, &[remove(b"x")]).edits(), 1);
+    assert_eq!(after(1, &[Step::Snapshot, remove(b"x"), remove(b"X")]).edits(), 0);
+    assert_eq!(after(1, &[Step::Snapshot, remove(b"from"), remove(b"from")]).edits(), 1);
+    assert_eq!(after(1, &[Step::Snapshot, add(b"x", b"1"), remove(b"x"), remove(b"x")]).edits(), 2);
+    assert_eq!(after(1, &[Step::Snapshot, remove(b"host")]).edits(), 1, "the proxy may have it by another name");
+    let aside = Step::Aside(b"x".to_vec(), b"1".to_vec());
+    assert_eq!(after(1, &[Step::Snapshot, aside, remove(b"x")]).edits(), 2);
+}
+
+#[test]
+fn what_others_change_is_fetched_again() {
+    let aside = |name: &[u8]| Step::Aside(name.to_vec(), b"1".to_vec());
+    assert_eq!(reads(&after(1, &[Step::Snapshot, aside(b"x"), Step::Snapshot, get(b"x")])), (0, 2));
+    assert_eq!(reads(&after(1, &[Step::Snapshot, replace(b"x", b"0"), aside(b"x"), get(b"x")])), (0, 2));
+    let all = Step::SetAll(vec![(b"y".to_vec(), b"1".to_vec())]);
+    assert_eq!(reads(&after(1, &[Step::Snapshot, add(b"x", b"0"), all, Step::Snapshot, get(b"x")])), (0, 2));
+}
+
+/// The steps of a filter for n names; each of them makes reads that could need the host.
+type Steps = fn(usize) -> Vec<Step>;
+
+/// What a callback costs grows with the edits that it makes, not with how many it has made, nor with their bytes.
+#[test]
+fn the_host_calls_of_edits_and_reads_are_linear() {
+    let cases: [(&str, Steps); 6] = [
+        ("adds", |n| names(n).iter().map(|name| add(name, &[b'v'; 100])).collect()),
+        ("adds beside a snapshot", |n| {
+            [Step::Snapshot].into_iter().chain(names(n).iter().map(|name| add(name, &[b'v'; 100]))).collect()
+        }),
+        ("adds, each read", |n| {
+            let each = names(n).into_iter().flat_map(|name| [add(&name, &[b'v'; 100]), get(&name)]);
+            [Step::Snapshot].into_iter().chain(each).collect()
+        }),
+        ("adds, reads and removals", |n| {
+            names(n).iter().flat_map(|name| [add(name, b"v"), get(name), remove(name)]).collect()
+        }),
+        ("replacements of one name, each read", |n| {
+            let each = (0..n).flat_map(|at| [replace(b"x", at.to_string().as_bytes()), get(b"x")]);
+            [Step::Snapshot].into_iter().chain(each).collect()
+        }),
+        ("three values of many bytes, each read", |n| {
+            let large = vec![b'v'; n * 20];
+            [Step::Snapshot, add(b"x", &large), get(b"x"), add(b"y", &large), get(b"y"), add(b"z", &large), get(b"z")]
+                .to_vec()
+        }),
+    ];
+    let n = if cfg!(miri) { 8 } else { 64 };
+    for (case, steps) in cases {
+        let calls = [n, 8 * n].map(|n| {
+            let (proxy, steps) = (after(1, &steps(n)), steps(n));
+            let edits = steps.iter().filter(|step| matches!(step, Step::Add(..) | Step::Replace(..) | Step::Remove(_)));
+            let (values, maps) = reads(&proxy);
+            assert_eq!(proxy.edits(), edits.count(), "{case}");
+            values + maps
+        });
+        // For any number of edits as many reads of the host's.
+        assert!(calls[1] <= calls[0] && calls[1] <= 2, "{case}: {calls:?} reads");
+    }
+}
+
+#[test]
+fn a_single_edit_has_no_limit_of_pairs_or_bytes() {
+    for pairs in [0, 1_023, 1_024, 3_000] {
+        let base = Model((0..pairs).map(|at: usize| (format!("n{at}").into_bytes(), Bytes::new())).collect());
+        let steps = [Step::Snapshot, add(b"new", b"new"), replace(b"N7", b"new"), remove(b"n8"), Step::Snapshot];
+        (PLUGIN.reset)();
+        run(&Rc::new(Proxy::default()), &base, steps.to_vec());
+    }
+    let steps = [Step::Snapshot, add(b"new", &vec![b'v'; 2 << 20]), get(b"new"), Step::Snapshot];
+    after(1, &steps);
 }
