@@ -87,6 +87,8 @@ fn without_room_for_the_answer_the_host_is_not_asked() {
     let before = host.calls(Import::proxy_call_foreign_function);
     let error = foreign::uncompress("x", usize::MAX).unwrap_err();
     assert!(error.is_out_of_memory() && error.call().is_none(), "{error}");
+    let error = foreign::call("any", "x", usize::MAX).unwrap_err();
+    assert!(error.is_out_of_memory() && error.call().is_none(), "{error}");
     assert_eq!(host.calls(Import::proxy_call_foreign_function), before);
     let empty = foreign::compress("").unwrap();
     assert!(foreign::uncompress(&*empty, 0).unwrap().is_empty(), "the next call is as ever");
@@ -97,10 +99,10 @@ fn any_function_takes_and_gives_bytes() -> Result<()> {
     let host = start();
     host.add_foreign_function("reverse", |bytes| Ok(bytes.iter().rev().copied().collect()));
     host.add_foreign_function("refuse", |_| Err(Status::ParseFailure));
-    assert_eq!(&*foreign::call("reverse", b"\0ab")?, b"ba\0");
-    assert!(foreign::call("reverse", "")?.is_empty());
-    assert_eq!(foreign::call("refuse", "").unwrap_err().status(), Some(Status::ParseFailure));
-    let error = foreign::call("unknown", "").unwrap_err();
+    assert_eq!(&*foreign::call("reverse", b"\0ab", 3)?, b"ba\0");
+    assert!(foreign::call("reverse", "", 0)?.is_empty());
+    assert_eq!(foreign::call("refuse", "", 0).unwrap_err().status(), Some(Status::ParseFailure));
+    let error = foreign::call("unknown", "", 0).unwrap_err();
     assert_eq!(
         error.to_string(),
         "proxy_call_foreign_function (foreign function): error status returned by host: not found"

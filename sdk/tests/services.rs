@@ -98,7 +98,7 @@ fn use_all() -> [usize; 3] {
         }),
         istio::labels().map(drop),
         istio::concurrency().map(drop),
-        foreign::call("f", "a").map(drop),
+        foreign::call("f", "a", 64).map(drop),
         foreign::compress("a").map(drop),
         foreign::set_envoy_filter_state("a", "b", LifeSpan::Request),
         foreign::declare_property(&Declaration::new("a")),

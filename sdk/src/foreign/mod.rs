@@ -31,9 +31,11 @@
 //!
 //! # When memory is out
 //!
-//! **Envoy's functions that answer bytes do not look whether the guest gave them a block.** If memory is out in the guest, Envoy 1.40 writes to null: not
-//! the VM is lost, but the proxy. So the functions here first make sure, at the entry that the host will ask, that there is room for the answer, and
-//! are an error if there is not. They know how large it can be; for [`uncompress`] only the caller does, and for [`call`] nobody.
+//! **Envoy's functions that return bytes do not look whether the guest gave them a block.** If the guest is out of memory,
+//! Envoy 1.40 writes to null, and the process ends with all its connections. So each call here first makes sure, at the
+//! allocation entry that the host will ask, that there is room for the answer. If there is none, the call fails before the
+//! host is asked. The typed functions know how large an answer can be. For [`call`] and [`uncompress`] the caller says so.
+//! No budget refuses a block that a function asks for while it runs.
 //!
 //! # Cost
 //!
@@ -55,17 +57,22 @@ use crate::error::{Error, On, Result};
 
 /// Calls the function of this name; what the arguments and the answer are is between the two.
 ///
+/// `room` is how many bytes the function may return, 0 for a function that returns none. **A larger answer is not refused**:
+/// [without memory for it](self#when-memory-is-out) the proxy ends.
+///
 /// # Errors
 ///
-/// If the host does not have the function ([`Status::NotFound`](crate::Status::NotFound)), the function fails, or memory is out.
+/// Fails before the host is called if there is no room for `room` bytes: the error [is out of memory](Error::is_out_of_memory).
+/// Fails if the host does not have the function ([`Status::NotFound`](crate::Status::NotFound)), or the function fails.
 ///
 /// # Cost
 ///
-/// One host call, what the function does, and one block of the host's if it answers bytes.
+/// One host call, the function's work, and one block of the host's if it returns bytes. A block of `room` bytes is allocated
+/// before, not written to, and freed at once.
 #[doc(alias = "CallForeignFunction")]
 #[doc(alias = "call_foreign_function")]
-pub fn call(name: impl AsRef<[u8]>, arguments: impl AsRef<[u8]>) -> Result<HostBytes> {
-    call_named(On::Named(&"foreign function"), name.as_ref(), arguments.as_ref(), 0)
+pub fn call(name: impl AsRef<[u8]>, arguments: impl AsRef<[u8]>, room: usize) -> Result<HostBytes> {
+    call_named(On::Named(&"foreign function"), name.as_ref(), arguments.as_ref(), room)
 }
 
 /// Calls a function whose answer is no larger than `room`; none is made sure of for 0.

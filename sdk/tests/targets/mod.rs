@@ -104,7 +104,7 @@ pub(crate) fn property_value(bytes: &[u8]) {
 /// The answer of a foreign function, of which some are messages.
 pub(crate) fn foreign_answer(bytes: &[u8]) {
     run(bytes, |_| {
-        foreign::call("any", b"")?;
+        foreign::call("any", b"", 0)?;
         let key = foreign::Key::Der(b"key");
         if let Ok(verified) = foreign::verify_signature("sha256", key, b"signature", b"text") {
             assert!(verified.reason().len() <= 1 << 16);
