@@ -47,6 +47,11 @@ impl Log {
         self.lock().text.clone()
     }
 
+    /// What came after its first `offset` bytes.
+    pub fn text_from(&self, offset: usize) -> String {
+        self.lock().text.get(offset..).unwrap_or_default().to_owned()
+    }
+
     /// Waits until it contains `needle`. False when it does not within `patience`, or has ended without.
     pub fn wait_for(&self, needle: &str, patience: Duration) -> bool {
         self.wait_until(patience, |state| state.text.contains(needle) || state.ended).text.contains(needle)

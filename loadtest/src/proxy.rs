@@ -209,6 +209,11 @@ impl Proxy {
         self.log.text()
     }
 
+    /// What Envoy has logged after the first `offset` bytes, for who reads along.
+    pub fn log_from(&self, offset: usize) -> String {
+        self.log.text_from(offset)
+    }
+
     /// Waits until Envoy's log contains `text`; what was logged before counts.
     ///
     /// # Errors

@@ -48,5 +48,5 @@ pub(crate) fn trace(context: u32, callback: &'static str, arguments: &[u32], oth
         let plugin = tracer.plugins.get(&context).copied().unwrap_or(context);
         (tracer.scripts.get(&plugin).cloned().unwrap_or_default(), *run)
     };
-    script::run(&script, callback, run).unwrap_or(otherwise)
+    script::run(&script, context, callback, run).unwrap_or(otherwise)
 }

@@ -1,4 +1,5 @@
-//! What the filter does: lines of `callback: step; step`, or `callback#2: …` for what it does the second time.
+//! What the filter does: lines of `callback: step; step`, or `callback#2: …` for what it does the second time. `callback@3: …` and
+//! `callback@3#2: …` are for the context with that number alone, and come first.
 //!
 //! A step is a word for a host call, and its arguments; `return` says what the callback answers. `-` is nothing, a dot in a path is a segment's end, and
 //! pairs are `name=value,name=value`.
@@ -13,9 +14,12 @@ use crate::raw;
 static LAST: AtomicU32 = AtomicU32::new(0);
 
 /// Runs the steps of a callback; what it shall answer, if the script says so.
-pub(crate) fn run(script: &str, callback: &str, run: usize) -> Option<u32> {
+pub(crate) fn run(script: &str, context: u32, callback: &str, run: usize) -> Option<u32> {
     let of = |key: &str| script.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "));
-    let steps = of(&format!("{callback}#{run}")).or_else(|| of(callback))?;
+    let steps = of(&format!("{callback}@{context}#{run}"))
+        .or_else(|| of(&format!("{callback}@{context}")))
+        .or_else(|| of(&format!("{callback}#{run}")))
+        .or_else(|| of(callback))?;
     let mut answer = None;
     for step in steps.split(';').map(str::trim) {
         match step.strip_prefix("return ") {

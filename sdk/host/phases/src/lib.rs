@@ -1,0 +1,30 @@
+//! The phase matrix: every host call in every callback, for each thing that a stream can hold, made in real Envoys.
+//!
+//! A *cell* is one [`Call`] in one [`Moment`]: a callback, reached with a stream that holds something. The filter of a cell is
+//! the raw tracer of `sluicegate-drift`, so no SDK stands between the cell and Envoy. [`run`] plays the cells, [`judge`] compares
+//! what the peers received with the same traffic without the call, and [`table`] keeps the outcomes in files.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`call`] | the host calls, and the effect that each should have |
+//! | [`moment`] | the callbacks and what the stream holds in them: scripts and traffic |
+//! | [`peers`] | the client, the upstream and the called service, as raw sockets |
+//! | [`config`] | the configuration of an Envoy with a listener for each cell |
+//! | [`run`] | batches of cells in an Envoy, and cells that end it in an Envoy of their own |
+//! | [`wire`] | the bytes of HTTP/1.1 that the peers received |
+//! | [`judge`] | the outcome of a cell |
+//! | [`table`] | the outcomes as a file and as tables of Markdown |
+#![forbid(unsafe_code)]
+
+pub mod call;
+pub mod config;
+pub mod judge;
+pub mod moment;
+pub mod peers;
+pub mod run;
+pub mod table;
+pub mod wire;
+
+pub use call::{CALLS, Call};
+pub use judge::Outcome;
+pub use moment::{MOMENTS, Moment};

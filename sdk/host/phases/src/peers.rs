@@ -1,0 +1,298 @@
+//! The client, the upstream and the called service of a cell, as raw sockets.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::config::Place;
+use crate::moment::{Kind, Step};
+
+/// How often a socket is looked at.
+const POLL: Duration = Duration::from_millis(2);
+
+/// What a cell's peers received.
+#[derive(Clone, Debug, Default)]
+pub struct Received {
+    /// Of the client's connection.
+    pub client: Vec<u8>,
+    /// Whether Envoy closed the client's connection.
+    pub client_ended: bool,
+    /// Of each connection to the upstream.
+    pub upstream: Vec<Vec<u8>>,
+    /// Of all connections to the service.
+    pub service: Vec<u8>,
+}
+
+/// The peers of one cell.
+#[derive(Debug)]
+pub struct Peers {
+    place: Place,
+    listener: std::path::PathBuf,
+    upstream: UnixListener,
+    service: UnixListener,
+    client: Option<Side>,
+    upstreams: Vec<Side>,
+    services: Vec<Side>,
+    /// How long is waited for what should come.
+    patience: Duration,
+}
+
+/// An end of a connection, and what came over it.
+#[derive(Debug)]
+struct Side {
+    stream: UnixStream,
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl Side {
+    fn new(stream: UnixStream) -> Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self { stream, bytes: Vec::new(), ended: false })
+    }
+
+    /// Takes what is there.
+    fn look(&mut self) {
+        let mut part = [0; 4096];
+        while !self.ended {
+            match self.stream.read(&mut part) {
+                Ok(0) => self.ended = true,
+                Ok(read) => self.bytes.extend(&part[..read]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                // A reset is an end, too.
+                Err(_) => self.ended = true,
+            }
+        }
+    }
+
+    /// Sends bytes. A connection that Envoy closed takes none, which is no error here.
+    fn send(&mut self, bytes: &[u8]) {
+        if self.stream.write_all(bytes).is_err() {
+            self.look();
+        }
+    }
+}
+
+impl Peers {
+    /// Listens where Envoy will connect to.
+    ///
+    /// # Errors
+    ///
+    /// When a socket cannot be made.
+    pub fn listen(folder: &Path, place: &Place, patience: Duration) -> Result<Self> {
+        let listen = |letter| -> Result<UnixListener> {
+            let listener = UnixListener::bind(place.socket(folder, letter)).context("cannot listen")?;
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        };
+        Ok(Self {
+            place: place.clone(),
+            listener: place.socket(folder, 'l'),
+            upstream: listen('u')?,
+            service: listen('s')?,
+            client: None,
+            upstreams: Vec::new(),
+            services: Vec::new(),
+            patience,
+        })
+    }
+
+    /// Makes one move.
+    ///
+    /// # Errors
+    ///
+    /// When Envoy takes no connection.
+    pub fn step(&mut self, step: Step) -> Result<()> {
+        match step {
+            Step::Connect => self.connect()?,
+            Step::Request => {
+                self.connect()?;
+                self.client_sends(b"POST / HTTP/1.1\r\nhost: host\r\nconnection: close\r\nx-gone: yes\r\ntransfer-encoding: chunked\r\n\r\n");
+            }
+            Step::Part(text) => self.client_sends(&chunk(text)),
+            Step::Trailers => self.client_sends(b"0\r\nx-trailer: one\r\n\r\n"),
+            Step::Response => {
+                if self.upstreams.is_empty() {
+                    self.accept_upstream(self.patience);
+                }
+                self.upstream_sends(b"HTTP/1.1 200 OK\r\nx-gone: yes\r\ntransfer-encoding: chunked\r\n\r\n");
+            }
+            Step::Back(text) => self.upstream_sends(&chunk(text)),
+            Step::BackTrailers => self.upstream_sends(b"0\r\nx-trailer: two\r\n\r\n"),
+            Step::Answer => self.answer(
+                b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\nanswer\r\n0\r\nx-trailer: three\r\n\r\n",
+            ),
+            Step::GrpcAnswer => self
+                .answer(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 6\r\n\r\nanswer"),
+            Step::Leave => self.leave(),
+            Step::Tick => {}
+            Step::FromClient(text) => self.client_sends(text.as_bytes()),
+            Step::FromUpstream(text) => {
+                if self.upstreams.is_empty() {
+                    self.accept_upstream(self.patience);
+                }
+                self.upstream_sends(text.as_bytes());
+            }
+            Step::CloseUpstream => {
+                if let Some(side) = self.upstreams.first() {
+                    let _ = side.stream.shutdown(Shutdown::Both);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the client has all that it gets, and says what everybody received.
+    pub fn finish(&mut self) -> Received {
+        let mut quiet_since = Instant::now();
+        let mut seen = 0;
+        loop {
+            self.look();
+            let sum = self.sum();
+            if sum != seen {
+                (seen, quiet_since) = (sum, Instant::now());
+            }
+            let ended = self.client.as_ref().is_none_or(|client| client.ended);
+            let wait = if ended { Duration::from_millis(10) } else { self.patience };
+            if quiet_since.elapsed() > wait {
+                break;
+            }
+            sleep(POLL);
+        }
+        self.received()
+    }
+
+    /// What everybody received so far.
+    #[must_use]
+    pub fn received(&self) -> Received {
+        Received {
+            client: self.client.as_ref().map(|side| side.bytes.clone()).unwrap_or_default(),
+            client_ended: self.client.as_ref().is_some_and(|side| side.ended),
+            upstream: self.upstreams.iter().map(|side| side.bytes.clone()).collect(),
+            service: self.services.iter().flat_map(|side| side.bytes.clone()).collect(),
+        }
+    }
+
+    /// Drops all connections.
+    pub fn drop_connections(&mut self) {
+        self.client = None;
+        self.upstreams.clear();
+        self.services.clear();
+    }
+
+    /// Whether another client is served.
+    pub fn probe(&mut self) -> bool {
+        self.drop_connections();
+        let deadline = Instant::now() + Duration::from_secs(2);
+        let Ok(stream) = UnixStream::connect(&self.listener) else { return false };
+        let Ok(mut client) = Side::new(stream) else { return false };
+        let (request, answer): (&[u8], &[u8]) = match self.place.kind {
+            Kind::Http => (
+                b"GET /probe HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\r\n",
+                b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+            ),
+            Kind::Tcp => (b"probe", b"HTTP/1.1 200 ok"),
+        };
+        client.send(request);
+        let mut answered = 0;
+        while Instant::now() < deadline {
+            self.accept_all();
+            for side in &mut self.upstreams {
+                side.look();
+            }
+            let waiting = self.upstreams.iter_mut().skip(answered);
+            for side in waiting.filter(|side| side.bytes.windows(5).any(|window| window == b"probe")) {
+                side.send(answer);
+                answered += 1;
+            }
+            client.look();
+            if client.bytes.starts_with(b"HTTP/1.1 200") {
+                return true;
+            }
+            if client.ended {
+                return false;
+            }
+            sleep(POLL);
+        }
+        false
+    }
+
+    fn connect(&mut self) -> Result<()> {
+        self.client = Some(Side::new(UnixStream::connect(&self.listener).context("Envoy takes no connection")?)?);
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        self.look();
+        if let Some(client) = &mut self.client {
+            let _ = client.stream.shutdown(Shutdown::Both);
+            client.ended = false;
+        }
+    }
+
+    fn client_sends(&mut self, bytes: &[u8]) {
+        if let Some(client) = &mut self.client {
+            client.send(bytes);
+        }
+    }
+
+    fn upstream_sends(&mut self, bytes: &[u8]) {
+        if let Some(side) = self.upstreams.first_mut() {
+            side.send(bytes);
+        }
+    }
+
+    /// Answers the first connection that nobody answered yet.
+    fn answer(&mut self, answer: &[u8]) {
+        let deadline = Instant::now() + self.patience;
+        while self.services.is_empty() && Instant::now() < deadline {
+            self.look();
+            sleep(POLL);
+        }
+        // The whole call, before its answer.
+        sleep(POLL * 4);
+        self.look();
+        if let Some(side) = self.services.first_mut() {
+            side.send(answer);
+        }
+    }
+
+    fn accept_upstream(&mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        while self.upstreams.is_empty() && Instant::now() < deadline {
+            self.accept_all();
+            sleep(POLL);
+        }
+    }
+
+    fn accept_all(&mut self) {
+        while let Ok((stream, _)) = self.upstream.accept() {
+            self.upstreams.extend(Side::new(stream).ok());
+        }
+        while let Ok((stream, _)) = self.service.accept() {
+            self.services.extend(Side::new(stream).ok());
+        }
+    }
+
+    fn look(&mut self) {
+        self.accept_all();
+        for side in self.client.iter_mut().chain(&mut self.upstreams).chain(&mut self.services) {
+            side.look();
+        }
+    }
+
+    /// How much came, of whatever.
+    fn sum(&self) -> usize {
+        let sides = self.client.iter().chain(&self.upstreams).chain(&self.services);
+        sides.map(|side| side.bytes.len() + 1 + usize::from(side.ended)).sum()
+    }
+}
+
+fn chunk(text: &str) -> Vec<u8> {
+    format!("{:x}\r\n{text}\r\n", text.len()).into_bytes()
+}

@@ -1,0 +1,76 @@
+//! The committed table of phases: what the documentation shows is made of it, and a sample of it is what an Envoy does.
+
+use anyhow::{Context as _, Result, ensure};
+use sluicegate_loadtest::Envoy;
+use sluicegate_phases::run::{self, Job};
+use sluicegate_phases::table::{self, Table};
+use sluicegate_phases::{CALLS, MOMENTS, judge};
+
+/// Cells of every outcome.
+const SAMPLE: &[(&str, &str)] = &[
+    ("request_headers / nothing", "continue_stream request"),
+    ("request_headers / nothing", "continue_stream response"),
+    ("request_headers / request headers", "continue_stream request"),
+    ("request_headers / nothing", "send_local_response"),
+    ("response_headers / nothing", "continue_stream request"),
+    ("response_body / nothing", "send_local_response"),
+    ("response_headers / a reply", "send_local_response"),
+    ("response_trailers / nothing", "close_stream request"),
+    ("log / nothing", "send_local_response"),
+    ("log / nothing", "add_header_map_value response headers"),
+];
+
+#[test]
+fn the_table_holds_every_cell() -> Result<()> {
+    let text = std::fs::read_to_string(table::file())?;
+    let table = Table::parse(&text)?;
+    assert_eq!(table.to_text(), text);
+    for moment in MOMENTS {
+        for call in CALLS {
+            let outcomes = table.outcomes(&moment.name(), call.name);
+            let all = outcomes.len() == table.versions.len() && outcomes.iter().all(Option::is_some);
+            assert!(all, "{} / {}: {outcomes:?}", moment.name(), call.name);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_documentation_shows_the_table() -> Result<()> {
+    let page = std::fs::read_to_string(table::page())?;
+    let wanted = table::placed(&page, &Table::read()?.to_markdown())?;
+    assert!(page == wanted, "docs/flow.md shows another table: `cargo matrix --render` writes it");
+    Ok(())
+}
+
+#[test]
+fn a_sample_is_what_envoy_does() -> Result<()> {
+    let table = Table::read()?;
+    let envoy = Envoy::provision()?;
+    let version =
+        table.versions.iter().position(|version| *version == envoy.version).unwrap_or(table.versions.len() - 1);
+    let module = run::build()?;
+    let mut jobs = Vec::new();
+    let mut cells = Vec::new();
+    for (moment, call) in SAMPLE {
+        let moment = MOMENTS.iter().find(|each| each.name() == *moment).context("no such moment")?;
+        let call = CALLS.iter().find(|each| each.name == *call).context("no such call")?;
+        for steps in ["", call.steps] {
+            let (steps, releases) = (steps.to_owned(), !call.resumes());
+            jobs.push(Job { moment, steps, releases, marks: Vec::new() });
+        }
+        cells.push((moment, call));
+    }
+    let played = run::play(&envoy, &module, &jobs, |_| {})?;
+    for ((moment, call), pair) in cells.into_iter().zip(played.chunks(2)) {
+        let (outcome, why) = judge::judge(call, &pair[0], &pair[1], true).context("not reached")?;
+        let wanted = table.outcomes(&moment.name(), call.name)[version];
+        ensure!(
+            wanted == Some(outcome),
+            "{} / {}: {outcome} ({why}), and the table says {wanted:?}",
+            moment.name(),
+            call.name
+        );
+    }
+    Ok(())
+}
