@@ -6,10 +6,14 @@ use crate::calls::{OpenGrpc, PendingCall};
 use crate::map::{Kind, Map};
 use crate::running::{PLUGIN, Running, count};
 use crate::state::Answer;
+use crate::valid;
 
 /// What Envoy says where there is nobody.
 const UNREACHABLE: &str =
     "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
+
+/// The gRPC status of a service that is not there.
+const UNAVAILABLE: u32 = 14;
 
 impl Running {
     /// The HTTP calls that wait for an answer, oldest first.
@@ -69,6 +73,24 @@ impl Running {
         let length = body.len().to_string();
         let headers = [(":status", "503"), ("content-length", &length), ("content-type", "text/plain")];
         self.answer_call(token, &headers, body, &[]);
+    }
+
+    /// Answers a call as Envoy does whose headers it does not send: with 503.
+    pub(crate) fn refuse_call_headers(&self, token: u32) {
+        let call = self.state().pending.iter().find(|call| call.token == token).cloned();
+        if let Some(call) = call
+            && let Some(body) = valid::check_call(&call.headers)
+        {
+            let length = body.len().to_string();
+            let headers = [(":status", "503"), ("content-length", &length), ("content-type", "text/plain")];
+            self.answer_call(token, &headers, body, &[]);
+        }
+    }
+
+    /// Closes a gRPC call that was refused, which Envoy does nevertheless.
+    pub(crate) fn close_grpc_at_once(&self, plugin: u32, token: u32) {
+        let answer = Answer { status: UNAVAILABLE, status_text: "no healthy upstream".to_owned(), ..Answer::default() };
+        self.deliver(answer, plugin, "proxy_on_grpc_close", &[plugin, token, UNAVAILABLE]);
     }
 
     /// The plugin that is told of a call's answer.

@@ -23,6 +23,9 @@ pub(crate) struct Body {
     /// Whether the proxy was told to keep the part before: it joins the next one to what it keeps before the filter sees both, and the filter can change that until
     /// the trailers have gone on.
     pub(crate) keeps: bool,
+    /// Whether what the filter writes between parts is lost, though the proxy says that all is well: the proxy dropped the
+    /// last part, or keeps it without showing it.
+    pub(crate) loses: bool,
     /// Whether the filter dropped a part of it.
     pub(crate) dropped: bool,
     /// Whether so much is held back that the proxy reads no more until half of its limit is left.
@@ -64,8 +67,14 @@ impl Body {
     /// Envoy's `proxy_set_buffer_bytes`: from the start it replaces, past the end it appends, and in the middle it refuses.
     pub(crate) fn set(&mut self, start: usize, size: usize, bytes: &[u8]) -> Result<(), Status> {
         if !self.shows && !self.keeps {
-            Err(Status::BadArgument)
-        } else if start == 0 {
+            return Err(Status::BadArgument);
+        }
+        if self.loses {
+            return Ok(());
+        }
+        // What is written where all went on is seen.
+        self.hidden &= !self.held.is_empty();
+        if start == 0 {
             let size = size.min(self.held.len());
             self.held.splice(..size, bytes.iter().copied());
             Ok(())

@@ -3,7 +3,8 @@
 use sluicegate::abi::Status;
 
 use crate::map::Map;
-use crate::state::State;
+use crate::state::{Deferred, State};
+use crate::valid;
 
 /// An HTTP call that the filter dispatched and the test has not answered.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,6 +34,8 @@ pub struct OpenGrpc {
     pub token: u32,
     /// The cluster.
     pub cluster: String,
+    /// Whether the filter gave the bare name of the cluster, and not the message that names it.
+    pub is_bare: bool,
     /// The service.
     pub service: String,
     /// The method.
@@ -58,6 +61,64 @@ const CALL: u32 = 1;
 pub(crate) const FIRST_TOKEN: u32 = 4;
 const STREAM: u32 = 2;
 
+/// How deep groups are nested at the most in what a proxy parses.
+const MAX_DEPTH: u32 = 100;
+
+/// Whether bytes are a protobuf message: any of them, also the empty one.
+fn is_message(mut bytes: &[u8]) -> bool {
+    fn varint(bytes: &mut &[u8]) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..70).step_by(7) {
+            let (byte, rest) = bytes.split_first()?;
+            *bytes = rest;
+            number |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or_default();
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+    /// Takes one field; of a group, all of it.
+    fn field(bytes: &mut &[u8], group: Option<u64>, depth: u32) -> Option<bool> {
+        let key = varint(bytes).filter(|key| (1..=u64::from(u32::MAX)).contains(key))?;
+        let number = Some(key >> 3).filter(|number| *number > 0)?;
+        let size = match key & 7 {
+            0 => return varint(bytes).map(|_| true),
+            1 => 8,
+            2 => usize::try_from(varint(bytes)?).ok()?,
+            3 => {
+                let depth = depth.checked_sub(1)?;
+                while field(bytes, Some(number), depth)? {}
+                return Some(true);
+            }
+            4 => return (group == Some(number)).then_some(false),
+            5 => 4,
+            _ => return None,
+        };
+        *bytes = bytes.get(size..)?;
+        Some(true)
+    }
+    while !bytes.is_empty() {
+        if field(&mut bytes, None, MAX_DEPTH).is_none() {
+            return false;
+        }
+    }
+    true
+}
+
+/// The cluster that a serialised `GrpcService` names, if the target is one that names a cluster and nothing else.
+pub(crate) fn cluster_of(target: &[u8]) -> Option<String> {
+    /// The content of field 1, if the message has that and no other.
+    fn only_field(message: &[u8]) -> Option<&[u8]> {
+        let rest = message.strip_prefix(b"\x0a")?;
+        let len_of_len = rest.iter().position(|byte| byte & 0x80 == 0)? + 1;
+        let (len, content) = rest.split_at_checked(len_of_len.min(9))?;
+        let len = len.iter().rev().fold(0, |len, byte| len << 7 | usize::from(byte & 0x7f));
+        (len == content.len()).then_some(content)
+    }
+    only_field(only_field(target)?).map(|name| String::from_utf8_lossy(name).into_owned())
+}
+
 impl State {
     /// A call that waits for its answer from here on. Envoy wants to know the cluster, and where the request goes, and has the timeout as a number with a sign: of HTTP calls, not of gRPC.
     pub(crate) fn call(&mut self, call: PendingCall) -> Result<u32, Status> {
@@ -68,6 +129,12 @@ impl State {
             return Err(Status::BadArgument);
         }
         let (token, context) = (self.new_token(0), self.effective);
+        if self.hostless.contains(&call.cluster) {
+            return Err(Status::InternalFailure);
+        }
+        if valid::check_call(&call.headers).is_some() {
+            self.deferred.push((context, Deferred::RefuseCall(token)));
+        }
         self.expire(token, call.timeout);
         self.pending.push(PendingCall { token, plugin: self.plugin_of(context), context, ..call });
         Ok(token)
@@ -95,15 +162,22 @@ impl State {
 
     /// A gRPC call or stream that is open from here on.
     pub(crate) fn open_grpc(&mut self, grpc: OpenGrpc) -> Result<u32, Status> {
+        if grpc.is_bare && is_message(grpc.cluster.as_bytes()) {
+            self.harm(format!(
+                "a gRPC call to \"{}\", which Envoy takes for a serialised GrpcService that names no target: Envoy ends",
+                grpc.cluster.escape_default()
+            ));
+            return Err(Status::BadArgument);
+        }
         if self.clusters.as_ref().is_some_and(|clusters| !clusters.contains(&grpc.cluster)) {
             return Err(Status::ParseFailure);
         }
-        // Envoy 1.40 ends here.
-        if grpc.cluster.is_empty() {
-            return Err(Status::BadArgument);
-        }
         let token = self.new_token(if grpc.timeout.is_some() { CALL } else { STREAM });
         let context = self.effective;
+        if self.hostless.contains(&grpc.cluster) {
+            self.deferred.push((context, Deferred::CloseGrpc(self.plugin_of(context), token)));
+            return Err(Status::InternalFailure);
+        }
         if let Some(timeout) = grpc.timeout {
             self.expire(token, timeout);
         }
@@ -144,5 +218,17 @@ impl State {
             return Err(Status::BadArgument);
         }
         self.grpc.iter_mut().find(|grpc| grpc.token == token).ok_or(Status::NotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_message;
+
+    #[test]
+    fn some_names_are_messages() {
+        let found = ["", "users", "empty", "upstream", "service", "nowhere", "grpc", "\n\u{2}ab", "\n\u{3}ab", "xy"]
+            .map(|name| is_message(name.as_bytes()));
+        assert_eq!(found, [true, true, true, false, false, false, false, true, false, true]);
     }
 }

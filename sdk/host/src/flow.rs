@@ -6,6 +6,7 @@ use crate::body::Body;
 use crate::map::{Kind, Map};
 use crate::running::{Running, count};
 use crate::state::{LocalReply, Stream};
+use crate::valid::{self, Checked};
 
 /// What stops a stream whose VM is dead or that is over, as hosts number it: for headers, for data, and for trailers and connections.
 pub(crate) const STOP_ALL: u32 = 4;
@@ -70,6 +71,9 @@ pub(crate) struct Flow {
     pub(crate) begun: bool,
     /// Whether they went on from it.
     pub(crate) gone: bool,
+    /// Whether the proxy looked at them since, and whether it does not send them.
+    checked: bool,
+    pub(crate) refused: bool,
     /// Whether everything after the headers waits for them.
     held: bool,
     /// Whether the proxy answers when too much waits for the headers. Otherwise it reads no more.
@@ -90,6 +94,7 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     let headers = headers.of(way.kind());
     let arguments = [id, count(headers.len()), end_of_stream.into()];
     if let Some(stream) = host.state().streams.get_mut(&id) {
+        stream.came[way as usize] = headers.clone();
         stream.maps.insert(way.headers() as u32, headers);
         stream.visible.insert(way.headers() as u32);
         stream.responding = way == Way::Response;
@@ -102,6 +107,10 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     let action = host.filter(id, callback, &arguments, STOP_ALL);
     let goes_on = [0, 2].contains(&action) && !host.is_over(id);
     let body_follows = action == STOP && host.allows_stop_iteration();
+    let resumes = host.state().resumes(id, way);
+    if goes_on && resumes {
+        host.state().harm("a resume in a headers callback that continues: Envoy sends the message twice");
+    }
     // First what the filter asked for: a body that follows waits for ever if the filter resumed in the callback that stopped.
     host.run_deferred();
     // A reset is one of these.
@@ -115,7 +124,41 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
             stream.visible.remove(&(way.headers() as u32));
         }
     }
+    leave(host, id, way);
     action
+}
+
+/// Looks at headers that went on, as a proxy does once: what it does not send it answers.
+fn leave(host: &Running, id: u32, way: Way) {
+    let refused = {
+        let mut state = host.state();
+        let Some(stream) = state.streams.get_mut(&id) else { return };
+        let flow = &stream.flows[way as usize];
+        if flow.checked || !flow.gone {
+            return;
+        }
+        let checked = match stream.head(way) {
+            Some(goes) => valid::check(way, &stream.came[way as usize], goes),
+            None => Checked::Sound,
+        };
+        let flow = &mut stream.flows[way as usize];
+        flow.checked = true;
+        match checked {
+            Checked::Sound => return,
+            Checked::Garbled(why) => {
+                state.harm(why);
+                return;
+            }
+            Checked::Refused(reply) => {
+                flow.refused = true;
+                flow.gone = way == Way::Request;
+                stream.reply = Some(reply.clone());
+                stream.replies += 1;
+                reply
+            }
+        }
+    };
+    answer(host, id, &refused);
 }
 
 /// A part of a body comes from the peer.
@@ -195,6 +238,7 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
     }
     let trailers = trailers.of(Kind::Trailers);
     let arguments = [id, count(trailers.len())];
+    let came = trailers.clone();
     if let Some(stream) = host.state().streams.get_mut(&id) {
         stream.flows[way as usize].ended = true;
         let unread = stream.bodies.get(&(way.body() as u32)).is_some_and(|body| !body.unread.is_empty());
@@ -211,12 +255,25 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
         Way::Response => "proxy_on_response_trailers",
     };
     let action = host.filter(id, callback, &arguments, STOP);
-    if action == 0
-        && !host.is_over(id)
-        && let Some(stream) = host.state().streams.get_mut(&id)
-    {
+    let goes_on = action == 0 && !host.is_over(id);
+    let resumes = host.state().resumes(id, way);
+    if goes_on && resumes {
+        host.state().harm("a resume in a trailers callback that continues: Envoy sends the trailers twice, or ends");
+    }
+    let garbled = {
+        let state = host.state();
+        let goes = state.streams.get(&id).and_then(|stream| stream.maps.get(&(way.trailers() as u32)));
+        goes.and_then(|goes| valid::garbled(&came, goes))
+    };
+    if let Some(why) = garbled {
+        host.state().harm(why);
+    }
+    if goes_on && let Some(stream) = host.state().streams.get_mut(&id) {
         stream.go_on(way);
         stream.visible.remove(&(way.trailers() as u32));
+    }
+    if goes_on {
+        leave(host, id, way);
     }
     host.run_deferred();
     action
@@ -227,11 +284,20 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way) {
     let waiting = {
         let mut state = host.state();
         let Some(stream) = state.streams.get_mut(&id) else { return };
+        // What was answered or reset does not go to the upstream any more.
+        if way == Way::Request && (stream.reply.is_some() || !stream.closed.is_empty()) {
+            return;
+        }
+        if way == Way::Response && !stream.flows[way as usize].begun {
+            state.harm("a resume of a response that has not begun: Envoy ends");
+            return;
+        }
         stream.go_on(way);
         let flow = &mut stream.flows[way as usize];
         flow.held = false;
         flow.waiting.take()
     };
+    leave(host, id, way);
     if let Some((part, ended)) = waiting {
         body(host, id, way, &part, ended);
     }
@@ -267,7 +333,7 @@ pub(crate) fn fail(host: &Running, id: u32) {
     if flow.gone {
         stream.closed.push(Way::Response as u32);
     } else {
-        (flow.begun, flow.gone) = (true, true);
+        (flow.begun, flow.gone, flow.checked) = (true, true, true);
         let (map, _) = stream.answered(&reply);
         stream.maps.insert(MapType::HttpResponseHeaders as u32, map);
         stream.reply.get_or_insert(reply);
@@ -277,9 +343,11 @@ pub(crate) fn fail(host: &Running, id: u32) {
 /// Answers a stream in place of the upstream, once the filter has returned. The answer goes through the filter as a response does, unless one is on its way
 /// already: then it takes that one's place, or the stream ends if it is too late.
 pub(crate) fn answer(host: &Running, id: u32, reply: &LocalReply) {
-    let (map, sent) = {
+    let (map, sent, number) = {
         let mut state = host.state();
         let Some(stream) = state.streams.get_mut(&id) else { return };
+        stream.replies += 1;
+        let number = stream.replies;
         let flow = &stream.flows[Way::Response as usize];
         let (begun, gone) = (flow.begun, flow.gone);
         if gone {
@@ -291,19 +359,41 @@ pub(crate) fn answer(host: &Running, id: u32, reply: &LocalReply) {
         if begun {
             let body = stream.bodies.entry(BufferType::HttpResponseBody as u32).or_default();
             *body = Body { sent: sent.to_vec(), ..Body::default() };
-            stream.flows[Way::Response as usize].gone = true;
+            let flow = &mut stream.flows[Way::Response as usize];
+            // It does not go through the filter, whose edits were what is checked.
+            (flow.gone, flow.checked) = (true, true);
+            if let Some(why) = garbled(&map, sent) {
+                state.harm(why);
+            }
             return;
         }
         stream.answering = true;
-        (map, sent)
+        if let Some(why) = garbled(&map, sent) {
+            state.harm(why);
+        }
+        (map, sent, number)
     };
     headers(host, id, Way::Response, map, sent.is_empty());
-    if !sent.is_empty() {
+    let superseded = || host.state().streams.get(&id).is_none_or(|stream| stream.replies != number);
+    if !sent.is_empty() && !superseded() {
         body(host, id, Way::Response, sent, true);
     }
     if let Some(stream) = host.state().streams.get_mut(&id) {
         stream.answering = false;
     }
+}
+
+/// Says what of a local reply its client reads as something else.
+fn garbled(map: &Map, sent: &[u8]) -> Option<String> {
+    let status = map.get(b":status").unwrap_or_default();
+    let number = str::from_utf8(status).ok()?.parse::<u32>().ok()?;
+    if !(200..=999).contains(&number) {
+        return Some(format!("a local reply of status {number}, which begins no final response"));
+    }
+    if valid::is_bodiless(Some(status)) && !sent.is_empty() {
+        return Some(format!("a local reply of status {number} with a body: the client takes it for another response"));
+    }
+    valid::garbled(&Map::default(), map)
 }
 
 impl Stream {
@@ -382,7 +472,7 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
         let mut state = host.state();
         let limit = state.buffer_limit;
         let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
-        (body.hidden, body.shows) = (false, true);
+        (body.hidden, body.shows, body.loses) = (false, true, false);
         body.passing = body.held.is_empty() && way.is_some() && !body.keeps;
         // What is held back already is joined by the part before the filter sees both.
         let too_much = way.is_some() && !body.held.is_empty() && body.held.len() + part.len() > limit;
@@ -408,6 +498,7 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
             body.passing = false;
             body.keeps = way.is_some() && action == BUFFER;
             body.shows = action != 0;
+            body.loses = way.is_some() && ![0, BUFFER].contains(&action);
             match action {
                 0 if over || too_much => {}
                 0 => body.release(),
@@ -428,6 +519,10 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
                 stream.go_on(way);
             }
         }
+    }
+    if let Some(way) = way.filter(|_| action == 0) {
+        leave(host, id, way);
+        host.state().look_for_a_body(id, way);
     }
     if let Some(way) = way.filter(|_| too_much && !over) {
         refuse(host, id, way);

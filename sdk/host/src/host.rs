@@ -27,6 +27,7 @@ pub struct Host {
     allows_stop_iteration: bool,
     buffer_limit: usize,
     clusters: Option<Vec<String>>,
+    hostless: Vec<String>,
     faults: Faults,
     functions: Functions,
     /// The most pages of a compiled module's memory; as many as Envoy's if none.
@@ -66,6 +67,7 @@ impl Host {
             allows_stop_iteration: false,
             buffer_limit: BUFFER_LIMIT,
             clusters: None,
+            hostless: Vec::new(),
             faults: Faults::default(),
             functions: Functions::default(),
             pages: None,
@@ -172,6 +174,13 @@ impl Host {
         self
     }
 
+    /// Names a cluster that has no healthy host, such as a service that was scaled to nothing: a call to the cluster fails
+    /// at once, with the status `InternalFailure`.
+    pub fn cluster_without_hosts(mut self, name: impl Into<String>) -> Self {
+        self.hostless.push(name.into());
+        self
+    }
+
     /// The most pages of 64 KiB that the module's memory may have; past them it has no memory. Natively this does nothing.
     pub fn page_limit(mut self, pages: u64) -> Self {
         self.pages = Some(pages);
@@ -231,6 +240,7 @@ impl Host {
         state.allows_stop_iteration = self.allows_stop_iteration;
         state.buffer_limit = self.buffer_limit;
         state.clusters = self.clusters;
+        state.hostless = self.hostless;
         state.vm_id = self.vm_id;
         state.vm_configuration = self.vm_configuration;
         state.log_level = self.log_level as u32;

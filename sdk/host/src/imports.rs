@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use sluicegate::abi::{Import, Status};
 
-use crate::calls::{OpenGrpc, PendingCall};
+use crate::calls::{OpenGrpc, PendingCall, cluster_of};
 use crate::faults::{Fault, HostCall};
 use crate::map::{Kind, Map};
 use crate::state::{LocalReply, Restricted, State};
@@ -165,11 +165,15 @@ impl Call<'_> {
 
     /// What the calls that open a gRPC call or stream begin with.
     fn grpc(&mut self) -> Result<OpenGrpc, Failure> {
-        let (cluster, service, method, metadata) = (self.text()?, self.text()?, self.text()?, self.map()?);
+        let (target, service, method, metadata) = (self.bytes()?, self.text()?, self.text()?, self.map()?);
+        let wrapped = cluster_of(&target);
+        let is_bare = wrapped.is_none();
+        let cluster = wrapped.unwrap_or_else(|| String::from_utf8_lossy(&target).into_owned());
         let (metadata, token, plugin, context) = (metadata.of(Kind::Request), 0, 0, 0);
         Ok(OpenGrpc {
             token,
             cluster,
+            is_bare,
             service,
             method,
             metadata,

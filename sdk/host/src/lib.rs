@@ -78,6 +78,7 @@ mod sweep;
 mod tcp;
 mod time;
 mod traffic;
+mod valid;
 mod vm;
 #[cfg(feature = "wasm")]
 pub mod wasm;

@@ -172,6 +172,11 @@ impl Map {
         self.extend(pairs);
     }
 
+    /// The pairs, in order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.pairs.iter().map(|(name, value)| (&name[..], &value[..]))
+    }
+
     /// How many headers there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -210,7 +215,10 @@ impl Map {
         if self.kind.keeps_one(&name)
             && let Some((_, values)) = self.pairs.iter_mut().find(|(found, _)| *found == name)
         {
-            values.push(b',');
+            // What is empty is not joined.
+            if !values.is_empty() && !value.is_empty() {
+                values.push(b',');
+            }
             values.extend(value);
             return;
         }
@@ -321,6 +329,11 @@ mod tests {
         assert_eq!((map.get(b"host"), map.get(b"VIA")), (Some(&b"h"[..]), Some(&b"1,2"[..])));
         map.assign(&Map::new(&[("via", "3"), ("via", "4")]));
         assert_eq!(map, Map::new(&[("via", "3,4")]));
+        map.add(b"via", b"");
+        map.add(b"accept", b"");
+        map.add(b"accept", b"a");
+        assert_eq!(map, Map::new(&[("via", "3,4"), ("accept", "a")]));
+        map.remove(b"accept");
         map.set(b"via", b"5");
         map.remove(b"host");
         assert_eq!(map, Map::new(&[("via", "5")]));

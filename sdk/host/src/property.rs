@@ -6,6 +6,7 @@ use std::time::Duration;
 use sluicegate::abi::{MapType, Status};
 
 use crate::Map;
+use crate::flow::Way;
 use crate::state::{State, Stream};
 
 /// The value of a property.
@@ -204,7 +205,11 @@ impl Stream {
                 PropertyValue::from(map(MapType::HttpResponseTrailers)).descend(rest).cloned()
             }
             [b"response", b"code"] => {
-                let code = str::from_utf8(response().get(b":status")?).ok()?.parse::<i64>().ok()?;
+                // An edit counts once the headers went on.
+                let (map, came) = (response(), &self.came[Way::Response as usize]);
+                let gone = self.flows[Way::Response as usize].gone;
+                let status = came.get(b":status").filter(|_| !gone).or_else(|| map.get(b":status"));
+                let code = str::from_utf8(status?).ok()?.parse::<i64>().ok()?;
                 Some(PropertyValue::Int(code))
             }
             [b"request", name] => {

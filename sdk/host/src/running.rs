@@ -29,7 +29,8 @@ pub(crate) const PLUGIN: u32 = 1;
 ///
 /// # Panics
 ///
-/// Dropping it panics if the module trapped and nobody asked with [`trapped`](Self::trapped): a trap that a test does not expect fails it.
+/// Dropping it panics if the module trapped and nobody asked with [`trapped`](Self::trapped): a trap that a test does not expect fails it. Dropping it
+/// panics, too, if the filter did what ends a proxy or garbles what the proxy sends, and nobody asked with [`harm`](Self::harm).
 pub struct Running {
     vm: RefCell<Rc<dyn Vm>>,
     /// Makes another VM of the module.
@@ -42,6 +43,7 @@ pub struct Running {
     loaded: Cell<u64>,
     trap: RefCell<Option<String>>,
     trap_seen: Cell<bool>,
+    harm_seen: Cell<bool>,
     /// How deep callbacks are nested: host calls of the guest may run the test's functions, which may call back.
     depth: Cell<u32>,
     costs: RefCell<BTreeMap<&'static str, Cost>>,
@@ -101,6 +103,7 @@ impl Running {
             loaded: Cell::default(),
             trap: RefCell::default(),
             trap_seen: Cell::default(),
+            harm_seen: Cell::default(),
             depth: Cell::default(),
             costs: RefCell::default(),
         };
@@ -152,6 +155,7 @@ impl Running {
         }
         let cost_before = self.cost();
         let before = std::mem::replace(&mut self.state().effective, context);
+        self.state().entered = context;
         self.depth.set(self.depth.get() + 1);
         let result = self.vm().call(callback, arguments);
         self.depth.set(self.depth.get() - 1);
@@ -181,10 +185,15 @@ impl Running {
         if self.depth.get() != 0 {
             return;
         }
-        let deferred = self.state().take_deferred();
+        let (deferred, entered) = {
+            let mut state = self.state();
+            (state.take_deferred(), state.entered)
+        };
         for (id, what) in deferred {
             match what {
                 Deferred::Delete => Plugin::of(self, id).delete(),
+                Deferred::RefuseCall(token) => self.refuse_call_headers(token),
+                Deferred::CloseGrpc(plugin, token) => self.close_grpc_at_once(plugin, token),
                 Deferred::Resume(direction) => {
                     if let Some(stream) = self.state().streams.get_mut(&id) {
                         stream.resumed.push(direction);
@@ -201,8 +210,16 @@ impl Running {
                     }
                 }
                 Deferred::Close(direction) => {
-                    if let Some(stream) = self.state().streams.get_mut(&id) {
-                        stream.closed.push(direction);
+                    {
+                        let mut state = self.state();
+                        if let Some(stream) = state.streams.get_mut(&id) {
+                            stream.closed.push(direction);
+                            if stream.reply.is_some() && !stream.answering && !stream.is_connection && entered == id {
+                                state.harm(
+                                    "a reset of a stream after a local reply: Envoy calls the filter after its end",
+                                );
+                            }
+                        }
                     }
                     if Way::from_number(direction).is_none() {
                         tcp::closed_by_filter(self, id);
@@ -269,6 +286,15 @@ impl Running {
     /// Whether there is no VM for a new stream.
     pub(crate) fn is_dead(&self) -> bool {
         self.trap.borrow().is_some()
+    }
+
+    /// Returns the first thing that the filter did which ends a proxy, or garbles what it sends; `None` if the filter did
+    /// no such thing.
+    ///
+    /// A host call that does so fails the test when the host is dropped, unless the test asks here.
+    pub fn harm(&self) -> Option<String> {
+        self.harm_seen.set(true);
+        self.state().harm.clone()
     }
 
     /// Why the VM is dead; none if it lives. Natively a filter's panic is the test's.
@@ -351,6 +377,8 @@ impl Running {
 
     /// Calls any callback with any arguments, in any order, as no proxy would; what it answered, if the module has it and lives.
     pub fn callback(&self, callback: &'static str, arguments: &[u32]) -> Option<u32> {
+        // What comes of it in a proxy is nobody's guess.
+        self.harm_seen.set(true);
         let answer = self.enter(arguments.first().copied().unwrap_or_default(), callback, arguments).answer();
         self.run_deferred();
         answer
@@ -579,6 +607,13 @@ impl Drop for Running {
             && !std::thread::panicking()
         {
             panic!("the module trapped: {why}");
+        }
+        let harm = self.state().harm.take();
+        if let Some(why) = harm
+            && !self.harm_seen.get()
+            && !std::thread::panicking()
+        {
+            panic!("a proxy would be harmed: {why}");
         }
     }
 }

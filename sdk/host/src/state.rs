@@ -17,6 +17,7 @@ use crate::foreign::Functions;
 use crate::metric::{Definitions, Metrics};
 use crate::property::Properties;
 use crate::shared::{Queues, SharedData};
+use crate::valid::is_bodiless;
 
 /// Envoy's, where the listener does not say another.
 pub(crate) const BUFFER_LIMIT: usize = 1 << 20;
@@ -126,6 +127,10 @@ pub(crate) enum Deferred {
     Resume(u32),
     Close(u32),
     Answer,
+    /// A call that goes nowhere, as the proxy does not send its headers.
+    RefuseCall(u32),
+    /// A gRPC call that goes nowhere, as nobody is there.
+    CloseGrpc(u32, u32),
     /// The end of a plugin.
     Delete,
 }
@@ -174,6 +179,10 @@ pub(crate) struct Stream {
     /// The bodies, or the data of both directions, by the number of their buffer.
     pub(crate) bodies: BTreeMap<u32, Body>,
     pub(crate) reply: Option<LocalReply>,
+    /// How many answers there were in place of the upstream's: a later one takes the place of one that goes through the filter.
+    pub(crate) replies: u32,
+    /// The headers of each direction as they came from the peer.
+    pub(crate) came: [Map; 2],
     /// The directions that the filter resumed, by number, in order.
     pub(crate) resumed: Vec<u32>,
     /// The directions that the filter closed, by number, in order.
@@ -229,7 +238,7 @@ impl Stream {
 
     /// Whether the filter answered or reset it, so that nothing comes to the filter any more but its answer.
     fn is_over(&self) -> bool {
-        !self.answering && (self.reply.is_some() || !self.closed.is_empty())
+        !self.closed.is_empty() || !self.answering && self.reply.is_some()
     }
 }
 
@@ -259,6 +268,8 @@ pub(crate) struct State {
     pub(crate) next_context: u32,
     /// The context that host calls act on: the one whose callback runs, or the one that the guest asked for since.
     pub(crate) effective: u32,
+    /// The context whose callback ran last.
+    pub(crate) entered: u32,
     pub(crate) restricted: Option<Restricted>,
     pub(crate) deferred: Vec<(u32, Deferred)>,
     /// The calls that wait for an answer, oldest first.
@@ -278,6 +289,10 @@ pub(crate) struct State {
     /// The properties that were declared, and whether each is set once.
     pub(crate) declared: BTreeMap<Vec<u8>, bool>,
     pub(crate) functions: Functions,
+    /// The clusters that have no healthy host.
+    pub(crate) hostless: Vec<String>,
+    /// What the filter did first that ends a proxy, or garbles what it sends.
+    pub(crate) harm: Option<String>,
     /// The state of what the guest takes for random.
     #[cfg(feature = "wasm")]
     pub(crate) random: u64,
@@ -302,6 +317,7 @@ impl Default for State {
             streams: BTreeMap::new(),
             next_context: 1,
             effective: 0,
+            entered: 0,
             restricted: None,
             deferred: Vec::new(),
             pending: Vec::new(),
@@ -316,6 +332,8 @@ impl Default for State {
             properties: Properties::default(),
             declared: BTreeMap::new(),
             functions: Functions::default(),
+            hostless: Vec::new(),
+            harm: None,
             #[cfg(feature = "wasm")]
             random: 0x9e37_79b9_7f4a_7c15,
         }
@@ -568,11 +586,41 @@ impl State {
     pub(crate) fn reply(&mut self, reply: LocalReply) -> Result<(), Status> {
         let context = self.effective;
         let Some(stream) = self.streams.get_mut(&context).filter(|stream| !stream.is_connection) else { return Ok(()) };
-        if stream.reply.is_none() {
+        if stream.logged || self.logging {
+            self.harm("a local reply to a stream that has ended: Envoy ends");
+            return Ok(());
+        }
+        let waits = self.deferred.iter().any(|(id, what)| *id == context && matches!(what, Deferred::Answer));
+        if waits && stream.responding {
+            self.harm("two local replies in one callback of the response: Envoy completes the stream twice");
+        } else if !waits && (stream.reply.is_none() || stream.answering) {
             stream.reply = Some(reply);
             self.deferred.push((context, Deferred::Answer));
         }
         Ok(())
+    }
+
+    /// Whether the filter asked in this callback to resume a direction.
+    pub(crate) fn resumes(&self, stream: u32, way: Way) -> bool {
+        self.deferred
+            .iter()
+            .any(|(id, what)| *id == stream && matches!(what, Deferred::Resume(direction) if *direction == way as u32))
+    }
+
+    /// Notes a body that follows headers which say that there is none.
+    pub(crate) fn look_for_a_body(&mut self, stream: u32, way: Way) {
+        let Some(stream) = self.streams.get(&stream).filter(|_| way == Way::Response) else { return };
+        let sent = stream.bodies.get(&(way.body() as u32)).is_some_and(|body| !body.sent.is_empty());
+        let status = |map: &Map| map.get(b":status").map(<[u8]>::to_vec);
+        let (came, goes) = (status(&stream.came[way as usize]), stream.head(way).and_then(status));
+        if sent && came != goes && is_bodiless(goes.as_deref()) {
+            self.harm("a body after a status that has none: the client takes it for another response");
+        }
+    }
+
+    /// Notes what ends a proxy or garbles what it sends: the first of it counts.
+    pub(crate) fn harm(&mut self, what: impl Into<String>) {
+        self.harm.get_or_insert_with(|| what.into());
     }
 
     pub(crate) fn stream_map(&mut self, stream: u32, map: MapType) -> Option<&mut Map> {

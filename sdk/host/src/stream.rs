@@ -230,7 +230,7 @@ impl<'host> HttpStream<'host> {
     /// Whether the request's headers went on to the upstream.
     #[must_use]
     pub fn reached_upstream(&self) -> bool {
-        self.did(|stream| stream.flows[Way::Request as usize].gone)
+        self.did(|stream| stream.flows[Way::Request as usize].gone && !stream.flows[Way::Request as usize].refused)
     }
 
     /// Whether a response's headers went on to the client, the upstream's or the filter's.

@@ -358,7 +358,7 @@ pub(crate) fn shared(key: &[u8]) -> (u32, Vec<u8>, u32) {
 }
 
 /// Pairs in the ABI's encoding.
-pub(crate) fn encode(pairs: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn encode(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     let number = |number: usize| (number as u32).to_le_bytes();
     let mut bytes = number(pairs.len()).to_vec();
     for (name, value) in pairs {
@@ -366,7 +366,7 @@ pub(crate) fn encode(pairs: &[(&str, &str)]) -> Vec<u8> {
         bytes.extend(number(value.len()));
     }
     for part in pairs.iter().flat_map(|(name, value)| [name, value]) {
-        bytes.extend(part.as_bytes());
+        bytes.extend(part);
         bytes.push(0);
     }
     bytes

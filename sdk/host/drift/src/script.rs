@@ -1,8 +1,8 @@
 //! What the filter does: lines of `callback: step; step`, or `callback#2: …` for what it does the second time. `callback@3: …` and
 //! `callback@3#2: …` are for the context with that number alone, and come first.
 //!
-//! A step is a word for a host call, and its arguments; `return` says what the callback answers. `-` is nothing, a dot in a path is a segment's end, and
-//! pairs are `name=value,name=value`.
+//! A step is a word for a host call, and its arguments; `return` says what the callback answers. `-` is nothing, `%0d` is the byte of that number in
+//! hexadecimal digits, a dot in a path is a segment's end, and pairs are `name=value,name=value`.
 
 use std::fmt::Write as _;
 use std::str::{FromStr, SplitWhitespace};
@@ -49,8 +49,8 @@ impl<'a> Words<'a> {
         }
     }
 
-    fn bytes(&mut self) -> &'a [u8] {
-        self.text().as_bytes()
+    fn bytes(&mut self) -> Vec<u8> {
+        unescaped(self.text())
     }
 
     fn path(&mut self) -> Vec<u8> {
@@ -59,34 +59,49 @@ impl<'a> Words<'a> {
 
     fn pairs(&mut self) -> Vec<u8> {
         let text = self.text();
-        let pairs: Vec<_> = text.split(',').filter_map(|pair| pair.split_once('=')).collect();
+        let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+        let pairs: Vec<_> = pairs.map(|(name, value)| (unescaped(name), unescaped(value))).collect();
         raw::encode(&pairs)
     }
+}
+
+/// Decodes `%` with two hexadecimal digits; any other `%` is itself.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend(before.as_bytes());
+        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or(b'%'));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    bytes.extend(rest.as_bytes());
+    bytes
 }
 
 fn perform(step: &str) -> String {
     let mut words = Words(step.split_whitespace());
     let w = &mut words;
     match w.text() {
-        "get" => block(raw::value(w.number(), w.bytes())),
+        "get" => block(raw::value(w.number(), &w.bytes())),
         "pairs" => pairs(raw::pairs(w.number())),
         "size" => number(raw::map_size(w.number())),
-        "add" => raw::add(w.number(), w.bytes(), w.bytes()).to_string(),
-        "replace" => raw::replace(w.number(), w.bytes(), w.bytes()).to_string(),
-        "remove" => raw::remove(w.number(), w.bytes()).to_string(),
+        "add" => raw::add(w.number(), &w.bytes(), &w.bytes()).to_string(),
+        "replace" => raw::replace(w.number(), &w.bytes(), &w.bytes()).to_string(),
+        "remove" => raw::remove(w.number(), &w.bytes()).to_string(),
         "set" => raw::set_pairs(w.number(), &w.pairs()).to_string(),
         "body" => block(raw::buffer(w.number(), w.number(), w.number())),
         "status-of" => number(raw::buffer_size(w.number())),
-        "write" => raw::set_buffer(w.number(), w.number(), w.number(), w.bytes()).to_string(),
+        "write" => raw::set_buffer(w.number(), w.number(), w.number(), &w.bytes()).to_string(),
         "property" => block(raw::property(&w.path())),
-        "keep" => raw::set_property(&w.path(), w.bytes()).to_string(),
+        "keep" => raw::set_property(&w.path(), &w.bytes()).to_string(),
         "resume" => raw::resume(w.number()).to_string(),
         "close" => raw::close(w.number()).to_string(),
-        "reply" => raw::reply(w.number(), w.bytes(), w.bytes(), &w.pairs(), w.number()).to_string(),
-        "call" => number(raw::call(w.bytes(), &w.pairs(), w.bytes(), &w.pairs(), w.number())),
-        "grpc" => number(raw::grpc(w.bytes(), w.bytes(), w.bytes(), w.bytes(), w.number())),
-        "stream" => number(raw::grpc_stream(w.bytes(), w.bytes(), w.bytes(), &w.pairs())),
-        "send" => raw::grpc_send(w.number(), w.bytes(), w.number()).to_string(),
+        "reply" => raw::reply(w.number(), &w.bytes(), &w.bytes(), &w.pairs(), w.number()).to_string(),
+        "call" => number(raw::call(&w.bytes(), &w.pairs(), &w.bytes(), &w.pairs(), w.number())),
+        "grpc" => number(raw::grpc(&w.bytes(), &w.bytes(), &w.bytes(), &w.bytes(), w.number())),
+        "stream" => number(raw::grpc_stream(&w.bytes(), &w.bytes(), &w.bytes(), &w.pairs())),
+        "send" => raw::grpc_send(w.number(), &w.bytes(), w.number()).to_string(),
         "finish" => raw::grpc_close(w.number()).to_string(),
         "cancel" => raw::grpc_cancel(w.number()).to_string(),
         "answer" => {
@@ -94,26 +109,26 @@ fn perform(step: &str) -> String {
             format!("{status} {code} {}", text.escape_ascii())
         }
         "shared" => {
-            let (status, value, written) = raw::shared(w.bytes());
+            let (status, value, written) = raw::shared(&w.bytes());
             format!("{status} {} {}", value.escape_ascii(), written)
         }
-        "share" => raw::share(w.bytes(), w.bytes(), w.number()).to_string(),
+        "share" => raw::share(&w.bytes(), &w.bytes(), w.number()).to_string(),
         "register" => {
-            let (status, queue) = raw::register(w.bytes());
+            let (status, queue) = raw::register(&w.bytes());
             LAST.store(queue, Ordering::Relaxed);
             status.to_string()
         }
-        "resolve" => number(raw::resolve(w.bytes(), w.bytes())),
-        "enqueue" => raw::enqueue(w.queue(), w.bytes()).to_string(),
+        "resolve" => number(raw::resolve(&w.bytes(), &w.bytes())),
+        "enqueue" => raw::enqueue(w.queue(), &w.bytes()).to_string(),
         "dequeue" => block(raw::dequeue(w.queue())),
-        "metric" => number(raw::define(w.number(), w.bytes())),
+        "metric" => number(raw::define(w.number(), &w.bytes())),
         "increment" => raw::increment(w.number(), w.number()).to_string(),
         "record" => raw::record(w.number(), w.number()).to_string(),
         "read" => number(raw::metric(w.number())),
         "effective" => raw::effective(w.number()).to_string(),
         "tick" => raw::tick(w.number()).to_string(),
         "done" => raw::done().to_string(),
-        "log" => raw::log_at(w.number(), w.bytes()).to_string(),
+        "log" => raw::log_at(w.number(), &w.bytes()).to_string(),
         // Since 2020, or not.
         "time" => {
             let (status, time) = raw::time();
@@ -121,7 +136,7 @@ fn perform(step: &str) -> String {
         }
         "level" => number(raw::level()),
         "trap" => core::arch::wasm32::unreachable(),
-        "foreign" => block(raw::foreign(w.bytes(), w.bytes())),
+        "foreign" => block(raw::foreign(&w.bytes(), &w.bytes())),
         unknown => format!("no step is called {unknown}"),
     }
 }

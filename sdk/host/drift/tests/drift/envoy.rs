@@ -60,6 +60,19 @@ impl Envoy {
         Ok(Self { proxy, upstream, service, _folder: folder })
     }
 
+    /// Whether another request reaches the filter.
+    pub(crate) fn serves(&self, at: usize, scenario: &Scenario) -> bool {
+        let before = self.lines(scenario).len();
+        let sent = Peers::default()
+            .client(self, at)
+            .is_ok_and(|client| client.write_all(http::request(&[]).as_bytes()).is_ok());
+        let deadline = Instant::now() + PATIENCE;
+        while self.lines(scenario).len() == before && Instant::now() < deadline && self.proxy.is_running() {
+            sleep(QUIET);
+        }
+        sent && self.lines(scenario).len() > before
+    }
+
     pub(crate) fn play(&self, at: usize, scenario: &Scenario, marks: &[usize]) -> Result<Played> {
         let (mut peers, mut failed) = (Peers::default(), Vec::new());
         self.forget_peers();
@@ -78,7 +91,7 @@ impl Envoy {
         self.wait_for_lines(scenario, marks[marks.len() - 1]);
         let mut lines = self.lines(scenario);
         lines.extend(failed.into_iter().chain(received));
-        Ok(Played { lines, marks: Vec::new() })
+        Ok(Played { lines, marks: Vec::new(), harm: None })
     }
 
     /// Drops what another client or another scenario left.
@@ -172,12 +185,16 @@ impl Envoy {
             sleep(QUIET);
             self.upstream.accept().ok().map(|(stream, _)| stream)
         });
-        if let Some(mut upstream) = peers.upstream {
+        // A request that is sent twice comes by another connection.
+        let more = std::iter::from_fn(|| self.upstream.accept().ok().map(|(stream, _)| stream));
+        for mut upstream in peers.upstream.into_iter().chain(more) {
             let mut bytes = Vec::new();
             // What is there, and no more.
             let _ = upstream.set_nonblocking(true);
             let _ = upstream.read_to_end(&mut bytes);
-            lines.extend(http::received("upstream", &bytes));
+            if !bytes.is_empty() {
+                lines.extend(http::received("upstream", &bytes));
+            }
         }
         if let Some(mut client) = peers.client {
             let mut bytes = Vec::new();
@@ -200,7 +217,7 @@ impl Envoy {
 
     fn wait_for_lines(&self, scenario: &Scenario, wanted: usize) {
         let deadline = Instant::now() + PATIENCE;
-        while self.lines(scenario).len() < wanted && Instant::now() < deadline {
+        while self.lines(scenario).len() < wanted && Instant::now() < deadline && self.proxy.is_running() {
             sleep(Duration::from_millis(5));
         }
         sleep(QUIET);
@@ -292,6 +309,7 @@ fn config(folder: &Path, scenarios: &[&Scenario]) -> Value {
         cluster("service", &folder.join("service")),
         cluster("nowhere", &folder.join("nowhere")),
         grpc_cluster(&folder.join("grpc")),
+        { "name": "nobody", "connect_timeout": "1s", "type": "STATIC", "load_assignment": { "cluster_name": "nobody" } },
     ] } })
 }
 

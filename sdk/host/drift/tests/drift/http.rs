@@ -61,7 +61,8 @@ pub(crate) fn received(who: &str, bytes: &[u8]) -> Vec<String> {
     for line in head.lines() {
         chunked |= line == "transfer-encoding: chunked";
         // Without the reason, which HTTP/2 does not have.
-        let line = if line.starts_with("HTTP/1.1 ") { line.get(..12).unwrap_or(line) } else { line };
+        let status = line.strip_prefix("HTTP/1.1 ").and_then(|status| status.split_whitespace().next());
+        let line = &status.map_or(line.to_owned(), |status| format!("HTTP/1.1 {status}"));
         if !line.is_empty() {
             lines.push(format!("{who} got {line}"));
         }

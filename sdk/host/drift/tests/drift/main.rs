@@ -30,10 +30,22 @@ struct Setup {
     failure: &'static str,
     /// Whether a filter that holds headers back sees the body.
     shows_body: bool,
+    /// What the filter does to the proxy.
+    harm: Harm,
+}
+
+/// What a filter does that no filter should.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Harm {
+    None,
+    /// It makes the proxy send what a peer takes for something else.
+    Garbles,
+    /// It ends the proxy, or makes it send or complete something twice.
+    Ends,
 }
 
 impl Setup {
-    const DEFAULT: Self = Self { limit: None, failure: "FAIL_CLOSED", shows_body: false };
+    const DEFAULT: Self = Self { limit: None, failure: "FAIL_CLOSED", shows_body: false, harm: Harm::None };
 }
 
 /// One move of a client or of a server.
@@ -80,22 +92,28 @@ struct Played {
     lines: Vec<String>,
     /// How many lines the filter had logged before the first step, after each, and at the end.
     marks: Vec<usize>,
+    /// What the filter did that harms a proxy, which the simulation knows.
+    harm: Option<String>,
 }
 
 #[test]
 fn the_simulation_is_envoys() -> Result<()> {
     let file = envoy::build()?;
     let module = Module::load(&file)?;
-    let only = std::env::var("SCENARIO").ok();
-    let played =
-        |scenario: &&Scenario| only.as_deref().is_none_or(|only| only.split(',').any(|name| scenario.name == name));
-    let scenarios: Vec<_> = scenarios::ALL.iter().filter(played).collect();
+    let scenarios: Vec<_> = scenarios::all().filter(|scenario| is_wanted(scenario)).collect();
     let proxy = envoy::Envoy::start(&file, &scenarios)?;
     let process = simulated::process(&module);
     let mut report = String::new();
     for (at, scenario) in scenarios.iter().enumerate() {
         let simulated = simulated::play(&module, &process, scenario);
         let real = proxy.play(at, scenario, &simulated.marks)?;
+        if simulated.harm.is_some() != (scenario.setup.harm != Harm::None) {
+            writeln!(
+                report,
+                "\n{} does {:?}, and the simulation finds {:?}",
+                scenario.name, scenario.setup.harm, simulated.harm
+            )?;
+        }
         let (simulated, real) = (normal(simulated.lines), normal(real.lines));
         if simulated != real {
             writeln!(report, "\n{}:", scenario.name)?;
@@ -106,6 +124,52 @@ fn the_simulation_is_envoys() -> Result<()> {
     }
     ensure!(report.is_empty(), "Envoy (-) and the simulation (+) differ:{report}");
     Ok(())
+}
+
+#[test]
+fn the_simulation_knows_what_harms_a_proxy() -> Result<()> {
+    let file = envoy::build()?;
+    let module = Module::load(&file)?;
+    let process = simulated::process(&module);
+    let mut report = String::new();
+    for scenario in scenarios::harm::ALL.iter().filter(|scenario| is_wanted(scenario)) {
+        let simulated = simulated::play(&module, &process, scenario);
+        let proxy = envoy::Envoy::start(&file, &[scenario])?;
+        let real = proxy.play(0, scenario, &simulated.marks)?;
+        let harm = harm_in(&real.lines).or_else(|| (!proxy.serves(0, scenario)).then_some("ended"));
+        if harm.is_none() || simulated.harm.is_none() {
+            writeln!(report, "\n{}: Envoy {harm:?}, the simulation {:?}", scenario.name, simulated.harm)?;
+        }
+    }
+    ensure!(report.is_empty(), "Envoy and the simulation do not find the same harm:{report}");
+    Ok(())
+}
+
+/// Says what harm Envoy came to.
+fn harm_in(lines: &[String]) -> Option<&'static str> {
+    let heads = |who: &str| {
+        let of_peer = lines.iter().filter(|line| line.starts_with(who));
+        of_peer.map(|line| line.matches("HTTP/1.1").count()).sum::<usize>()
+    };
+    let after_the_end = || {
+        let deleted = lines.iter().position(|line| line == "2 delete []");
+        deleted.is_some_and(|at| lines[at + 1..].iter().any(|line| line.starts_with("2 ")))
+    };
+    if heads("upstream got") > 1 || heads("client got") > 1 {
+        Some("sent a message twice")
+    } else if lines.iter().any(|line| line.contains(" got body ") && line.contains("\\r\\n0\\r\\n")) {
+        Some("sent trailers twice")
+    } else if lines.iter().filter(|line| *line == "2 log []").count() > 1 || after_the_end() {
+        Some("completed a stream twice")
+    } else {
+        None
+    }
+}
+
+/// Whether the variable `SCENARIO` names a scenario, or nothing.
+fn is_wanted(scenario: &Scenario) -> bool {
+    let only = std::env::var("SCENARIO").ok();
+    only.as_deref().is_none_or(|only| only.split(',').any(|name| scenario.name == name))
 }
 
 /// Without what legitimately differs: times, and what a codec of HTTP/1.1 adds to a head.

@@ -53,6 +53,14 @@ macro_rules! scenarios {
     };
 }
 
+pub(crate) mod harm;
+mod wire;
+
+/// Returns all scenarios.
+pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
+    [ALL, wire::ALL].into_iter().flatten()
+}
+
 scenarios! {
     get_without_body: "", [Request(GET, true), Response(EMPTY, true)];
     post_small: "", [Request(POST, false), RequestBody("hello", false), RequestBody("", true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
@@ -175,7 +183,7 @@ scenarios! {
         ];
     body_without_parts_before_trailers:
         "request_trailers: body 0 0 99; write 0 0 99 new; body 0 0 99",
-        [Request(CHUNKED, false), RequestTrailers(TRAILERS), Response(OK, false), ResponseBody("body", true)];
+        [Request(CHUNKED, false), RequestTrailers(TRAILERS), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
     parts_pass_while_more_can_be_written:
         "request_body: write 0 0 99 A; return 1\nrequest_body#2: body 0 0 99; write 0 0 99 B; resume 0; return 1\nrequest_body#3: body 0 0 99; write 0 0 99 C; resume 0; return 1
          request_trailers: body 0 0 99; write 0 9999 0 LAST; body 0 0 99

@@ -27,7 +27,8 @@ pub(crate) fn play(module: &Module, process: &Running, scenario: &Scenario) -> P
         .vm_id(scenario.name)
         .root_id(scenario.name)
         .plugin_configuration(scenario.script)
-        .clusters(["upstream", "service", "nowhere", "grpc"]);
+        .clusters(["upstream", "service", "nowhere", "grpc", "nobody"])
+        .cluster_without_hosts("nobody");
     if let Some(limit) = scenario.setup.limit {
         host = host.buffer_limit(limit);
     }
@@ -57,11 +58,12 @@ pub(crate) fn play(module: &Module, process: &Running, scenario: &Scenario) -> P
     }
     let received = peers.finish();
     marks.push(host.log().len());
-    // Some filters trap.
+    // Some filters trap, and some do harm.
     host.trapped();
+    let harm = host.harm();
     let mut lines: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
     lines.extend(received);
-    Played { lines, marks }
+    Played { lines, marks, harm }
 }
 
 struct Peers<'host> {
@@ -202,7 +204,12 @@ fn head(who: &str, map: &Map) -> Vec<String> {
     let host = Some(value(":authority")).filter(|host| !host.is_empty()).map(|host| format!("{who} got host: {host}"));
     let fields = text.iter().filter(|(name, _)| !name.starts_with(':'));
     let fields = fields.map(|(name, value)| format!("{who} got {name}: {value}"));
-    [format!("{who} got {first}")].into_iter().chain(host).chain(fields).collect()
+    let lines = [format!("{who} got {first}")].into_iter().chain(host).chain(fields);
+    // As a peer reads them.
+    lines
+        .map(|line| line.replace("\r\n", "\n").replace('\n', &format!("\n{who} got ")))
+        .flat_map(|lines| lines.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 fn body(who: &str, body: &[u8], trailers: &Map) -> String {

@@ -1,0 +1,161 @@
+//! What a proxy checks of a message before the message leaves it, and what it does not check and garbles.
+
+use crate::flow::Way;
+use crate::map::{Kind, Map};
+use crate::state::LocalReply;
+
+/// What comes of headers that a filter edited.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Checked {
+    /// They go on.
+    Sound,
+    /// The proxy answers in place of the peer.
+    Refused(LocalReply),
+    /// They go on, and the peer reads something else: why.
+    Garbled(String),
+}
+
+/// Checks the headers of a message as Envoy does when they leave the filter. What came like this from the peer is not
+/// looked at: tests send requests that lack what their filter does not read.
+pub(crate) fn check(way: Way, came: &Map, goes: &Map) -> Checked {
+    match way {
+        Way::Request => check_request(came, goes),
+        Way::Response => check_response(came, goes),
+    }
+}
+
+fn check_request(came: &Map, goes: &Map) -> Checked {
+    let has_path = |map: &Map| map.get(b":path").is_some_and(|path| path.starts_with(b"/"));
+    if has_path(came) && !has_path(goes) {
+        // No route is for it.
+        return refused(404, "route_not_found", Vec::new());
+    }
+    if came.get(b":method").is_some() && goes.get(b":method").is_none() {
+        return refused(503, "filter_removed_required_request_headers", b"missing required header: :method".to_vec());
+    }
+    if let Some(why) = invalid(came, goes) {
+        return refused(503, "filter_added_invalid_request_header", why);
+    }
+    nameless(came, goes).map_or(Checked::Sound, Checked::Garbled)
+}
+
+/// The answer of Envoy's router to headers that it does not send.
+pub(crate) fn refused(status: u32, details: &str, body: Vec<u8>) -> Checked {
+    Checked::Refused(LocalReply { status, details: details.to_owned(), body, headers: Map::default(), grpc_status: -1 })
+}
+
+/// Says which name or value Envoy does not send to an upstream; `None` if it sends all.
+pub(crate) fn invalid(came: &Map, goes: &Map) -> Option<Vec<u8>> {
+    added(came, goes).find_map(|(name, value)| {
+        let what = if !name.iter().all(|byte| is_token(*byte)) {
+            "invalid header name"
+        } else if value.iter().any(|byte| is_control(*byte)) {
+            "invalid header value for"
+        } else {
+            return None;
+        };
+        Some(format!("{what}: {}", name.escape_ascii()).into_bytes())
+    })
+}
+
+fn check_response(came: &Map, goes: &Map) -> Checked {
+    let number = |map: &Map| str::from_utf8(map.get(b":status")?).ok()?.parse::<u64>().ok();
+    match number(goes) {
+        None if number(came).is_some() => {
+            return refused(
+                502,
+                "filter_removed_required_response_headers",
+                b"missing required header: :status".to_vec(),
+            );
+        }
+        Some(status) if number(came) != Some(status) && !(200..=999).contains(&status) => {
+            return Checked::Garbled(format!("the response's status is {status}, which begins no final response"));
+        }
+        _ => {}
+    }
+    garbled(came, goes).map_or(Checked::Sound, Checked::Garbled)
+}
+
+/// Says which name or value, of those that Envoy sends as they are, a peer reads as something else; `None` if no one.
+pub(crate) fn garbled(came: &Map, goes: &Map) -> Option<String> {
+    let breaks = |bytes: &[u8]| bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
+    let found = added(came, goes).find(|(name, value)| breaks(name) || breaks(value));
+    let broken = found.map(|(name, value)| {
+        let (name, value) = (name.escape_ascii(), value.escape_ascii());
+        format!("a line break or NUL in \"{name}: {value}\" makes the peer read another message")
+    });
+    broken.or_else(|| nameless(came, goes))
+}
+
+fn nameless(came: &Map, goes: &Map) -> Option<String> {
+    let found = added(came, goes).find(|(name, _)| name.is_empty())?;
+    Some(format!("the header \": {}\" has no name, which makes the peer refuse the message", found.1.escape_ascii()))
+}
+
+/// The pairs that did not come from the peer.
+fn added<'a>(came: &'a Map, goes: &'a Map) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    goes.pairs().filter(|pair| came.pairs().all(|of_peer| of_peer != *pair))
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:".contains(&byte)
+}
+
+fn is_control(byte: u8) -> bool {
+    byte != b'\t' && (byte < b' ' || byte == 0x7f)
+}
+
+/// Whether a response of this status ends with its headers, whatever they say of a body.
+pub(crate) fn is_bodiless(status: Option<&[u8]>) -> bool {
+    status.is_some_and(|status| status == b"204" || status == b"304" || status.len() == 3 && status[0] == b'1')
+}
+
+/// Checks the headers of a call to another service: the answer that Envoy gives in the service's place, if it does not
+/// send them.
+pub(crate) fn check_call(headers: &Map) -> Option<Vec<u8>> {
+    invalid(&Map::default().of(Kind::Request), headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(checked: &Checked) -> u32 {
+        match checked {
+            Checked::Sound => 0,
+            Checked::Refused(reply) => reply.status,
+            Checked::Garbled(_) => 1,
+        }
+    }
+
+    #[test]
+    fn only_what_the_filter_did_is_checked() {
+        let none = Map::default();
+        let odd = Map::new(&[(":path", "*"), ("x y", "a\r\nb"), ("", "")]);
+        assert_eq!(check(Way::Request, &odd, &odd), Checked::Sound);
+        assert_eq!(check(Way::Response, &odd, &odd), Checked::Sound);
+        assert_eq!(check(Way::Request, &none, &none), Checked::Sound);
+    }
+
+    #[test]
+    fn requests_are_refused_and_responses_garbled() {
+        let came = Map::new(&[(":path", "/"), (":method", "GET")]);
+        let with = |name: &str, value: &str| {
+            let mut map = came.clone();
+            map.replace(name.as_bytes(), value.as_bytes());
+            status(&check(Way::Request, &came, &map))
+        };
+        assert_eq!(
+            [with(":path", ""), with("a", "1\n2"), with("a b", "1"), with("", "1"), with("a", "é\t")],
+            [404, 503, 503, 1, 0]
+        );
+        let came = Map::new(&[(":status", "200")]);
+        let with = |name: &str, value: &str| {
+            let mut map = came.clone();
+            map.replace(name.as_bytes(), value.as_bytes());
+            status(&check(Way::Response, &came, &map))
+        };
+        assert_eq!([with(":status", "abc"), with(":status", "1000"), with(":status", "999")], [502, 1, 0]);
+        assert_eq!([with("a", "1\r\n2"), with("a\0", ""), with("", "1"), with("a b", "1")], [1, 1, 1, 0]);
+    }
+}
