@@ -67,6 +67,30 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
+mod stateless {
+    use super::*;
+
+    #[derive(Default)]
+    struct Watch;
+
+    #[sluicegate::http_filter(stateless)]
+    impl HttpFilter for Watch {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            request.stream().grpc_stream("cluster", "Service", "Chat", &[])?;
+            Ok(Action::Pause)
+        }
+
+        fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_>, event: &GrpcEvent) -> Result<()> {
+            match event.what() {
+                GrpcWhat::Closed(_) => stream.resume_request(),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    sluicegate::plugin!(http: Watch);
+}
+
 #[test]
 fn a_call_is_answered_once() {
     let host = Host::new(&PLUGIN).start();
@@ -152,12 +176,34 @@ fn a_stream_that_the_host_does_not_know_is_forgotten_when_it_is_cancelled() {
     }
 }
 
+/// What a stream opened is cancelled when it is deleted, also if it has no state.
 #[test]
-fn events_for_a_stream_that_is_gone_are_dropped() {
+fn what_is_open_goes_with_its_stream() {
+    for plugin in [&PLUGIN, &stateless::PLUGIN] {
+        let host = Host::new(plugin).start();
+        let (stream, other) = (host.http_stream(), host.http_stream());
+        stream.request_headers(&[("a", "b")]);
+        other.request_headers(&[("a", "b")]);
+        let token = host.open_grpc()[0].token;
+        stream.complete();
+        host.clear_log();
+        assert_eq!((host.open_grpc().len(), host.calls(Import::proxy_grpc_cancel)), (1, 1));
+        host.grpc_message(token, "late");
+        assert_eq!(host.log().len(), 1);
+        host.assert_logged(LogLevel::Debug, &format!("sluicegate: no such gRPC call or stream: {token}"));
+        host.grpc_close(host.open_grpc()[0].token, 0, "");
+        other.complete();
+        assert_eq!(host.calls(Import::proxy_grpc_cancel), 1, "what is over is not cancelled");
+    }
+}
+
+#[test]
+fn a_stream_that_the_host_does_not_cancel_is_closed_at_its_next_event() {
     let host = Host::new(&PLUGIN).start();
     let stream = host.http_stream();
     stream.request_headers(&[("a", "b")]);
     let token = host.open_grpc()[0].token;
+    host.fail(Import::proxy_grpc_cancel, Status::InternalFailure);
     stream.complete();
     host.clear_log();
     assert!(!host.open_grpc()[0].ended);

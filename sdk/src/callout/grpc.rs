@@ -4,7 +4,7 @@ use core::time::Duration;
 
 #[cfg(feature = "async")]
 use super::{Answered, GrpcFailure};
-use super::{CallToken, Kind, Reserved, refused, take, then, timeout};
+use super::{CallToken, Kind, Reserved, closed, refused, take, then, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, Status, call};
 use crate::error::{Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
@@ -219,6 +219,7 @@ impl CallToken {
             && let Some(waiting) = take(Kind::GrpcCall, self.0)
         {
             then::drop_closure(waiting.context.get(), self.0);
+            closed(waiting.context.get(), self.0);
         }
         cancelled.map_err(|status| Error::host("proxy_grpc_cancel", On::Token(self.0), status))
     }

@@ -17,10 +17,12 @@
 //! | `http`, `grpc` | the calls and what they bring |
 //! | `failure` | why there is no answer |
 //! | `then` | closures that wait for an answer |
+//! | `open` | what is open over gRPC whose events come to a callback |
 
 mod failure;
 mod grpc;
 mod http;
+mod open;
 mod then;
 
 use core::cell::Cell;
@@ -28,6 +30,7 @@ use core::time::Duration;
 
 pub use failure::{CallFailure, GrpcFailure, GrpcStatus};
 pub(crate) use grpc::open as grpc_stream;
+pub(crate) use open::{closed, forget_open, opened};
 pub use grpc::{GrpcCall, GrpcEvent, GrpcStream, GrpcWhat};
 #[cfg(feature = "async")]
 pub use http::Answer;
@@ -177,6 +180,7 @@ pub(crate) fn clear() {
         calls.grpc.clear();
     });
     then::clear();
+    open::clear();
 }
 
 /// A timeout as hosts count it: no time that is one becomes zero, which is none, nor negative, which Envoy refuses.

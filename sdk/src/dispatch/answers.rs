@@ -30,6 +30,7 @@ fn listens(token: u32, what: GrpcWhat) -> Option<u32> {
     };
     if matches!((waiting.kind, what), (_, GrpcWhat::Closed(_)) | (Kind::GrpcCall, GrpcWhat::Message(_))) {
         callout::take(Kind::GrpcCall, token);
+        callout::closed(waiting.context.get(), token);
     }
     Some(waiting.context.get())
 }

@@ -460,6 +460,9 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         if Self::CALLS {
             callout::forget(context);
         }
+        if H::GRPC_ANSWERS || T::GRPC_ANSWERS || PluginOf::<H>::GRPC_ANSWERS {
+            callout::forget_open(context);
+        }
         if Self::TIMERS {
             timer::forget(context);
         }

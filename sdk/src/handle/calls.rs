@@ -59,7 +59,7 @@ macro_rules! calls {
         #[doc(alias = "dispatch_grpc_call")]
         pub fn grpc_call(&self, call: &$crate::callout::GrpcCall<'_>) -> $crate::Result<$crate::callout::CallToken> {
             $crate::callout::takes_grpc_answers()?;
-            call.dispatch(self.id)
+            $crate::callout::opened(self.id, call.dispatch(self.id)?)
         }
 
         /// Calls a method over gRPC, and drops the answer when it comes.
@@ -164,7 +164,8 @@ macro_rules! calls {
             metadata: &[(&str, &str)],
         ) -> $crate::Result<$crate::callout::GrpcStream> {
             $crate::callout::takes_grpc_answers()?;
-            $crate::callout::grpc_stream(self.id, cluster, service, method, metadata)
+            let stream = $crate::callout::grpc_stream(self.id, cluster, service, method, metadata)?;
+            $crate::callout::opened(self.id, stream.token()).map(|_| stream)
         }
 
         /// Opens a gRPC stream, and runs the closure with each of its events, the last of which is [`GrpcWhat::Closed`](crate::callout::GrpcWhat::Closed). It is dropped after
