@@ -262,12 +262,12 @@ impl State {
     }
 
     /// Tells the proxy to let a direction go on, if it holds it and nobody else does. A callback of the direction that runs says
-    /// so by its status.
+    /// so by its status, and after an answer that was lost the failure policy decides.
     pub(crate) fn let_go(&self, direction: StreamType) -> Result<()> {
         let place = place(direction);
         let bits = self.bits.get();
         if bits & PAUSED << place == 0
-            || bits & (ENDED | (OWN | DECIDING) << place) != 0
+            || bits & (ENDED | LOST | (OWN | DECIDING) << place) != 0
             || self.holders(direction).get() > 0
         {
             return Ok(());

@@ -30,11 +30,11 @@ use core::time::Duration;
 
 pub use failure::{CallFailure, GrpcFailure, GrpcStatus};
 pub(crate) use grpc::open as grpc_stream;
-pub(crate) use open::{closed, forget_open, opened};
 pub use grpc::{GrpcCall, GrpcEvent, GrpcStream, GrpcWhat};
 #[cfg(feature = "async")]
 pub use http::Answer;
 pub use http::{CallResponse, HttpCall};
+pub(crate) use open::{closed, forget_open, opened};
 pub(crate) use then::{
     Answered, Asker, Then, forget, keep, keep_each, keep_holding, lend, take_then, waits, wrong_context,
 };
