@@ -33,8 +33,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! [`hold_while`](crate::RequestHeaders::hold_while) holds the stream here while its task runs, and does at the end what the task answers: `Action::Continue` lets it go on, any
-//! other action leaves it as it is, because the task has replied, or something else will resume it. An error is logged, and the filter's
+//! [`hold_while`](crate::RequestHeaders::hold_while) holds the stream here while its task runs, whatever its callback returns, and does at the end what the task answers: `Action::Continue` lets
+//! it go on when nobody else holds it, any other action leaves it paused, because the task has replied, or something else will resume it. An error is logged, and the filter's
 //! [`ON_ERROR`](crate::HttpFilter::ON_ERROR) decides. `spawn` runs a task beside the stream, and holds nothing.
 //!
 //! # What a task may do

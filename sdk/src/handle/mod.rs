@@ -232,7 +232,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the host refuses: the stream may be gone.
+    /// If the plugin has no such stream, or the stream does not hold that: the host is not asked then. If the host refuses.
     ///
     /// # Cost
     ///
@@ -247,7 +247,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the host refuses: the stream may be gone.
+    /// If the plugin has no such stream, or the stream does not hold that: the host is not asked then. If the host refuses.
     ///
     /// # Cost
     ///
@@ -261,7 +261,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the host refuses: the connection may be gone.
+    /// If the plugin has no such connection, or the connection does not hold its data: the host is not asked then. If the host refuses.
     ///
     /// # Cost
     ///
@@ -388,30 +388,32 @@ impl<'cb, P> HttpHandle<'cb, P> {
         self.plugin
     }
 
-    /// Lets the request go on, if a callback held it back.
+    /// Lets the request go on that a callback of the filter paused. While a task or a closure holds the request too, it goes on when the last of them ends. In a callback
+    /// of the request the status that the callback returns decides, and this makes no host call.
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// If the stream does not hold the request, or has ended: the host is not asked then. If the host refuses.
     ///
     /// # Cost
     ///
-    /// One host call.
+    /// At most one host call.
     #[doc(alias = "ResumeHttpRequest")]
     #[doc(alias = "resume_http_request")]
     pub fn resume_request(&self) -> Result<()> {
         resume(StreamType::HttpRequest)
     }
 
-    /// Lets the response go on, if a callback held it back.
+    /// Lets the response go on that a callback of the filter paused. While a task or a closure holds the response too, it goes on when the last of them ends. In a callback
+    /// of the response the status that the callback returns decides, and this makes no host call.
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// If the stream does not hold the response, or has ended: the host is not asked then. If the host refuses.
     ///
     /// # Cost
     ///
-    /// One host call.
+    /// At most one host call.
     #[doc(alias = "ResumeHttpResponse")]
     #[doc(alias = "resume_http_response")]
     pub fn resume_response(&self) -> Result<()> {
@@ -422,7 +424,8 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the headers are over the host's limits, memory is out, or the host refuses: it does once a response is on its way.
+    /// If the stream was answered before, or has ended: the host is not asked then. If the headers are over the host's limits, memory is out, or the host refuses: it does once a
+    /// response is on its way.
     ///
     /// # Cost
     ///

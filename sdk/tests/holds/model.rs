@@ -138,7 +138,7 @@ pub(crate) struct Plugin;
 impl PluginContext for Plugin {
     /// Lets a stream go on that the plugin has never heard of.
     fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_>, which: u32) -> Result<()> {
-        if which % 2 == 0 { plugin.resume_request(which / 2) } else { plugin.resume_response(which / 2) }
+        if which.is_multiple_of(2) { plugin.resume_request(which / 2) } else { plugin.resume_response(which / 2) }
     }
 }
 
