@@ -44,7 +44,8 @@ enum Kind {
     Host {
         call: &'static str,
         on: On,
-        status: Status,
+        /// By its number, which is smaller.
+        status: u32,
     },
     ForeignBlock {
         call: &'static str,
@@ -186,7 +187,7 @@ impl Error {
     #[inline(never)]
     fn refused(call: &'static str, on: On, refused: Refused) -> Self {
         let kind = match refused {
-            Refused::Status(status) => Kind::Host { call, on, status },
+            Refused::Status(status) => Kind::Host { call, on, status: status.code() },
             Refused::Foreign => Kind::ForeignBlock { call, on },
         };
         Self { kind }
@@ -228,8 +229,7 @@ impl Error {
     #[must_use]
     pub const fn status(&self) -> Option<Status> {
         match self.kind {
-            Kind::Host { status, .. } => Some(status),
-            Kind::Header { status, .. } => Some(Status::from_code(status)),
+            Kind::Host { status, .. } | Kind::Header { status, .. } => Some(Status::from_code(status)),
             _ => None,
         }
     }
@@ -259,7 +259,7 @@ impl Error {
         matches!(
             self.kind,
             Kind::OutOfMemory { .. }
-                | Kind::Host { status: Status::InvalidMemoryAccess, .. }
+                | Kind::Host { status: INVALID_MEMORY_ACCESS, .. }
                 | Kind::Header { status: INVALID_MEMORY_ACCESS, .. }
         )
     }
@@ -287,7 +287,7 @@ impl Error {
             Kind::Host { call, on, status } => {
                 write_call(out, call, *on)?;
                 out.write_str("): ")?;
-                write_status(out, *status)
+                write_status(out, Status::from_code(*status))
             }
             Kind::Header { call, map, status, name } => {
                 write_call(out, call, On::Map(*map))?;
