@@ -406,7 +406,10 @@ fn an_upgrade_that_the_upstream_agrees_to_passes_both_ways() {
         assert_eq!(stream.sent_request_body(), b"", "nobody has agreed");
         stream.response_headers(&[(":status", status)]);
         assert_eq!(stream.sent_request_body(), b"early", "{status}");
-        assert_eq!(stream.request_body(" data", false), 0);
+        // The first part goes on by a resume, because a proxy that kept one may forget it otherwise.
+        assert_eq!(stream.request_body(" da", false), DataAction::Pause as u32);
+        assert_eq!(stream.sent_request_body(), b"early da");
+        assert_eq!(stream.request_body("ta", false), 0);
         assert_eq!(stream.response_body("back", false), 0);
         assert_eq!(
             (stream.sent_request_body(), stream.sent_response_body()),

@@ -17,6 +17,8 @@ const CARRIES: u32 = 1 << 24;
 const ASKS_CONNECT: u32 = 1 << 26;
 const ASKS_UPGRADE: u32 = 1 << 27;
 const UPGRADED: u32 = 1 << 28;
+/// What was kept of the request has just gone on because of that.
+const LET_GO: u32 = 1 << 29;
 
 impl State {
     fn put(&self, bits: u32, set: bool) {
@@ -96,8 +98,22 @@ impl State {
     /// The upstream agrees: what follows is not a body. What was gathered of the request goes on.
     pub(crate) fn upgrade(&self) -> Result<()> {
         self.set(UPGRADED);
+        let is_kept = self.is_paused(StreamType::HttpRequest);
         self.gathered(StreamType::HttpRequest);
-        self.let_go(StreamType::HttpRequest)
+        self.let_go(StreamType::HttpRequest)?;
+        self.put(LET_GO, is_kept && !self.is_paused(StreamType::HttpRequest));
+        Ok(())
+    }
+
+    /// Passes a part of what is no body, and tells whether the proxy is to keep it for that: once it kept a part, Envoy 1.36 joins the next one to what it keeps, and forgets it there if the
+    /// status lets it go on. So the first part after that goes on by a resume within its callback.
+    pub(crate) fn pass_upgraded(&self, direction: StreamType) -> Result<bool> {
+        if !matches!(direction, StreamType::HttpRequest) || !self.has(LET_GO) {
+            return Ok(false);
+        }
+        self.clear(LET_GO);
+        call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", direction, status))?;
+        Ok(true)
     }
 
     pub(crate) fn is_upgraded(&self) -> bool {
