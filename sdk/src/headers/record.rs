@@ -20,6 +20,8 @@ pub(super) struct Edit<'cb> {
     value: Cell<&'cb [u8]>,
     /// The edit after it.
     newer: Cell<Option<&'cb Self>>,
+    /// In the index: the number of the name.
+    hash: Cell<u32>,
     /// In the index: the newest edit of another name of the same bucket.
     next: Cell<Option<&'cb Self>>,
     /// Says nothing before the edit is in the index.
@@ -83,12 +85,28 @@ const fn length_bit(name: &[u8]) -> u32 {
     1 << (name.len() % 32)
 }
 
-/// A number of a name's bytes, case aside (FNV-1a).
-fn hash(name: &[u8]) -> usize {
-    let hash =
-        name.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte | 0x20)).wrapping_mul(0x0100_0193));
-    // The low bits of a product know nothing of the high bits of its factors.
-    (hash ^ (hash >> 15)) as usize
+/// Returns a number of a name's bytes, case aside: eight bytes at a time, the last of them twice where they are no multiple of eight.
+fn hash(name: &[u8]) -> u32 {
+    const CASE: u64 = u64::from_ne_bytes([0x20; 8]);
+    let mix = |hash: u64, word: u64| {
+        let product = (hash ^ (word | CASE)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // The low bits of a product know nothing of the high bits of its factors.
+        product ^ (product >> 32)
+    };
+    let (words, rest) = name.as_chunks();
+    let hash = words.iter().fold(name.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let hash = match name.last_chunk() {
+        Some(last) => mix(hash, u64::from_le_bytes(*last)),
+        None => rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte))),
+    };
+    #[allow(clippy::cast_possible_truncation, reason = "the low half knows of the high one")]
+    let low = hash as u32;
+    low
+}
+
+/// Whether two names are the same. Most are in lower case.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one == other || one.eq_ignore_ascii_case(other)
 }
 
 impl<'cb> Record<'cb> {
@@ -113,7 +131,7 @@ impl<'cb> Record<'cb> {
     pub(super) fn push(&self, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
         let (name, value) = (self.bump.copy(name)?, Cell::new(self.bump.copy(value)?));
         let (newer, next, leaves) = (Cell::new(None), Cell::new(None), Cell::new(Leaves::Superseded));
-        let edit = self.bump.put(Edit { op, name, value, newer, next, leaves })?;
+        let edit = self.bump.put(Edit { op, name, value, newer, hash: Cell::new(0), next, leaves })?;
         if let Some(before) = self.newest.replace(Some(edit)) {
             before.newer.set(Some(edit));
         }
@@ -134,9 +152,10 @@ impl<'cb> Record<'cb> {
         if self.lengths.get() & length_bit(name) == 0 {
             return Ok(None);
         }
-        let mut edit = Self::head(self.heads.get(), name).and_then(Cell::get);
+        let hash = hash(name);
+        let mut edit = Self::head(self.heads.get(), hash).and_then(Cell::get);
         while let Some(found) = edit {
-            if found.name.eq_ignore_ascii_case(name) {
+            if found.hash.get() == hash && is_same(found.name, name) {
                 break;
             }
             edit = found.next.get();
@@ -160,18 +179,20 @@ impl<'cb> Record<'cb> {
         Ok(())
     }
 
-    /// The chain that a name is in.
-    fn head(heads: Heads<'cb>, name: &[u8]) -> Option<&'cb Cell<Option<&'cb Edit<'cb>>>> {
+    /// The chain that a name of this hash is in.
+    fn head(heads: Heads<'cb>, hash: u32) -> Option<&'cb Cell<Option<&'cb Edit<'cb>>>> {
         // There are as many as a power of two, or none.
-        heads.get(hash(name) & heads.len().wrapping_sub(1))
+        heads.get(hash as usize & heads.len().wrapping_sub(1))
     }
 
     /// Puts one more edit into the index, in the place of the one before it of its name.
     fn insert(&self, edit: &'cb Edit<'cb>) {
-        let Some(mut place) = Self::head(self.heads.get(), edit.name) else { return };
+        let hash = hash(edit.name);
+        edit.hash.set(hash);
+        let Some(mut place) = Self::head(self.heads.get(), hash) else { return };
         let mut before = None;
         while let Some(found) = place.get() {
-            if found.name.eq_ignore_ascii_case(edit.name) {
+            if found.hash.get() == hash && is_same(found.name, edit.name) {
                 before = Some(found.leaves.replace(Leaves::Superseded));
                 edit.next.set(found.next.get());
                 break;
@@ -201,7 +222,7 @@ impl<'cb> Record<'cb> {
             let mut next = head.get();
             while let Some(edit) = next {
                 next = edit.next.get();
-                if let Some(head) = Self::head(heads, edit.name) {
+                if let Some(head) = Self::head(heads, edit.hash.get()) {
                     edit.next.set(head.replace(Some(edit)));
                 }
             }
