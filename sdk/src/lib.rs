@@ -175,6 +175,8 @@ pub use reply::LocalResponse;
 pub use sluicegate_macros::{__plugin, http_filter, plugin, plugin_context, tcp_filter, vm_context};
 
 #[doc(hidden)]
+pub use context::named as __named;
+#[doc(hidden)]
 pub use sluicegate_alloc as __alloc;
 
 /// The name of the allocator that [`plugin!`] installs in the module: `arena`, `freelist`, `talc`, `system`, or none if no feature picked one.

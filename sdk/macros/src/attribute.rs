@@ -2,112 +2,13 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
+use syn::ext::IdentExt as _;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Error, ImplItem, ImplItemFn, ItemImpl, Result, Token, Type, parse_quote};
+use syn::{Error, ImplItem, ImplItemFn, ImplItemType, ItemImpl, Result, Token, Type, parse_quote};
 
-/// A kind of context.
-pub(crate) struct Kind {
-    /// The trait.
-    name: &'static str,
-    /// The callbacks that may be left out, and then are not exported.
-    callbacks: &'static [&'static str],
-    /// The context above: the associated type's name.
-    parent: Option<&'static str>,
-    /// The arguments that the attribute takes.
-    arguments: &'static [&'static str],
-}
-
-pub(crate) const VM: Kind = Kind { name: "VmContext", callbacks: &["on_vm_start"], parent: None, arguments: &[] };
-
-pub(crate) const PLUGIN: Kind = Kind {
-    name: "PluginContext",
-    callbacks: &[
-        "on_configure",
-        "on_validate_configuration",
-        "on_foreign_function",
-        "on_tick",
-        "on_queue_ready",
-        "on_http_call_response",
-        "on_grpc_event",
-        "on_log",
-        "on_done",
-        "on_delete",
-    ],
-    arguments: &[CALLS, TIMERS, TASKS],
-    parent: Some("Vm"),
-};
-
-pub(crate) const HTTP: Kind = Kind {
-    name: "HttpFilter",
-    callbacks: &[
-        "on_request_headers",
-        "on_request_body",
-        "on_complete_request_body",
-        "on_request_trailers",
-        "on_request_metadata",
-        "on_response_headers",
-        "on_response_body",
-        "on_complete_response_body",
-        "on_response_trailers",
-        "on_response_metadata",
-        "on_http_call_response",
-        "on_grpc_event",
-        "on_log",
-        "on_done",
-        "on_delete",
-    ],
-    arguments: &[STATELESS, CALLS, TASKS],
-    parent: Some("Plugin"),
-};
-
-pub(crate) const TCP: Kind = Kind {
-    name: "TcpFilter",
-    callbacks: &[
-        "on_new_connection",
-        "on_downstream_data",
-        "on_upstream_data",
-        "on_downstream_close",
-        "on_upstream_close",
-        "on_http_call_response",
-        "on_grpc_event",
-        "on_log",
-        "on_done",
-        "on_delete",
-    ],
-    arguments: &[CALLS, TASKS],
-    parent: Some("Plugin"),
-};
-
-/// The argument of a filter that keeps nothing, and its mark in the list of callbacks.
-pub(crate) const STATELESS: &str = "stateless";
-
-/// The argument of a context that takes the answers to its calls in closures, and the callbacks that bring them.
-const CALLS: &str = "calls";
-pub(crate) const ANSWERS: &[&str] = &["on_http_call_response", "on_grpc_event"];
-
-/// A body comes to a filter in parts or whole: the callback for the parts, and the one for the whole.
-const BODIES: [(&str, &str); 2] =
-    [("on_request_body", "on_complete_request_body"), ("on_response_body", "on_complete_response_body")];
-
-/// Callbacks of which the dispatcher knows whether a filter has them, by a constant.
-const MARKS: [(&str, &str); 4] = [
-    ("on_complete_request_body", "COMPLETE_REQUEST"),
-    ("on_complete_response_body", "COMPLETE_RESPONSE"),
-    ("on_request_trailers", "REQUEST_TRAILERS"),
-    ("on_response_trailers", "RESPONSE_TRAILERS"),
-];
-
-/// What a filter says of upgrades, and the mark in the list of callbacks of one that says it: the dispatcher then looks at the heads of both messages.
-const UPGRADES: &str = "UPGRADES";
-const UPGRADES_MARK: &str = "upgrades";
-
-/// The argument of a plugin that starts timers, and the callback that drives them.
-const TIMERS: &str = "timers";
-const TICKS: &[&str] = &["on_tick"];
-
-/// The argument of a context that runs tasks, which await answers and ticks.
-const TASKS: &str = "tasks";
+use crate::kind::{ANSWERS, BODIES, CALLS, Kind, MARKS, STATELESS, TASKS, TICKS, TIMERS, UPGRADES, UPGRADES_MARK};
+use crate::{unseen, uses};
 
 pub(crate) fn expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
     try_expand(kind, arguments, item.clone()).unwrap_or_else(|error| {
@@ -117,8 +18,6 @@ pub(crate) fn expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> 
 }
 
 fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let arguments = Arguments::parse(kind, arguments)?;
-    let stateless = arguments.has(STATELESS);
     let mut item: ItemImpl = syn::parse2(item)?;
     let named = item.trait_.as_ref().and_then(|(path, _)| path.segments.last());
     if named.is_none_or(|named| named.ident != kind.name) {
@@ -131,29 +30,36 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     let Some(name) = name else {
         return Err(Error::new_spanned(&item.self_ty, "the context must be a type with a name"));
     };
+    // What is wrong from here on is said beside the implementation, so that nothing else seems to be missing.
+    let (arguments, mut errors) = match Arguments::parse(kind, arguments) {
+        Ok(arguments) => (arguments, Vec::new()),
+        Err(error) => (Arguments::default(), vec![error]),
+    };
+    errors.extend(unseen::errors(kind, &item));
+    errors.extend(uses::errors(kind, &item, &|needed| arguments.has(needed) || has_fn(&item, needed)));
+    let stateless = arguments.has(STATELESS);
+    errors.extend(parent(kind, &item).filter(|_| stateless).and_then(plugin_of_stateless));
+    errors.extend(bodies(&item, stateless));
 
-    check_bodies(&item, stateless)?;
     fill_in(kind, &mut item);
     let callbacks: Vec<_> = kind.callbacks.iter().filter(|callback| has_fn(&item, callback)).collect();
     let mut callbacks: Vec<_> = callbacks.into_iter().copied().chain(stateless.then_some(STATELESS)).collect();
     let mut consts = Vec::new();
-    let mut marks = Vec::new();
-    let self_ty = &item.self_ty;
-    let (generics, _, bounds) = item.generics.split_for_impl();
+    let mut marks = vec![kind.marker];
     if arguments.has(CALLS) || arguments.has(TASKS) {
         callbacks.extend(ANSWERS);
         consts.push(parse_quote! { const CALLS: bool = true; });
-        marks.push(quote! { impl #generics ::sluicegate::callout::Closures for #self_ty #bounds {} });
+        marks.push("Closures");
     }
     if arguments.has(TIMERS) {
         callbacks.extend(TICKS);
         consts.push(parse_quote! { const TIMERS: bool = true; });
-        marks.push(quote! { impl #generics ::sluicegate::timer::Timers for #self_ty #bounds {} });
+        marks.push("Timers");
     }
     if arguments.has(TASKS) {
         callbacks.extend(TICKS);
         consts.push(parse_quote! { const TASKS: bool = true; });
-        marks.push(quote! { impl #generics ::sluicegate::task::Tasks for #self_ty #bounds {} });
+        marks.push("Tasks");
     }
     if kind.name == "HttpFilter" {
         for (_, mark) in MARKS.iter().filter(|(callback, _)| callbacks.contains(callback)) {
@@ -174,18 +80,24 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     if has_fn(&item, "on_grpc_event") {
         consts.push(parse_quote! { const GRPC_ANSWERS: bool = true; });
     }
+    marks.extend(kind.unnamed.filter(|_| callbacks.is_empty()));
     item.items.extend(consts);
+    let self_ty = &item.self_ty;
+    let (generics, _, bounds) = item.generics.split_for_impl();
+    let marks = marks.into_iter().map(marker).map(|marker| quote! { impl #generics #marker for #self_ty #bounds {} });
     let callbacks = callbacks.into_iter().map(|callback| format_ident!("{callback}"));
     let check = stateless.then(|| {
         quote! {
             const _: () = assert!(::core::mem::size_of::<#self_ty>() == 0, "a stateless filter has no fields");
         }
     });
+    let errors = errors.into_iter().map(Error::into_compile_error);
     let list = format_ident!("__sluicegate_callbacks_of_{name}");
     // Macros have a name space of their own, so the type's name is free in it: whoever imports the type imports its list of callbacks.
     Ok(quote! {
         #item
         #check
+        #(#errors)*
         #(#marks)*
 
         #[doc(hidden)]
@@ -201,27 +113,51 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     })
 }
 
-/// Refuses what cannot work with a body that comes whole.
-fn check_bodies(item: &ItemImpl, stateless: bool) -> Result<()> {
-    for (parts, whole) in BODIES {
-        let Some(function) = find_fn(item, whole) else { continue };
-        if find_fn(item, parts).is_some() {
-            return Err(Error::new_spanned(
-                &function.sig.ident,
-                format!("a body comes in parts or whole: implement either `{parts}` or `{whole}`"),
-            ));
-        }
-        if stateless {
-            return Err(Error::new_spanned(
-                &function.sig.ident,
-                format!("`{whole}` needs to know its stream: leave `stateless` out of the attribute"),
-            ));
+/// The trait that a mark stands for.
+fn marker(mark: &str) -> TokenStream {
+    match mark {
+        "Closures" => quote!(::sluicegate::callout::Closures),
+        "Timers" => quote!(::sluicegate::timer::Timers),
+        "Tasks" => quote!(::sluicegate::task::Tasks),
+        attribute => {
+            let attribute = format_ident!("{attribute}");
+            quote!(::sluicegate::__named::#attribute)
         }
     }
-    Ok(())
+}
+
+/// The associated type of the context above, if the author wrote it.
+fn parent<'i>(kind: &Kind, item: &'i ItemImpl) -> Option<&'i ImplItemType> {
+    item.items.iter().find_map(|item| match item {
+        ImplItem::Type(ty) if kind.parent.is_some_and(|parent| ty.ident == parent) => Some(ty),
+        _ => None,
+    })
+}
+
+/// A filter without contexts has no plugin that could be told anything.
+fn plugin_of_stateless(plugin: &ImplItemType) -> Option<Error> {
+    let is_unit = matches!(&plugin.ty, Type::Tuple(tuple) if tuple.elems.is_empty());
+    let text = "a stateless filter has no plugin: leave `stateless` out, or `type Plugin`";
+    (!is_unit).then(|| Error::new_spanned(plugin, text))
+}
+
+/// What cannot work with a body that comes whole.
+fn bodies(item: &ItemImpl, stateless: bool) -> impl Iterator<Item = Error> {
+    BODIES.into_iter().filter_map(move |(parts, whole)| {
+        let function = find_fn(item, whole)?;
+        let text = if find_fn(item, parts).is_some() {
+            format!("a body comes in parts or whole: implement either `{parts}` or `{whole}`")
+        } else if stateless {
+            format!("`{whole}` needs to know its stream: leave `stateless` out of the attribute")
+        } else {
+            return None;
+        };
+        Some(Error::new_spanned(&function.sig.ident, text))
+    })
 }
 
 /// What stands in the attribute's parentheses.
+#[derive(Default)]
 struct Arguments(Vec<Ident>);
 
 impl Arguments {
@@ -251,8 +187,8 @@ impl Arguments {
 /// Adds the associated type and the constructor that the author left out.
 fn fill_in(kind: &Kind, item: &mut ItemImpl) {
     if let Some(parent) = kind.parent {
+        let has_parent = self::parent(kind, item).is_some();
         let parent = format_ident!("{parent}");
-        let has_parent = item.items.iter().any(|item| matches!(item, ImplItem::Type(ty) if ty.ident == parent));
         if !has_parent {
             item.items.insert(0, parse_quote! { type #parent = (); });
         }
@@ -276,9 +212,10 @@ fn has_fn(item: &ItemImpl, name: &str) -> bool {
     find_fn(item, name).is_some()
 }
 
-fn find_fn<'a>(item: &'a ItemImpl, name: &str) -> Option<&'a ImplItemFn> {
+/// Finds a function by its name. A raw identifier is the same name to the compiler.
+fn find_fn<'i>(item: &'i ItemImpl, name: &str) -> Option<&'i ImplItemFn> {
     item.items.iter().find_map(|item| match item {
-        ImplItem::Fn(function) if function.sig.ident == name => Some(function),
+        ImplItem::Fn(function) if function.sig.ident.unraw() == name => Some(function),
         _ => None,
     })
 }

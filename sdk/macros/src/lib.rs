@@ -4,22 +4,26 @@
 //! macro holds the names of the callbacks that the implementation has. [`plugin!`] asks each type's macro for them and exports just those.
 
 mod attribute;
+mod checks;
+mod kind;
 mod plugin;
 mod rungs;
+mod unseen;
+mod uses;
 
 use proc_macro::TokenStream;
 
 /// Marks the implementation of `VmContext`: notes which callbacks it has, and fills in `create` with [`Default`] if it is left out.
 #[proc_macro_attribute]
 pub fn vm_context(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    attribute::expand(&attribute::VM, arguments.into(), item.into()).into()
+    attribute::expand(&kind::VM, arguments.into(), item.into()).into()
 }
 
 /// Marks the implementation of `PluginContext`: notes which callbacks it has, and fills in `type Vm = ()` and `create` with [`Default`] if they are
 /// left out.
 #[proc_macro_attribute]
 pub fn plugin_context(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    attribute::expand(&attribute::PLUGIN, arguments.into(), item.into()).into()
+    attribute::expand(&kind::PLUGIN, arguments.into(), item.into()).into()
 }
 
 /// Marks the implementation of `HttpFilter`: notes which callbacks it has, and fills in `type Plugin = ()` and `create` with [`Default`] if they are
@@ -29,14 +33,14 @@ pub fn plugin_context(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// its callbacks, and an open stream takes no memory.
 #[proc_macro_attribute]
 pub fn http_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    attribute::expand(&attribute::HTTP, arguments.into(), item.into()).into()
+    attribute::expand(&kind::HTTP, arguments.into(), item.into()).into()
 }
 
 /// Marks the implementation of `TcpFilter`: notes which callbacks it has, and fills in `type Plugin = ()` and `create` with [`Default`] if they are
 /// left out.
 #[proc_macro_attribute]
 pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    attribute::expand(&attribute::TCP, arguments.into(), item.into()).into()
+    attribute::expand(&kind::TCP, arguments.into(), item.into()).into()
 }
 
 /// Makes a crate a module: once, in the crate that is the `cdylib`.
@@ -59,7 +63,8 @@ pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// Each named type has its attribute, and is named as it can be reached from here; a context that is not named is `()`. The macro exports the callbacks that
+/// Each named type has its attribute, and is named as it can be reached from here. The plugin of a named filter is named beside it, and the VM's context of
+/// a plugin too: a context that has callbacks and is not named does not compile. The macro exports the callbacks that
 /// the named types implement, and no others; it installs the allocator that a feature picked. Outside of wasm it exports nothing and
 /// defines `PLUGIN`, the module for a test host.
 #[proc_macro]

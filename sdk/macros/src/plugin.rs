@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::attribute::{ANSWERS, STATELESS};
+use crate::checks;
+use crate::kind::{ANSWERS, STATELESS};
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::parse::{Parse, ParseStream, Parser};
@@ -175,7 +176,13 @@ fn parse_call(input: ParseStream<'_>) -> Result<State> {
 
 pub(crate) fn begin(input: TokenStream) -> TokenStream {
     match parse_call.parse2(input) {
-        Ok(state) => ask(&state),
+        Ok(state) => {
+            // The checks stand before the first type's macro: without an attribute there is none, and the check says so better.
+            let roots = 0..state.roots.len().max(1);
+            let checks = roots.map(|root| checks::of_root(|kind| state.find(root, kind)));
+            let ask = ask(&state);
+            quote! { #(#checks)* #ask }
+        }
         Err(error) => error.into_compile_error(),
     }
 }
@@ -188,6 +195,13 @@ struct State {
     /// How many of the types have answered.
     asked: usize,
     callbacks: BTreeSet<String>,
+}
+
+impl State {
+    /// The type that a plugin names as its context of this kind.
+    fn find(&self, root: usize, kind: &str) -> Option<&TypePath> {
+        self.named.iter().find(|named| named.root == root && named.kind == kind).map(|named| &named.ty)
+    }
 }
 
 impl Parse for State {
@@ -249,19 +263,10 @@ pub(crate) fn step(input: TokenStream) -> TokenStream {
     }
 }
 
-/// One plugin: the type of its dispatcher, and what must hold for its contexts.
-struct Plugin {
-    dispatcher: TokenStream,
-    checks: TokenStream,
-}
-
-fn plugin(state: &State, root: usize) -> Plugin {
-    let find = |kind: &str| {
-        let named = state.named.iter().find(|named| named.root == root && named.kind == kind);
-        named.map(|named| &named.ty)
-    };
-    let (http, tcp, plugin) = (find("http"), find("tcp"), find("plugin"));
-    // The plugin's type is what a named filter says; the checks below compare it with the one that is named.
+/// The type of a plugin's dispatcher.
+fn dispatcher(state: &State, root: usize) -> TokenStream {
+    let (http, tcp, plugin) = (state.find(root, "http"), state.find(root, "tcp"), state.find(root, "plugin"));
+    // The plugin's type is what a named filter says; the checks compare it with the one that is named.
     let plugin_type = match (http, tcp) {
         (Some(http), _) => quote!(<#http as ::sluicegate::HttpFilter>::Plugin),
         (None, Some(tcp)) => quote!(<#tcp as ::sluicegate::TcpFilter>::Plugin),
@@ -269,28 +274,11 @@ fn plugin(state: &State, root: usize) -> Plugin {
     };
     let http_type = http.map_or_else(|| quote!(::sluicegate::dispatch::NoStreams<#plugin_type>), |http| quote!(#http));
     let tcp_type = tcp.map_or_else(|| quote!(::sluicegate::dispatch::NoStreams<#plugin_type>), |tcp| quote!(#tcp));
-    let dispatcher = if state.keeps_nothing() {
+    if state.keeps_nothing() {
         quote!(::sluicegate::dispatch::Stateless<#http_type>)
     } else {
         quote!(::sluicegate::dispatch::Dispatcher<#http_type, #tcp_type>)
-    };
-    // The named contexts belong together. No name is introduced beside them: it would shadow the user's.
-    let http_check = plugin.zip(http).map(|(plugin, http)| {
-        quote! {
-            const _: fn(&#plugin, u32) -> #http = <#http as ::sluicegate::HttpFilter>::create;
-        }
-    });
-    let tcp_check = plugin.zip(tcp).map(|(plugin, tcp)| {
-        quote! {
-            const _: fn(&#plugin, u32) -> #tcp = <#tcp as ::sluicegate::TcpFilter>::create;
-        }
-    });
-    let vm_check = find("vm").map(|vm| {
-        quote! {
-            const _: fn(&#vm, u32) -> #plugin_type = <#plugin_type as ::sluicegate::PluginContext>::create;
-        }
-    });
-    Plugin { dispatcher, checks: quote! { #http_check #tcp_check #vm_check } }
+    }
 }
 
 /// The module.
@@ -308,8 +296,6 @@ fn write(state: &State) -> TokenStream {
         () if state.roots.is_empty() => CONTEXTS,
         () => ROOTS,
     };
-    let plugins: Vec<_> = (0..state.roots.len().max(1)).map(|root| plugin(state, root)).collect();
-    let checks = plugins.iter().map(|plugin| &plugin.checks);
     let streams = state.named.iter().any(|named| named.kind == "http");
     let exported: BTreeSet<&str> = EXPORTS
         .iter()
@@ -326,7 +312,8 @@ fn write(state: &State) -> TokenStream {
         0 => vec![format_ident!("__SLUICEGATE")],
         roots => (0..roots).map(|root| format_ident!("__SLUICEGATE_{root}")).collect(),
     };
-    let dispatchers = plugins.iter().zip(&names).map(|(Plugin { dispatcher, .. }, name)| {
+    let dispatchers = names.iter().enumerate().map(|(root, name)| {
+        let dispatcher = dispatcher(state, root);
         quote! {
             ::sluicegate::__vm_local! {
                 static #name: #dispatcher = <#dispatcher>::new();
@@ -349,8 +336,6 @@ fn write(state: &State) -> TokenStream {
         const _: () = {
             #[allow(unused_imports, reason = "a module without callbacks of a stream")]
             use ::sluicegate::dispatch::HttpCallbacks as _;
-            #(#checks)*
-
             #[cfg(target_family = "wasm")]
             ::sluicegate::__alloc::install!();
             #[cfg(target_family = "wasm")]

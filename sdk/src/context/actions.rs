@@ -2,6 +2,7 @@
 
 /// Whether a VM or plugin can work.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use = "return it from the callback, which decides by it whether the VM or plugin starts"]
 pub enum StartStatus {
     /// It can.
     Ok,
@@ -13,6 +14,7 @@ pub enum StartStatus {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 #[non_exhaustive]
+#[must_use = "return it from the callback, which decides by it whether the stream goes on"]
 pub enum Action {
     /// Go on to the next filter.
     Continue = 0,
@@ -40,6 +42,7 @@ impl Action {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 #[non_exhaustive]
+#[must_use = "return it from the callback, which decides by it whether the body goes on"]
 pub enum DataAction {
     /// Let it go on, and what was held back before it.
     Continue = 0,
@@ -64,6 +67,7 @@ impl DataAction {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 #[non_exhaustive]
+#[must_use = "return it from the callback, which decides by it whether the stream goes on"]
 pub enum Flow {
     /// Go on to the next filter.
     Continue = 0,

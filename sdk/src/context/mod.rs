@@ -9,6 +9,8 @@
 //! VM and throw it away again (Envoy does so once for each configuration), and may call `on_vm_start` once for each plugin.
 
 mod actions;
+#[doc(hidden)]
+pub mod named;
 
 pub use actions::{Action, DataAction, FailurePolicy, Flow, StartStatus, Upgrades};
 

@@ -175,11 +175,13 @@ mod unable {
     #[sluicegate::plugin_context]
     impl PluginContext for Plugin {
         fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_>, which: u32) -> Result<()> {
+            // By another name, because the attribute refuses to compile what it sees.
+            let handle = plugin;
             match which {
-                0 => plugin.call(&ASK).map(drop),
-                1 => plugin.grpc_call(&GrpcCall::new("auth", "S", "M")).map(drop),
-                2 => plugin.grpc_stream("auth", "S", "M", &[]).map(drop),
-                _ => plugin.call_and_forget(&ASK),
+                0 => handle.call(&ASK).map(drop),
+                1 => handle.grpc_call(&GrpcCall::new("auth", "S", "M")).map(drop),
+                2 => handle.grpc_stream("auth", "S", "M", &[]).map(drop),
+                _ => handle.call_and_forget(&ASK),
             }
         }
     }
@@ -192,13 +194,14 @@ mod unable {
         type Plugin = Plugin;
 
         fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
-            match request.get("do")?.unwrap_or_default().as_bytes() {
-                b"call" => drop(request.call(&ASK)?),
-                b"grpc call" => drop(request.stream().grpc_call(&GrpcCall::new("auth", "S", "M"))?),
-                b"grpc stream" => drop(request.stream().grpc_stream("auth", "S", "M", &[])?),
+            let handle = request;
+            match handle.get("do")?.unwrap_or_default().as_bytes() {
+                b"call" => drop(handle.call(&ASK)?),
+                b"grpc call" => drop(handle.stream().grpc_call(&GrpcCall::new("auth", "S", "M"))?),
+                b"grpc stream" => drop(handle.stream().grpc_stream("auth", "S", "M", &[])?),
                 b"forget" => {
-                    request.call_and_forget(&ASK)?;
-                    request.stream().grpc_call_and_forget(&GrpcCall::new("auth", "S", "M"))?;
+                    handle.call_and_forget(&ASK)?;
+                    handle.stream().grpc_call_and_forget(&GrpcCall::new("auth", "S", "M"))?;
                     return Ok(Action::Continue);
                 }
                 other => panic!("{other:?}"),
@@ -320,7 +323,7 @@ mod nested {
                     const ON_ERROR: FailurePolicy = FailurePolicy::$policy;
 
                     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
-                        request.hold_for_call(&ASK, |_: &mut Self, _, _| Ok(Action::Continue))?;
+                        let _ = request.hold_for_call(&ASK, |_: &mut Self, _, _| Ok(Action::Continue))?;
                         // The host answers within this one: its token is the next after the first.
                         request.hold_for_call(&ASK, |_: &mut Self, _, answer| {
                             let token = format!("{:?}", answer?.token());

@@ -8,7 +8,7 @@ struct Keep {
     event: Option<&'static GrpcEvent>,
 }
 
-#[sluicegate::http_filter]
+#[sluicegate::http_filter(tasks)]
 impl HttpFilter for Keep {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
         let stream = request.stream();

@@ -1,0 +1,99 @@
+//! What [`plugin!`](crate::plugin) demands of the contexts that it names, as traits whose error messages say what to write.
+//!
+//! The attributes implement these traits, and `plugin!` asks for them. A context whose callbacks are not exported would be silent: its filter would let every request
+//! pass, or would judge without its configuration.
+
+use super::{HttpFilter, PluginContext, TcpFilter, VmContext};
+
+/// Marks a VM's context that has its attribute.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not marked as the context of a VM",
+    label = "its callbacks would not be exported",
+    note = "write `#[sluicegate::vm_context]` above `impl VmContext for {Self}`"
+)]
+pub trait VmAttribute: VmContext {}
+
+/// Marks a plugin's context that has its attribute.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not marked as the context of a plugin",
+    label = "its callbacks would not be exported",
+    note = "write `#[sluicegate::plugin_context]` above `impl PluginContext for {Self}`"
+)]
+pub trait PluginAttribute: PluginContext {}
+
+/// Marks an HTTP filter that has its attribute.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not marked as an HTTP filter",
+    label = "its callbacks would not be exported",
+    note = "write `#[sluicegate::http_filter]` above `impl HttpFilter for {Self}`"
+)]
+pub trait HttpAttribute: HttpFilter {}
+
+/// Marks a TCP filter that has its attribute.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not marked as a TCP filter",
+    label = "its callbacks would not be exported",
+    note = "write `#[sluicegate::tcp_filter]` above `impl TcpFilter for {Self}`"
+)]
+pub trait TcpAttribute: TcpFilter {}
+
+/// Marks a plugin's context that `plugin!` need not name, because the context has no callbacks.
+#[diagnostic::on_unimplemented(
+    message = "the plugin `{Self}` of the filter is not named",
+    label = "`type Plugin` of this filter is `{Self}`",
+    note = "write `plugin: {Self}` beside the filter in `plugin!`: otherwise no callback of `{Self}` is exported, and its configuration is never read"
+)]
+pub trait UnnamedPlugin {}
+
+/// Marks a VM's context that `plugin!` need not name, because the context has no callbacks.
+#[diagnostic::on_unimplemented(
+    message = "the VM's context `{Self}` of the plugin is not named",
+    label = "`type Vm` of the plugin is `{Self}`",
+    note = "write `vm: {Self}` beside the plugin in `plugin!`: otherwise no callback of `{Self}` is exported, and its configuration is never read"
+)]
+pub trait UnnamedVm {}
+
+impl UnnamedPlugin for () {}
+impl UnnamedVm for () {}
+
+/// Holds for a plugin and itself.
+#[diagnostic::on_unimplemented(
+    message = "the plugin of the filter is `{Self}`, and `plugin!` names `{Named}`",
+    label = "`type Plugin` of this filter is `{Self}`",
+    note = "write `type Plugin = {Named};` in the filter's `impl`; a filter without that line has the plugin `()`"
+)]
+pub trait IsPlugin<Named> {}
+
+impl<P> IsPlugin<P> for P {}
+
+/// Holds for a plugin and itself.
+#[diagnostic::on_unimplemented(
+    message = "the plugin of the TCP filter is `{Self}`, and that of the HTTP filter is `{Other}`",
+    label = "`type Plugin` of this filter is `{Self}`",
+    note = "the two filters of one `plugin!` have one plugin: write the same `type Plugin` in both"
+)]
+pub trait IsPluginOfBoth<Other> {}
+
+impl<P> IsPluginOfBoth<P> for P {}
+
+/// Holds for a VM's context and itself.
+#[diagnostic::on_unimplemented(
+    message = "the VM's context of the plugin is `{Self}`, and `plugin!` names `{Named}`",
+    label = "`type Vm` of the plugin is `{Self}`",
+    note = "write `type Vm = {Named};` in the plugin's `impl`; a plugin without that line has the context `()`"
+)]
+pub trait IsVm<Named> {}
+
+impl<V> IsVm<V> for V {}
+
+// What the code of `plugin!` calls, in constants.
+
+pub const fn vm<V: VmAttribute>() {}
+pub const fn plugin<P: PluginAttribute>() {}
+pub const fn http<F: HttpAttribute>() {}
+pub const fn tcp<F: TcpAttribute>() {}
+pub const fn unnamed_plugin<P: UnnamedPlugin>() {}
+pub const fn unnamed_vm<V: UnnamedVm>() {}
+pub const fn same_plugin<P: IsPlugin<Named>, Named>() {}
+pub const fn one_plugin<P: IsPluginOfBoth<Other>, Other>() {}
+pub const fn same_vm<V: IsVm<Named>, Named>() {}
