@@ -1,6 +1,7 @@
 //! What can go wrong: one error for host calls, for data that a host sent, and for a filter's own reasons.
 
 use alloc::boxed::Box;
+use core::any::Any;
 use core::fmt::{self, Display, Write};
 
 use crate::ToValue;
@@ -85,6 +86,7 @@ enum Kind {
         why: &'static str,
     },
     Message(&'static str),
+    Text(Box<str>),
     Other(Source),
 }
 
@@ -172,10 +174,33 @@ impl Error {
         Self { kind: Kind::Message(message) }
     }
 
-    /// A failure of the filter's own, as any error or text: `.map_err(Error::other)?`.
+    /// Returns a failure of the filter's own, as a text that is put together where it happens: `Error::text(format!("no user {id}"))`.
+    ///
+    /// # Cost
+    ///
+    /// The text's block, which the error keeps. Nothing of the formatting machinery beyond what put the text together.
     #[must_use]
-    pub fn other(source: impl Into<Source>) -> Self {
-        Self { kind: Kind::Other(source.into()) }
+    pub fn text(text: impl Into<Box<str>>) -> Self {
+        Self { kind: Kind::Text(text.into()) }
+    }
+
+    /// Returns a failure of the filter's own, as any error: `.map_err(Error::other)?`. An [`Error`] stays what it is.
+    ///
+    /// A text is no error: [`Error::new`] takes a fixed one, and [`Error::text`] one that is put together.
+    ///
+    /// # Cost
+    ///
+    /// A box for the source; none for an [`Error`]. The source's `Display` is linked, and with it the formatting machinery of the standard library.
+    #[must_use]
+    pub fn other<E: core::error::Error + Send + Sync + 'static>(source: E) -> Self {
+        let mut source = Some(source);
+        if let Some(own) = (&mut source as &mut dyn Any).downcast_mut::<Option<Self>>() {
+            return own.take().unwrap_or(Self::new("no error"));
+        }
+        match source {
+            Some(source) => Self { kind: Kind::Other(Box::new(source)) },
+            None => Self::new("no error"),
+        }
     }
 
     /// A host call that failed.
@@ -338,6 +363,7 @@ impl Error {
                 out.write_str(why)
             }
             Kind::Message(message) => out.write_str(message),
+            Kind::Text(text) => out.write_str(text),
             Kind::Other(source) => write!(out, "{source}"),
         }
     }
@@ -412,6 +438,14 @@ mod tests {
         assert_eq!(Error::new("no token").to_string(), "no token");
         let parse = "x".parse::<u32>().unwrap_err();
         assert_eq!(Error::other(parse.clone()).to_string(), parse.to_string());
-        assert_eq!(Error::other("text").to_string(), "text");
+        assert_eq!(Error::text("a text").to_string(), "a text");
+        assert_eq!(Error::text(alloc::format!("{} texts", 2)).to_string(), "2 texts");
+    }
+
+    #[test]
+    fn an_error_of_this_crate_is_not_boxed_again() {
+        let error = Error::other(Error::host("proxy_done", On::Nothing, Status::NotFound));
+        assert_eq!((error.call(), error.status()), (Some("proxy_done"), Some(Status::NotFound)));
+        assert!(core::error::Error::source(&error).is_none());
     }
 }

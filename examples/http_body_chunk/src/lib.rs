@@ -31,7 +31,7 @@ impl HttpFilter for HttpBodyChunk {
         }
         if self.cursor.position() != body.size() {
             // A part was never looked at, so nothing of it may pass. Not only at the end: trailers would let go what is held.
-            return Err(Error::other(format!(
+            return Err(Error::text(format!(
                 "read data does not match the expected total size: {} != {}",
                 self.cursor.position(),
                 body.size(),
