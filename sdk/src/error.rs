@@ -237,6 +237,11 @@ impl Error {
         Self { kind: Kind::Malformed { what: what.into(), problem } }
     }
 
+    /// What the filter asked for is wrong, and is not passed on.
+    pub(crate) fn invalid(what: impl Into<On>, problem: &'static str) -> Self {
+        Self { kind: Kind::NotPossible { on: what.into(), why: problem } }
+    }
+
     /// What cannot be done with a stream, and is not asked of the host.
     pub(crate) fn stream(on: impl Into<On>, why: &'static str) -> Self {
         Self { kind: Kind::NotPossible { on: on.into(), why } }

@@ -5,7 +5,8 @@ use core::time::Duration;
 #[cfg(feature = "async")]
 use super::{Answered, GrpcFailure};
 use super::{CallToken, Kind, Reserved, closed, refused, take, then, timeout};
-use crate::abi::{BufferType, HostBytes, MapType, Status, call};
+use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, call};
+use crate::buffer::Buffer;
 use crate::error::{Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
 use crate::headers::{Check, HeaderMap, encode};
@@ -46,21 +47,93 @@ pub struct GrpcCall<'a> {
     check: Check,
 }
 
+/// The service that a gRPC call or stream goes to, as the host finds it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum GrpcTarget<'a> {
+    /// A cluster of the proxy's configuration, by its name, which may be any but the empty one.
+    ///
+    /// The name goes to the host within a serialised `envoy.config.core.v3.GrpcService`, which Envoy and the proxies that are built on Envoy look for first.
+    /// A bare name is not safe there: many an ordinary name (`users`) happens to be a message of another content, on which Envoy ends.
+    Cluster(&'a str),
+    /// Bytes that the host gets as they are: a `GrpcService` with more in it than a cluster, or the form of a host that is not built on Envoy.
+    ///
+    /// **Envoy ends, with all that it serves, on bytes that are a message and name no target**, the empty one included.
+    Raw(&'a [u8]),
+}
+
+impl<'a> From<&'a str> for GrpcTarget<'a> {
+    fn from(cluster: &'a str) -> Self {
+        Self::Cluster(cluster)
+    }
+}
+
+impl GrpcTarget<'_> {
+    /// Appends the target in the host's form.
+    fn append_to(self, buffer: &mut Buffer) -> Result<()> {
+        /// The key of field 1 with a length: of `GrpcService.envoy_grpc`, and of `EnvoyGrpc.cluster_name`.
+        const FIRST: &[u8] = b"\x0a";
+        let name = match self {
+            // No host takes it, and Envoy 1.40 ends.
+            Self::Cluster("") | Self::Raw(b"") => return Err(Error::new("a gRPC call names no cluster")),
+            Self::Cluster(name) => name.as_bytes(),
+            Self::Raw(bytes) => return buffer.append(bytes),
+        };
+        buffer.append(FIRST)?;
+        append_varint(buffer, FIRST.len() + varint_len(name.len()) + name.len())?;
+        buffer.append(FIRST)?;
+        append_varint(buffer, name.len())?;
+        buffer.append(name)
+    }
+
+    /// What the log calls the target.
+    const fn name(&self) -> &[u8] {
+        match self {
+            Self::Cluster(name) => name.as_bytes(),
+            Self::Raw(bytes) => bytes,
+        }
+    }
+}
+
+/// Appends a number seven bits at a time, the lowest first.
+fn append_varint(buffer: &mut Buffer, mut number: usize) -> Result<()> {
+    while number >= 0x80 {
+        buffer.append(&[low_bits(number) | 0x80])?;
+        number >>= 7;
+    }
+    buffer.append(&[low_bits(number)])
+}
+
+fn low_bits(number: usize) -> u8 {
+    let [lowest, ..] = number.to_le_bytes();
+    lowest & 0x7f
+}
+
+/// How many bytes [`append_varint`] appends.
+const fn varint_len(number: usize) -> usize {
+    let bits = usize::BITS - (number | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
 /// Where a call goes, and its metadata.
 #[derive(Clone, Copy, Debug)]
 struct Target<'a> {
-    cluster: &'a str,
+    at: GrpcTarget<'a>,
     service: &'a str,
     method: &'a str,
     metadata: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> GrpcCall<'a> {
-    /// A call of a method, with an empty message and a timeout of one second. The cluster is a name of the proxy's configuration; Envoy also takes a serialised
-    /// `GrpcService`.
+    /// Returns a call of a method, with an empty message and a timeout of one second. The cluster is a name of the proxy's configuration; any name works.
     pub const fn new(cluster: &'a str, service: &'a str, method: &'a str) -> Self {
-        let target = Target { cluster, service, method, metadata: &[] };
+        let target = Target { at: GrpcTarget::Cluster(cluster), service, method, metadata: &[] };
         Self { target, message: &[], timeout: Duration::from_secs(1), check: Check::Both }
+    }
+
+    /// Sends the call to bytes that the host gets as they are, instead of to a cluster: see [`GrpcTarget::Raw`].
+    pub const fn raw_target(self, target: &'a [u8]) -> Self {
+        Self { target: Target { at: GrpcTarget::Raw(target), ..self.target }, ..self }
     }
 
     /// The initial metadata.
@@ -114,35 +187,32 @@ impl<'a> GrpcCall<'a> {
 
     /// Sends it for a context.
     pub(crate) fn dispatch(&self, context: u32) -> Result<CallToken> {
-        let Target { cluster, service, method, metadata } = self.target;
-        named(cluster)?;
+        let Target { at: target, service, method, metadata } = self.target;
+        let mut serialised = Buffer::new();
+        target.append_to(&mut serialised)?;
         let metadata = encode(metadata, self.check)?;
         let reserved = Reserved::new(context, Kind::GrpcCall)?;
-        let (cluster, service, method) = (cluster.as_bytes(), service.as_bytes(), method.as_bytes());
-        let token = call::grpc_call(cluster, service, method, &metadata, self.message, timeout(self.timeout))
-            .map_err(|status| refused("proxy_grpc_call", self.target.cluster, status))?;
+        let (bytes, service, method) = (serialised.written(), service.as_bytes(), method.as_bytes());
+        let token = call::grpc_call(bytes, service, method, &metadata, self.message, timeout(self.timeout))
+            .map_err(|status| refused("proxy_grpc_call", target.name(), status))?;
         Ok(reserved.note(token))
     }
-}
-
-/// Envoy ends, with all that it serves, on a gRPC call that names no cluster (seen on 1.40).
-fn named(cluster: &str) -> Result<()> {
-    if cluster.is_empty() { Err(Error::new("a gRPC call names no cluster")) } else { Ok(()) }
 }
 
 /// Opens a gRPC stream for a context.
 pub(crate) fn open(
     context: u32,
-    cluster: &str,
+    target: GrpcTarget<'_>,
     service: &str,
     method: &str,
     metadata: &[(&str, &str)],
 ) -> Result<GrpcStream> {
-    named(cluster)?;
+    let mut serialised = Buffer::new();
+    target.append_to(&mut serialised)?;
     let metadata = encode(metadata, Check::Both)?;
     let reserved = Reserved::new(context, Kind::GrpcStream)?;
-    let token = call::grpc_stream(cluster.as_bytes(), service.as_bytes(), method.as_bytes(), &metadata)
-        .map_err(|status| refused("proxy_grpc_stream", cluster, status))?;
+    let token = call::grpc_stream(serialised.written(), service.as_bytes(), method.as_bytes(), &metadata)
+        .map_err(|status| refused("proxy_grpc_stream", target.name(), status))?;
     Ok(GrpcStream(reserved.note(token)))
 }
 
@@ -306,18 +376,91 @@ impl GrpcEvent {
         }
     }
 
-    /// The text of the status with which the call or stream was closed.
+    /// Returns the text of the status with which the call or stream was closed. It is empty for every other event, and on a host that has no texts.
     ///
     /// # Errors
     ///
-    /// If the host refuses, or memory is out.
+    /// If the host refuses, or out of memory.
     ///
     /// # Cost
     ///
-    /// One host call, and a block for the text.
+    /// One host call, and a block for the text; nothing for another event.
     #[doc(alias = "get_grpc_status")]
     pub fn status_text(&self) -> Result<HostBytes> {
-        let (_, text) = call::status().map_err(|refused| Error::host("proxy_get_status", On::Nothing, refused))?;
-        Ok(text)
+        match self.what {
+            GrpcWhat::Closed(_) => status_text(),
+            _ => Ok(HostBytes::EMPTY),
+        }
+    }
+}
+
+/// The text of the status of the callback that runs.
+pub(super) fn status_text() -> Result<HostBytes> {
+    match call::status() {
+        Ok((_, text)) => Ok(text),
+        Err(Refused::Status(Status::Unimplemented)) => Ok(HostBytes::EMPTY),
+        Err(refused) => Err(Error::host("proxy_get_status", On::Nothing, refused)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    /// Reads a number, and what is left.
+    fn varint(bytes: &[u8]) -> (usize, &[u8]) {
+        let len = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+        let number = bytes[..len].iter().rev().fold(0, |number, byte| number << 7 | usize::from(byte & 0x7f));
+        (number, &bytes[len..])
+    }
+
+    /// Reads the only field of a message, number 1, as a protobuf library does.
+    fn only_field(message: &[u8]) -> &[u8] {
+        let (key, rest) = varint(message);
+        let (len, rest) = varint(rest);
+        assert_eq!((key, len), (1 << 3 | 2, rest.len()));
+        rest
+    }
+
+    fn sent(target: GrpcTarget<'_>) -> Result<Vec<u8>> {
+        let mut buffer = Buffer::new();
+        target.append_to(&mut buffer)?;
+        Ok(buffer.written().to_vec())
+    }
+
+    fn names() -> impl Strategy<Value = String> {
+        // Those that are messages themselves, those around the lengths where a varint grows, and any.
+        prop_oneof![
+            Just("users".into()),
+            "[a-z]{1,8}",
+            (prop::sample::select(alloc::vec![126_usize, 127, 128, 16_380, 16_384, 70_000]), 0..4_usize)
+                .prop_map(|(len, more)| "n".repeat(len + more)),
+            any::<String>(),
+        ]
+        .prop_filter("a name", |name| !name.is_empty())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 20 } else { 512 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn every_cluster_is_sent_as_the_message_that_names_it(name in names()) {
+            let message = sent(GrpcTarget::Cluster(&name)).unwrap();
+            assert_eq!(only_field(only_field(&message)), name.as_bytes());
+        }
+    }
+
+    #[test]
+    fn raw_targets_are_left_alone_and_none_is_empty() {
+        assert_eq!(sent(GrpcTarget::Raw(b"users")).unwrap(), b"users");
+        assert_eq!(sent(GrpcTarget::Cluster("users")).unwrap(), b"\x0a\x07\x0a\x05users");
+        assert!(sent(GrpcTarget::Raw(b"")).is_err() && sent(GrpcTarget::Cluster("")).is_err());
     }
 }

@@ -30,7 +30,7 @@ use core::time::Duration;
 
 pub use failure::{CallFailure, GrpcFailure, GrpcStatus};
 pub(crate) use grpc::open as grpc_stream;
-pub use grpc::{GrpcCall, GrpcEvent, GrpcStream, GrpcWhat};
+pub use grpc::{GrpcCall, GrpcEvent, GrpcStream, GrpcTarget, GrpcWhat};
 #[cfg(feature = "async")]
 pub use http::Answer;
 pub use http::{CallResponse, HttpCall};
@@ -165,8 +165,8 @@ pub(crate) fn hang_up(token: u32) {
 /// Why the host did not take a call. The cluster is often why, and is in the log: an error keeps no text of its own.
 #[cold]
 #[inline(never)]
-fn refused(call: &'static str, cluster: &str, status: Status) -> Error {
-    log::note_of(LogLevel::Warn, "the host refuses a call to the cluster", cluster.as_bytes());
+fn refused(call: &'static str, cluster: &[u8], status: Status) -> Error {
+    log::note_of(LogLevel::Warn, "the host refuses a call to the cluster", cluster);
     Error::host(call, On::Nothing, status)
 }
 

@@ -145,7 +145,7 @@ macro_rules! calls {
         }
 
         #[doc = concat!(
-            "Opens a gRPC stream; what comes on it comes to [`on_grpc_event`](crate::", stringify!($callbacks), "::on_grpc_event)."
+            "Opens a gRPC stream to a cluster, or to a [`GrpcTarget`](crate::callout::GrpcTarget); what comes on it comes to [`on_grpc_event`](crate::", stringify!($callbacks), "::on_grpc_event)."
         )]
         ///
         /// # Errors
@@ -156,19 +156,19 @@ macro_rules! calls {
         ///
         /// One host call, a block for the metadata, and an entry of a table until it is closed.
         #[doc(alias = "open_grpc_stream")]
-        pub fn grpc_stream(
+        pub fn grpc_stream<'a>(
             &self,
-            cluster: &str,
+            target: impl Into<$crate::callout::GrpcTarget<'a>>,
             service: &str,
             method: &str,
             metadata: &[(&str, &str)],
         ) -> $crate::Result<$crate::callout::GrpcStream> {
             $crate::callout::takes_grpc_answers()?;
-            let stream = $crate::callout::grpc_stream(self.id, cluster, service, method, metadata)?;
+            let stream = $crate::callout::grpc_stream(self.id, target.into(), service, method, metadata)?;
             $crate::callout::opened(self.id, stream.token()).map(|_| stream)
         }
 
-        /// Opens a gRPC stream, and runs the closure with each of its events, the last of which is [`GrpcWhat::Closed`](crate::callout::GrpcWhat::Closed). It is dropped after
+        /// Opens a gRPC stream to a cluster or [`GrpcTarget`](crate::callout::GrpcTarget), and runs the closure with each of its events, the last of which is [`GrpcWhat::Closed`](crate::callout::GrpcWhat::Closed). It is dropped after
         /// that, and before if the stream is cancelled or its context is deleted, which cancels the stream. An error that it answers is treated like one of a
         /// callback, and the events go on.
         ///
@@ -179,9 +179,9 @@ macro_rules! calls {
         /// # Cost
         ///
         /// Beside the stream two small blocks until it is closed, and the context's table of those at its first call.
-        pub fn grpc_stream_then<F>(
+        pub fn grpc_stream_then<'a, F>(
             &self,
-            cluster: &str,
+            target: impl Into<$crate::callout::GrpcTarget<'a>>,
             service: &str,
             method: &str,
             metadata: &[(&str, &str)],
@@ -192,7 +192,8 @@ macro_rules! calls {
             F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
             $above: $crate::$bound,
         {
-            let open = |id| $crate::callout::grpc_stream(id, cluster, service, method, metadata);
+            let target = target.into();
+            let open = |id| $crate::callout::grpc_stream(id, target, service, method, metadata);
             $crate::callout::keep_each(self.id, open, move |asker, answered| {
                 calls!(@with asker, answered, Grpc(event), (F, $above, $handle, $make), |context, handle| {
                     each(context, handle, event)
