@@ -36,13 +36,12 @@ impl PluginContext for DispatchCallOnTick {
     }
 
     fn on_http_call_response(&mut self, plugin: &mut PluginHandle<'_>, response: &CallResponse) -> Result<()> {
-        if response.failed() {
-            let (status, text) = response.failure()?;
+        self.answers += 1;
+        info!("called {} for contextID={}", self.answers, plugin.id());
+        if let Some((status, text)) = response.failure() {
             warn!("the dispatched call failed: {} {}", status.text(), ByteStr::new(&text).display());
             return Ok(());
         }
-        self.answers += 1;
-        info!("called {} for contextID={}", self.answers, plugin.id());
         for (name, value) in &response.headers()? {
             info!("response header for the dispatched call: {}: {}", name.display(), value.display());
         }

@@ -1,16 +1,19 @@
 //! Why there is no answer.
 
+use super::grpc::status_text;
 use super::{CallResponse, GrpcEvent, GrpcWhat};
-use crate::abi::{HostBytes, Status, call};
-use crate::error::{Error, On, Result};
+use crate::abi::{HostBytes, Status};
+use crate::error::{Error, Result};
 
 /// Why an HTTP call has no answer.
 ///
 /// # What Envoy tells
 ///
-/// - A cluster that does not exist: the call is refused where it is made. In a task that is [`NoSuchCluster`](Self::NoSuchCluster).
+/// - A cluster that does not exist: the call is refused where it is made, with [`Status::BadArgument`]. In a task that is [`NoSuchCluster`](Self::NoSuchCluster).
+/// - A cluster without a healthy host: the call is refused where it is made, with [`Status::InternalFailure`]. In a task that is
+///   [`NoHealthyHost`](Self::NoHealthyHost).
 /// - A connection that breaks before the answer is whole: [`Reset`](Self::Reset).
-/// - **A timeout is an answer**, which Envoy makes up: status 504 with the body `upstream request timeout`. So is a cluster without a healthy host: 503.
+/// - **A timeout is an answer**, which Envoy makes up: status 504 with the body `upstream request timeout`. So is a host that refuses the connection: 503.
 ///   Look at the status before the body.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -23,6 +26,8 @@ pub enum CallFailure {
     BrokenConnection,
     /// The host does not know the cluster.
     NoSuchCluster,
+    /// The cluster has no host that could take the call; or the host cannot send it for another reason of its own, and says no more.
+    NoHealthyHost,
     /// The call was not sent: the host refused it, its headers are over the host's limits, or memory is out.
     Refused(Error),
     /// The host has another reason, or none.
@@ -30,11 +35,9 @@ pub enum CallFailure {
 }
 
 impl CallFailure {
-    /// Asks the host why; none if the call is answered.
+    /// Asks the host why; `None` if the call is answered.
     pub(crate) fn of(response: &CallResponse) -> Option<Self> {
-        response
-            .failed()
-            .then(|| response.failure().map_or_else(Self::Refused, |(status, text)| Self::told(status, &text)))
+        response.failure().map(|(status, text)| Self::told(status, &text))
     }
 
     fn told(status: Status, text: &[u8]) -> Self {
@@ -55,6 +58,7 @@ impl From<CallFailure> for Error {
             CallFailure::Reset => "the call was reset",
             CallFailure::BrokenConnection => "the connection of the call broke",
             CallFailure::NoSuchCluster => "no such cluster",
+            CallFailure::NoHealthyHost => "the cluster has no healthy host",
             CallFailure::Refused(error) => return error,
             CallFailure::Unknown(_) => "the call failed",
         })
@@ -148,8 +152,7 @@ impl GrpcFailure {
     ///
     /// One host call, and one block of the host's if there is a text.
     pub fn text(&self) -> Result<HostBytes> {
-        let (_, text) = call::status().map_err(|refused| Error::host("proxy_get_status", On::Nothing, refused))?;
-        Ok(text)
+        status_text()
     }
 }
 

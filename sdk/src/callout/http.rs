@@ -5,7 +5,7 @@ use core::time::Duration;
 #[cfg(feature = "async")]
 use super::{Answered, CallFailure};
 use super::{CallToken, Kind, Reserved, refused, timeout};
-use crate::abi::{BufferType, HostBytes, MapType, Status, call};
+use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, call};
 use crate::error::{Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
 use crate::headers::{Check, HeaderMap, encode};
@@ -59,7 +59,8 @@ impl<'a> HttpCall<'a> {
 }
 
 impl<'a, N, V, T> HttpCall<'a, N, V, T> {
-    /// The headers, as text, as bytes, or as the views of a snapshot. Envoy demands `:method`, `:path` and `:authority`.
+    /// The headers, as text, as bytes, or as the views of a snapshot. No host sends a call without `:method`, `:path` and `:authority` (or `host`), so such a
+    /// call fails without a host call, and the error names the header that is missing.
     ///
     /// Whoever passes a request's headers on leaves `content-length` out, unless the call has a body of that size: the cluster would wait for it.
     pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> HttpCall<'a, N2, V2, T> {
@@ -83,7 +84,7 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         Self { timeout, ..self }
     }
 
-    /// Leaves names and values of headers and trailers as they are, whatever bytes they have: for a filter that must send what is not HTTP. A value with a
+    /// Leaves headers and trailers as they are, whatever bytes they have and whatever is missing: for a filter that must send what is not HTTP. A value with a
     /// line feed ends its line, and what follows it is a header, or a request, of its own.
     pub const fn unchecked(self) -> Self {
         Self { check: Check::Neither, ..self }
@@ -120,16 +121,25 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         })
     }
 
+    /// The header without which no host sends a call, if one is missing.
+    fn missing(&self) -> Option<&'static str>
+    where
+        N: AsRef<[u8]>,
+    {
+        let found = self.headers.iter().fold(0_u8, |found, (name, _)| found | required(name.as_ref()));
+        MISSING.get(usize::from(found)).copied().flatten()
+    }
+
     /// Envoy has one status for all that it does not like about a call; if everything else is there, it is the cluster.
     #[cfg(feature = "async")]
     fn refused(&self, error: Error) -> CallFailure
     where
         N: AsRef<[u8]>,
     {
-        let has = |wanted: &[u8]| self.headers.iter().any(|(name, _)| name.as_ref().eq_ignore_ascii_case(wanted));
-        let complete = has(b":method") && has(b":path") && (has(b":authority") || has(b"host"));
+        let complete = self.missing().is_none();
         match error.status() {
             Some(Status::BadArgument | Status::NotFound) if complete => CallFailure::NoSuchCluster,
+            Some(Status::InternalFailure) if complete => CallFailure::NoHealthyHost,
             _ => CallFailure::Refused(error),
         }
     }
@@ -141,12 +151,37 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         V: AsRef<[u8]>,
         T: AsRef<[u8]>,
     {
+        if self.check == Check::Both
+            && let Some(problem) = self.missing()
+        {
+            return Err(Error::invalid(On::Named(&"HTTP call"), problem));
+        }
         let headers = encode(self.headers, self.check)?;
         let trailers = encode(self.trailers, self.check)?;
         let reserved = Reserved::new(context, Kind::Http)?;
         let token = call::http_call(self.cluster.as_bytes(), &headers, self.body, &trailers, timeout(self.timeout))
-            .map_err(|status| refused("proxy_http_call", self.cluster, status))?;
+            .map_err(|status| refused("proxy_http_call", self.cluster.as_bytes(), status))?;
         Ok(reserved.note(token))
+    }
+}
+
+/// What is missing of a call, by the bits that [`required`] gave for its headers.
+const MISSING: [Option<&str>; 8] = {
+    const METHOD: Option<&str> = Some("the header :method is missing");
+    const PATH: Option<&str> = Some("the header :path is missing");
+    const AUTHORITY: Option<&str> = Some("the header :authority is missing");
+    [METHOD, PATH, METHOD, AUTHORITY, METHOD, PATH, METHOD, None]
+};
+
+/// The bit of a header that a call needs, or none for another one: 1 for `:method`, 2 for `:path`, 4 for `:authority` or `host`.
+#[inline(never)]
+fn required(name: &[u8]) -> u8 {
+    match name.len() {
+        5 if name.eq_ignore_ascii_case(b":path") => 2,
+        7 if name.eq_ignore_ascii_case(b":method") => 1,
+        4 if name.eq_ignore_ascii_case(b"host") => 4,
+        10 if name.eq_ignore_ascii_case(b":authority") => 4,
+        _ => 0,
     }
 }
 
@@ -166,24 +201,27 @@ impl CallResponse {
         CallToken(self.token)
     }
 
-    /// Whether there is no answer: the call timed out, or its connection broke. [`failure`](Self::failure) says more.
+    /// Returns whether there is no answer: the call timed out, or its connection broke. [`failure`](Self::failure) says more.
     #[must_use]
     pub const fn failed(&self) -> bool {
         self.headers == 0
     }
 
-    /// Why a call failed: the host's status and text.
+    /// Returns why a call failed, as the host's status and text, or `None` if the call is answered.
     ///
-    /// # Errors
-    ///
-    /// If the host refuses, or memory is out.
+    /// A host that cannot say why, because it has no `proxy_get_status` or has no memory for the text, gives the status with which it refused to say it, and no text:
+    /// [`Status::Unimplemented`], for example. The call failed all the same.
     ///
     /// # Cost
     ///
-    /// One host call, and a block for its text; none if there is an answer.
-    pub fn failure(&self) -> Result<(Status, HostBytes)> {
-        let (code, text) = call::status().map_err(|refused| Error::host("proxy_get_status", On::Nothing, refused))?;
-        Ok((Status::from(code), text))
+    /// One host call, and a block for its text; nothing if there is an answer.
+    #[must_use]
+    pub fn failure(&self) -> Option<(Status, HostBytes)> {
+        self.failed().then(|| match call::status() {
+            Ok((code, text)) => (Status::from(code), text),
+            Err(Refused::Status(status)) => (status, HostBytes::EMPTY),
+            Err(_) => (Status::InternalFailure, HostBytes::EMPTY),
+        })
     }
 
     /// The response's headers, empty if the call failed.
