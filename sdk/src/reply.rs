@@ -24,7 +24,7 @@ pub struct LocalResponse<'a, N = &'a str, V = &'a str> {
 }
 
 impl<'a> LocalResponse<'a> {
-    /// An answer with this HTTP status, without headers and body.
+    /// Returns an answer with this HTTP status, without headers and body. The status is one that ends a request: 200 to 599.
     pub const fn new(status: u16) -> Self {
         Self { status: status as u32, headers: &[], body: &[], details: &[], grpc_status: -1, check: Check::Both }
     }
@@ -32,12 +32,15 @@ impl<'a> LocalResponse<'a> {
 
 impl<'a, N, V> LocalResponse<'a, N, V> {
     /// The headers, as text, as bytes, or as the views of a snapshot. The proxy adds `content-length`, `content-type`, `date` and `server` where they are missing.
+    ///
+    /// How the answer is framed is the proxy's to say: a pseudo-header, a `transfer-encoding`, or a `content-length` that is not the body's is an error.
     pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> LocalResponse<'a, N2, V2> {
         let Self { status, headers: _, body, details, grpc_status, check } = self;
         LocalResponse { status, headers, body, details, grpc_status, check }
     }
 
-    /// The body.
+    /// The body. The proxy leaves it out in an answer to `HEAD`. An answer of 204 or 304 has none: with one it is an error, because the client would take the
+    /// body for the next answer.
     pub fn body(self, body: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { body: body.as_ref(), ..self }
     }
@@ -52,7 +55,7 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         Self { grpc_status: status as i32, ..self }
     }
 
-    /// Leaves names and values of the headers as they are, whatever bytes they have: for a filter that must send what is not HTTP. A value with a line
+    /// Leaves the headers as they are, whatever bytes they have and whatever they say about the body: for a filter that must send what is not HTTP. A value with a line
     /// feed ends its line, and what follows it is a header, or a message, of its own.
     pub const fn unchecked(self) -> Self {
         Self { check: Check::Neither, ..self }
@@ -79,6 +82,20 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         N: AsRef<[u8]>,
         V: AsRef<[u8]>,
     {
+        let status = self.status;
+        if !(200..600).contains(&status) {
+            return Err(Error::invalid(On::Reply(status), "an answer has a status of 200 to 599"));
+        }
+        if matches!(status, 204 | 304) && !self.body.is_empty() {
+            return Err(Error::invalid(On::Reply(status), "an answer of this status has no body"));
+        }
+        if self.check == Check::Both {
+            for (name, value) in self.headers {
+                // The length of what a 304 stands for is not that of the answer.
+                check_framing(name.as_ref(), value.as_ref(), self.body.len(), status == 304)
+                    .map_err(|problem| Error::invalid(On::Reply(status), problem))?;
+            }
+        }
         let headers;
         let headers: &[u8] = if self.headers.is_empty() {
             &[]
@@ -89,4 +106,32 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         call::send_local_response(self.status, self.details, self.body, headers, self.grpc_status)
             .map_err(|status| Error::host("proxy_send_local_response", On::Reply(self.status), status))
     }
+}
+
+/// Looks at a header that would say how the answer is framed.
+#[inline(never)]
+fn check_framing(name: &[u8], value: &[u8], body: usize, any_length: bool) -> Result<(), &'static str> {
+    match name.len() {
+        _ if name.starts_with(b":") => Err("an answer's headers have no pseudo-header"),
+        14 if name.eq_ignore_ascii_case(b"content-length") => {
+            if any_length || number(value) == Some(body) {
+                Ok(())
+            } else {
+                Err("the content-length is not that of the body")
+            }
+        }
+        17 if name.eq_ignore_ascii_case(b"transfer-encoding") => Err("an answer has no transfer-encoding of its own"),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a number of decimal digits.
+fn number(digits: &[u8]) -> Option<usize> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_usize, |number, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(usize::from(digit))
+    })
 }
