@@ -4,13 +4,16 @@
 //! [`critical!`](crate::critical!) take what `format!` takes. The proxy decides which levels it keeps; the SDK asks it once and remembers the
 //! answer until a callback of a plugin, or every 64th stream, makes it ask again, so a change of the proxy's level is seen soon.
 //!
+//! One line goes in and one line comes out: line feeds and the other control bytes but the tab are written as `\n`, `\r`, `\x1b`, so that nothing a client sent can
+//! look like a line of its own, or drive a terminal. A backslash stays one backslash.
+//!
 //! With the feature `log`, lines of the `log` crate's macros, in a filter or in any crate under it, go the same way.
 //!
 //! # Cost
 //!
 //! A line below the level: no host call, nothing formatted, nothing allocated. A line that is kept: one host call; up to 256 bytes are
-//! formatted on the stack, longer lines in a heap buffer that is freed at once (if memory is out the line is cut). A text without
-//! arguments is passed on as it is.
+//! formatted on the stack, longer lines in a heap buffer that is freed at once (out of memory, the line is cut). A text without
+//! arguments is not copied. Each line is looked through for control bytes, eight bytes at a time; one that has any is written again, escaped.
 
 use core::cell::Cell;
 use core::fmt::{self, Write};
@@ -20,7 +23,9 @@ pub use crate::abi::LogLevel;
 use crate::abi::call;
 use crate::buffer::Buffer;
 use crate::error::Error;
+use crate::escape::write_escape;
 use crate::failures;
+use crate::headers::{has_control, is_value};
 
 /// What the proxy keeps, as far as it is known.
 #[derive(Clone, Copy)]
@@ -90,15 +95,45 @@ fn known() -> Known {
 pub fn write(level: LogLevel, line: fmt::Arguments<'_>) {
     if enabled(level) {
         match line.as_str() {
-            Some(text) => call::log(level, text.as_bytes()),
+            Some(text) => write_line(level, text.as_bytes()),
             None => write_formatted(level, line),
         }
     }
 }
 
+/// Passes one line on as one line: a line feed in it would begin another, which anyone could have written.
+pub(crate) fn write_line(level: LogLevel, line: &[u8]) {
+    if has_control(line) {
+        write_escaped_line(level, line);
+    } else {
+        call::log(level, line);
+    }
+}
+
+/// Writes a line whose control bytes, but for tabs, have become escapes.
+#[cold]
+#[inline(never)]
+fn write_escaped_line(level: LogLevel, line: &[u8]) {
+    let mut buffer = Buffer::new();
+    // A line that does not fit the memory is cut, and a cut line says more than none.
+    let _ = escape_controls(&mut buffer, line);
+    call::log(level, buffer.written());
+}
+
+/// Appends bytes, with an escape in place of each control byte but the tab.
+fn escape_controls(buffer: &mut Buffer, mut bytes: &[u8]) -> fmt::Result {
+    while let Some(at) = bytes.iter().position(|&byte| !is_value(byte)) {
+        let Some((plain, [control, rest @ ..])) = bytes.split_at_checked(at) else { break };
+        buffer.push(plain)?;
+        write_escape(buffer, *control)?;
+        bytes = rest;
+    }
+    buffer.push(bytes)
+}
+
 /// Writes a line that the proxy may drop: no level is asked for.
 pub(crate) fn write_text(level: LogLevel, text: &str) {
-    call::log(level, text.as_bytes());
+    write_line(level, text.as_bytes());
 }
 
 /// Writes a line of the SDK's own, `sluicegate: TEXT: NUMBER`, without the formatting machinery.
@@ -114,7 +149,7 @@ pub(crate) fn note_of(level: LogLevel, text: &str, name: &[u8]) {
     for part in [b"sluicegate: ", text.as_bytes(), b": ", name] {
         let _ = buffer.push(part);
     }
-    call::log(level, buffer.written());
+    write_line(level, buffer.written());
 }
 
 /// Writes why a callback failed, without the formatting machinery, and counts it.
@@ -125,7 +160,7 @@ pub(crate) fn failure(level: LogLevel, callback: &str, error: &Error) {
     let _ = buffer.push(callback.as_bytes());
     let _ = buffer.push(b": ");
     let _ = error.write_to(&mut buffer);
-    call::log(level, buffer.written());
+    write_line(level, buffer.written());
 }
 
 /// Writes where and why the filter panicked.
@@ -141,9 +176,9 @@ pub(crate) fn panicked(panic: &core::panic::PanicInfo<'_>) {
             let _ = number.with_value(|number| buffer.push(number));
         }
     }
-    let _ = buffer.push(b":\n");
+    let _ = buffer.push(b": ");
     let _ = write!(buffer, "{}", panic.message());
-    call::log(LogLevel::Critical, buffer.written());
+    write_line(LogLevel::Critical, buffer.written());
 }
 
 #[cold]
@@ -151,7 +186,7 @@ pub(crate) fn write_formatted(level: LogLevel, line: fmt::Arguments<'_>) {
     let mut buffer = Buffer::new();
     // A line that does not fit the memory is cut, and a cut line says more than none.
     let _ = buffer.write_fmt(line);
-    call::log(level, buffer.written());
+    write_line(level, buffer.written());
 }
 
 /// The `log` crate's way into the proxy's log.

@@ -52,7 +52,7 @@
 //!       regex: "(_plugin=([^_]+))"  # the first group leaves the name, the second is the tag's value
 //! ```
 //!
-//! The bytes of a tag go into the name as they are. A value that holds the expression's delimiter (`_` here) is cut there, so choose an expression that fits the
+//! The bytes of a tag go into the name as they are; a control byte is refused, because a line feed would forge lines of what the proxy publishes. A value that holds the expression's delimiter (`_` here) is cut there, so choose an expression that fits the
 //! values.
 //!
 //! **Every new value of a tag is a new metric, and no metric ever goes.** A tag that a client chooses (a path, a user agent, an address) is a memory leak in the
@@ -67,10 +67,16 @@
 use crate::abi::{MetricType, call};
 use crate::buffer::Buffer;
 use crate::error::{Error, On, Result};
+use crate::headers::printable;
 
 const METRIC: On = On::Named(&"metric");
 
+/// Defines a metric of this name, unless it is empty or has a control byte: a line feed would forge lines of what the proxy publishes.
 fn define(metric_type: MetricType, name: &[u8]) -> Result<u32> {
+    if name.is_empty() {
+        return Err(Error::new("a metric without a name"));
+    }
+    printable(&"metric name", name, name)?;
     call::define_metric(metric_type, name).map_err(|status| Error::host("proxy_define_metric", METRIC, status))
 }
 
@@ -112,7 +118,7 @@ macro_rules! metric {
             ///
             /// # Errors
             ///
-            /// If the host refuses.
+            /// If the name is empty or has a control byte, or the host refuses.
             ///
             /// # Cost
             ///
@@ -127,7 +133,7 @@ macro_rules! metric {
             ///
             /// # Errors
             ///
-            /// If the host refuses, or memory is out.
+            /// If the name is empty, the name or a tag has a control byte, the host refuses, or out of memory.
             ///
             /// # Cost
             ///

@@ -52,7 +52,8 @@ const fn is_token(byte: u8) -> bool {
         )
 }
 
-const fn is_value(byte: u8) -> bool {
+/// Whether a byte may stand in a value: no control byte but the tab.
+pub(crate) const fn is_value(byte: u8) -> bool {
     byte >= b' ' && byte != 0x7f || byte == b'\t'
 }
 
@@ -93,18 +94,37 @@ fn name_bytewise(name: &[u8]) -> Result<()> {
 /// If the value has such a byte: which one, in which header, and where.
 #[inline]
 pub(crate) fn value(name: &[u8], value: &[u8]) -> Result<()> {
+    printable(&"header value", name, value)
+}
+
+/// Checks that bytes have no control byte but the tab; they belong to something of this kind and name.
+///
+/// # Errors
+///
+/// If they have one.
+#[inline]
+pub(crate) fn printable(what: &'static &'static str, name: &[u8], bytes: &[u8]) -> Result<()> {
+    if may_have_control(bytes) { printable_bytewise(what, name, bytes) } else { Ok(()) }
+}
+
+/// Whether bytes have a control byte other than the tab.
+#[inline]
+pub(crate) fn has_control(bytes: &[u8]) -> bool {
+    may_have_control(bytes) && bytes.iter().any(|&byte| !is_value(byte))
+}
+
+/// Whether there is a control byte, or one that is not ASCII.
+#[inline]
+fn may_have_control(bytes: &[u8]) -> bool {
     // The highest bit of each byte says: not ASCII; DEL, or not ASCII; below a space, or not ASCII.
-    if has_unusual(value, |word| word | word.wrapping_add(each(1)) | each(0x9f).wrapping_sub(word)) {
-        return value_bytewise(name, value);
-    }
-    Ok(())
+    has_unusual(bytes, |word| word | word.wrapping_add(each(1)) | each(0x9f).wrapping_sub(word))
 }
 
 #[cold]
 #[inline(never)]
-fn value_bytewise(name: &[u8], value: &[u8]) -> Result<()> {
-    match value.iter().position(|&byte| !is_value(byte)) {
-        Some(at) => Err(invalid(&"header value", name, value, at)),
+fn printable_bytewise(what: &'static &'static str, name: &[u8], bytes: &[u8]) -> Result<()> {
+    match bytes.iter().position(|&byte| !is_value(byte)) {
+        Some(at) => Err(invalid(what, name, bytes, at)),
         None => Ok(()),
     }
 }

@@ -18,7 +18,7 @@ mod record;
 mod snapshots;
 mod write;
 
-pub(crate) use check::Check;
+pub(crate) use check::{Check, has_control, is_value, printable};
 pub use editor::MapEditor;
 pub(crate) use encode::encode;
 pub use map::{HeaderMap, Iter, Values};
