@@ -39,8 +39,9 @@ const SHARED_DATA: On = On::Named(&"shared data");
 const ATTEMPTS: usize = 16;
 
 /// A CAS number that no value has: hosts count up from 1. Envoy writes a key that is absent whatever number comes with it, so with this one a key is written
-/// only if it is absent.
-const OF_NONE: u32 = u32::MAX;
+/// only if it is absent. In the middle of the numbers, because there are hosts that give the value the number after this one: after `u32::MAX` that would be 0,
+/// which compares nothing.
+const OF_NONE: u32 = 1 << 31;
 
 /// A value of the store as it was when it was read: its bytes, and the number that tells whether it is still the same.
 ///

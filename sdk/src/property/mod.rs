@@ -86,12 +86,12 @@ pub fn get<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
 /// Sets a property for the filters that follow and for the access log.
 ///
 /// Envoy keeps it in the stream's filter state, under `wasm.` and the bytes of the path, until the stream ends. What is set as `["tag"]` is read as
-/// `["tag"]`, or as [`filter_state`]`("wasm.tag")`, and logged by `%FILTER_STATE(wasm.tag:PLAIN)%`. Envoy looks up one segment only, so what is set under a path
-/// of several cannot be read back.
+/// `["tag"]`, or as [`filter_state`]`("wasm.tag")`, and logged by `%FILTER_STATE(wasm.tag:PLAIN)%`.
 ///
 /// # Errors
 ///
-/// If the path is empty, the host refuses (with [`Status::NotFound`] where there is no stream, as in the callbacks of a plugin), or memory is out.
+/// If the path is empty; if it has several segments, or begins as the proxy's own attributes do (`request`, `node`, `xds` …), because Envoy answers Ok to both and
+/// nobody can read the value; if the host refuses (with [`Status::NotFound`] where there is no stream, as in the callbacks of a plugin); or out of memory.
 ///
 /// # Cost
 ///
@@ -99,10 +99,69 @@ pub fn get<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
 #[doc(alias = "SetProperty")]
 #[doc(alias = "set_property")]
 pub fn set<S: AsRef<[u8]>>(path: &[S], value: impl AsRef<[u8]>) -> Result<()> {
+    if let [segment] = path {
+        settable(segment.as_ref())?;
+    } else if !path.is_empty() {
+        return Err(Error::invalid(PROPERTY, SEVERAL));
+    }
+    set_unchecked(path, value)
+}
+
+/// Sets a property at any path, for hosts that keep values at paths of several segments, or let filters set attributes of their own. Envoy answers Ok to those and
+/// loses the value: use [`set`] there.
+///
+/// # Errors
+///
+/// If the path is empty, the host refuses, or out of memory.
+///
+/// # Cost
+///
+/// As [`set`].
+pub fn set_unchecked<S: AsRef<[u8]>>(path: &[S], value: impl AsRef<[u8]>) -> Result<()> {
     let mut joined = Buffer::new();
     join(&mut joined, path)?;
     call::set_property(joined.written(), value.as_ref())
         .map_err(|status| Error::host("proxy_set_property", PROPERTY, status))
+}
+
+const SEVERAL: &str = "what is set at a path of several segments cannot be read back";
+
+/// The first segments of Envoy's own attributes: a property that was set under one of these is not what a read of it finds.
+const ATTRIBUTES: [&[u8]; 23] = [
+    b"cluster_metadata",
+    b"cluster_name",
+    b"connection",
+    b"connection_id",
+    b"destination",
+    b"filter_state",
+    b"listener_direction",
+    b"listener_metadata",
+    b"metadata",
+    b"node",
+    b"plugin_name",
+    b"plugin_root_id",
+    b"plugin_vm_id",
+    b"request",
+    b"response",
+    b"route_metadata",
+    b"route_name",
+    b"source",
+    b"upstream",
+    b"upstream_filter_state",
+    b"upstream_host_metadata",
+    b"wasm",
+    b"xds",
+];
+
+/// Whether a property of this one segment can be read back.
+fn settable(segment: &[u8]) -> Result<()> {
+    if segment.contains(&0) {
+        return Err(Error::invalid(PROPERTY, SEVERAL));
+    }
+    if ATTRIBUTES.contains(&segment) {
+        return Err(Error::invalid(PROPERTY, "an attribute of the proxy's cannot be set"));
+    }
+    Ok(())
 }
 
 /// A value of the stream's filter state, by the name that the proxy has for it: those that [`set`] left begin with `wasm.`.
