@@ -56,11 +56,11 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_queue_ready", "proxy_on_queue_ready"),
 ];
 
-/// What a module with contexts exports: without them contexts would neither come nor go.
-const CONTEXTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete"];
+/// What a module with contexts exports: without them contexts would neither come nor go, and nothing would name the allocator.
+const CONTEXTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete", "proxy_on_vm_start"];
 
 /// What a module with several plugins exports besides: one with a root id that it does not have is refused when it is configured.
-const ROOTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete", "proxy_on_configure"];
+const ROOTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete", "proxy_on_vm_start", "proxy_on_configure"];
 
 /// What a module with budgets exports besides: without them no budget would be read from the configuration, and no new stream would be shed.
 const BUDGET: &[&str] = &["proxy_on_configure"];

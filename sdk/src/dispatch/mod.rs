@@ -317,7 +317,6 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     fn create_plugin(&self, id: u32) -> Result<(), NotCreated> {
         log::forget_level();
-        log_allocator();
         if self.plugins.contains(id) {
             return Err(NotCreated::Number);
         }
@@ -374,6 +373,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     pub fn proxy_on_vm_start(&self, _plugin: u32, configuration_size: usize) -> u32 {
         let _entry = Entry::new();
         log::forget_level();
+        log_allocator();
         let Ok(vm) = self.vm() else { return 0 };
         let Ok(mut context) = vm.try_borrow_mut() else { return 0 };
         let started = context.on_vm_start(&mut VmHandle { configuration_size, callback: PhantomData });
@@ -585,7 +585,7 @@ fn note_pause(state: &State, context: u32) {
     }
 }
 
-/// What a plugin's start writes to the log.
+/// What the start of a VM writes to the log. Not its first context: hosts exist that have no functions for the guest by then.
 fn log_allocator() {
     if let Some(line) = crate::ALLOCATOR_LINE {
         log::write_text(LogLevel::Debug, line);
