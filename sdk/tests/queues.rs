@@ -145,6 +145,6 @@ fn failures_are_errors_and_lines() {
 
 #[test]
 fn the_callback_is_exported_where_it_is_implemented() {
-    let names = ["context_create", "configure", "delete", "request_headers", "queue_ready"];
+    let names = ["context_create", "vm_start", "configure", "delete", "request_headers", "queue_ready"];
     assert_eq!(PLUGIN.names(), names.map(|name| format!("proxy_on_{name}")));
 }
