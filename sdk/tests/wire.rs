@@ -1,0 +1,398 @@
+//! What leaves the guest: names, values, statuses, metrics, properties and lines, each checked before the host is called.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+
+use sluicegate::abi::Import;
+use sluicegate::metric::{Counter, Gauge, Histogram};
+use sluicegate::prelude::*;
+use sluicegate::{LogLevel, Status, property};
+use sluicegate_host::{Host, Running};
+
+type Run = dyn Fn(&mut RequestHeaders<'_>) -> Result<Action>;
+
+thread_local! {
+    /// What the filter does with the next request.
+    static NEXT: RefCell<Option<Rc<Run>>> = const { RefCell::new(None) };
+    /// How the last call failed, as the filter saw it.
+    static FAILURE: Cell<Option<(Status, usize)>> = const { Cell::new(None) };
+}
+
+#[derive(Default)]
+struct Filter;
+
+#[sluicegate::http_filter]
+impl HttpFilter for Filter {
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+        let run = NEXT.take().expect("something to do");
+        run(request)
+    }
+
+    fn on_http_call_response(&mut self, _: &mut HttpHandle<'_>, response: &CallResponse) -> Result<()> {
+        FAILURE.set(response.failure().map(|(status, text)| (status, text.len())));
+        Ok(())
+    }
+
+    fn on_grpc_event(&mut self, _: &mut HttpHandle<'_>, _: &GrpcEvent) -> Result<()> {
+        Ok(())
+    }
+}
+
+sluicegate::plugin!(http: Filter);
+
+/// Runs a function in the headers callback of a new stream.
+fn run(host: &Running, run: impl Fn(&mut RequestHeaders<'_>) -> Result<()> + 'static) {
+    NEXT.set(Some(Rc::new(move |request: &mut RequestHeaders<'_>| {
+        run(request)?;
+        Ok(Action::Continue)
+    })));
+    let stream = host.http_stream();
+    stream.request_headers(&[(":method", "GET"), (":path", "/"), (":authority", "a")]);
+    stream.complete();
+}
+
+/// A function that takes a name and a value which leave the guest.
+struct Api {
+    /// The file and the function.
+    name: &'static str,
+    /// Whether it takes text alone.
+    text: bool,
+    call: fn(&mut RequestHeaders<'_>, &[u8], &[u8]) -> Result<()>,
+}
+
+const TARGET: [(&[u8], &[u8]); 3] = [(b":method", b"GET"), (b":path", b"/"), (b":authority", b"a")];
+
+fn str(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).expect("text")
+}
+
+const APIS: &[Api] = &[
+    Api {
+        name: "handle/headers.rs set_all",
+        text: false,
+        call: |request, name, value| request.set_all(&[TARGET[0], TARGET[1], TARGET[2], (name, value)]),
+    },
+    Api {
+        name: "reply.rs headers",
+        text: false,
+        call: |request, name, value| request.reply(&LocalResponse::new(200).headers(&[(name, value)])).map(drop),
+    },
+    Api {
+        name: "callout/http.rs headers",
+        text: false,
+        call: |request, name, value| {
+            let headers = [TARGET[0], TARGET[1], TARGET[2], (name, value)];
+            request.call(&HttpCall::new("c").headers(&headers)).map(drop)
+        },
+    },
+    Api {
+        name: "callout/http.rs trailers",
+        text: false,
+        call: |request, name, value| {
+            request.call(&HttpCall::new("c").headers(&TARGET).trailers(&[(name, value)])).map(drop)
+        },
+    },
+    Api {
+        name: "callout/grpc.rs metadata",
+        text: true,
+        call: |request, name, value| {
+            let metadata = [(str(name), str(value))];
+            request.stream().grpc_call(&GrpcCall::new("c", "S", "M").metadata(&metadata)).map(drop)
+        },
+    },
+    Api {
+        name: "handle/calls.rs grpc_stream",
+        text: true,
+        call: |request, name, value| request.stream().grpc_stream("c", "S", "M", &[(str(name), str(value))]).map(drop),
+    },
+];
+
+/// Those that hand a name and a value to one of the above, or answer for the bytes by their name.
+const ELSEWHERE: &[&str] = &[
+    "handle/calls.rs grpc_stream_then",
+    "handle/headers.rs set_all_unchecked",
+    // Edits have tests of their own.
+    "handle/headers.rs add",
+    "handle/headers.rs replace",
+    "headers/editor.rs add",
+    "headers/editor.rs replace",
+    // Control bytes alone are refused: `metrics_and_tags_have_no_control_bytes`.
+    "metric.rs with_tags",
+];
+
+/// The functions of the crate that take pairs, or a name with a value.
+fn functions() -> BTreeSet<String> {
+    fn collect(folder: &Path, root: &Path, found: &mut BTreeSet<String>) {
+        for entry in folder.read_dir().unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                collect(&path, root, found);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).unwrap();
+            let file = path.strip_prefix(root).unwrap().display().to_string();
+            for start in ["pub fn ", "pub const fn "].iter().flat_map(|start| source.match_indices(start)) {
+                let rest = &source[start.0 + start.1.len()..];
+                let signature = rest.split_once('{').map_or(rest, |(signature, _)| signature);
+                let takes_pairs = signature.contains("&[(") || signature.contains("&'a [(");
+                if takes_pairs || signature.contains("impl ToValue") {
+                    let end = signature.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap();
+                    found.insert(format!("{file} {}", &signature[..end]));
+                }
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = BTreeSet::new();
+    collect(&root, &root, &mut found);
+    // It gives pairs, and takes none.
+    found.retain(|name| !name.starts_with("http.rs "));
+    found
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "reads files")]
+fn every_function_that_takes_names_and_values_is_tried() {
+    let tried = APIS.iter().map(|api| api.name).chain(ELSEWHERE.iter().copied()).map(str::to_owned).collect();
+    assert_eq!(functions(), tried);
+}
+
+/// A text with the byte first, last, alone, and in the middle.
+fn with(byte: u8) -> [Vec<u8>; 4] {
+    [vec![byte], [b"x-abc", &[byte][..]].concat(), [&[byte], &b"x-abcdefghijk"[..]].concat(), {
+        [b"x-abcdefgh", &[byte][..], b"ijklmn"].concat()
+    }]
+}
+
+fn is_value(byte: u8) -> bool {
+    byte == b'\t' || byte >= b' ' && byte != 0x7f
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&byte)
+}
+
+#[test]
+fn no_function_lets_a_byte_out_that_ends_a_line_or_is_no_token() {
+    let host = Host::new(&PLUGIN).start();
+    for api in APIS {
+        run(&host, move |request| {
+            for byte in (0..=255).filter(|byte| !api.text || *byte < 0x80) {
+                for text in with(byte) {
+                    if !is_value(byte) {
+                        let error = (api.call)(request, b"x-abc", &text).expect_err(api.name);
+                        assert!(error.is_invalid_byte(), "{}: {error}", api.name);
+                        assert_eq!(error.name(), Some(&b"x-abc"[..]), "{}", api.name);
+                        assert!(error.to_string().contains(&format!("byte 0x{byte:02x}")), "{error}");
+                    }
+                    // One colon in front makes a pseudo-header.
+                    if !(is_token(byte) || byte == b':' && text.starts_with(b":")) {
+                        let error = (api.call)(request, &text, b"1").expect_err(api.name);
+                        assert!(error.is_invalid_byte(), "{}: {error}", api.name);
+                    }
+                }
+            }
+            assert!((api.call)(request, b"", b"1").is_err(), "{}: no name", api.name);
+            // What was refused never got to the host; what is right does.
+            (api.call)(request, b"x-abc", b"gr\tun !~").unwrap_or_else(|error| panic!("{}: {error}", api.name));
+            Ok(())
+        });
+    }
+    let calls = |import| host.calls(import);
+    assert_eq!((calls(Import::proxy_http_call), calls(Import::proxy_send_local_response)), (2, 1));
+    assert_eq!((calls(Import::proxy_grpc_call), calls(Import::proxy_grpc_stream)), (1, 1));
+    assert_eq!(host.trapped(), None);
+}
+
+#[test]
+fn an_author_who_must_can_leave_the_checks_out() {
+    let host = Host::new(&PLUGIN).start();
+    run(&host, |request| {
+        let headers = [TARGET[0], TARGET[1], TARGET[2], (b"x y", b"1")];
+        request.call(&HttpCall::new("c").headers(&headers).unchecked())?;
+        request.stream().grpc_call(&GrpcCall::new("c", "S", "M").metadata(&[("x y", "1")]).unchecked())?;
+        Ok(())
+    });
+    assert_eq!((host.calls(Import::proxy_http_call), host.calls(Import::proxy_grpc_call)), (1, 1));
+}
+
+/// Tries an answer, and gives the error.
+fn refused<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+    request: &mut RequestHeaders<'_>,
+    response: &LocalResponse<'_, N, V>,
+) -> String {
+    request.reply(response).map_or_else(|error| error.to_string(), |_| "sent".into())
+}
+
+#[test]
+fn an_answer_that_would_desynchronise_the_connection_is_refused() {
+    let host = Host::new(&PLUGIN).start();
+    run(&host, |request| {
+        for status in (0..200).chain(600..=u16::MAX) {
+            let text = refused(request, &LocalResponse::new(status));
+            assert_eq!(text, format!("status {status}: an answer has a status of 200 to 599"));
+        }
+        for status in [204, 304] {
+            let text = refused(request, &LocalResponse::new(status).body("x"));
+            assert_eq!(text, format!("status {status}: an answer of this status has no body"));
+        }
+        for (name, value) in [
+            ("content-length", "2"),
+            ("Content-Length", "4"),
+            ("content-length", ""),
+            ("content-length", "+3"),
+            ("content-length", "99999999999999999999999999"),
+            ("transfer-encoding", "chunked"),
+            ("Transfer-Encoding", "identity"),
+            (":status", "403"),
+            (":path", "/"),
+        ] {
+            let headers = [("a", "b"), (name, value)];
+            let text = refused(request, &LocalResponse::new(200).headers(&headers).body("abc"));
+            assert!(text.starts_with("status 200: "), "{name}: {value}: {text}");
+        }
+        Ok(())
+    });
+    assert_eq!(host.calls(Import::proxy_send_local_response), 0);
+    let right: &[fn(&mut RequestHeaders<'_>) -> Result<Action>] = &[
+        |request| request.reply(&LocalResponse::new(200)),
+        |request| request.reply(&LocalResponse::new(599).body("x")),
+        |request| request.reply(&LocalResponse::new(204)),
+        |request| request.reply(&LocalResponse::new(304).headers(&[("content-length", "1234")])),
+        |request| request.reply(&LocalResponse::new(200).headers(&[("content-length", "3")]).body("abc")),
+        |request| request.reply(&LocalResponse::new(205).headers(&[("content-length", "0")])),
+    ];
+    for reply in right {
+        run(&host, |request| reply(request).map(drop));
+    }
+    assert_eq!(host.calls(Import::proxy_send_local_response), right.len());
+}
+
+#[test]
+fn metrics_and_tags_have_no_control_bytes() {
+    let host = Host::new(&PLUGIN).start();
+    run(&host, |_| {
+        for byte in (0..=255).filter(|byte| !is_value(*byte)) {
+            for text in with(byte) {
+                let answers = [
+                    Counter::define(&text).map(drop),
+                    Gauge::define(&text).map(drop),
+                    Histogram::define(&text).map(drop),
+                    Counter::with_tags("name", &[(&b"tag"[..], &*text)]).map(drop),
+                    Counter::with_tags("name", &[(&*text, &b"value"[..])]).map(drop),
+                    Counter::with_tags(&text, &[("tag", "value")]).map(drop),
+                ];
+                for answer in answers {
+                    let error = answer.unwrap_err();
+                    assert!(error.is_invalid_byte() && error.name().is_some(), "{error}");
+                }
+            }
+        }
+        assert!(Counter::define("").is_err());
+        Ok(())
+    });
+    assert_eq!(host.calls(Import::proxy_define_metric), 0);
+}
+
+#[test]
+fn one_line_goes_in_and_one_comes_out() {
+    let host = Host::new(&PLUGIN).start();
+    let text = |text: &'static str| {
+        host.clear_log();
+        run(&host, move |_| {
+            info!("{text}");
+            Ok(())
+        });
+        let lines: Vec<_> = host.log().iter().map(|line| line.text.clone()).collect();
+        let [line] = &*lines else { panic!("{lines:?}") };
+        line.clone()
+    };
+    for plain in ["", "a", "a line of more than eight bytes", "tab\there", "grüße", "C:\\new"] {
+        assert_eq!(text(plain), plain);
+    }
+    assert_eq!(text("a\nforged: line\r\n"), "a\\nforged: line\\r\\n");
+    assert_eq!(text("\0\x1b[31m\x7f grüße\n"), "\\x00\\x1b[31m\\x7f grüße\\n");
+    let long: &'static str = "x\n".repeat(400).leak();
+    assert_eq!(text(long), "x\\n".repeat(400));
+    host.clear_log();
+    run(&host, |_| {
+        info!("fixed\ntext");
+        Err(Error::text("an error\nof two lines"))
+    });
+    let lines: Vec<_> = host.log().iter().map(|line| line.text.clone()).collect();
+    assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("an error\\nof two lines")), "{lines:?}");
+}
+
+#[test]
+fn a_call_names_the_header_that_it_lacks() {
+    let host = Host::new(&PLUGIN).start();
+    run(&host, |request| {
+        let error = |headers: &[(&str, &str)]| {
+            request.call(&HttpCall::new("c").headers(headers)).map_or_else(|error| error.to_string(), |_| "sent".into())
+        };
+        let (method, path, authority) = ((":method", "GET"), (":path", "/"), (":authority", "a"));
+        assert_eq!(error(&[]), "HTTP call: the header :method is missing");
+        assert_eq!(error(&[path, authority]), "HTTP call: the header :method is missing");
+        assert_eq!(error(&[method, authority]), "HTTP call: the header :path is missing");
+        assert_eq!(error(&[method, path]), "HTTP call: the header :authority is missing");
+        assert_eq!(error(&[("x", "y"), path, authority, method]), "sent");
+        Ok(())
+    });
+    assert_eq!(host.calls(Import::proxy_http_call), 1);
+}
+
+#[test]
+fn a_call_has_a_failure_only_if_it_failed_and_always_then() {
+    let host = Host::new(&PLUGIN).start();
+    let call = || {
+        NEXT.set(Some(Rc::new(|request: &mut RequestHeaders<'_>| {
+            request.call(&HttpCall::new("c").headers(&TARGET))?;
+            Ok(Action::Pause)
+        })));
+        let stream = host.http_stream();
+        stream.request_headers(&[(":path", "/")]);
+        (stream, host.pending_calls()[0].token)
+    };
+    let (stream, token) = call();
+    host.fail_call(token);
+    assert_eq!(FAILURE.take(), Some((Status::BrokenConnection, 5)));
+    stream.complete();
+    let (stream, token) = call();
+    host.answer_call(token, &[(":status", "200")], "", &[]);
+    assert_eq!(FAILURE.take(), None, "what an earlier call left is not this one's");
+    stream.complete();
+    host.fail(Import::proxy_get_status, Status::Unimplemented);
+    let (stream, token) = call();
+    host.fail_call(token);
+    assert_eq!(FAILURE.take(), Some((Status::Unimplemented, 0)), "the host cannot say why");
+    stream.complete();
+}
+
+#[test]
+fn a_property_that_nobody_can_read_back_is_not_set() {
+    let host = Host::new(&PLUGIN).start();
+    run(&host, |_| {
+        let text = |path: &[&str]| property::set(path, "v").map_or_else(|error| error.to_string(), |()| "set".into());
+        assert_eq!(text(&["a", "b"]), "property: what is set at a path of several segments cannot be read back");
+        assert_eq!(text(&["a\0b"]), text(&["a", "b"]));
+        for attribute in ["request", "response", "node", "xds", "plugin_name", "filter_state", "metadata"] {
+            assert_eq!(text(&[attribute]), "property: an attribute of the proxy's cannot be set");
+        }
+        assert_eq!(text(&[]), "path must not be empty");
+        assert_eq!(text(&["tag"]), "set");
+        property::set_unchecked(&["a", "b"], "v")
+    });
+    assert_eq!(host.calls(Import::proxy_set_property), 2);
+    assert!(host.log().iter().all(|line| line.level < LogLevel::Error), "{:?}", host.log());
+}
+
+#[test]
+fn nothing_is_asked_of_the_host_before_the_vm_starts() {
+    // The allocator's line is the start's.
+    let create = PLUGIN.names().iter().position(|name| *name == "proxy_on_context_create");
+    let start = PLUGIN.names().iter().position(|name| *name == "proxy_on_vm_start");
+    assert!(create < start && start.is_some());
+}
