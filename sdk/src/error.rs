@@ -86,7 +86,7 @@ enum Kind {
         why: &'static str,
     },
     Message(&'static str),
-    Text(Box<str>),
+    Text(Box<[u8]>),
     Other(Source),
 }
 
@@ -178,10 +178,15 @@ impl Error {
     ///
     /// # Cost
     ///
-    /// The text's block, which the error keeps. Nothing of the formatting machinery beyond what put the text together.
+    /// A copy of the text. Out of memory, the error is that instead. Nothing of the formatting machinery is linked beyond what put the text together.
     #[must_use]
-    pub fn text(text: impl Into<Box<str>>) -> Self {
-        Self { kind: Kind::Text(text.into()) }
+    pub fn text(text: impl AsRef<str>) -> Self {
+        let text = text.as_ref().as_bytes();
+        let mut bytes = text.iter().copied();
+        match try_slice(text.len(), || bytes.next().unwrap_or_default()) {
+            Ok(text) => Self { kind: Kind::Text(text) },
+            Err(error) => error,
+        }
     }
 
     /// Returns a failure of the filter's own, as any error: `.map_err(Error::other)?`. An [`Error`] stays what it is.
@@ -368,7 +373,7 @@ impl Error {
                 out.write_str(why)
             }
             Kind::Message(message) => out.write_str(message),
-            Kind::Text(text) => out.write_str(text),
+            Kind::Text(text) => out.write_str(str::from_utf8(text).unwrap_or_default()),
             Kind::Other(source) => write!(out, "{source}"),
         }
     }

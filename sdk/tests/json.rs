@@ -152,3 +152,20 @@ proptest! {
         prop_assert_eq!(is_json, other.is_ok());
     }
 }
+
+/// A proxy hands over a `google.protobuf.Struct` as the message that it is.
+#[test]
+fn a_struct_of_protobuf_is_called_that() {
+    const STRUCT: &str = "malformed JSON: the bytes of a google.protobuf.Struct: give a StringValue";
+    let text = |bytes: &[u8]| json::parse(bytes).map_or_else(|error| error.to_string(), |_| "JSON".into());
+    // {"key": "val"}; the same with another entry; and a value of 200 bytes.
+    let entry = b"\x0a\x0c\x0a\x03key\x12\x05\x1a\x03val";
+    assert_eq!(text(entry), STRUCT);
+    assert_eq!(text(&[&entry[..], entry].concat()), STRUCT);
+    let long = [b"\x0a\xd3\x01\x0a\x03key\x12\xcb\x01\x1a\xc8\x01", &[b'v'; 200][..]].concat();
+    assert_eq!(text(&long), STRUCT);
+    for other in [&b""[..], b"\n", b"\n\n", b"\n\n\n{", b"\n\x0c\n\x03key", b"{"] {
+        assert!(!text(other).contains("protobuf"), "{}", other.escape_ascii());
+    }
+    assert_eq!(text(b"\n\n{}"), "JSON");
+}

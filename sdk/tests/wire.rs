@@ -69,6 +69,18 @@ fn str(bytes: &[u8]) -> &str {
 }
 
 const APIS: &[Api] = &[
+    Api { name: "handle/headers.rs add", text: false, call: |request, name, value| request.add(name, value) },
+    Api { name: "handle/headers.rs replace", text: false, call: |request, name, value| request.replace(name, value) },
+    Api {
+        name: "headers/editor.rs add",
+        text: false,
+        call: |request, name, value| request.stream().edit_request_headers().add(name, value),
+    },
+    Api {
+        name: "headers/editor.rs replace",
+        text: false,
+        call: |request, name, value| request.stream().edit_request_headers().replace(name, value),
+    },
     Api {
         name: "handle/headers.rs set_all",
         text: false,
@@ -113,11 +125,10 @@ const APIS: &[Api] = &[
 const ELSEWHERE: &[&str] = &[
     "handle/calls.rs grpc_stream_then",
     "handle/headers.rs set_all_unchecked",
-    // Edits have tests of their own.
-    "handle/headers.rs add",
-    "handle/headers.rs replace",
-    "headers/editor.rs add",
-    "headers/editor.rs replace",
+    "handle/headers.rs add_unchecked",
+    "handle/headers.rs replace_unchecked",
+    "headers/editor.rs add_unchecked",
+    "headers/editor.rs replace_unchecked",
     // Control bytes alone are refused: `metrics_and_tags_have_no_control_bytes`.
     "metric.rs with_tags",
 ];

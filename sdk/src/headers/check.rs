@@ -62,7 +62,7 @@ pub(crate) const fn is_value(byte: u8) -> bool {
 /// # Errors
 ///
 /// If the name is empty, or has another byte: which one, and where.
-#[inline]
+#[inline(never)]
 pub(crate) fn name(name: &[u8]) -> Result<()> {
     if has_unusual(name, |word| {
         // For bytes below 0x80, the highest bit of each byte says: past `z`; before `^`, and not `-`.
@@ -114,7 +114,7 @@ pub(crate) fn has_control(bytes: &[u8]) -> bool {
 }
 
 /// Whether there is a control byte, or one that is not ASCII.
-#[inline]
+#[inline(never)]
 fn may_have_control(bytes: &[u8]) -> bool {
     // The highest bit of each byte says: not ASCII; DEL, or not ASCII; below a space, or not ASCII.
     has_unusual(bytes, |word| word | word.wrapping_add(each(1)) | each(0x9f).wrapping_sub(word))

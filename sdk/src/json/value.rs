@@ -12,21 +12,40 @@ const JSON: On = On::Named(&"JSON");
 ///
 /// # Errors
 ///
-/// If it is no JSON in UTF-8; [`Error::is_malformed`] is true then.
+/// If it is no JSON in UTF-8; [`Error::is_malformed`] is true then. Bytes that look like a serialised `google.protobuf.Struct` are called that: a proxy hands over the
+/// message where a configuration gives a `Struct`, and the JSON where it gives a `StringValue`.
 ///
 /// # Cost
 ///
 /// The text is read twice. Nothing is allocated.
 pub fn parse(text: &[u8]) -> Result<Value<'_>> {
-    let text = str::from_utf8(text).map_err(|_| Error::malformed(JSON, "not UTF-8"))?;
+    parse_text(text).map_err(|problem| {
+        let problem =
+            if is_struct(text) { "the bytes of a google.protobuf.Struct: give a StringValue" } else { problem };
+        Error::malformed(JSON, problem)
+    })
+}
+
+fn parse_text(text: &[u8]) -> Result<Value<'_>, &'static str> {
+    let text = str::from_utf8(text).map_err(|_| "not UTF-8")?;
     let text = check::after(text, SPACE);
-    match check::value(text) {
-        Ok(rest) if check::after(rest, SPACE).is_empty() => {
-            Ok(Value { json: text.get(..text.len() - rest.len()).unwrap_or_default() })
-        }
-        Ok(_) => Err(Error::malformed(JSON, "text after the value")),
-        Err(problem) => Err(Error::malformed(JSON, problem)),
+    let rest = check::value(text)?;
+    if !check::after(rest, SPACE).is_empty() {
+        return Err("text after the value");
     }
+    Ok(Value { json: text.get(..text.len() - rest.len()).unwrap_or_default() })
+}
+
+/// Whether bytes begin as a serialised `google.protobuf.Struct` does: with an entry of its map, which begins with a key, and after which comes another or nothing.
+#[cold]
+fn is_struct(bytes: &[u8]) -> bool {
+    const FIRST: u8 = 0x0a;
+    let (len, entry) = match bytes {
+        [FIRST, len @ ..0x80, entry @ ..] => (usize::from(*len), entry),
+        [FIRST, low, high @ ..0x80, entry @ ..] => (usize::from(low & 0x7f) | usize::from(*high) << 7, entry),
+        _ => return false,
+    };
+    entry.first() == Some(&FIRST) && entry.get(len..).is_some_and(|rest| matches!(rest, [] | [FIRST, ..]))
 }
 
 /// A value in a checked text.
