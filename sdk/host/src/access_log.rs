@@ -37,7 +37,7 @@ pub struct AccessLog<'host> {
 
 impl<'host> AccessLog<'host> {
     pub(crate) fn of(host: &'host Running, plugin: u32) -> Self {
-        Self { host, plugin, entry: Stream { plugin, ..Stream::default() } }
+        Self { host, plugin, entry: Stream { plugin, completed: true, ..Stream::default() } }
     }
 
     /// The request's headers.

@@ -191,10 +191,11 @@ impl State {
 }
 
 impl Stream {
-    /// What the headers say. The request's are gone while the response is worked on, and back for the log.
+    /// What the headers say. The request's are gone once they went on, and back for the log.
     fn derived(&self, path: &[&[u8]]) -> Option<PropertyValue> {
         let map = |map: MapType| self.maps.get(&(map as u32)).cloned().unwrap_or_default();
-        let request = || if self.responding { Map::default() } else { map(MapType::HttpRequestHeaders) };
+        let shown = self.completed || self.visible.contains(&(MapType::HttpRequestHeaders as u32));
+        let request = || if shown { map(MapType::HttpRequestHeaders) } else { Map::default() };
         let response = || map(MapType::HttpResponseHeaders);
         let bytes = |bytes: Option<&[u8]>| bytes.map(PropertyValue::from);
         match path {

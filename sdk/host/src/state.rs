@@ -203,6 +203,8 @@ pub(crate) struct Stream {
     pub(crate) went: [Option<Map>; 2],
     /// Whether the answer of the filter goes through it.
     pub(crate) answering: bool,
+    /// Whether nothing comes any more but the last callbacks.
+    pub(crate) completed: bool,
     /// Whether it was logged: its properties end with it.
     pub(crate) logged: bool,
     /// The directions of a connection whose end was told, by number.

@@ -243,6 +243,7 @@ impl<'host> HttpStream<'host> {
     pub fn complete(self) {
         if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
             stream.responding = false;
+            stream.completed = true;
             stream.visible.clear();
         }
         close(self.host, self.id, ["proxy_on_log", "proxy_on_done", "proxy_on_delete"]);

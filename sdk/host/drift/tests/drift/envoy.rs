@@ -349,7 +349,7 @@ fn grpc_cluster(path: &Path) -> Value {
 }
 
 /// A cluster whose connections are used once.
-fn cluster(name: &str, path: &Path) -> Value {
+pub(crate) fn cluster(name: &str, path: &Path) -> Value {
     json!({
         "name": name, "connect_timeout": "1s", "type": "STATIC",
         "metadata": { "filter_metadata": { "istio": { "services": [{ "host": "a", "name": "b" }, { "namespace": "c" }] } } },
@@ -374,21 +374,7 @@ fn listener(port: u16, scenario: &Scenario) -> Value {
             },
         }])
     } else {
-        json!([{ "name": "envoy.filters.network.http_connection_manager", "typed_config": {
-            "@type":
-                "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-            "stat_prefix": "http",
-            "generate_request_id": false,
-            "server_header_transformation": "PASS_THROUGH",
-            "http_protocol_options": { "enable_trailers": true },
-            "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [
-                { "match": { "prefix": "/" }, "route": { "cluster": "upstream" } },
-            ] }] },
-            "http_filters": [plugin("http", scenario), { "name": "envoy.filters.http.router", "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
-                "suppress_envoy_headers": true,
-            } }],
-        } }])
+        http_filters(&plugin("http", scenario))
     };
     let mut listener = json!({
         "name": scenario.name,
@@ -416,4 +402,32 @@ fn plugin(kind: &str, scenario: &Scenario) -> Value {
             },
         },
     } })
+}
+
+/// The network filters of a listener for HTTP, with a filter before the router.
+fn http_filters(filter: &Value) -> Value {
+    json!([{ "name": "envoy.filters.network.http_connection_manager", "typed_config": {
+        "@type":
+            "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "http",
+        "generate_request_id": false,
+        "server_header_transformation": "PASS_THROUGH",
+        "http_protocol_options": { "enable_trailers": true },
+        "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [
+            { "match": { "prefix": "/" }, "route": { "cluster": "upstream" } },
+        ] }] },
+        "http_filters": [filter, { "name": "envoy.filters.http.router", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+            "suppress_envoy_headers": true,
+        } }],
+    } }])
+}
+
+/// A listener for HTTP with one filter.
+pub(crate) fn http_listener(port: u16, name: &str, filter: &Value) -> Value {
+    json!({
+        "name": name,
+        "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
+        "filter_chains": [{ "filters": http_filters(filter) }],
+    })
 }

@@ -4,6 +4,7 @@
 
 mod envoy;
 mod http;
+mod random;
 mod scenarios;
 mod simulated;
 

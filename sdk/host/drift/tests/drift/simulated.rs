@@ -194,7 +194,7 @@ fn as_envoy_has_them(headers: Pairs) -> Vec<(&'static str, &'static str)> {
 }
 
 /// A head as it is on the wire of HTTP/1.1.
-fn head(who: &str, map: &Map) -> Vec<String> {
+pub(crate) fn head(who: &str, map: &Map) -> Vec<String> {
     let text = map.to_text();
     let value = |wanted: &str| text.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| value);
     let first = match value(":status") {
@@ -212,7 +212,7 @@ fn head(who: &str, map: &Map) -> Vec<String> {
         .collect()
 }
 
-fn body(who: &str, body: &[u8], trailers: &Map) -> String {
+pub(crate) fn body(who: &str, body: &[u8], trailers: &Map) -> String {
     let mut text = String::from_utf8_lossy(body).into_owned();
     let trailers: Vec<_> = trailers.to_text().iter().map(|(name, value)| format!("{name}: {value}")).collect();
     if !trailers.is_empty() {
