@@ -51,6 +51,8 @@ const ENDED: u32 = 1 << 10;
 const LOST: u32 = 1 << 11;
 /// The stream has made a call.
 const ASKED: u32 = 1 << 12;
+/// A callback has reset it.
+const RESET: u32 = 1 << 13;
 
 /// What a context can do, by its attribute and its callbacks: bits of [`State`] that never change.
 #[derive(Clone, Copy)]
@@ -215,7 +217,7 @@ impl State {
     pub(crate) fn status(&self, phase: Phase, status: u32) -> u32 {
         let place = place(phase.direction);
         let holders = self.holders(phase.direction).get();
-        if status == 0 && holders == 0 && !self.has(REPLIED | OWN << place) {
+        if status == 0 && holders == 0 && !self.has(REPLIED | RESET | OWN << place) {
             self.bits.set(self.bits.get() & !((PAUSED | DECIDING) << place) | WENT_ON << place);
             return status;
         }
@@ -228,6 +230,10 @@ impl State {
         let place = place(phase.direction);
         self.clear(DECIDING << place);
         let stop = if status == HELD || phase.goes_on(status) { STOP } else { status };
+        if self.has(RESET) {
+            // It was reset in this callback. If its last message went on as well, Envoy would end.
+            return stop;
+        }
         let is_response = matches!(phase.direction, StreamType::HttpResponse);
         if self.has(REPLIED_NOW) || self.has(REPLIED) && !is_response {
             // Of the message in whose place the answer is sent, nothing follows. Nothing is to be resumed either.
@@ -343,6 +349,25 @@ impl State {
         let now = if self.has(DECIDING * 3) { REPLIED_NOW } else { 0 };
         self.clear((PAUSED | OWN) * 3);
         self.set(REPLIED | now);
+    }
+
+    /// Whether a direction of the stream can be closed from here.
+    pub(crate) fn may_close(&self, direction: StreamType) -> Result<()> {
+        if self.has_ended() {
+            return Err(Error::stream(direction, "it has ended"));
+        }
+        if self.has(REPLIED_NOW) {
+            return Err(Error::stream(direction, "it was answered in this callback"));
+        }
+        Ok(())
+    }
+
+    /// The proxy was told to close a direction. An HTTP stream has ended with it; a connection still takes what was sent before.
+    pub(crate) fn closed(&self, direction: StreamType) {
+        if matches!(direction, StreamType::HttpRequest | StreamType::HttpResponse) {
+            self.clear((PAUSED | OWN) * 3);
+            self.set(ENDED | RESET);
+        }
     }
 
     /// An answer is lost, because its context is busy.

@@ -49,7 +49,7 @@ use crate::dispatch::{Kind, with_stream};
 use crate::error::{Error, On, Result};
 use crate::headers::MapEditor;
 use crate::reply::LocalResponse;
-use crate::stream_state::{self, State};
+use crate::stream_state;
 use crate::timer::{self, Timer, Timers};
 
 /// The most bytes to ask a buffer for: hosts add it to the start, as 32-bit numbers.
@@ -475,11 +475,13 @@ impl<'cb, P> HttpHandle<'cb, P> {
         MapEditor::new(MapType::HttpResponseTrailers)
     }
 
-    /// Resets the stream: the client gets no answer.
+    /// Resets the stream: the client gets no answer. The stream has ended then: a later reply, resume or reset fails, and the callback
+    /// that runs stops its message, whatever it returns.
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails without a host call if the stream has ended, or was answered in the callback that runs: Envoy would end. Fails if the host
+    /// refuses.
     ///
     /// # Cost
     ///
@@ -493,7 +495,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// As [`reset`](Self::reset).
     ///
     /// # Cost
     ///
@@ -530,12 +532,18 @@ impl<'cb, P> HttpHandle<'cb, P> {
     }
 }
 
-/// Closes a direction of the stream that host calls act on, unless that has ended.
-pub(crate) fn close(stream: StreamType) -> Result<()> {
-    if stream_state::current(|state| state.is_some_and(State::has_ended)) {
-        return Err(Error::stream(stream, "it has ended"));
-    }
-    call::close_stream(stream).map_err(|status| Error::host("proxy_close_stream", stream, status))
+/// Closes a direction of the stream that host calls act on, unless that has ended or was answered in the callback that runs.
+pub(crate) fn close(direction: StreamType) -> Result<()> {
+    stream_state::current(|state| {
+        if let Some(state) = state {
+            state.may_close(direction)?;
+        }
+        call::close_stream(direction).map_err(|status| Error::host("proxy_close_stream", direction, status))?;
+        if let Some(state) = state {
+            state.closed(direction);
+        }
+        Ok(())
+    })
 }
 
 /// Lets go what callbacks pause of the stream that host calls act on.
