@@ -1,4 +1,4 @@
-//! Any bytes as operations, on every strategy. `cargo +nightly fuzz run strategies --fuzz-dir alloc/fuzz`.
+//! Any bytes as operations, on every strategy. `.ci/fuzz 60 strategies`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

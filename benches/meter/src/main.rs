@@ -6,6 +6,7 @@
 
 mod assemblyscript;
 mod measure;
+mod open;
 mod scenario;
 mod table;
 
@@ -42,6 +43,9 @@ struct Options {
     /// The plugin's root id
     #[arg(long, value_name = "ID", requires = "one")]
     root_id: Option<String>,
+    /// Count instead what a request costs beside so many open streams, in each order in which streams end
+    #[arg(long, value_name = "COUNT,…", value_delimiter = ',')]
+    open: Vec<usize>,
     /// Print the figures of each callback, too, as is done for one module
     #[arg(long)]
     callbacks: bool,
@@ -53,6 +57,8 @@ struct Options {
 #[derive(Serialize)]
 struct Report {
     modules: Vec<Figures>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<open::Beside>,
 }
 
 fn main() -> ExitCode {
@@ -78,16 +84,27 @@ fn run(options: &Options) -> Result<()> {
     let json = json.transpose()?;
     let named = named(options)?;
     let callbacks = options.callbacks || named.len() == 1;
-    let mut modules = Vec::new();
+    let (mut modules, mut beside) = (Vec::new(), Vec::new());
     for (name, path) in named {
         let module = Module::load(&path).with_context(|| name.clone())?;
+        for open in &options.open {
+            beside.extend(open::measure(&name, &module, &setup, *open).with_context(|| name.clone())?);
+        }
+        if !options.open.is_empty() {
+            continue;
+        }
         let figures = measure::measure(&name, &module, &setup).with_context(|| name.clone())?;
         if figures.is_empty() {
             eprintln!("{name}: no scenario fits it; there are requests, bodies, calls, connections and ticks");
         }
         modules.extend(figures);
     }
-    let report = Report { modules };
+    let report = Report { modules, beside };
+    if !options.open.is_empty() {
+        println!("{}", table::beside(&report.beside));
+        println!("wasm instructions of one request and its response, in the {} that were counted", measure::COUNTED);
+        return written(json, &report);
+    }
     println!("{}", table::modules(&report.modules));
     if callbacks {
         println!("{}", table::callbacks(&report.modules));
@@ -97,7 +114,12 @@ fn run(options: &Options) -> Result<()> {
         measure::WARM_UP,
         measure::COUNTED
     );
-    json.map_or(Ok(()), |file| serde_json::to_writer_pretty(file, &report).context("cannot write the figures"))
+    written(json, &report)
+}
+
+/// Writes the figures to the file, if there is one.
+fn written(json: Option<File>, report: &Report) -> Result<()> {
+    json.map_or(Ok(()), |file| serde_json::to_writer_pretty(file, report).context("cannot write the figures"))
 }
 
 /// What an option says: its text, or what is in the file that it names after an `@`.

@@ -90,12 +90,12 @@ impl Callback {
 }
 
 /// The share of one round.
-fn each(count: u64) -> u64 {
+pub(crate) fn each(count: u64) -> u64 {
     count.div_ceil(COUNTED)
 }
 
 /// A VM of its own.
-fn start(module: &Module, setup: &Setup) -> Result<Running> {
+pub(crate) fn start(module: &Module, setup: &Setup) -> Result<Running> {
     let Setup { configuration, vm_configuration, root_id } = setup.clone();
     let host = Host::wasm(module).log_level(LogLevel::Info).root_id(root_id);
     let host = host.vm_configuration(vm_configuration).plugin_configuration(configuration).try_start()?;
@@ -153,7 +153,7 @@ fn rounds(host: &Running, scenario: Scenario, count: u64) -> Result<()> {
     alive(host)
 }
 
-fn alive(host: &Running) -> Result<()> {
+pub(crate) fn alive(host: &Running) -> Result<()> {
     host.trapped().map_or(Ok(()), |why| bail!("the module trapped: {why}"))
 }
 
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn the_file_has_the_names_that_it_is_known_for() {
         let figures = measured(READER).unwrap();
-        let file = serde_json::to_value(crate::Report { modules: figures }).unwrap();
+        let file = serde_json::to_value(crate::Report { modules: figures, beside: Vec::new() }).unwrap();
         let module = file["modules"][1].as_object().unwrap();
         let names = [
             "callbacks",

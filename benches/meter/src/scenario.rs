@@ -5,7 +5,7 @@ use sluicegate_host::wasm::Module;
 use sluicegate_host::{OpenGrpc, Running};
 
 /// The headers of a response.
-const RESPONSE: [(&str, &str); 8] = [
+pub(crate) const RESPONSE: [(&str, &str); 8] = [
     (":status", "200"),
     ("content-type", "application/json"),
     ("content-length", "4096"),

@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::measure::Figures;
+use crate::open::Beside;
 
 /// What a request costs, and what the module is.
 pub(crate) fn modules(modules: &[Figures]) -> Table {
@@ -41,6 +42,17 @@ pub(crate) fn callbacks(modules: &[Figures]) -> Table {
         }
     }
     align(table, 3)
+}
+
+/// What a request costs beside open streams.
+pub(crate) fn beside(modules: &[Beside]) -> Table {
+    let columns = ["oldest ends", "newest ends", "any ends", "own ends", "one drained"];
+    let mut table = table(["module", "open streams"].into_iter().chain(columns));
+    for module in modules {
+        let figures = [module.oldest, module.newest, module.any, module.short, module.drained];
+        row(&mut table, [&module.name, &module.open.to_string()], &figures);
+    }
+    align(table, 2)
 }
 
 fn table<'a>(header: impl Iterator<Item = &'a str>) -> Table {
