@@ -20,7 +20,8 @@ impl PluginContext for Plugin {
         let configuration = plugin.configuration();
         let configuration =
             configuration.inspect_err(|error| critical!("error reading plugin configuration: {error}"))?;
-        self.loaded_dice = configuration.first().copied().map(u32::from);
+        // A zero is no value: chance decides.
+        self.loaded_dice = configuration.first().copied().filter(|value| *value != 0).map(u32::from);
         Ok(StartStatus::Ok)
     }
 }

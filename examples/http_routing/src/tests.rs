@@ -20,7 +20,7 @@ fn critical(host: &Running, start: &str) -> bool {
 
 #[sluicegate_host::test]
 fn an_even_value_leads_to_the_canary(host: Host) {
-    for value in [0, 2] {
+    for value in [2, 254] {
         let host = host.clone().plugin_configuration([value]).start();
         assert_eq!(authority(&host), "my-host.com-canary");
         assert!(host.logged(LogLevel::Info, &format!("value: {value}")));
@@ -36,9 +36,12 @@ fn an_odd_value_leads_to_the_primary(host: Host) {
 
 #[sluicegate_host::test]
 fn chance_leads_to_both(host: Host) {
-    let host = host.start();
-    let canary = (0..1000).filter(|_| authority(&host).ends_with("-canary")).count();
-    assert!((300..700).contains(&canary), "{canary} of 1000 requests went to the canary");
+    // A zero byte loads the dice no more than no configuration does.
+    for configuration in [&b""[..], &[0], &[0, 1]] {
+        let host = host.clone().plugin_configuration(configuration).start();
+        let canary = (0..1000).filter(|_| authority(&host).ends_with("-canary")).count();
+        assert!((300..700).contains(&canary), "{canary} of 1000 requests went to the canary");
+    }
 }
 
 #[sluicegate_host::test]

@@ -4,6 +4,9 @@ use sluicegate::metric::Counter;
 use sluicegate::prelude::*;
 use sluicegate::property::{self, upstream};
 
+/// The reason for a warning if the proxy does not have a property.
+const ABSENT: Error = Error::new("not found");
+
 struct Plugin {
     connections: Option<Counter>,
 }
@@ -49,16 +52,13 @@ impl TcpFilter for Network {
         if data.size() == 0 {
             return Ok(Flow::Continue);
         }
-        match upstream::address() {
-            Ok(address) => {
-                let address = address.as_ref().map(property::Property::text).unwrap_or_default();
-                info!("remote address: {}", address.display());
-            }
+        match upstream::address().and_then(|address| address.ok_or(ABSENT)) {
+            Ok(address) => info!("remote address: {}", address.text().display()),
             Err(error) => warn!("failed to get upstream remote address: {error}"),
         }
-        match location() {
+        match location().and_then(|location| location.ok_or(ABSENT)) {
             Ok(location) => {
-                for (key, value) in location.iter().flat_map(property::Map::iter) {
+                for (key, value) in location.iter() {
                     info!("upstream cluster metadata location[{}]={}", key.display(), value.text().display());
                 }
             }

@@ -47,6 +47,19 @@ fn finds_the_metadata_under_the_name_of_older_proxies(host: Host) {
 }
 
 #[sluicegate_host::test]
+fn warns_of_what_the_proxy_does_not_have(host: Host) {
+    let host = host.start();
+    let connection = host.tcp_connection();
+    connection.upstream_data("world", false);
+    for line in
+        ["failed to get upstream remote address: not found", "failed to get upstream location metadata: not found"]
+    {
+        assert!(host.logged(LogLevel::Warn, line), "{line}: {:?}", host.log());
+    }
+    assert_eq!(lines(&host), ["new connection!", "<<<<<< upstream data received <<<<<<\nworld"]);
+}
+
+#[sluicegate_host::test]
 fn counts_connections_when_they_are_complete(host: Host) {
     let host = host.start();
     for _ in 0..3 {

@@ -1,17 +1,19 @@
 //! Holds each request back until the plugin's next tick.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sluicegate::prelude::*;
 
 const TICK_PERIOD: Duration = Duration::from_secs(1);
 
-/// What waits: streams add and remove themselves through the shared reference that they have to their plugin, hence the cell.
+/// The streams that wait, by their places in the line: they go on in the order in which they came. Streams add and remove themselves through the shared reference that
+/// they have to their plugin, hence the cells.
 #[derive(Default)]
 struct Plugin {
-    postponed: RefCell<BTreeSet<u32>>,
+    postponed: RefCell<BTreeMap<u64, u32>>,
+    next_place: Cell<u64>,
 }
 
 #[sluicegate::plugin_context]
@@ -26,7 +28,7 @@ impl PluginContext for Plugin {
     }
 
     fn on_tick(&mut self, plugin: &mut PluginHandle<'_>) -> Result<()> {
-        for stream in self.postponed.take() {
+        for stream in self.postponed.take().into_values() {
             info!("resume request with contextID={stream}");
             if let Err(error) = plugin.resume_request(stream) {
                 // The others go on all the same.
@@ -38,7 +40,10 @@ impl PluginContext for Plugin {
 }
 
 #[derive(Default)]
-struct Postpone;
+struct Postpone {
+    /// The stream's place in the line.
+    place: Option<u64>,
+}
 
 #[sluicegate::http_filter]
 impl HttpFilter for Postpone {
@@ -47,13 +52,18 @@ impl HttpFilter for Postpone {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         let stream = request.id();
         info!("postpone request with contextID={stream}");
-        request.plugin().postponed.borrow_mut().insert(stream);
+        let place = request.plugin().next_place.get();
+        request.plugin().next_place.set(place + 1);
+        request.plugin().postponed.borrow_mut().insert(place, stream);
+        self.place = Some(place);
         Ok(Action::Pause)
     }
 
     /// A client that went away is not resumed: its number may be another stream's by then.
     fn on_done(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
-        stream.plugin().postponed.borrow_mut().remove(&stream.id());
+        if let Some(place) = self.place {
+            stream.plugin().postponed.borrow_mut().remove(&place);
+        }
         Ok(())
     }
 }

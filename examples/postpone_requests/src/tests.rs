@@ -34,6 +34,22 @@ fn resumes_each_request_once_with_the_next_tick(host: Host) {
 }
 
 #[sluicegate_host::test]
+fn resumes_in_the_order_of_arrival(host: Host) {
+    let host = host.start();
+    // The headers come in another order than the streams were opened.
+    let (first, second) = (host.http_stream(), host.http_stream());
+    let third = host.http_stream();
+    for stream in [&third, &first, &second] {
+        stream.request_headers(&[(":path", "/")]);
+    }
+    host.clear_log();
+    host.tick();
+    let resumed: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
+    let expected = [&third, &first, &second].map(|stream| format!("resume request with contextID={}", stream.id()));
+    assert_eq!(resumed, expected);
+}
+
+#[sluicegate_host::test]
 fn forgets_a_stream_that_is_gone(host: Host) {
     let host = host.start();
     let (gone, waiting) = (postponed(&host), postponed(&host));
