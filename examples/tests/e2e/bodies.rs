@@ -92,6 +92,12 @@ fn http_body_chunk() -> Result<()> {
         ] {
             proxy.wait_for_log(line, PATIENCE)?;
         }
+        // The end comes with the last part or after it, once.
+        let log = proxy.log();
+        let ends: Vec<_> =
+            log.lines().filter_map(|line| line.split_once("endOfStream: ")).map(|(_, end)| end).collect();
+        assert_eq!(ends.iter().position(|end| *end == "true"), Some(ends.len() - 1), "{ends:?}");
+        assert!(ends.iter().rev().skip(1).all(|end| *end == "false"), "{ends:?}");
         let response = proxy.request("POST", MAIN, "/", &[], b"a pattern to see")?;
         assert_eq!((response.status, &*response.text()), (403, "pattern found in chunk: 1"));
         assert_eq!(response.header("powered-by"), Some("sluicegate"));

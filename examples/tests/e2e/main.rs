@@ -15,7 +15,7 @@ mod sharing;
 mod ticks;
 mod versions;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use sluicegate_loadtest::compat::ONLY_ALLOCATOR;
@@ -50,14 +50,23 @@ fn helloworld() -> Result<()> {
     with_each_allocator(|allocator| {
         let proxy = Proxy::for_example("helloworld", allocator)?;
         proxy.wait_for_log("OnPluginStart from Rust!", PATIENCE)?;
-        proxy.wait_for_log("It's ", PATIENCE)?;
-        proxy.wait_for_log(": random value: ", PATIENCE)?;
         proxy.wait_for_log("OnTick called", PATIENCE)?;
+        let (time, random) = time_and_random(&proxy.log())?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+        assert!(now.abs_diff(time) < PATIENCE.as_nanos(), "{time} is not the time: {now}");
+        assert_ne!(random, 0);
         names_its_allocator(&proxy, allocator)?;
         let response = proxy.get(18000, "/")?;
         assert_eq!((response.status, &*response.text()), (200, "example body\n"), "requests pass");
         Ok(())
     })
+}
+
+/// The two numbers of the first line that a tick writes.
+fn time_and_random(log: &str) -> Result<(u128, u64)> {
+    let numbers = log.lines().find_map(|line| line.split_once("It's ")?.1.split_once(": random value: "));
+    let (time, random) = numbers.context("no line with the time")?;
+    Ok((time.parse()?, random.trim_end().parse()?))
 }
 
 #[test]

@@ -16,8 +16,7 @@ fn network() -> Result<()> {
         for line in [
             "new connection!",
             "downstream data received",
-            "his-is-key",
-            "this-is-value",
+            "this-is-key: this-is-value",
             "upstream data received",
             "remote address: 127.0.0.1:",
             "upstream cluster metadata location[cloud_provider]=aws",

@@ -19,7 +19,8 @@ fn postpone_requests() -> Result<()> {
             let start = Instant::now();
             let response = proxy.get(MAIN, "/")?;
             assert_eq!((response.status, &*response.text()), (200, "example body\n"));
-            // The period is a second, and the second request comes right after a tick.
+            // The period is a second, and the second request comes right after a tick. A busy machine makes a tick late, so only the least wait is
+            // held here; the test on the simulated host, which has a clock of its own, holds the period.
             assert!(id == 2 || start.elapsed() > Duration::from_millis(500), "{:?}", start.elapsed());
             proxy.wait_for_log(&format!("postpone request with contextID={id}"), PATIENCE)?;
             proxy.wait_for_log(&format!("resume request with contextID={id}"), PATIENCE)?;
