@@ -95,6 +95,8 @@ const GO: u32 = 0;
 const HOLD: u32 = DataAction::StopIterationAndBuffer as u32;
 const WAIT: u32 = DataAction::StopIterationAndWatermark as u32;
 const STOP: u32 = DataAction::StopIterationAndBuffer as u32;
+/// What the proxy does with a part that comes after a reply, without asking the filter.
+const DROPPED: u32 = DataAction::StopIterationNoBuffer as u32;
 const KIB: usize = 1 << 10;
 
 fn start(budget: Budget) -> Running {
@@ -134,7 +136,7 @@ fn a_stream_that_holds_too_much_is_answered_with_413() {
     let reply = stream.reply().unwrap();
     assert_eq!((reply.status, &*reply.details), (413, "memory_budget"));
     assert_eq!(report().held, 0);
-    assert_eq!(stream.request_body(part(KIB), true), STOP);
+    assert_eq!(stream.request_body(part(KIB), true), DROPPED);
     assert_eq!(report().shed, 1);
 }
 
@@ -160,7 +162,7 @@ fn the_other_policies_for_a_stream() {
         let action = stream.request_body(part(20 * KIB), false);
         (action, status(&stream), stream.request_body(part(KIB), true), stream.sent_request_body().len(), report().held)
     };
-    assert_eq!(over(OverStream::Reply(429)), (STOP, Some(429), STOP, 0, 0));
+    assert_eq!(over(OverStream::Reply(429)), (STOP, Some(429), DROPPED, 0, 0));
     assert_eq!(over(OverStream::Pass), (GO, None, GO, 21 * KIB, 0));
     assert_eq!(over(OverStream::Wait), (WAIT, None, GO, 21 * KIB, 0));
     assert_eq!(over(OverStream::Refuse), (HOLD, None, GO, 21 * KIB, 0));

@@ -307,7 +307,7 @@ fn one(way: Way, root: &str, end: End, parts: &[&str], case: Case) {
     };
     let asked = host.log().iter().filter(|line| line.text == "trailers").count();
     let asks = root == "open" && way == Way::Request && trailers && !fails && case != Case::Reply;
-    assert_eq!(asked, asks.into(), "{what}: the callback for the trailers");
+    assert_eq!(asked, usize::from(asks), "{what}: the callback for the trailers");
     let status = match case {
         Case::Reply => Some(403),
         _ if fails && root == "closed" => Some(500),
@@ -346,7 +346,7 @@ fn a_body_waits_for_a_task_that_judges_it() {
                 way.headers(&stream, Case::Continue, false);
                 way.part(&stream, "a", false);
                 way.part(&stream, "b", end == End::LastPart);
-                assert_eq!(host.pending_calls().len(), (end == End::LastPart).into());
+                assert_eq!(host.pending_calls().len(), usize::from(end == End::LastPart));
                 let action = match end {
                     End::Trailers => way.trailers(&stream),
                     End::EmptyPart => way.part(&stream, "", true),

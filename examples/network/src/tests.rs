@@ -30,10 +30,10 @@ fn logs_the_data_of_both_directions_and_lets_it_pass(host: Host) {
         lines(&host),
         [
             "new connection!",
-            ">>>>>> downstream data received >>>>>>\nhello",
+            ">>>>>> downstream data received >>>>>>\\nhello",
             "remote address: 127.0.0.1:8099",
             "upstream cluster metadata location[region]=ap-northeast-1",
-            "<<<<<< upstream data received <<<<<<\nworld",
+            "<<<<<< upstream data received <<<<<<\\nworld",
         ]
     );
 }
@@ -56,7 +56,7 @@ fn warns_of_what_the_proxy_does_not_have(host: Host) {
     {
         assert!(host.logged(LogLevel::Warn, line), "{line}: {:?}", host.log());
     }
-    assert_eq!(lines(&host), ["new connection!", "<<<<<< upstream data received <<<<<<\nworld"]);
+    assert_eq!(lines(&host), ["new connection!", "<<<<<< upstream data received <<<<<<\\nworld"]);
 }
 
 #[sluicegate_host::test]

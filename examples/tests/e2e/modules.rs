@@ -55,13 +55,15 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 /// What a module of any kind exports.
-const ALWAYS: [&str; 6] = [
+const ALWAYS: [&str; 7] = [
     "memory",
     "_initialize",
     "proxy_abi_version_0_2_1",
     "proxy_on_memory_allocate",
     "proxy_on_context_create",
     "proxy_on_delete",
+    // The start is the SDK's own: it logs which allocator the module runs on.
+    "proxy_on_vm_start",
 ];
 
 #[test]
@@ -73,6 +75,8 @@ fn http_headers_imports_what_it_uses_and_exports_what_it_implements() -> Result<
         // The WASI functions are the standard library's, for a panic that would be printed.
         let imports = [
             "env.proxy_add_header_map_value",
+            // A stream that fails under the open policy goes on.
+            "env.proxy_continue_stream",
             // Whoever can fail counts its failures.
             "env.proxy_define_metric",
             "env.proxy_get_buffer_bytes",
@@ -80,8 +84,6 @@ fn http_headers_imports_what_it_uses_and_exports_what_it_implements() -> Result<
             "env.proxy_get_log_level",
             "env.proxy_increment_metric",
             "env.proxy_log",
-            // Whoever edits headers has all three ways to write them back.
-            "env.proxy_remove_header_map_value",
             "env.proxy_replace_header_map_value",
             "wasi_snapshot_preview1.environ_get",
             "wasi_snapshot_preview1.environ_sizes_get",
@@ -91,7 +93,7 @@ fn http_headers_imports_what_it_uses_and_exports_what_it_implements() -> Result<
         assert_eq!(shape.imports, set(&imports));
         assert!(shape.pages <= 3, "{} pages", shape.pages);
         // The arena's fast path is long, and in every caller.
-        let most = if allocator == Some(Allocator::Arena) { 90_000 } else { 80_000 };
+        let most = if allocator == Some(Allocator::Arena) { 96_000 } else { 86_000 };
         assert!(shape.bytes <= most, "{} bytes", shape.bytes);
     }
     Ok(())
@@ -110,15 +112,15 @@ fn examples_export_the_callbacks_that_they_implement() -> Result<()> {
     for (package, callbacks) in [
         ("access_log", &["proxy_on_configure", "proxy_on_log"][..]),
         ("http_auth_random", &["proxy_on_http_call_response", "proxy_on_request_headers"]),
-        ("http_body_chunk", &["proxy_on_request_body"]),
+        ("http_body_chunk", &["proxy_on_request_body", "proxy_on_request_trailers"]),
         ("multiple_dispatches", &["proxy_on_http_call_response", "proxy_on_response_headers"]),
         ("postpone_requests", &["proxy_on_configure", "proxy_on_done", "proxy_on_request_headers", "proxy_on_tick"]),
         ("foreign_call_on_tick", &["proxy_on_configure", "proxy_on_tick"]),
         ("metrics", &["proxy_on_request_headers"]),
         ("properties", &["proxy_on_log", "proxy_on_request_headers"]),
-        ("shared_data", &["proxy_on_request_headers", "proxy_on_vm_start"]),
+        ("shared_data", &["proxy_on_request_headers"]),
         ("shared_queue_receiver", &["proxy_on_configure", "proxy_on_queue_ready"]),
-        ("vm_plugin_configuration", &["proxy_on_configure", "proxy_on_vm_start"]),
+        ("vm_plugin_configuration", &["proxy_on_configure"]),
     ] {
         let shape = shape(package, Some(Allocator::Talc))?;
         assert_eq!(shape.exports, &set(&ALWAYS) | &set(callbacks), "{package}");
@@ -137,7 +139,6 @@ fn a_filter_without_formatting_is_small_and_imports_no_wasi() -> Result<()> {
         "env.proxy_get_header_map_pairs",
         "env.proxy_increment_metric",
         "env.proxy_log",
-        "env.proxy_remove_header_map_value",
         "env.proxy_replace_header_map_value",
         "env.proxy_send_local_response",
     ];
@@ -170,7 +171,7 @@ fn a_filter_that_does_nothing_is_tiny_and_exports_what_a_host_requires() -> Resu
 fn http_headers_without_the_standard_library_is_small() -> Result<()> {
     let shape = shape_of(&guest::build_small("http_headers", Allocator::Talc)?)?;
     assert!(shape.imports.iter().all(|import| import.starts_with("env.")), "{:?}", shape.imports);
-    assert!(shape.bytes <= 40_000, "{} bytes", shape.bytes);
+    assert!(shape.bytes <= 46_000, "{} bytes", shape.bytes);
     Ok(())
 }
 

@@ -66,7 +66,7 @@ fn serves_a_request_and_a_connection(host: Host) {
     let host = configured(host).start();
     assert!(host.started());
     let (actions, headers, body, reply, connection) = scenario(&host);
-    assert_eq!(actions, [1, 1, 0, 0, 0, 3, 0, 0, 1, 0, 0], "{:?}", host.log());
+    assert_eq!(actions, [1, 1, 0, 0, 0, 1, 1, 0, 1, 0, 0], "{:?}", host.log());
     assert_eq!((&*body, reply), (&b"one two!"[..], Some(503)));
     assert!(headers.contains(&("x-replaced".into(), "2".into())), "{headers:?}");
     assert_eq!(connection, (b"hello, you".to_vec(), b"changed".to_vec()));
