@@ -74,6 +74,8 @@ pub(crate) struct Flow {
     /// Whether the proxy looked at them since, and whether it does not send them.
     checked: bool,
     pub(crate) refused: bool,
+    /// Whether the trailers went on.
+    ended_by_trailers: bool,
     /// Whether everything after the headers waits for them.
     held: bool,
     /// Whether the proxy answers when too much waits for the headers. Otherwise it reads no more.
@@ -270,6 +272,7 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
     }
     if goes_on && let Some(stream) = host.state().streams.get_mut(&id) {
         stream.go_on(way);
+        stream.flows[way as usize].ended_by_trailers = true;
         stream.visible.remove(&(way.trailers() as u32));
     }
     if goes_on {
@@ -292,8 +295,14 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way) {
             state.harm("a resume of a response that has not begun: Envoy ends");
             return;
         }
+        if stream.flows[way as usize].ended_by_trailers {
+            state.harm("a resume after the trailers went on: Envoy sends the trailers twice");
+            return;
+        }
         stream.go_on(way);
+        let held_trailers = stream.maps.contains_key(&(way.trailers() as u32));
         let flow = &mut stream.flows[way as usize];
+        flow.ended_by_trailers = held_trailers;
         flow.held = false;
         flow.waiting.take()
     };

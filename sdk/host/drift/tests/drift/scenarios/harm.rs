@@ -30,4 +30,7 @@ scenarios! {
         "response_trailers: resume 1; return 0", [Request(GET, true), Response(STREAMED, false), ResponseBody("two", false), ResponseTrailers(TRAILERS)];
     request_trailers_resumed_and_gone with ENDS:
         "request_trailers: resume 0; return 0", [Request(CHUNKED, false), RequestBody("one", false), RequestTrailers(TRAILERS), Response(EMPTY, true)];
+    request_trailers_resumed_again with ENDS:
+        "request_trailers: call service :method=GET,:path=/call,:authority=service - - 1000; return 0\nhttp_call_response: effective 2; resume 0",
+        [Request(CHUNKED, false), RequestBody("one", false), RequestTrailers(TRAILERS), Answer(EMPTY, "", NONE), Response(EMPTY, true)];
 }

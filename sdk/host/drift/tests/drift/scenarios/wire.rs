@@ -147,7 +147,4 @@ scenarios! {
     status_204_of_a_body with GARBLES: "response_headers: replace 2 :status 204", [Request(GET, true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
     status_304_of_a_body with GARBLES: "response_headers: replace 2 :status 304", [Request(GET, true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
     status_100_of_a_body with GARBLES: "response_headers: replace 2 :status 100", [Request(GET, true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
-    request_trailers_resumed_again:
-        "request_trailers: call service :method=GET,:path=/call,:authority=service - - 1000; return 0\nhttp_call_response: effective 2; resume 0",
-        [Request(CHUNKED, false), RequestBody("one", false), RequestTrailers(TRAILERS), Answer(EMPTY, "", NONE), Response(EMPTY, true)];
 }
