@@ -145,10 +145,9 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // Tasks may ask by gRPC too, and the only edit of headers is a replacement.
+    // Tasks may ask by gRPC and sleep too.
     let others = [
-        "proxy_add_header_map_value",
-        "proxy_remove_header_map_value",
+        "proxy_set_tick_period_milliseconds",
         "proxy_on_grpc_close",
         "proxy_on_grpc_receive",
         "proxy_on_grpc_receive_initial_metadata",

@@ -96,10 +96,9 @@ fn survives_whatever_a_host_does(host: Host) {
         };
         sweep(&host, traffic).and(sweep(&host, fails)).and(sweep(&host, refuses))
     });
-    // Tasks may ask by gRPC too, and the only edit of headers is a replacement.
+    // Tasks may ask by gRPC too, and no name is read by itself.
     let others = [
-        "proxy_add_header_map_value",
-        "proxy_remove_header_map_value",
+        "proxy_get_header_map_value",
         "proxy_on_grpc_close",
         "proxy_on_grpc_receive",
         "proxy_on_grpc_receive_initial_metadata",

@@ -123,6 +123,7 @@ fn survives_whatever_a_host_does(host: Host) {
             seen
         })
     });
-    // Nothing is logged but a configuration without plans.
-    passes.and(refuses).assert_reaches_all_but(&["proxy_get_log_level"]);
+    // The policy is to be closed, so nothing is let go after an error, and nothing is logged but a
+    // configuration without plans.
+    passes.and(refuses).assert_reaches_all_but(&["proxy_continue_stream", "proxy_get_log_level"]);
 }
