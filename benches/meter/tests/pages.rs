@@ -40,6 +40,10 @@ fn examples_give_way_or_say_what_they_could_not_have() {
     let mut refused = 0;
     for example in workspace::examples().unwrap() {
         for package in workspace::example_packages(&example).unwrap() {
+            // The answer to an upload depends on those before it, so its own tests sweep it with uploads that differ.
+            if package == "upload_budget" {
+                continue;
+            }
             let configuration = CONFIGURATIONS.iter().find(|(name, _)| *name == package).map_or("", |(_, text)| text);
             let module = Module::load(guest::build(&package, None).unwrap()).unwrap();
             let root_id = if package == "gather" { "closures" } else { "" };
