@@ -307,7 +307,7 @@ pub trait HttpFilter: Sized + 'static {
     ///
     /// The callback runs once for each request that has a body, in whatever way the body ends: with a last part, which may be empty, or with trailers. Until then the SDK
     /// keeps the parts in the proxy, which nothing else lets go. The body goes on when the callback returns [`Flow::Continue`]. With [`Flow::Pause`], and while
-    /// [`hold_while`](crate::CompleteBody::hold_while) holds it, it waits. The headers have gone on before, unless the filter holds them.
+    /// `hold_while` holds it, it waits. The headers have gone on before, unless the filter holds them.
     ///
     /// A request without a body has no such callback: [`on_request_headers`](Self::on_request_headers) tells it by
     /// [`end_of_stream`](crate::RequestHeaders::end_of_stream). A stream that is reset before the end has none either. A body over the proxy's buffer limit never comes here:
@@ -373,7 +373,7 @@ pub trait HttpFilter: Sized + 'static {
     ///
     /// The callback runs once for each response that has a body, in whatever way the body ends: with a last part, which may be empty, or with trailers. Until then the SDK
     /// keeps the parts in the proxy, which nothing else lets go. The body goes on when the callback returns [`Flow::Continue`]. With [`Flow::Pause`], and while
-    /// [`hold_while`](crate::CompleteBody::hold_while) holds it, it waits. The headers have gone on before, unless the filter holds them.
+    /// `hold_while` holds it, it waits. The headers have gone on before, unless the filter holds them.
     ///
     /// A response without a body has no such callback: [`on_response_headers`](Self::on_response_headers) tells it by
     /// [`end_of_stream`](crate::ResponseHeaders::end_of_stream). A stream that is reset before the end has none either. A body over the proxy's buffer limit never comes here:
