@@ -1,5 +1,7 @@
 //! The oldest version of the ABI: what it has under other names, and what it lacks.
 
+use std::cell::Cell;
+
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, abi::Import};
 use sluicegate_host::{Host, sweep};
@@ -19,7 +21,10 @@ impl VmContext for Vm {
 }
 
 #[derive(Default)]
-struct Plugin;
+struct Plugin {
+    /// The stream that waits for the next tick.
+    waits: Cell<u32>,
+}
 
 #[sluicegate::plugin_context]
 impl PluginContext for Plugin {
@@ -31,8 +36,8 @@ impl PluginContext for Plugin {
     }
 
     fn on_tick(&mut self, plugin: &mut PluginHandle<'_, Vm>) -> Result<()> {
-        plugin.resume_request(2)?;
-        plugin.resume_response(2)
+        plugin.resume_request(self.waits.get())?;
+        plugin.resume_response(self.waits.get())
     }
 }
 
@@ -44,6 +49,7 @@ impl HttpFilter for Filter {
     type Plugin = Plugin;
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        request.plugin().waits.set(request.stream().id());
         info!("empty {:?}", request.fetch("empty")?.is_some());
         sluicegate::foreign::clear_route_cache()?;
         info!("reset {:?}", request.stream().reset().is_ok());
