@@ -35,7 +35,8 @@ impl HttpFilter for Filter {
     type Plugin = Plugin;
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
-        let stream = request.stream().grpc_stream("cluster", "Service", "Chat", &[])?;
+        // A cluster that a configuration names is a `String`.
+        let stream = request.stream().grpc_stream(&String::from("cluster"), "Service", "Chat", &[])?;
         stream.send("hello", false)?;
         self.stream = Some(stream);
         Ok(Action::Pause)

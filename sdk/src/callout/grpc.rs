@@ -1,5 +1,6 @@
 //! gRPC calls and streams. Messages are bytes: bring the protobuf library of your choice, or none.
 
+use alloc::string::String;
 use core::time::Duration;
 
 #[cfg(feature = "async")]
@@ -64,6 +65,12 @@ pub enum GrpcTarget<'a> {
 
 impl<'a> From<&'a str> for GrpcTarget<'a> {
     fn from(cluster: &'a str) -> Self {
+        Self::Cluster(cluster)
+    }
+}
+
+impl<'a> From<&'a String> for GrpcTarget<'a> {
+    fn from(cluster: &'a String) -> Self {
         Self::Cluster(cluster)
     }
 }
@@ -406,7 +413,6 @@ pub(super) fn status_text() -> Result<HostBytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::String;
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
