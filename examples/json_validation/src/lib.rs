@@ -1,6 +1,6 @@
 //! Lets a request pass if its body is JSON that has the keys which the configuration asks for, and answers 403 otherwise.
 //!
-//! The configuration is `{"requiredKeys": ["id", "user.name"]}`, or nothing. A dot leads into an object or, with a number, into an array.
+//! The configuration is `{"requiredKeys": ["id", "user.name"]}`, or nothing. A key is a path of GJSON's that names one value.
 
 mod path;
 
@@ -22,7 +22,7 @@ struct Configuration {
 
 #[derive(Default)]
 struct Plugin {
-    required_keys: Vec<String>,
+    required_keys: Vec<Path>,
 }
 
 #[sluicegate::plugin_context]
@@ -38,13 +38,24 @@ impl PluginContext for Plugin {
         if configuration.is_empty() {
             return Ok(StartStatus::Ok);
         }
-        match serde_json::from_slice::<Configuration>(&configuration) {
-            Ok(parsed) => self.required_keys = parsed.required_keys,
+        let parsed = match serde_json::from_slice::<Configuration>(&configuration) {
+            Ok(parsed) => parsed,
             Err(error) => {
                 let expected =
                     if error.is_data() { r#"not {"requiredKeys": ["<key>", …]}"# } else { "not a valid json" };
                 let shown = ByteStr::new(&configuration);
                 critical!("error parsing plugin configuration: the plugin configuration is {expected}: {shown:?}");
+                return Ok(StartStatus::Failed);
+            }
+        };
+        let paths = parsed.required_keys.iter().map(|key| Path::parse(key).map_err(|what| (key, what)));
+        match paths.collect() {
+            Ok(paths) => self.required_keys = paths,
+            Err((key, what)) => {
+                critical!(
+                    "error parsing plugin configuration: the required key {key:?} asks for {what}, which this filter \
+                     does not read: name one value, with a backslash before a character that is part of a name"
+                );
                 return Ok(StartStatus::Failed);
             }
         }
@@ -62,7 +73,7 @@ impl Plugin {
             error!("body is not a valid json: {shown:?}");
             return false;
         };
-        let missing = self.required_keys.iter().find(|key| !Path::new(key).is_in(text));
+        let missing = self.required_keys.iter().find(|key| !key.is_in(text));
         if let Some(key) = missing {
             error!("required key ({key}) is missing: {shown:?}");
         }

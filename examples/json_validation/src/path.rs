@@ -1,50 +1,127 @@
-//! A way to a value in a JSON text: `user.name`, `items.0.id`.
+//! A way to a value in a JSON text, in the part of GJSON's syntax that names one value: `user.name`, `items.0.id`, `a\.b`.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A path, or what is left of it. It answers whether there is a value at its end, and keeps nothing of the text.
-#[derive(Clone, Copy)]
-pub(crate) struct Path<'p> {
-    step: &'p str,
-    rest: Option<&'p str>,
+/// GJSON's modifiers. Any other name may begin with `@`.
+const MODIFIERS: [&str; 13] = [
+    "dig", "flatten", "fromstr", "group", "join", "keys", "pretty", "reverse", "this", "tostr", "ugly", "valid",
+    "values",
+];
+
+/// A path that the configuration asks for.
+#[derive(Debug)]
+pub(crate) struct Path {
+    text: String,
+    steps: Vec<Step>,
 }
 
-impl<'p> Path<'p> {
-    pub(crate) fn new(path: &'p str) -> Self {
-        match path.split_once('.') {
-            Some((step, rest)) => Self { step, rest: Some(rest) },
-            None => Self { step: path, rest: None },
+/// A name, which leads into an object, and into an array if it is a number.
+#[derive(Debug, Default)]
+struct Step {
+    name: String,
+    /// A name with a backslash is never a number.
+    escaped: bool,
+}
+
+impl Path {
+    /// Reads a path.
+    ///
+    /// # Errors
+    ///
+    /// Names what GJSON reads in the path beside names and numbers.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.starts_with("..") {
+            return Err("lines of JSON (`..`)");
         }
+        if text.len() > 1 && text.starts_with('!') {
+            return Err("a literal (`!`)");
+        }
+        let (mut steps, mut step) = (Vec::new(), Step::default());
+        let mut rest = text.chars();
+        while let Some(next) = rest.next() {
+            match next {
+                '.' => steps.push(mem::take(&mut step)),
+                '\\' => {
+                    step.name.push(rest.next().ok_or("nothing behind a backslash")?);
+                    step.escaped = true;
+                }
+                '|' => return Err("the result of a path (`|`)"),
+                '*' | '?' => return Err("any characters (`*` or `?`)"),
+                _ if step.name.is_empty() && !step.escaped => {
+                    let behind = rest.as_str();
+                    match next {
+                        '#' if behind.is_empty() || behind.starts_with(['.', '(', '[']) => {
+                            return Err("the elements of an array (`#`)");
+                        }
+                        '@' if is_modifier(behind) => return Err("a modified value (`@`)"),
+                        '[' | '{' => return Err("several values (`[` or `{`)"),
+                        _ => step.name.push(next),
+                    }
+                }
+                _ => step.name.push(next),
+            }
+        }
+        steps.push(step);
+        Ok(Self { text: text.to_owned(), steps })
     }
 
     /// Whether the text has a value here; `null` is one.
-    pub(crate) fn is_in(self, json: &str) -> bool {
-        self.deserialize(&mut serde_json::Deserializer::from_str(json)).unwrap_or(false)
+    pub(crate) fn is_in(&self, json: &str) -> bool {
+        let [step, rest @ ..] = &*self.steps else { return false };
+        Way { step, rest }.deserialize(&mut serde_json::Deserializer::from_str(json)).unwrap_or(false)
     }
+}
 
+fn is_modifier(behind: &str) -> bool {
+    let name = behind.split(['.', '|', ':']).next().unwrap_or_default();
+    MODIFIERS.contains(&name)
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Step {
+    /// The place in an array.
+    fn index(&self) -> Option<usize> {
+        let is_number = !self.escaped && self.name.bytes().all(|digit| digit.is_ascii_digit());
+        is_number.then(|| self.name.parse().ok()).flatten()
+    }
+}
+
+/// What is left of a path. It answers whether there is a value at its end, and keeps nothing of the text.
+#[derive(Clone, Copy)]
+struct Way<'p> {
+    step: &'p Step,
+    rest: &'p [Step],
+}
+
+impl<'p> Way<'p> {
     /// Goes on behind the first step.
     fn rest(self) -> Rest<'p> {
-        Rest(self.rest.map(Path::new))
+        Rest(self.rest.split_first().map(|(step, rest)| Way { step, rest }))
     }
 }
 
 /// What follows a step that was found: more of them, or any value.
-struct Rest<'p>(Option<Path<'p>>);
+struct Rest<'p>(Option<Way<'p>>);
 
 impl<'de> DeserializeSeed<'de> for Rest<'_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<bool, D::Error> {
         match self.0 {
-            Some(path) => path.deserialize(json),
+            Some(way) => way.deserialize(json),
             None => json.deserialize_ignored_any(IgnoredAny).map(|_| true),
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Path<'_> {
+impl<'de> DeserializeSeed<'de> for Way<'_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<bool, D::Error> {
@@ -52,7 +129,7 @@ impl<'de> DeserializeSeed<'de> for Path<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Path<'_> {
+impl<'de> Visitor<'de> for Way<'_> {
     type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,7 +140,7 @@ impl<'de> Visitor<'de> for Path<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
         let mut found = false;
         while let Some(key) = map.next_key::<String>()? {
-            if key == self.step {
+            if key == self.step.name {
                 found = map.next_value_seed(self.rest())?;
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -73,7 +150,7 @@ impl<'de> Visitor<'de> for Path<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<bool, A::Error> {
-        let Ok(wanted) = self.step.parse::<usize>() else {
+        let Some(wanted) = self.step.index() else {
             while array.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(false);
         };

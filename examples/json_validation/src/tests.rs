@@ -90,6 +90,79 @@ fn a_dot_leads_into_a_value(host: Host) {
     }
 }
 
+/// What GJSON reads as a name is one here: a backslash, and characters that mean something elsewhere only.
+#[sluicegate_host::test]
+fn names_are_what_gjson_takes_for_names(host: Host) {
+    for (key, body) in [
+        (r"kubernetes\.io.name", r#"{"kubernetes.io": {"name": 1}}"#),
+        (r"a\*b", r#"{"a*b": 1}"#),
+        (r"\#", r##"{"#": 1}"##),
+        (r"a.\@this", r#"{"a": {"@this": 1}}"#),
+        (r"\\", r#"{"\\": 1}"#),
+        ("a#", r##"{"a#": 1}"##),
+        ("#a", r##"{"#a": 1}"##),
+        ("@type", r#"{"@type": "Person"}"#),
+        ("a.@id.@thistle", r#"{"a": {"@id": {"@thistle": 1}}}"#),
+        ("a.!b", r#"{"a": {"!b": 1}}"#),
+        ("a[0]", r#"{"a[0]": 1}"#),
+        ("a..b", r#"{"a": {"": {"b": 1}}}"#),
+        ("a.", r#"{"a": {"": 1}}"#),
+        ("", r#"{"": 1}"#),
+        ("a.007", r#"{"a": [0, 1, 2, 3, 4, 5, 6, 7]}"#),
+    ] {
+        let host = start(host.clone(), &serde_json::json!({ "requiredKeys": [key] }).to_string());
+        assert!(host.started(), "{key}: {:?}", host.log());
+        assert!(passes(&host, body.as_bytes()), "{key} is in {body}: {:?}", host.log());
+        assert!(!passes(&host, br#"{"other": 1}"#), "{key}");
+    }
+    // No number: a sign, a backslash, one that no array has.
+    for key in ["a.+1", r"a.\1", "a.18446744073709551617"] {
+        let host = start(host.clone(), &serde_json::json!({ "requiredKeys": [key] }).to_string());
+        assert!(!passes(&host, br#"{"a": [0, 1, 2]}"#), "{key}");
+    }
+}
+
+/// A path that GJSON reads as more than names is refused before any body is judged by it.
+#[sluicegate_host::test]
+fn refuses_paths_that_gjson_reads_otherwise(host: Host) {
+    for (key, what) in [
+        ("friends.#", "the elements of an array (`#`)"),
+        ("#.name", "the elements of an array (`#`)"),
+        (r#"friends.#(last=="Murphy").first"#, "the elements of an array (`#`)"),
+        ("friends.#[age>45]#.last", "the elements of an array (`#`)"),
+        ("child*.2", "any characters (`*` or `?`)"),
+        ("c?ildren", "any characters (`*` or `?`)"),
+        (r"a\.b*", "any characters (`*` or `?`)"),
+        ("a|b", "the result of a path (`|`)"),
+        ("@this", "a modified value (`@`)"),
+        ("children.@reverse.0", "a modified value (`@`)"),
+        ("@pretty:{}", "a modified value (`@`)"),
+        ("!true", "a literal (`!`)"),
+        ("[a,b]", "several values (`[` or `{`)"),
+        ("a.{b,c}", "several values (`[` or `{`)"),
+        ("..#", "lines of JSON (`..`)"),
+        (r"a\", "nothing behind a backslash"),
+    ] {
+        // One of several: all are looked at.
+        let host = start(host.clone(), &serde_json::json!({ "requiredKeys": ["id", key] }).to_string());
+        assert!(!host.started(), "{key}");
+        let line = format!(
+            "error parsing plugin configuration: the required key {key:?} asks for {what}, which this filter does not \
+             read: name one value, with a backslash before a character that is part of a name"
+        );
+        assert!(host.logged(LogLevel::Critical, &line), "{key}: {:?}", host.log());
+    }
+}
+
+/// Deliberately otherwise than GJSON: of a name that comes twice the last value counts, and a text is no object.
+#[sluicegate_host::test]
+fn judges_what_an_upstream_would_read(host: Host) {
+    let host = start(host, r#"{"requiredKeys": ["user.name"]}"#);
+    assert!(!passes(&host, br#"{"user": {"name": "a"}, "user": 1}"#));
+    assert!(passes(&host, br#"{"user": 1, "user": {"name": "a"}}"#));
+    assert!(!passes(&host, br#""{\"user\":{\"name\":1}}""#));
+}
+
 #[sluicegate_host::test]
 fn what_is_no_json_does_not_pass_without_keys_either(host: Host) {
     let host = start(host, "");
