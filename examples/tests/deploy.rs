@@ -28,8 +28,11 @@ fn complaints(schema: &str, manifest: &Value) -> Vec<String> {
     validator.iter_errors(manifest).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
-const MANIFESTS: [(&str, &str); 2] =
-    [("istio.yaml", "schemas/wasmplugin.json"), ("envoy-gateway.yaml", "schemas/envoyextensionpolicy.json")];
+const MANIFESTS: [(&str, &str); 3] = [
+    ("istio.yaml", "schemas/wasmplugin.json"),
+    ("envoy-gateway.yaml", "schemas/envoyextensionpolicy.json"),
+    ("istio-envoyfilter.yaml", "schemas/envoyfilter.json"),
+];
 
 #[test]
 fn the_manifests_are_what_the_clusters_demand() {
@@ -53,6 +56,12 @@ fn the_schemas_see_what_is_wrong() {
         ("envoy-gateway.yaml", MANIFESTS[1].1, "/spec/wasm/0/failOpen", json!("no")),
         ("envoy-gateway.yaml", MANIFESTS[1].1, "/spec/targetRefs/0/kind", json!("Service")),
         ("envoy-gateway.yaml", MANIFESTS[1].1, "/spec/targetRefs/0/sectionName", json!("http")),
+        ("istio-envoyfilter.yaml", MANIFESTS[2].1, "/apiVersion", json!("networking.istio.io/v1")),
+        ("istio-envoyfilter.yaml", MANIFESTS[2].1, "/spec/configPatches/0/applyTo", json!("HTTP_FILTERS")),
+        ("istio-envoyfilter.yaml", MANIFESTS[2].1, "/spec/configPatches/0/match/context", json!("INGRESS")),
+        ("istio-envoyfilter.yaml", MANIFESTS[2].1, "/spec/configPatches/0/match/listener/filter", json!({})),
+        ("istio-envoyfilter.yaml", MANIFESTS[2].1, "/spec/configPatches/0/patch/operation", json!("PREPEND")),
+        ("istio-envoyfilter.yaml", MANIFESTS[2].1, "/spec/selector", json!({ "matchLabels": {} })),
     ] {
         let mut manifest = manifest(file);
         let (parent, field) = place.rsplit_once('/').unwrap();
@@ -70,6 +79,9 @@ fn the_manifests_are_about_this_example() {
     assert_eq!(gateway["spec"]["wasm"][0]["code"]["image"]["url"], image);
     let expected = json!({ "requiredKeys": ["id", "token"] });
     assert_eq!((&istio["spec"]["pluginConfig"], &gateway["spec"]["wasm"][0]["config"]), (&expected, &expected));
+    let patch = &manifest("istio-envoyfilter.yaml")["spec"]["configPatches"][0]["patch"]["value"];
+    let configuration = patch["typed_config"]["config"]["configuration"]["value"].as_str().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(configuration).unwrap(), expected);
 }
 
 fn start(yaml: &str, module: &std::path::Path) -> Result<Proxy> {
@@ -79,6 +91,51 @@ fn start(yaml: &str, module: &std::path::Path) -> Result<Proxy> {
 
 fn filter() -> Result<PathBuf> {
     guest::build("json_validation", Some(Allocator::Talc))
+}
+
+/// Envoy as Istio would configure it: the patch goes before the router of each HTTP connection manager.
+#[test]
+fn the_patch_of_the_envoy_filter_is_what_envoy_takes() -> Result<()> {
+    let patch = &manifest("istio-envoyfilter.yaml")["spec"]["configPatches"][0];
+    let at = &patch["match"]["listener"]["filterChain"]["filter"];
+    let (manager, router) = ("envoy.filters.network.http_connection_manager", "envoy.filters.http.router");
+    assert_eq!((at["name"].as_str(), at["subFilter"]["name"].as_str()), (Some(manager), Some(router)));
+    assert_eq!((&patch["applyTo"], &patch["patch"]["operation"]), (&json!("HTTP_FILTER"), &json!("INSERT_BEFORE")));
+
+    let example = workspace::root().join("examples/json_validation/envoy.yaml");
+    let mut config: Value = serde_saphyr::from_str(&std::fs::read_to_string(example)?)?;
+    let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+    let filters = config.pointer_mut(filters).and_then(Value::as_array_mut).context("no HTTP filters")?;
+    filters.retain(|filter| filter["name"] == router);
+    ensure!(filters.len() == 1, "one router");
+    filters.insert(0, patch["patch"]["value"].clone());
+
+    let proxy = start(&config.to_string(), &filter()?)?;
+    for (body, status, answer) in [
+        (&br#"{"id": 1, "token": "t"}"#[..], 200, "hello from the server\n"),
+        (br#"{"id": 1}"#, 403, "invalid payload"),
+    ] {
+        let response = proxy.request("POST", ORDERS, "/", &[("content-type", "application/json")], body)?;
+        assert_eq!((response.status, &*response.text()), (status, answer));
+    }
+    Ok(())
+}
+
+/// The module that the patch names is in the folder that the gateway's proxy mounts.
+#[test]
+fn the_mount_of_the_envoy_filter_is_where_its_module_is() {
+    let mount = manifest("istio-envoyfilter-mount.yaml");
+    let pod = &mount["spec"]["template"]["spec"];
+    let (container, volume) = (&pod["containers"][0], &pod["volumes"][0]);
+    assert_eq!(container["name"], "istio-proxy", "Istio's own container");
+    assert_eq!(
+        (&container["volumeMounts"][0]["name"], &volume["configMap"]["name"]),
+        (&volume["name"], &volume["name"])
+    );
+    let patch = &manifest("istio-envoyfilter.yaml")["spec"]["configPatches"][0]["patch"]["value"];
+    let file = &patch["typed_config"]["config"]["vm_config"]["code"]["local"]["filename"];
+    let folder = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
+    assert_eq!(file, &format!("{folder}/json_validation.wasm"));
 }
 
 #[test]
