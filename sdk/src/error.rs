@@ -61,8 +61,19 @@ enum Kind {
         status: u32,
         name: Name,
     },
+    /// A host call about what has a name, or one that is not made because of what it lacks.
+    Named {
+        call: &'static Call,
+        /// The host's status by its number, or 0 if the host was not asked.
+        status: u32,
+        name: Name,
+        /// What the status leaves open, or nothing.
+        why: &'static &'static str,
+    },
     /// The filter's own bytes, which must not leave.
     InvalidByte {
+        /// The host call that would have sent them, or nothing for an edit of a header.
+        call: &'static &'static str,
         what: &'static &'static str,
         at: u32,
         byte: u8,
@@ -73,6 +84,8 @@ enum Kind {
         problem: &'static str,
     },
     TooLarge {
+        /// The host call that would have sent it, or nothing.
+        call: &'static &'static str,
         what: &'static str,
         size: usize,
         limit: usize,
@@ -88,6 +101,13 @@ enum Kind {
     Message(&'static str),
     Text(Box<[u8]>),
     Other(Source),
+}
+
+/// A host function, and the kind of the named thing that a call of it is about.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) function: &'static str,
+    pub(crate) about: &'static str,
 }
 
 /// The beginning of a name that an error is about; empty if it has none, or memory ran out.
@@ -125,6 +145,8 @@ pub(crate) enum On {
     Context(u32),
     /// An answer of the filter's, by its status.
     Reply(u32),
+    /// A metric, by its number.
+    Metric(u32),
     /// A text behind two references, so that an error stays as small as it is without one.
     Named(&'static &'static str),
 }
@@ -160,6 +182,7 @@ impl On {
             Self::Token(token) => ("call ", Some(token)),
             Self::Context(context) => ("context ", Some(context)),
             Self::Reply(status) => ("status ", Some(status)),
+            Self::Metric(metric) => ("metric ", Some(metric)),
             Self::Named(name) => (*name, None),
         };
         out.write_str(text)?;
@@ -230,12 +253,53 @@ impl Error {
         Self { kind: Kind::Header { call, map, status: status.code(), name: Name::of(name) } }
     }
 
+    /// A host call about something with a name that failed; `why` says what the status leaves open.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn named(
+        call: &'static Call,
+        name: &[u8],
+        refused: impl Into<Refused>,
+        why: &'static &'static str,
+    ) -> Self {
+        Self::of_named(call, name, refused.into(), why)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn of_named(call: &'static Call, name: &[u8], refused: Refused, why: &'static &'static str) -> Self {
+        let kind = match refused {
+            Refused::Status(status) => Kind::Named { call, status: status.code(), name: Name::of(name), why },
+            Refused::Foreign => Kind::ForeignBlock { call: call.function, on: On::Named(&call.about) },
+        };
+        Self { kind }
+    }
+
+    /// A call about something with a name that is not passed on to the host.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn not_asked(call: &'static Call, name: &[u8], why: &'static &'static str) -> Self {
+        Self { kind: Kind::Named { call, status: 0, name: Name::of(name), why } }
+    }
+
     /// A byte of the filter's that must not leave it, in what has this name.
     #[cold]
     #[inline(never)]
     pub(crate) fn invalid_byte(what: &'static &'static str, name: &[u8], at: usize, byte: u8) -> Self {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
-        Self { kind: Kind::InvalidByte { what, at, byte, name: Name::of(name) } }
+        Self { kind: Kind::InvalidByte { call: &"", what, at, byte, name: Name::of(name) } }
+    }
+
+    /// Says which host call would have sent what is refused.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn within(mut self, function: &'static &'static str) -> Self {
+        match &mut self.kind {
+            Kind::InvalidByte { call, .. } | Kind::TooLarge { call, .. } => *call = function,
+            Kind::Message(why) => self.kind = Kind::NotPossible { on: On::Named(function), why },
+            _ => {}
+        }
+        self
     }
 
     pub(crate) fn malformed(what: impl Into<On>, problem: &'static str) -> Self {
@@ -253,7 +317,7 @@ impl Error {
     }
 
     pub(crate) const fn too_large(what: &'static str, size: usize, limit: usize) -> Self {
-        Self { kind: Kind::TooLarge { what, size, limit } }
+        Self { kind: Kind::TooLarge { call: &"", what, size, limit } }
     }
 
     pub(crate) const fn out_of_memory(size: usize) -> Self {
@@ -265,6 +329,7 @@ impl Error {
     pub const fn status(&self) -> Option<Status> {
         match self.kind {
             Kind::Host { status, .. } | Kind::Header { status, .. } => Some(Status::from_code(status)),
+            Kind::Named { status, .. } if status != 0 => Some(Status::from_code(status)),
             _ => None,
         }
     }
@@ -275,15 +340,17 @@ impl Error {
         match self.kind {
             Kind::Host { call, .. } | Kind::ForeignBlock { call, .. } => Some(call),
             Kind::Header { call, .. } => Some(call),
+            Kind::Named { call, status, .. } if status != 0 => Some(call.function),
             _ => None,
         }
     }
 
-    /// Returns the name of the header or metric that the failure is about: its first 64 bytes, or nothing if the failure is not about one.
+    /// Returns the name of what the failure is about, such as a header, a cluster, a metric, a property or a key: its first 64 bytes, or nothing if the failure
+    /// is about nothing that has a name.
     #[must_use]
     pub fn name(&self) -> Option<&[u8]> {
         match &self.kind {
-            Kind::Header { name, .. } | Kind::InvalidByte { name, .. } => Some(&*name.0),
+            Kind::Header { name, .. } | Kind::Named { name, .. } | Kind::InvalidByte { name, .. } => Some(&*name.0),
             _ => None,
         }
     }
@@ -296,6 +363,7 @@ impl Error {
             Kind::OutOfMemory { .. }
                 | Kind::Host { status: INVALID_MEMORY_ACCESS, .. }
                 | Kind::Header { status: INVALID_MEMORY_ACCESS, .. }
+                | Kind::Named { status: INVALID_MEMORY_ACCESS, .. }
         )
     }
 
@@ -336,7 +404,21 @@ impl Error {
                 out.write_str(map.text())?;
                 out.write_str(" yet, or any more")
             }
-            Kind::InvalidByte { what, at, byte, name } => {
+            Kind::Named { call, status, name, why } => {
+                out.write_str(call.function)?;
+                out.write_str(" (")?;
+                out.write_str(call.about)?;
+                name.write_to(" ", out)?;
+                out.write_str(")")?;
+                if *status != 0 {
+                    out.write_str(": ")?;
+                    write_status(out, Status::from_code(*status))?;
+                }
+                out.write_str(if why.is_empty() { "" } else { ": " })?;
+                out.write_str(why)
+            }
+            Kind::InvalidByte { call, what, at, byte, name } => {
+                write_before(out, call)?;
                 out.write_str(what)?;
                 name.write_to(" (", out)?;
                 out.write_str(if name.0.is_empty() { ": byte 0x" } else { "): byte 0x" })?;
@@ -355,7 +437,8 @@ impl Error {
                 out.write_str(": ")?;
                 out.write_str(problem)
             }
-            Kind::TooLarge { what, size, limit } => {
+            Kind::TooLarge { call, what, size, limit } => {
+                write_before(out, call)?;
                 out.write_str(what)?;
                 out.write_str(": ")?;
                 write_number(out, *size as u64)?;
@@ -377,6 +460,12 @@ impl Error {
             Kind::Other(source) => write!(out, "{source}"),
         }
     }
+}
+
+/// Writes the name of a call before what went wrong in it, or nothing.
+fn write_before(out: &mut dyn Write, call: &str) -> fmt::Result {
+    out.write_str(call)?;
+    out.write_str(if call.is_empty() { "" } else { ": " })
 }
 
 fn write_call(out: &mut dyn Write, call: &str, on: On) -> fmt::Result {

@@ -66,22 +66,29 @@
 
 use crate::abi::{MetricType, call};
 use crate::buffer::Buffer;
-use crate::error::{Error, On, Result};
-use crate::headers::printable;
+use crate::error::{Call, Error, On, Result};
+use crate::headers::{Check, printable};
 
-const METRIC: On = On::Named(&"metric");
+const DEFINE: Call = Call { function: "proxy_define_metric", about: "metric" };
 
 /// Defines a metric of this name, unless it is empty or has a control byte: a line feed would forge lines of what the proxy publishes.
-fn define(metric_type: MetricType, name: &[u8]) -> Result<u32> {
+fn define(metric_type: MetricType, name: &[u8], check: Check) -> Result<u32> {
     if name.is_empty() {
-        return Err(Error::new("a metric without a name"));
+        return Err(Error::not_asked(&DEFINE, b"", &"the name is missing"));
     }
-    printable(&"metric name", name, name)?;
-    call::define_metric(metric_type, name).map_err(|status| Error::host("proxy_define_metric", METRIC, status))
+    if check == Check::Both {
+        printable(&"metric name", name, name).map_err(|error| error.within(&DEFINE.function))?;
+    }
+    call::define_metric(metric_type, name).map_err(|status| Error::named(&DEFINE, name, status, &""))
 }
 
 /// Defines a metric whose name is `NAME_TAG=VALUE_TAG=VALUE…`.
-fn define_tagged<T: AsRef<[u8]>, V: AsRef<[u8]>>(metric_type: MetricType, name: &[u8], tags: &[(T, V)]) -> Result<u32> {
+fn define_tagged<T: AsRef<[u8]>, V: AsRef<[u8]>>(
+    metric_type: MetricType,
+    name: &[u8],
+    tags: &[(T, V)],
+    check: Check,
+) -> Result<u32> {
     let mut full = Buffer::new();
     full.append(name)?;
     for (tag, value) in tags {
@@ -89,19 +96,20 @@ fn define_tagged<T: AsRef<[u8]>, V: AsRef<[u8]>>(metric_type: MetricType, name: 
             full.append(part)?;
         }
     }
-    define(metric_type, full.written())
+    define(metric_type, full.written(), check)
 }
 
 fn increment(metric: u32, offset: i64) -> Result<()> {
-    call::increment_metric(metric, offset).map_err(|status| Error::host("proxy_increment_metric", METRIC, status))
+    let error = |status| Error::host("proxy_increment_metric", On::Metric(metric), status);
+    call::increment_metric(metric, offset).map_err(error)
 }
 
 fn record(metric: u32, value: u64) -> Result<()> {
-    call::record_metric(metric, value).map_err(|status| Error::host("proxy_record_metric", METRIC, status))
+    call::record_metric(metric, value).map_err(|status| Error::host("proxy_record_metric", On::Metric(metric), status))
 }
 
 fn value(metric: u32) -> Result<u64> {
-    call::metric(metric).map_err(|status| Error::host("proxy_get_metric", METRIC, status))
+    call::metric(metric).map_err(|status| Error::host("proxy_get_metric", On::Metric(metric), status))
 }
 
 /// Declares a kind of metric with what all kinds have.
@@ -126,7 +134,20 @@ macro_rules! metric {
             #[doc(alias = $go)]
             #[doc(alias = "define_metric")]
             pub fn define(name: impl AsRef<[u8]>) -> Result<Self> {
-                Ok(Self { id: define(MetricType::$name, name.as_ref())? })
+                Ok(Self { id: define(MetricType::$name, name.as_ref(), Check::Both)? })
+            }
+
+            /// The metric of this name, new or not, whatever bytes the name has: for a proxy whose names have control bytes.
+            ///
+            /// # Errors
+            ///
+            /// If the name is empty, or the host refuses.
+            ///
+            /// # Cost
+            ///
+            /// As [`define`](Self::define).
+            pub fn define_unchecked(name: impl AsRef<[u8]>) -> Result<Self> {
+                Ok(Self { id: define(MetricType::$name, name.as_ref(), Check::Neither)? })
             }
 
             /// The metric of this name with these tags, new or not; see [the module](self#tags) for what becomes of them, and why their values must be few.
@@ -139,7 +160,24 @@ macro_rules! metric {
             ///
             /// As [`define`](Self::define).
             pub fn with_tags<T: AsRef<[u8]>, V: AsRef<[u8]>>(name: impl AsRef<[u8]>, tags: &[(T, V)]) -> Result<Self> {
-                Ok(Self { id: define_tagged(MetricType::$name, name.as_ref(), tags)? })
+                Ok(Self { id: define_tagged(MetricType::$name, name.as_ref(), tags, Check::Both)? })
+            }
+
+            /// The metric of this name with these tags, new or not, whatever bytes the name and the tags have. A line feed forges a line of what the proxy
+            /// publishes.
+            ///
+            /// # Errors
+            ///
+            /// If the name is empty, the host refuses, or out of memory.
+            ///
+            /// # Cost
+            ///
+            /// As [`define`](Self::define).
+            pub fn with_tags_unchecked<T: AsRef<[u8]>, V: AsRef<[u8]>>(
+                name: impl AsRef<[u8]>,
+                tags: &[(T, V)],
+            ) -> Result<Self> {
+                Ok(Self { id: define_tagged(MetricType::$name, name.as_ref(), tags, Check::Neither)? })
             }
 
             /// The number that the host gave this definition.

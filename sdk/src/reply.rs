@@ -1,9 +1,11 @@
 //! Answers from the filter itself, instead of from the upstream.
 
 use crate::abi::call;
-use crate::error::{Error, On, Result};
-use crate::headers::{Check, encode};
+use crate::error::{Call, Error, On, Result};
+use crate::headers::{Check, encode, printable};
 use crate::stream_state;
+
+const HEADER: Call = Call { function: "proxy_send_local_response", about: "header" };
 
 /// An answer that the filter gives the client: status, headers, body.
 ///
@@ -45,7 +47,8 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         Self { body: body.as_ref(), ..self }
     }
 
-    /// What the proxy shows as the response code's details (`%RESPONSE_CODE_DETAILS%` in Envoy's access log).
+    /// What the proxy shows as the response code's details (`%RESPONSE_CODE_DETAILS%` in Envoy's access log). A control byte but the tab is an error: a line
+    /// feed would forge a line of the log.
     pub fn details(self, details: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { details: details.as_ref(), ..self }
     }
@@ -55,7 +58,7 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         Self { grpc_status: status as i32, ..self }
     }
 
-    /// Leaves the headers as they are, whatever bytes they have and whatever they say about the body: for a filter that must send what is not HTTP. A value with a line
+    /// Leaves the headers and the details as they are, whatever bytes they have and whatever the headers say about the body: for a filter that must send what is not HTTP. A value with a line
     /// feed ends its line, and what follows it is a header, or a message, of its own.
     pub const fn unchecked(self) -> Self {
         Self { check: Check::Neither, ..self }
@@ -89,18 +92,19 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         if matches!(status, 204 | 304) && !self.body.is_empty() {
             return Err(Error::invalid(On::Reply(status), "an answer of this status has no body"));
         }
+        let within = |error: Error| error.within(&HEADER.function);
         if self.check == Check::Both {
             for (name, value) in self.headers {
                 // The length of what a 304 stands for is not that of the answer.
-                check_framing(name.as_ref(), value.as_ref(), self.body.len(), status == 304)
-                    .map_err(|problem| Error::invalid(On::Reply(status), problem))?;
+                check_framing(name.as_ref(), value.as_ref(), self.body.len(), status == 304)?;
             }
+            printable(&"details", b"", self.details).map_err(within)?;
         }
         let headers;
         let headers: &[u8] = if self.headers.is_empty() {
             &[]
         } else {
-            headers = encode(self.headers, self.check)?;
+            headers = encode(self.headers, self.check).map_err(within)?;
             &headers
         };
         call::send_local_response(self.status, self.details, self.body, headers, self.grpc_status)
@@ -110,19 +114,19 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
 
 /// Looks at a header that would say how the answer is framed.
 #[inline(never)]
-fn check_framing(name: &[u8], value: &[u8], body: usize, any_length: bool) -> Result<(), &'static str> {
-    match name.len() {
-        _ if name.starts_with(b":") => Err("an answer's headers have no pseudo-header"),
+fn check_framing(name: &[u8], value: &[u8], body: usize, any_length: bool) -> Result<()> {
+    let problem: &'static &'static str = match name.len() {
+        _ if name.starts_with(b":") => &"an answer's headers have no pseudo-header",
         14 if name.eq_ignore_ascii_case(b"content-length") => {
             if any_length || number(value) == Some(body) {
-                Ok(())
-            } else {
-                Err("the content-length is not that of the body")
+                return Ok(());
             }
+            &"the length is not that of the body"
         }
-        17 if name.eq_ignore_ascii_case(b"transfer-encoding") => Err("an answer has no transfer-encoding of its own"),
-        _ => Ok(()),
-    }
+        17 if name.eq_ignore_ascii_case(b"transfer-encoding") => &"how an answer is framed is the proxy's to say",
+        _ => return Ok(()),
+    };
+    Err(Error::not_asked(&HEADER, name, problem))
 }
 
 /// Reads a number of decimal digits.

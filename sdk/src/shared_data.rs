@@ -31,9 +31,10 @@ use core::fmt;
 use core::ops::Deref;
 
 use crate::abi::{HostBytes, Refused, Status, call};
-use crate::error::{Error, On, Result};
+use crate::error::{Call, Error, Result};
 
-const SHARED_DATA: On = On::Named(&"shared data");
+const GET: Call = Call { function: "proxy_get_shared_data", about: "key" };
+const SET: Call = Call { function: "proxy_set_shared_data", about: "key" };
 
 /// How often [`update`] tries.
 const ATTEMPTS: usize = 16;
@@ -93,10 +94,11 @@ impl fmt::Debug for SharedValue {
 #[doc(alias = "GetSharedData")]
 #[doc(alias = "get_shared_data")]
 pub fn get(key: impl AsRef<[u8]>) -> Result<Option<SharedValue>> {
-    match call::shared_data(key.as_ref()) {
+    let key = key.as_ref();
+    match call::shared_data(key) {
         Ok((bytes, cas)) => Ok(Some(SharedValue { bytes, cas })),
         Err(Refused::Status(Status::NotFound)) => Ok(None),
-        Err(refused) => Err(Error::host("proxy_get_shared_data", SHARED_DATA, refused)),
+        Err(refused) => Err(Error::named(&GET, key, refused, &"")),
     }
 }
 
@@ -113,7 +115,8 @@ pub fn get(key: impl AsRef<[u8]>) -> Result<Option<SharedValue>> {
 #[doc(alias = "set_shared_data")]
 #[doc(alias = "remove_shared_data")]
 pub fn set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
-    call::set_shared_data(key.as_ref(), value.as_ref(), 0).map_err(failed)
+    let key = key.as_ref();
+    call::set_shared_data(key, value.as_ref(), 0).map_err(|status| failed(key, status))
 }
 
 /// Sets a key if its value is still the one that [`get`] gave with this number; false if someone else was first.
@@ -128,10 +131,11 @@ pub fn set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
 #[doc(alias = "SetSharedData")]
 #[doc(alias = "set_shared_data")]
 pub fn compare_and_set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, cas: u32) -> Result<bool> {
+    let key = key.as_ref();
     if cas == 0 {
-        return Err(Error::new("a CAS number of 0 compares nothing"));
+        return Err(Error::not_asked(&SET, key, &"a CAS number of 0 compares nothing"));
     }
-    set_if(key.as_ref(), value.as_ref(), cas)
+    set_if(key, value.as_ref(), cas)
 }
 
 /// Replaces the value of a key by what the function makes of it, without losing what another VM writes meanwhile: if one does, the function runs again
@@ -164,7 +168,7 @@ pub fn update<V: AsRef<[u8]>>(key: impl AsRef<[u8]>, mut update: impl FnMut(Opti
             return Ok(());
         }
     }
-    Err(failed(Status::CasMismatch))
+    Err(failed(key, Status::CasMismatch))
 }
 
 fn set_if(key: &[u8], value: &[u8], cas: u32) -> Result<bool> {
@@ -172,10 +176,10 @@ fn set_if(key: &[u8], value: &[u8], cas: u32) -> Result<bool> {
         Ok(()) => Ok(true),
         // Not found: a host that can delete has done so since.
         Err(Status::CasMismatch | Status::NotFound) => Ok(false),
-        Err(status) => Err(failed(status)),
+        Err(status) => Err(failed(key, status)),
     }
 }
 
-fn failed(status: Status) -> Error {
-    Error::host("proxy_set_shared_data", SHARED_DATA, status)
+fn failed(key: &[u8], status: Status) -> Error {
+    Error::named(&SET, key, status, &"")
 }

@@ -102,9 +102,15 @@ fn late(request: &mut RequestHeaders<'_>) -> Result<()> {
 fn set_all(request: &mut RequestHeaders<'_>) -> Result<()> {
     let long = "v".repeat(1 << 20);
     let error = request.set_all(&[("k", long.as_str())]).unwrap_err();
-    assert_eq!(error.to_string(), "bytes in a header map: 1048591 is over the host's limit of 1048576");
+    assert_eq!(
+        error.to_string(),
+        "proxy_set_header_map_pairs: bytes in a header map: 1048591 is over the host's limit of 1048576"
+    );
     let error = request.set_all(&vec![("k", "v"); 1025]).unwrap_err();
-    assert_eq!(error.to_string(), "pairs in a header map: 1025 is over the host's limit of 1024");
+    assert_eq!(
+        error.to_string(),
+        "proxy_set_header_map_pairs: pairs in a header map: 1025 is over the host's limit of 1024"
+    );
     assert_eq!(request.snapshot()?.len(), 4, "nothing was lost");
     request.set_all(&[("a", "1"), ("A", "2")])?;
     assert_eq!(request.snapshot()?.len(), 2);

@@ -128,7 +128,10 @@ fn a_refusal_is_an_error_that_names_the_call() -> Result<()> {
     let gauge = Gauge::define("g")?;
     host.fail(Import::proxy_get_metric, Status::InternalFailure);
     let error = gauge.value().unwrap_err();
-    assert_eq!(error.to_string(), "proxy_get_metric (metric): error status returned by host: internal failure");
+    assert_eq!(
+        error.to_string(),
+        format!("proxy_get_metric (metric {}): error status returned by host: internal failure", gauge.id())
+    );
     host.fail(Import::proxy_define_metric, Status::Unimplemented);
     assert_eq!(Counter::define("c").unwrap_err().status(), Some(Status::Unimplemented));
     assert!(!host.start_plugin(), "the plugin's `?` refuses the configuration");

@@ -87,7 +87,7 @@ fn the_first_who_compares_wins() -> Result<()> {
     assert!(!shared_data::compare_and_set("k", "c", theirs.cas())?);
     assert_eq!(host.shared_data("k").unwrap(), b"b");
     let error = shared_data::compare_and_set("k", "d", 0).unwrap_err();
-    assert_eq!(error.to_string(), "a CAS number of 0 compares nothing");
+    assert_eq!(error.to_string(), "proxy_set_shared_data (key k): a CAS number of 0 compares nothing");
     assert_eq!(host.shared_data("k").unwrap(), b"b");
     Ok(())
 }
@@ -157,7 +157,7 @@ fn an_update_that_never_gets_its_turn_gives_up() {
     });
     let error = error.unwrap_err();
     assert_eq!((runs, error.status()), (16, Some(Status::CasMismatch)));
-    assert_eq!(error.to_string(), "proxy_set_shared_data (shared data): error status returned by host: cas mismatch");
+    assert_eq!(error.to_string(), "proxy_set_shared_data (key k): error status returned by host: cas mismatch");
     assert_eq!(host.shared_data("k").unwrap(), b"theirs");
 }
 

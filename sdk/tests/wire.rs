@@ -23,7 +23,7 @@ thread_local! {
 #[derive(Default)]
 struct Filter;
 
-#[sluicegate::http_filter]
+#[sluicegate::http_filter(calls)]
 impl HttpFilter for Filter {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
         let run = NEXT.take().expect("something to do");
@@ -59,8 +59,14 @@ struct Api {
     name: &'static str,
     /// Whether it takes text alone.
     text: bool,
-    call: fn(&mut RequestHeaders<'_>, &[u8], &[u8]) -> Result<()>,
+    /// The host function that sends them.
+    import: Import,
+    call: Call,
+    /// Its twin that leaves them as they are.
+    unchecked: Call,
 }
+
+type Call = fn(&mut RequestHeaders<'_>, &[u8], &[u8]) -> Result<()>;
 
 const TARGET: [(&[u8], &[u8]); 3] = [(b":method", b"GET"), (b":path", b"/"), (b":authority", b"a")];
 
@@ -69,68 +75,123 @@ fn str(bytes: &[u8]) -> &str {
 }
 
 const APIS: &[Api] = &[
-    Api { name: "handle/headers.rs add", text: false, call: |request, name, value| request.add(name, value) },
-    Api { name: "handle/headers.rs replace", text: false, call: |request, name, value| request.replace(name, value) },
+    Api {
+        name: "handle/headers.rs add",
+        text: false,
+        import: Import::proxy_add_header_map_value,
+        call: |request, name, value| request.add(name, value),
+        unchecked: |request, name, value| request.add_unchecked(name, value),
+    },
+    Api {
+        name: "handle/headers.rs replace",
+        text: false,
+        import: Import::proxy_replace_header_map_value,
+        call: |request, name, value| request.replace(name, value),
+        unchecked: |request, name, value| request.replace_unchecked(name, value),
+    },
     Api {
         name: "headers/editor.rs add",
         text: false,
+        import: Import::proxy_add_header_map_value,
         call: |request, name, value| request.stream().edit_request_headers().add(name, value),
+        unchecked: |request, name, value| request.stream().edit_request_headers().add_unchecked(name, value),
     },
     Api {
         name: "headers/editor.rs replace",
         text: false,
+        import: Import::proxy_replace_header_map_value,
         call: |request, name, value| request.stream().edit_request_headers().replace(name, value),
+        unchecked: |request, name, value| request.stream().edit_request_headers().replace_unchecked(name, value),
     },
     Api {
         name: "handle/headers.rs set_all",
         text: false,
+        import: Import::proxy_set_header_map_pairs,
         call: |request, name, value| request.set_all(&[TARGET[0], TARGET[1], TARGET[2], (name, value)]),
+        unchecked: |request, name, value| request.set_all_unchecked(&[TARGET[0], TARGET[1], TARGET[2], (name, value)]),
     },
     Api {
         name: "reply.rs headers",
         text: false,
+        import: Import::proxy_send_local_response,
         call: |request, name, value| request.reply(&LocalResponse::new(200).headers(&[(name, value)])).map(drop),
+        unchecked: |request, name, value| {
+            request.reply(&LocalResponse::new(200).headers(&[(name, value)]).unchecked()).map(drop)
+        },
     },
     Api {
         name: "callout/http.rs headers",
         text: false,
+        import: Import::proxy_http_call,
         call: |request, name, value| {
             let headers = [TARGET[0], TARGET[1], TARGET[2], (name, value)];
             request.call(&HttpCall::new("c").headers(&headers)).map(drop)
+        },
+        unchecked: |request, name, value| {
+            let headers = [TARGET[0], TARGET[1], TARGET[2], (name, value)];
+            request.call(&HttpCall::new("c").headers(&headers).unchecked()).map(drop)
         },
     },
     Api {
         name: "callout/http.rs trailers",
         text: false,
+        import: Import::proxy_http_call,
         call: |request, name, value| {
             request.call(&HttpCall::new("c").headers(&TARGET).trailers(&[(name, value)])).map(drop)
+        },
+        unchecked: |request, name, value| {
+            request.call(&HttpCall::new("c").headers(&TARGET).trailers(&[(name, value)]).unchecked()).map(drop)
         },
     },
     Api {
         name: "callout/grpc.rs metadata",
         text: true,
+        import: Import::proxy_grpc_call,
         call: |request, name, value| {
             let metadata = [(str(name), str(value))];
             request.stream().grpc_call(&GrpcCall::new("c", "S", "M").metadata(&metadata)).map(drop)
+        },
+        unchecked: |request, name, value| {
+            let metadata = [(str(name), str(value))];
+            request.stream().grpc_call(&GrpcCall::new("c", "S", "M").metadata(&metadata).unchecked()).map(drop)
         },
     },
     Api {
         name: "handle/calls.rs grpc_stream",
         text: true,
+        import: Import::proxy_grpc_stream,
         call: |request, name, value| request.stream().grpc_stream("c", "S", "M", &[(str(name), str(value))]).map(drop),
+        unchecked: |request, name, value| {
+            request.stream().grpc_stream_unchecked("c", "S", "M", &[(str(name), str(value))]).map(drop)
+        },
+    },
+    Api {
+        name: "handle/calls.rs grpc_stream_then",
+        text: true,
+        import: Import::proxy_grpc_stream,
+        call: |request, name, value| {
+            let metadata = [(str(name), str(value))];
+            request.stream().grpc_stream_then("c", "S", "M", &metadata, |_: &mut Filter, _, _| Ok(())).map(drop)
+        },
+        unchecked: |request, name, value| {
+            let metadata = [(str(name), str(value))];
+            let stream = request.stream();
+            stream.grpc_stream_then_unchecked("c", "S", "M", &metadata, |_: &mut Filter, _, _| Ok(())).map(drop)
+        },
     },
 ];
 
-/// Those that hand a name and a value to one of the above, or answer for the bytes by their name.
+/// Those that are the twins of the above, and those of metrics, of which control bytes alone are refused: `metrics_and_tags_have_no_control_bytes`.
 const ELSEWHERE: &[&str] = &[
-    "handle/calls.rs grpc_stream_then",
+    "handle/calls.rs grpc_stream_unchecked",
+    "handle/calls.rs grpc_stream_then_unchecked",
     "handle/headers.rs set_all_unchecked",
     "handle/headers.rs add_unchecked",
     "handle/headers.rs replace_unchecked",
     "headers/editor.rs add_unchecked",
     "headers/editor.rs replace_unchecked",
-    // Control bytes alone are refused: `metrics_and_tags_have_no_control_bytes`.
     "metric.rs with_tags",
+    "metric.rs with_tags_unchecked",
 ];
 
 /// The functions of the crate that take pairs, or a name with a value.
@@ -213,20 +274,86 @@ fn no_function_lets_a_byte_out_that_ends_a_line_or_is_no_token() {
     }
     let calls = |import| host.calls(import);
     assert_eq!((calls(Import::proxy_http_call), calls(Import::proxy_send_local_response)), (2, 1));
-    assert_eq!((calls(Import::proxy_grpc_call), calls(Import::proxy_grpc_stream)), (1, 1));
+    assert_eq!((calls(Import::proxy_grpc_call), calls(Import::proxy_grpc_stream)), (1, 2));
     assert_eq!(host.trapped(), None);
 }
 
 #[test]
-fn an_author_who_must_can_leave_the_checks_out() {
+fn each_function_has_a_twin_that_leaves_the_bytes_alone() {
+    let host = Host::new(&PLUGIN).start();
+    for api in APIS {
+        let before = host.calls(api.import);
+        for (name, value) in [("x a", "1"), ("x-a", "1\r\nx-b: 2"), ("x-a\0", "\x7f")] {
+            run(&host, move |request| {
+                (api.unchecked)(request, name.as_bytes(), value.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+                Ok(())
+            });
+        }
+        assert_eq!(host.calls(api.import) - before, 3, "{}", api.name);
+        // A map cannot have a header without a name, whoever answers for the bytes.
+        run(&host, |request| {
+            assert!((api.unchecked)(request, b"", b"1").is_err(), "{}: no name", api.name);
+            Ok(())
+        });
+        assert_eq!(host.calls(api.import) - before, 3, "{}: no name", api.name);
+    }
+    assert!(host.harm().is_some(), "the host tells what came of it");
+}
+
+#[test]
+fn what_was_added_unchecked_can_be_removed() {
     let host = Host::new(&PLUGIN).start();
     run(&host, |request| {
-        let headers = [TARGET[0], TARGET[1], TARGET[2], (b"x y", b"1")];
-        request.call(&HttpCall::new("c").headers(&headers).unchecked())?;
-        request.stream().grpc_call(&GrpcCall::new("c", "S", "M").metadata(&[("x y", "1")]).unchecked())?;
+        assert!(request.remove("x a").is_err() && request.stream().edit_request_headers().remove("x a").is_err());
+        request.add_unchecked("x a", "1")?;
+        request.remove_unchecked("x a")?;
+        request.add_unchecked("x a", "1")?;
+        request.stream().edit_request_headers().remove_unchecked("x a")?;
+        assert!(request.remove_unchecked("").is_err());
+        assert!(request.fetch("x a")?.is_none());
         Ok(())
     });
-    assert_eq!((host.calls(Import::proxy_http_call), host.calls(Import::proxy_grpc_call)), (1, 1));
+    assert_eq!(host.calls(Import::proxy_remove_header_map_value), 2);
+}
+
+#[test]
+fn a_grpc_path_has_no_control_bytes_unless_its_author_must() {
+    let host = Host::new(&PLUGIN).start();
+    run(&host, |request| {
+        let stream = request.stream();
+        for byte in (0..0x80).filter(|byte| !is_value(*byte)) {
+            for text in with(byte) {
+                for (service, method, what) in [(str(&text), "M", "service"), ("S", str(&text), "method")] {
+                    let call = stream.grpc_call(&GrpcCall::new("c", service, method)).map(drop);
+                    let open = stream.grpc_stream("c", service, method, &[]).map(drop);
+                    for (answer, function) in [(call, "proxy_grpc_call"), (open, "proxy_grpc_stream")] {
+                        let (error, text) = (answer.unwrap_err(), text.escape_ascii());
+                        let at = format!("{function}: gRPC {what} ({text}): byte 0x{byte:02x} at position ");
+                        assert!(error.to_string().starts_with(&at), "{error}");
+                    }
+                }
+            }
+        }
+        stream.grpc_call(&GrpcCall::new("c", "S\n", "M\r").unchecked())?;
+        stream.grpc_stream_unchecked("c", "S\n", "M\r", &[]).map(drop)
+    });
+    assert_eq!((host.calls(Import::proxy_grpc_call), host.calls(Import::proxy_grpc_stream)), (1, 1));
+}
+
+#[test]
+fn the_details_of_an_answer_are_one_line_of_the_log() {
+    let host = Host::new(&PLUGIN).start();
+    run(&host, |request| {
+        for byte in (0..=255).filter(|byte| !is_value(*byte)) {
+            for text in with(byte) {
+                let error = request.reply(&LocalResponse::new(403).details(&text)).unwrap_err();
+                assert!(error.is_invalid_byte(), "{error}");
+                assert!(error.to_string().starts_with("proxy_send_local_response: details: byte 0x"), "{error}");
+            }
+        }
+        request.reply(&LocalResponse::new(403).details("two\nlines").unchecked()).map(drop)
+    });
+    assert_eq!(host.calls(Import::proxy_send_local_response), 1);
 }
 
 /// Tries an answer, and gives the error.
@@ -262,7 +389,8 @@ fn an_answer_that_would_desynchronise_the_connection_is_refused() {
         ] {
             let headers = [("a", "b"), (name, value)];
             let text = refused(request, &LocalResponse::new(200).headers(&headers).body("abc"));
-            assert!(text.starts_with("status 200: "), "{name}: {value}: {text}");
+            let header = format!("proxy_send_local_response (header {name}): ");
+            assert!(text.starts_with(&header), "{name}: {value}: {text}");
         }
         Ok(())
     });
@@ -301,10 +429,16 @@ fn metrics_and_tags_have_no_control_bytes() {
                 }
             }
         }
-        assert!(Counter::define("").is_err());
+        assert!(Counter::define("").is_err() && Gauge::define_unchecked("").is_err());
         Ok(())
     });
     assert_eq!(host.calls(Import::proxy_define_metric), 0);
+    run(&host, |_| {
+        Counter::define_unchecked("two\nlines")?;
+        Counter::with_tags_unchecked("two\nlines", &[("tag", "\0")]).map(drop)
+    });
+    assert_eq!(host.counter("two\nlines_tag=\0"), Some(0));
+    assert_eq!(host.counter("two\nlines"), Some(0));
 }
 
 #[test]
@@ -325,6 +459,9 @@ fn one_line_goes_in_and_one_comes_out() {
     }
     assert_eq!(text("a\nforged: line\r\n"), "a\\nforged: line\\r\\n");
     assert_eq!(text("\0\x1b[31m\x7f grüße\n"), "\\x00\\x1b[31m\\x7f grüße\\n");
+    host.clear_log();
+    sluicegate::log::write_unescaped(LogLevel::Info, "two\nlines");
+    assert_eq!(host.log()[0].text, "two\nlines", "for who must");
     let long: &'static str = "x\n".repeat(400).leak();
     assert_eq!(text(long), "x\\n".repeat(400));
     host.clear_log();
@@ -345,10 +482,10 @@ fn a_call_names_the_header_that_it_lacks() {
             request.call(&HttpCall::new("c").headers(headers)).map_or_else(|error| error.to_string(), |_| "sent".into())
         };
         let (method, path, authority) = ((":method", "GET"), (":path", "/"), (":authority", "a"));
-        assert_eq!(error(&[]), "HTTP call: the header :method is missing");
-        assert_eq!(error(&[path, authority]), "HTTP call: the header :method is missing");
-        assert_eq!(error(&[method, authority]), "HTTP call: the header :path is missing");
-        assert_eq!(error(&[method, path]), "HTTP call: the header :authority is missing");
+        assert_eq!(error(&[]), "proxy_http_call (cluster c): the header :method is missing");
+        assert_eq!(error(&[path, authority]), "proxy_http_call (cluster c): the header :method is missing");
+        assert_eq!(error(&[method, authority]), "proxy_http_call (cluster c): the header :path is missing");
+        assert_eq!(error(&[method, path]), "proxy_http_call (cluster c): the header :authority is missing");
         assert_eq!(error(&[("x", "y"), path, authority, method]), "sent");
         Ok(())
     });
@@ -387,10 +524,14 @@ fn a_property_that_nobody_can_read_back_is_not_set() {
     let host = Host::new(&PLUGIN).start();
     run(&host, |_| {
         let text = |path: &[&str]| property::set(path, "v").map_or_else(|error| error.to_string(), |()| "set".into());
-        assert_eq!(text(&["a", "b"]), "property: what is set at a path of several segments cannot be read back");
+        let several =
+            "proxy_set_property (property a\\x00b): what is set at a path of several segments cannot be read back";
+        assert_eq!(text(&["a", "b"]), several);
         assert_eq!(text(&["a\0b"]), text(&["a", "b"]));
         for attribute in ["request", "response", "node", "xds", "plugin_name", "filter_state", "metadata"] {
-            assert_eq!(text(&[attribute]), "property: an attribute of the proxy's cannot be set");
+            let cannot =
+                format!("proxy_set_property (property {attribute}): an attribute of the proxy's cannot be set");
+            assert_eq!(text(&[attribute]), cannot);
         }
         assert_eq!(text(&[]), "path must not be empty");
         assert_eq!(text(&["tag"]), "set");

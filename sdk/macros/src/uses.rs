@@ -23,6 +23,7 @@ const NEEDS: &[Need] = &[
     Need { method: "call", of: "on_http_call_response" },
     Need { method: "grpc_call", of: "on_grpc_event" },
     Need { method: "grpc_stream", of: "on_grpc_event" },
+    Need { method: "grpc_stream_unchecked", of: "on_grpc_event" },
     Need { method: "set_tick_period", of: TICKS[0] },
 ];
 
@@ -37,6 +38,7 @@ impl Need {
             _ => {
                 let (then, forget) = match *method {
                     "grpc_stream" => ("grpc_stream_then", ""),
+                    "grpc_stream_unchecked" => ("grpc_stream_then_unchecked", ""),
                     "grpc_call" => ("grpc_call_then", ", or `grpc_call_and_forget` if the answer does not matter"),
                     _ => ("call_then", ", or `call_and_forget` if the answer does not matter"),
                 };

@@ -1,5 +1,6 @@
 //! gRPC calls and streams. Messages are bytes: bring the protobuf library of your choice, or none.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -8,9 +9,12 @@ use super::{Answered, GrpcFailure};
 use super::{CallToken, Kind, Reserved, closed, refused, take, then, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, call};
 use crate::buffer::Buffer;
-use crate::error::{Error, On, Result};
+use crate::error::{Call, Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
-use crate::headers::{Check, HeaderMap, encode};
+use crate::headers::{Check, HeaderMap, encode, printable};
+
+const CALL: Call = Call { function: "proxy_grpc_call", about: "cluster" };
+const STREAM: Call = Call { function: "proxy_grpc_stream", about: "cluster" };
 
 /// A unary gRPC call. Its answer is one [`GrpcWhat::Message`], or a [`GrpcWhat::Closed`] with the status of its failure.
 ///
@@ -45,7 +49,6 @@ pub struct GrpcCall<'a> {
     target: Target<'a>,
     message: &'a [u8],
     timeout: Duration,
-    check: Check,
 }
 
 /// The service that a gRPC call or stream goes to, as the host finds it.
@@ -76,13 +79,13 @@ impl<'a> From<&'a String> for GrpcTarget<'a> {
 }
 
 impl GrpcTarget<'_> {
-    /// Appends the target in the host's form.
-    fn append_to(self, buffer: &mut Buffer) -> Result<()> {
+    /// Appends the target of a call or stream in the host's form.
+    fn append_to(self, call: &'static Call, buffer: &mut Buffer) -> Result<()> {
         /// The key of field 1 with a length: of `GrpcService.envoy_grpc`, and of `EnvoyGrpc.cluster_name`.
         const FIRST: &[u8] = b"\x0a";
         let name = match self {
             // No host takes it, and Envoy 1.40 ends.
-            Self::Cluster("") | Self::Raw(b"") => return Err(Error::new("a gRPC call names no cluster")),
+            Self::Cluster("") | Self::Raw(b"") => return Err(Error::not_asked(call, b"", &"the name is missing")),
             Self::Cluster(name) => name.as_bytes(),
             Self::Raw(bytes) => return buffer.append(bytes),
         };
@@ -122,20 +125,36 @@ const fn varint_len(number: usize) -> usize {
     bits.div_ceil(7) as usize
 }
 
-/// Where a call goes, and its metadata.
+/// Where a call or stream goes, and its metadata.
 #[derive(Clone, Copy, Debug)]
-struct Target<'a> {
-    at: GrpcTarget<'a>,
-    service: &'a str,
-    method: &'a str,
-    metadata: &'a [(&'a str, &'a str)],
+pub(crate) struct Target<'a> {
+    pub(crate) at: GrpcTarget<'a>,
+    pub(crate) service: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) metadata: &'a [(&'a str, &'a str)],
+    pub(crate) check: Check,
+}
+
+impl Target<'_> {
+    /// Returns the target and the metadata in the host's form, unless the proxy would send bytes that end a line: service and method become the path.
+    fn encoded(&self, call: &'static Call) -> Result<(Buffer, Box<[u8]>)> {
+        let within = |error: Error| error.within(&call.function);
+        if self.check == Check::Both {
+            for (what, text) in [(&"gRPC service", self.service), (&"gRPC method", self.method)] {
+                printable(what, text.as_bytes(), text.as_bytes()).map_err(within)?;
+            }
+        }
+        let mut at = Buffer::new();
+        self.at.append_to(call, &mut at)?;
+        Ok((at, encode(self.metadata, self.check).map_err(within)?))
+    }
 }
 
 impl<'a> GrpcCall<'a> {
     /// Returns a call of a method, with an empty message and a timeout of one second. The cluster is a name of the proxy's configuration; any name works.
     pub const fn new(cluster: &'a str, service: &'a str, method: &'a str) -> Self {
-        let target = Target { at: GrpcTarget::Cluster(cluster), service, method, metadata: &[] };
-        Self { target, message: &[], timeout: Duration::from_secs(1), check: Check::Both }
+        let target = Target { at: GrpcTarget::Cluster(cluster), service, method, metadata: &[], check: Check::Both };
+        Self { target, message: &[], timeout: Duration::from_secs(1) }
     }
 
     /// Sends the call to bytes that the host gets as they are, instead of to a cluster: see [`GrpcTarget::Raw`].
@@ -158,9 +177,9 @@ impl<'a> GrpcCall<'a> {
         Self { timeout, ..self }
     }
 
-    /// Leaves names and values of the metadata as they are, whatever bytes they have: for a filter that must send what is not HTTP.
+    /// Leaves the metadata, the service and the method as they are, whatever bytes they have: for a filter that must send what is not HTTP.
     pub const fn unchecked(self) -> Self {
-        Self { check: Check::Neither, ..self }
+        Self { target: Target { check: Check::Neither, ..self.target }, ..self }
     }
 
     /// Sends it in a [task](crate::task), and waits for the message that answers it.
@@ -194,32 +213,22 @@ impl<'a> GrpcCall<'a> {
 
     /// Sends it for a context.
     pub(crate) fn dispatch(&self, context: u32) -> Result<CallToken> {
-        let Target { at: target, service, method, metadata } = self.target;
-        let mut serialised = Buffer::new();
-        target.append_to(&mut serialised)?;
-        let metadata = encode(metadata, self.check)?;
+        let Target { at, service, method, .. } = self.target;
+        let (target, metadata) = self.target.encoded(&CALL)?;
         let reserved = Reserved::new(context, Kind::GrpcCall)?;
-        let (bytes, service, method) = (serialised.written(), service.as_bytes(), method.as_bytes());
-        let token = call::grpc_call(bytes, service, method, &metadata, self.message, timeout(self.timeout))
-            .map_err(|status| refused("proxy_grpc_call", target.name(), status))?;
+        let (target, service, method) = (target.written(), service.as_bytes(), method.as_bytes());
+        let token = call::grpc_call(target, service, method, &metadata, self.message, timeout(self.timeout))
+            .map_err(|status| refused(&CALL, at.name(), status))?;
         Ok(reserved.note(token))
     }
 }
 
 /// Opens a gRPC stream for a context.
-pub(crate) fn open(
-    context: u32,
-    target: GrpcTarget<'_>,
-    service: &str,
-    method: &str,
-    metadata: &[(&str, &str)],
-) -> Result<GrpcStream> {
-    let mut serialised = Buffer::new();
-    target.append_to(&mut serialised)?;
-    let metadata = encode(metadata, Check::Both)?;
+pub(crate) fn open(context: u32, to: &Target<'_>) -> Result<GrpcStream> {
+    let (target, metadata) = to.encoded(&STREAM)?;
     let reserved = Reserved::new(context, Kind::GrpcStream)?;
-    let token = call::grpc_stream(serialised.written(), service.as_bytes(), method.as_bytes(), &metadata)
-        .map_err(|status| refused("proxy_grpc_stream", target.name(), status))?;
+    let token = call::grpc_stream(target.written(), to.service.as_bytes(), to.method.as_bytes(), &metadata)
+        .map_err(|status| refused(&STREAM, to.at.name(), status))?;
     Ok(GrpcStream(reserved.note(token)))
 }
 
@@ -433,7 +442,7 @@ mod tests {
 
     fn sent(target: GrpcTarget<'_>) -> Result<Vec<u8>> {
         let mut buffer = Buffer::new();
-        target.append_to(&mut buffer)?;
+        target.append_to(&CALL, &mut buffer)?;
         Ok(buffer.written().to_vec())
     }
 

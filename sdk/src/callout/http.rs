@@ -6,9 +6,11 @@ use core::time::Duration;
 use super::{Answered, CallFailure};
 use super::{CallToken, Kind, Reserved, refused, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, call};
-use crate::error::{Error, On, Result};
+use crate::error::{Call, Error, Result};
 use crate::handle::{WHOLE, fetch, read};
 use crate::headers::{Check, HeaderMap, encode};
+
+const CALL: Call = Call { function: "proxy_http_call", about: "cluster" };
 
 /// A call to a cluster: what to send, and how long to wait.
 ///
@@ -122,7 +124,7 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
     }
 
     /// The header without which no host sends a call, if one is missing.
-    fn missing(&self) -> Option<&'static str>
+    fn missing(&self) -> Option<&'static &'static str>
     where
         N: AsRef<[u8]>,
     {
@@ -154,22 +156,23 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         if self.check == Check::Both
             && let Some(problem) = self.missing()
         {
-            return Err(Error::invalid(On::Named(&"HTTP call"), problem));
+            return Err(Error::not_asked(&CALL, self.cluster.as_bytes(), problem));
         }
-        let headers = encode(self.headers, self.check)?;
-        let trailers = encode(self.trailers, self.check)?;
+        let within = |error: Error| error.within(&CALL.function);
+        let headers = encode(self.headers, self.check).map_err(within)?;
+        let trailers = encode(self.trailers, self.check).map_err(within)?;
         let reserved = Reserved::new(context, Kind::Http)?;
         let token = call::http_call(self.cluster.as_bytes(), &headers, self.body, &trailers, timeout(self.timeout))
-            .map_err(|status| refused("proxy_http_call", self.cluster.as_bytes(), status))?;
+            .map_err(|status| refused(&CALL, self.cluster.as_bytes(), status))?;
         Ok(reserved.note(token))
     }
 }
 
 /// What is missing of a call, by the bits that [`required`] gave for its headers.
-const MISSING: [Option<&str>; 8] = {
-    const METHOD: Option<&str> = Some("the header :method is missing");
-    const PATH: Option<&str> = Some("the header :path is missing");
-    const AUTHORITY: Option<&str> = Some("the header :authority is missing");
+const MISSING: [Option<&&str>; 8] = {
+    const METHOD: Option<&&str> = Some(&"the header :method is missing");
+    const PATH: Option<&&str> = Some(&"the header :path is missing");
+    const AUTHORITY: Option<&&str> = Some(&"the header :authority is missing");
     [METHOD, PATH, METHOD, AUTHORITY, METHOD, PATH, METHOD, None]
 };
 

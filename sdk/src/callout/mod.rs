@@ -29,8 +29,8 @@ use core::cell::Cell;
 use core::time::Duration;
 
 pub use failure::{CallFailure, GrpcFailure, GrpcStatus};
-pub(crate) use grpc::open as grpc_stream;
 pub use grpc::{GrpcCall, GrpcEvent, GrpcStream, GrpcTarget, GrpcWhat};
+pub(crate) use grpc::{Target, open as grpc_stream};
 #[cfg(feature = "async")]
 pub use http::Answer;
 pub use http::{CallResponse, HttpCall};
@@ -42,7 +42,7 @@ pub use then::{Closures, Pending};
 
 use crate::abi::{LogLevel, Shared, Status};
 use crate::dispatch::Table;
-use crate::error::{Error, On, Result};
+use crate::error::{Call, Error, Result};
 use crate::log;
 use crate::stream_state;
 pub(crate) use crate::stream_state::{takes_grpc_answers, takes_http_answers};
@@ -162,12 +162,22 @@ pub(crate) fn hang_up(token: u32) {
     }
 }
 
-/// Why the host did not take a call. The cluster is often why, and is in the log: an error keeps no text of its own.
+/// Says why the host did not take a call. The cluster is often the reason, and is in the log too: a task's failure has no name.
 #[cold]
 #[inline(never)]
-fn refused(call: &'static str, cluster: &[u8], status: Status) -> Error {
+fn refused(call: &'static Call, cluster: &[u8], status: Status) -> Error {
     log::note_of(LogLevel::Warn, "the host refuses a call to the cluster", cluster);
-    Error::host(call, On::Nothing, status)
+    Error::named(call, cluster, status, why(status))
+}
+
+/// Returns what hosts mean by the status of a call that lacks nothing.
+const fn why(status: Status) -> &'static &'static str {
+    match status {
+        // Envoy: the first over HTTP, the second over gRPC.
+        Status::BadArgument | Status::ParseFailure | Status::NotFound => &"the proxy has no such cluster",
+        Status::InternalFailure => &"the cluster has no healthy host, or the host has a reason of its own",
+        _ => &"",
+    }
 }
 
 /// The number of no context: zero is the VM. An answer to nobody is dropped.

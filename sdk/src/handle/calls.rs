@@ -163,8 +163,41 @@ macro_rules! calls {
             method: &str,
             metadata: &[(&str, &str)],
         ) -> $crate::Result<$crate::callout::GrpcStream> {
+            self.open_grpc(target.into(), service, method, metadata, $crate::headers::Check::Both)
+        }
+
+        /// Opens a gRPC stream as [`grpc_stream`](Self::grpc_stream) does, and leaves the metadata, the service and the method as they are, whatever bytes they
+        /// have: for a filter that must send what is not HTTP.
+        ///
+        /// # Errors
+        ///
+        /// As [`grpc_stream`](Self::grpc_stream), but that any byte is allowed; a name of the metadata is never empty.
+        ///
+        /// # Cost
+        ///
+        /// As [`grpc_stream`](Self::grpc_stream).
+        pub fn grpc_stream_unchecked<'a>(
+            &self,
+            target: impl Into<$crate::callout::GrpcTarget<'a>>,
+            service: &str,
+            method: &str,
+            metadata: &[(&str, &str)],
+        ) -> $crate::Result<$crate::callout::GrpcStream> {
+            self.open_grpc(target.into(), service, method, metadata, $crate::headers::Check::Neither)
+        }
+
+        /// Opens a gRPC stream whose events come to a callback.
+        fn open_grpc(
+            &self,
+            at: $crate::callout::GrpcTarget<'_>,
+            service: &str,
+            method: &str,
+            metadata: &[(&str, &str)],
+            check: $crate::headers::Check,
+        ) -> $crate::Result<$crate::callout::GrpcStream> {
             $crate::callout::takes_grpc_answers()?;
-            let stream = $crate::callout::grpc_stream(self.id, target.into(), service, method, metadata)?;
+            let target = $crate::callout::Target { at, service, method, metadata, check };
+            let stream = $crate::callout::grpc_stream(self.id, &target)?;
             $crate::callout::opened(self.id, stream.token()).map(|_| stream)
         }
 
@@ -192,13 +225,37 @@ macro_rules! calls {
             F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
             $above: $crate::$bound,
         {
-            let target = target.into();
-            let open = |id| $crate::callout::grpc_stream(id, target, service, method, metadata);
-            $crate::callout::keep_each(self.id, open, move |asker, answered| {
-                calls!(@with asker, answered, Grpc(event), (F, $above, $handle, $make), |context, handle| {
-                    each(context, handle, event)
-                })
-            })
+            let (at, check) = (target.into(), $crate::headers::Check::Both);
+            let target = $crate::callout::Target { at, service, method, metadata, check };
+            calls!(@each self.id, target, each(F, $above, $handle, $make))
+        }
+
+        /// Opens a gRPC stream as [`grpc_stream_then`](Self::grpc_stream_then) does, and leaves the metadata, the service and the method as they are, whatever
+        /// bytes they have: for a filter that must send what is not HTTP.
+        ///
+        /// # Errors
+        ///
+        /// As [`grpc_stream_unchecked`](Self::grpc_stream_unchecked): then the closure does not run.
+        ///
+        /// # Cost
+        ///
+        /// As [`grpc_stream_then`](Self::grpc_stream_then).
+        pub fn grpc_stream_then_unchecked<'a, F>(
+            &self,
+            target: impl Into<$crate::callout::GrpcTarget<'a>>,
+            service: &str,
+            method: &str,
+            metadata: &[(&str, &str)],
+            mut each: impl FnMut(&mut F, &mut $handle<'_, $above>, &$crate::callout::GrpcEvent) -> $crate::Result<()>
+            + 'static,
+        ) -> $crate::Result<$crate::callout::GrpcStream>
+        where
+            F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
+            $above: $crate::$bound,
+        {
+            let (at, check) = (target.into(), $crate::headers::Check::Neither);
+            let target = $crate::callout::Target { at, service, method, metadata, check };
+            calls!(@each self.id, target, each(F, $above, $handle, $make))
         }
     };
     // Sends a call and keeps a closure, behind which the types of its context are forgotten until they are asked for by name.
@@ -216,6 +273,14 @@ macro_rules! calls {
         $crate::callout::keep_holding($id, $direction, $crate::callout::Kind::$kind, |id| $call.dispatch(id), move |asker, answered| {
             calls!(@with asker, answered, $answered($answer), ($context, $above, $handle, $make), |context, handle| {
                 $then(context, handle, $crate::callout::$failure::of($answer).map_or(Ok($answer), Err))
+            })
+        })
+    };
+    // Opens a gRPC stream and keeps a closure that runs with each of its events.
+    (@each $id:expr, $target:ident, $each:ident($context:ident, $above:ident, $handle:ident, $make:expr)) => {
+        $crate::callout::keep_each($id, |id| $crate::callout::grpc_stream(id, &$target), move |asker, answered| {
+            calls!(@with asker, answered, Grpc(event), ($context, $above, $handle, $make), |context, handle| {
+                $each(context, handle, event)
             })
         })
     };

@@ -252,7 +252,20 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     #[doc(alias = "RemoveHttpRequestHeader")]
     #[doc(alias = "remove_http_request_header")]
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> Result<()> {
-        self.snapshots.remove(name.as_ref())
+        self.snapshots.remove(Check::Both, name.as_ref())
+    }
+
+    /// Removes all headers of a name whose bytes the caller answers for.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_unchecked`](Self::add_unchecked).
+    ///
+    /// # Cost
+    ///
+    /// As [`remove`](Self::remove).
+    pub fn remove_unchecked(&mut self, name: impl AsRef<[u8]>) -> Result<()> {
+        self.snapshots.remove(Check::Neither, name.as_ref())
     }
 
     /// Replaces the whole map, pseudo-headers included. A few edits are cheaper than this.
@@ -268,7 +281,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     #[doc(alias = "ReplaceHttpRequestHeaders")]
     #[doc(alias = "set_http_request_headers")]
     pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
-        self.snapshots.replace_all(&encode(pairs, Check::Both)?)
+        self.replace_all(pairs, Check::Both)
     }
 
     /// Replaces the whole map by names and values that nobody looks at: for a filter that must send what is not HTTP.
@@ -283,7 +296,12 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// As [`set_all`](Self::set_all).
     pub fn set_all_unchecked<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
-        self.snapshots.replace_all(&encode(pairs, Check::Neither)?)
+        self.replace_all(pairs, Check::Neither)
+    }
+
+    fn replace_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)], check: Check) -> Result<()> {
+        let encoded = encode(pairs, check).map_err(|error| error.within(&"proxy_set_header_map_pairs"))?;
+        self.snapshots.replace_all(&encoded)
     }
 }
 

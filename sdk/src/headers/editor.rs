@@ -113,8 +113,21 @@ impl MapEditor<'_> {
         self.edit(Check::Both, Op::Remove, name.as_ref(), b"")
     }
 
+    /// Removes all entries of a name whose bytes the caller answers for.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_unchecked`](Self::add_unchecked).
+    ///
+    /// # Cost
+    ///
+    /// As [`add`](Self::add).
+    pub fn remove_unchecked(&self, name: impl AsRef<[u8]>) -> Result<()> {
+        self.edit(Check::Neither, Op::Remove, name.as_ref(), b"")
+    }
+
     fn edit(&self, check: Check, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
-        check.check(name, value)?;
+        check.check(name, value).map_err(|error| error.within(op.call()))?;
         write::edit(op, self.map, name, value)
     }
 }

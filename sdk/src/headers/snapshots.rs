@@ -172,7 +172,7 @@ impl<'cb> Snapshots<'cb> {
     /// If the name or the value is not what `check` lets pass, or the host refuses.
     #[inline]
     pub(crate) fn edit(self, check: Check, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
-        check.check(name, value)?;
+        check.check(name, value).map_err(|error| error.within(op.call()))?;
         let before = writes();
         write::edit(op, self.map, name, value)?;
         if self.kept.snapshot.get().is_some() && self.kept.known.get() == before {
@@ -185,15 +185,15 @@ impl<'cb> Snapshots<'cb> {
     ///
     /// # Errors
     ///
-    /// If the name is none, memory is out, or the host refuses.
+    /// If the name is not what `check` lets pass, the SDK is out of memory, or the host refuses.
     #[inline]
-    pub(crate) fn remove(self, name: &[u8]) -> Result<()> {
+    pub(crate) fn remove(self, check: Check, name: &[u8]) -> Result<()> {
         if let Some(map) = self.kept.current()
             && self.is_absent(map, name)?
         {
-            return Check::Both.check(name, b"");
+            return check.check(name, b"").map_err(|error| error.within(Op::Remove.call()));
         }
-        self.edit(Check::Both, Op::Remove, name, b"")
+        self.edit(check, Op::Remove, name, b"")
     }
 
     /// Replaces all of the map.

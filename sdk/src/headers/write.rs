@@ -23,7 +23,7 @@ pub(crate) enum Op {
 
 impl Op {
     /// The host function that does it.
-    const fn call(self) -> &'static &'static str {
+    pub(super) const fn call(self) -> &'static &'static str {
         match self {
             Self::Add => &"proxy_add_header_map_value",
             Self::Replace => &"proxy_replace_header_map_value",

@@ -4,7 +4,7 @@
 //! functions ask for the new name first, and for the old one if that is not there.
 
 use super::table::properties;
-use super::{PROPERTY, Property, fetch_within};
+use super::{Property, fetch_within};
 use crate::ToValue;
 use crate::error::Result;
 
@@ -77,7 +77,7 @@ pub fn service(of: Resource, place: u32) -> Result<Option<Service>> {
     place.with_value(|place| {
         for outer in [metadata, metadata.trim_start_matches("xds\0")] {
             let part = |name: &'static [u8]| {
-                fetch_within(PROPERTY, outer.as_bytes(), &[&b"filter_metadata"[..], b"istio", b"services", place, name])
+                fetch_within(outer.as_bytes(), &[&b"filter_metadata"[..], b"istio", b"services", place, name])
             };
             let service = Service { host: part(b"host")?, name: part(b"name")?, namespace: part(b"namespace")? };
             if service.host.is_some() || service.name.is_some() || service.namespace.is_some() {

@@ -61,10 +61,12 @@ pub use value::{List, ListIter, Map, MapIter, Property, Value};
 
 use crate::abi::{Refused, Status, call};
 use crate::buffer::Buffer;
-use crate::error::{Error, On, Result};
+use crate::error::{Call, Error, On, Result};
 
 /// How errors call a property whose path is not fixed.
 const PROPERTY: On = On::Named(&"property");
+const GET: Call = Call { function: "proxy_get_property", about: "property" };
+const SET: Call = Call { function: "proxy_set_property", about: "property" };
 
 /// The property at a path; see [the module](self#what-is-not-there) for the ways in which there may be none.
 ///
@@ -80,7 +82,7 @@ const PROPERTY: On = On::Named(&"property");
 #[doc(alias = "GetProperty")]
 #[doc(alias = "get_property")]
 pub fn get<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
-    fetch_within(PROPERTY, &[], path)
+    fetch_within(&[], path)
 }
 
 /// Sets a property for the filters that follow and for the access log.
@@ -99,12 +101,11 @@ pub fn get<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
 #[doc(alias = "SetProperty")]
 #[doc(alias = "set_property")]
 pub fn set<S: AsRef<[u8]>>(path: &[S], value: impl AsRef<[u8]>) -> Result<()> {
-    if let [segment] = path {
-        settable(segment.as_ref())?;
-    } else if !path.is_empty() {
-        return Err(Error::invalid(PROPERTY, SEVERAL));
-    }
-    set_unchecked(path, value)
+    let mut joined = Buffer::new();
+    join(&mut joined, path)?;
+    let path = joined.written();
+    settable(path)?;
+    set_at(path, value.as_ref())
 }
 
 /// Sets a property at any path, for hosts that keep values at paths of several segments, or let filters set attributes of their own. Envoy answers Ok to those and
@@ -120,11 +121,13 @@ pub fn set<S: AsRef<[u8]>>(path: &[S], value: impl AsRef<[u8]>) -> Result<()> {
 pub fn set_unchecked<S: AsRef<[u8]>>(path: &[S], value: impl AsRef<[u8]>) -> Result<()> {
     let mut joined = Buffer::new();
     join(&mut joined, path)?;
-    call::set_property(joined.written(), value.as_ref())
-        .map_err(|status| Error::host("proxy_set_property", PROPERTY, status))
+    set_at(joined.written(), value.as_ref())
 }
 
-const SEVERAL: &str = "what is set at a path of several segments cannot be read back";
+/// Sets the property at a path that is in the ABI's form already.
+fn set_at(path: &[u8], value: &[u8]) -> Result<()> {
+    call::set_property(path, value).map_err(|status| Error::named(&SET, path, status, &""))
+}
 
 /// The first segments of Envoy's own attributes: a property that was set under one of these is not what a read of it finds.
 const ATTRIBUTES: [&[u8]; 23] = [
@@ -153,13 +156,13 @@ const ATTRIBUTES: [&[u8]; 23] = [
     b"xds",
 ];
 
-/// Whether a property of this one segment can be read back.
-fn settable(segment: &[u8]) -> Result<()> {
-    if segment.contains(&0) {
-        return Err(Error::invalid(PROPERTY, SEVERAL));
+/// Fails if a property at this path, in the ABI's form, could not be read back.
+fn settable(path: &[u8]) -> Result<()> {
+    if path.contains(&0) {
+        return Err(Error::not_asked(&SET, path, &"what is set at a path of several segments cannot be read back"));
     }
-    if ATTRIBUTES.contains(&segment) {
-        return Err(Error::invalid(PROPERTY, "an attribute of the proxy's cannot be set"));
+    if ATTRIBUTES.contains(&path) {
+        return Err(Error::not_asked(&SET, path, &"an attribute of the proxy's cannot be set"));
     }
     Ok(())
 }
@@ -174,7 +177,7 @@ fn settable(segment: &[u8]) -> Result<()> {
 ///
 /// As [`get`].
 pub fn filter_state(name: impl AsRef<[u8]>) -> Result<Option<Property>> {
-    fetch_within(PROPERTY, b"filter_state", &[name])
+    fetch_within(b"filter_state", &[name])
 }
 
 /// A value of the filter state of the connection to the upstream.
@@ -187,7 +190,7 @@ pub fn filter_state(name: impl AsRef<[u8]>) -> Result<Option<Property>> {
 ///
 /// As [`get`].
 pub fn upstream_filter_state(name: impl AsRef<[u8]>) -> Result<Option<Property>> {
-    fetch_within(PROPERTY, b"upstream_filter_state", &[name])
+    fetch_within(b"upstream_filter_state", &[name])
 }
 
 /// A value of the stream's dynamic metadata: the name space of the filter that set it, then the way into its maps and lists.
@@ -200,7 +203,7 @@ pub fn upstream_filter_state(name: impl AsRef<[u8]>) -> Result<Option<Property>>
 ///
 /// As [`get`].
 pub fn metadata<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
-    fetch_within(PROPERTY, b"metadata\0filter_metadata", path)
+    fetch_within(b"metadata\0filter_metadata", path)
 }
 
 /// Reads a property whose path is in the ABI's form already.
@@ -226,14 +229,19 @@ fn fetch_xds(name: On, path: &[u8]) -> Result<Option<Property>> {
 }
 
 /// Reads a property at a path within a path that is in the ABI's form already.
-fn fetch_within<S: AsRef<[u8]>>(name: On, outer: &[u8], path: &[S]) -> Result<Option<Property>> {
+fn fetch_within<S: AsRef<[u8]>>(outer: &[u8], path: &[S]) -> Result<Option<Property>> {
     let mut joined = Buffer::new();
     if !outer.is_empty() {
         joined.append(outer)?;
         joined.append(b"\0")?;
     }
     join(&mut joined, path)?;
-    fetch(name, joined.written())
+    let path = joined.written();
+    match call::property(path) {
+        Ok(bytes) => Ok(Some(Property::new(PROPERTY, bytes))),
+        Err(Refused::Status(Status::NotFound)) => Ok(None),
+        Err(refused) => Err(Error::named(&GET, path, refused, &"")),
+    }
 }
 
 /// Appends a path in the ABI's form: a zero byte between the segments, none after the last.

@@ -3,7 +3,7 @@
 //! Envoy removed the names without `xds.` in version 1.33. The functions ask for the new name first, and for the old one if that is not there.
 
 use super::table::properties;
-use super::{Map, PROPERTY, Property, fetch_within};
+use super::{Map, Property, fetch_within};
 use crate::buffer::Buffer;
 use crate::error::Result;
 
@@ -77,8 +77,8 @@ fn fetch_node<S: AsRef<[u8]>>(part: &[u8], path: &[S]) -> Result<Option<Property
     outer.append(b"xds\0node")?;
     outer.append(part)?;
     let new = outer.written();
-    match fetch_within(PROPERTY, new, path)? {
-        None => fetch_within(PROPERTY, new.strip_prefix(b"xds\0").unwrap_or_default(), path),
+    match fetch_within(new, path)? {
+        None => fetch_within(new.strip_prefix(b"xds\0").unwrap_or_default(), path),
         found => Ok(found),
     }
 }

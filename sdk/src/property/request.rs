@@ -1,7 +1,7 @@
 //! What belongs to the request. In Envoy it can be read in the request's callbacks and in `on_log`, not in the response's.
 
 use super::table::properties;
-use super::{PROPERTY, Property, fetch_within};
+use super::{Property, fetch_within};
 use crate::error::Result;
 
 properties! {
@@ -64,5 +64,5 @@ properties! {
 ///
 /// One host call, and one block of the host's if it is there.
 pub fn header(name: impl AsRef<[u8]>) -> Result<Option<Property>> {
-    fetch_within(PROPERTY, b"request\0headers", &[name])
+    fetch_within(b"request\0headers", &[name])
 }
