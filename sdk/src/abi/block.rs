@@ -12,6 +12,7 @@ use alloc::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 #[cfg(test)]
 use alloc::boxed::Box;
 use core::cell::Cell;
+use core::mem::{self, ManuallyDrop};
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
@@ -256,7 +257,7 @@ impl Entry {
     pub fn new() -> Self {
         NOTES.with(|notes| {
             let outer = notes.depth.get();
-            if outer == 0 && notes.len.get() != 0 {
+            if notes.len.get() != 0 && outer == 0 {
                 notes.settle(0, ptr::null_mut());
             }
             notes.depth.set(outer + 1);
@@ -387,17 +388,25 @@ pub struct HostBytes {
     /// How much of it the host wrote: never more than `capacity`.
     len: usize,
     /// Its place in the budgets.
-    _charge: Charge,
+    charge: Charge,
 }
 
 impl HostBytes {
     /// No bytes, and no block.
-    pub(crate) const EMPTY: Self = Self { start: NonNull::dangling(), capacity: 0, len: 0, _charge: Charge::NONE };
+    pub(crate) const EMPTY: Self = Self { start: NonNull::dangling(), capacity: 0, len: 0, charge: Charge::NONE };
 
     /// The first `len` bytes of a block that the host wrote: at most as many as it has.
     #[inline]
     fn of(Block { start, capacity }: Block, len: usize) -> Self {
-        Self { start, capacity, len, _charge: Charge::take(routed::size(capacity)) }
+        Self { start, capacity, len, charge: Charge::take(routed::size(capacity)) }
+    }
+
+    /// The same block, in another place.
+    #[inline]
+    pub(super) fn moved(self) -> Self {
+        let mut before = ManuallyDrop::new(self);
+        let charge = mem::replace(&mut before.charge, Charge::NONE);
+        Self { start: before.start, capacity: before.capacity, len: before.len, charge }
     }
 
     /// Bytes of the guest's own, owned and freed likewise.
@@ -408,7 +417,7 @@ impl HostBytes {
             return Self::EMPTY;
         }
         // A boxed slice of bytes has the layout of a block: its length, and no alignment.
-        Self { start: NonNull::from(Box::leak(bytes)).cast(), capacity: len, len, _charge: Charge::NONE }
+        Self { start: NonNull::from(Box::leak(bytes)).cast(), capacity: len, len, charge: Charge::NONE }
     }
 }
 

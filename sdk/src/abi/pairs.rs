@@ -56,7 +56,8 @@ impl Pairs {
         {
             checked(Self { block, len })
         } else {
-            odd(block)
+            // Put together anew: so the one of before needs no place in memory where all is as it should be.
+            odd(block.moved())
         }
     }
 
@@ -78,27 +79,37 @@ impl Pairs {
 }
 
 /// The sum of all lengths: 64 bits hold that of as many 32-bit numbers as fit in memory.
+///
+/// From the front, and in pieces of fixed sizes, so that each offset is in the load itself.
 #[inline(never)]
 fn sum(pairs: &[[u8; LENGTHS]]) -> u64 {
-    // What is over sixteens is less than sixteen, and comes first: no loop for it.
-    let (rest, sixteens) = pairs.as_rchunks();
-    let (rest, eights) = rest.as_rchunks::<8>();
-    let (rest, fours) = rest.as_rchunks::<4>();
-    let (ones, twos) = rest.as_rchunks::<2>();
-    let mut sum = 0_u64;
-    if let [one, ..] = ones {
-        sum = sum_of(&[*one]);
+    let (mut left, mut sum) = (pairs, 0);
+    if left.len() >= 32 {
+        let (sixteens, rest) = left.as_chunks();
+        sum = sum_of_sixteens(sixteens);
+        left = rest;
+    } else if let Some((sixteen, rest)) = left.split_first_chunk::<16>() {
+        sum = sum_of(sixteen);
+        left = rest;
     }
-    if let [two, ..] = twos {
-        sum = sum.wrapping_add(sum_of(two));
-    }
-    if let [four, ..] = fours {
-        sum = sum.wrapping_add(sum_of(four));
-    }
-    if let [eight, ..] = eights {
+    if let Some((eight, rest)) = left.split_first_chunk::<8>() {
         sum = sum.wrapping_add(sum_of(eight));
+        left = rest;
     }
-    sixteens.iter().fold(sum, |sum, sixteen| sum.wrapping_add(sum_of_sixteen(sixteen)))
+    if let Some((four, rest)) = left.split_first_chunk::<4>() {
+        sum = sum.wrapping_add(sum_of(four));
+        left = rest;
+    }
+    if let Some((two, rest)) = left.split_first_chunk::<2>() {
+        sum = sum.wrapping_add(sum_of(two));
+        left = rest;
+    }
+    if let [one, ..] = left { sum.wrapping_add(sum_of(&[*one])) } else { sum }
+}
+
+#[inline(never)]
+fn sum_of_sixteens(sixteens: &[[[u8; LENGTHS]; 16]]) -> u64 {
+    sixteens.iter().fold(0, |sum, sixteen| sum.wrapping_add(sum_of_sixteen(sixteen)))
 }
 
 /// Not inlined: the compiler would count the addresses up within its loop, and make two instructions more for each length.
@@ -165,27 +176,27 @@ impl<'a> PairsIter<'a> {
     /// Gives all that are left to a function.
     #[inline]
     pub(crate) fn fold<B>(mut self, init: B, mut with: impl FnMut(B, (&'a [u8], &'a [u8])) -> B) -> B {
-        let (steps, rest) = self.lengths.as_chunks::<STEP>();
-        let (mut folded, mut at) = (init, steps.as_ptr());
-        for _ in 0..steps.len() {
-            // SAFETY: it is one of `steps`: the first, or the one after that of the round before.
-            let step = unsafe { &*at };
+        let mut folded = init;
+        while self.lengths.len() >= STEP
+            && let Some((step, rest)) = self.lengths.split_first_chunk::<STEP>()
+        {
+            let at = after(self.lengths.as_ptr().cast::<[[u8; LENGTHS]; STEP]>());
             for next in step {
                 // SAFETY: they are the lengths of the next pair.
                 let pair = unsafe { self.parts(next) };
                 folded = with(folded, pair);
             }
-            at = after(at);
+            // SAFETY: this is `rest`: the lengths behind the step.
+            self.lengths = unsafe { slice::from_raw_parts(at.cast(), rest.len()) };
         }
-        let (halves, rest) = rest.as_chunks::<{ STEP / 2 }>();
-        if let [half, ..] = halves {
+        if let Some((half, rest)) = self.lengths.split_first_chunk::<{ STEP / 2 }>() {
             for next in half {
-                // SAFETY: as above; there is at most one half of a step.
+                // SAFETY: they are the lengths of the next pair.
                 let pair = unsafe { self.parts(next) };
                 folded = with(folded, pair);
             }
+            self.lengths = rest;
         }
-        self.lengths = rest;
         while let Some(pair) = self.next() {
             folded = with(folded, pair);
         }
