@@ -6,6 +6,8 @@ use core::fmt::{self, Debug, Display};
 use core::ops::Deref;
 use core::str::Utf8Error;
 
+use crate::abi::with_decimal;
+
 /// A name or value as the proxy holds it: bytes, usually text, never checked.
 ///
 /// It is a view: two words, copied freely, valid as long as the snapshot that it points into. Comparing and searching need no conversion;
@@ -124,11 +126,17 @@ impl Display for Lossy<'_> {
 ///
 /// Nothing is allocated: numbers are written to the stack.
 pub trait ToValue {
+    /// Whether no value of the type has a control byte: then nobody looks for one.
+    #[doc(hidden)]
+    const IS_PRINTABLE: bool = false;
+
     /// Gives the bytes to a function.
     fn with_value<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R;
 }
 
 impl<T: ToValue + ?Sized> ToValue for &T {
+    const IS_PRINTABLE: bool = T::IS_PRINTABLE;
+
     fn with_value<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R {
         (**self).with_value(with)
     }
@@ -153,6 +161,8 @@ to_value_bytes! {
 }
 
 impl<const N: usize> ToValue for [u8; N] {
+    const IS_PRINTABLE: bool = N == 0;
+
     fn with_value<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R {
         with(self)
     }
@@ -161,6 +171,8 @@ impl<const N: usize> ToValue for [u8; N] {
 macro_rules! to_value_numbers {
     ($($ty:ty),*) => {
         $(impl ToValue for $ty {
+            const IS_PRINTABLE: bool = true;
+
             #[allow(
                 clippy::cast_lossless,
                 clippy::cast_possible_wrap,
@@ -180,55 +192,6 @@ macro_rules! to_value_numbers {
 
 to_value_numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
 
-macro_rules! decimal {
-    ($(#[$inline:meta])* fn $name:ident($ty:ty), $places:ident = $count:literal) => {
-        // As many as a sign and the most digits, rounded up to a power of two: an index is masked rather than checked.
-        const $places: usize = $count;
-
-        /// Writes a number to the end, from its last digit on, and says where it begins: without the formatting machinery, and without a way to panic. The bytes before it are signs.
-        $(#[$inline])*
-        #[allow(clippy::cast_possible_truncation, reason = "a digit")]
-        #[allow(clippy::indexing_slicing, reason = "the remainder of the array's own length")]
-        fn $name(magnitude: $ty, digits: &mut [u8; $places]) -> usize {
-            let (mut start, mut left) = ($places - 1, magnitude);
-            while left >= 10 {
-                digits[start % $places] = b'0' | (left % 10) as u8;
-                start -= 1;
-                left /= 10;
-            }
-            digits[start % $places] = b'0' | left as u8;
-            start
-        }
-    };
-}
-
-decimal! {
-    /// Where it is used, as most numbers are of this size.
-    #[inline]
-    fn decimal_u32(u32), PLACES_U32 = 16
-}
-decimal! {
-    /// Once in a module.
-    #[inline(never)]
-    fn decimal_u64(u64), PLACES_U64 = 32
-}
-
-#[inline]
-#[allow(clippy::indexing_slicing, reason = "the remainder of the array's own length")]
-fn with_decimal<R>(negative: bool, magnitude: u64, small: bool, with: impl FnOnce(&[u8]) -> R) -> R {
-    // A number has a digit, so there is a byte before it for the sign.
-    if small {
-        let mut digits = [b'-'; PLACES_U32];
-        #[allow(clippy::cast_possible_truncation, reason = "it is small")]
-        let start = decimal_u32(magnitude as u32, &mut digits) - usize::from(negative);
-        with(&digits[start % PLACES_U32..])
-    } else {
-        let mut digits = [b'-'; PLACES_U64];
-        let start = decimal_u64(magnitude, &mut digits) - usize::from(negative);
-        with(&digits[start % PLACES_U64..])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,8 +206,13 @@ mod tests {
         for number in [0, 1, -1, 9, 10, -10, 99, 12345, i64::MAX, i64::MIN] {
             assert_eq!(value(number), number.to_string());
         }
-        for number in [0, 7, u64::MAX, 10_000_000_000_000_000_000] {
+        let around = |number: u64| [number.wrapping_sub(1), number, number.wrapping_add(1)];
+        let powers = (0..20).map(|exponent| 10_u64.pow(exponent));
+        for number in powers.chain([0, 1 << 32, u64::MAX, u64::MAX / 10 * 9]).flat_map(around) {
             assert_eq!(value(number), number.to_string());
+            assert_eq!(value(number as u32), (number as u32).to_string());
+            assert_eq!(value(number as i32), (number as i32).to_string());
+            assert_eq!(value(number as i64), (number as i64).to_string());
         }
         assert_eq!(value(-128_i8), "-128");
         assert_eq!(value(255_u8), "255");

@@ -249,8 +249,8 @@ impl Error {
     /// An edit of a header that the host refused.
     #[cold]
     #[inline(never)]
-    pub(crate) fn header(call: &'static &'static str, map: MapType, name: &[u8], status: Status) -> Self {
-        Self { kind: Kind::Header { call, map, status: status.code(), name: Name::of(name) } }
+    pub(crate) fn header(call: &'static &'static str, map: MapType, name: &[u8], status: u32) -> Self {
+        Self { kind: Kind::Header { call, map, status, name: Name::of(name) } }
     }
 
     /// A host call about something with a name that failed; `why` says what the status leaves open.

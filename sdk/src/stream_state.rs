@@ -53,6 +53,8 @@ const LOST: u32 = 1 << 11;
 const ASKED: u32 = 1 << 12;
 /// A callback has reset it.
 const RESET: u32 = 1 << 13;
+/// Somebody has held a direction.
+const HELD_ONCE: u32 = 1 << 14;
 
 /// What a context can do, by its attribute and its callbacks: bits of [`State`] that never change.
 #[derive(Clone, Copy)]
@@ -134,6 +136,13 @@ impl State {
         Self { bits: Cell::new(abilities.0), holders: [const { Cell::new(0) }; 2] }
     }
 
+    /// A state of which only a callback that begins is known.
+    #[inline]
+    pub(crate) const fn begun(abilities: Abilities, phase: Phase) -> Self {
+        let bits = abilities.0 | DECIDING << place(phase.direction);
+        Self { bits: Cell::new(bits), holders: [const { Cell::new(0) }; 2] }
+    }
+
     /// Runs a function with this as the state of the stream that host calls act on.
     #[inline]
     pub(crate) fn within<R>(&self, run: impl FnOnce() -> R) -> R {
@@ -199,6 +208,12 @@ impl State {
     #[inline]
     pub(crate) fn begin(&self, phase: Phase) {
         self.set(DECIDING << place(phase.direction));
+    }
+
+    /// Whether this is still as [`begun`](Self::begun): nobody holds the stream, and nobody has answered it.
+    #[inline]
+    pub(crate) fn is_as_begun(&self, phase: Phase, abilities: Abilities) -> bool {
+        self.bits.get() == abilities.0 | DECIDING << place(phase.direction)
     }
 
     /// The callback itself has returned; its tasks may still run.
@@ -303,6 +318,7 @@ impl State {
         let holders = self.holders(direction);
         let more = holders.get().checked_add(1).ok_or(Error::stream(direction, "255 hold it already"))?;
         holders.set(more);
+        self.set(HELD_ONCE);
         Ok(())
     }
 

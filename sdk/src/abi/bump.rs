@@ -1,37 +1,52 @@
 //! Memory of one callback: values are put behind each other, stay where they are, and go together.
 
 use core::alloc::Layout;
-use core::cell::{Cell, UnsafeCell};
+use core::cell::Cell;
+use core::marker::PhantomData;
 use core::mem::{MaybeUninit, needs_drop};
 use core::ptr::{self, NonNull};
 use core::slice;
 
 use crate::error::{Error, Result};
 
-/// The bytes that a [`Bump`] has without a block: enough for the one edit of most filters, on a stack of 64 KiB.
+/// The bytes of a [`Place`]: enough for the one edit of most filters, on a stack of 64 KiB.
 const INLINE: usize = 128;
 /// The size of the first block, its head included.
 const FIRST: usize = 1 << 10;
 /// The size up to which each block is twice as large as the one before.
 const LARGEST: usize = 64 << 10;
-/// The alignment of blocks, and the largest of a value.
+/// The alignment of places and blocks.
 const ALIGN: usize = 8;
+/// The alignment of values: all sizes are multiples of it.
+const WORD: usize = align_of::<usize>();
+/// Two texts of less than this have a sum of lengths that does not wrap.
+const LONG: usize = 1 << 16;
+
+/// The first bytes of a [`Bump`], on the stack. Apart from it, because nobody writes to them where both are made.
+#[repr(align(8))]
+#[allow(dead_code, reason = "reached by its address")]
+pub(crate) struct Place(MaybeUninit<[u8; INLINE]>);
+
+impl Place {
+    pub(crate) const fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+}
 
 /// Memory that is handed out piece by piece and given back whole, when the value is dropped.
 ///
 /// Invariants:
 ///
-/// - `newest` is `None` or points to a block of `block::layout(size)` that this value alone owns, and so does the `older` of each block.
-/// - The first `used` bytes of the place in use are handed out: of `inline` as long as there is no block, else of the newest block, its head
-///   included. They are never handed out again.
-pub(crate) struct Bump {
-    inline: UnsafeCell<Inline>,
-    used: Cell<usize>,
+/// - `newest` is `None` or points to a block of `Head::layout(size)` that this value alone owns, and so does the `older` of each block.
+/// - The `left` bytes from `next` on lie in the place, or in the newest block if there is one, and nobody has a reference to them: bytes are handed out
+///   once.
+/// - `next` is aligned to `WORD`.
+pub(crate) struct Bump<'p> {
+    next: Cell<NonNull<u8>>,
+    left: Cell<usize>,
     newest: Cell<Option<NonNull<Head>>>,
+    place: PhantomData<&'p mut Place>,
 }
-
-#[repr(align(8))]
-struct Inline(#[allow(dead_code, reason = "reached by its address")] [MaybeUninit<u8>; INLINE]);
 
 /// What stands at the start of a block.
 #[repr(align(8))]
@@ -50,42 +65,47 @@ impl Head {
     }
 }
 
-impl Bump {
-    pub(crate) const fn new() -> Self {
+/// The next multiple of a word; 0 past the last one.
+const fn round_up(size: usize) -> usize {
+    size.wrapping_add(WORD - 1) & !(WORD - 1)
+}
+
+impl<'p> Bump<'p> {
+    #[inline]
+    pub(crate) const fn new(place: &'p mut Place) -> Self {
         Self {
-            inline: UnsafeCell::new(Inline([MaybeUninit::uninit(); INLINE])),
-            used: Cell::new(0),
+            next: Cell::new(NonNull::from_mut(place).cast()),
+            left: Cell::new(INLINE),
             newest: Cell::new(None),
+            place: PhantomData,
         }
     }
 
-    /// Copies bytes to here.
+    /// Copies two texts to here, and before them moves the value that is made of the copies. It is forgotten, not dropped.
     ///
-    /// # Errors
-    ///
-    /// If there is no memory for them.
+    /// `None` without memory for them.
     #[inline]
-    pub(crate) fn copy(&self, bytes: &[u8]) -> Result<&[u8]> {
-        let to = self.take(bytes.len(), 1)?;
-        // SAFETY: `take` gave as many bytes, which nobody has a reference to: so `bytes` does not overlap them.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
-        // SAFETY: they are written just now, and nobody writes to them again as long as `self` is borrowed: bytes are handed out once.
-        Ok(unsafe { slice::from_raw_parts(to.as_ptr(), bytes.len()) })
-    }
-
-    /// Moves a value to here. It is forgotten, not dropped.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory for it.
-    #[inline]
-    pub(crate) fn put<T>(&self, value: T) -> Result<&T> {
-        const { assert!(!needs_drop::<T>() && align_of::<T>() <= ALIGN) };
-        let to = self.take(size_of::<T>(), align_of::<T>())?.cast::<T>();
-        // SAFETY: `take` gave the size and the alignment of a `T`, which nobody has a reference to.
-        unsafe { to.write(value) };
+    pub(crate) fn put<'a, T>(&'a self, [one, two]: [&[u8]; 2], make: impl FnOnce([&'a [u8]; 2]) -> T) -> Option<&'a T> {
+        const { assert!(!needs_drop::<T>() && align_of::<T>() <= WORD) };
+        let start = if one.len() | two.len() < LONG {
+            self.take(size_of::<T>() + one.len() + two.len())?
+        } else {
+            self.take_long(size_of::<T>(), one.len(), two.len())?
+        };
+        // SAFETY: as many bytes were taken as the value and both texts have.
+        let first = unsafe { start.add(size_of::<T>()) };
+        // SAFETY: as above.
+        let second = unsafe { first.add(one.len()) };
+        // SAFETY: `first` begins `one.len()` of the bytes that were taken just now.
+        let one = unsafe { copy(one, first) };
+        // SAFETY: the bytes from `second` on are as many as `two` has, and none of those before.
+        let two = unsafe { copy(two, second) };
+        let value = make([one, two]);
+        let start = start.cast::<T>();
+        // SAFETY: the bytes before the texts have the size and the alignment of a `T`, and nobody has a reference to them.
+        unsafe { start.write(value) };
         // SAFETY: it is written just now, and nobody writes to it again as long as `self` is borrowed, but through its own cells.
-        Ok(unsafe { to.as_ref() })
+        Some(unsafe { start.as_ref() })
     }
 
     /// Puts as many copies of a value here.
@@ -94,65 +114,79 @@ impl Bump {
     ///
     /// If there is no memory for them.
     pub(crate) fn fill<T: Clone>(&self, value: &T, count: usize) -> Result<&[T]> {
-        const { assert!(!needs_drop::<T>() && align_of::<T>() <= ALIGN) };
+        const { assert!(!needs_drop::<T>() && align_of::<T>() <= WORD) };
         let size = size_of::<T>().checked_mul(count).ok_or(Error::out_of_memory(usize::MAX))?;
-        let start = self.take(size, align_of::<T>())?.cast::<T>();
+        let start = if size < LONG { self.take(size) } else { self.take_long(size, 0, 0) };
+        let start = start.ok_or(Error::out_of_memory(size))?.cast::<T>();
         for index in 0..count {
-            // SAFETY: `take` gave the size of as many, and `index` is less than that.
+            // SAFETY: the size of as many was taken, and `index` is less than that.
             let place = unsafe { start.add(index) };
-            // SAFETY: the place is aligned as `take` was told, and nobody has a reference to it.
+            // SAFETY: the place is aligned to a word, and nobody has a reference to it.
             unsafe { place.write(value.clone()) };
         }
         // SAFETY: all are written just now, and nobody writes to them again as long as `self` is borrowed, but through their own cells.
         Ok(unsafe { slice::from_raw_parts(start.as_ptr(), count) })
     }
 
-    /// Hands out bytes at this alignment, a power of two of at most [`ALIGN`].
+    /// Hands out so many bytes, far less than all of memory.
     #[inline]
-    fn take(&self, size: usize, align: usize) -> Result<NonNull<u8>> {
-        let (start, capacity) = self.place();
-        // At most `LARGEST + ALIGN`, or the size of a block.
-        let at = (self.used.get() + align - 1) & !(align - 1);
-        if capacity.checked_sub(at).is_some_and(|left| size <= left) {
-            self.used.set(at + size);
-            // SAFETY: `at` is at most the capacity of the place.
-            return Ok(unsafe { start.add(at) });
-        }
+    fn take(&self, size: usize) -> Option<NonNull<u8>> {
+        let size = round_up(size);
+        let Some(left) = self.left.get().checked_sub(size) else { return self.take_from_new(size) };
+        let start = self.next.get();
+        self.left.set(left);
+        // SAFETY: the bytes that were left are at least as many.
+        self.next.set(unsafe { start.add(size) });
+        Some(start)
+    }
+
+    /// Hands out the sum of these sizes.
+    #[cold]
+    #[inline(never)]
+    fn take_long(&self, value: usize, one: usize, two: usize) -> Option<NonNull<u8>> {
+        let size = value.checked_add(one)?.checked_add(two)?.checked_next_multiple_of(WORD)?;
         self.take_from_new(size)
     }
 
-    /// Where the place in use starts, and how large it is.
-    #[inline]
-    fn place(&self) -> (NonNull<u8>, usize) {
-        match self.newest.get() {
-            // SAFETY: by the first invariant it points to a block, whose head nobody writes to.
-            Some(head) => (head.cast(), unsafe { head.as_ref() }.size),
-            None => (NonNull::from(&self.inline).cast(), INLINE),
-        }
-    }
-
-    /// Hands out bytes of a new block, which is the newest from then on.
+    /// Hands out bytes of a new block, which is the newest from then on. The size is a multiple of a word.
     #[cold]
     #[inline(never)]
-    fn take_from_new(&self, size: usize) -> Result<NonNull<u8>> {
+    fn take_from_new(&self, size: usize) -> Option<NonNull<u8>> {
         let older = self.newest.get();
-        let usual = if older.is_none() { FIRST } else { (self.place().1 * 2).min(LARGEST) };
-        let needed = size.saturating_add(size_of::<Head>());
-        let size = usual.max(needed);
-        let layout = Head::layout(size).ok_or(Error::out_of_memory(size))?;
+        // SAFETY: by the first invariant it points to a block, whose head nobody writes to.
+        let usual = older.map_or(FIRST, |head| (unsafe { head.as_ref() }.size * 2).min(LARGEST));
+        let needed = size.checked_add(size_of::<Head>())?;
+        let all = usual.max(needed);
+        let layout = Head::layout(all)?;
         // SAFETY: the size is not zero: it has room for a head.
-        let block = unsafe { super::memory::allocate(layout) };
-        let head = NonNull::new(block).ok_or(Error::out_of_memory(size))?.cast::<Head>();
+        let block = NonNull::new(unsafe { super::memory::allocate(layout) })?;
+        let head = block.cast::<Head>();
         // SAFETY: the block is fresh, and has the size and the alignment of a head at least.
-        unsafe { head.write(Head { older, size }) };
+        unsafe { head.write(Head { older, size: all }) };
         self.newest.set(Some(head));
-        self.used.set(needed);
         // SAFETY: the block is at least `needed` bytes long, which the head's are among. Its end is aligned as the block is.
-        Ok(unsafe { head.add(1) }.cast())
+        let start = unsafe { head.add(1) }.cast::<u8>();
+        // SAFETY: as above: they are followed by `size` bytes.
+        self.next.set(unsafe { start.add(size) });
+        self.left.set(all - needed);
+        Some(start)
     }
 }
 
-impl Drop for Bump {
+/// Copies bytes to a place.
+///
+/// # Safety
+///
+/// The place has as many bytes, which nobody has a reference to, nor writes to as long as `'a` is.
+#[inline]
+unsafe fn copy<'a>(bytes: &[u8], to: NonNull<u8>) -> &'a [u8] {
+    // SAFETY: there is room, by the contract, and it does not overlap: nobody has a reference to it.
+    unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
+    // SAFETY: they are written just now, and by the contract nobody writes to them again.
+    unsafe { slice::from_raw_parts(to.as_ptr(), bytes.len()) }
+}
+
+impl Drop for Bump<'_> {
     #[inline]
     fn drop(&mut self) {
         if self.newest.get().is_some() {
@@ -161,7 +195,7 @@ impl Drop for Bump {
     }
 }
 
-impl Bump {
+impl Bump<'_> {
     #[cold]
     #[inline(never)]
     fn free(&mut self) {
@@ -185,48 +219,60 @@ mod tests {
 
     #[test]
     fn what_is_put_stays_as_it_is_while_more_is_put() {
-        let bump = Bump::new();
+        let mut place = Place::new();
+        let bump = Bump::new(&mut place);
         let mut kept = Vec::new();
         for number in 0..if cfg!(miri) { 100_usize } else { 3_000 } {
-            let bytes = vec![number as u8; number % 70];
-            let cell = bump.put(Cell::new(number)).unwrap();
+            let (one, two) = (vec![number as u8; number % 70], vec![!number as u8; number % 11]);
+            let value = bump.put([&one, &two], |texts| (texts, Cell::new(number))).unwrap();
             let many = bump.fill(&Cell::new(number as u16), number % 5).unwrap();
-            kept.push((bump.copy(&bytes).unwrap(), bytes, cell, many));
-            cell.set(number + 1);
+            kept.push((one, two, value, many));
+            value.1.set(number + 1);
         }
-        for (number, (copy, bytes, cell, many)) in kept.iter().enumerate() {
-            assert_eq!((*copy, cell.get(), many.len()), (&**bytes, number + 1, number % 5));
+        for (number, (one, two, value, many)) in kept.iter().enumerate() {
+            assert_eq!((value.0, value.1.get(), many.len()), ([&**one, two], number + 1, number % 5));
             assert!(many.iter().all(|each| each.get() == number as u16));
-            assert!(core::ptr::from_ref(*cell).is_aligned());
+            assert!(core::ptr::from_ref(*value).is_aligned());
         }
     }
 
     #[test]
     fn what_is_larger_than_a_block_gets_one_of_its_size() {
-        let bump = Bump::new();
-        for size in [0, 1, INLINE, INLINE + 1, FIRST - size_of::<Head>(), LARGEST, 3 * LARGEST, 0, 7] {
+        let mut place = Place::new();
+        let bump = Bump::new(&mut place);
+        let mut kept = Vec::new();
+        for size in [0, 1, INLINE, INLINE + 1, FIRST - size_of::<Head>(), LARGEST, LONG - 1, LONG, 3 * LARGEST, 0, 7] {
             let bytes = vec![7; size];
-            assert_eq!(bump.copy(&bytes).unwrap(), bytes);
+            kept.push(bump.put([&bytes, b"x"], |texts| texts).unwrap());
+            kept.push(bump.put([b"", &bytes], |texts| texts).unwrap());
+            assert_eq!(bump.fill(&7_u8, size).unwrap(), bytes);
         }
+        assert!(kept.iter().all(|[one, two]| one.iter().chain(*two).all(|byte| b"\x07x".contains(byte))));
     }
 
     #[test]
     fn a_size_that_cannot_be_is_an_error() {
-        let bump = Bump::new();
+        let mut place = Place::new();
+        let bump = Bump::new(&mut place);
         assert!(bump.fill(&1_u64, usize::MAX).unwrap_err().is_out_of_memory());
         assert!(bump.fill(&1_u8, usize::MAX - 1).unwrap_err().is_out_of_memory());
-        assert_eq!(bump.copy(b"after").unwrap(), b"after");
+        for sizes in [[usize::MAX, 1, 0], [8, usize::MAX, 1], [isize::MAX as usize, isize::MAX as usize, 3], [1; 3]] {
+            let [value, one, two] = sizes;
+            assert_eq!(bump.take_long(value, one, two).is_some(), sizes == [1; 3], "{sizes:?}");
+        }
+        assert_eq!(bump.put([b"after", b"it"], |texts| texts), Some(&[&b"after"[..], b"it"]));
     }
 
     #[test]
-    fn the_bytes_of_its_own_are_used_first() {
-        let bump = Bump::new();
-        let all = bump.copy(&[1; INLINE]).unwrap();
+    fn the_bytes_of_its_place_are_used_first() {
+        let mut place = Place::new();
+        let bump = Bump::new(&mut place);
+        let all = bump.put([&[1; INLINE], b""], |_| ()).unwrap();
         assert!(bump.newest.get().is_none());
-        assert_eq!(bump.copy(b"").unwrap(), b"");
+        bump.put([b"", b""], |_| ()).unwrap();
         assert!(bump.newest.get().is_none());
-        bump.copy(b"x").unwrap();
+        bump.put([b"x", b""], |_| ()).unwrap();
         assert!(bump.newest.get().is_some());
-        assert_eq!(all, [1; INLINE]);
+        assert_eq!(all, &());
     }
 }

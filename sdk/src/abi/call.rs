@@ -13,6 +13,12 @@ fn answer(status: u32) -> Answer {
     if status == Status::Ok.code() { Ok(()) } else { Err(Status::from(status)) }
 }
 
+/// The same as the number, 0 if all went well: for calls of which a callback makes many.
+fn code(status: u32) -> u32 {
+    count();
+    status
+}
+
 /// A host call was made: each function here comes through once, with its status or its claim.
 #[cfg(not(feature = "timing"))]
 pub(super) const fn count() {}
@@ -156,23 +162,23 @@ pub(crate) fn set_map(map: MapType, pairs: &[u8]) -> Answer {
 }
 
 /// `proxy_add_header_map_value`
-pub(crate) fn add_map_value(map: MapType, name: &[u8], value: &[u8]) -> Answer {
+pub(crate) fn add_map_value(map: MapType, name: &[u8], value: &[u8]) -> u32 {
     let (name, name_size, value, size) = (name.as_ptr(), name.len(), value.as_ptr(), value.len());
     // SAFETY: both slices are valid for reads of their lengths.
-    answer(unsafe { imports::proxy_add_header_map_value(map as u32, name, name_size, value, size) })
+    code(unsafe { imports::proxy_add_header_map_value(map as u32, name, name_size, value, size) })
 }
 
 /// `proxy_replace_header_map_value`
-pub(crate) fn replace_map_value(map: MapType, name: &[u8], value: &[u8]) -> Answer {
+pub(crate) fn replace_map_value(map: MapType, name: &[u8], value: &[u8]) -> u32 {
     let (name, name_size, value, size) = (name.as_ptr(), name.len(), value.as_ptr(), value.len());
     // SAFETY: both slices are valid for reads of their lengths.
-    answer(unsafe { imports::proxy_replace_header_map_value(map as u32, name, name_size, value, size) })
+    code(unsafe { imports::proxy_replace_header_map_value(map as u32, name, name_size, value, size) })
 }
 
 /// `proxy_remove_header_map_value`
-pub(crate) fn remove_map_value(map: MapType, name: &[u8]) -> Answer {
+pub(crate) fn remove_map_value(map: MapType, name: &[u8]) -> u32 {
     // SAFETY: the slice is valid for reads of its length.
-    answer(unsafe { imports::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+    code(unsafe { imports::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
 }
 
 /// `proxy_send_local_response`

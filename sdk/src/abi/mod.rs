@@ -12,6 +12,7 @@
 //! | `routed` | host blocks that lie in a stream's arena, if the filter asks for that |
 //! | `pairs` | serialised pairs, checked once and walked unchecked |
 //! | `memory` | allocation that can fail without a trap |
+//! | `decimal` | numbers as digits |
 //! | `bump` | memory of one callback, for what lives as long as the callback does |
 //! | `local` | state that belongs to one VM |
 //! | `scoped` | a reference that code far below can reach while a function runs |
@@ -29,6 +30,7 @@
 mod block;
 mod bump;
 pub(crate) mod call;
+mod decimal;
 mod exports;
 mod imports;
 mod local;
@@ -50,9 +52,10 @@ pub(crate) use block::Refused;
 #[cfg(any(feature = "async", feature = "request-arena", feature = "log"))]
 pub(crate) use block::depth;
 pub use block::{Entry, HostBytes, allocate};
-pub(crate) use bump::Bump;
+pub(crate) use bump::{Bump, Place};
 #[cfg(feature = "timing")]
 pub(crate) use call::host_calls;
+pub(crate) use decimal::with_decimal;
 pub use exports::Exports;
 #[cfg(target_os = "wasi")]
 pub(crate) use exports::call_constructors;

@@ -46,16 +46,18 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
         follows: bool,
         callback: impl FnOnce(&mut H, &H::Plugin) -> u32,
     ) -> u32 {
-        let state = State::new(ABILITIES);
+        let state = State::begun(ABILITIES, phase);
         let code = {
             let _entry = Entry::new();
             if id.is_multiple_of(LEVEL_PERIOD) {
                 log::forget_level();
             }
-            state.begin(phase);
             state.within(|| Slot::new().within(|| callback(&mut H::create(&(), id), &())))
         };
         settle();
+        if code == 0 && state.is_as_begun(phase, ABILITIES) {
+            return code;
+        }
         state.returned(phase, code);
         http::conclude::<H>(&state, phase, code, follows)
     }

@@ -219,9 +219,10 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         }
         let (map, name) = (headers_of(self.buffer.direction()), b"content-length");
         match call::map_value(map, name) {
-            Ok(_) => self.size()?.with_value(|digits| call::replace_map_value(map, name, digits)).map_err(|refused| {
-                Error::host("proxy_replace_header_map_value", map, refused) //
-            }),
+            Ok(_) => match self.size()?.with_value(|digits| call::replace_map_value(map, name, digits)) {
+                0 => Ok(()),
+                refused => Err(Error::host("proxy_replace_header_map_value", map, Status::from(refused))),
+            },
             // There is none to correct.
             Err(Refused::Status(Status::NotFound)) => Ok(()),
             Err(refused) => Err(Error::host("proxy_get_header_map_value", map, refused)),

@@ -9,7 +9,7 @@ use crate::callout::{
 };
 use crate::context::{Action, HttpFilter, PluginContext};
 use crate::error::{Error, Result};
-use crate::headers::{Check, HeaderMap, Op, Snapshots, encode};
+use crate::headers::{Check, HeaderMap, Snapshots, encode};
 use crate::reply::LocalResponse;
 use crate::{ByteStr, ToValue};
 
@@ -196,7 +196,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     #[doc(alias = "AddHttpRequestHeader")]
     #[doc(alias = "add_http_request_header")]
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        value.with_value(|value| self.snapshots.edit(Check::Both, Op::Add, name.as_ref(), value))
+        self.snapshots.add(Check::Both, name.as_ref(), &value)
     }
 
     /// Appends a header whose bytes the caller answers for.
@@ -209,7 +209,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// As [`add`](Self::add).
     pub fn add_unchecked(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        value.with_value(|value| self.snapshots.edit(Check::Neither, Op::Add, name.as_ref(), value))
+        self.snapshots.add(Check::Neither, name.as_ref(), &value)
     }
 
     /// Sets the value of a name, whether it is there or not.
@@ -224,7 +224,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     #[doc(alias = "ReplaceHttpRequestHeader")]
     #[doc(alias = "set_http_request_header")]
     pub fn replace(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        value.with_value(|value| self.snapshots.edit(Check::Both, Op::Replace, name.as_ref(), value))
+        self.snapshots.replace(Check::Both, name.as_ref(), &value)
     }
 
     /// Sets the value of a name; the caller answers for the bytes of both.
@@ -237,7 +237,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// As [`replace`](Self::replace).
     pub fn replace_unchecked(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        value.with_value(|value| self.snapshots.edit(Check::Neither, Op::Replace, name.as_ref(), value))
+        self.snapshots.replace(Check::Neither, name.as_ref(), &value)
     }
 
     /// Removes all headers of a name. No header of the name is fine too.

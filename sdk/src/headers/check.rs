@@ -38,6 +38,21 @@ impl Check {
             Self::Neither => Ok(()),
         }
     }
+
+    /// Whether a name passes at first sight. Else [`check`](Self::check) says.
+    #[inline(always)]
+    pub(super) fn passes_name(self, name: &[u8]) -> bool {
+        match self {
+            Self::Both => is_usual_name(name),
+            Self::Neither => !name.is_empty(),
+        }
+    }
+
+    /// Whether a value passes at first sight. Else [`check`](Self::check) says.
+    #[inline]
+    pub(super) fn passes_value(self, value: &[u8]) -> bool {
+        self == Self::Neither || !may_have_control(value)
+    }
 }
 
 const fn no_name() -> Error {
@@ -64,14 +79,19 @@ pub(crate) const fn is_value(byte: u8) -> bool {
 /// If the name is empty, or has another byte: which one, and where.
 #[inline(never)]
 pub(crate) fn name(name: &[u8]) -> Result<()> {
-    if has_unusual(name, |word| {
-        // For bytes below 0x80, the highest bit of each byte says: past `z`; before `^`, and not `-`.
-        word | word.wrapping_add(each(0x80 - b'{'))
-            | each(0xdd).wrapping_sub(word) & (word ^ each(b'-')).wrapping_add(each(0x7f))
-    }) {
-        return name_bytewise(name);
-    }
-    if name.is_empty() { Err(no_name()) } else { Ok(()) }
+    if is_usual_name(name) { Ok(()) } else { name_bytewise(name) }
+}
+
+/// Whether there is a name, and all of its bytes are lower-case letters, digits, `-`, or a few others of a token's. Always inlined: of a literal the
+/// compiler knows the answer.
+#[inline(always)]
+fn is_usual_name(name: &[u8]) -> bool {
+    !name.is_empty()
+        && !has_unusual(name, |word| {
+            // For bytes below 0x80, the highest bit of each byte says: past `z`; before `^`, and not `-`.
+            word | word.wrapping_add(each(0x80 - b'{'))
+                | each(0xdd).wrapping_sub(word) & (word ^ each(b'-')).wrapping_add(each(0x7f))
+        })
 }
 
 #[cold]

@@ -58,7 +58,7 @@ impl MapEditor<'_> {
     ///
     /// One host call that returns nothing.
     pub fn add(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        value.with_value(|value| self.edit(Check::Both, Op::Add, name.as_ref(), value))
+        self.edit(Check::Both, Op::Add, name.as_ref(), &value)
     }
 
     /// Appends an entry whose bytes the caller answers for.
@@ -71,7 +71,7 @@ impl MapEditor<'_> {
     ///
     /// As [`add`](Self::add).
     pub fn add_unchecked(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        value.with_value(|value| self.edit(Check::Neither, Op::Add, name.as_ref(), value))
+        self.edit(Check::Neither, Op::Add, name.as_ref(), &value)
     }
 
     /// Sets the value of a name, whether it is there or not.
@@ -84,7 +84,7 @@ impl MapEditor<'_> {
     ///
     /// As [`add`](Self::add).
     pub fn replace(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        value.with_value(|value| self.edit(Check::Both, Op::Replace, name.as_ref(), value))
+        self.edit(Check::Both, Op::Replace, name.as_ref(), &value)
     }
 
     /// Sets the value of a name; the caller answers for the bytes of both.
@@ -97,7 +97,7 @@ impl MapEditor<'_> {
     ///
     /// As [`add`](Self::add).
     pub fn replace_unchecked(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
-        value.with_value(|value| self.edit(Check::Neither, Op::Replace, name.as_ref(), value))
+        self.edit(Check::Neither, Op::Replace, name.as_ref(), &value)
     }
 
     /// Removes all entries of a name. No entry of the name is fine too.
@@ -126,8 +126,8 @@ impl MapEditor<'_> {
         self.edit(Check::Neither, Op::Remove, name.as_ref(), b"")
     }
 
-    fn edit(&self, check: Check, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
-        check.check(name, value).map_err(|error| error.within(op.call()))?;
-        write::edit(op, self.map, name, value)
+    #[inline]
+    fn edit<V: ToValue>(&self, check: Check, op: Op, name: &[u8], value: &V) -> Result<()> {
+        write::checked((check, op, self.map), name, value, |value| write::edit_out_of_line(op, self.map, name, value))
     }
 }

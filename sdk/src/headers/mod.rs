@@ -23,4 +23,3 @@ pub use editor::MapEditor;
 pub(crate) use encode::encode;
 pub use map::{HeaderMap, Iter, Values};
 pub(crate) use snapshots::Snapshots;
-pub(crate) use write::Op;

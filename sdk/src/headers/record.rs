@@ -8,29 +8,28 @@
 //! reads nothing after its edits pays for no index.
 
 use core::cell::Cell;
+use core::iter::successors;
 
 use super::write::Op;
 use crate::abi::Bump;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// An edit that the host has taken. It lives as long as the callback does, as all that it points to.
 pub(super) struct Edit<'cb> {
-    op: Op,
     name: &'cb [u8],
     value: Cell<&'cb [u8]>,
-    /// The edit after it.
-    newer: Cell<Option<&'cb Self>>,
+    /// The edit before it; in the index the newest edit of another name of the same bucket.
+    next: Cell<Option<&'cb Self>>,
     /// In the index: the number of the name.
     hash: Cell<u32>,
-    /// In the index: the newest edit of another name of the same bucket.
-    next: Cell<Option<&'cb Self>>,
-    /// Says nothing before the edit is in the index.
     leaves: Cell<Leaves>,
 }
 
 /// What the edits of a name leave of it in the map.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Leaves {
+    /// It is not in the index yet.
+    Unknown(Op),
     /// Nothing.
     Nothing,
     /// The value of the edit alone.
@@ -48,17 +47,20 @@ pub(super) enum Leaves {
 /// The heads of the buckets' chains.
 type Heads<'cb> = &'cb [Cell<Option<&'cb Edit<'cb>>>];
 
-/// How many buckets there are at first: a power of two.
+/// How many buckets there are at least: a power of two.
 const BUCKETS: usize = 8;
 
 /// Edits in the order in which they were made, and the index of those that a read has looked at.
 pub(super) struct Record<'cb> {
-    bump: &'cb Bump,
     newest: Cell<Option<&'cb Edit<'cb>>>,
-    /// The oldest one that is not in the index.
-    unindexed: Cell<Option<&'cb Edit<'cb>>>,
+    index: Cell<Option<&'cb Index<'cb>>>,
+}
+
+struct Index<'cb> {
+    /// The newest edit that is in it.
+    newest: Cell<Option<&'cb Edit<'cb>>>,
     heads: Cell<Heads<'cb>>,
-    /// How many names the index has.
+    /// How many names it has.
     names: Cell<usize>,
     /// The lengths of these names, as bits: a name of another length is not looked for.
     lengths: Cell<u32>,
@@ -71,6 +73,11 @@ impl<'cb> Edit<'cb> {
 
     pub(super) const fn leaves(&self) -> Leaves {
         self.leaves.get()
+    }
+
+    /// Notes that the snapshot has none of the name: the value of the edit is the only one.
+    pub(super) fn set_only(&self) {
+        self.leaves.set(Leaves::Value);
     }
 
     /// Keeps what the host has as the first of several values.
@@ -110,35 +117,37 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 }
 
 impl<'cb> Record<'cb> {
-    #[inline]
-    pub(super) const fn new(bump: &'cb Bump) -> Self {
-        Self {
-            bump,
-            newest: Cell::new(None),
-            unindexed: Cell::new(None),
-            heads: Cell::new(&[]),
-            names: Cell::new(0),
-            lengths: Cell::new(0),
-        }
+    pub(super) const fn new() -> Self {
+        Self { newest: Cell::new(None), index: Cell::new(None) }
     }
 
-    /// Appends an edit.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory for it.
+    /// Whether there are no edits.
     #[inline]
-    pub(super) fn push(&self, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
-        let (name, value) = (self.bump.copy(name)?, Cell::new(self.bump.copy(value)?));
-        let (newer, next, leaves) = (Cell::new(None), Cell::new(None), Cell::new(Leaves::Superseded));
-        let edit = self.bump.put(Edit { op, name, value, newer, hash: Cell::new(0), next, leaves })?;
-        if let Some(before) = self.newest.replace(Some(edit)) {
-            before.newer.set(Some(edit));
+    pub(super) fn is_empty(&self) -> bool {
+        self.newest.get().is_none()
+    }
+
+    /// Forgets all edits.
+    #[inline]
+    pub(super) fn clear(&self) {
+        self.newest.set(None);
+        self.index.set(None);
+    }
+
+    /// Appends an edit. Tells whether there was memory for it.
+    #[inline]
+    pub(super) fn push(&self, bump: &'cb Bump<'cb>, op: Op, name: &[u8], value: &[u8]) -> bool {
+        let edit = bump.put([name, value], |[name, value]| Edit {
+            name,
+            value: Cell::new(value),
+            next: Cell::new(self.newest.get()),
+            hash: Cell::new(0),
+            leaves: Cell::new(Leaves::Unknown(op)),
+        });
+        if edit.is_some() {
+            self.newest.set(edit);
         }
-        if self.unindexed.get().is_none() {
-            self.unindexed.set(Some(edit));
-        }
-        Ok(())
+        edit.is_some()
     }
 
     /// Returns the newest edit of a name, if there is one.
@@ -147,10 +156,60 @@ impl<'cb> Record<'cb> {
     ///
     /// If there is no memory for the index.
     #[inline(never)]
-    pub(super) fn find(&self, name: &[u8]) -> Result<Option<&'cb Edit<'cb>>> {
-        self.index()?;
+    pub(super) fn find(&self, bump: &'cb Bump<'cb>, name: &[u8]) -> Result<Option<&'cb Edit<'cb>>> {
+        let Some(newest) = self.newest.get() else { return Ok(None) };
+        let index = match self.index.get() {
+            Some(index) => index,
+            None => bump.put([b"", b""], |_| Index::new()).ok_or(Error::out_of_memory(size_of::<Index<'_>>()))?,
+        };
+        self.index.set(Some(index));
+        index.extend_to(bump, newest)?;
+        Ok(index.find(name))
+    }
+}
+
+/// Whether these are the same edit, not only equal ones.
+fn is_this<'cb>(one: Option<&'cb Edit<'cb>>, other: &'cb Edit<'cb>) -> bool {
+    one.is_some_and(|one| core::ptr::eq(one, other))
+}
+
+impl<'cb> Index<'cb> {
+    const fn new() -> Self {
+        Self { newest: Cell::new(None), heads: Cell::new(&[]), names: Cell::new(0), lengths: Cell::new(0) }
+    }
+
+    /// Puts all edits that are not in it yet into it, up to the newest one.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for them.
+    fn extend_to(&self, bump: &'cb Bump<'cb>, newest: &'cb Edit<'cb>) -> Result<()> {
+        let before = self.newest.get();
+        if is_this(before, newest) {
+            return Ok(());
+        }
+        let is_new = |edit: &&'cb Edit<'cb>| !is_this(before, edit);
+        let count = successors(Some(newest), |edit| edit.next.get().filter(is_new)).count();
+        // Before anything is changed, as it can fail.
+        self.make_room(bump, self.names.get().saturating_add(count))?;
+        // They know those before them, and go into the index in the order in which they were made: the chain is turned round.
+        let (mut edit, mut first) = (Some(newest), None);
+        while let Some(found) = edit.filter(is_new) {
+            edit = found.next.replace(first);
+            first = Some(found);
+        }
+        while let Some(edit) = first {
+            first = edit.next.replace(None);
+            self.insert(edit);
+            self.newest.set(Some(edit));
+        }
+        Ok(())
+    }
+
+    /// The newest edit of a name, of those that are in it.
+    fn find(&self, name: &[u8]) -> Option<&'cb Edit<'cb>> {
         if self.lengths.get() & length_bit(name) == 0 {
-            return Ok(None);
+            return None;
         }
         let hash = hash(name);
         let mut edit = Self::head(self.heads.get(), hash).and_then(Cell::get);
@@ -160,23 +219,7 @@ impl<'cb> Record<'cb> {
             }
             edit = found.next.get();
         }
-        Ok(edit)
-    }
-
-    /// Puts all edits into the index.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory for the index.
-    fn index(&self) -> Result<()> {
-        while let Some(edit) = self.unindexed.get() {
-            if self.names.get() >= self.heads.get().len() {
-                self.grow()?;
-            }
-            self.insert(edit);
-            self.unindexed.set(edit.newer.get());
-        }
-        Ok(())
+        edit
     }
 
     /// The chain that a name of this hash is in.
@@ -204,7 +247,8 @@ impl<'cb> Record<'cb> {
             self.names.set(self.names.get() + 1);
             self.lengths.set(self.lengths.get() | length_bit(edit.name));
         }
-        edit.leaves.set(match (edit.op, before) {
+        let Leaves::Unknown(op) = edit.leaves.get() else { return };
+        edit.leaves.set(match (op, before) {
             (Op::Replace, _) | (Op::Add, Some(Leaves::Nothing)) => Leaves::Value,
             (Op::Remove, _) => Leaves::Nothing,
             (Op::Add, None) => Leaves::Added,
@@ -212,12 +256,18 @@ impl<'cb> Record<'cb> {
         });
     }
 
-    /// Makes the index twice as large.
-    #[cold]
-    #[inline(never)]
-    fn grow(&self) -> Result<()> {
+    /// Makes the index as large as for so many names.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for it.
+    fn make_room(&self, bump: &'cb Bump<'cb>, names: usize) -> Result<()> {
         let old = self.heads.get();
-        let heads: Heads<'cb> = self.bump.fill(&Cell::new(None), (old.len() * 2).max(BUCKETS))?;
+        if names <= old.len() {
+            return Ok(());
+        }
+        let size = names.max(BUCKETS).checked_next_power_of_two().ok_or(Error::out_of_memory(names))?;
+        let heads: Heads<'cb> = bump.fill(&Cell::new(None), size)?;
         for head in old {
             let mut next = head.get();
             while let Some(edit) = next {

@@ -6,11 +6,11 @@ use core::mem::ManuallyDrop;
 
 use super::check::Check;
 use super::map::{AUTHORITY, Fetched, HeaderMap, is_host};
-use super::record::{Leaves, Record};
+use super::record::{Edit, Leaves, Record};
 use super::write::{self, Op, writes};
-use crate::ByteStr;
-use crate::abi::{Bump, HostBytes, MapType, Refused, Status, call, try_box};
+use crate::abi::{Bump, HostBytes, MapType, Place, Refused, Status, call, try_box};
 use crate::error::{Error, Result};
+use crate::{ByteStr, ToValue};
 
 /// The reads and edits of one map in one callback.
 ///
@@ -23,18 +23,31 @@ use crate::error::{Error, Result};
 pub(crate) struct Snapshots<'cb> {
     /// Beside what is kept, not in it: so the compiler knows which map it is where a callback reads or edits it.
     map: MapType,
-    kept: &'cb Kept<'cb>,
+    kept: &'cb Kept<'cb, 'cb>,
 }
 
-/// What a callback owns: what it fetched, and the memory of its record.
-struct Owned {
+/// What a callback fetched and edited, and what it knows of the map. It points to itself, so nothing in it that points is dropped by a function of its own.
+struct Kept<'p, 'cb> {
     /// The first snapshot, which most callbacks have no other beside.
     first: OnceCell<HeaderMap>,
-    more: More,
-    bump: Bump,
+    /// What was fetched after it.
+    more: List,
+    /// Where the next thing that is fetched goes; `None` before there are any.
+    end: Cell<Option<&'cb More>>,
+    /// The newest snapshot, unless that is the first.
+    newest: Cell<Option<&'cb HeaderMap>>,
+    /// The write up to which the newest snapshot and the record say what the host has; 0 before there is a snapshot.
+    known: Cell<u32>,
+    /// The edits since the snapshot.
+    record: Record<'cb>,
+    /// The memory of the record.
+    bump: Bump<'p>,
 }
 
-/// The end of a list, or the next of what was fetched. Emptied by [`Owned`].
+/// Everything that a callback fetched, but for the first snapshot.
+struct List(More);
+
+/// The end of a list, or the next of what was fetched. Emptied by [`List`].
 struct More(ManuallyDrop<OnceCell<Box<Next>>>);
 
 struct Next {
@@ -47,85 +60,80 @@ enum FetchedBlock {
     Value(HostBytes),
 }
 
-/// What a callback knows of the map. All that it points to is [`Owned`].
-struct Kept<'cb> {
-    owned: &'cb Owned,
-    /// Where the next thing that is fetched goes.
-    end: Cell<&'cb More>,
-    /// The newest snapshot.
-    snapshot: Cell<Option<&'cb HeaderMap>>,
-    /// The count of writes up to which the snapshot and the record say what the host has.
-    known: Cell<u32>,
-    /// The edits since the snapshot, if there are any.
-    record: Cell<Option<&'cb Record<'cb>>>,
-}
-
 impl More {
     const fn new() -> Self {
         Self(ManuallyDrop::new(OnceCell::new()))
     }
 }
 
-impl Owned {
-    const fn new() -> Self {
-        Self { first: OnceCell::new(), more: More::new(), bump: Bump::new() }
-    }
-
+impl List {
     /// One after the other: the list may be longer than the stack is deep.
     #[cold]
     #[inline(never)]
-    fn drop_list(&mut self) {
-        let mut next = self.more.0.take();
+    fn clear(&mut self) {
+        let mut next = self.0.0.take();
         while let Some(mut node) = next {
             next = node.more.0.take();
         }
     }
 }
 
-impl Drop for Owned {
+impl Drop for List {
     #[inline]
     fn drop(&mut self) {
-        if self.more.0.get().is_some() {
-            self.drop_list();
+        if self.0.0.get().is_some() {
+            self.clear();
         }
     }
 }
 
-impl<'cb> Kept<'cb> {
-    const fn new(owned: &'cb Owned) -> Self {
+impl<'p, 'cb> Kept<'p, 'cb> {
+    #[inline]
+    const fn new(place: &'p mut Place) -> Self {
         Self {
-            owned,
-            end: Cell::new(&owned.more),
-            snapshot: Cell::new(None),
+            first: OnceCell::new(),
+            more: List(More::new()),
+            end: Cell::new(None),
+            newest: Cell::new(None),
             known: Cell::new(0),
-            record: Cell::new(None),
+            record: Record::new(),
+            bump: Bump::new(place),
         }
     }
 
     /// The snapshot, if it and the record say what the host has now.
     #[inline]
-    fn current(&self) -> Option<&'cb HeaderMap> {
-        self.snapshot.get().filter(|_| self.known.get() == writes())
+    fn current(&'cb self) -> Option<&'cb HeaderMap> {
+        if self.known.get() == writes() { self.newest.get().or_else(|| self.first.get()) } else { None }
+    }
+
+    /// The newest edit of a name since the snapshot.
+    fn find(&'cb self, name: &[u8]) -> Result<Option<&'cb Edit<'cb>>> {
+        self.record.find(&self.bump, name)
     }
 
     /// Keeps what was fetched to the end of the callback.
-    fn push(&self, fetched: FetchedBlock) -> Result<&'cb FetchedBlock> {
+    fn push(&'cb self, fetched: FetchedBlock) -> Result<&'cb FetchedBlock> {
         let next = try_box(Next { fetched, more: More::new() })?;
-        let end = self.end.get();
+        let end = self.end.get().unwrap_or(&self.more.0);
         // Not `get_or_init`: its check for a nested call brings the panic machinery along.
         let _ = end.0.set(next);
-        let next = end.0.get().ok_or(Error::new("a header map was read while it was read"))?;
-        self.end.set(&next.more);
+        let next = end.0.get().ok_or(nested())?;
+        self.end.set(Some(&next.more));
         Ok(&next.fetched)
     }
+}
+
+const fn nested() -> Error {
+    Error::new("a header map was read while it was read")
 }
 
 impl<'cb> Snapshots<'cb> {
     /// Gives the snapshots of a map to a function, and a reference that lives as long.
     #[inline]
     pub(crate) fn with<P, R>(map: MapType, beside: &P, with: impl for<'a> FnOnce(Snapshots<'a>, &'a P) -> R) -> R {
-        let owned = Owned::new();
-        let kept = Kept::new(&owned);
+        let mut place = Place::new();
+        let kept = Kept::new(&mut place);
         with(Snapshots { map, kept: &kept }, beside)
     }
 
@@ -140,9 +148,11 @@ impl<'cb> Snapshots<'cb> {
     /// If the host refuses, sends what is no header map, or memory is out.
     #[inline]
     pub(crate) fn current(self) -> Result<&'cb HeaderMap> {
+        if self.kept.first.get().is_none() {
+            return self.fetch();
+        }
         match self.kept.current() {
-            Some(map) if self.kept.record.get().is_none() => Ok(map),
-            None if self.kept.snapshot.get().is_none() => self.fetch(),
+            Some(map) if self.kept.record.is_empty() => Ok(map),
             _ => {
                 // With a `?`, so that what goes well need not be put where a failure would be.
                 let map = self.fetch_again()?;
@@ -158,42 +168,74 @@ impl<'cb> Snapshots<'cb> {
     /// If the host refuses, sends what is no header map, or memory is out.
     #[inline]
     pub(crate) fn get(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
-        match (self.kept.current(), self.kept.record.get()) {
-            (Some(map), None) => Ok(map.get(name)),
-            (Some(map), Some(record)) => self.get_edited(map, record, name),
-            (None, _) => Ok(self.current()?.get(name)),
+        match self.kept.current() {
+            Some(map) if self.kept.record.is_empty() => Ok(map.get(name)),
+            Some(map) => self.get_edited(map, name),
+            None => Ok(self.current()?.get(name)),
         }
     }
 
-    /// Makes an edit.
+    /// Appends an entry.
     ///
     /// # Errors
     ///
     /// If the name or the value is not what `check` lets pass, or the host refuses.
     #[inline]
-    pub(crate) fn edit(self, check: Check, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
-        check.check(name, value).map_err(|error| error.within(op.call()))?;
-        let before = writes();
-        write::edit(op, self.map, name, value)?;
-        if self.kept.snapshot.get().is_some() && self.kept.known.get() == before {
-            self.record(before.wrapping_add(1), op, name, value);
-        }
-        Ok(())
+    pub(crate) fn add<V: ToValue>(self, check: Check, name: &[u8], value: &V) -> Result<()> {
+        write::checked((check, Op::Add, self.map), name, value, |value| self.write_add(name, value))
+    }
+
+    /// Sets the value of a name.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    #[inline]
+    pub(crate) fn replace<V: ToValue>(self, check: Check, name: &[u8], value: &V) -> Result<()> {
+        write::checked((check, Op::Replace, self.map), name, value, |value| self.write_replace(name, value))
     }
 
     /// Removes a name, unless it is known that the host does not have it.
     ///
     /// # Errors
     ///
-    /// If the name is not what `check` lets pass, the SDK is out of memory, or the host refuses.
+    /// If the name is not what `check` lets pass, or the host refuses.
     #[inline]
     pub(crate) fn remove(self, check: Check, name: &[u8]) -> Result<()> {
-        if let Some(map) = self.kept.current()
-            && self.is_absent(map, name)?
-        {
-            return check.check(name, b"").map_err(|error| error.within(Op::Remove.call()));
+        write::checked((check, Op::Remove, self.map), name, b"", |_| self.write_remove(name))
+    }
+
+    #[inline(never)]
+    fn write_add(self, name: &[u8], value: &[u8]) -> u32 {
+        self.write(Op::Add, name, value)
+    }
+
+    #[inline(never)]
+    fn write_replace(self, name: &[u8], value: &[u8]) -> u32 {
+        self.write(Op::Replace, name, value)
+    }
+
+    #[inline(never)]
+    fn write_remove(self, name: &[u8]) -> u32 {
+        if self.kept.current().is_some_and(|map| self.is_absent(map, name)) {
+            return 0;
         }
-        self.edit(check, Op::Remove, name, b"")
+        self.write(Op::Remove, name, b"")
+    }
+
+    /// Writes an edit and records it, and gives the host's status. Of an edit that is not recorded the next read asks the host.
+    #[inline]
+    fn write(self, op: Op, name: &[u8], value: &[u8]) -> u32 {
+        let kept = self.kept;
+        let before = writes();
+        let status = write::edit(op, self.map, name, value);
+        // Of `host` the guest cannot know whether it is `:authority`, as in Envoy.
+        if status == 0 && kept.known.get() == before && !is_host(name) && kept.record.push(&kept.bump, op, name, value)
+        {
+            // A host that called back meanwhile may have changed the map: then this is not the newest write.
+            kept.known.set(write::next(before));
+        }
+        status
     }
 
     /// Replaces all of the map.
@@ -205,38 +247,15 @@ impl<'cb> Snapshots<'cb> {
         write::replace_all(self.map, pairs)
     }
 
-    /// Records an edit that the host has taken. If that is not possible the snapshot is out of date from now on, and the next read asks the host.
-    #[inline(never)]
-    fn record(self, after: u32, op: Op, name: &[u8], value: &[u8]) {
-        let kept = self.kept;
-        // A host that called back meanwhile may have changed the map; and of `host` the guest cannot know whether it is `:authority`, as in Envoy.
-        if writes() != after || is_host(name) {
-            return;
-        }
-        let record = match kept.record.get() {
-            Some(record) => Some(record),
-            None => kept.owned.bump.put(Record::new(&kept.owned.bump)).ok(),
-        };
-        if let Some(record) = record
-            && record.push(op, name, value).is_ok()
-        {
-            kept.record.set(Some(record));
-            kept.known.set(after);
-        }
-    }
-
     /// Whether the host is known not to have a name.
-    #[inline(never)]
-    fn is_absent(self, map: &HeaderMap, name: &[u8]) -> Result<bool> {
-        let edit = match self.kept.record.get() {
-            Some(record) => record.find(name)?,
-            None => None,
-        };
-        Ok(match edit {
-            Some(edit) => edit.leaves() == Leaves::Nothing,
+    fn is_absent(self, map: &HeaderMap, name: &[u8]) -> bool {
+        match self.kept.find(name) {
+            Ok(Some(edit)) => edit.leaves() == Leaves::Nothing,
             // Envoy has `host` as another name.
-            None => map.find(name).is_none() && !is_host(name),
-        })
+            Ok(None) => map.find(name).is_none() && !is_host(name),
+            // Without memory for the index nothing is known.
+            Err(_) => false,
+        }
     }
 
     /// Fetches the map for the first time.
@@ -254,19 +273,13 @@ impl<'cb> Snapshots<'cb> {
 
     #[inline]
     fn keep_first(self, now: u32, map: HeaderMap) -> Result<&'cb HeaderMap> {
-        let first = &self.kept.owned.first;
+        let first = &self.kept.first;
         let _ = first.set(map);
-        self.know(now, first.get())
-    }
-
-    /// From now on this snapshot says what the host has.
-    #[inline]
-    fn know(self, now: u32, map: Option<&'cb HeaderMap>) -> Result<&'cb HeaderMap> {
-        let map = map.ok_or(Error::new("a header map was read while it was read"))?;
-        self.kept.snapshot.set(Some(map));
         self.kept.known.set(now);
-        self.kept.record.set(None);
-        Ok(map)
+        match first.get() {
+            Some(map) => Ok(map),
+            None => Err(nested()),
+        }
     }
 
     /// Keeps what was fetched, of which nothing is known yet.
@@ -274,14 +287,14 @@ impl<'cb> Snapshots<'cb> {
     #[inline(never)]
     fn keep(self, now: u32, fetched: Fetched) -> Result<&'cb HeaderMap> {
         let map = HeaderMap::of(self.map, fetched)?;
-        if self.kept.owned.first.get().is_none() {
+        if self.kept.first.get().is_none() {
             return self.keep_first(now, map);
         }
-        let map = match self.kept.push(FetchedBlock::Map(map))? {
-            FetchedBlock::Map(map) => Some(map),
-            FetchedBlock::Value(_) => None,
-        };
-        self.know(now, map)
+        let FetchedBlock::Map(map) = self.kept.push(FetchedBlock::Map(map))? else { return Err(nested()) };
+        self.kept.newest.set(Some(map));
+        self.kept.known.set(now);
+        self.kept.record.clear();
+        Ok(map)
     }
 
     /// Fetches the map again, beside what was read before. To put it together here from the snapshot and the record takes three times as many instructions.
@@ -307,18 +320,20 @@ impl<'cb> Snapshots<'cb> {
     /// A value after edits.
     #[cold]
     #[inline(never)]
-    fn get_edited(self, map: &'cb HeaderMap, record: &Record<'cb>, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
-        let Some(edit) = record.find(name)? else {
+    fn get_edited(self, map: &'cb HeaderMap, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
+        let Some(edit) = self.kept.find(name)? else {
             return match map.find(name) {
-                None if is_host(name) => self.get_edited(map, record, AUTHORITY),
+                None if is_host(name) => self.get_edited(map, AUTHORITY),
                 found => Ok(found.map(ByteStr::new)),
             };
         };
+        if edit.leaves() == Leaves::Added && map.find(name).is_none() {
+            edit.set_only();
+        }
         let is_known = match edit.leaves() {
             Leaves::Nothing => return Ok(None),
             Leaves::Value | Leaves::FirstOfSeveral => true,
-            Leaves::Added => map.find(name).is_none(),
-            Leaves::Several | Leaves::Superseded => false,
+            Leaves::Unknown(_) | Leaves::Added | Leaves::Several | Leaves::Superseded => false,
         };
         if is_known {
             return Ok(Some(ByteStr::new(edit.value())));

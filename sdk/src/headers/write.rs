@@ -2,12 +2,14 @@
 
 use core::cell::Cell;
 
+use super::check::Check;
+use crate::ToValue;
 use crate::abi::{MapType, call};
 use crate::error::{Error, Result};
 
 crate::__vm_local! {
-    /// How often the VM has changed a map of the host's, wrapping: whoever knows a map compares.
-    static WRITES: Cell<u32> = Cell::new(0);
+    /// A number that is another one whenever the VM has changed a map of the host's: whoever knows a map compares. Always odd, so that 0 says that none is known.
+    static WRITES: Cell<u32> = Cell::new(1);
 }
 
 /// What an edit does to the headers of a name.
@@ -23,7 +25,7 @@ pub(crate) enum Op {
 
 impl Op {
     /// The host function that does it.
-    pub(super) const fn call(self) -> &'static &'static str {
+    const fn call(self) -> &'static &'static str {
         match self {
             Self::Add => &"proxy_add_header_map_value",
             Self::Replace => &"proxy_replace_header_map_value",
@@ -32,32 +34,75 @@ impl Op {
     }
 }
 
-/// Returns how often the VM has changed a map.
+/// Returns the number of the newest change of a map. It is never 0.
 #[inline]
 pub(super) fn writes() -> u32 {
     WRITES.with(Cell::get)
 }
 
+/// The number of the change after this one.
+#[inline]
+pub(super) const fn next(write: u32) -> u32 {
+    write.wrapping_add(2)
+}
+
 /// Counts a change of a map. Counted before the host is called: a callback that the host makes meanwhile knows nothing of the change, and counts its own.
 #[inline]
 fn count() {
-    WRITES.with(|writes| writes.set(writes.get().wrapping_add(1)));
+    WRITES.with(|writes| writes.set(next(writes.get())));
 }
 
-/// Writes an edit, whose bytes were looked at.
+/// Makes an edit of a name and a value that are looked at before, if they are to be. `write` gives the host's status.
+///
+/// Where the name is a literal the compiler looks at it, if this is inlined.
 ///
 /// # Errors
 ///
-/// If the host refuses.
+/// If the name or the value is not what `check` lets pass, or the host refuses.
 #[inline]
-pub(super) fn edit(op: Op, map: MapType, name: &[u8], value: &[u8]) -> Result<()> {
+pub(super) fn checked<V: ToValue>(
+    (check, op, map): (Check, Op, MapType),
+    name: &[u8],
+    value: &V,
+    write: impl FnOnce(&[u8]) -> u32,
+) -> Result<()> {
+    value.with_value(|value| {
+        if !check.passes_name(name) || !(V::IS_PRINTABLE || check.passes_value(value)) {
+            look_again(check, op, name, value)?;
+        }
+        match write(value) {
+            0 => Ok(()),
+            refused => Err(Error::header(op.call(), map, name, refused)),
+        }
+    })
+}
+
+/// Checks what does not pass at first sight.
+///
+/// # Errors
+///
+/// If it is not what `check` lets pass.
+#[cold]
+#[inline(never)]
+fn look_again(check: Check, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
+    check.check(name, value).map_err(|error| error.within(op.call()))
+}
+
+/// Writes an edit, and gives the host's status.
+#[inline]
+pub(super) fn edit(op: Op, map: MapType, name: &[u8], value: &[u8]) -> u32 {
     count();
-    let answer = match op {
+    match op {
         Op::Add => call::add_map_value(map, name, value),
         Op::Replace => call::replace_map_value(map, name, value),
         Op::Remove => call::remove_map_value(map, name),
-    };
-    answer.map_err(|status| Error::header(op.call(), map, name, status))
+    }
+}
+
+/// The same, once in a module.
+#[inline(never)]
+pub(super) fn edit_out_of_line(op: Op, map: MapType, name: &[u8], value: &[u8]) -> u32 {
+    edit(op, map, name, value)
 }
 
 /// Writes a whole map, in the host's encoding.
