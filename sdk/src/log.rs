@@ -165,13 +165,15 @@ pub(crate) fn note_of(level: LogLevel, text: &str, name: &[u8]) {
     write_line(level, buffer.written());
 }
 
-/// Writes why a callback failed, without the formatting machinery, and counts it.
+/// Writes why a callback of a context failed, without the formatting machinery, and counts it: `on_log (context 7): no such key`.
 #[cold]
-pub(crate) fn failure(level: LogLevel, callback: &str, error: &Error) {
+pub(crate) fn failure(level: LogLevel, callback: &str, context: u32, error: &Error) {
     failures::count();
     let mut buffer = Buffer::new();
     let _ = buffer.push(callback.as_bytes());
-    let _ = buffer.push(b": ");
+    let _ = buffer.push(b" (context ");
+    let _ = context.with_value(|number| buffer.push(number));
+    let _ = buffer.push(b"): ");
     let _ = error.write_to(&mut buffer);
     write_line(level, buffer.written());
 }

@@ -100,6 +100,8 @@ fn an_error_of_an_entry_is_logged_and_counted() {
     let host = Host::new(&PLUGIN).start();
     host.fail(Import::proxy_get_header_map_pairs, Status::InternalFailure);
     assert!(host.access_log().log());
-    assert!(host.log().iter().any(|line| line.level == LogLevel::Error && line.text.starts_with("on_log: ")));
+    assert!(
+        host.log().iter().any(|line| line.level == LogLevel::Error && line.text.starts_with("on_log (context 1): "))
+    );
     assert_eq!(host.counter("sluicegate_errors"), Some(1));
 }

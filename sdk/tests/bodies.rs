@@ -182,7 +182,7 @@ fn a_body_may_be_refused_dropped_or_fail() {
         assert_eq!(stream.sent_request_body(), b"", "{case}");
         stream.complete();
     }
-    assert!(host.logged(LogLevel::Error, "on_request_body: told to fail"));
+    assert!(host.logged(LogLevel::Error, "on_request_body (context 4): told to fail"));
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_stream_that_is_gone_is_not_resumed() {
     stream.complete();
     host.tick();
     let log = host.log();
-    let error = format!("on_tick: context {id}: the plugin has no open stream of this number");
+    let error = format!("on_tick (context 1): context {id}: the plugin has no open stream of this number");
     assert!(log.iter().any(|line| line.text == error), "{log:?}");
 }
 

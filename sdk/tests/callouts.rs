@@ -118,7 +118,7 @@ fn a_failed_call_says_why_and_the_policy_decides() {
     stream.request_headers(&[("a", "b")]);
     host.fail_call(host.pending_calls()[0].token);
     assert!(host.logged(LogLevel::Info, &format!("{} failed: BrokenConnection 5", stream.id())));
-    assert!(host.logged(LogLevel::Error, "on_http_call_response: no answer"));
+    assert!(host.logged(LogLevel::Error, "on_http_call_response (context 2): no answer"));
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
 }
 
@@ -151,7 +151,7 @@ fn a_plugin_calls_from_its_tick() {
     host.answer_call(calls[0].token, &[(":status", "200")], "", &[]);
     host.answer_call(calls[1].token, &[(":status", "500")], "", &[]);
     assert!(host.logged(LogLevel::Info, "plugin 1 got 200"));
-    assert!(host.logged(LogLevel::Error, "on_http_call_response: told to fail"));
+    assert!(host.logged(LogLevel::Error, "on_http_call_response (context 1): told to fail"));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn an_answer_on_whose_context_the_host_does_not_act_is_a_failure() {
     stream.request_headers(&[("a", "b")]);
     host.fail(Import::proxy_set_effective_context, Status::InternalFailure);
     host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "yes", &[]);
-    let call = format!("on_http_call_response: proxy_set_effective_context (context {})", stream.id());
+    let call = format!("on_http_call_response (context 2): proxy_set_effective_context (context {})", stream.id());
     let error = format!("{call}: error status returned by host: internal failure");
     assert!(host.logged(LogLevel::Error, &error), "{:?}", host.log());
     assert_eq!((stream.request_resumed(), host.counter("sluicegate_errors")), (false, Some(1)));

@@ -216,7 +216,7 @@ fn an_error_of_the_closure_keeps_what_it_did_and_the_plugin_acts_again() {
     let stream = host.http_stream();
     stream.request_headers(&[(":path", "/")]);
     host.tick();
-    host.assert_logged(LogLevel::Error, "on_tick: told to fail");
+    host.assert_logged(LogLevel::Error, "on_tick (context 1): told to fail");
     assert_eq!(stream.request_header("x-tick").as_deref(), Some("1"));
     assert_eq!(callers(&host), [("of the plugin".into(), 1)]);
 }
@@ -229,7 +229,7 @@ fn a_refused_edit_is_an_error_and_the_plugin_acts_again() {
     host.fail(Import::proxy_add_header_map_value, Status::InternalFailure);
     host.tick();
     let errors: Vec<_> = host.log().into_iter().filter(|line| line.level == LogLevel::Error).collect();
-    assert!(errors.len() == 1 && errors[0].text.starts_with("on_tick: "), "{errors:?}");
+    assert!(errors.len() == 1 && errors[0].text.starts_with("on_tick (context 1): "), "{errors:?}");
     assert_eq!(stream.request_header("x-gone").as_deref(), Some("1"), "what came after it was not tried");
     assert_eq!(callers(&host), [("of the plugin".into(), 1)]);
 }
@@ -241,7 +241,7 @@ fn a_stream_that_is_gone_is_an_error() {
     stream.request_headers(&[(":path", "/")]);
     host.tick();
     let error = host.log().into_iter().find(|line| line.level == LogLevel::Error).unwrap().text;
-    assert_eq!(error, "on_tick: context 999: the plugin has no open stream of this number");
+    assert_eq!(error, "on_tick (context 1): context 999: the plugin has no open stream of this number");
     assert_eq!(host.calls(Import::proxy_set_effective_context), 0, "the host is not asked");
     assert_eq!(callers(&host), [("of the plugin".into(), 1)]);
 }

@@ -56,7 +56,7 @@ fn a_stream_steers_the_proxy() {
     let host = start();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[("host", "a.example")]), Action::Pause as u32);
-    let line = "on_request_headers: proxy_call_foreign_function (foreign function set_envoy_filter_state): error status returned by host: not found";
+    let line = "on_request_headers (context 2): proxy_call_foreign_function (foreign function set_envoy_filter_state): error status returned by host: not found";
     assert!(host.logged(sluicegate::LogLevel::Error, line), "{:?}", host.log());
     assert_eq!(stream.routes_cleared(), 1);
     let object = stream.envoy_filter_state("envoy.network.upstream_server_name");

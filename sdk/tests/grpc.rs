@@ -223,7 +223,7 @@ fn a_call_that_the_host_refuses_to_open_and_closes_all_the_same() {
     host.tick();
     host.grpc_close(77, 14, "no healthy upstream");
     let log: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
-    let error = "on_tick: proxy_grpc_call (cluster cluster): error status returned by host: internal failure: \
+    let error = "on_tick (context 1): proxy_grpc_call (cluster cluster): error status returned by host: internal failure: \
          the cluster has no healthy host, or the host has a reason of its own";
     let cluster = "sluicegate: the host refuses a call to the cluster: cluster";
     assert_eq!(log, [cluster, error, "sluicegate: no such gRPC call or stream: 77"]);
@@ -235,5 +235,5 @@ fn a_call_without_a_cluster_never_comes_to_the_host_which_may_end_of_it() {
     host.callback("proxy_on_queue_ready", &[1, 1]);
     assert_eq!((host.calls(Import::proxy_grpc_call), host.calls(Import::proxy_grpc_stream)), (0, 0));
     let log: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
-    assert_eq!(log, ["true", "on_queue_ready: proxy_grpc_call (cluster): the name is missing"]);
+    assert_eq!(log, ["true", "on_queue_ready (context 1): proxy_grpc_call (cluster): the name is missing"]);
 }

@@ -239,7 +239,7 @@ fn a_refused_edit_is_the_error_of_its_call() {
         );
         let (action, status, log, map) = refused(path);
         assert_eq!((action, status), (Action::StopIteration as u32, Some(500)), "{path}: {log}");
-        assert_eq!(log.matches(&format!("on_request_headers: {reason}")).count(), 1, "{path}: {log}");
+        assert_eq!(log.matches(&format!("on_request_headers (context 2): {reason}")).count(), 1, "{path}: {log}");
         assert!(!map.iter().any(|(name, _)| name == "x-second"), "what comes after it is not tried");
     }
     assert!(refused("/refused-name").2.contains("a header without a name"));
@@ -277,6 +277,6 @@ fn an_edit_of_a_map_that_is_not_there_yet_is_an_error_that_says_so() {
     let stream = host.http_stream();
     stream.request_headers(&[(":path", "/no-response-yet")]);
     let log = host.log().into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
-    let error = "on_request_headers: proxy_add_header_map_value (response headers, x-early): error status returned by host: bad argument";
+    let error = "on_request_headers (context 2): proxy_add_header_map_value (response headers, x-early): error status returned by host: bad argument";
     assert!(log.contains(error) && log.contains("the stream has no response headers yet, or any more"), "{log}");
 }

@@ -152,7 +152,7 @@ fn a_vm_start_may_run_again_and_may_be_refused() {
 fn an_error_at_the_start_is_logged_and_refuses_the_plugin() {
     let host = Host::new(&PLUGIN).plugin_configuration("fail").start();
     assert!(!host.started());
-    assert!(host.logged(LogLevel::Critical, "on_configure: told to fail"));
+    assert!(host.logged(LogLevel::Critical, "on_configure (context 1): told to fail"));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn an_error_in_a_stream_is_logged_and_closes_it() {
     let host = Host::new(&PLUGIN).start();
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[("x-fail", "1")]), Action::Pause as u32);
-    assert!(host.logged(LogLevel::Error, "on_request_headers: told to fail"));
+    assert!(host.logged(LogLevel::Error, "on_request_headers (context 2): told to fail"));
     let reply = stream.reply().unwrap();
     assert_eq!((reply.status, &*reply.details, reply.grpc_status), (500, "filter_error", -1));
 }

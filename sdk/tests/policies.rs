@@ -127,7 +127,7 @@ fn open_lets_go_what_waits_for_an_answer_that_fails() {
     let stream = begin(&host, "grpc");
     host.grpc_close(host.open_grpc()[0].token, 14, "");
     assert!(stream.request_resumed());
-    assert!(host.logged(LogLevel::Error, "on_grpc_event: grpc"));
+    assert!(host.logged(LogLevel::Error, "on_grpc_event (context 2): grpc"));
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_task_beside_a_stream_that_fails_changes_nothing_of_it() {
     let host = Host::new(&open::PLUGIN).start();
     let stream = begin(&host, "task");
     answer(&host, "");
-    assert!(host.logged(LogLevel::Error, "task: task beside"));
+    assert!(host.logged(LogLevel::Error, "task (context 2): task beside"));
     assert!(!stream.request_resumed());
 }
 
@@ -279,7 +279,9 @@ connections!(unavailable_connections, Unavailable);
 
 #[test]
 fn a_connection_is_closed_or_its_data_goes_on() {
-    for (data, name) in [("a", "on_http_call_response: callback"), ("c", "answer to a call: closure")] {
+    for (data, name) in
+        [("a", "on_http_call_response (context 2): callback"), ("c", "answer to a call (context 2): closure")]
+    {
         let host = Host::new(&open_connections::PLUGIN).start();
         let connection = host.tcp_connection();
         assert_eq!(connection.downstream_data(data, false), Flow::Pause as u32);
@@ -401,7 +403,13 @@ fn callbacks_that_answer_nothing_fail_too() {
         stream.response_metadata(1);
         stream.assert_passed();
         stream.complete();
-        for line in ["on_request_metadata: a", "on_response_metadata: b", "on_log: c", "on_done: d", "on_delete: e"] {
+        for line in [
+            "on_request_metadata (context 2): a",
+            "on_response_metadata (context 2): b",
+            "on_log (context 2): c",
+            "on_done (context 2): d",
+            "on_delete (context 2): e",
+        ] {
             host.assert_logged(LogLevel::Error, line);
         }
         host.assert_counter("sluicegate_errors", 5);
@@ -414,13 +422,13 @@ fn callbacks_that_answer_nothing_fail_too() {
     connection.complete();
     assert!(host.finish(), "a plugin that cannot say whether it waits does not");
     for line in [
-        "on_downstream_close: a",
-        "on_upstream_close: b",
-        "on_log: c",
-        "on_done: d",
-        "on_delete: e",
-        "on_done: f",
-        "on_delete: g",
+        "on_downstream_close (context 2): a",
+        "on_upstream_close (context 2): b",
+        "on_log (context 2): c",
+        "on_done (context 2): d",
+        "on_delete (context 2): e",
+        "on_done (context 1): f",
+        "on_delete (context 1): g",
     ] {
         host.assert_logged(LogLevel::Error, line);
     }

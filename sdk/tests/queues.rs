@@ -123,13 +123,13 @@ fn failures_are_errors_and_lines() {
     let (host, queue) = start();
     queue.enqueue("fail").unwrap();
     assert_eq!(host.deliver_queues(), 1);
-    assert!(host.logged(LogLevel::Error, "on_queue_ready: told to fail"));
+    assert!(host.logged(LogLevel::Error, "on_queue_ready (context 1): told to fail"));
 
     queue.enqueue("x").unwrap();
     host.fail(Import::proxy_dequeue_shared_queue, Status::NotFound);
     host.deliver_queues();
     let text = "proxy_dequeue_shared_queue (queue): error status returned by host: not found";
-    assert!(host.logged(LogLevel::Error, &format!("on_queue_ready: {text}")), "{:?}", host.log());
+    assert!(host.logged(LogLevel::Error, &format!("on_queue_ready (context 1): {text}")), "{:?}", host.log());
     host.fail(Import::proxy_enqueue_shared_queue, Status::NotFound);
     assert_eq!(queue.enqueue("y").unwrap_err().call(), Some("proxy_enqueue_shared_queue"));
     host.fail(Import::proxy_resolve_shared_queue, Status::BadArgument);

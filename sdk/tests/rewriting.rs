@@ -229,7 +229,7 @@ fn a_part_that_fails_is_as_it_was() {
     stream.request_body("c", false);
     assert_eq!(stream.sent_request_body(), b"");
     stream.request_body("thirteen byte", false);
-    assert!(host.logged(LogLevel::Error, "on_request_body: thirteen"));
+    assert!(host.logged(LogLevel::Error, "on_request_body (context 2): thirteen"));
     // And the host's refusal.
     let host = start();
     let stream = open(&host);
@@ -253,8 +253,7 @@ fn a_callback_for_trailers_that_forgets_what_is_left_fails() {
     assert_eq!(stream.request_trailers(&[("forget", "1")]), Flow::StopIteration as u32);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
     assert_eq!(stream.sent_request_body(), b"");
-    let line =
-        "on_request_trailers: a rewriter has bytes left: call `Rewriter::finish` in the callback for the trailers";
+    let line = "on_request_trailers (context 2): a rewriter has bytes left: call `Rewriter::finish` in the callback for the trailers";
     assert!(host.logged(LogLevel::Error, line), "{:?}", host.log());
 }
 
@@ -265,7 +264,12 @@ fn a_filter_without_a_callback_for_trailers_does_not_rewrite() {
     stream.request_headers_with_body(&[(":method", "POST")]);
     stream.request_body("a", false);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
-    let line = host.log().into_iter().map(|line| line.text).find(|line| line.starts_with("on_request_body: ")).unwrap();
+    let line = host
+        .log()
+        .into_iter()
+        .map(|line| line.text)
+        .find(|line| line.starts_with("on_request_body (context 2): "))
+        .unwrap();
     assert!(line.contains("implement the callback for the trailers"), "{line}");
 }
 

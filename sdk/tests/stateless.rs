@@ -88,7 +88,11 @@ fn a_filter_without_state_is_refused_what_would_end_the_proxy() {
         assert_eq!(host.calls(Import::proxy_send_local_response), replies, "not after the end");
     }
     assert_eq!(host.calls(Import::proxy_continue_stream), 0);
-    assert!(host.logged(LogLevel::Error, "on_log: a stream that has ended cannot be answered"), "{:?}", host.log());
+    assert!(
+        host.logged(LogLevel::Error, "on_log (context 2): a stream that has ended cannot be answered"),
+        "{:?}",
+        host.log()
+    );
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn streams_are_served_all_the_same() {
     assert_eq!(second.request_headers(&[("fail", "b")]), 1);
     assert_eq!(first.request_header("x-stream"), Some(first.id().to_string()));
     assert_eq!(second.reply().map(|reply| reply.status), Some(500));
-    assert!(host.logged(LogLevel::Error, "on_request_headers: told to fail"));
+    assert!(host.logged(LogLevel::Error, "on_request_headers (context 3): told to fail"));
     let id = first.id();
     first.complete();
     assert!(host.logged(LogLevel::Info, &format!("{id} has 2 headers")));

@@ -195,7 +195,7 @@ fn a_task_holds_its_stream_through_two_calls() {
     assert_eq!(stream.response_headers(&OK), 0);
     answer(&host, "log", &OK, "");
     assert!(host.logged(LogLevel::Info, "logged ann"));
-    assert!(host.logged(LogLevel::Error, "task: told to fail"));
+    assert!(host.logged(LogLevel::Error, "task (context 2): told to fail"));
     assert_eq!(stream.reply(), None, "it held nothing");
 }
 
@@ -222,7 +222,7 @@ fn a_task_that_ends_at_once_lets_go_by_the_callbacks_answer() {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/fail")]), Action::StopIteration as u32);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
-    assert!(host.logged(LogLevel::Error, "task: told to fail"));
+    assert!(host.logged(LogLevel::Error, "task (context 4): told to fail"));
 }
 
 #[test]
@@ -306,14 +306,14 @@ fn a_grpc_call_is_awaited_and_a_failure_has_a_name() {
     assert!(first.request_resumed());
     assert!(host.logged(LogLevel::Info, "message \"hello\""));
     host.grpc_close(calls[1].token, 4, "");
-    assert!(host.logged(LogLevel::Error, "task: the gRPC call timed out"));
+    assert!(host.logged(LogLevel::Error, "task (context 3): the gRPC call timed out"));
     assert_eq!(second.reply().map(|reply| reply.status), Some(500));
 
     host.fail(Import::proxy_http_call, Status::BadArgument);
     let stream = host.http_stream();
     stream.request_headers(&[(":path", "/cluster")]);
     assert!(host.logged(LogLevel::Info, "NoSuchCluster"), "{:?}", host.log());
-    assert!(host.logged(LogLevel::Error, "task: no such cluster"));
+    assert!(host.logged(LogLevel::Error, "task (context 4): no such cluster"));
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn an_error_closes_the_connection() {
     let connection = host.tcp_connection();
     assert_eq!(connection.downstream_data("fail", false), Flow::Pause as u32);
     assert!(connection.closed_downstream());
-    assert!(host.logged(LogLevel::Error, "on_downstream_data: told to fail"));
+    assert!(host.logged(LogLevel::Error, "on_downstream_data (context 2): told to fail"));
 }
 
 #[test]

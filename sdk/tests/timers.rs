@@ -96,7 +96,7 @@ fn timers_run_at_their_times_and_the_tick_is_the_next_ones() {
             (400, "fast 5"),
         ]
     );
-    assert!(host.logged(LogLevel::Error, "fast: told to fail"), "and goes on");
+    assert!(host.logged(LogLevel::Error, "fast (context 1): told to fail"), "and goes on");
 }
 
 #[test]
@@ -152,7 +152,9 @@ fn a_host_that_does_not_tick_refuses_the_start() {
     host.fail(Import::proxy_set_tick_period_milliseconds, Status::Unimplemented);
     assert!(!host.start_plugin() || host.tick_period().is_some());
     host.call_function(10, "");
-    assert!(host.log().iter().any(|line| line.text.starts_with("on_foreign_function: proxy_set_tick_period")));
+    assert!(
+        host.log().iter().any(|line| line.text.starts_with("on_foreign_function (context 1): proxy_set_tick_period"))
+    );
 }
 
 /// The host calls of what a host does that ask for the time.
@@ -173,7 +175,7 @@ fn run_at(host: &Running, ticks: usize, time: u32) -> usize {
         host.tick();
         assert_eq!(host.recorded()[0].import, Import::proxy_get_current_time_nanoseconds);
     }
-    host.log().iter().filter(|line| line.text.starts_with("fast: ")).count()
+    host.log().iter().filter(|line| line.text.starts_with("fast (context 1): ")).count()
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn a_rule_without_a_value_lets_nobody_in(host: Host) {
     stream.request_headers(&[(":path", "/")]);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(503));
     assert_eq!(host.counter("sluicegate_errors"), Some(1));
-    let line = "on_request_headers: proxy_call_foreign_function (foreign function expr_evaluate): error status returned by host: internal failure";
+    let line = "on_request_headers (context 2): proxy_call_foreign_function (foreign function expr_evaluate): error status returned by host: internal failure";
     assert!(host.logged(LogLevel::Error, line), "{:?}", host.log());
 }
 
@@ -85,9 +85,9 @@ fn what_is_no_rule_is_refused_and_nothing_of_it_stays(host: Host) {
 #[sluicegate_host::test]
 fn each_field_of_a_rule_is_needed(host: Host) {
     for (rules, reason) in [
-        (r#"[{"when": "true"}]"#, "on_configure: a rule needs a status"),
-        (r#"[{"when": "true", "status": 99}]"#, "on_configure: a rule needs a status"),
-        (r#"[{"status": 403}]"#, "on_configure: a rule needs a `when`"),
+        (r#"[{"when": "true"}]"#, "on_configure (context 1): a rule needs a status"),
+        (r#"[{"when": "true", "status": 99}]"#, "on_configure (context 1): a rule needs a status"),
+        (r#"[{"status": 403}]"#, "on_configure (context 1): a rule needs a `when`"),
     ] {
         let host = host.clone().plugin_configuration(rules).start();
         assert!(!host.started());

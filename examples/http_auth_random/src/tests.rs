@@ -96,7 +96,8 @@ fn lets_nothing_pass_that_it_could_not_ask_about(host: Host) {
     let (stream, token) = ask(&host);
     host.fail_call(token);
     closed(&stream);
-    assert!(host.logged(LogLevel::Error, "on_http_call_response: no answer about this request"));
+    let line = format!("on_http_call_response (context {}): no answer about this request", stream.id());
+    assert!(host.logged(LogLevel::Error, &line), "{:?}", host.log());
 
     for (import, text) in [
         (Import::proxy_get_header_map_pairs, "failed to get response headers: "),

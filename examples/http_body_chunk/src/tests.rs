@@ -104,8 +104,9 @@ fn fails_closed_if_the_body_cannot_be_read(host: Host) {
     let stream = self::stream(&host);
     stream.request_body("pattern", true);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
-    let error = "on_request_body: read data does not match the expected total size: 0 != 7";
-    assert!(host.logged(LogLevel::Error, error), "{:?}", host.log());
+    let error =
+        format!("on_request_body (context {}): read data does not match the expected total size: 0 != 7", stream.id());
+    assert!(host.logged(LogLevel::Error, &error), "{:?}", host.log());
 
     host.fail(Import::proxy_get_buffer_bytes, Status::Ok);
     host.fail(Import::proxy_send_local_response, Status::InternalFailure);

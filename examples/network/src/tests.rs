@@ -90,7 +90,7 @@ fn goes_on_when_the_host_refuses(host: Host) {
         "failed to get upstream remote address: ",
         "failed to get upstream location metadata: ",
         "failed to get upstream data: ",
-        "on_log: ",
+        "on_log (context 2): ",
     ] {
         assert!(log.iter().any(|line| line.text.starts_with(start)), "{start}: {log:?}");
     }

@@ -124,7 +124,7 @@ fn access_rules() -> Result<()> {
         // The rule has no value, and so nobody gets through.
         assert_eq!(status("DELETE", "/", &[])?, 503);
         assert_eq!(proxy.stats()?.get("wasmcustom.sluicegate_errors"), Some(&1));
-        proxy.wait_for_log("on_request_headers: proxy_call_foreign_function (foreign function expr_evaluate)", PATIENCE)
+        proxy.wait_for_log("): proxy_call_foreign_function (foreign function expr_evaluate)", PATIENCE)
     })
 }
 

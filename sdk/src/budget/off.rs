@@ -54,7 +54,7 @@ pub(crate) fn guard<A>(_: Event, callback: impl FnOnce() -> Result<A>) -> Result
 pub(crate) const fn resumed(_: crate::abi::StreamType) {}
 
 #[inline(always)]
-pub(crate) const fn configure(_: usize) -> bool {
+pub(crate) const fn configure(_: u32, _: usize) -> bool {
     true
 }
 

@@ -214,7 +214,7 @@ const fn limited(_: usize) -> bool {
 
 /// Reads the plugin's configuration; whether the plugin may start with what it says about memory.
 #[cold]
-pub(crate) fn configure(size: usize) -> bool {
+pub(crate) fn configure(plugin: u32, size: usize) -> bool {
     let _entry = Entry::new();
     if size == 0 {
         return true;
@@ -226,7 +226,7 @@ pub(crate) fn configure(size: usize) -> bool {
         set(with(|state| state.code.get()), operator)
     });
     if let Err(error) = &applied {
-        log::failure(LogLevel::Critical, "on_configure", error);
+        log::failure(LogLevel::Critical, "on_configure", plugin, error);
     }
     applied.is_ok()
 }

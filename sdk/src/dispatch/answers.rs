@@ -38,7 +38,7 @@ fn listens(token: u32, what: GrpcWhat) -> Option<u32> {
 /// Makes host calls act on the context that an answer is for. If the host refuses, the answer is lost, and what waits for it goes on waiting: that is told as a failure of the
 /// callback.
 pub(super) fn act_on(name: &str, context: u32) -> bool {
-    set_effective_context(context).map_err(|error| log::failure(LogLevel::Error, name, &error)).is_ok()
+    set_effective_context(context).map_err(|error| log::failure(LogLevel::Error, name, context, &error)).is_ok()
 }
 
 /// Stands for an answer that was taken.
@@ -152,21 +152,21 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     ) -> bool {
         if self.plugins.get(context).is_some() {
             if let Some(Err(error)) = self.with_plugin(context, 0, of_plugin) {
-                log::failure(LogLevel::Error, name, &error);
+                log::failure(LogLevel::Error, name, context, &error);
             }
         } else if let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) {
             let answered = stream.run_answer(name, context, self, |filter, plugin| {
                 of_http(filter, &mut HttpHandle { id: context, plugin }) //
             });
             if answered == FAILED {
-                stream.state.within(|| http::fail::<H>(&stream.state));
+                stream.state.within(|| http::fail::<H>(context, &stream.state));
             }
         } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {
             let answered = connection.run_answer(name, context, self, |filter, plugin| {
                 of_tcp(filter, &mut TcpHandle { id: context, plugin }) //
             });
             if answered == FAILED {
-                connection.state.within(|| tcp::fail::<T>(&connection.state));
+                connection.state.within(|| tcp::fail::<T>(context, &connection.state));
             }
         } else {
             return false;
@@ -193,7 +193,7 @@ impl<K: Runs> Stream<K> {
                 acts = Some(acting);
                 acting
             },
-            |filter, plugin| http::code_of(name, callback(filter, plugin), |()| FINE),
+            |filter, plugin| http::code_of(name, id, callback(filter, plugin), |()| FINE),
         );
         if acts.is_none() {
             // Its callback runs, within which the host brings the answer. The policy decides when that is over.

@@ -38,7 +38,7 @@ pub(super) fn on_part<H: HttpFilter, D>(
         });
         if let Some(is_kept) = upgraded {
             let status = |is_kept| if is_kept { DataAction::StopIterationAndBuffer } else { DataAction::Continue };
-            return code_of(name, is_kept.map(status), |action| action as u32);
+            return code_of(name, context, is_kept.map(status), |action| action as u32);
         }
         let event = Event::Body(direction, size);
         let answer = if end_of_stream {
@@ -62,7 +62,7 @@ pub(super) fn on_part<H: HttpFilter, D>(
             }
             answer
         };
-        code_of(name, answer, |action| action as u32)
+        code_of(name, context, answer, |action| action as u32)
     })
 }
 
@@ -107,7 +107,7 @@ pub(super) fn on_trailers<H: HttpFilter, D>(
                 }
                 Ok(both(body, trailers))
             });
-            code_of(running, answer, |flow| flow as u32)
+            code_of(running, context, answer, |flow| flow as u32)
         })
     })
 }

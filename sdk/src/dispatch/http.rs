@@ -106,7 +106,7 @@ fn on_headers<H: HttpFilter, D>(
             match complete::look::<H>(map) {
                 Ok(true) => {}
                 Ok(false) => return STOP,
-                Err(error) => return failed(name, error),
+                Err(error) => return failed(name, context, error),
             }
         }
         Snapshots::with(map, plugin, |snapshots, plugin| {
@@ -114,7 +114,7 @@ fn on_headers<H: HttpFilter, D>(
             let answer = budget::guard(Event::Headers(map.direction()), || {
                 callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream, kind: PhantomData })
             });
-            code_of(name, answer, |action| action as u32)
+            code_of(name, context, answer, |action| action as u32)
         })
     })
 }
@@ -133,7 +133,7 @@ fn on_body<H: HttpFilter, D>(
         let answer = budget::guard(Event::Body(buffer.direction(), size), || {
             callback(filter, &mut Body { stream, buffer, size, end_of_stream, sees_trailers, direction })
         });
-        code_of(name, answer, |action| action as u32)
+        code_of(name, context, answer, |action| action as u32)
     })
 }
 
@@ -145,7 +145,7 @@ fn on_http<H: HttpFilter>(
 ) {
     let answered =
         streams.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
-    note_failure(name, answered);
+    note_failure(name, context, answered);
 }
 
 /// Stands for the answer of a callback that failed, which is logged, and of one that did not run.
@@ -154,17 +154,17 @@ pub(super) const FAILED: u32 = u32::MAX;
 /// The number that a callback answers. An error becomes one here, before anything is done with the answer: it is as large as all the rest of a callback that
 /// goes well.
 #[inline]
-pub(super) fn code_of<R>(name: &str, answer: Result<R>, code: impl FnOnce(R) -> u32) -> u32 {
+pub(super) fn code_of<R>(name: &str, context: u32, answer: Result<R>, code: impl FnOnce(R) -> u32) -> u32 {
     match answer {
         Ok(answer) => code(answer),
-        Err(error) => failed(name, error),
+        Err(error) => failed(name, context, error),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn failed(name: &str, error: Error) -> u32 {
-    log::failure(LogLevel::Error, name, &error);
+fn failed(name: &str, context: u32, error: Error) -> u32 {
+    log::failure(LogLevel::Error, name, context, &error);
     FAILED
 }
 
@@ -214,17 +214,17 @@ fn failed_status<H: HttpFilter>(state: &State, phase: Phase) -> u32 {
 /// Does what the policy says about a stream when an answer could not be given to it, or its callback failed.
 #[cold]
 #[inline(never)]
-pub(super) fn fail<H: HttpFilter>(state: &State) {
+pub(super) fn fail<H: HttpFilter>(context: u32, state: &State) {
     match H::ON_ERROR.status() {
         Some(status) => refuse(state, status),
-        None => let_go(state, [StreamType::HttpRequest, StreamType::HttpResponse]),
+        None => let_go(context, state, [StreamType::HttpRequest, StreamType::HttpResponse]),
     }
 }
 
 /// Lets go on what a stream's callbacks pause, because the policy is to be open.
-pub(super) fn let_go(state: &State, directions: [StreamType; 2]) {
+pub(super) fn let_go(context: u32, state: &State, directions: [StreamType; 2]) {
     if let Err(error) = state.let_all_go(directions) {
-        log::failure(LogLevel::Error, "resuming", &error);
+        log::failure(LogLevel::Error, "resuming", context, &error);
     }
 }
 

@@ -111,10 +111,10 @@ trait Runs {
 
     /// A task of it has ended.
     #[cfg(feature = "async")]
-    fn end_task(ended: crate::task::Ended);
+    fn end_task(id: u32, ended: crate::task::Ended);
 
     /// An answer could not be given to the stream, or its callback failed: the policy decides.
-    fn fail(state: &State);
+    fn fail(id: u32, state: &State);
 }
 
 struct Http<H>(PhantomData<H>);
@@ -127,12 +127,12 @@ impl<H: HttpFilter> Runs for Http<H> {
     const TASKS: bool = H::TASKS;
 
     #[cfg(feature = "async")]
-    fn end_task(ended: crate::task::Ended) {
-        tasks::end_http::<H>(ended);
+    fn end_task(id: u32, ended: crate::task::Ended) {
+        tasks::end_http::<H>(id, ended);
     }
 
-    fn fail(state: &State) {
-        http::fail::<H>(state);
+    fn fail(id: u32, state: &State) {
+        http::fail::<H>(id, state);
     }
 }
 
@@ -146,12 +146,12 @@ impl<T: TcpFilter> Runs for Tcp<T> {
     const TASKS: bool = T::TASKS;
 
     #[cfg(feature = "async")]
-    fn end_task(ended: crate::task::Ended) {
-        tasks::end_tcp::<T>(ended);
+    fn end_task(id: u32, ended: crate::task::Ended) {
+        tasks::end_tcp::<T>(id, ended);
     }
 
-    fn fail(state: &State) {
-        tcp::fail::<T>(state);
+    fn fail(id: u32, state: &State) {
+        tcp::fail::<T>(id, state);
     }
 }
 
@@ -202,14 +202,16 @@ impl<K: Runs> Stream<K> {
                             let answer = callback(&mut filter, &plugin);
                             #[cfg(feature = "async")]
                             if K::TASKS {
-                                crate::task::drive(id, self.plugin.id, &mut *filter, &*plugin, &mut K::end_task);
+                                crate::task::drive(id, self.plugin.id, &mut *filter, &*plugin, &mut |ended| {
+                                    K::end_task(id, ended);
+                                });
                             }
                             answer
                         })
                     })
                 });
                 if self.state.take_lost() {
-                    K::fail(&self.state);
+                    K::fail(id, &self.state);
                 }
                 Some(answer)
             })?
@@ -370,33 +372,33 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         Ok(vm)
     }
 
-    pub fn proxy_on_vm_start(&self, _plugin: u32, configuration_size: usize) -> u32 {
+    pub fn proxy_on_vm_start(&self, plugin: u32, configuration_size: usize) -> u32 {
         let _entry = Entry::new();
         log::forget_level();
         log_allocator();
         let Ok(vm) = self.vm() else { return 0 };
         let Ok(mut context) = vm.try_borrow_mut() else { return 0 };
         let started = context.on_vm_start(&mut VmHandle { configuration_size, callback: PhantomData });
-        start_status("on_vm_start", started)
+        start_status("on_vm_start", plugin, started)
     }
 
     pub fn proxy_on_configure(&self, plugin: u32, configuration_size: usize) -> u32 {
         log::forget_level();
-        if !budget::configure(configuration_size) {
+        if !budget::configure(plugin, configuration_size) {
             return 0;
         }
         let started = self.with_plugin(plugin, configuration_size, PluginContext::on_configure);
-        started.map_or(0, |started| start_status("on_configure", started))
+        started.map_or(0, |started| start_status("on_configure", plugin, started))
     }
 
     pub fn proxy_validate_configuration(&self, plugin: u32, configuration_size: usize) -> u32 {
         let valid = self.with_plugin(plugin, configuration_size, PluginContext::on_validate_configuration);
-        valid.map_or(0, |valid| start_status("on_validate_configuration", valid))
+        valid.map_or(0, |valid| start_status("on_validate_configuration", plugin, valid))
     }
 
     pub fn proxy_on_foreign_function(&self, plugin: u32, function: u32, _arguments_size: usize) {
         let called = self.with_plugin(plugin, 0, |context, handle| context.on_foreign_function(handle, function));
-        note_failure("on_foreign_function", called);
+        note_failure("on_foreign_function", plugin, called);
     }
 
     pub fn proxy_on_tick(&self, plugin: u32) {
@@ -409,13 +411,13 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 
     fn tick(&self, plugin: u32) {
-        note_failure("on_tick", self.with_plugin(plugin, 0, PluginContext::on_tick));
+        note_failure("on_tick", plugin, self.with_plugin(plugin, 0, PluginContext::on_tick));
     }
 
     pub fn proxy_on_queue_ready(&self, plugin: u32, queue: u32) {
         log::forget_level();
         let ready = self.with_plugin(plugin, 0, |context, handle| context.on_queue_ready(handle, Queue::of(queue)));
-        note_failure("on_queue_ready", ready);
+        note_failure("on_queue_ready", plugin, ready);
     }
 
     pub fn proxy_on_log(&self, context: u32) {
@@ -426,7 +428,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let logged = self.with_plugin(context, 0, |plugin, handle| {
             plugin.on_log(handle, &LogEntry { callback: PhantomData }) //
         });
-        note_failure("on_log", logged);
+        note_failure("on_log", context, logged);
     }
 
     pub fn proxy_on_done(&self, context: u32) -> u32 {
@@ -435,7 +437,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         }
         let mut ended = true;
         let done = self.with_plugin(context, 0, |plugin, handle| plugin.on_done(handle).map(|done| ended = done));
-        note_failure("on_done", done);
+        note_failure("on_done", context, done);
         ended.into()
     }
 
@@ -450,7 +452,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             && !self.delete_tcp(context)
             && let Some(plugin) = self.plugins.remove(context)
         {
-            note_failure("on_delete", self.run_plugin(context, &plugin, 0, PluginContext::on_delete));
+            note_failure("on_delete", context, self.run_plugin(context, &plugin, 0, PluginContext::on_delete));
         }
         #[cfg(feature = "async")]
         if Self::TASKS {
@@ -500,7 +502,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             let answer = callback(&mut context, &mut PluginHandle { id, vm: &vm, configuration_size });
             #[cfg(feature = "async")]
             if <PluginOf<H> as PluginContext>::TASKS {
-                crate::task::drive(id, id, &mut *context, &*vm, &mut tasks::end_beside);
+                crate::task::drive(id, id, &mut *context, &*vm, &mut |ended| tasks::end_beside(id, ended));
             }
             answer
         }))
@@ -555,7 +557,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         stream.state.end();
         let ended =
             stream.run(context, self, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
-        note_failure(name, ended);
+        note_failure(name, context, ended);
         true
     }
 
@@ -565,16 +567,16 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         stream.state.end();
         let ended =
             stream.run(context, self, |filter, plugin| filter.on_delete(&mut HttpHandle { id: context, plugin }));
-        note_failure("on_delete", ended);
+        note_failure("on_delete", context, ended);
         true
     }
 }
 
 /// After a callback that answers the host nothing. Of one that cannot fail nothing is left.
 #[inline]
-fn note_failure(name: &str, answered: Option<Result<()>>) {
+fn note_failure(name: &str, context: u32, answered: Option<Result<()>>) {
     if let Some(Err(error)) = answered {
-        log::failure(LogLevel::Error, name, &error);
+        log::failure(LogLevel::Error, name, context, &error);
     }
 }
 
@@ -608,12 +610,12 @@ fn created(inserted: Result<bool>) -> Result<(), NotCreated> {
     }
 }
 
-fn start_status(name: &str, started: Result<StartStatus>) -> u32 {
+fn start_status(name: &str, context: u32, started: Result<StartStatus>) -> u32 {
     match started {
         Ok(StartStatus::Ok) => 1,
         Ok(StartStatus::Failed) => 0,
         Err(error) => {
-            log::failure(LogLevel::Critical, name, &error);
+            log::failure(LogLevel::Critical, name, context, &error);
             0
         }
     }

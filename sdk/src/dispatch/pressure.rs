@@ -21,7 +21,7 @@ impl<P: PluginContext> Plugin<P> {
             let vm: &P::Vm = &vm;
             let handle = &mut PluginHandle { id: self.id, vm, configuration_size: 0 };
             let told = super::streams::within_plugin::<P, _>(streams, || context.on_memory_pressure(handle, pressure));
-            note_failure("on_memory_pressure", Some(told));
+            note_failure("on_memory_pressure", self.id, Some(told));
             true
         });
     }

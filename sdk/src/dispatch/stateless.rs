@@ -93,8 +93,8 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
     }
 
     /// Without a plugin, only the budgets are configured.
-    pub fn proxy_on_configure(&self, _plugin: u32, configuration_size: usize) -> u32 {
-        u32::from(budget::configure(configuration_size))
+    pub fn proxy_on_configure(&self, plugin: u32, configuration_size: usize) -> u32 {
+        u32::from(budget::configure(plugin, configuration_size))
     }
 
     pub fn proxy_on_log(&self, context: u32) {
@@ -115,6 +115,6 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
             stream_state::current(|state| state.map(State::end));
             callback(filter, &mut HttpHandle { id: context, plugin })
         });
-        note_failure(name, ended);
+        note_failure(name, context, ended);
     }
 }

@@ -33,33 +33,33 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 }
 
 /// A task ended that holds nothing, or its error is all that is left of it.
-pub(super) fn end_beside(ended: Ended) {
+pub(super) fn end_beside(context: u32, ended: Ended) {
     if let Ended::Beside(Err(error)) | Ended::Held { answer: Err(error), .. } = ended {
-        log::failure(LogLevel::Error, NAME, &error);
+        log::failure(LogLevel::Error, NAME, context, &error);
     }
 }
 
-pub(super) fn end_http<H: HttpFilter>(ended: Ended) {
-    end(ended, |state| H::ON_ERROR.status().map(|status| http::refuse(state, status)).is_some());
+pub(super) fn end_http<H: HttpFilter>(context: u32, ended: Ended) {
+    end(context, ended, |state| H::ON_ERROR.status().map(|status| http::refuse(state, status)).is_some());
 }
 
-pub(super) fn end_tcp<T: TcpFilter>(ended: Ended) {
-    end(ended, |state| T::ON_ERROR.status().map(|_| tcp::refuse(state)).is_some());
+pub(super) fn end_tcp<T: TcpFilter>(context: u32, ended: Ended) {
+    end(context, ended, |state| T::ON_ERROR.status().map(|_| tcp::refuse(state)).is_some());
 }
 
 /// Lets go what the task held, or leaves it, as the task says. For an error `refuse` does what the policy says, unless that is to be open.
-fn end(ended: Ended, refuse: impl FnOnce(&State) -> bool) {
-    let Ended::Held { direction, answer } = ended else { return end_beside(ended) };
+fn end(context: u32, ended: Ended, refuse: impl FnOnce(&State) -> bool) {
+    let Ended::Held { direction, answer } = ended else { return end_beside(context, ended) };
     stream_state::current(|state| {
         let Some(state) = state else { return };
         let failed = answer.is_err();
         if let Err(error) = state.judged(direction, answer) {
-            log::failure(LogLevel::Error, NAME, &error);
+            log::failure(LogLevel::Error, NAME, context, &error);
             if failed
                 && !refuse(state)
                 && let Err(error) = state.let_go(direction)
             {
-                log::failure(LogLevel::Error, NAME, &error);
+                log::failure(LogLevel::Error, NAME, context, &error);
             }
         }
     });

@@ -45,7 +45,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let state = &connection.state;
         let code = connection.run(context, self, |filter, plugin| {
             state.begin(phase);
-            let code = http::code_of(name, callback(filter, plugin), |flow| flow as u32);
+            let code = http::code_of(name, context, callback(filter, plugin), |flow| flow as u32);
             state.returned(phase, code);
             code
         });
@@ -67,14 +67,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let closed = self.connections.run(context, self, |filter, plugin| {
             filter.on_downstream_close(&mut TcpHandle { id: context, plugin }, PeerType::from(peer))
         });
-        note_failure("on_downstream_close", closed);
+        note_failure("on_downstream_close", context, closed);
     }
 
     pub fn proxy_on_upstream_connection_close(&self, context: u32, peer: u32) {
         let closed = self.connections.run(context, self, |filter, plugin| {
             filter.on_upstream_close(&mut TcpHandle { id: context, plugin }, PeerType::from(peer))
         });
-        note_failure("on_upstream_close", closed);
+        note_failure("on_upstream_close", context, closed);
     }
 
     /// Whether it was a connection, as with the two below.
@@ -96,7 +96,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         connection.state.end();
         let ended =
             connection.run(context, self, |filter, plugin| callback(filter, &mut TcpHandle { id: context, plugin }));
-        note_failure(name, ended);
+        note_failure(name, context, ended);
         true
     }
 
@@ -106,7 +106,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         connection.state.end();
         let ended =
             connection.run(context, self, |filter, plugin| filter.on_delete(&mut TcpHandle { id: context, plugin }));
-        note_failure("on_delete", ended);
+        note_failure("on_delete", context, ended);
         true
     }
 }
@@ -141,11 +141,11 @@ fn missing<T: TcpFilter>(state: Option<&State>) -> u32 {
 /// Does what the policy says about a connection when an answer could not be given to it, or its callback failed.
 #[cold]
 #[inline(never)]
-pub(super) fn fail<T: TcpFilter>(state: &State) {
+pub(super) fn fail<T: TcpFilter>(context: u32, state: &State) {
     if T::ON_ERROR.status().is_some() {
         refuse(state);
     } else {
-        http::let_go(state, [StreamType::Downstream, StreamType::Upstream]);
+        http::let_go(context, state, [StreamType::Downstream, StreamType::Upstream]);
     }
 }
 

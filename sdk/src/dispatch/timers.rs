@@ -23,14 +23,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
                         run(Asker { id: plugin, context, above: handle.vm }) //
                     });
                     if let Some(Err(error)) = ran {
-                        log::failure(LogLevel::Error, name, &error);
+                        log::failure(LogLevel::Error, name, plugin, &error);
                     }
                     timer::give_back(plugin, number, run);
                 }
             }
         }
         if let Err(error) = timer::rearm(plugin) {
-            log::failure(LogLevel::Error, "timers", &error);
+            log::failure(LogLevel::Error, "timers", plugin, &error);
         }
     }
 }
