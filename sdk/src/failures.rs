@@ -33,8 +33,3 @@ pub(crate) fn count() {
         }
     });
 }
-
-/// Forgets the counter, with its VM.
-pub(crate) fn clear() {
-    COUNTER.with(|counter| counter.set(Defined::NotYet));
-}

@@ -204,8 +204,6 @@ pub fn __initialize() {
     abi::call_constructors();
     #[cfg(feature = "log")]
     log::install();
-    #[cfg(feature = "timing")]
-    timing::begin();
     #[cfg(all(target_family = "wasm", feature = "panic-log"))]
     __std::panic::set_hook(alloc::boxed::Box::new(|panic| {
         log::write(LogLevel::Critical, format_args!("{panic}"));

@@ -490,8 +490,3 @@ pub(crate) fn warn_of_pause(state: &State, status: u32) {
 const STUCK: &str = "sluicegate: a filter paused headers whose body is still to come, and no call, task or timer will resume \
                      them. Envoy shows a filter no body of paused headers unless its configuration sets \
                      allow_on_headers_stop_iteration, so the message may wait until it times out";
-
-/// Forgets what is known of the VM.
-pub(crate) fn clear() {
-    WARNED.with(|warned| warned.set(false));
-}

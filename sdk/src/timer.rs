@@ -277,6 +277,4 @@ pub(crate) fn forget(plugin: u32) {
 /// Drops all timers.
 pub(crate) fn clear() {
     CLOCKS.with(Table::clear);
-    SET_TICK.with(|set| set.set(set_at_host));
-    TICKS.with(|ticks| ticks.set(false));
 }

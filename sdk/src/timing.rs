@@ -38,18 +38,7 @@ use crate::metric::{Counter, Histogram};
 #[doc(hidden)]
 pub struct Timed {
     export: &'static str,
-    /// In which VM they were defined: tests run several in one process.
-    metrics: Cell<(u32, Defined)>,
-}
-
-crate::__vm_local! {
-    /// Counts the VMs of this thread.
-    static VM: Cell<u32> = Cell::new(0);
-}
-
-/// A VM begins.
-pub(crate) fn begin() {
-    VM.with(|vm| vm.set(vm.get().wrapping_add(1)));
+    metrics: Cell<Defined>,
 }
 
 #[derive(Clone, Copy)]
@@ -115,7 +104,7 @@ impl Timed {
     /// The callback of this export.
     #[must_use]
     pub const fn new(export: &'static str) -> Self {
-        Self { export, metrics: Cell::new((0, Defined::NotYet)) }
+        Self { export, metrics: Cell::new(Defined::NotYet) }
     }
 
     /// Runs the callback and notes what it cost.
@@ -132,13 +121,12 @@ impl Timed {
     }
 
     fn record(&self, cost: &Reading) -> Result<()> {
-        let vm = VM.with(Cell::get);
         let metrics = match self.metrics.get() {
-            (of, Defined::As(metrics)) if of == vm => metrics,
-            (of, Defined::Never) if of == vm => return Ok(()),
-            _ => {
+            Defined::As(metrics) => metrics,
+            Defined::Never => return Ok(()),
+            Defined::NotYet => {
                 let defined = self.define();
-                self.metrics.set((vm, defined.as_ref().map_or(Defined::Never, |metrics| Defined::As(*metrics))));
+                self.metrics.set(defined.as_ref().map_or(Defined::Never, |metrics| Defined::As(*metrics)));
                 defined?
             }
         };

@@ -316,7 +316,7 @@ fn write(state: &State) -> TokenStream {
         let dispatcher = dispatcher(state, root);
         quote! {
             ::sluicegate::__vm_local! {
-                static #name: #dispatcher = <#dispatcher>::new();
+                module static #name: #dispatcher = <#dispatcher>::new();
             }
         }
     });
@@ -330,7 +330,6 @@ fn write(state: &State) -> TokenStream {
         let ids = quote! { const __SLUICEGATE_ROOTS: &[::core::option::Option<&str>] = &[#(#ids),*]; };
         (quote!(__SLUICEGATE_ROOTS [#(#names)*]), Some(ids))
     };
-    let reset_roots = ids.is_some().then(|| quote!(::sluicegate::dispatch::forget_roots();));
     quote! {
         #[allow(unsafe_code, reason = "exports have fixed names, which is unsafe to choose; the macro chooses the ABI's")]
         const _: () = {
@@ -357,7 +356,6 @@ fn write(state: &State) -> TokenStream {
             ::sluicegate::abi::Exports {
             #(#exports: ::core::option::Option::Some(::sluicegate::__export_native!(#target #exports)),)*
             ..::sluicegate::abi::Exports::none(::sluicegate::__initialize, || {
-                #reset_roots
                 #(#names.with(|dispatcher| dispatcher.reset());)*
             })
             }

@@ -243,6 +243,17 @@ fn allocate_slow(notes: &Notes, size: usize) -> *mut u8 {
     block.start.as_ptr()
 }
 
+/// Frees what a host asked for and never handed over, and what is kept: the VM ends.
+pub(super) fn forget() {
+    let kept = NOTES.with(|notes| {
+        notes.settle(0, ptr::null_mut());
+        notes.kept.replace(Block::NONE)
+    });
+    if kept.capacity > 0 {
+        give_back(kept);
+    }
+}
+
 /// A callback in progress. While the outermost one begins no host call is in progress, so blocks that are still noted belong to nobody.
 #[derive(Debug)]
 pub struct Entry {

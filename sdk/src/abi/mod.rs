@@ -60,8 +60,11 @@ pub use exports::Exports;
 #[cfg(target_os = "wasi")]
 pub(crate) use exports::call_constructors;
 pub use imports::*;
-#[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
+#[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
+#[doc(hidden)]
+pub use local::OfThread;
 pub use local::VmLocal;
+pub(crate) use local::end_vm;
 pub(crate) use memory::{Shared, try_box, try_slice};
 pub(crate) use pairs::{Pairs, PairsIter};
 pub use types::{BufferType, LogLevel, MapType, MetricType, PeerType, Status, StreamType};

@@ -25,13 +25,6 @@ fn sub(from: &Cell<usize>, size: usize) {
     from.set(from.get().saturating_sub(size));
 }
 
-pub(super) fn clear() {
-    COUNTS.with(|counts| {
-        counts.blocks.set(0);
-        counts.held.set(0);
-    });
-}
-
 /// Bytes of blocks and bodies of all streams.
 pub(super) fn counted() -> (usize, usize) {
     COUNTS.with(|counts| (counts.blocks.get(), counts.held.get()))

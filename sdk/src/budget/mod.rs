@@ -82,4 +82,4 @@ pub(crate) use event::Event;
 pub(crate) use guard::{guard, reserve_body, resumed};
 pub use report::{MemoryReport, report};
 pub use settings::{Budget, OverStream, OverTotal, Pressure};
-pub(crate) use state::{apply, boundary, clear, configure, fits, unlimited};
+pub(crate) use state::{apply, boundary, configure, fits, unlimited};

@@ -57,6 +57,3 @@ pub(crate) const fn resumed(_: crate::abi::StreamType) {}
 pub(crate) const fn configure(_: u32, _: usize) -> bool {
     true
 }
-
-#[inline(always)]
-pub(crate) const fn clear() {}

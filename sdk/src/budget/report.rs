@@ -134,14 +134,6 @@ crate::__vm_local! {
         Published { metrics: Cell::new(None), failed: Cell::new(false), last: Cell::new(None) };
 }
 
-pub(super) fn clear() {
-    PUBLISHED.with(|published| {
-        published.metrics.set(None);
-        published.failed.set(false);
-        published.last.set(None);
-    });
-}
-
 /// How far bytes may move before the proxy is told: a page.
 const STEP: usize = 1 << 16;
 

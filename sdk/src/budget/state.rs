@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::cell::Cell;
 
-use super::account::{self, Taken, used};
+use super::account::{Taken, used};
 use super::{Budget, Pressure, json, report};
 use crate::abi::{BufferType, Entry, LogLevel, Shared, try_slice};
 use crate::error::Result;
@@ -259,27 +259,4 @@ fn settle(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) {
     if with(|state| state.served.get()) {
         report::publish(of_plugin, level != before);
     }
-}
-
-/// Forgets everything, as if the VM were thrown away.
-pub(crate) fn clear() {
-    with(|state| {
-        for budget in [&state.code, &state.operator, &state.budget] {
-            budget.set(Budget::new());
-        }
-        for flag in [&state.active, &state.shedding, &state.served] {
-            flag.set(false);
-        }
-        state.level.set(Pressure::Normal);
-        state.cause.set(None);
-        state.unlimited.set(0);
-        for counter in [&state.shed, &state.refused] {
-            counter.set(0);
-        }
-        state.peak.set(0);
-        drop(state.reserve.take());
-        drop(state.current.take());
-    });
-    account::clear();
-    report::clear();
 }

@@ -23,20 +23,19 @@ mod timers;
 use core::cell::RefCell;
 use core::marker::PhantomData;
 
-use crate::abi::{Entry, LogLevel, Shared};
+use crate::abi::{Entry, LogLevel, Shared, end_vm};
 use crate::arena::{self, Slot};
 use crate::budget::{self, Account};
 use crate::callout;
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
 use crate::error::Result;
-use crate::failures;
 use crate::handle::{HttpHandle, LogEntry, PluginHandle, VmHandle};
 use crate::log;
 use crate::queue::Queue;
-use crate::stream_state::{self, Abilities, Phase, State};
+use crate::stream_state::{Abilities, Phase, State};
 use crate::timer;
 pub use http::HttpCallbacks;
-pub use roots::{forget_root, forget_roots, root_of, root_of_new};
+pub use roots::{forget_root, root_of, root_of_new};
 use sluicegate_alloc::region::Region;
 pub use stateless::Stateless;
 use streams::Streams;
@@ -289,10 +288,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             *vm = None;
         }
         arena::clear();
-        budget::clear();
-        failures::clear();
-        stream_state::clear();
-        log::forget_level();
+        end_vm();
     }
 
     /// Polls the woken tasks of a context, at the end of another one's callback.

@@ -48,8 +48,3 @@ fn choose(ids: &[Option<&str>]) -> Option<u32> {
     }
     u32::try_from(found?).ok()
 }
-
-/// Forgets all contexts.
-pub fn forget_roots() {
-    ROOTS.with(Table::clear);
-}

@@ -5,13 +5,12 @@ use core::marker::PhantomData;
 use super::http::{self, HttpCallbacks};
 use super::pressure::settle;
 use super::{LEVEL_PERIOD, log_allocator, note_failure};
-use crate::abi::Entry;
+use crate::abi::{Entry, end_vm};
 use crate::arena::{self, Slot};
 use crate::budget;
 use crate::callout;
 use crate::context::HttpFilter;
 use crate::error::Result;
-use crate::failures;
 use crate::handle::HttpHandle;
 use crate::log;
 use crate::stream_state::{self, Abilities, Phase, State};
@@ -77,10 +76,7 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
     pub fn reset(&self) {
         callout::clear();
         arena::clear();
-        budget::clear();
-        failures::clear();
-        stream_state::clear();
-        log::forget_level();
+        end_vm();
     }
 
     /// Does nothing: a filter that keeps nothing has no tasks.
