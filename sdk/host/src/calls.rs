@@ -1,5 +1,7 @@
 //! The calls of a VM to other services, as the proxy keeps them until they are answered.
 
+use std::collections::BTreeSet;
+
 use sluicegate::abi::Status;
 
 use crate::map::Map;
@@ -59,6 +61,8 @@ const KIND: u32 = 3;
 const CALL: u32 = 1;
 /// Envoy's first token; the lowest two bits tell the kind of call.
 pub(crate) const FIRST_TOKEN: u32 = 4;
+/// How far apart Envoy's tokens of one kind are.
+pub(crate) const CALL_STEP: u32 = 4;
 const STREAM: u32 = 2;
 
 /// How deep groups are nested at the most in what a proxy parses.
@@ -140,23 +144,25 @@ impl State {
         Ok(token)
     }
 
-    /// Notes when a call's time is over; 0 is never. Those of calls that are over are forgotten.
+    /// Notes when a call's time is over; 0 is never. Those of calls that are over are forgotten when they are many.
     fn expire(&mut self, token: u32, timeout: u32) {
-        let (pending, grpc) = (&self.pending, &self.grpc);
-        self.deadlines.retain(|(_, of)| {
-            pending.iter().any(|call| call.token == *of) || grpc.iter().any(|grpc| grpc.token == *of)
-        });
+        if self.deadlines.len() > 2 * (self.pending.len() + self.grpc.len()) {
+            let pending = self.pending.iter().map(|call| call.token);
+            let open: BTreeSet<_> = pending.chain(self.grpc.iter().map(|grpc| grpc.token)).collect();
+            self.deadlines.retain(|(_, of)| open.contains(of));
+        }
         if timeout != 0 {
             let due = self.proxy.borrow().passed + u64::from(timeout) * 1_000_000;
             self.deadlines.insert((due, token));
         }
     }
 
-    /// Envoy's numbers: four apart, for each kind of call, which is in the lowest bits.
+    /// Envoy's numbers: four apart, for each kind of call, which is in the lowest bits. Those of HTTP calls are as far apart as the test says.
     fn new_token(&mut self, kind: u32) -> u32 {
+        let step = if kind == 0 { self.call_step } else { CALL_STEP };
         let Some(next) = self.next_tokens.get_mut(kind as usize) else { unreachable!("there are three kinds") };
         let token = *next | kind;
-        *next += 4;
+        *next += step;
         token
     }
 

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use sluicegate::abi::{Exports, LogLevel, Status};
 
+use crate::calls::CALL_STEP;
 use crate::faults::{Fault, Faults};
 use crate::foreign::Functions;
 use crate::imports::Guest;
@@ -28,6 +29,7 @@ pub struct Host {
     buffer_limit: usize,
     clusters: Option<Vec<String>>,
     hostless: Vec<String>,
+    call_step: u32,
     faults: Faults,
     functions: Functions,
     /// The most pages of a compiled module's memory; as many as Envoy's if none.
@@ -68,6 +70,7 @@ impl Host {
             buffer_limit: BUFFER_LIMIT,
             clusters: None,
             hostless: Vec::new(),
+            call_step: CALL_STEP,
             faults: Faults::default(),
             functions: Functions::default(),
             pages: None,
@@ -181,6 +184,12 @@ impl Host {
         self
     }
 
+    /// Sets how far apart the numbers of HTTP calls are. Envoy's are four apart, as they are without this, and other hosts count by one.
+    pub fn call_step(mut self, step: u32) -> Self {
+        self.call_step = step;
+        self
+    }
+
     /// The most pages of 64 KiB that the module's memory may have; past them it has no memory. Natively this does nothing.
     pub fn page_limit(mut self, pages: u64) -> Self {
         self.pages = Some(pages);
@@ -241,6 +250,7 @@ impl Host {
         state.buffer_limit = self.buffer_limit;
         state.clusters = self.clusters;
         state.hostless = self.hostless;
+        state.call_step = self.call_step;
         state.vm_id = self.vm_id;
         state.vm_configuration = self.vm_configuration;
         state.log_level = self.log_level as u32;

@@ -9,7 +9,7 @@ use sluicegate::abi::{BufferType, Import, LogLevel, MapType, Status, StreamType}
 
 use crate::Map;
 use crate::body::Body;
-use crate::calls::{FIRST_TOKEN, OpenGrpc, PendingCall};
+use crate::calls::{CALL_STEP, FIRST_TOKEN, OpenGrpc, PendingCall};
 use crate::cost::Cost;
 use crate::faults::Faults;
 use crate::flow::{Flow, Way};
@@ -277,6 +277,8 @@ pub(crate) struct State {
     /// The calls that wait for an answer, oldest first.
     pub(crate) pending: Vec<PendingCall>,
     pub(crate) next_tokens: [u32; 3],
+    /// How far apart the numbers of HTTP calls are.
+    pub(crate) call_step: u32,
     /// The gRPC calls and streams that are open, oldest first.
     pub(crate) grpc: Vec<OpenGrpc>,
     /// When the time of which call is over, also of some that were answered.
@@ -324,6 +326,7 @@ impl Default for State {
             deferred: Vec::new(),
             pending: Vec::new(),
             next_tokens: [FIRST_TOKEN; 3],
+            call_step: CALL_STEP,
             grpc: Vec::new(),
             deadlines: BTreeSet::new(),
             answer: Answer::default(),

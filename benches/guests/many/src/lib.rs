@@ -11,7 +11,7 @@ use sluicegate::prelude::*;
 use sluicegate::queue::Queue;
 use sluicegate::task::{self, Notify};
 use sluicegate::timer::Timer;
-use sluicegate::{property, shared_data};
+use sluicegate::{Chunk, Output, property, shared_data};
 
 /// What a plugin does, times the number below it.
 mod does {
@@ -37,6 +37,17 @@ struct Plugin {
 
 #[sluicegate::plugin_context(timers, tasks)]
 impl PluginContext for Plugin {
+    /// A plugin that is configured at all has a timer.
+    fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+        if !plugin.configuration()?.is_empty() {
+            plugin.every("configured", Duration::from_millis(10), |own: &mut Self, _| {
+                own.ran.set(own.ran.get() + 1);
+                Ok(())
+            })?;
+        }
+        Ok(StartStatus::Ok)
+    }
+
     fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_>, function: u32) -> Result<()> {
         let numbers = 0..function & ((1 << NUMBER) - 1);
         match function >> NUMBER {
@@ -94,9 +105,23 @@ impl PluginContext for Plugin {
     }
 }
 
-#[derive(Default)]
 struct Many {
     answers: u32,
+    rewriter: Rewriter,
+    /// What the rewriter leaves of each part: everything, or the last bytes.
+    leaves: Leaves,
+}
+
+#[derive(Clone, Copy)]
+enum Leaves {
+    All,
+    Last(usize),
+}
+
+impl Default for Many {
+    fn default() -> Self {
+        Self { answers: 0, rewriter: Rewriter::with_limit(usize::MAX), leaves: Leaves::All }
+    }
 }
 
 #[sluicegate::http_filter(calls, tasks)]
@@ -149,10 +174,70 @@ impl HttpFilter for Many {
                     })?;
                 }
             }
+            "grpc" => {
+                for _ in 0..number {
+                    request.stream().grpc_call_then(
+                        &GrpcCall::new("cluster", "service", "method"),
+                        |own: &mut Self, _, _| {
+                            own.answers += 1;
+                            Ok(())
+                        },
+                    )?;
+                }
+            }
+            "edits and reads" => {
+                for number in 0..number {
+                    let name = format!("x-{number}");
+                    request.add(&name, "1")?;
+                    request.get(&name)?;
+                    request.replace(&name, "2")?;
+                    request.get(&name)?;
+                    request.remove(&name)?;
+                    request.get(&name)?;
+                }
+            }
+            "reply" => {
+                let names: Vec<_> = (0..number).map(|number| format!("x-{number}")).collect();
+                let headers: Vec<_> = names.iter().map(|name| (&**name, "value")).collect();
+                return request.reply(&LocalResponse::new(200).headers(&headers));
+            }
+            "carry" | "carry last" => {
+                request.body_will_change()?;
+                if does == "carry last" {
+                    self.leaves = Leaves::Last(50);
+                }
+            }
             _ => {}
         }
         Ok(Action::Continue)
     }
+
+    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
+        let leaves = self.leaves;
+        self.rewriter.pass(body, |chunk, out| rewrite(leaves, chunk, out))
+    }
+
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+        let leaves = self.leaves;
+        self.rewriter.finish(trailers, |chunk, out| rewrite(leaves, chunk, out))
+    }
+
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<Flow> {
+        body.bytes()?;
+        Ok(Flow::Continue)
+    }
+}
+
+/// Passes what may pass. The bytes that were not seen before are searched.
+fn rewrite(leaves: Leaves, chunk: Chunk<'_>, out: &mut Output) -> Result<usize> {
+    let new = chunk.get(chunk.seen()..).unwrap_or_default();
+    let passes = match leaves {
+        _ if chunk.is_last() || new.contains(&b'\n') => chunk.len(),
+        Leaves::All => 0,
+        Leaves::Last(left) => chunk.len().saturating_sub(left),
+    };
+    out.push(chunk.get(..passes).unwrap_or_default())?;
+    Ok(passes)
 }
 
 fn text(request: &mut RequestHeaders<'_, Plugin>, name: &str) -> Result<String> {
