@@ -157,6 +157,26 @@ fn echoes_nothing_for_nothing(host: Host) {
 }
 
 #[sluicegate_host::test]
+fn refuses_another_protocol(host: Host) {
+    for configuration in ["body-set", "echo"] {
+        let host = host.clone().plugin_configuration(configuration).start();
+        let stream = host.http_stream();
+        let headers = [(":method", "GET"), ("content-length", "8"), ("upgrade", "websocket")];
+        assert_eq!(stream.request_headers_with_body(&headers), Action::StopIteration as u32);
+        assert_eq!(stream.reply().map(|reply| reply.status), Some(403), "{configuration}");
+    }
+}
+
+#[sluicegate_host::test]
+fn fails_closed_where_a_length_would_be_wrong(host: Host) {
+    let host = host.start();
+    host.fail(Import::proxy_remove_header_map_value, Status::InternalFailure);
+    let stream = host.http_stream();
+    assert_eq!(stream.request_headers_with_body(&[("content-length", "8")]), Action::StopIteration as u32);
+    assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+}
+
+#[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
     let edits = |edits: &[(&'static str, &'static str)]| {
         let edits = edits.to_vec();

@@ -121,8 +121,10 @@ fn a_body_that_trailers_end_was_seen_before_them(host: Host) {
     let host = host.start();
     let stream = stream(&host);
     assert_eq!(stream.request_body("...", false), PAUSE);
+    assert!(!host.logged(LogLevel::Info, "pattern not found"));
     assert_eq!(stream.request_trailers(&[("a", "b")]), 0);
     assert_eq!(stream.sent_request_body(), b"...");
+    assert!(host.logged(LogLevel::Info, "pattern not found"));
 }
 
 #[sluicegate_host::test]

@@ -46,6 +46,28 @@ fn refuses_a_configuration_that_it_cannot_use(host: Host) {
 }
 
 #[sluicegate_host::test]
+fn refuses_a_configuration_that_it_cannot_read(host: Host) {
+    let host = host.plugin_configuration(CONFIGURATION).start();
+    host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);
+    assert!(!host.start_plugin());
+}
+
+#[sluicegate_host::test]
+fn leaves_out_a_header_that_http_does_not_have(host: Host) {
+    for (header, value) in [("x wasm", "v"), ("x-wasm:", "v"), ("x-wasm", "a\\r\\nb: c")] {
+        let configuration = format!(r#"{{"header": "{header}", "value": "{value}"}}"#);
+        let host = host.clone().plugin_configuration(configuration).start();
+        assert!(host.started());
+        let stream = host.http_stream();
+        assert_eq!(stream.response_headers(&[(":status", "200")]), 0);
+        assert_eq!(stream.response_map().len(), 2, "the constant header is there, and no other: {header}");
+        let log = host.log();
+        let text = "failed to set response headers: ";
+        assert!(log.iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text)), "{log:?}");
+    }
+}
+
+#[sluicegate_host::test]
 fn sets_a_request_header_and_logs_them_all(host: Host) {
     let host = host.start();
     host.clear_log();

@@ -14,6 +14,7 @@ fn waits_for_all_answers(host: Host) {
     assert_eq!(calls.len(), 10);
     for (call, left) in calls.iter().zip((0..10).rev()) {
         assert_eq!((&*call.cluster, call.timeout), ("httpbin", 50_000));
+        assert_eq!(call.headers.get(b":authority"), Some(&b"httpbin"[..]));
         assert!(!stream.response_resumed());
         host.answer_call(call.token, &[(":status", "200")], "", &[]);
         assert_eq!(host.logged(LogLevel::Info, &format!("pending dispatched requests: {left}")), left > 0);

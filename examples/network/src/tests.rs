@@ -74,6 +74,20 @@ fn counts_connections_when_they_are_complete(host: Host) {
 }
 
 #[sluicegate_host::test]
+fn passes_connections_that_it_cannot_count(host: Host) {
+    let host = host.start();
+    host.fail(Import::proxy_define_metric, Status::InternalFailure);
+    let connection = host.add_plugin("", "").tcp_connection();
+    assert_eq!(connection.downstream_data("hello", false), 0);
+    connection.complete();
+    assert_eq!(host.calls(Import::proxy_increment_metric), 0);
+    let log = host.log();
+    let text = "failed to define the connection counter: ";
+    assert!(log.iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text)), "{log:?}");
+    assert_eq!(lines(&host).last().map(|line| &**line), Some("connection complete!"));
+}
+
+#[sluicegate_host::test]
 fn goes_on_when_the_host_refuses(host: Host) {
     let host = host.start();
     host.fail(Import::proxy_get_buffer_bytes, Status::InternalFailure);

@@ -33,6 +33,9 @@ fn a_request_with_the_header_passes(host: Host) {
     assert!(passes(&host, &[(":path", "/one"), ("cookie", "value")]));
     assert!(passes(&host, &[(":path", "/one"), ("Cookie", "")]), "names have no case, and any value will do");
     assert!(host.logged(LogLevel::Info, "auth header is \"cookie\""));
+    host.set_property(&AUTH, "Cookie");
+    assert!(passes(&host, &[("cookie", "value")]));
+    assert!(!passes(&host, &[("cookies", "value")]));
 }
 
 #[sluicegate_host::test]

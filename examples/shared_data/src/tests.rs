@@ -57,6 +57,16 @@ fn what_is_no_number_counts_from_the_start(host: Host) {
 }
 
 #[sluicegate_host::test]
+fn gives_up_after_sixteen_tries(host: Host) {
+    let host = host.start();
+    host.fail(Import::proxy_set_shared_data, Status::CasMismatch);
+    let before = host.calls(Import::proxy_set_shared_data);
+    send(&host);
+    assert_eq!(host.calls(Import::proxy_set_shared_data) - before, 16);
+    assert!(warned(&host, "error setting shared data on OnHttpRequestHeaders: "), "{:?}", host.log());
+}
+
+#[sluicegate_host::test]
 fn says_what_the_host_refuses_and_lets_requests_pass(host: Host) {
     let host = host.start();
     host.fail(Import::proxy_get_shared_data, Status::InternalFailure);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use sluicegate_loadtest::Proxy;
 
+use super::lines::{texts, wait_for_lines};
 use super::{PATIENCE, with_each_allocator};
 
 const MAIN: u16 = 18000;
@@ -31,17 +32,15 @@ fn http_auth_random() -> Result<()> {
             }
         }
         ensure!(granted && forbidden, "granted {granted}, forbidden {forbidden}");
-        for line in [
+        let lines = [
             "request header: key: value",
             "request header: :path: /uuid",
             "http call dispatched to httpbin",
             "response header from httpbin: :status: 200",
             "access granted",
             "access forbidden",
-        ] {
-            proxy.wait_for_log(line, PATIENCE)?;
-        }
-        Ok(())
+        ];
+        wait_for_lines(&proxy, "info", &lines)
     })
 }
 
@@ -49,17 +48,14 @@ fn http_auth_random() -> Result<()> {
 fn dispatch_call_on_tick() -> Result<()> {
     with_each_allocator(|allocator| {
         let proxy = Proxy::for_example("dispatch_call_on_tick", allocator)?;
-        proxy.wait_for_log("set tick period milliseconds: 100", PATIENCE)?;
-        // Ten ticks a second: five answers to each plugin are there within five seconds, together.
-        let deadline = Instant::now() + Duration::from_secs(5);
-        for plugin in [1, 2] {
-            for count in 1..=5 {
-                let left = deadline.saturating_duration_since(Instant::now());
-                proxy.wait_for_log(&format!("called {count} for contextID={plugin}"), left)?;
-            }
-        }
-        proxy.wait_for_log("response header for the dispatched call: :status: 200", PATIENCE)?;
-        proxy.wait_for_log("response header for the dispatched call: :status: 503", PATIENCE)?;
+        let begin = Instant::now();
+        wait_for_lines(&proxy, "info", &["set tick period milliseconds: 100"])?;
+        let called = [1, 2].map(|plugin| [1, 2, 3, 4, 5].map(|count| format!("called {count} for contextID={plugin}")));
+        wait_for_lines(&proxy, "info", &called.concat())?;
+        // Ten ticks a second.
+        ensure!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+        let status = |status| format!("response header for the dispatched call: :status: {status}");
+        wait_for_lines(&proxy, "info", &[status(200), status(503)])?;
         let response = proxy.get(MAIN, "/")?;
         assert_eq!((response.status, &*response.text()), (200, "example body\n"), "requests pass");
         Ok(())
@@ -73,10 +69,12 @@ fn multiple_dispatches() -> Result<()> {
         let response = proxy.get(MAIN, "/")?;
         assert_eq!((response.status, &*response.text()), (200, "example body\n"));
         assert_eq!(response.header("total-dispatched"), Some("10"));
-        for left in 1..10 {
-            proxy.wait_for_log(&format!("wasm log: pending dispatched requests: {left}"), PATIENCE)?;
-        }
-        proxy.wait_for_log("response resumed after processed 10 dispatched request", PATIENCE)
+        let pending = (1..10).rev().map(|left| format!("pending dispatched requests: {left}"));
+        let resumed = "response resumed after processed 10 dispatched request".to_owned();
+        let lines: Vec<_> =
+            texts(&proxy, "info").into_iter().filter(|line| line.contains(" dispatched request")).collect();
+        assert_eq!(lines, pending.chain([resumed]).collect::<Vec<_>>());
+        Ok(())
     })
 }
 

@@ -6,20 +6,24 @@ mod bodies;
 mod callouts;
 mod configurations;
 mod ends;
+mod lines;
 mod memory;
 mod modules;
 mod network;
 mod only;
+mod originals;
 mod routing;
 mod sharing;
 mod ticks;
 mod versions;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use sluicegate_loadtest::compat::ONLY_ALLOCATOR;
 use sluicegate_loadtest::{Allocator, Proxy};
+
+use lines::{texts, wait_for_lines};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -49,11 +53,13 @@ fn names_its_allocator(proxy: &Proxy, allocator: Option<Allocator>) -> Result<()
 fn helloworld() -> Result<()> {
     with_each_allocator(|allocator| {
         let proxy = Proxy::for_example("helloworld", allocator)?;
-        proxy.wait_for_log("OnPluginStart from Rust!", PATIENCE)?;
-        proxy.wait_for_log("OnTick called", PATIENCE)?;
-        let (time, random) = time_and_random(&proxy.log())?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
-        assert!(now.abs_diff(time) < PATIENCE.as_nanos(), "{time} is not the time: {now}");
+        let (start, begin) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos());
+        wait_for_lines(&proxy, "info", &["OnPluginStart from Rust!", "OnTick called"])?;
+        let (time, random) = time_and_random(&texts(&proxy, "info"))?;
+        // The clocks of the test and of the proxy are one, and the tick came since the test began or right before.
+        let second = Duration::from_secs(1).as_nanos();
+        let passed = begin.saturating_sub(second)..=begin + start.elapsed().as_nanos() + second;
+        assert!(passed.contains(&time), "{time} is not in {passed:?}");
         assert_ne!(random, 0);
         names_its_allocator(&proxy, allocator)?;
         let response = proxy.get(18000, "/")?;
@@ -63,10 +69,10 @@ fn helloworld() -> Result<()> {
 }
 
 /// The two numbers of the first line that a tick writes.
-fn time_and_random(log: &str) -> Result<(u128, u64)> {
-    let numbers = log.lines().find_map(|line| line.split_once("It's ")?.1.split_once(": random value: "));
+fn time_and_random(lines: &[String]) -> Result<(u128, u64)> {
+    let numbers = lines.iter().find_map(|line| line.strip_prefix("It's ")?.split_once(": random value: "));
     let (time, random) = numbers.context("no line with the time")?;
-    Ok((time.parse()?, random.trim_end().parse()?))
+    Ok((time.parse()?, random.parse()?))
 }
 
 #[test]
@@ -74,13 +80,13 @@ fn http_headers() -> Result<()> {
     with_each_allocator(|allocator| {
         let proxy = Proxy::for_example("http_headers", allocator)?;
         names_its_allocator(&proxy, allocator)?;
-        proxy.wait_for_log("loading plugin config", PATIENCE)?;
-        proxy.wait_for_log("header from config: x-wasm-header = demo-wasm", PATIENCE)?;
+        wait_for_lines(&proxy, "debug", &["loading plugin config"])?;
         let response = proxy.request("GET", 18000, "/uuid", &[("this-is-key", "this-is-value")], b"")?;
         assert_eq!(response.status, 200);
         assert_eq!(response.header("x-sluicegate-example"), Some("http_headers"));
         assert_eq!(response.header("x-wasm-header"), Some("demo-wasm"));
-        for line in [
+        let lines = [
+            "header from config: x-wasm-header = demo-wasm",
             "request header --> this-is-key: this-is-value",
             "request header --> test: best",
             "request header --> :path: /uuid",
@@ -90,10 +96,8 @@ fn http_headers() -> Result<()> {
             "response header <-- x-sluicegate-example: http_headers",
             "response header <-- x-wasm-header: demo-wasm",
             "2 finished",
-        ] {
-            proxy.wait_for_log(line, PATIENCE)?;
-        }
-        Ok(())
+        ];
+        wait_for_lines(&proxy, "info", &lines)
     })
 }
 
@@ -103,9 +107,12 @@ fn http_headers_keeps_what_it_does_not_set() -> Result<()> {
     let proxy = Proxy::for_example("http_headers", Some(Allocator::Talc))?;
     let headers = [("test", "first"), ("Test", "second"), ("x-repeated", "1"), ("x-repeated", "2")];
     assert_eq!(proxy.request("GET", 18000, "/", &headers, b"")?.status, 200);
-    proxy.wait_for_log("2 finished", PATIENCE)?;
-    let log = proxy.log();
-    assert_eq!(log.matches("request header --> test: ").count(), 1, "{log}");
-    assert_eq!(log.matches("request header --> x-repeated: ").count(), 2, "{log}");
+    wait_for_lines(&proxy, "info", &["2 finished"])?;
+    let lines = texts(&proxy, "info");
+    for (name, values) in [("test", &["best"][..]), ("x-repeated", &["1", "2"])] {
+        let name = format!("request header --> {name}: ");
+        let logged: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix(&*name)).collect();
+        assert_eq!(logged, values, "{lines:?}");
+    }
     Ok(())
 }

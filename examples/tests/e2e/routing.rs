@@ -3,7 +3,8 @@
 use anyhow::Result;
 use sluicegate_loadtest::{Allocator, Proxy};
 
-use super::{PATIENCE, with_each_allocator};
+use super::lines::{texts, wait_for_lines};
+use super::with_each_allocator;
 
 #[test]
 fn http_routing() -> Result<()> {
@@ -22,7 +23,13 @@ fn http_routing() -> Result<()> {
             }
         }
         assert!(primary > 0 && canary > 0, "primary {primary}, canary {canary}");
-        proxy.wait_for_log("value: ", PATIENCE)
+        // Even values led to the canary, and there is a line for each request.
+        let lines = texts(&proxy, "info");
+        let values = lines.iter().filter_map(|line| line.strip_prefix("value: ")).map(str::parse::<u32>);
+        let (even, odd): (Vec<u32>, Vec<u32>) =
+            values.collect::<Result<Vec<_>, _>>()?.into_iter().partition(|value| value.is_multiple_of(2));
+        assert_eq!((even.len(), odd.len()), (canary, primary), "{lines:?}");
+        Ok(())
     })
 }
 
@@ -43,14 +50,14 @@ fn properties() -> Result<()> {
             let response = proxy.request("GET", 18000, path, headers, b"")?;
             assert_eq!((response.status, &*response.text()), (status, body), "{path} {headers:?}");
         }
-        for line in [
-            "auth header is \"cookie\"",
-            "auth header is \"authorization\"",
-            "no auth header for route",
-            "wasm log: 2 finished",
-        ] {
-            proxy.wait_for_log(line, PATIENCE)?;
-        }
+        wait_for_lines(&proxy, "info", &["8 finished"])?;
+        let lines = texts(&proxy, "info");
+        let asked: Vec<_> = lines.iter().filter(|line| line.contains("auth header")).collect();
+        let (cookie, authorization) = (r#"auth header is "cookie""#, r#"auth header is "authorization""#);
+        let none = "no auth header for route";
+        assert_eq!(asked, [cookie, cookie, cookie, authorization, authorization, authorization, none]);
+        let finished: Vec<_> = lines.iter().filter(|line| line.ends_with(" finished")).collect();
+        assert_eq!(finished, (2..9).map(|id| format!("{id} finished")).collect::<Vec<_>>().iter().collect::<Vec<_>>());
         Ok(())
     })
 }

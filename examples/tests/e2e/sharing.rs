@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use sluicegate_loadtest::{Allocator, Options, Proxy};
 
+use super::lines::{texts, wait_for_lines, wait_for_lines_of};
 use super::{PATIENCE, names_its_allocator, with_each_allocator};
 
 const MAIN: u16 = 18000;
@@ -101,9 +102,11 @@ fn shared_data() -> Result<()> {
         for count in 1..=10 {
             let response = proxy.get(MAIN, "/")?;
             assert_eq!((response.status, &*response.text()), (200, "example body\n"));
-            proxy.wait_for_log(&format!("shared value: {count}"), PATIENCE)?;
+            let lines: Vec<_> =
+                texts(&proxy, "info").into_iter().filter(|line| line.starts_with("shared value: ")).collect();
+            assert_eq!(lines, (1..=count).map(|count| format!("shared value: {count}")).collect::<Vec<_>>());
         }
-        assert!(!proxy.log().contains("shared data on"), "{}", proxy.log());
+        assert_eq!(texts(&proxy, "warning"), [""; 0]);
         Ok(())
     })
 }
@@ -118,7 +121,7 @@ fn shared_data_counts_over_all_workers() -> Result<()> {
         let clients: Vec<_> = (0..4).map(|_| scope.spawn(client)).collect();
         clients.into_iter().try_for_each(|client| client.join().expect("a client panicked"))
     })?;
-    proxy.wait_for_log("shared value: 200", PATIENCE)
+    wait_for_lines(&proxy, "info", &["shared value: 200"])
 }
 
 #[test]
@@ -128,29 +131,29 @@ fn shared_queue() -> Result<()> {
         names_its_allocator(&proxy, allocator)?;
         let queues = ["http_request_headers", "http_response_headers", "tcp_data_hashes"];
         for (queue, id) in queues.iter().zip(1..) {
-            let line = format!("wasm log receiver: queue \"{queue}\" registered as queueID={id} by contextID={id}");
-            proxy.wait_for_log(&line, PATIENCE)?;
+            let line = format!("receiver: queue \"{queue}\" registered as queueID={id} by contextID={id}");
+            wait_for_lines_of(&proxy, &[line])?;
         }
-        proxy.wait_for_log("wasm log sender: contextID=1 is configured for http", PATIENCE)?;
-        proxy.wait_for_log("wasm log sender: contextID=2 is configured for tcp", PATIENCE)?;
+        let configured = [(1, "http"), (2, "tcp")];
+        let configured = configured.map(|(id, kind)| format!("sender: contextID={id} is configured for {kind}"));
+        wait_for_lines_of(&proxy, &configured)?;
 
         let response = proxy.request("GET", MAIN, "/", &[("x-quoted", r#"a "b" \"#)], b"")?;
         assert_eq!((response.status, &*response.text()), (200, "example body\n"));
         assert_eq!(proxy.get(TCP, "/ready")?.text(), "LIVE\n");
-        for line in [
-            r#"wasm log sender: enqueued data: {"key": ":method","value": "GET"}"#,
-            r#"wasm log sender: enqueued data: {"key": "x-quoted","value": "a \"b\" \\"}"#,
-            r#") enqueued data: {"key": ":status","value": "200"}"#,
-            r#"(contextID=1) dequeued data from http_request_headers(queueID=1): {"key": ":method","value": "GET"}"#,
-            r#"(contextID=2) dequeued data from http_response_headers(queueID=2): {"key": ":status","value": "200"}"#,
-            "(contextID=3) dequeued data from tcp_data_hashes(queueID=3): ",
-        ] {
-            proxy.wait_for_log(line, PATIENCE)?;
-        }
-        let log = proxy.log();
-        let hash = log.split_once("dequeued data from tcp_data_hashes(queueID=3): ").map(|(_, rest)| &rest[..32]);
-        let hash = hash.expect("waited for it");
-        assert!(hash.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')), "{hash}");
-        proxy.wait_for_log(&format!(") enqueued data: {hash}"), PATIENCE)
+        let lines = [
+            r#"sender: enqueued data: {"key": ":method","value": "GET"}"#,
+            r#"sender: enqueued data: {"key": "x-quoted","value": "a \"b\" \\"}"#,
+            r#"sender: (contextID=3) enqueued data: {"key": ":status","value": "200"}"#,
+            r#"receiver: (contextID=1) dequeued data from http_request_headers(queueID=1): {"key": ":method","value": "GET"}"#,
+            r#"receiver: (contextID=2) dequeued data from http_response_headers(queueID=2): {"key": ":status","value": "200"}"#,
+        ];
+        wait_for_lines_of(&proxy, &lines)?;
+        let hashed = "(contextID=3) dequeued data from tcp_data_hashes(queueID=3): ";
+        proxy.wait_for_log(hashed, PATIENCE)?;
+        let lines = texts(&proxy, "info");
+        let hash = lines.iter().find_map(|line| line.strip_prefix(hashed)).expect("waited for it");
+        assert!(hash.len() == 32 && hash.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')), "{hash}");
+        wait_for_lines_of(&proxy, &[format!("sender: (contextID=4) enqueued data: {hash}")])
     })
 }
