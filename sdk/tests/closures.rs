@@ -485,3 +485,60 @@ fn numbers_of_http_calls_and_of_grpc_are_told_apart() {
     host.grpc_message(grpc, "here");
     assert!(host.logged(LogLevel::Info, &format!("{} after 1: \"here\"", stream.id())), "{:?}", host.log());
 }
+
+mod by_grpc {
+    use super::*;
+
+    #[derive(Default)]
+    struct Judge;
+
+    /// Lets go what a service says yes to, and answers the rest.
+    fn judged(stream: &mut HttpHandle<'_>, answer: Result<&GrpcEvent, GrpcFailure>) -> Result<Action> {
+        if *answer?.message()? == *b"yes" {
+            return Ok(Action::Continue);
+        }
+        stream.reply(&LocalResponse::new(403))?;
+        Ok(Action::Pause)
+    }
+
+    #[sluicegate::http_filter(calls)]
+    impl HttpFilter for Judge {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            let call = GrpcCall::new("cluster", "Judge", "Headers");
+            request.hold_for_grpc_call(&call, |_: &mut Self, stream, answer| judged(stream, answer))
+        }
+
+        fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+            let call = GrpcCall::new("cluster", "Judge", "Body");
+            body.hold_for_grpc_call(&call, |_: &mut Self, stream, answer| judged(stream, answer))
+        }
+    }
+
+    sluicegate::plugin!(http: Judge);
+}
+
+#[test]
+fn a_grpc_service_judges_headers_and_a_body() {
+    for (headers, body) in [("yes", "yes"), ("yes", "no"), ("no", "")] {
+        let host = Host::new(&by_grpc::PLUGIN).start();
+        let stream = host.http_stream();
+        stream.request_headers_with_body(&[(":method", "POST")]);
+        assert!(!stream.request_resumed());
+        host.grpc_message(host.open_grpc()[0].token, headers);
+        let passed = headers == "yes";
+        assert_eq!((stream.request_resumed(), stream.reply().is_some()), (passed, !passed));
+        if passed {
+            stream.request_body("whole", true);
+            assert!(stream.sent_request_body().is_empty());
+            host.grpc_message(host.open_grpc()[0].token, body);
+            let sent: &[u8] = if body == "yes" { b"whole" } else { b"" };
+            assert_eq!((stream.sent_request_body().as_slice(), stream.reply().is_none()), (sent, body == "yes"));
+        }
+    }
+    // No answer is an error of the judge's, and the policy is closed.
+    let host = Host::new(&by_grpc::PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers_with_body(&[(":method", "POST")]);
+    host.grpc_close(host.open_grpc()[0].token, 14, "no host");
+    assert_eq!((stream.request_resumed(), stream.reply().map(|reply| reply.status)), (false, Some(500)));
+}

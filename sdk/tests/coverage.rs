@@ -1,9 +1,9 @@
 //! `docs/coverage.md` lists what there is, once, with tests that exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use sluicegate::Status;
@@ -152,6 +152,40 @@ fn every_status_has_a_row() {
         assert!(is_a_test(sdk, test), "{name}: there is no test {test}");
     }
     assert!(matches!(Status::from(u32::try_from(rows.len()).unwrap()), Status::Unknown(_)));
+}
+
+/// The functions of what callbacks are given, of calls and of tasks: each is named somewhere on the page, and what is no host function has a row with a test.
+#[test]
+fn every_function_of_the_handles_is_named() {
+    let (page, sdk) = page();
+    for (name, _, test) in section(&page, "Beside the host functions") {
+        assert!(is_a_test(sdk, &test), "{name}: there is no test {test}");
+        for named in name.split('`').filter(|named| !named.trim_matches([',', ' ']).is_empty()) {
+            assert!(is_declared(named), "nothing is called {named}");
+        }
+    }
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let named: BTreeSet<_> = page.split(|letter| !is_word(letter)).collect();
+    let mut unnamed = Vec::new();
+    for file in
+        ["handle", "callout", "task"].map(|folder| sdk.join("src").join(folder)).iter().flat_map(|folder| files(folder))
+    {
+        let source = fs::read_to_string(&file).unwrap();
+        for line in source.lines().map(str::trim_start).filter(|line| line.starts_with("pub ")) {
+            let Some((_, rest)) = line.split_once("fn ") else { continue };
+            let name = rest.split(|letter| !is_word(letter)).next().unwrap_or_default();
+            if !name.starts_with("__") && !named.contains(name) {
+                unnamed.push(format!("{}: {name}", file.display()));
+            }
+        }
+    }
+    assert!(unnamed.is_empty(), "{unnamed:#?}");
+}
+
+/// A module's files: its folder, and the file beside the folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.chain([folder.with_extension("rs")]).filter(|file| file.is_file()).collect()
 }
 
 /// What may fail says why, and what it costs.
