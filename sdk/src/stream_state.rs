@@ -55,6 +55,8 @@ const ASKED: u32 = 1 << 12;
 const RESET: u32 = 1 << 13;
 /// Somebody has held a direction.
 const HELD_ONCE: u32 = 1 << 14;
+/// The proxy was told in the callback that runs to let the response go on.
+const RESPONSE_RESUMED: u32 = 1 << 15;
 
 /// What a context can do, by its attribute and its callbacks: bits of [`State`] that never change.
 #[derive(Clone, Copy)]
@@ -204,6 +206,12 @@ impl State {
 
     // The status of a callback.
 
+    /// The proxy enters the VM for the stream.
+    #[inline]
+    pub(crate) fn enter(&self) {
+        self.clear(RESPONSE_RESUMED);
+    }
+
     /// A callback of a direction begins.
     #[inline]
     pub(crate) fn begin(&self, phase: Phase) {
@@ -296,6 +304,9 @@ impl State {
         call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", direction, status))?;
         self.clear(PAUSED << place);
         self.set(WENT_ON << place);
+        if matches!(direction, StreamType::HttpResponse) {
+            self.set(RESPONSE_RESUMED);
+        }
         budget::resumed(direction);
         Ok(())
     }
@@ -353,6 +364,10 @@ impl State {
         }
         if self.is_replied() {
             return Err(Error::new("the stream was answered before"));
+        }
+        if self.has(RESPONSE_RESUMED) {
+            // The resume comes first, and the stream may be complete with it. Envoy ends if it is answered then.
+            return Err(Error::new("the response has gone on, and nothing can take its place"));
         }
         if !self.has(Abilities::STREAM.0) {
             return Err(Error::new("there is no stream to answer"));

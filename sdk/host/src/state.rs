@@ -595,6 +595,13 @@ impl State {
             self.harm("a local reply to a stream that has ended: Envoy ends");
             return Ok(());
         }
+        if self.resumes(context, Way::Response) {
+            self.harm(
+                "a local reply after a resume of the response in one callback: Envoy ends if the response is complete",
+            );
+            return Ok(());
+        }
+        let Some(stream) = self.streams.get_mut(&context) else { return Ok(()) };
         let waits = self.deferred.iter().any(|(id, what)| *id == context && matches!(what, Deferred::Answer));
         if waits && stream.responding {
             self.harm("two local replies in one callback of the response: Envoy completes the stream twice");

@@ -191,6 +191,7 @@ impl<K: Runs> Stream<K> {
                 log::note(LogLevel::Warn, "context is busy", id);
                 return None;
             };
+            self.state.enter();
             self.state.within(|| {
                 if !first() {
                     return None;
