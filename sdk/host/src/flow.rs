@@ -308,7 +308,12 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way) {
     };
     leave(host, id, way);
     if let Some((part, ended)) = waiting {
+        // The body of a reply follows the reply's headers to the filter.
+        let answers = way == Way::Response && answering(host, id, true);
         body(host, id, way, &part, ended);
+        if answers {
+            answering(host, id, false);
+        }
     }
     while let Some((part, ended)) = next_unread(host, id, way.body()) {
         body(host, id, way, &part, ended);
@@ -323,6 +328,13 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way) {
     if let Some(waiting) = waiting {
         trailers(host, id, way, waiting);
     }
+}
+
+/// Says whether a reply goes through the filter; whether the stream has one and that was not said before.
+fn answering(host: &Running, id: u32, answering: bool) -> bool {
+    let mut state = host.state();
+    let Some(stream) = state.streams.get_mut(&id).filter(|stream| stream.reply.is_some()) else { return false };
+    std::mem::replace(&mut stream.answering, answering) != answering
 }
 
 /// The next part that the proxy did not read, if it reads again.
@@ -477,16 +489,18 @@ fn percent_encoded(text: &[u8]) -> String {
 pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], filter: impl FnOnce(u32) -> u32) -> u32 {
     let way = Way::from_number(buffer as u32);
     let buffer = buffer as u32;
-    let (size, too_much) = {
+    let (size, too_much, loses) = {
         let mut state = host.state();
         let limit = state.buffer_limit;
         let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
+        // What the proxy kept was resumed. An empty part joins nothing then, and what is written into it stays behind.
+        let loses = way.is_some() && body.keeps && body.held.is_empty() && part.is_empty();
         (body.hidden, body.shows, body.loses) = (false, true, false);
         body.passing = body.held.is_empty() && way.is_some() && !body.keeps;
         // What is held back already is joined by the part before the filter sees both.
         let too_much = way.is_some() && !body.held.is_empty() && body.held.len() + part.len() > limit;
         body.held.extend(part);
-        (count(body.held.len()), too_much)
+        (count(body.held.len()), too_much, loses)
     };
     // A response that cannot be answered any more ends at once. A request is shown to the filter first, whose answer comes to nothing.
     if too_much && way == Some(Way::Response) {
@@ -510,7 +524,12 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
             body.loses = way.is_some() && ![0, BUFFER].contains(&action);
             match action {
                 0 if over || too_much => {}
-                0 => body.release(),
+                0 => {
+                    if loses {
+                        body.held.clear();
+                    }
+                    body.release();
+                }
                 // What is not of HTTP knows two answers.
                 _ if way.is_none() && !over => body.show(),
                 BUFFER => body.show(),
