@@ -115,7 +115,8 @@ impl Phase {
 /// What holds a stream, and what became of it.
 pub(crate) struct State {
     bits: Cell<u32>,
-    holders: [Cell<u8>; 2],
+    /// As large as the bits, so that one store writes them all.
+    holders: [Cell<u16>; 2],
 }
 
 crate::__vm_local! {
@@ -166,7 +167,7 @@ impl State {
         self.bits.set(self.bits.get() & !bits);
     }
 
-    fn holders(&self, direction: StreamType) -> &Cell<u8> {
+    fn holders(&self, direction: StreamType) -> &Cell<u16> {
         let [first, second] = &self.holders;
         if place(direction) == 0 { first } else { second }
     }
@@ -249,7 +250,7 @@ impl State {
 
     #[cold]
     #[inline(never)]
-    fn other_status(&self, phase: Phase, status: u32, holders: u8) -> u32 {
+    fn other_status(&self, phase: Phase, status: u32, holders: u16) -> u32 {
         let place = place(phase.direction);
         self.clear(DECIDING << place);
         let stop = if status == HELD || phase.goes_on(status) { STOP } else { status };
@@ -327,7 +328,7 @@ impl State {
             return Err(Error::stream(direction, "it has ended"));
         }
         let holders = self.holders(direction);
-        let more = holders.get().checked_add(1).ok_or(Error::stream(direction, "255 hold it already"))?;
+        let more = holders.get().checked_add(1).ok_or(Error::stream(direction, "65,535 hold it already"))?;
         holders.set(more);
         self.set(HELD_ONCE);
         Ok(())
