@@ -49,6 +49,8 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_response_trailers", "proxy_on_response_trailers"),
     ("on_response_metadata", "proxy_on_response_metadata"),
     ("on_new_connection", "proxy_on_new_connection"),
+    // Data would pass a connection that is held from its start on.
+    ("on_new_connection", "proxy_on_downstream_data"),
     ("on_downstream_data", "proxy_on_downstream_data"),
     ("on_upstream_data", "proxy_on_upstream_data"),
     ("on_downstream_close", "proxy_on_downstream_connection_close"),
