@@ -20,6 +20,8 @@ mod bodies;
 
 use core::cell::Cell;
 
+pub(crate) use bodies::{end_request, has_no_trailers};
+
 use crate::abi::scoped::Scoped;
 use crate::abi::{LogLevel, StreamType, call};
 use crate::budget;

@@ -43,6 +43,9 @@ pub(super) fn on_part<H: HttpFilter, D>(
         let event = Event::Body(direction, size);
         let answer = if end_of_stream {
             gathered(direction);
+            if matches!(direction, StreamType::HttpRequest) {
+                stream_state::end_request();
+            }
             budget::guard(event, || {
                 let stream = HttpHandle { id: context, plugin };
                 Ok(match judge(filter, stream, buffer, false, whole)?.0 {

@@ -128,6 +128,9 @@ fn on_body<H: HttpFilter, D>(
     (name, callback): (&str, impl FnOnce(&mut H, &mut Body<'_, D, PluginOf<H>>) -> Result<DataAction>),
 ) -> u32 {
     streams.decide_http(context, phase, false, |filter, plugin| {
+        if end_of_stream && matches!(buffer, BufferType::HttpRequestBody) {
+            stream_state::end_request();
+        }
         let stream = HttpHandle { id: context, plugin };
         let direction = PhantomData;
         let answer = budget::guard(Event::Body(buffer.direction(), size), || {

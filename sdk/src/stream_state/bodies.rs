@@ -1,6 +1,6 @@
 //! What a stream's state knows of its bodies: who gathers one, whether its size may change, and whether it is one at all.
 
-use super::{ENDED, REPLIED, State, WENT_ON, place};
+use super::{ENDED, REPLIED, State, WENT_ON, current, place};
 use crate::abi::{StreamType, call};
 use crate::budget;
 use crate::error::{Error, Result};
@@ -19,6 +19,8 @@ const ASKS_UPGRADE: u32 = 1 << 27;
 const UPGRADED: u32 = 1 << 28;
 /// What was kept of the request has just gone on because of that.
 const LET_GO: u32 = 1 << 29;
+/// The last part of the request's body came, so no trailers follow.
+const NO_TRAILERS: u32 = 1 << 31;
 
 impl State {
     fn put(&self, bits: u32, set: bool) {
@@ -119,4 +121,16 @@ impl State {
     pub(crate) fn is_upgraded(&self) -> bool {
         self.has(UPGRADED)
     }
+}
+
+/// Notes that the body of the request that host calls act on has ended with its last part.
+#[inline]
+pub(crate) fn end_request() {
+    current(|state| state.map(|state| state.set(NO_TRAILERS)));
+}
+
+/// Whether the request that host calls act on has no trailers and gets none. In the callback of the last part Envoy makes trailers for whoever edits them.
+/// If the filter then holds the request, the body is lost, and the trailers go out twice.
+pub(crate) fn has_no_trailers() -> bool {
+    current(|state| state.is_some_and(|state| state.has(NO_TRAILERS)))
 }
