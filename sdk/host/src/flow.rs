@@ -64,6 +64,30 @@ impl Way {
     }
 }
 
+/// What a filter holds of a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Part {
+    /// The headers, and with them all that follows.
+    Headers,
+    /// The body, and with it the trailers.
+    Body,
+    Trailers,
+}
+
+impl Part {
+    /// How the table of phases names this part of a direction, and what is held like it.
+    pub(crate) fn names(self, way: Way) -> &'static [&'static str] {
+        match (way, self) {
+            (Way::Request, Self::Headers) => &["request headers"],
+            (Way::Request, Self::Body) => &["request body", "request trailers", "request headers"],
+            (Way::Request, Self::Trailers) => &["request trailers", "request body", "request headers"],
+            (Way::Response, Self::Headers) => &["response headers"],
+            (Way::Response, Self::Body) => &["response body", "response trailers", "response headers"],
+            (Way::Response, Self::Trailers) => &["response trailers", "response body", "response headers"],
+        }
+    }
+}
+
 /// How far one direction has come.
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
@@ -71,6 +95,8 @@ pub(crate) struct Flow {
     pub(crate) begun: bool,
     /// Whether they went on from it.
     pub(crate) gone: bool,
+    /// What the filter holds.
+    pub(crate) stopped: Option<Part>,
     /// Whether the proxy looked at them since, and whether it does not send them.
     checked: bool,
     pub(crate) refused: bool,
@@ -82,7 +108,7 @@ pub(crate) struct Flow {
     refuses: bool,
     /// How many bytes of the body came from the peer, and whether it ended.
     came: usize,
-    ended: bool,
+    pub(crate) ended: bool,
     /// What came since and the filter has not seen: the body, whether it ended, and trailers.
     waiting: Option<(Vec<u8>, bool)>,
     waiting_trailers: Option<Map>,
@@ -99,8 +125,9 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
         stream.came[way as usize] = headers.clone();
         stream.maps.insert(way.headers() as u32, headers);
         stream.visible.insert(way.headers() as u32);
-        stream.responding = way == Way::Response;
-        stream.flows[way as usize].begun = true;
+        let flow = &mut stream.flows[way as usize];
+        flow.begun = true;
+        flow.ended |= end_of_stream;
     }
     let callback = match way {
         Way::Request => "proxy_on_request_headers",
@@ -109,10 +136,6 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     let action = host.filter(id, callback, &arguments, STOP_ALL);
     let goes_on = [0, 2].contains(&action) && !host.is_over(id);
     let body_follows = action == STOP && host.allows_stop_iteration();
-    let resumes = host.state().resumes(id, way);
-    if goes_on && resumes {
-        host.state().harm("a resume in a headers callback that continues: Envoy sends the message twice");
-    }
     // First what the filter asked for: a body that follows waits for ever if the filter resumed in the callback that stopped.
     host.run_deferred();
     // A reset is one of these.
@@ -120,6 +143,7 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     if let Some(stream) = host.state().streams.get_mut(&id) {
         let flow = &mut stream.flows[way as usize];
         flow.gone |= goes_on;
+        flow.stopped = (!flow.gone).then_some(Part::Headers);
         flow.held = !goes_on && !body_follows;
         flow.refuses = action == STOP_ALL_AND_BUFFER;
         if goes_on {
@@ -258,10 +282,6 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
     };
     let action = host.filter(id, callback, &arguments, STOP);
     let goes_on = action == 0 && !host.is_over(id);
-    let resumes = host.state().resumes(id, way);
-    if goes_on && resumes {
-        host.state().harm("a resume in a trailers callback that continues: Envoy sends the trailers twice, or ends");
-    }
     let garbled = {
         let state = host.state();
         let goes = state.streams.get(&id).and_then(|stream| stream.maps.get(&(way.trailers() as u32)));
@@ -270,10 +290,15 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
     if let Some(why) = garbled {
         host.state().harm(why);
     }
-    if goes_on && let Some(stream) = host.state().streams.get_mut(&id) {
-        stream.go_on(way);
-        stream.flows[way as usize].ended_by_trailers = true;
-        stream.visible.remove(&(way.trailers() as u32));
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        let flow = &mut stream.flows[way as usize];
+        if goes_on {
+            flow.ended_by_trailers = true;
+            stream.go_on(way);
+            stream.visible.remove(&(way.trailers() as u32));
+        } else {
+            flow.stopped = flow.stopped.or(Some(Part::Trailers));
+        }
     }
     if goes_on {
         leave(host, id, way);
@@ -283,20 +308,27 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
 }
 
 /// Lets a direction go on that the filter held back. What waited for the headers comes to the filter now, the body in one part, and after it what was not read.
-pub(crate) fn resume(host: &Running, id: u32, way: Way) {
+///
+/// What the table of phases did not judge is judged here.
+pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
     let waiting = {
         let mut state = host.state();
-        let Some(stream) = state.streams.get_mut(&id) else { return };
+        let Some(stream) = state.streams.get_mut(&id).filter(|stream| !stream.is_connection) else { return };
         // What was answered or reset does not go to the upstream any more.
         if way == Way::Request && (stream.reply.is_some() || !stream.closed.is_empty()) {
             return;
         }
         if way == Way::Response && !stream.flows[way as usize].begun {
-            state.harm("a resume of a response that has not begun: Envoy ends");
+            if !is_judged {
+                state.harm("a resume of a response that has not begun: Envoy ends");
+            }
             return;
         }
         if stream.flows[way as usize].ended_by_trailers {
-            state.harm("a resume after the trailers went on: Envoy sends the trailers twice");
+            // A local reply takes the place of what went on.
+            if !is_judged && stream.replies == 0 {
+                state.harm("a resume after the trailers went on: Envoy sends the trailers twice");
+            }
             return;
         }
         stream.go_on(way);
@@ -522,6 +554,10 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
             body.keeps = way.is_some() && action == BUFFER;
             body.shows = action != 0;
             body.loses = way.is_some() && ![0, BUFFER].contains(&action);
+            if let Some(way) = way.filter(|_| action != 0) {
+                let flow = &mut stream.flows[way as usize];
+                flow.stopped = flow.stopped.or(Some(Part::Body));
+            }
             match action {
                 0 if over || too_much => {}
                 0 => {

@@ -242,7 +242,6 @@ impl<'host> HttpStream<'host> {
     /// Ends the stream, in Envoy's order: log, done, delete.
     pub fn complete(self) {
         if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
-            stream.responding = false;
             stream.completed = true;
             stream.visible.clear();
         }

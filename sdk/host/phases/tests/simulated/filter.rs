@@ -40,7 +40,12 @@ fn perform<P>(stream: &HttpHandle<'_, P>, steps: &script::Steps, from: usize) ->
                 let status = u16::try_from(number(1)).expect("a status");
                 stream.reply(&LocalResponse::new(status).body("denied"))
             }
-            "remove" => stream.edit_response_headers().remove("content-length"),
+            "remove" if number(1) == 2 => stream.edit_response_headers().remove("content-length"),
+            "remove" => stream.edit_request_trailers().remove("x-trailer"),
+            "add" => stream.edit_request_trailers().add("x-cell", "yes"),
+            "replace" => stream.edit_request_trailers().replace("x-cell", "yes"),
+            // A stream's handle has no call for these: the callback for the trailers has.
+            "set" | "size" | "pairs" | "get" => continue,
             "register" => Queue::register("cells").and_then(|queue| queue.enqueue("item")),
             other => panic!("no step is called {other}"),
         };

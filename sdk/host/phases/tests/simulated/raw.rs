@@ -1,7 +1,7 @@
 //! A filter that follows a script and speaks the raw ABI, so that no SDK stands between the script and the simulated host.
 #![allow(unsafe_code, reason = "the host functions are raw")]
 
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 
 use sluicegate::abi::{self, Exports};
 
@@ -21,7 +21,9 @@ macro_rules! exports {
         };
     };
     (@ status $status:ident) => { $status };
-    (@ $status:ident) => { drop($status) };
+    (@ $status:ident) => {{
+        let _ = $status;
+    }};
 }
 
 exports! {
@@ -66,61 +68,66 @@ fn follow(context: u32, callback: &str) -> u32 {
     status
 }
 
+/// Makes a host call, whose addresses are of live texts and variables.
+macro_rules! call {
+    ($name:ident($($argument:expr),*)) => {
+        // SAFETY: each address with a size is of a live text of this size, and each other one of a live variable.
+        unsafe { abi::$name($($argument),*) }
+    };
+}
+
 /// Makes a host call whose answer nobody reads.
 fn perform(word: &str, number: u32) {
-    let (mut token, mut queue) = (0, 0);
+    let (mut token, mut queue, mut block, mut size) = (0, 0, null_mut(), 0);
     let text = |text: &'static str| (text.as_ptr(), text.len());
-    let (service, headers) = (text("service"), pairs(&[(":method", "GET"), (":path", "/"), (":authority", "s")]));
-    // SAFETY: the addresses are of live texts and variables, with their sizes.
-    let _ = unsafe {
-        match word {
-            "effective" => abi::proxy_set_effective_context(number),
-            "resume" => abi::proxy_continue_stream(number),
-            "close" => abi::proxy_close_stream(number),
-            "reply" => {
-                let body = text("denied");
-                abi::proxy_send_local_response(number, null(), 0, body.0, body.1, null(), 0, -1)
-            }
-            "call" => abi::proxy_http_call(
-                service.0,
-                service.1,
-                headers.as_ptr(),
-                headers.len(),
-                null(),
-                0,
-                null(),
-                0,
-                1000,
-                &raw mut token,
-            ),
-            "stream" => {
-                let (cluster, service, method) = (text("grpc"), text("Service"), text("Method"));
-                abi::proxy_grpc_stream(
-                    cluster.0,
-                    cluster.1,
-                    service.0,
-                    service.1,
-                    method.0,
-                    method.1,
-                    null(),
-                    0,
-                    &raw mut token,
-                )
-            }
-            // What is sent does not matter, nor by which number.
-            "send" => 0,
-            "register" => {
-                let (name, item) = (text("cells"), text("item"));
-                let status = abi::proxy_register_shared_queue(name.0, name.1, &raw mut queue);
-                status + abi::proxy_enqueue_shared_queue(queue, item.0, item.1)
-            }
-            "enqueue" => 0,
-            "remove" => {
-                let name = text("content-length");
-                abi::proxy_remove_header_map_value(number, name.0, name.1)
-            }
-            other => panic!("no step is called {other}"),
+    let (service, method, cells) = (text("service"), text("method"), text("cells"));
+    let target = pairs(&[(":method", "GET"), (":path", "/"), (":authority", "s")]);
+    let (none, headers) = ((null(), 0_usize), (target.as_ptr(), target.len()));
+    let _status = match word {
+        "effective" => call!(proxy_set_effective_context(number)),
+        "resume" => call!(proxy_continue_stream(number)),
+        "close" => call!(proxy_close_stream(number)),
+        "reply" => {
+            call!(proxy_send_local_response(number, none.0, none.1, service.0, service.1, none.0, none.1, -1))
         }
+        "call" => call!(proxy_http_call(
+            service.0,
+            service.1,
+            headers.0,
+            headers.1,
+            none.0,
+            none.1,
+            none.0,
+            none.1,
+            1000,
+            &raw mut token
+        )),
+        "stream" => call!(proxy_grpc_stream(
+            service.0,
+            service.1,
+            service.0,
+            service.1,
+            method.0,
+            method.1,
+            none.0,
+            none.1,
+            &raw mut token
+        )),
+        "register" => call!(proxy_register_shared_queue(cells.0, cells.1, &raw mut queue)),
+        "enqueue" => {
+            call!(proxy_register_shared_queue(cells.0, cells.1, &raw mut queue));
+            call!(proxy_enqueue_shared_queue(queue, cells.0, cells.1))
+        }
+        "add" => call!(proxy_add_header_map_value(number, cells.0, cells.1, cells.0, cells.1)),
+        "replace" => call!(proxy_replace_header_map_value(number, cells.0, cells.1, cells.0, cells.1)),
+        "remove" => call!(proxy_remove_header_map_value(number, cells.0, cells.1)),
+        "set" => call!(proxy_set_header_map_pairs(number, headers.0, headers.1)),
+        "size" => call!(proxy_get_header_map_size(number, &raw mut size)),
+        "pairs" => call!(proxy_get_header_map_pairs(number, &raw mut block, &raw mut size)),
+        "get" => call!(proxy_get_header_map_value(number, cells.0, cells.1, &raw mut block, &raw mut size)),
+        // What is sent does not matter, nor by which number.
+        "send" => 0,
+        other => panic!("no step is called {other}"),
     };
 }
 
