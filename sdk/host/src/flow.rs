@@ -102,6 +102,8 @@ pub(crate) struct Flow {
     pub(crate) refused: bool,
     /// Whether the trailers went on.
     ended_by_trailers: bool,
+    /// Whether the proxy keeps the last part of the body, be it empty.
+    pub(crate) keeps_end: bool,
     /// Whether everything after the headers waits for them.
     held: bool,
     /// Whether the proxy answers when too much waits for the headers. Otherwise it reads no more.
@@ -225,6 +227,9 @@ fn body(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> 
         Some(true) => return refuse(host, id, way),
         Some(false) => return WAITS,
         None => {}
+    }
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        stream.flows[way as usize].keeps_end |= end_of_stream;
     }
     let callback = match way {
         Way::Request => "proxy_on_request_body",
@@ -450,6 +455,17 @@ fn garbled(map: &Map, sent: &[u8]) -> Option<String> {
 }
 
 impl Stream {
+    /// Whether a message went on from its head to its end.
+    pub(crate) fn sent_whole(&self, way: Way) -> bool {
+        let flow = &self.flows[way as usize];
+        let body = self.bodies.get(&(way.body() as u32));
+        let waits = body.is_some_and(|body| body.len() > 0 || !body.unread.is_empty())
+            || flow.waiting.is_some()
+            || flow.waiting_trailers.is_some();
+        let keeps_end = flow.keeps_end || !flow.ended_by_trailers && self.maps.contains_key(&(way.trailers() as u32));
+        flow.ended && flow.gone && !flow.refused && !waits && !keeps_end
+    }
+
     /// What `content-length` says of a message that has gone on, and how long its body is, if that is wrong because the filter changed the body.
     pub(crate) fn misframed(&self, way: Way) -> Option<(usize, usize)> {
         let flow = &self.flows[way as usize];
@@ -521,18 +537,19 @@ fn percent_encoded(text: &[u8]) -> String {
 pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], filter: impl FnOnce(u32) -> u32) -> u32 {
     let way = Way::from_number(buffer as u32);
     let buffer = buffer as u32;
-    let (size, too_much, loses) = {
+    let (size, too_much, loses, joins) = {
         let mut state = host.state();
         let limit = state.buffer_limit;
         let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
         // What the proxy kept was resumed. An empty part joins nothing then, and what is written into it stays behind.
         let loses = way.is_some() && body.keeps && body.held.is_empty() && part.is_empty();
         (body.hidden, body.shows, body.loses) = (false, true, false);
+        let joins = body.keeps;
         body.passing = body.held.is_empty() && way.is_some() && !body.keeps;
         // What is held back already is joined by the part before the filter sees both.
         let too_much = way.is_some() && !body.held.is_empty() && body.held.len() + part.len() > limit;
         body.held.extend(part);
-        (count(body.held.len()), too_much, loses)
+        (count(body.held.len()), too_much, loses, joins)
     };
     // A response that cannot be answered any more ends at once. A request is shown to the filter first, whose answer comes to nothing.
     if too_much && way == Some(Way::Response) {
@@ -570,7 +587,8 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
                 _ if way.is_none() && !over => body.show(),
                 BUFFER => body.show(),
                 WATERMARK => body.keep(),
-                // Also what is none of the answers.
+                // Also what is none of the answers. What the proxy has joined to a part that it was told to keep is not dropped.
+                _ if joins => body.keep(),
                 _ => {
                     body.dropped |= !body.held.is_empty();
                     body.held.clear();

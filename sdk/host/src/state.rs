@@ -232,8 +232,12 @@ impl Stream {
                 map.remove(b"transfer-encoding");
             }
         }
-        if let Some(body) = self.bodies.get_mut(&(way.body() as u32)).filter(|body| !body.passing) {
-            body.release();
+        let body = self.bodies.get_mut(&(way.body() as u32));
+        if body.as_ref().is_none_or(|body| !body.passing) {
+            self.flows[way as usize].keeps_end = false;
+            if let Some(body) = body {
+                body.release();
+            }
         }
     }
 
