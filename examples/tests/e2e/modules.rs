@@ -111,10 +111,37 @@ fn helloworld_exports_no_stream_callback() -> Result<()> {
 fn examples_export_the_callbacks_that_they_implement() -> Result<()> {
     for (package, callbacks) in [
         ("access_log", &["proxy_on_configure", "proxy_on_log"][..]),
-        ("http_auth_random", &["proxy_on_http_call_response", "proxy_on_request_headers"]),
+        // Headers that wait for an answer are held against the body and the trailers behind them, too.
+        (
+            "http_auth_random",
+            &[
+                "proxy_on_http_call_response",
+                "proxy_on_request_headers",
+                "proxy_on_request_body",
+                "proxy_on_request_trailers",
+            ],
+        ),
         ("http_body_chunk", &["proxy_on_request_body", "proxy_on_request_trailers"]),
-        ("multiple_dispatches", &["proxy_on_http_call_response", "proxy_on_response_headers"]),
-        ("postpone_requests", &["proxy_on_configure", "proxy_on_done", "proxy_on_request_headers", "proxy_on_tick"]),
+        (
+            "multiple_dispatches",
+            &[
+                "proxy_on_http_call_response",
+                "proxy_on_response_headers",
+                "proxy_on_response_body",
+                "proxy_on_response_trailers",
+            ],
+        ),
+        (
+            "postpone_requests",
+            &[
+                "proxy_on_configure",
+                "proxy_on_done",
+                "proxy_on_request_headers",
+                "proxy_on_request_body",
+                "proxy_on_request_trailers",
+                "proxy_on_tick",
+            ],
+        ),
         ("foreign_call_on_tick", &["proxy_on_configure", "proxy_on_tick"]),
         ("metrics", &["proxy_on_request_headers"]),
         ("properties", &["proxy_on_log", "proxy_on_request_headers"]),

@@ -19,6 +19,7 @@ mod table;
 mod tasks;
 mod tcp;
 mod timers;
+mod unseen;
 
 use core::cell::RefCell;
 use core::marker::PhantomData;
@@ -532,6 +533,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 }
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispatcher<H, T> {
+    const KEEPS: bool = true;
+
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &H::Plugin) -> R) -> Option<R> {
         self.streams.run(id, self, callback)
     }
