@@ -70,8 +70,14 @@ impl Abilities {
     const GRPC_ANSWERS: Self = Self(1 << 17);
     const TASKS: Self = Self(1 << 18);
     const STREAM: Self = Self(1 << 19);
+    const CONNECTION: Self = Self(1 << 12);
 
-    /// The abilities of a stream or connection.
+    /// The abilities of a connection, which takes no answer of HTTP.
+    pub(crate) const fn of_connection(http_answers: bool, grpc_answers: bool, tasks: bool) -> Self {
+        Self(Self::of_stream(http_answers, grpc_answers, tasks).0 | Self::CONNECTION.0)
+    }
+
+    /// The abilities of a stream.
     pub(crate) const fn of_stream(http_answers: bool, grpc_answers: bool, tasks: bool) -> Self {
         Self(Self::of_plugin(http_answers, grpc_answers, tasks).0 | Self::STREAM.0)
     }
@@ -303,6 +309,11 @@ impl State {
             return Err(Error::new("there is no stream to answer"));
         }
         Ok(())
+    }
+
+    /// Whether this is a connection: a host takes an answer to it without a word, and sends nothing.
+    pub(crate) fn is_connection(&self) -> bool {
+        self.has(Abilities::CONNECTION.0)
     }
 
     /// The stream was answered, or closed: nothing of it is to be resumed.

@@ -162,7 +162,7 @@ struct Tcp<T>(PhantomData<T>);
 impl<T: TcpFilter> Runs for Tcp<T> {
     type Filter = T;
     type Plugin = T::Plugin;
-    const ABILITIES: Abilities = Abilities::of_stream(T::HTTP_ANSWERS, T::GRPC_ANSWERS, T::TASKS);
+    const ABILITIES: Abilities = Abilities::of_connection(T::HTTP_ANSWERS, T::GRPC_ANSWERS, T::TASKS);
     #[cfg(feature = "async")]
     const TASKS: bool = T::TASKS;
 
