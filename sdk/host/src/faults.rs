@@ -75,6 +75,56 @@ impl Fault {
     }
 }
 
+/// What goes wrong in one call of a function of WASI, on the wasm rung.
+#[cfg(feature = "wasm")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum WasiFault {
+    /// The function answers this errno, and does nothing.
+    Errno(u32),
+    /// The function answers success, and does nothing: the guest's memory is as it was.
+    Silent,
+    /// The function answers success, and every byte that it writes is `0xff`: the time, random bytes, sizes, counts.
+    Garbage,
+}
+
+#[cfg(feature = "wasm")]
+impl WasiFault {
+    /// Returns one of each kind that tells something by itself: the errnos that a libc tells apart, one that there is not, and all ways to lie.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        // Again, bad file, fault, invalid, I/O, out of memory, no such function, not supported, not permitted, not capable.
+        let errnos = [6, 8, 21, 28, 29, 48, 52, 58, 63, 76, 0xffff];
+        errnos.into_iter().map(Self::Errno).chain([Self::Silent, Self::Garbage]).collect()
+    }
+}
+
+/// What goes wrong in calls of WASI's functions, which are counted by themselves.
+#[cfg(feature = "wasm")]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WasiFaults {
+    at: BTreeMap<usize, WasiFault>,
+    next: usize,
+    /// The functions that were called since the record began.
+    record: Option<Vec<String>>,
+}
+
+#[cfg(feature = "wasm")]
+impl WasiFaults {
+    /// Plans a fault for a call; 0 is the next one.
+    pub(crate) fn plan(&mut self, call: usize, fault: WasiFault) {
+        self.at.insert(self.next + call, fault);
+    }
+
+    /// What goes wrong in the call that begins now.
+    pub(crate) fn begin(&mut self, function: &str) -> Option<WasiFault> {
+        self.record.iter_mut().for_each(|record| record.push(function.to_owned()));
+        let planned = self.at.remove(&self.next);
+        self.next += 1;
+        planned
+    }
+}
+
 /// A host call as it was recorded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -102,6 +152,8 @@ pub(crate) struct Faults {
     pub(crate) last_number: u64,
     /// The host calls since the record began.
     record: Option<Vec<HostCall>>,
+    #[cfg(feature = "wasm")]
+    pub(crate) wasi: WasiFaults,
 }
 
 impl Faults {
@@ -113,6 +165,8 @@ impl Faults {
     pub(crate) fn clear(&mut self) {
         self.at.clear();
         self.statuses.clear();
+        #[cfg(feature = "wasm")]
+        self.wasi.at.clear();
     }
 
     /// What goes wrong in the call that begins now.
@@ -128,6 +182,15 @@ impl Faults {
 
     pub(crate) fn start_record(&mut self) {
         self.record = Some(Vec::new());
+        #[cfg(feature = "wasm")]
+        {
+            self.wasi.record = Some(Vec::new());
+        }
+    }
+
+    #[cfg(feature = "wasm")]
+    pub(crate) fn take_wasi_record(&mut self) -> Vec<String> {
+        self.wasi.record.take().unwrap_or_default()
     }
 
     pub(crate) fn take_record(&mut self) -> Vec<HostCall> {

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use sluicegate::abi::{Exports, LogLevel, Status};
 
 use crate::calls::CALL_STEP;
+#[cfg(feature = "wasm")]
+use crate::faults::WasiFault;
 use crate::faults::{Fault, Faults};
 use crate::foreign::Functions;
 use crate::imports::Guest;
@@ -199,6 +201,13 @@ impl Host {
     /// Lets a host call go wrong, counted from the module's first one, which is 0: [`Running::fault`] for the start.
     pub fn fault(mut self, call: usize, fault: Fault) -> Self {
         self.faults.plan(call, fault);
+        self
+    }
+
+    /// Lets a call of a function of WASI go wrong, counted from the module's first one, which is 0: [`Running::wasi_fault`] for the start.
+    #[cfg(feature = "wasm")]
+    pub fn wasi_fault(mut self, call: usize, fault: WasiFault) -> Self {
+        self.faults.wasi.plan(call, fault);
         self
     }
 

@@ -68,7 +68,6 @@ mod live;
 mod map;
 mod metric;
 mod native;
-mod phases;
 mod plugin;
 mod property;
 mod running;
@@ -88,6 +87,8 @@ mod zlib;
 pub use access_log::AccessLog;
 pub use calls::{OpenGrpc, PendingCall};
 pub use cost::Cost;
+#[cfg(feature = "wasm")]
+pub use faults::WasiFault;
 pub use faults::{Fault, HostCall};
 pub use host::Host;
 pub use live::Counting;

@@ -14,7 +14,6 @@ use crate::faults::{Fault, HostCall};
 use crate::flow::{self, Way};
 use crate::imports::Guest;
 use crate::live;
-use crate::phases::{self, Returned};
 use crate::plugin::Plugin;
 use crate::state::{Answer, Deferred, LogLine, PluginState, Restricted, State};
 use crate::stream::HttpStream;
@@ -156,17 +155,13 @@ impl Running {
         }
         let cost_before = self.cost();
         let before = std::mem::replace(&mut self.state().effective, context);
-        let outer = std::mem::take(&mut self.state().acts);
+        self.state().entered = context;
         self.depth.set(self.depth.get() + 1);
         let result = self.vm().call(callback, arguments);
         self.depth.set(self.depth.get() - 1);
-        let acts = std::mem::replace(&mut self.state().acts, outer);
         self.state().effective = before;
-        if let Ok(Some(status)) = result {
+        if let Ok(Some(_)) = result {
             self.state().cost.vm_entries += 1;
-            if !acts.is_empty() {
-                phases::judge(&mut self.state(), &Returned::new(callback, arguments, status), &acts);
-            }
         }
         if self.depth.get() == 0 {
             let spent = self.cost() - cost_before;
@@ -190,8 +185,11 @@ impl Running {
         if self.depth.get() != 0 {
             return;
         }
-        let deferred = self.state().take_deferred();
-        for (id, what, is_judged) in deferred {
+        let (deferred, entered) = {
+            let mut state = self.state();
+            (state.take_deferred(), state.entered)
+        };
+        for (id, what) in deferred {
             match what {
                 Deferred::Delete => Plugin::of(self, id).delete(),
                 Deferred::RefuseCall(token) => self.refuse_call_headers(token),
@@ -201,7 +199,7 @@ impl Running {
                         stream.resumed.push(direction);
                     }
                     match Way::from_number(direction) {
-                        Some(way) => flow::resume(self, id, way, is_judged),
+                        Some(way) => flow::resume(self, id, way),
                         // Envoy resumes one side of a connection only.
                         None => {
                             if let Some(body) = self.state().body(id, BufferType::DownstreamData) {
@@ -212,8 +210,16 @@ impl Running {
                     }
                 }
                 Deferred::Close(direction) => {
-                    if let Some(stream) = self.state().streams.get_mut(&id) {
-                        stream.closed.push(direction);
+                    {
+                        let mut state = self.state();
+                        if let Some(stream) = state.streams.get_mut(&id) {
+                            stream.closed.push(direction);
+                            if stream.reply.is_some() && !stream.answering && !stream.is_connection && entered == id {
+                                state.harm(
+                                    "a reset of a stream after a local reply: Envoy calls the filter after its end",
+                                );
+                            }
+                        }
                     }
                     if Way::from_number(direction).is_none() {
                         tcp::closed_by_filter(self, id);
@@ -468,7 +474,19 @@ impl Running {
         self.state().faults.plan(call, fault);
     }
 
-    /// Behaves again: forgets what [`fail`](Self::fail) and [`fault`](Self::fault) planned.
+    /// Lets a call of a function of WASI go wrong, of those that the module makes from here on; 0 is the next one.
+    #[cfg(feature = "wasm")]
+    pub fn wasi_fault(&self, call: usize, fault: crate::WasiFault) {
+        self.state().faults.wasi.plan(call, fault);
+    }
+
+    /// Ends the record of the calls of WASI's functions, and gives their names in their order.
+    #[cfg(feature = "wasm")]
+    pub fn recorded_wasi(&self) -> Vec<String> {
+        self.state().faults.take_wasi_record()
+    }
+
+    /// Behaves again: forgets what [`fail`](Self::fail), [`fault`](Self::fault) and their likes planned.
     pub fn behave(&self) {
         self.state().faults.clear();
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sluicegate::LogLevel;
 use sluicegate::abi::Import;
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, Running, WasiFault, sweep};
 
 /// A module with an allocation entry that always gives the same block, if none is said, and what else is said.
 fn module(version: &str, parts: &str) -> Module {
@@ -437,4 +437,65 @@ fn a_callback_within_a_host_call_is_its_own_contexts() {
     );
     host.fault(0, sluicegate_host::Fault::Nested("proxy_on_tick", vec![1]));
     assert_eq!(request(&host), 2);
+}
+
+/// Answers 1 if there are no random bytes, 3 if all of them are set, and 0 otherwise.
+const RANDOM: &str = "(if (call $random (i32.const 64) (i32.const 4)) (then (return (i32.const 1))))
+    (if (i32.eq (i32.load (i32.const 64)) (i32.const -1)) (then (return (i32.const 3))))";
+
+#[test]
+fn functions_of_wasi_fail_and_lie_on_demand() {
+    let host = start(&headers(RANDOM));
+    let with = |fault| {
+        host.wasi_fault(0, fault);
+        request(&host)
+    };
+    assert_eq!([with(WasiFault::Errno(29)), with(WasiFault::Garbage), with(WasiFault::Silent)], [1, 3, 3]);
+    host.wasi_fault(1, WasiFault::Errno(58));
+    assert_eq!([request(&host), request(&host), request(&host)], [0, 1, 0], "the second call from here on");
+    host.wasi_fault(0, WasiFault::Errno(58));
+    host.behave();
+    assert_eq!(request(&host), 0);
+    let clock = "(drop (call $clock (i32.const 0) (i64.const 1) (i32.const 72)))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 80)))
+        (call $log_ff (i32.const 72)) (call $log_ff (i32.const 80))";
+    // Whether four bytes are all set.
+    let log = r#"(func $log_ff (param i32)
+        (if (i32.eq (i32.load (local.get 0)) (i32.const -1)) (then (drop (call $log (i32.const 2) (i32.const 16) (i32.const 5))))))"#;
+    let host = start(&(log.to_owned() + &headers(clock)));
+    host.wasi_fault(0, WasiFault::Garbage);
+    request(&host);
+    assert_eq!(host.log().len(), 2, "what is written, and that the time is garbage");
+    host.wasi_fault(1, WasiFault::Garbage);
+    request(&host);
+    assert_eq!(host.log().len(), 3, "that the count of written bytes is garbage");
+}
+
+#[test]
+fn a_sweep_lets_functions_of_wasi_fail() {
+    let swept = sweep(&Host::wasm(&module("0_2_1", &headers(RANDOM))), request);
+    assert_eq!((swept.wasi_faults, swept.wasi_that_ends().len()), (WasiFault::all().len(), 0));
+    // As the standard library does.
+    let panics = "(if (call $random (i32.const 64) (i32.const 4)) (then unreachable))";
+    let start = r#"(func (export "_initialize") (drop (call $random (i32.const 64) (i32.const 4))))"#;
+    let swept = sweep(&Host::wasm(&module("0_2_1", &(start.to_owned() + &headers(panics)))), request);
+    assert_eq!(swept.wasi_faults, 2 * WasiFault::all().len(), "at the start, too");
+    assert_eq!(swept.wasi_that_ends().iter().collect::<Vec<_>>(), ["random_get"]);
+}
+
+#[test]
+#[should_panic(expected = "the VM ends by Garbage in call 0 of WASI of the Scenario, random_get")]
+fn a_module_that_ends_by_random_bytes_is_found() {
+    let panics = "(drop (call $random (i32.const 64) (i32.const 4)))
+        (if (i32.eq (i32.load (i32.const 64)) (i32.const -1)) (then unreachable))";
+    sweep(&Host::wasm(&module("0_2_1", &headers(panics))), request);
+}
+
+#[test]
+#[should_panic(expected = "after Errno(6) in call 0 of WASI of the Scenario, random_get")]
+fn a_module_that_does_not_recover_from_wasi_is_found() {
+    // After a failure it holds every request.
+    let remembers = "(if (call $random (i32.const 64) (i32.const 4)) (then (i32.store (i32.const 96) (i32.const 1))))
+        (if (i32.load (i32.const 96)) (then (return (i32.const 1))))";
+    sweep(&Host::wasm(&module("0_2_1", &headers(remembers))), request);
 }

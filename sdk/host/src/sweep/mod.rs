@@ -5,11 +5,14 @@
 //! | `mod` | host calls that go wrong, each in every way, at the start, in the scenario, and at the end |
 //! | `reached` | host calls that a filter makes only once another one failed, and what of a module a sweep did not reach |
 //! | `disorder` | callbacks within host calls, of contexts that are not there, in any order, with any counts |
+//! | `wasi` | functions of WASI that go wrong |
 //! | `memory` | memory that is refused: each allocation, and each page |
 
 mod disorder;
 mod memory;
 mod reached;
+#[cfg(feature = "wasm")]
+mod wasi;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -67,7 +70,7 @@ const ROUNDS: usize = 2;
 ///
 /// # Panics
 ///
-/// If the module does not start, if it traps, if the well-behaved run after a fault gives something else than before, or if memory leaks: natively, where
+/// If the module does not start, if it traps for another reason than that the standard library ends it where a function of WASI fails, if the well-behaved run after a fault gives something else than before, or if memory leaks: natively, where
 /// [`Counting`](crate::Counting) is the global allocator, a byte that a repeated fault leaves behind in a VM, or that a VM leaves behind; on wasm a page
 /// after hundreds of repetitions. The message names the call and the fault.
 pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T) -> Swept {
@@ -87,6 +90,8 @@ pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T
     if host.is_wasm() {
         sweep.stays_flat();
     }
+    #[cfg(feature = "wasm")]
+    let (wasi_faults, ends) = sweep.wasi();
     let unreached = sweep.unreached(&of_failures);
     Swept {
         calls: [sweep.calls.concat(), of_failures].concat(),
@@ -94,6 +99,10 @@ pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T
         callbacks,
         unreached,
         is_wasm: host.is_wasm(),
+        #[cfg(feature = "wasm")]
+        wasi_faults,
+        #[cfg(feature = "wasm")]
+        ends,
     }
 }
 
@@ -120,6 +129,9 @@ struct Sweep<'a, S, T> {
     scenario: S,
     /// The host calls of each phase.
     calls: [Vec<HostCall>; 3],
+    /// The functions of WASI that were called at the start and in the scenario.
+    #[cfg(feature = "wasm")]
+    wasi: [Vec<String>; 2],
     /// The callbacks that came.
     callbacks: BTreeSet<&'static str>,
     /// What the scenario gives when all goes well.
@@ -131,9 +143,13 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
         let running = host.clone().recording().start();
         assert!(running.started(), "the module does not start: {:?}", running.log());
         let start = running.recorded();
+        #[cfg(feature = "wasm")]
+        let wasi_start = running.recorded_wasi();
         running.record();
         let good = scenario(&running);
         let calls = running.recorded();
+        #[cfg(feature = "wasm")]
+        let wasi = [wasi_start, running.recorded_wasi()];
         assert_eq!(scenario(&running), good, "the scenario does not give the same twice");
         running.record();
         running.finish();
@@ -141,6 +157,8 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
             host,
             scenario,
             calls: [start, calls, running.recorded()],
+            #[cfg(feature = "wasm")]
+            wasi,
             callbacks: running.costs().into_keys().collect(),
             good,
         }

@@ -19,6 +19,11 @@ pub struct Swept {
     pub faults: usize,
     /// How many callbacks came within them, out of order, or with numbers of nothing.
     pub callbacks: usize,
+    /// How many faults there were in calls of WASI's functions.
+    #[cfg(feature = "wasm")]
+    pub wasi_faults: usize,
+    #[cfg(feature = "wasm")]
+    pub(super) ends: BTreeSet<String>,
     pub(super) unreached: BTreeSet<String>,
     /// Whether it is known what the module imports.
     pub(super) is_wasm: bool,
@@ -38,12 +43,24 @@ impl Swept {
         &self.unreached
     }
 
+    /// The functions of WASI whose failure ends the VM, because the standard library panics or libc gives up.
+    #[cfg(feature = "wasm")]
+    #[must_use]
+    pub fn wasi_that_ends(&self) -> &BTreeSet<String> {
+        &self.ends
+    }
+
     /// This sweep and another one of the same module, whose scenario goes other ways.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.calls.extend(other.calls);
         self.faults += other.faults;
         self.callbacks += other.callbacks;
+        #[cfg(feature = "wasm")]
+        {
+            self.wasi_faults += other.wasi_faults;
+            self.ends.extend(other.ends);
+        }
         self.unreached.retain(|name| other.unreached.contains(name));
         self
     }

@@ -43,8 +43,9 @@ pub(super) fn link(
             },
             "wasi_snapshot_preview1" | "wasi_unstable" => {
                 let Some(function) = wasi::find(name) else { return Err(refuse("which no host gives")) };
+                let called = name.to_owned();
                 linker.func_new(from, name, ty, move |mut caller, arguments, results| {
-                    let answer = wasi::call(&mut caller, function, arguments)?;
+                    let answer = wasi::call(&mut caller, &called, function, arguments)?;
                     set(results, answer)
                 })
             }

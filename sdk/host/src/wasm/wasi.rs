@@ -3,6 +3,7 @@
 use sluicegate::abi::LogLevel;
 use wasmtime::{Caller, Val};
 
+use crate::faults::WasiFault;
 use crate::imports::Failure;
 use crate::state::Restricted;
 use crate::wasm::vm::{Data, read, write};
@@ -82,21 +83,30 @@ pub(super) fn find(name: &str) -> Option<Function> {
 }
 
 /// Answers with an errno.
-pub(super) fn call(caller: &mut Caller<'_, Data>, function: Function, arguments: &[Val]) -> wasmtime::Result<u32> {
+pub(super) fn call(
+    caller: &mut Caller<'_, Data>,
+    name: &str,
+    function: Function,
+    arguments: &[Val],
+) -> wasmtime::Result<u32> {
     let guest = caller.data().guest.clone();
     let allowed = matches!(function, Function::Write | Function::Clock | Function::Poll);
-    {
+    let fault = {
         let mut state = guest.state.borrow_mut();
         state.cost.host_calls += 1;
         if state.restricted == Some(Restricted::Allocating) && !allowed {
             let why = Restricted::Allocating.refuses(&format!("WASI's {function:?}"));
             return Err(wasmtime::Error::msg(why));
         }
-    }
-    let word = |at: usize| match arguments.get(at) {
-        Some(Val::I32(word)) => word.cast_unsigned() as usize,
-        _ => 0,
+        state.faults.wasi.begin(name)
     };
+    let word = |at: usize| word(arguments, at);
+    match fault {
+        Some(WasiFault::Errno(errno)) => return Ok(errno),
+        Some(WasiFault::Silent) => return Ok(SUCCESS),
+        Some(WasiFault::Garbage) => return Ok(answer(write_garbage(caller, function, arguments))),
+        None => {}
+    }
     Ok(match function {
         Function::Write if !matches!(word(0), 1 | 2) => BAD_FILE,
         Function::Write => answer(write_lines(caller, word(0), word(1), word(2), word(3))),
@@ -130,6 +140,28 @@ pub(super) fn call(caller: &mut Caller<'_, Data>, function: Function, arguments:
         Function::NoFile => BAD_FILE,
         Function::Poll | Function::Unsupported => NOT_SUPPORTED,
     })
+}
+
+/// A number among the arguments.
+fn word(arguments: &[Val], at: usize) -> usize {
+    match arguments.get(at) {
+        Some(Val::I32(word)) => word.cast_unsigned() as usize,
+        _ => 0,
+    }
+}
+
+/// Writes `0xff` wherever the function writes something.
+fn write_garbage(caller: &mut Caller<'_, Data>, function: Function, arguments: &[Val]) -> Result<(), Failure> {
+    let word = |at: usize| word(arguments, at);
+    let places = match function {
+        Function::Write => vec![(word(3), 4)],
+        Function::Fdstat => vec![(word(1), 24)],
+        Function::Clock => vec![(word(2), 8)],
+        Function::Random => vec![(word(0), word(1).min(MAX_RANDOM))],
+        Function::Sizes => vec![(word(0), 4), (word(1), 4)],
+        Function::Exit | Function::Nothing | Function::Poll | Function::NoFile | Function::Unsupported => Vec::new(),
+    };
+    places.into_iter().try_for_each(|(at, size)| write(caller, at, &vec![0xff; size]))
 }
 
 fn answer(result: Result<(), Failure>) -> u32 {
