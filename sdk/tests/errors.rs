@@ -180,16 +180,17 @@ fn a_call_says_its_cluster_and_what_is_missing() {
         (
             |request| request.call::<_, _, &str>(&HttpCall::new("idle").headers(&TARGET)).map(drop),
             "proxy_http_call (cluster idle): error status returned by host: internal failure: \
-             the cluster has no healthy host, or the host has a reason of its own",
+             the cluster has no healthy host, or there is none of this name",
         ),
         (
             |request| request.stream().grpc_call(&GrpcCall::new("users", "S", "M")).map(drop),
-            "proxy_grpc_call (cluster users): error status returned by host: parse failure: the proxy has no such cluster",
+            "proxy_grpc_call (cluster users): error status returned by host: internal failure: \
+             the cluster has no healthy host, or there is none of this name",
         ),
         (
-            |request| request.stream().grpc_stream("idle", "S", "M", &[]).map(drop),
-            "proxy_grpc_stream (cluster idle): error status returned by host: internal failure: \
-             the cluster has no healthy host, or the host has a reason of its own",
+            |request| request.stream().grpc_stream("users", "S", "M", &[]).map(drop),
+            "proxy_grpc_stream (cluster users): error status returned by host: internal failure: \
+             the cluster has no healthy host, or there is none of this name",
         ),
         (
             |request| request.stream().grpc_call(&GrpcCall::new("", "S", "M")).map(drop),

@@ -224,7 +224,7 @@ fn a_call_that_the_host_refuses_to_open_and_closes_all_the_same() {
     host.grpc_close(77, 14, "no healthy upstream");
     let log: Vec<_> = host.log().into_iter().map(|line| line.text).collect();
     let error = "on_tick (context 1): proxy_grpc_call (cluster cluster): error status returned by host: internal failure: \
-         the cluster has no healthy host, or the host has a reason of its own";
+         the cluster has no healthy host, or there is none of this name";
     let cluster = "sluicegate: the host refuses a call to the cluster: cluster";
     assert_eq!(log, [cluster, error, "sluicegate: no such gRPC call or stream: 77"]);
 }

@@ -16,7 +16,6 @@ mod routing;
 mod sharing;
 mod ticks;
 mod versions;
-mod wakes;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

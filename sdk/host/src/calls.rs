@@ -68,40 +68,43 @@ const STREAM: u32 = 2;
 /// How deep groups are nested at the most in what a proxy parses.
 const MAX_DEPTH: u32 = 100;
 
+/// Takes a number of seven bits at a time, the lowest first.
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..70).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or_default();
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// Takes one field; of a group, all of it.
+fn field(bytes: &mut &[u8], group: Option<u64>, depth: u32) -> Option<bool> {
+    let key = varint(bytes).filter(|key| (1..=u64::from(u32::MAX)).contains(key))?;
+    let number = Some(key >> 3).filter(|number| *number > 0)?;
+    let size = match key & 7 {
+        0 => return varint(bytes).map(|_| true),
+        1 => 8,
+        2 => usize::try_from(varint(bytes)?).ok()?,
+        3 => {
+            let depth = depth.checked_sub(1)?;
+            while field(bytes, Some(number), depth)? {}
+            return Some(true);
+        }
+        4 => return (group == Some(number)).then_some(false),
+        5 => 4,
+        _ => return None,
+    };
+    *bytes = bytes.get(size..)?;
+    Some(true)
+}
+
 /// Whether bytes are a protobuf message: any of them, also the empty one.
 fn is_message(mut bytes: &[u8]) -> bool {
-    fn varint(bytes: &mut &[u8]) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..70).step_by(7) {
-            let (byte, rest) = bytes.split_first()?;
-            *bytes = rest;
-            number |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or_default();
-            if byte & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
-    }
-    /// Takes one field; of a group, all of it.
-    fn field(bytes: &mut &[u8], group: Option<u64>, depth: u32) -> Option<bool> {
-        let key = varint(bytes).filter(|key| (1..=u64::from(u32::MAX)).contains(key))?;
-        let number = Some(key >> 3).filter(|number| *number > 0)?;
-        let size = match key & 7 {
-            0 => return varint(bytes).map(|_| true),
-            1 => 8,
-            2 => usize::try_from(varint(bytes)?).ok()?,
-            3 => {
-                let depth = depth.checked_sub(1)?;
-                while field(bytes, Some(number), depth)? {}
-                return Some(true);
-            }
-            4 => return (group == Some(number)).then_some(false),
-            5 => 4,
-            _ => return None,
-        };
-        *bytes = bytes.get(size..)?;
-        Some(true)
-    }
     while !bytes.is_empty() {
         if field(&mut bytes, None, MAX_DEPTH).is_none() {
             return false;
@@ -110,17 +113,37 @@ fn is_message(mut bytes: &[u8]) -> bool {
     true
 }
 
-/// The cluster that a serialised `GrpcService` names, if the target is one that names a cluster and nothing else.
+/// The cluster that a serialised `GrpcService` names, if the target is one that names a cluster.
 pub(crate) fn cluster_of(target: &[u8]) -> Option<String> {
-    /// The content of field 1, if the message has that and no other.
-    fn only_field(message: &[u8]) -> Option<&[u8]> {
-        let rest = message.strip_prefix(b"\x0a")?;
-        let len_of_len = rest.iter().position(|byte| byte & 0x80 == 0)? + 1;
-        let (len, content) = rest.split_at_checked(len_of_len.min(9))?;
-        let len = len.iter().rev().fold(0, |len, byte| len << 7 | usize::from(byte & 0x7f));
-        (len == content.len()).then_some(content)
+    // A message that comes twice is merged, and of a text the last one counts.
+    let envoy_grpc = contents(target, 1)?.concat();
+    let names = contents(&envoy_grpc, 1)?;
+    names.last().map(|name| String::from_utf8_lossy(name).into_owned())
+}
+
+/// Whether bytes are a `GrpcService` that names no target, on which Envoy ends.
+fn names_nothing(target: &[u8]) -> bool {
+    contents(target, 1).is_some_and(|envoy_grpc| is_message(&envoy_grpc.concat()))
+}
+
+/// The contents of the fields of this number that have a length; `None` if the bytes are no message.
+fn contents(message: &[u8], number: u64) -> Option<Vec<&[u8]>> {
+    if !is_message(message) {
+        return None;
     }
-    only_field(only_field(target)?).map(|name| String::from_utf8_lossy(name).into_owned())
+    let (mut rest, mut found) = (message, Vec::new());
+    while !rest.is_empty() {
+        let before = rest;
+        let mut content = rest;
+        let key = varint(&mut content)?;
+        field(&mut rest, None, MAX_DEPTH)?;
+        if key == number << 3 | 2 {
+            let size = usize::try_from(varint(&mut content)?).ok()?;
+            let start = before.len() - content.len();
+            found.push(before.get(start..start.checked_add(size)?)?);
+        }
+    }
+    Some(found)
 }
 
 impl State {
@@ -168,19 +191,21 @@ impl State {
 
     /// A gRPC call or stream that is open from here on.
     pub(crate) fn open_grpc(&mut self, grpc: OpenGrpc) -> Result<u32, Status> {
-        if grpc.is_bare && is_message(grpc.cluster.as_bytes()) {
+        if grpc.is_bare && names_nothing(grpc.cluster.as_bytes()) {
             self.harm(format!(
                 "a gRPC call to \"{}\", which Envoy takes for a serialised GrpcService that names no target: Envoy ends",
                 grpc.cluster.escape_default()
             ));
             return Err(Status::BadArgument);
         }
-        if self.clusters.as_ref().is_some_and(|clusters| !clusters.contains(&grpc.cluster)) {
+        let unknown = self.clusters.as_ref().is_some_and(|clusters| !clusters.contains(&grpc.cluster));
+        if unknown && grpc.is_bare {
             return Err(Status::ParseFailure);
         }
         let token = self.new_token(if grpc.timeout.is_some() { CALL } else { STREAM });
         let context = self.effective;
-        if self.hostless.contains(&grpc.cluster) {
+        let hostless = self.hostless.contains(&grpc.cluster);
+        if unknown || hostless {
             self.deferred.push((context, Deferred::CloseGrpc(self.plugin_of(context), token)));
             return Err(Status::InternalFailure);
         }
@@ -229,12 +254,25 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::is_message;
+    use super::{cluster_of, is_message};
 
     #[test]
     fn some_names_are_messages() {
         let found = ["", "users", "empty", "upstream", "service", "nowhere", "grpc", "\n\u{2}ab", "\n\u{3}ab", "xy"]
             .map(|name| is_message(name.as_bytes()));
         assert_eq!(found, [true, true, true, false, false, false, false, true, false, true]);
+    }
+
+    #[test]
+    fn a_message_names_its_cluster_among_other_fields() {
+        let of = |target: &[u8]| cluster_of(target);
+        let grpc = Some("grpc".to_owned());
+        assert_eq!(of(b"\n\x06\n\x04grpc"), grpc);
+        assert_eq!(of(b"\n\x06\n\x04grpc\x1a\x02\x08\x01"), grpc, "with a timeout");
+        assert_eq!(of(b"\xf8\x7f\x01\n\x06\n\x04grpc"), grpc, "after a field that nobody knows");
+        assert_eq!(of(b"\n\x09\n\x07unknown\n\x06\n\x04grpc"), grpc, "the last one");
+        assert_eq!(of(b"\n\x0d\n\x04grpc\x12\x05other"), grpc, "with an authority");
+        let none = [&b"users"[..], b"grpc", b"", b"\n\x06\n\x04grp", b"\n\x00", b"\n\x06\n\x05grpc"];
+        assert_eq!(none.map(of), [const { None }; 6]);
     }
 }

@@ -109,6 +109,9 @@ struct Reserved(Option<Shared<Waiting>>);
 
 impl Reserved {
     fn new(context: u32, kind: Kind) -> Result<Self> {
+        if context != NOBODY {
+            stream_state::ask();
+        }
         if UNANSWERED.with(|unanswered| unanswered.of(kind).get()) {
             return Ok(Self(None));
         }
@@ -124,9 +127,6 @@ impl Reserved {
         if let Some(waiting) = self.0 {
             // A host that gives a number twice loses the first call: the newer context is the one that waits for it.
             let kind = waiting.kind;
-            if waiting.context.get() != NOBODY {
-                stream_state::ask();
-            }
             take(kind, token);
             CALLS.with(|calls| calls.of(kind).put(token, waiting));
         }
@@ -175,7 +175,7 @@ const fn why(status: Status) -> &'static &'static str {
     match status {
         // Envoy: the first over HTTP, the second over gRPC.
         Status::BadArgument | Status::ParseFailure | Status::NotFound => &"the proxy has no such cluster",
-        Status::InternalFailure => &"the cluster has no healthy host, or the host has a reason of its own",
+        Status::InternalFailure => &"the cluster has no healthy host, or there is none of this name",
         _ => &"",
     }
 }

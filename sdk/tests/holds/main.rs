@@ -2,7 +2,6 @@
 
 mod model;
 mod refused;
-mod ways;
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,12 +1,13 @@
 //! A filter that logs every callback with its arguments, does what its configuration says, and logs what each host call answered.
 //!
-//! It speaks the raw ABI, so that nothing lies between the host and what is logged. Its configuration is a [script]: what to do in which callback.
+//! It speaks the raw ABI, of the version that its features say, so that nothing lies between the host and what is logged. Its configuration is a [script]: what to do in which callback.
 //!
 //! Natively it is empty.
 #![cfg(target_family = "wasm")]
 
 mod raw;
 mod script;
+mod version;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,7 +29,7 @@ fn lock() -> MutexGuard<'static, Option<Tracer>> {
 
 /// The configuration can be read when a plugin's context is made.
 pub(crate) fn create(context: u32, parent: u32) {
-    let script = (parent == 0).then(|| raw::buffer(7, 0, usize::MAX >> 1).1);
+    let script = (parent == 0).then(|| version::configuration().1);
     let mut tracer = lock();
     let tracer = tracer.get_or_insert_default();
     tracer.plugins.insert(context, if parent == 0 { context } else { parent });

@@ -1,8 +1,5 @@
 //! The host functions with safe types, and the exports.
-#![allow(
-    unsafe_code,
-    reason = "the filter speaks the raw ABI (0.2.1), so that what it logs is the host's and not an SDK's"
-)]
+#![allow(unsafe_code, reason = "the filter speaks the raw ABI, so that what it logs is the host's and not an SDK's")]
 
 use std::ptr;
 
@@ -18,9 +15,10 @@ macro_rules! host {
     };
 }
 
+pub(crate) use host;
+
 host! {
     fn proxy_log(level: u32, at: *const u8, size: usize);
-    fn proxy_get_log_level(level: *mut u32);
     fn proxy_get_current_time_nanoseconds(time: *mut u64);
     fn proxy_set_tick_period_milliseconds(period: u32);
     fn proxy_get_buffer_bytes(buffer: u32, start: usize, max: usize, at: *mut *mut u8, size: *mut usize);
@@ -35,8 +33,6 @@ host! {
     fn proxy_remove_header_map_value(map: u32, name: *const u8, len: usize);
     fn proxy_get_property(path: *const u8, len: usize, at: *mut *mut u8, size: *mut usize);
     fn proxy_set_property(path: *const u8, len: usize, at: *const u8, size: usize);
-    fn proxy_continue_stream(stream: u32);
-    fn proxy_close_stream(stream: u32);
     fn proxy_send_local_response(
         code: u32, details: *const u8, details_size: usize, body: *const u8, body_size: usize, headers: *const u8, size: usize, grpc: i32
     );
@@ -79,7 +75,7 @@ unsafe extern "C" {
 }
 
 /// Runs a host call that hands over a block, and takes the block.
-fn handed_over(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> (u32, Vec<u8>) {
+pub(crate) fn handed_over(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> (u32, Vec<u8>) {
     let (mut at, mut size) = (ptr::null_mut(), 0);
     let status = call(&raw mut at, &raw mut size);
     if status != 0 || at.is_null() || size == 0 {
@@ -89,7 +85,7 @@ fn handed_over(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> (u32, Vec<
     (status, unsafe { Vec::from_raw_parts(at, size, size) })
 }
 
-fn written<N: Default>(call: impl FnOnce(*mut N) -> u32) -> (u32, N) {
+pub(crate) fn written<N: Default>(call: impl FnOnce(*mut N) -> u32) -> (u32, N) {
     let mut number = N::default();
     let status = call(&raw mut number);
     (status, number)
@@ -139,16 +135,6 @@ pub(crate) fn remove(map: u32, name: &[u8]) -> u32 {
 pub(crate) fn set_property(path: &[u8], value: &[u8]) -> u32 {
     // SAFETY: the addresses are of live slices and variables, with their sizes.
     unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) }
-}
-
-pub(crate) fn resume(stream: u32) -> u32 {
-    // SAFETY: the addresses are of live slices and variables, with their sizes.
-    unsafe { proxy_continue_stream(stream) }
-}
-
-pub(crate) fn close(stream: u32) -> u32 {
-    // SAFETY: the addresses are of live slices and variables, with their sizes.
-    unsafe { proxy_close_stream(stream) }
 }
 
 pub(crate) fn reply(code: u32, details: &[u8], body: &[u8], headers: &[u8], grpc: i32) -> u32 {
@@ -247,11 +233,6 @@ pub(crate) fn foreign(name: &[u8], arguments: &[u8]) -> (u32, Vec<u8>) {
     handed_over(|at, size| unsafe {
         proxy_call_foreign_function(name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len(), at, size)
     })
-}
-
-pub(crate) fn level() -> (u32, u32) {
-    // SAFETY: the addresses are of live slices and variables, with their sizes.
-    written(|number| unsafe { proxy_get_log_level(number) })
 }
 
 pub(crate) fn map_size(map: u32) -> (u32, u32) {
@@ -387,10 +368,6 @@ pub(crate) fn decode(block: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     (0..count).map(|pair| (part(number(4 + 8 * pair)), part(number(8 + 8 * pair)))).collect()
 }
 
-/// Names the ABI; the host looks for it and never calls it.
-#[unsafe(no_mangle)]
-pub(crate) extern "C" fn proxy_abi_version_0_2_1() {}
-
 /// The reactor's start.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn _initialize() {
@@ -429,6 +406,8 @@ macro_rules! callback {
     };
 }
 
+pub(crate) use callback;
+
 callback!(proxy_on_vm_start, "vm_start", (size), 1);
 callback!(proxy_on_configure, "configure", (size), 1);
 callback!(proxy_on_tick, "tick", ());
@@ -440,8 +419,6 @@ callback!(proxy_on_downstream_data, "downstream_data", (size, end), 0);
 callback!(proxy_on_upstream_data, "upstream_data", (size, end), 0);
 callback!(proxy_on_downstream_connection_close, "downstream_connection_close", (peer));
 callback!(proxy_on_upstream_connection_close, "upstream_connection_close", (peer));
-callback!(proxy_on_request_headers, "request_headers", (headers, end), 0);
-callback!(proxy_on_response_headers, "response_headers", (headers, end), 0);
 callback!(proxy_on_request_body, "request_body", (size, end), 0);
 callback!(proxy_on_response_body, "response_body", (size, end), 0);
 callback!(proxy_on_request_trailers, "request_trailers", (trailers), 0);

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::str::{FromStr, SplitWhitespace};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::raw;
+use crate::{raw, version};
 
 /// The queue that was registered last: queues are numbered over all of a proxy's.
 static LAST: AtomicU32 = AtomicU32::new(0);
@@ -95,8 +95,10 @@ fn perform(step: &str) -> String {
         "write" => raw::set_buffer(w.number(), w.number(), w.number(), &w.bytes()).to_string(),
         "property" => block(raw::property(&w.path())),
         "keep" => raw::set_property(&w.path(), &w.bytes()).to_string(),
-        "resume" => raw::resume(w.number()).to_string(),
-        "close" => raw::close(w.number()).to_string(),
+        "configuration" => block(version::configuration()),
+        "reroute" => version::clear_route_cache().to_string(),
+        "resume" => version::resume(w.number()).to_string(),
+        "close" => version::close(w.number()).to_string(),
         "reply" => raw::reply(w.number(), &w.bytes(), &w.bytes(), &w.pairs(), w.number()).to_string(),
         "call" => number(raw::call(&w.bytes(), &w.pairs(), &w.bytes(), &w.pairs(), w.number())),
         "grpc" => number(raw::grpc(&w.bytes(), &w.bytes(), &w.bytes(), &w.bytes(), w.number())),
@@ -134,7 +136,7 @@ fn perform(step: &str) -> String {
             let (status, time) = raw::time();
             format!("{status} {}", time > 50 * 365 * 86_400 * 1_000_000_000)
         }
-        "level" => number(raw::level()),
+        "level" => number(version::level()),
         "trap" => core::arch::wasm32::unreachable(),
         "foreign" => block(raw::foreign(&w.bytes(), &w.bytes())),
         unknown => format!("no step is called {unknown}"),

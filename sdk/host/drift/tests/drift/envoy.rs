@@ -14,7 +14,7 @@ use sluicegate_loadtest::{Config, Envoy as Binary, Options, Proxy, workspace};
 use tempfile::TempDir;
 
 use crate::http::{self, Framing};
-use crate::{Played, Scenario, Step};
+use crate::{Abi, Played, Scenario, Step, scenarios};
 
 /// How long a line of the log or a connection may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,14 +23,32 @@ const REST: Duration = Duration::from_secs(2);
 /// How long is waited for what should not come.
 const QUIET: Duration = Duration::from_millis(15);
 
-/// Builds the filter.
-pub(crate) fn build() -> Result<PathBuf> {
-    add_target(run).map_err(anyhow::Error::msg)?;
-    let folder = workspace::target_dir().join("guests/none");
+/// The filter in each version of the ABI.
+pub(crate) struct Modules(pub(crate) Vec<(Abi, PathBuf)>);
+
+impl Modules {
+    pub(crate) fn build() -> Result<Self> {
+        add_target(run).map_err(anyhow::Error::msg)?;
+        Abi::ALL.into_iter().map(|abi| Ok((abi, build(abi)?))).collect::<Result<_>>().map(Self)
+    }
+}
+
+fn build(abi: Abi) -> Result<PathBuf> {
+    let folder = match abi {
+        Abi::V0_2_1 => "none",
+        older => older.feature(),
+    };
+    let folder = workspace::target_dir().join("guests").join(folder);
     let build = Build::new(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"), "guest").target_dir(folder);
+    let build = build.features(abi.feature());
     let answer = run(&mut build.command()).context("cannot run cargo")?;
     ensure!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
     Ok(build.module())
+}
+
+/// What the configuration calls the filter in a version of the ABI.
+fn stem(abi: Abi) -> String {
+    format!("tracer{}", abi.feature())
 }
 
 /// An Envoy with a listener and a VM for each scenario.
@@ -41,13 +59,13 @@ pub(crate) struct Envoy {
     _folder: TempDir,
 }
 
-/// The port of a scenario in the configuration.
-fn port(at: usize) -> u16 {
-    20_000 + u16::try_from(at).expect("fewer scenarios")
+/// The port of a plugin of a scenario in the configuration.
+fn port(at: usize, plugin: usize) -> u16 {
+    20_000 + u16::try_from(at + plugin * 5_000).expect("fewer scenarios and plugins")
 }
 
 impl Envoy {
-    pub(crate) fn start(module: &Path, scenarios: &[&Scenario]) -> Result<Self> {
+    pub(crate) fn start(modules: &Modules, scenarios: &[&Scenario]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let listen = |name: &str| -> Result<UnixListener> {
             let listener = UnixListener::bind(folder.path().join(name))?;
@@ -55,7 +73,10 @@ impl Envoy {
             Ok(listener)
         };
         let (upstream, service) = (listen("upstream")?, listen("service")?);
-        let config = Config::from_json(config(folder.path(), scenarios))?.with_module("tracer", module);
+        let named = |abi: &Abi| scenarios.iter().any(|scenario| scenario.setup.abi == *abi);
+        let modules = modules.0.iter().filter(|(abi, _)| named(abi));
+        let config = Config::from_json(config(folder.path(), scenarios))?;
+        let config = modules.fold(config, |config, (abi, file)| config.with_module(&stem(*abi), file));
         let proxy = Proxy::start(&Binary::provision()?, &config, &Options::default())?;
         Ok(Self { proxy, upstream, service, _folder: folder })
     }
@@ -169,6 +190,10 @@ impl Envoy {
                 *peers = Peers::default();
                 self.forget_peers();
             }
+            Step::Of(plugin) => {
+                *peers = Peers { plugin, ..Peers::default() };
+                self.forget_peers();
+            }
             Step::CloseUpstream => peers.upstream(self)?.shutdown(Shutdown::Both)?,
             Step::Unreachable | Step::Tick => {}
         }
@@ -208,11 +233,13 @@ impl Envoy {
 
     /// What the worker's VM of a scenario logged: the other VMs are the main thread's.
     fn lines(&self, scenario: &Scenario) -> Vec<String> {
-        let mark = format!(" wasm log {} {}: ", scenario.name, scenario.name);
+        let roots = [scenario.name].into_iter().chain(scenario.setup.others.iter().map(|(root_id, _)| *root_id));
+        let marks: Vec<_> = roots.map(|root_id| format!(" wasm log {root_id} {}: ", scenario.name)).collect();
         let log = self.proxy.log();
         let main = main_thread(&log).to_owned();
         let lines = log.lines().filter(|line| thread(line) != main);
-        lines.filter_map(|line| Some(line.split_once(&mark)?.1.to_owned())).collect()
+        let text = |line: &str| marks.iter().find_map(|mark| Some(line.split_once(mark)?.1.to_owned()));
+        lines.filter_map(text).collect()
     }
 
     fn wait_for_lines(&self, scenario: &Scenario, wanted: usize) {
@@ -237,6 +264,8 @@ fn main_thread(log: &str) -> &str {
 /// The ends of a scenario's connections.
 #[derive(Default)]
 struct Peers {
+    /// The place of the plugin among those of the VM.
+    plugin: usize,
     client: Option<TcpStream>,
     upstream: Option<UnixStream>,
     services: Vec<UnixStream>,
@@ -247,7 +276,7 @@ struct Peers {
 impl Peers {
     fn client(&mut self, envoy: &Envoy, at: usize) -> Result<&mut TcpStream> {
         if self.client.is_none() {
-            let client = TcpStream::connect(("127.0.0.1", envoy.proxy.port(port(at))))?;
+            let client = TcpStream::connect(("127.0.0.1", envoy.proxy.port(port(at, self.plugin))))?;
             client.set_nodelay(true)?;
             self.client = Some(client);
         }
@@ -301,16 +330,23 @@ fn read_head(stream: &mut UnixStream) -> Result<()> {
 }
 
 fn config(folder: &Path, scenarios: &[&Scenario]) -> Value {
-    let mut listeners: Vec<_> =
-        scenarios.iter().enumerate().map(|(at, scenario)| listener(port(at), scenario)).collect();
+    let mut listeners = Vec::new();
+    for (at, scenario) in scenarios.iter().enumerate() {
+        listeners.push(listener(port(at, 0), scenario, scenario.name, scenario.script));
+        for (place, (root_id, script)) in scenario.setup.others.iter().enumerate() {
+            listeners.push(listener(port(at, place + 1), scenario, root_id, script));
+        }
+    }
     listeners.push(bridge(&folder.join("grpc")));
-    json!({ "static_resources": { "listeners": listeners, "clusters": [
+    let mut clusters = vec![
         cluster("upstream", &folder.join("upstream")),
         cluster("service", &folder.join("service")),
         cluster("nowhere", &folder.join("nowhere")),
-        grpc_cluster(&folder.join("grpc")),
-        { "name": "nobody", "connect_timeout": "1s", "type": "STATIC", "load_assignment": { "cluster_name": "nobody" } },
-    ] } })
+        json!({ "name": "nobody", "connect_timeout": "1s", "type": "STATIC", "load_assignment": { "cluster_name": "nobody" } }),
+    ];
+    let grpc = folder.join("grpc");
+    clusters.extend(["grpc"].iter().chain(scenarios::grpc::NAMES).map(|name| grpc_cluster(name, &grpc)));
+    json!({ "static_resources": { "listeners": listeners, "clusters": clusters } })
 }
 
 /// A gRPC server: it makes the bodies that the service answers gRPC messages, with their frames and trailers.
@@ -341,8 +377,8 @@ fn bridge(path: &Path) -> Value {
     })
 }
 
-fn grpc_cluster(path: &Path) -> Value {
-    let mut cluster = cluster("grpc", path);
+fn grpc_cluster(name: &str, path: &Path) -> Value {
+    let mut cluster = cluster(name, path);
     cluster["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]["explicit_http_config"] =
         json!({ "http2_protocol_options": {} });
     cluster
@@ -364,9 +400,9 @@ pub(crate) fn cluster(name: &str, path: &Path) -> Value {
     })
 }
 
-fn listener(port: u16, scenario: &Scenario) -> Value {
+fn listener(port: u16, scenario: &Scenario, root_id: &str, script: &str) -> Value {
     let filters = if matches!(scenario.steps.first(), Some(Step::Connect)) {
-        json!([plugin("network", scenario), {
+        json!([plugin("network", scenario, root_id, script), {
             "name": "envoy.tcp_proxy",
             "typed_config": {
                 "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
@@ -374,10 +410,10 @@ fn listener(port: u16, scenario: &Scenario) -> Value {
             },
         }])
     } else {
-        http_filters(&plugin("http", scenario))
+        http_filters(&plugin("http", scenario, root_id, script))
     };
     let mut listener = json!({
-        "name": scenario.name,
+        "name": format!("{} {root_id}", scenario.name),
         "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
         "filter_chains": [{ "filters": filters }],
     });
@@ -387,18 +423,18 @@ fn listener(port: u16, scenario: &Scenario) -> Value {
     listener
 }
 
-fn plugin(kind: &str, scenario: &Scenario) -> Value {
+fn plugin(kind: &str, scenario: &Scenario, root_id: &str, script: &str) -> Value {
     json!({ "name": format!("envoy.filters.{kind}.wasm"), "typed_config": {
         "@type": format!("type.googleapis.com/envoy.extensions.filters.{kind}.wasm.v3.Wasm"),
         "config": {
-            "root_id": scenario.name,
+            "root_id": root_id,
             "failure_policy": scenario.setup.failure,
             "allow_on_headers_stop_iteration": scenario.setup.shows_body,
-            "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": scenario.script },
+            "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": script },
             "vm_config": {
                 "vm_id": scenario.name,
                 "runtime": "envoy.wasm.runtime.v8",
-                "code": { "local": { "filename": "tracer.wasm" } },
+                "code": { "local": { "filename": format!("{}.wasm", stem(scenario.setup.abi)) } },
             },
         },
     } })

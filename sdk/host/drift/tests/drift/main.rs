@@ -11,7 +11,6 @@ mod simulated;
 use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
-use sluicegate_host::wasm::Module;
 
 /// What goes through the proxy, with a filter that does something.
 struct Scenario {
@@ -33,6 +32,31 @@ struct Setup {
     shows_body: bool,
     /// What the filter does to the proxy.
     harm: Harm,
+    /// The version of the ABI that the filter speaks.
+    abi: Abi,
+    /// Further plugins of the VM, each with its root id and what it does.
+    others: &'static [(&'static str, &'static str)],
+}
+
+/// A version of the ABI.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Abi {
+    V0_1_0,
+    V0_2_0,
+    V0_2_1,
+}
+
+impl Abi {
+    const ALL: [Self; 3] = [Self::V0_1_0, Self::V0_2_0, Self::V0_2_1];
+
+    /// The feature with which the filter speaks it.
+    const fn feature(self) -> &'static str {
+        match self {
+            Self::V0_1_0 => "abi-0-1-0",
+            Self::V0_2_0 => "abi-0-2-0",
+            Self::V0_2_1 => "",
+        }
+    }
 }
 
 /// What a filter does that no filter should.
@@ -46,7 +70,14 @@ enum Harm {
 }
 
 impl Setup {
-    const DEFAULT: Self = Self { limit: None, failure: "FAIL_CLOSED", shows_body: false, harm: Harm::None };
+    const DEFAULT: Self = Self {
+        limit: None,
+        failure: "FAIL_CLOSED",
+        shows_body: false,
+        harm: Harm::None,
+        abi: Abi::V0_2_1,
+        others: &[],
+    };
 }
 
 /// One move of a client or of a server.
@@ -78,6 +109,8 @@ enum Step {
     Leave,
     /// What follows is another client's.
     Again,
+    /// What follows is another client's, of the plugin with this place among the VM's.
+    Of(usize),
     Connect,
     FromClient(&'static str),
     FromUpstream(&'static str),
@@ -99,14 +132,14 @@ struct Played {
 
 #[test]
 fn the_simulation_is_envoys() -> Result<()> {
-    let file = envoy::build()?;
-    let module = Module::load(&file)?;
-    let scenarios: Vec<_> = scenarios::all().filter(|scenario| is_wanted(scenario)).collect();
-    let proxy = envoy::Envoy::start(&file, &scenarios)?;
-    let process = simulated::process(&module);
+    let files = envoy::Modules::build()?;
+    let modules = simulated::Modules::load(&files)?;
+    let scenarios: Vec<_> = scenarios::all().chain(scenarios::made()).filter(|scenario| is_wanted(scenario)).collect();
+    let proxy = envoy::Envoy::start(&files, &scenarios)?;
+    let process = modules.process();
     let mut report = String::new();
     for (at, scenario) in scenarios.iter().enumerate() {
-        let simulated = simulated::play(&module, &process, scenario);
+        let simulated = simulated::play(&modules, &process, scenario);
         let real = proxy.play(at, scenario, &simulated.marks)?;
         if simulated.harm.is_some() != (scenario.setup.harm != Harm::None) {
             writeln!(
@@ -129,13 +162,13 @@ fn the_simulation_is_envoys() -> Result<()> {
 
 #[test]
 fn the_simulation_knows_what_harms_a_proxy() -> Result<()> {
-    let file = envoy::build()?;
-    let module = Module::load(&file)?;
-    let process = simulated::process(&module);
+    let files = envoy::Modules::build()?;
+    let modules = simulated::Modules::load(&files)?;
+    let process = modules.process();
     let mut report = String::new();
     for scenario in scenarios::harm::ALL.iter().filter(|scenario| is_wanted(scenario)) {
-        let simulated = simulated::play(&module, &process, scenario);
-        let proxy = envoy::Envoy::start(&file, &[scenario])?;
+        let simulated = simulated::play(&modules, &process, scenario);
+        let proxy = envoy::Envoy::start(&files, &[scenario])?;
         let real = proxy.play(0, scenario, &simulated.marks)?;
         let harm = harm_in(&real.lines).or_else(|| (!proxy.serves(0, scenario)).then_some("ended"));
         if harm.is_none() || simulated.harm.is_none() {

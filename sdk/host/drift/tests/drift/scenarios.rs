@@ -53,12 +53,21 @@ macro_rules! scenarios {
     };
 }
 
+pub(crate) mod grpc;
 pub(crate) mod harm;
+mod older;
+mod plugins;
 mod wire;
+
+/// Returns those that are made when the test runs: each again in the older versions of the ABI, and those of many names.
+pub(crate) fn made() -> Vec<&'static Scenario> {
+    let names = &*Box::leak(Box::new(grpc::names()));
+    older::again().iter().chain([names]).collect()
+}
 
 /// Returns all scenarios.
 pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
-    [ALL, wire::ALL].into_iter().flatten()
+    [ALL, wire::ALL, grpc::ALL, plugins::ALL, older::ALL].into_iter().flatten()
 }
 
 scenarios! {

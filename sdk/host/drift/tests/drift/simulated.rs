@@ -1,11 +1,13 @@
 //! The scenarios on the simulated host.
 
-use sluicegate_host::wasm::Module;
-use sluicegate_host::{Host, HttpStream, Map, OpenGrpc, Running, TcpConnection};
-
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Pairs, Played, Scenario, Step};
+use anyhow::Result;
+use sluicegate_host::wasm::Module;
+use sluicegate_host::{Host, HttpStream, Map, OpenGrpc, Plugin, Running, TcpConnection};
+
+use crate::{Abi, Pairs, Played, Scenario, Step, envoy, scenarios};
 
 /// What Envoy's bridge says of a server that does not speak gRPC.
 const GARBAGE: &str =
@@ -17,17 +19,31 @@ const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 /// What a message begins with on the wire.
 const FRAME: usize = 5;
 
-/// What the VMs of all scenarios share, as those in one Envoy do.
-pub(crate) fn process(module: &Module) -> Running {
-    Host::wasm(module).start()
+/// The filter in each version of the ABI.
+pub(crate) struct Modules(Vec<(Abi, Module)>);
+
+impl Modules {
+    pub(crate) fn load(files: &envoy::Modules) -> Result<Self> {
+        let load = |(abi, file): &(Abi, PathBuf)| Ok((*abi, Module::load(file)?));
+        files.0.iter().map(load).collect::<Result<_>>().map(Self)
+    }
+
+    fn of(&self, abi: Abi) -> &Module {
+        self.0.iter().find(|(of, _)| *of == abi).map(|(_, module)| module).expect("a module of each version")
+    }
+
+    /// What the VMs of all scenarios share, as those in one Envoy do.
+    pub(crate) fn process(&self) -> Running {
+        Host::wasm(self.of(Abi::V0_2_1)).start()
+    }
 }
 
-pub(crate) fn play(module: &Module, process: &Running, scenario: &Scenario) -> Played {
-    let mut host = Host::wasm(module)
+pub(crate) fn play(modules: &Modules, process: &Running, scenario: &Scenario) -> Played {
+    let mut host = Host::wasm(modules.of(scenario.setup.abi))
         .vm_id(scenario.name)
         .root_id(scenario.name)
         .plugin_configuration(scenario.script)
-        .clusters(["upstream", "service", "nowhere", "grpc", "nobody"])
+        .clusters(["upstream", "service", "nowhere", "grpc", "nobody"].iter().chain(scenarios::grpc::NAMES).copied())
         .cluster_without_hosts("nobody");
     if let Some(limit) = scenario.setup.limit {
         host = host.buffer_limit(limit);
@@ -49,8 +65,10 @@ pub(crate) fn play(module: &Module, process: &Running, scenario: &Scenario) -> P
         let path = ["xds", "cluster_metadata", "filter_metadata", "istio", "services", place, part];
         host.set_property(&path, value);
     }
+    let others = scenario.setup.others.iter().map(|(root_id, script)| host.add_plugin(*root_id, *script));
+    let plugins: Vec<_> = std::iter::once(host.plugin()).chain(others).collect();
     let mut marks = vec![host.log().len()];
-    let mut peers = Peers { host: &host, http: None, tcp: None };
+    let mut peers = Peers { host: &host, plugins: &plugins, plugin: plugins[0], http: None, tcp: None };
     for step in scenario.steps {
         peers.step(*step);
         host.deliver_queues();
@@ -68,17 +86,20 @@ pub(crate) fn play(module: &Module, process: &Running, scenario: &Scenario) -> P
 
 struct Peers<'host> {
     host: &'host Running,
+    plugins: &'host [Plugin<'host>],
+    /// The plugin whose streams and ticks come.
+    plugin: Plugin<'host>,
     http: Option<HttpStream<'host>>,
     tcp: Option<TcpConnection<'host>>,
 }
 
 impl<'host> Peers<'host> {
     fn http(&mut self) -> &HttpStream<'host> {
-        self.http.get_or_insert_with(|| self.host.http_stream())
+        self.http.get_or_insert_with(|| self.plugin.http_stream())
     }
 
     fn tcp(&mut self) -> &TcpConnection<'host> {
-        self.tcp.get_or_insert_with(|| self.host.tcp_connection())
+        self.tcp.get_or_insert_with(|| self.plugin.tcp_connection())
     }
 
     fn step(&mut self, step: Step) {
@@ -119,12 +140,17 @@ impl<'host> Peers<'host> {
                 }
                 self.host.grpc_close(grpc.token, 2, GARBAGE);
             }
-            Step::Tick => self.host.tick(),
+            Step::Tick => self.plugin.tick(),
             Step::Connect => drop(self.tcp().opened()),
             Step::FromClient(text) => drop(self.tcp().downstream_data(text, false)),
             Step::FromUpstream(text) => drop(self.tcp().upstream_data(text, false)),
             Step::CloseClient => self.tcp().close_downstream(),
             Step::CloseUpstream => self.tcp().close_upstream(),
+            Step::Of(plugin) => {
+                self.step(Step::Again);
+                self.tcp.take().into_iter().for_each(TcpConnection::complete);
+                self.plugin = self.plugins[plugin];
+            }
             Step::Again | Step::Leave => self.http.take().into_iter().for_each(HttpStream::complete),
         }
     }

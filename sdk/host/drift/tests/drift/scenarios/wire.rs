@@ -147,4 +147,24 @@ scenarios! {
     status_204_of_a_body with GARBLES: "response_headers: replace 2 :status 204", [Request(GET, true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
     status_304_of_a_body with GARBLES: "response_headers: replace 2 :status 304", [Request(GET, true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
     status_100_of_a_body with GARBLES: "response_headers: replace 2 :status 100", [Request(GET, true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
+    call_without_method: "request_headers: call service :path=/call,:authority=service - - 1000; answer\nhttp_call_response: answer", [Request(GET, true), Response(EMPTY, true)];
+    call_without_path: "request_headers: call service :method=GET,:authority=service - - 1000; answer\nhttp_call_response: answer", [Request(GET, true), Response(EMPTY, true)];
+    call_without_authority: "request_headers: call service :method=GET,:path=/call - - 1000; answer\nhttp_call_response: answer", [Request(GET, true), Response(EMPTY, true)];
+    call_with_a_host:
+        "request_headers: call service :method=GET,:path=/call,host=service - - 1000; return 1\nhttp_call_response: pairs 6; effective 2; resume 0",
+        [Request(GET, true), Answer(EMPTY, "", NONE), Response(EMPTY, true)];
+    call_of_an_empty_authority:
+        "request_headers: call service :method=GET,:path=/call,:authority= - - 1000; return 1\nhttp_call_response: pairs 6; effective 2; resume 0", [Request(GET, true), Answer(EMPTY, "", NONE), Response(EMPTY, true)];
+    call_with_scheme_and_more:
+        "request_headers: call service :method=GET,:path=/call,:authority=service,:scheme=https,x-a=1,x-a=2 - - 1000; return 1\nhttp_call_response: pairs 6; effective 2; resume 0",
+        [Request(GET, true), Answer(EMPTY, "", NONE), Response(EMPTY, true)];
+    reply_of_a_status_in_letters: "request_headers: reply 200 - body :status=abc -1; return 1\nresponse_headers: pairs 2; property response.code", [Request(GET, true)];
+    reply_of_another_status_without_body: "request_headers: reply 200 - body :status=204 -1; return 1\nresponse_headers: pairs 2", [Request(GET, true)];
+    reply_of_another_status_out_of_range: "request_headers: reply 200 - body :status=99 -1; return 1\nresponse_headers: pairs 2", [Request(GET, true)];
+    reply_of_another_length: "request_headers: reply 200 - body content-length=1 -1; return 1\nresponse_headers: pairs 2", [Request(GET, true)];
+    reply_of_another_framing: "request_headers: reply 200 - body transfer-encoding=chunked -1; return 1\nresponse_headers: pairs 2", [Request(GET, true)];
+    reply_of_a_path: "request_headers: reply 200 - body :path=/a,:method=PUT -1; return 1\nresponse_headers: pairs 2", [Request(GET, true)];
+    reply_204_of_a_length with GARBLES: "request_headers: reply 204 - body content-length=4 -1; return 1\nresponse_headers: pairs 2", [Request(GET, true)];
+    reply_304_of_a_length: "request_headers: reply 304 - - content-length=4 -1; return 1\nresponse_headers: pairs 2", [Request(GET, true)];
+    reply_204_of_the_response with GARBLES: "response_headers: reply 204 - body - -1; return 0", [Request(GET, true), Response(OK, false), ResponseBody("body", false), ResponseBody("", true)];
 }
