@@ -73,6 +73,9 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         stream_state::current(|state| {
             let state = state.ok_or(Error::new("there is no stream to answer"))?;
             state.may_reply()?;
+            if state.is_connection() {
+                return Err(Error::new("a connection has no answer of HTTP: close it"));
+            }
             self.send_now()?;
             state.replied();
             Ok(())

@@ -17,16 +17,21 @@
 //! and whether it has ended, because a proxy may end if a stream is answered then.
 
 mod bodies;
+mod status;
+mod warning;
 
 use core::cell::Cell;
 
+pub(crate) use bodies::{end_request, has_no_trailers};
+
+use crate::abi::StreamType;
 use crate::abi::scoped::Scoped;
-use crate::abi::{LogLevel, StreamType, call};
 use crate::budget;
 use crate::context::Action;
 use crate::error::{Error, Result};
-use crate::log;
 use crate::timer;
+pub(crate) use status::Phase;
+pub(crate) use warning::warn_of_pause;
 
 /// The status that stops each kind of callback, in every version of the ABI.
 pub(crate) const STOP: u32 = 1;
@@ -49,12 +54,12 @@ const REPLIED_NOW: u32 = 1 << 9;
 const ENDED: u32 = 1 << 10;
 /// An answer came that nobody could take: the failure policy decides when the running callback is over.
 const LOST: u32 = 1 << 11;
-/// The stream has made a call.
-const ASKED: u32 = 1 << 12;
 /// A callback has reset it.
 const RESET: u32 = 1 << 13;
 /// Somebody has held a direction.
 const HELD_ONCE: u32 = 1 << 14;
+/// The proxy was told in the callback that runs to let the response go on.
+const RESPONSE_RESUMED: u32 = 1 << 15;
 
 /// What a context can do, by its attribute and its callbacks: bits of [`State`] that never change.
 #[derive(Clone, Copy)]
@@ -65,8 +70,14 @@ impl Abilities {
     const GRPC_ANSWERS: Self = Self(1 << 17);
     const TASKS: Self = Self(1 << 18);
     const STREAM: Self = Self(1 << 19);
+    const CONNECTION: Self = Self(1 << 12);
 
-    /// The abilities of a stream or connection.
+    /// The abilities of a connection, which takes no answer of HTTP.
+    pub(crate) const fn of_connection(http_answers: bool, grpc_answers: bool, tasks: bool) -> Self {
+        Self(Self::of_stream(http_answers, grpc_answers, tasks).0 | Self::CONNECTION.0)
+    }
+
+    /// The abilities of a stream.
     pub(crate) const fn of_stream(http_answers: bool, grpc_answers: bool, tasks: bool) -> Self {
         Self(Self::of_plugin(http_answers, grpc_answers, tasks).0 | Self::STREAM.0)
     }
@@ -87,33 +98,13 @@ impl Abilities {
     }
 }
 
-/// A callback whose status decides about a direction.
-#[derive(Clone, Copy, Debug)]
-pub struct Phase {
-    direction: StreamType,
-    /// Of headers one status more lets the message go on.
-    is_headers: bool,
-}
-
-impl Phase {
-    pub(crate) const fn headers(direction: StreamType) -> Self {
-        Self { direction, is_headers: true }
-    }
-
-    /// A body, trailers, or the data of a connection.
-    pub(crate) const fn other(direction: StreamType) -> Self {
-        Self { direction, is_headers: false }
-    }
-
-    const fn goes_on(self, status: u32) -> bool {
-        status == 0 || (self.is_headers && status == Action::ContinueAndEndStream as u32)
-    }
-}
-
 /// What holds a stream, and what became of it.
 pub(crate) struct State {
     bits: Cell<u32>,
-    holders: [Cell<u8>; 2],
+    /// As large as the bits, so that one store writes them all.
+    holders: [Cell<u16>; 2],
+    /// How many calls of the stream have no answer yet. At 255 it counts no more.
+    calls: Cell<u8>,
 }
 
 crate::__vm_local! {
@@ -133,14 +124,14 @@ const fn place(direction: StreamType) -> u32 {
 
 impl State {
     pub(crate) const fn new(abilities: Abilities) -> Self {
-        Self { bits: Cell::new(abilities.0), holders: [const { Cell::new(0) }; 2] }
+        Self { bits: Cell::new(abilities.0), holders: [const { Cell::new(0) }; 2], calls: Cell::new(0) }
     }
 
     /// A state of which only a callback that begins is known.
     #[inline]
     pub(crate) const fn begun(abilities: Abilities, phase: Phase) -> Self {
-        let bits = abilities.0 | DECIDING << place(phase.direction);
-        Self { bits: Cell::new(bits), holders: [const { Cell::new(0) }; 2] }
+        let bits = abilities.0 | DECIDING << place(phase.direction());
+        Self { bits: Cell::new(bits), holders: [const { Cell::new(0) }; 2], calls: Cell::new(0) }
     }
 
     /// Runs a function with this as the state of the stream that host calls act on.
@@ -164,9 +155,14 @@ impl State {
         self.bits.set(self.bits.get() & !bits);
     }
 
-    fn holders(&self, direction: StreamType) -> &Cell<u8> {
+    fn holders(&self, direction: StreamType) -> &Cell<u16> {
         let [first, second] = &self.holders;
         if place(direction) == 0 { first } else { second }
+    }
+
+    /// Whether a callback pauses this direction for reasons of its own.
+    pub(crate) fn is_own_pause(&self, direction: StreamType) -> bool {
+        self.has(OWN << place(direction))
     }
 
     /// Whether the proxy holds this direction.
@@ -183,8 +179,7 @@ impl State {
 
     /// Whether the message that comes is the filter's own answer on its way to the client.
     pub(crate) fn passes_reply(&self, phase: Phase) -> bool {
-        let is_response = matches!(phase.direction, StreamType::HttpResponse);
-        is_response && self.is_replied() && !self.has(REPLIED_NOW)
+        phase.is_response() && self.is_replied() && !self.has(REPLIED_NOW)
     }
 
     /// Whether the filter has answered the stream itself, or the failure policy has.
@@ -202,67 +197,16 @@ impl State {
         self.set(ENDED);
     }
 
-    // The status of a callback.
-
-    /// A callback of a direction begins.
+    /// The proxy enters the VM for the stream.
     #[inline]
-    pub(crate) fn begin(&self, phase: Phase) {
-        self.set(DECIDING << place(phase.direction));
+    pub(crate) fn enter(&self) {
+        self.clear(RESPONSE_RESUMED);
     }
 
     /// Whether this is still as [`begun`](Self::begun): nobody holds the stream, and nobody has answered it.
     #[inline]
     pub(crate) fn is_as_begun(&self, phase: Phase, abilities: Abilities) -> bool {
-        self.bits.get() == abilities.0 | DECIDING << place(phase.direction)
-    }
-
-    /// The callback itself has returned; its tasks may still run.
-    #[inline]
-    pub(crate) fn returned(&self, phase: Phase, status: u32) {
-        let own = OWN << place(phase.direction);
-        if phase.goes_on(status) {
-            self.clear(own);
-        } else if status != HELD {
-            self.set(own);
-        }
-    }
-
-    /// Gives the status for the proxy, when the callback and its tasks are over.
-    #[inline]
-    pub(crate) fn status(&self, phase: Phase, status: u32) -> u32 {
-        let place = place(phase.direction);
-        let holders = self.holders(phase.direction).get();
-        if status == 0 && holders == 0 && !self.has(REPLIED | RESET | OWN << place) {
-            self.bits.set(self.bits.get() & !((PAUSED | DECIDING) << place) | WENT_ON << place);
-            return status;
-        }
-        self.other_status(phase, status, holders)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn other_status(&self, phase: Phase, status: u32, holders: u8) -> u32 {
-        let place = place(phase.direction);
-        self.clear(DECIDING << place);
-        let stop = if status == HELD || phase.goes_on(status) { STOP } else { status };
-        if self.has(RESET) {
-            // It was reset in this callback. If its last message went on as well, Envoy would end.
-            return stop;
-        }
-        let is_response = matches!(phase.direction, StreamType::HttpResponse);
-        if self.has(REPLIED_NOW) || self.has(REPLIED) && !is_response {
-            // Of the message in whose place the answer is sent, nothing follows. Nothing is to be resumed either.
-            self.clear(REPLIED_NOW | (PAUSED | OWN) << place);
-            return stop;
-        }
-        if holders > 0 || self.has(OWN << place) {
-            self.set(PAUSED << place);
-            return stop;
-        }
-        self.clear(PAUSED << place);
-        self.set(WENT_ON << place);
-        budget::resumed(phase.direction);
-        if phase.goes_on(status) { status } else { 0 }
+        self.bits.get() == abilities.0 | DECIDING << place(phase.direction())
     }
 
     // Holding and letting go.
@@ -293,9 +237,12 @@ impl State {
         {
             return Ok(());
         }
-        call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", direction, status))?;
+        status::resume(direction)?;
         self.clear(PAUSED << place);
         self.set(WENT_ON << place);
+        if matches!(direction, StreamType::HttpResponse) {
+            self.set(RESPONSE_RESUMED);
+        }
         budget::resumed(direction);
         Ok(())
     }
@@ -316,7 +263,7 @@ impl State {
             return Err(Error::stream(direction, "it has ended"));
         }
         let holders = self.holders(direction);
-        let more = holders.get().checked_add(1).ok_or(Error::stream(direction, "255 hold it already"))?;
+        let more = holders.get().checked_add(1).ok_or(Error::stream(direction, "65,535 hold it already"))?;
         holders.set(more);
         self.set(HELD_ONCE);
         Ok(())
@@ -354,10 +301,19 @@ impl State {
         if self.is_replied() {
             return Err(Error::new("the stream was answered before"));
         }
+        if self.has(RESPONSE_RESUMED) {
+            // The resume comes first, and the stream may be complete with it. Envoy ends if it is answered then.
+            return Err(Error::new("the response has gone on, and nothing can take its place"));
+        }
         if !self.has(Abilities::STREAM.0) {
             return Err(Error::new("there is no stream to answer"));
         }
         Ok(())
+    }
+
+    /// Whether this is a connection: a host takes an answer to it without a word, and sends nothing.
+    pub(crate) fn is_connection(&self) -> bool {
+        self.has(Abilities::CONNECTION.0)
     }
 
     /// The stream was answered, or closed: nothing of it is to be resumed.
@@ -386,6 +342,19 @@ impl State {
         }
     }
 
+    /// The last answer to a call has come.
+    pub(crate) fn answered(&self) {
+        let calls = self.calls.get();
+        if calls < u8::MAX {
+            self.calls.set(calls.saturating_sub(1));
+        }
+    }
+
+    /// Whether something pends that may let the stream go on: a call, a task, a closure or a tick.
+    pub(crate) fn waits(&self) -> bool {
+        self.calls.get() > 0 || self.holders.iter().any(|holders| holders.get() > 0) || timer::ticks()
+    }
+
     /// An answer is lost, because its context is busy.
     pub(crate) fn lose(&self) {
         self.set(LOST);
@@ -407,9 +376,14 @@ impl State {
     }
 }
 
-/// Notes that the stream that host calls act on makes a call.
+/// Notes that the stream that host calls act on waits for the answer to one call more.
 pub(crate) fn ask() {
-    current(|state| state.map(|state| state.set(ASKED)));
+    current(|state| state.map(|state| state.calls.set(state.calls.get().saturating_add(1))));
+}
+
+/// Notes that the stream that host calls act on gave a call up.
+pub(crate) fn give_up() {
+    current(|state| state.map(State::answered));
 }
 
 /// Counts one who holds a direction of the stream that host calls act on.
@@ -466,27 +440,3 @@ fn able(ability: Abilities, otherwise: &'static str) -> Result<()> {
     let is_able = current(|state| state.is_some_and(|state| state.has(ability.0)));
     if is_able { Ok(()) } else { Err(Error::new(otherwise)) }
 }
-
-crate::__vm_local! {
-    /// Whether the warning was written, or is not needed, because the proxy was seen to show a body whose headers it holds.
-    static WARNED: Cell<bool> = Cell::new(false);
-}
-
-/// Warns once a VM of headers that wait for a body which may never come.
-#[cold]
-#[inline(never)]
-pub(crate) fn warn_of_pause(state: &State, status: u32) {
-    let waits = state.has(ASKED | REPLIED) || state.holders.iter().any(|holders| holders.get() > 0);
-    if status == Action::StopIteration as u32
-        && !waits
-        && !timer::ticks()
-        && !WARNED.with(|warned| warned.replace(true))
-    {
-        log::write_text(LogLevel::Warn, STUCK);
-    }
-}
-
-/// The warning.
-const STUCK: &str = "sluicegate: a filter paused headers whose body is still to come, and no call, task or timer will resume \
-                     them. Envoy shows a filter no body of paused headers unless its configuration sets \
-                     allow_on_headers_stop_iteration, so the message may wait until it times out";

@@ -66,7 +66,7 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-use crate::abi::{Shared, StreamType, depth, try_box, waker};
+use crate::abi::{Entry, Shared, StreamType, depth, try_box, waker};
 use crate::callout::{Answered, Asker, Kind, Pending, keep, wrong_context};
 use crate::context::{Action, HttpFilter, PluginContext, TcpFilter};
 use crate::dispatch::Table;
@@ -125,6 +125,8 @@ pub(crate) enum Ended {
 /// The tasks of one context.
 struct OfContext {
     context: u32,
+    /// The number of its plugin; 0 before its tasks are polled for the first time.
+    plugin: Cell<u32>,
     /// Whether its tasks are polled now.
     polled: Cell<bool>,
     all: List,
@@ -148,8 +150,16 @@ struct All {
     contexts: Table<OfContext>,
     /// The contexts that have tasks to be polled and no callback that does.
     woken: List,
+    /// How many of them may be polled before the next tick.
+    left: Cell<u32>,
+    /// The plugin that was asked for a tick to go on with the others; 0 if none was.
+    asked: Cell<u32>,
     next: Cell<u32>,
 }
+
+/// How many contexts are polled outside of their own callbacks between two ticks. Envoy lets streams go on when the callback is over. The callbacks that one of them
+/// then has run before the next one goes on, and within each other: at 320 of them V8 runs out of stack, which ends the VM; at 160 it did not.
+const AT_ONCE: u32 = 32;
 
 /// A closure of a task that wants the context.
 type With = Box<dyn FnOnce(Asker<'_>)>;
@@ -163,7 +173,14 @@ struct Polled {
 
 crate::__vm_local! {
     static ALL: All =
-        All { tasks: Table::new(), contexts: Table::new(), woken: List::new(), next: Cell::new(1) };
+        All {
+            tasks: Table::new(),
+            contexts: Table::new(),
+            woken: List::new(),
+            left: Cell::new(AT_ONCE),
+            asked: Cell::new(0),
+            next: Cell::new(1),
+        };
 }
 
 crate::__vm_local! {
@@ -202,8 +219,9 @@ fn start(context: u32, work: Work) -> Result<()> {
 impl All {
     fn start(&self, context: u32, work: Work) -> Result<()> {
         if !self.contexts.contains(context) {
+            let (plugin, polled) = (Cell::new(0), Cell::new(false));
             let (all, ready, woken) = (List::new(), List::new(), Link::new());
-            self.contexts.insert(context, OfContext { context, polled: Cell::new(false), all, ready, woken })?;
+            self.contexts.insert(context, OfContext { context, plugin, polled, all, ready, woken })?;
         }
         let of = self.contexts.get(context).ok_or(Error::out_of_memory(0))?;
         let number = self.free_number();
@@ -248,16 +266,25 @@ pub(crate) fn wake(number: u32) {
 }
 
 /// Calls a function for each context that has woken tasks and had no callback since, such as those that wait for what another one has: at the end of a callback,
-/// when nothing acts on its context any more.
-pub(crate) fn each_woken(poll: impl Fn(u32)) {
-    if depth() != 0 {
+/// when nothing acts on its context any more. When many were polled, the others wait for a tick.
+///
+/// Behind a callback that decides about its stream, all wait for a tick: a host takes an answer of one of them to its client for an answer to the stream whose callback it is, and that
+/// stream would never go on.
+pub(crate) fn each_woken(decides: bool, poll: impl Fn(u32)) {
+    if depth() != 0 || decides && ALL.with(|all| all.woken.first()).is_some_and(wait_for_tick) {
         return;
     }
     // Two tasks that wake each other without an end would hold the proxy's worker for ever: they go on at the next callback.
     for _ in 0..ROUNDS {
         let Some(last) = ALL.with(|all| all.woken.last()) else { return };
         while let Some(context) = ALL.with(|all| all.woken.first()) {
-            ALL.with(|all| all.woken.remove(&all.contexts, OfContext::woken, context));
+            if ALL.with(|all| all.left.get() == 0) && wait_for_tick(context) {
+                return;
+            }
+            ALL.with(|all| {
+                all.woken.remove(&all.contexts, OfContext::woken, context);
+                all.left.set(all.left.get().saturating_sub(1));
+            });
             poll(context);
             if context == last {
                 break;
@@ -266,10 +293,36 @@ pub(crate) fn each_woken(poll: impl Fn(u32)) {
     }
 }
 
+/// Lets the context, and all that were woken after it, be polled at the next tick. False if there will be none: then they are polled all the same.
+#[cold]
+#[inline(never)]
+fn wait_for_tick(context: u32) -> bool {
+    let (asked, plugin) = ALL.with(|all| (all.asked.get(), all.contexts.get(context).map_or(0, |of| of.plugin.get())));
+    if asked != 0 {
+        return true;
+    }
+    let _entry = Entry::new();
+    let soon = || timer::wake(plugin, context, Duration::ZERO, outside(Slot::new)?);
+    let is_asked = plugin != 0 && soon().is_ok();
+    if is_asked {
+        ALL.with(|all| all.asked.set(plugin));
+    }
+    is_asked
+}
+
+/// The host has ticked: nothing of what went on before still runs.
+pub(crate) fn ticked() {
+    ALL.with(|all| {
+        all.left.set(AT_ONCE);
+        all.asked.set(0);
+    });
+}
+
 /// Polls the tasks of a context that were woken: at the end of each of its callbacks.
 pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any, end: &mut dyn FnMut(Ended)) {
     let Some(of) = ALL.with(|all| all.contexts.get(id)) else { return };
     ALL.with(|all| all.woken.remove(&all.contexts, OfContext::woken, id));
+    of.plugin.set(plugin);
     of.polled.set(true);
     // A future that wakes itself without an end would hold the proxy's worker for ever: it goes on at the next callback.
     for _ in 0..ROUNDS {
@@ -345,6 +398,10 @@ const ROUNDS: u32 = 1000;
 /// Drops the tasks of a context.
 pub(crate) fn forget(context: u32) {
     let Some(of) = ALL.with(|all| {
+        if all.asked.get() == context {
+            // Another plugin is asked.
+            all.asked.set(0);
+        }
         all.woken.remove(&all.contexts, OfContext::woken, context);
         all.contexts.remove(context)
     }) else {

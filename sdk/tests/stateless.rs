@@ -73,7 +73,8 @@ fn no_context_callback_is_exported_if_no_answers_are_taken() {
     assert_eq!(exported(&alone::PLUGIN), ["proxy_on_vm_start", "proxy_on_log", "proxy_on_request_headers"]);
     // What a stream pauses until an answer comes is known by the stream.
     let names = ["proxy_on_context_create", "proxy_on_vm_start", "proxy_on_log", "proxy_on_delete"];
-    assert_eq!(exported(&PLUGIN), [&names[..], &["proxy_on_request_headers", "proxy_on_http_call_response"]].concat());
+    let of_request = ["proxy_on_request_headers", "proxy_on_request_body", "proxy_on_request_trailers"];
+    assert_eq!(exported(&PLUGIN), [&names[..], &of_request, &["proxy_on_http_call_response"]].concat());
 }
 
 #[test]

@@ -52,6 +52,7 @@ impl PluginContext for Plugin {
         match paths.collect() {
             Ok(paths) => self.required_keys = paths,
             Err((key, what)) => {
+                let key = ByteStr::new(key.as_bytes());
                 critical!(
                     "error parsing plugin configuration: the required key {key:?} asks for {what}, which this filter \
                      does not read: name one value, with a backslash before a character that is part of a name"

@@ -141,12 +141,12 @@ fn json_validation_never_sees_a_body_over_the_limit() -> Result<()> {
     Ok(())
 }
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
-const END_STREAM: u8 = 1;
-const ACK: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
+pub(super) const SETTINGS: u8 = 4;
+pub(super) const END_STREAM: u8 = 1;
+pub(super) const ACK: u8 = 1;
+pub(super) const END_HEADERS: u8 = 4;
 
 /// Posts JSON over HTTP/2 with prior knowledge, and gives the body of the answer.
 fn http2(proxy: &Proxy, body: &str, trailers: bool) -> Result<String> {
@@ -184,13 +184,13 @@ fn http2(proxy: &Proxy, body: &str, trailers: bool) -> Result<String> {
     }
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let size = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
     [&size[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 /// Header fields as literals that nobody keeps.
-fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     let text = |text: &str| [&[u8::try_from(text.len()).expect("a short text")], text.as_bytes()].concat();
     fields.iter().flat_map(|(name, value)| [vec![0], text(name), text(value)].concat()).collect()
 }

@@ -16,6 +16,7 @@ mod routing;
 mod sharing;
 mod ticks;
 mod versions;
+mod wakes;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

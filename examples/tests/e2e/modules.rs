@@ -111,10 +111,37 @@ fn helloworld_exports_no_stream_callback() -> Result<()> {
 fn examples_export_the_callbacks_that_they_implement() -> Result<()> {
     for (package, callbacks) in [
         ("access_log", &["proxy_on_configure", "proxy_on_log"][..]),
-        ("http_auth_random", &["proxy_on_http_call_response", "proxy_on_request_headers"]),
+        // Headers that wait for an answer are held against the body and the trailers behind them, too.
+        (
+            "http_auth_random",
+            &[
+                "proxy_on_http_call_response",
+                "proxy_on_request_headers",
+                "proxy_on_request_body",
+                "proxy_on_request_trailers",
+            ],
+        ),
         ("http_body_chunk", &["proxy_on_request_body", "proxy_on_request_trailers"]),
-        ("multiple_dispatches", &["proxy_on_http_call_response", "proxy_on_response_headers"]),
-        ("postpone_requests", &["proxy_on_configure", "proxy_on_done", "proxy_on_request_headers", "proxy_on_tick"]),
+        (
+            "multiple_dispatches",
+            &[
+                "proxy_on_http_call_response",
+                "proxy_on_response_headers",
+                "proxy_on_response_body",
+                "proxy_on_response_trailers",
+            ],
+        ),
+        (
+            "postpone_requests",
+            &[
+                "proxy_on_configure",
+                "proxy_on_done",
+                "proxy_on_request_headers",
+                "proxy_on_request_body",
+                "proxy_on_request_trailers",
+                "proxy_on_tick",
+            ],
+        ),
         ("foreign_call_on_tick", &["proxy_on_configure", "proxy_on_tick"]),
         ("metrics", &["proxy_on_request_headers"]),
         ("properties", &["proxy_on_log", "proxy_on_request_headers"]),
@@ -171,7 +198,7 @@ fn a_filter_that_does_nothing_is_tiny_and_exports_what_a_host_requires() -> Resu
 fn http_headers_without_the_standard_library_is_small() -> Result<()> {
     let shape = shape_of(&guest::build_small("http_headers", Allocator::Talc)?)?;
     assert!(shape.imports.iter().all(|import| import.starts_with("env.")), "{:?}", shape.imports);
-    assert!(shape.bytes <= 46_000, "{} bytes", shape.bytes);
+    assert!(shape.bytes <= 47_500, "{} bytes", shape.bytes);
     Ok(())
 }
 

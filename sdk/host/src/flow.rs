@@ -64,6 +64,30 @@ impl Way {
     }
 }
 
+/// What a filter holds of a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Part {
+    /// The headers, and with them all that follows.
+    Headers,
+    /// The body, and with it the trailers.
+    Body,
+    Trailers,
+}
+
+impl Part {
+    /// How the table of phases names this part of a direction, and what is held like it.
+    pub(crate) fn names(self, way: Way) -> &'static [&'static str] {
+        match (way, self) {
+            (Way::Request, Self::Headers) => &["request headers"],
+            (Way::Request, Self::Body) => &["request body", "request trailers", "request headers"],
+            (Way::Request, Self::Trailers) => &["request trailers", "request body", "request headers"],
+            (Way::Response, Self::Headers) => &["response headers"],
+            (Way::Response, Self::Body) => &["response body", "response trailers", "response headers"],
+            (Way::Response, Self::Trailers) => &["response trailers", "response body", "response headers"],
+        }
+    }
+}
+
 /// How far one direction has come.
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
@@ -71,18 +95,22 @@ pub(crate) struct Flow {
     pub(crate) begun: bool,
     /// Whether they went on from it.
     pub(crate) gone: bool,
+    /// What the filter holds.
+    pub(crate) stopped: Option<Part>,
     /// Whether the proxy looked at them since, and whether it does not send them.
     checked: bool,
     pub(crate) refused: bool,
     /// Whether the trailers went on.
     ended_by_trailers: bool,
+    /// Whether the proxy keeps the last part of the body, be it empty.
+    pub(crate) keeps_end: bool,
     /// Whether everything after the headers waits for them.
     held: bool,
     /// Whether the proxy answers when too much waits for the headers. Otherwise it reads no more.
     refuses: bool,
     /// How many bytes of the body came from the peer, and whether it ended.
     came: usize,
-    ended: bool,
+    pub(crate) ended: bool,
     /// What came since and the filter has not seen: the body, whether it ended, and trailers.
     waiting: Option<(Vec<u8>, bool)>,
     waiting_trailers: Option<Map>,
@@ -99,8 +127,9 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
         stream.came[way as usize] = headers.clone();
         stream.maps.insert(way.headers() as u32, headers);
         stream.visible.insert(way.headers() as u32);
-        stream.responding = way == Way::Response;
-        stream.flows[way as usize].begun = true;
+        let flow = &mut stream.flows[way as usize];
+        flow.begun = true;
+        flow.ended |= end_of_stream;
     }
     let callback = match way {
         Way::Request => "proxy_on_request_headers",
@@ -109,10 +138,6 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     let action = host.filter(id, callback, &arguments, STOP_ALL);
     let goes_on = [0, 2].contains(&action) && !host.is_over(id);
     let body_follows = action == STOP && host.allows_stop_iteration();
-    let resumes = host.state().resumes(id, way);
-    if goes_on && resumes {
-        host.state().harm("a resume in a headers callback that continues: Envoy sends the message twice");
-    }
     // First what the filter asked for: a body that follows waits for ever if the filter resumed in the callback that stopped.
     host.run_deferred();
     // A reset is one of these.
@@ -120,6 +145,7 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     if let Some(stream) = host.state().streams.get_mut(&id) {
         let flow = &mut stream.flows[way as usize];
         flow.gone |= goes_on;
+        flow.stopped = (!flow.gone).then_some(Part::Headers);
         flow.held = !goes_on && !body_follows;
         flow.refuses = action == STOP_ALL_AND_BUFFER;
         if goes_on {
@@ -202,6 +228,9 @@ fn body(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> 
         Some(false) => return WAITS,
         None => {}
     }
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        stream.flows[way as usize].keeps_end |= end_of_stream;
+    }
     let callback = match way {
         Way::Request => "proxy_on_request_body",
         Way::Response => "proxy_on_response_body",
@@ -258,10 +287,6 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
     };
     let action = host.filter(id, callback, &arguments, STOP);
     let goes_on = action == 0 && !host.is_over(id);
-    let resumes = host.state().resumes(id, way);
-    if goes_on && resumes {
-        host.state().harm("a resume in a trailers callback that continues: Envoy sends the trailers twice, or ends");
-    }
     let garbled = {
         let state = host.state();
         let goes = state.streams.get(&id).and_then(|stream| stream.maps.get(&(way.trailers() as u32)));
@@ -270,10 +295,15 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
     if let Some(why) = garbled {
         host.state().harm(why);
     }
-    if goes_on && let Some(stream) = host.state().streams.get_mut(&id) {
-        stream.go_on(way);
-        stream.flows[way as usize].ended_by_trailers = true;
-        stream.visible.remove(&(way.trailers() as u32));
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        let flow = &mut stream.flows[way as usize];
+        if goes_on {
+            flow.ended_by_trailers = true;
+            stream.go_on(way);
+            stream.visible.remove(&(way.trailers() as u32));
+        } else {
+            flow.stopped = flow.stopped.or(Some(Part::Trailers));
+        }
     }
     if goes_on {
         leave(host, id, way);
@@ -283,20 +313,27 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
 }
 
 /// Lets a direction go on that the filter held back. What waited for the headers comes to the filter now, the body in one part, and after it what was not read.
-pub(crate) fn resume(host: &Running, id: u32, way: Way) {
+///
+/// What the table of phases did not judge is judged here.
+pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
     let waiting = {
         let mut state = host.state();
-        let Some(stream) = state.streams.get_mut(&id) else { return };
+        let Some(stream) = state.streams.get_mut(&id).filter(|stream| !stream.is_connection) else { return };
         // What was answered or reset does not go to the upstream any more.
         if way == Way::Request && (stream.reply.is_some() || !stream.closed.is_empty()) {
             return;
         }
         if way == Way::Response && !stream.flows[way as usize].begun {
-            state.harm("a resume of a response that has not begun: Envoy ends");
+            if !is_judged {
+                state.harm("a resume of a response that has not begun: Envoy ends");
+            }
             return;
         }
         if stream.flows[way as usize].ended_by_trailers {
-            state.harm("a resume after the trailers went on: Envoy sends the trailers twice");
+            // A local reply takes the place of what went on.
+            if !is_judged && stream.replies == 0 {
+                state.harm("a resume after the trailers went on: Envoy sends the trailers twice");
+            }
             return;
         }
         stream.go_on(way);
@@ -308,7 +345,12 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way) {
     };
     leave(host, id, way);
     if let Some((part, ended)) = waiting {
+        // The body of a reply follows the reply's headers to the filter.
+        let answers = way == Way::Response && answering(host, id, true);
         body(host, id, way, &part, ended);
+        if answers {
+            answering(host, id, false);
+        }
     }
     while let Some((part, ended)) = next_unread(host, id, way.body()) {
         body(host, id, way, &part, ended);
@@ -323,6 +365,13 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way) {
     if let Some(waiting) = waiting {
         trailers(host, id, way, waiting);
     }
+}
+
+/// Says whether a reply goes through the filter; whether the stream has one and that was not said before.
+fn answering(host: &Running, id: u32, answering: bool) -> bool {
+    let mut state = host.state();
+    let Some(stream) = state.streams.get_mut(&id).filter(|stream| stream.reply.is_some()) else { return false };
+    std::mem::replace(&mut stream.answering, answering) != answering
 }
 
 /// The next part that the proxy did not read, if it reads again.
@@ -406,6 +455,17 @@ fn garbled(map: &Map, sent: &[u8]) -> Option<String> {
 }
 
 impl Stream {
+    /// Whether a message went on from its head to its end.
+    pub(crate) fn sent_whole(&self, way: Way) -> bool {
+        let flow = &self.flows[way as usize];
+        let body = self.bodies.get(&(way.body() as u32));
+        let waits = body.is_some_and(|body| body.len() > 0 || !body.unread.is_empty())
+            || flow.waiting.is_some()
+            || flow.waiting_trailers.is_some();
+        let keeps_end = flow.keeps_end || !flow.ended_by_trailers && self.maps.contains_key(&(way.trailers() as u32));
+        flow.ended && flow.gone && !flow.refused && !waits && !keeps_end
+    }
+
     /// What `content-length` says of a message that has gone on, and how long its body is, if that is wrong because the filter changed the body.
     pub(crate) fn misframed(&self, way: Way) -> Option<(usize, usize)> {
         let flow = &self.flows[way as usize];
@@ -477,16 +537,19 @@ fn percent_encoded(text: &[u8]) -> String {
 pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], filter: impl FnOnce(u32) -> u32) -> u32 {
     let way = Way::from_number(buffer as u32);
     let buffer = buffer as u32;
-    let (size, too_much) = {
+    let (size, too_much, loses, joins) = {
         let mut state = host.state();
         let limit = state.buffer_limit;
         let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
+        // What the proxy kept was resumed. An empty part joins nothing then, and what is written into it stays behind.
+        let loses = way.is_some() && body.keeps && body.held.is_empty() && part.is_empty();
         (body.hidden, body.shows, body.loses) = (false, true, false);
+        let joins = body.keeps;
         body.passing = body.held.is_empty() && way.is_some() && !body.keeps;
         // What is held back already is joined by the part before the filter sees both.
         let too_much = way.is_some() && !body.held.is_empty() && body.held.len() + part.len() > limit;
         body.held.extend(part);
-        (count(body.held.len()), too_much)
+        (count(body.held.len()), too_much, loses, joins)
     };
     // A response that cannot be answered any more ends at once. A request is shown to the filter first, whose answer comes to nothing.
     if too_much && way == Some(Way::Response) {
@@ -508,14 +571,24 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
             body.keeps = way.is_some() && action == BUFFER;
             body.shows = action != 0;
             body.loses = way.is_some() && ![0, BUFFER].contains(&action);
+            if let Some(way) = way.filter(|_| action != 0) {
+                let flow = &mut stream.flows[way as usize];
+                flow.stopped = flow.stopped.or(Some(Part::Body));
+            }
             match action {
                 0 if over || too_much => {}
-                0 => body.release(),
+                0 => {
+                    if loses {
+                        body.held.clear();
+                    }
+                    body.release();
+                }
                 // What is not of HTTP knows two answers.
                 _ if way.is_none() && !over => body.show(),
                 BUFFER => body.show(),
                 WATERMARK => body.keep(),
-                // Also what is none of the answers.
+                // Also what is none of the answers. What the proxy has joined to a part that it was told to keep is not dropped.
+                _ if joins => body.keep(),
                 _ => {
                     body.dropped |= !body.held.is_empty();
                     body.held.clear();

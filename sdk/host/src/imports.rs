@@ -4,11 +4,12 @@
 
 use std::cell::RefCell;
 
-use sluicegate::abi::{Import, Status};
+use sluicegate::abi::{Import, MapType, Status};
 
 use crate::calls::{OpenGrpc, PendingCall, cluster_of};
 use crate::faults::{Fault, HostCall};
 use crate::map::{Kind, Map};
+use crate::phases::Act;
 use crate::state::{LocalReply, Restricted, State};
 
 /// The simulated host of one VM, as the guest sees it.
@@ -155,6 +156,15 @@ impl Call<'_> {
         self.arguments.bytes()
     }
 
+    /// The number of a map that a function uses: that of the request's trailers may harm.
+    fn map_number(&mut self, import: Import) -> u32 {
+        let map = self.u32();
+        if map == MapType::HttpRequestTrailers as u32 {
+            self.guest.state.borrow_mut().note_act(Some(Act::Trailers(import)));
+        }
+        map
+    }
+
     fn map(&mut self) -> Result<Map, Failure> {
         Ok(Map::decode(&self.bytes()?))
     }
@@ -298,32 +308,34 @@ impl Call<'_> {
                 self.write_u32(0)?;
             }
             Import::proxy_get_header_map_size => {
-                let size = state().map(self.u32())?.byte_size();
+                let map = self.map_number(import);
+                let size = state().map(map)?.byte_size();
                 self.write_size(size)?;
             }
             Import::proxy_get_header_map_pairs => {
-                let bytes = state().pairs(self.u32())?;
+                let map = self.map_number(import);
+                let bytes = state().pairs(map)?;
                 self.hand_over(&bytes)?;
             }
             Import::proxy_get_header_map_value => {
-                let (map, name) = (self.u32(), self.bytes()?);
+                let (map, name) = (self.map_number(import), self.bytes()?);
                 let value = state().value(map, &name)?;
                 self.hand_over(&value)?;
             }
             Import::proxy_add_header_map_value => {
-                let (map, name, value) = (self.u32(), self.bytes()?, self.bytes()?);
+                let (map, name, value) = (self.map_number(import), self.bytes()?, self.bytes()?);
                 state().map(map)?.add(&name, &value);
             }
             Import::proxy_replace_header_map_value => {
-                let (map, name, value) = (self.u32(), self.bytes()?, self.bytes()?);
+                let (map, name, value) = (self.map_number(import), self.bytes()?, self.bytes()?);
                 state().map(map)?.replace(&name, &value);
             }
             Import::proxy_remove_header_map_value => {
-                let (map, name) = (self.u32(), self.bytes()?);
+                let (map, name) = (self.map_number(import), self.bytes()?);
                 state().map(map)?.remove(&name);
             }
             Import::proxy_set_header_map_pairs => {
-                let (map, pairs) = (self.u32(), self.map()?);
+                let (map, pairs) = (self.map_number(import), self.map()?);
                 state().map(map)?.assign(&pairs);
             }
             Import::proxy_send_local_response => {

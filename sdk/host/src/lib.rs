@@ -68,6 +68,7 @@ mod live;
 mod map;
 mod metric;
 mod native;
+mod phases;
 mod plugin;
 mod property;
 mod running;

@@ -14,6 +14,7 @@ use crate::faults::{Fault, HostCall};
 use crate::flow::{self, Way};
 use crate::imports::Guest;
 use crate::live;
+use crate::phases::{self, Returned};
 use crate::plugin::Plugin;
 use crate::state::{Answer, Deferred, LogLine, PluginState, Restricted, State};
 use crate::stream::HttpStream;
@@ -155,13 +156,17 @@ impl Running {
         }
         let cost_before = self.cost();
         let before = std::mem::replace(&mut self.state().effective, context);
-        self.state().entered = context;
+        let outer = std::mem::take(&mut self.state().acts);
         self.depth.set(self.depth.get() + 1);
         let result = self.vm().call(callback, arguments);
         self.depth.set(self.depth.get() - 1);
+        let acts = std::mem::replace(&mut self.state().acts, outer);
         self.state().effective = before;
-        if let Ok(Some(_)) = result {
+        if let Ok(Some(status)) = result {
             self.state().cost.vm_entries += 1;
+            if !acts.is_empty() {
+                phases::judge(&mut self.state(), &Returned::new(callback, arguments, status), &acts);
+            }
         }
         if self.depth.get() == 0 {
             let spent = self.cost() - cost_before;
@@ -185,11 +190,8 @@ impl Running {
         if self.depth.get() != 0 {
             return;
         }
-        let (deferred, entered) = {
-            let mut state = self.state();
-            (state.take_deferred(), state.entered)
-        };
-        for (id, what) in deferred {
+        let deferred = self.state().take_deferred();
+        for (id, what, is_judged) in deferred {
             match what {
                 Deferred::Delete => Plugin::of(self, id).delete(),
                 Deferred::RefuseCall(token) => self.refuse_call_headers(token),
@@ -199,7 +201,7 @@ impl Running {
                         stream.resumed.push(direction);
                     }
                     match Way::from_number(direction) {
-                        Some(way) => flow::resume(self, id, way),
+                        Some(way) => flow::resume(self, id, way, is_judged),
                         // Envoy resumes one side of a connection only.
                         None => {
                             if let Some(body) = self.state().body(id, BufferType::DownstreamData) {
@@ -210,16 +212,8 @@ impl Running {
                     }
                 }
                 Deferred::Close(direction) => {
-                    {
-                        let mut state = self.state();
-                        if let Some(stream) = state.streams.get_mut(&id) {
-                            stream.closed.push(direction);
-                            if stream.reply.is_some() && !stream.answering && !stream.is_connection && entered == id {
-                                state.harm(
-                                    "a reset of a stream after a local reply: Envoy calls the filter after its end",
-                                );
-                            }
-                        }
+                    if let Some(stream) = self.state().streams.get_mut(&id) {
+                        stream.closed.push(direction);
                     }
                     if Way::from_number(direction).is_none() {
                         tcp::closed_by_filter(self, id);

@@ -15,6 +15,7 @@ use crate::faults::Faults;
 use crate::flow::{Flow, Way};
 use crate::foreign::Functions;
 use crate::metric::{Definitions, Metrics};
+use crate::phases::Act;
 use crate::property::Properties;
 use crate::shared::{Queues, SharedData};
 use crate::valid::is_bodiless;
@@ -193,8 +194,6 @@ pub(crate) struct Stream {
     pub(crate) routes_cleared: usize,
     /// What the test gave it over the proxy's.
     pub(crate) properties: Properties,
-    /// Whether the response is worked on.
-    pub(crate) responding: bool,
     /// How far the request and the response have come.
     pub(crate) flows: [Flow; 2],
     /// The maps that the filter can see and edit: those that have not gone on.
@@ -216,9 +215,14 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    pub(crate) fn flow(&self, way: Way) -> &Flow {
+        &self.flows[way as usize]
+    }
+
     /// Lets everything of a direction go on that came to the filter.
     pub(crate) fn go_on(&mut self, way: Way) {
         let flow = &mut self.flows[way as usize];
+        flow.stopped = None;
         let goes = flow.begun && !flow.gone;
         flow.gone = flow.begun;
         if goes && let Some(map) = self.maps.get_mut(&(way.headers() as u32)) {
@@ -228,8 +232,12 @@ impl Stream {
                 map.remove(b"transfer-encoding");
             }
         }
-        if let Some(body) = self.bodies.get_mut(&(way.body() as u32)).filter(|body| !body.passing) {
-            body.release();
+        let body = self.bodies.get_mut(&(way.body() as u32));
+        if body.as_ref().is_none_or(|body| !body.passing) {
+            self.flows[way as usize].keeps_end = false;
+            if let Some(body) = body {
+                body.release();
+            }
         }
     }
 
@@ -270,10 +278,12 @@ pub(crate) struct State {
     pub(crate) next_context: u32,
     /// The context that host calls act on: the one whose callback runs, or the one that the guest asked for since.
     pub(crate) effective: u32,
-    /// The context whose callback ran last.
-    pub(crate) entered: u32,
     pub(crate) restricted: Option<Restricted>,
     pub(crate) deferred: Vec<(u32, Deferred)>,
+    /// What the running callback called that harms in some callback, and on which stream.
+    pub(crate) acts: Vec<(u32, Act)>,
+    /// Which of the deferred calls the table of phases knows.
+    pub(crate) judged: Vec<(u32, Act)>,
     /// The calls that wait for an answer, oldest first.
     pub(crate) pending: Vec<PendingCall>,
     pub(crate) next_tokens: [u32; 3],
@@ -321,7 +331,8 @@ impl Default for State {
             streams: BTreeMap::new(),
             next_context: 1,
             effective: 0,
-            entered: 0,
+            acts: Vec::new(),
+            judged: Vec::new(),
             restricted: None,
             deferred: Vec::new(),
             pending: Vec::new(),
@@ -503,6 +514,7 @@ impl State {
                 body.hidden = true;
             }
         }
+        self.note_act(Way::from_number(direction).map(Act::Resume));
         self.defer(Deferred::Resume(direction))
     }
 
@@ -514,6 +526,7 @@ impl State {
         {
             return Ok(());
         }
+        self.note_act(Way::from_number(direction).map(Act::Close));
         self.defer(Deferred::Close(direction))
     }
 
@@ -528,9 +541,23 @@ impl State {
         Ok(())
     }
 
-    /// What the guest asked for while it ran.
-    pub(crate) fn take_deferred(&mut self) -> Vec<(u32, Deferred)> {
-        mem::take(&mut self.deferred)
+    /// What the guest asked for while it ran, and whether the table of phases knows what comes of it.
+    pub(crate) fn take_deferred(&mut self) -> Vec<(u32, Deferred, bool)> {
+        let (deferred, judged) = (mem::take(&mut self.deferred), mem::take(&mut self.judged));
+        let is_judged = |context, what| match what {
+            Deferred::Resume(direction) => {
+                Way::from_number(direction).is_some_and(|way| judged.contains(&(context, Act::Resume(way))))
+            }
+            _ => false,
+        };
+        deferred.into_iter().map(|(context, what)| (context, what, is_judged(context, what))).collect()
+    }
+
+    /// Notes a call of a stream's that the table of phases judges when the callback has returned.
+    pub(crate) fn note_act(&mut self, act: Option<Act>) {
+        let context = self.effective;
+        let is_http = self.streams.get(&context).is_some_and(|stream| !stream.is_connection);
+        self.acts.extend(act.filter(|_| is_http).map(|act| (context, act)));
     }
 
     /// Whether the filter sees a map: that of an answer, or one that has not gone on. Later only the log does.
@@ -590,26 +617,25 @@ impl State {
     /// Where there is no request to answer it comes to nothing.
     pub(crate) fn reply(&mut self, reply: LocalReply) -> Result<(), Status> {
         let context = self.effective;
-        let Some(stream) = self.streams.get_mut(&context).filter(|stream| !stream.is_connection) else { return Ok(()) };
-        if stream.logged || self.logging {
-            self.harm("a local reply to a stream that has ended: Envoy ends");
+        self.note_act(Some(Act::Reply));
+        if self.streams.get(&context).is_none_or(|stream| stream.is_connection) {
             return Ok(());
         }
+        // The table has no row for this pair.
+        if self.acts.contains(&(context, Act::Resume(Way::Response))) {
+            self.harm(
+                "a local reply after a resume of the response in one callback: Envoy ends if the response is complete",
+            );
+            return Ok(());
+        }
+        let Some(stream) = self.streams.get_mut(&context) else { return Ok(()) };
         let waits = self.deferred.iter().any(|(id, what)| *id == context && matches!(what, Deferred::Answer));
-        if waits && stream.responding {
-            self.harm("two local replies in one callback of the response: Envoy completes the stream twice");
-        } else if !waits && (stream.reply.is_none() || stream.answering) {
+        let has_ended = stream.logged || self.logging;
+        if !has_ended && !waits && (stream.reply.is_none() || stream.answering) {
             stream.reply = Some(reply);
             self.deferred.push((context, Deferred::Answer));
         }
         Ok(())
-    }
-
-    /// Whether the filter asked in this callback to resume a direction.
-    pub(crate) fn resumes(&self, stream: u32, way: Way) -> bool {
-        self.deferred
-            .iter()
-            .any(|(id, what)| *id == stream && matches!(what, Deferred::Resume(direction) if *direction == way as u32))
     }
 
     /// Notes a body that follows headers which say that there is none.

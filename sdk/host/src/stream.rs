@@ -239,10 +239,21 @@ impl<'host> HttpStream<'host> {
         self.did(|stream| stream.flows[Way::Response as usize].gone)
     }
 
+    /// Returns whether all of the request went on to the upstream, its end included.
+    #[must_use]
+    pub fn sent_whole_request(&self) -> bool {
+        self.did(|stream| stream.sent_whole(Way::Request))
+    }
+
+    /// Returns whether all of a response went on to the client, its end included.
+    #[must_use]
+    pub fn sent_whole_response(&self) -> bool {
+        self.did(|stream| stream.sent_whole(Way::Response))
+    }
+
     /// Ends the stream, in Envoy's order: log, done, delete.
     pub fn complete(self) {
         if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
-            stream.responding = false;
             stream.completed = true;
             stream.visible.clear();
         }

@@ -7,7 +7,9 @@ use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Error, ImplItem, ImplItemFn, ImplItemType, ItemImpl, Result, Token, Type, parse_quote};
 
-use crate::kind::{ANSWERS, BODIES, CALLS, Kind, MARKS, STATELESS, TASKS, TICKS, TIMERS, UPGRADES, UPGRADES_MARK};
+use crate::kind::{
+    ANSWERS, BODIES, CALLS, Kind, MARKS, RESUMES, STATELESS, TASKS, TICKS, TIMERS, UPGRADES, UPGRADES_MARK,
+};
 use crate::{unseen, uses};
 
 pub(crate) fn expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -72,6 +74,9 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     }
     if kind.name == "PluginContext" && callbacks.contains(&"on_log") {
         consts.push(parse_quote! { const LOGS: bool = true; });
+    }
+    if kind.name == "PluginContext" && callbacks.iter().any(|callback| RESUMES.contains(callback)) {
+        consts.push(parse_quote! { const RESUMES: bool = true; });
     }
     // Whether an answer has a callback of its own: a call whose answer would go nowhere is an error.
     if has_fn(&item, "on_http_call_response") {

@@ -115,12 +115,18 @@ pub(crate) const BODIES: [(&str, &str); 2] =
     [("on_request_body", "on_complete_request_body"), ("on_response_body", "on_complete_response_body")];
 
 /// Callbacks of which the dispatcher knows whether a filter has them, by a constant.
-pub(crate) const MARKS: [(&str, &str); 4] = [
+pub(crate) const MARKS: [(&str, &str); 6] = [
+    ("on_request_body", "REQUEST_BODY"),
+    ("on_response_body", "RESPONSE_BODY"),
     ("on_complete_request_body", "COMPLETE_REQUEST"),
     ("on_complete_response_body", "COMPLETE_RESPONSE"),
     ("on_request_trailers", "REQUEST_TRAILERS"),
     ("on_response_trailers", "RESPONSE_TRAILERS"),
 ];
+
+/// Callbacks of a plugin, or for an answer, from which a stream that was paused may be let go.
+pub(crate) const RESUMES: &[&str] =
+    &["on_http_call_response", "on_grpc_event", "on_tick", "on_queue_ready", "on_foreign_function"];
 
 /// What a filter says of upgrades, and the mark in the list of callbacks of one that says it: the dispatcher then looks at the heads of both messages.
 pub(crate) const UPGRADES: &str = "UPGRADES";

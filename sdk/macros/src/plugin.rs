@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::checks;
-use crate::kind::{ANSWERS, STATELESS};
+use crate::kind::{ANSWERS, RESUMES, STATELESS};
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::parse::{Parse, ParseStream, Parser};
@@ -32,6 +32,8 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_grpc_event", "proxy_on_grpc_close"),
     ("on_request_headers", "proxy_on_request_headers"),
     ("on_request_body", "proxy_on_request_body"),
+    // What is held of a body goes with its trailers where nobody says otherwise.
+    ("on_request_body", "proxy_on_request_trailers"),
     // The head tells whether what follows is a body.
     ("on_complete_request_body", "proxy_on_request_headers"),
     ("on_complete_request_body", "proxy_on_request_body"),
@@ -40,6 +42,7 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_request_metadata", "proxy_on_request_metadata"),
     ("on_response_headers", "proxy_on_response_headers"),
     ("on_response_body", "proxy_on_response_body"),
+    ("on_response_body", "proxy_on_response_trailers"),
     ("on_complete_response_body", "proxy_on_request_headers"),
     ("on_complete_response_body", "proxy_on_response_headers"),
     ("on_complete_response_body", "proxy_on_response_body"),
@@ -49,11 +52,22 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_response_trailers", "proxy_on_response_trailers"),
     ("on_response_metadata", "proxy_on_response_metadata"),
     ("on_new_connection", "proxy_on_new_connection"),
+    // Data would pass a connection that is held from its start on.
+    ("on_new_connection", "proxy_on_downstream_data"),
     ("on_downstream_data", "proxy_on_downstream_data"),
     ("on_upstream_data", "proxy_on_upstream_data"),
     ("on_downstream_close", "proxy_on_downstream_connection_close"),
     ("on_upstream_close", "proxy_on_upstream_connection_close"),
     ("on_queue_ready", "proxy_on_queue_ready"),
+];
+
+/// What a module exports besides for headers that it can pause, because something of it can let them go later: where a proxy shows the body
+/// behind them, they go with it if nobody says otherwise.
+const PAUSED: &[(&str, &str)] = &[
+    ("on_request_headers", "proxy_on_request_body"),
+    ("on_request_headers", "proxy_on_request_trailers"),
+    ("on_response_headers", "proxy_on_response_body"),
+    ("on_response_headers", "proxy_on_response_trailers"),
 ];
 
 /// What a module with contexts exports: without them contexts would neither come nor go, and nothing would name the allocator.
@@ -297,8 +311,10 @@ fn write(state: &State) -> TokenStream {
         () => ROOTS,
     };
     let streams = state.named.iter().any(|named| named.kind == "http");
+    let resumes = RESUMES.iter().any(|callback| state.callbacks.contains(*callback));
     let exported: BTreeSet<&str> = EXPORTS
         .iter()
+        .chain(PAUSED.iter().filter(|_| resumes))
         .filter(|(callback, _)| state.callbacks.contains(*callback))
         .map(|(_, export)| *export)
         .chain(always.iter().copied())

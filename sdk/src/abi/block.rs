@@ -103,6 +103,15 @@ impl Notes {
         true
     }
 
+    /// A callback begins, and blocks are noted. Unless a host call is in progress, as one is where callbacks are nested, they belong to nobody.
+    #[cold]
+    #[inline(never)]
+    fn enter(&self, outer: usize) {
+        if outer == 0 {
+            self.settle(0, ptr::null_mut());
+        }
+    }
+
     /// Frees all blocks that came after `mark`, but the one that starts at `keep`, and gives that one; the newest of these, if a host shows the same block twice.
     #[cold]
     #[inline(never)]
@@ -268,8 +277,8 @@ impl Entry {
     pub fn new() -> Self {
         NOTES.with(|notes| {
             let outer = notes.depth.get();
-            if notes.len.get() != 0 && outer == 0 {
-                notes.settle(0, ptr::null_mut());
+            if notes.len.get() != 0 {
+                notes.enter(outer);
             }
             notes.depth.set(outer + 1);
             Self { outer }

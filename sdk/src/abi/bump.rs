@@ -1,7 +1,7 @@
 //! Memory of one callback: values are put behind each other, stay where they are, and go together.
 
 use core::alloc::Layout;
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell, UnsafeCell};
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, needs_drop};
 use core::ptr::{self, NonNull};
@@ -22,14 +22,45 @@ const WORD: usize = align_of::<usize>();
 /// Two texts of less than this have a sum of lengths that does not wrap.
 const LONG: usize = 1 << 16;
 
-/// The first bytes of a [`Bump`], on the stack. Apart from it, because nobody writes to them where both are made.
+/// The first bytes of a [`Bump`], on the stack.
 #[repr(align(8))]
 #[allow(dead_code, reason = "reached by its address")]
-pub(crate) struct Place(MaybeUninit<[u8; INLINE]>);
+struct Place(UnsafeCell<MaybeUninit<[u8; INLINE]>>);
 
-impl Place {
+/// A value that may be set once, and the memory that it has from then on. Before that nothing is written, but that there is none.
+///
+/// It is borrowed as long as `'p` where the value is set, and the cell makes that lifetime the one of its type: so it never moves again, nor does the place.
+pub(crate) struct WithBump<'p, T> {
+    value: OnceCell<(T, Bump<'p>)>,
+    place: Place,
+}
+
+impl<'p, T> WithBump<'p, T> {
+    #[inline]
     pub(crate) const fn new() -> Self {
-        Self(MaybeUninit::uninit())
+        Self { value: OnceCell::new(), place: Place(UnsafeCell::new(MaybeUninit::uninit())) }
+    }
+
+    /// Returns the value and its memory, once it is set.
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&(T, Bump<'p>)> {
+        self.value.get()
+    }
+
+    /// Sets the value, unless it is set, and returns what is set.
+    #[inline]
+    pub(crate) fn set(&'p self, value: T) -> Option<&'p (T, Bump<'p>)> {
+        let start = NonNull::from(&self.place).cast::<u8>();
+        // If there is a value already, this memory of the same place is dropped unused.
+        let bump = Bump {
+            next: Cell::new(start),
+            // SAFETY: so many bytes has the place.
+            end: Cell::new(unsafe { start.add(INLINE) }),
+            blocks: Blocks { newest: Cell::new(None), dropped: Cell::new(None) },
+            place: PhantomData,
+        };
+        let _ = self.value.set((value, bump));
+        self.value.get()
     }
 }
 
@@ -37,15 +68,54 @@ impl Place {
 ///
 /// Invariants:
 ///
-/// - `newest` is `None` or points to a block of `Head::layout(size)` that this value alone owns, and so does the `older` of each block.
-/// - The `left` bytes from `next` on lie in the place, or in the newest block if there is one, and nobody has a reference to them: bytes are handed out
+/// - `newest` of its blocks is `None` or points to a block of `Head::layout(size)` that this value alone owns, and so does the `older` of each block.
+/// - The bytes from `next` to `end` lie in the place, or in the newest block if there is one, and nobody has a reference to them: bytes are handed out
 ///   once.
 /// - `next` is aligned to `WORD`.
 pub(crate) struct Bump<'p> {
     next: Cell<NonNull<u8>>,
-    left: Cell<usize>,
+    end: Cell<NonNull<u8>>,
+    blocks: Blocks,
+    place: PhantomData<&'p Place>,
+}
+
+/// The blocks of a [`Bump`]. Apart from it, so that what is dropped knows nothing of the place: what the memory is for may point to itself.
+struct Blocks {
     newest: Cell<Option<NonNull<Head>>>,
-    place: PhantomData<&'p mut Place>,
+    /// The newest of the values that are dropped. Each lies in a block, so without a block there are none.
+    dropped: Cell<Option<NonNull<Kept>>>,
+}
+
+/// What stands before a value that is dropped.
+struct Kept {
+    older: Option<NonNull<Self>>,
+    /// Drops the value.
+    ///
+    /// # Safety
+    ///
+    /// It is for the value behind this, which is dropped once.
+    drop: unsafe fn(NonNull<Self>),
+}
+
+/// A value that is dropped. Its head comes first, so that the address of one is that of the other.
+#[repr(C)]
+struct WithHead<T> {
+    head: Kept,
+    value: T,
+}
+
+impl<T> WithHead<T> {
+    /// Drops the value.
+    ///
+    /// # Safety
+    ///
+    /// The head is that of a `WithHead<T>`, whose value nobody uses any more.
+    unsafe fn drop(head: NonNull<Kept>) {
+        // SAFETY: by the contract it is there.
+        let value = unsafe { &raw mut (*head.cast::<Self>().as_ptr()).value };
+        // SAFETY: by the contract it is initialised, and nobody uses it any more.
+        unsafe { value.drop_in_place() };
+    }
 }
 
 /// What stands at the start of a block.
@@ -71,16 +141,6 @@ const fn round_up(size: usize) -> usize {
 }
 
 impl<'p> Bump<'p> {
-    #[inline]
-    pub(crate) const fn new(place: &'p mut Place) -> Self {
-        Self {
-            next: Cell::new(NonNull::from_mut(place).cast()),
-            left: Cell::new(INLINE),
-            newest: Cell::new(None),
-            place: PhantomData,
-        }
-    }
-
     /// Copies two texts to here, and before them moves the value that is made of the copies. It is forgotten, not dropped.
     ///
     /// `None` without memory for them.
@@ -108,6 +168,24 @@ impl<'p> Bump<'p> {
         Some(unsafe { start.as_ref() })
     }
 
+    /// Moves a value to here, to be dropped when all of this is.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for it.
+    pub(crate) fn keep<T: 'static>(&self, value: T) -> Result<&T> {
+        const { assert!(align_of::<WithHead<T>>() <= WORD) };
+        let size = round_up(size_of::<WithHead<T>>());
+        let place = if self.blocks.newest.get().is_none() { self.take_from_new(size) } else { self.take(size) };
+        let place = place.ok_or(Error::out_of_memory(size))?.cast::<WithHead<T>>();
+        let head = Kept { older: self.blocks.dropped.get(), drop: WithHead::<T>::drop };
+        // SAFETY: as many bytes were taken, at the alignment of a word, and nobody has a reference to them.
+        unsafe { place.write(WithHead { head, value }) };
+        self.blocks.dropped.set(Some(place.cast()));
+        // SAFETY: it is written just now. It is dropped with `self`, and before that nobody writes to it but through its own cells.
+        Ok(&unsafe { place.as_ref() }.value)
+    }
+
     /// Puts as many copies of a value here.
     ///
     /// # Errors
@@ -132,10 +210,11 @@ impl<'p> Bump<'p> {
     #[inline]
     fn take(&self, size: usize) -> Option<NonNull<u8>> {
         let size = round_up(size);
-        let Some(left) = self.left.get().checked_sub(size) else { return self.take_from_new(size) };
         let start = self.next.get();
-        self.left.set(left);
-        // SAFETY: the bytes that were left are at least as many.
+        if self.end.get().addr().get() - start.addr().get() < size {
+            return self.take_from_new(size);
+        }
+        // SAFETY: at least as many are left to the end.
         self.next.set(unsafe { start.add(size) });
         Some(start)
     }
@@ -152,7 +231,7 @@ impl<'p> Bump<'p> {
     #[cold]
     #[inline(never)]
     fn take_from_new(&self, size: usize) -> Option<NonNull<u8>> {
-        let older = self.newest.get();
+        let older = self.blocks.newest.get();
         // SAFETY: by the first invariant it points to a block, whose head nobody writes to.
         let usual = older.map_or(FIRST, |head| (unsafe { head.as_ref() }.size * 2).min(LARGEST));
         let needed = size.checked_add(size_of::<Head>())?;
@@ -163,12 +242,13 @@ impl<'p> Bump<'p> {
         let head = block.cast::<Head>();
         // SAFETY: the block is fresh, and has the size and the alignment of a head at least.
         unsafe { head.write(Head { older, size: all }) };
-        self.newest.set(Some(head));
+        self.blocks.newest.set(Some(head));
         // SAFETY: the block is at least `needed` bytes long, which the head's are among. Its end is aligned as the block is.
         let start = unsafe { head.add(1) }.cast::<u8>();
         // SAFETY: as above: they are followed by `size` bytes.
         self.next.set(unsafe { start.add(size) });
-        self.left.set(all - needed);
+        // SAFETY: this is where the block ends.
+        self.end.set(unsafe { block.add(all) });
         Some(start)
     }
 }
@@ -186,7 +266,7 @@ unsafe fn copy<'a>(bytes: &[u8], to: NonNull<u8>) -> &'a [u8] {
     unsafe { slice::from_raw_parts(to.as_ptr(), bytes.len()) }
 }
 
-impl Drop for Bump<'_> {
+impl Drop for Blocks {
     #[inline]
     fn drop(&mut self) {
         if self.newest.get().is_some() {
@@ -195,10 +275,18 @@ impl Drop for Bump<'_> {
     }
 }
 
-impl Bump<'_> {
+impl Blocks {
     #[cold]
     #[inline(never)]
     fn free(&mut self) {
+        let mut dropped = self.dropped.take();
+        while let Some(head) = dropped {
+            // SAFETY: `keep` wrote a head there, in a block that is not freed yet.
+            let Kept { older, drop } = unsafe { head.read() };
+            // SAFETY: `keep` wrote the function for the value, and nobody borrows from `self`. The list is taken, so it is the only time.
+            unsafe { drop(head) };
+            dropped = older;
+        }
         let mut newest = self.newest.take();
         while let Some(head) = newest {
             // SAFETY: by the first invariant it points to a block, and nobody borrows from `self`.
@@ -216,11 +304,12 @@ impl Bump<'_> {
 mod tests {
     use super::*;
     use crate::__std::prelude::v1::*;
+    use crate::__std::rc::Rc;
 
     #[test]
     fn what_is_put_stays_as_it_is_while_more_is_put() {
-        let mut place = Place::new();
-        let bump = Bump::new(&mut place);
+        let memory = WithBump::new();
+        let (_, bump) = memory.set(()).unwrap();
         let mut kept = Vec::new();
         for number in 0..if cfg!(miri) { 100_usize } else { 3_000 } {
             let (one, two) = (vec![number as u8; number % 70], vec![!number as u8; number % 11]);
@@ -238,8 +327,8 @@ mod tests {
 
     #[test]
     fn what_is_larger_than_a_block_gets_one_of_its_size() {
-        let mut place = Place::new();
-        let bump = Bump::new(&mut place);
+        let memory = WithBump::new();
+        let (_, bump) = memory.set(()).unwrap();
         let mut kept = Vec::new();
         for size in [0, 1, INLINE, INLINE + 1, FIRST - size_of::<Head>(), LARGEST, LONG - 1, LONG, 3 * LARGEST, 0, 7] {
             let bytes = vec![7; size];
@@ -252,8 +341,8 @@ mod tests {
 
     #[test]
     fn a_size_that_cannot_be_is_an_error() {
-        let mut place = Place::new();
-        let bump = Bump::new(&mut place);
+        let memory = WithBump::new();
+        let (_, bump) = memory.set(()).unwrap();
         assert!(bump.fill(&1_u64, usize::MAX).unwrap_err().is_out_of_memory());
         assert!(bump.fill(&1_u8, usize::MAX - 1).unwrap_err().is_out_of_memory());
         for sizes in [[usize::MAX, 1, 0], [8, usize::MAX, 1], [isize::MAX as usize, isize::MAX as usize, 3], [1; 3]] {
@@ -264,15 +353,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_dropped_with_the_memory_and_stays_until_then() {
+        let counted = Rc::new(());
+        {
+            let memory = WithBump::new();
+            let (_, bump) = memory.set(Rc::clone(&counted)).unwrap();
+            let kept: Vec<_> = (0..100).map(|number| bump.keep((number, Rc::clone(&counted))).unwrap()).collect();
+            bump.keep([Box::new(7_u8); 1]).unwrap();
+            bump.put([&[1; FIRST], b""], |_| ()).unwrap();
+            assert!(kept.iter().enumerate().all(|(number, kept)| kept.0 == number));
+            assert_eq!(Rc::strong_count(&counted), 102);
+        }
+        assert_eq!(Rc::strong_count(&counted), 1);
+    }
+
+    #[test]
+    fn a_value_is_set_once() {
+        let memory = WithBump::new();
+        assert!(memory.get().is_none());
+        let (first, bump) = memory.set(1).unwrap();
+        let text = bump.put([b"text", b""], |texts| texts).unwrap();
+        let (second, again) = memory.set(2).unwrap();
+        again.put([&[0; 64], b""], |_| ()).unwrap();
+        assert_eq!((*first, *second, text[0]), (1, 1, &b"text"[..]));
+    }
+
+    #[test]
     fn the_bytes_of_its_place_are_used_first() {
-        let mut place = Place::new();
-        let bump = Bump::new(&mut place);
+        let memory = WithBump::new();
+        let (_, bump) = memory.set(()).unwrap();
         let all = bump.put([&[1; INLINE], b""], |_| ()).unwrap();
-        assert!(bump.newest.get().is_none());
+        assert!(bump.blocks.newest.get().is_none());
         bump.put([b"", b""], |_| ()).unwrap();
-        assert!(bump.newest.get().is_none());
+        assert!(bump.blocks.newest.get().is_none());
         bump.put([b"x", b""], |_| ()).unwrap();
-        assert!(bump.newest.get().is_some());
+        assert!(bump.blocks.newest.get().is_some());
         assert_eq!(all, &());
     }
 }

@@ -15,6 +15,7 @@ macro_rules! exports {
                     #[unsafe(no_mangle)]
                     pub extern "C" fn $name($first: $first_ty $(, $arg: $ty)*) $(-> $ret)? {
                         $crate::__timed!($name, $d vm.with(|dispatcher| $crate::dispatch::with_woken(
+                            const { $crate::dispatch::decides(stringify!($name)) },
                             || dispatcher.$name($first $(, $arg)*),
                             |context| dispatcher.poll_woken(context),
                         )))
@@ -25,6 +26,7 @@ macro_rules! exports {
                     #[unsafe(no_mangle)]
                     pub extern "C" fn $name($first: $first_ty $(, $arg: $ty)*) $(-> $ret)? {
                         $crate::__timed!($name, $crate::dispatch::with_woken(
+                            const { $crate::dispatch::decides(stringify!($name)) },
                             || $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+),
                             |context| $crate::__route!(poll_woken, context, (context), $d ids, $d($d vm)+),
                         ))
@@ -41,6 +43,7 @@ macro_rules! exports {
                 ($d vm:ident $name) => {
                     |$first: $first_ty $(, $arg: $ty)*| {
                         $crate::__timed!($name, $d vm.with(|dispatcher| $crate::dispatch::with_woken(
+                            const { $crate::dispatch::decides(stringify!($name)) },
                             || dispatcher.$name($first $(, $arg)*),
                             |context| dispatcher.poll_woken(context),
                         )))
@@ -49,6 +52,7 @@ macro_rules! exports {
                 ($d ids:ident [$d($d vm:ident)+] $name) => {
                     |$first: $first_ty $(, $arg: $ty)*| {
                         $crate::__timed!($name, $crate::dispatch::with_woken(
+                            const { $crate::dispatch::decides(stringify!($name)) },
                             || $crate::__route!($name, $first, ($first $(, $arg)*), $d ids, $d($d vm)+),
                             |context| $crate::__route!(poll_woken, context, (context), $d ids, $d($d vm)+),
                         ))

@@ -52,7 +52,7 @@ pub(crate) use block::Refused;
 #[cfg(any(feature = "async", feature = "request-arena", feature = "log"))]
 pub(crate) use block::depth;
 pub use block::{Entry, HostBytes, allocate};
-pub(crate) use bump::{Bump, Place};
+pub(crate) use bump::{Bump, WithBump};
 #[cfg(feature = "timing")]
 pub(crate) use call::host_calls;
 pub(crate) use decimal::with_decimal;

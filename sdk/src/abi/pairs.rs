@@ -1,5 +1,6 @@
 //! Serialised pairs: `u32` count, then the two `u32` lengths of each pair, then each name and value with a zero byte after it. All in little endian.
 
+use core::array;
 use core::slice;
 
 use super::HostBytes;
@@ -84,27 +85,29 @@ impl Pairs {
 #[inline(never)]
 fn sum(pairs: &[[u8; LENGTHS]]) -> u64 {
     let (mut left, mut sum) = (pairs, 0);
-    if left.len() >= 32 {
-        let (sixteens, rest) = left.as_chunks();
-        sum = sum_of_sixteens(sixteens);
-        left = rest;
-    } else if let Some((sixteen, rest)) = left.split_first_chunk::<16>() {
-        sum = sum_of(sixteen);
-        left = rest;
+    if let Some((sixteen, rest)) = left.split_first_chunk::<16>() {
+        if rest.len() < 16 {
+            sum = sum_of(sixteen);
+            left = rest;
+        } else {
+            let (sixteens, rest) = left.as_chunks();
+            sum = sum_of_sixteens(sixteens);
+            left = rest;
+        }
     }
     if let Some((eight, rest)) = left.split_first_chunk::<8>() {
-        sum = sum.wrapping_add(sum_of(eight));
+        sum = sum_of(eight).wrapping_add(sum);
         left = rest;
     }
     if let Some((four, rest)) = left.split_first_chunk::<4>() {
-        sum = sum.wrapping_add(sum_of(four));
+        sum = sum_of(four).wrapping_add(sum);
         left = rest;
     }
     if let Some((two, rest)) = left.split_first_chunk::<2>() {
-        sum = sum.wrapping_add(sum_of(two));
+        sum = sum_of(two).wrapping_add(sum);
         left = rest;
     }
-    if let [one, ..] = left { sum.wrapping_add(sum_of(&[*one])) } else { sum }
+    if let [one, ..] = left { sum_of(array::from_ref(one)).wrapping_add(sum) } else { sum }
 }
 
 #[inline(never)]

@@ -12,6 +12,7 @@ use crate::buffer::Buffer;
 use crate::error::{Call, Error, On, Result};
 use crate::handle::{WHOLE, fetch, read};
 use crate::headers::{Check, HeaderMap, encode, printable};
+use crate::stream_state;
 
 const CALL: Call = Call { function: "proxy_grpc_call", about: "cluster" };
 const STREAM: Call = Call { function: "proxy_grpc_stream", about: "cluster" };
@@ -304,6 +305,7 @@ impl CallToken {
         if matches!(cancelled, Ok(()) | Err(Status::NotFound))
             && let Some(waiting) = take(Kind::GrpcCall, self.0)
         {
+            stream_state::give_up();
             then::drop_closure(waiting.context.get(), self.0);
             closed(waiting.context.get(), self.0);
         }

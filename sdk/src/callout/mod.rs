@@ -109,9 +109,6 @@ struct Reserved(Option<Shared<Waiting>>);
 
 impl Reserved {
     fn new(context: u32, kind: Kind) -> Result<Self> {
-        if context != NOBODY {
-            stream_state::ask();
-        }
         if UNANSWERED.with(|unanswered| unanswered.of(kind).get()) {
             return Ok(Self(None));
         }
@@ -127,6 +124,9 @@ impl Reserved {
         if let Some(waiting) = self.0 {
             // A host that gives a number twice loses the first call: the newer context is the one that waits for it.
             let kind = waiting.kind;
+            if waiting.context.get() != NOBODY {
+                stream_state::ask();
+            }
             take(kind, token);
             CALLS.with(|calls| calls.of(kind).put(token, waiting));
         }

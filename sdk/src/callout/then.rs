@@ -288,6 +288,11 @@ impl Pending {
     /// its answer comes, and is dropped.
     #[must_use = "false says that the closure has run"]
     pub fn cancel(self) -> bool {
-        of_context(self.context, self.kind).is_some_and(|of_context| of_context.remove(self.token.0).is_some())
+        let cancelled =
+            of_context(self.context, self.kind).is_some_and(|of_context| of_context.remove(self.token.0).is_some());
+        if cancelled {
+            stream_state::give_up();
+        }
+        cancelled
     }
 }

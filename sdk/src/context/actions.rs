@@ -50,7 +50,7 @@ pub enum DataAction {
     StopIterationAndBuffer = 1,
     /// Hold it back; a body over the buffer's limit makes the sender wait.
     StopIterationAndWatermark = 2,
-    /// Neither hold it back nor let it go on: this part is dropped.
+    /// Neither hold it back nor let it go on: all that the callback was shown is dropped, which is this part and what was kept before it.
     StopIterationNoBuffer = 3,
     /// Hold the body back while somebody holds it, and let it go on when nobody does: what `hold_while` and
     /// [`hold_for_call`](crate::Body::hold_for_call) return. The proxy gets [`StopIterationAndBuffer`](Self::StopIterationAndBuffer) or [`Continue`](Self::Continue).

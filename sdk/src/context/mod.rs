@@ -76,6 +76,10 @@ pub trait PluginContext: Sized + 'static {
     #[doc(hidden)]
     const GRPC_ANSWERS: bool = false;
 
+    /// Whether it has callbacks from which it may let streams go on.
+    #[doc(hidden)]
+    const RESUMES: bool = false;
+
     /// Whether there is no plugin, which then reaches no streams.
     #[doc(hidden)]
     const ABSENT: bool = false;
@@ -239,6 +243,14 @@ pub trait HttpFilter: Sized + 'static {
     /// Whether it has [`on_complete_response_body`](Self::on_complete_response_body).
     #[doc(hidden)]
     const COMPLETE_RESPONSE: bool = false;
+
+    /// Whether it has [`on_request_body`](Self::on_request_body).
+    #[doc(hidden)]
+    const REQUEST_BODY: bool = false;
+
+    /// Whether it has [`on_response_body`](Self::on_response_body).
+    #[doc(hidden)]
+    const RESPONSE_BODY: bool = false;
 
     /// Whether it has [`on_request_trailers`](Self::on_request_trailers).
     #[doc(hidden)]

@@ -21,18 +21,19 @@ fn asked(token: u32) -> Option<u32> {
     waiting.map(|waiting| waiting.context.get())
 }
 
-/// Who waits for the event; after the last one of a call or stream nobody does. Envoy tells also of a call that it refused to open, whose number the
+/// Who waits for the event, and whether it is the last; after the last one of a call or stream nobody does. Envoy tells also of a call that it refused to open, whose number the
 /// guest never saw.
-fn listens(token: u32, what: GrpcWhat) -> Option<u32> {
+fn listens(token: u32, what: GrpcWhat) -> Option<(u32, bool)> {
     let Some(waiting) = callout::waiting(Kind::GrpcCall, token) else {
         log::note(LogLevel::Debug, "no such gRPC call or stream", token);
         return None;
     };
-    if matches!((waiting.kind, what), (_, GrpcWhat::Closed(_)) | (Kind::GrpcCall, GrpcWhat::Message(_))) {
+    let is_last = matches!((waiting.kind, what), (_, GrpcWhat::Closed(_)) | (Kind::GrpcCall, GrpcWhat::Message(_)));
+    if is_last {
         callout::take(Kind::GrpcCall, token);
         callout::closed(waiting.context.get(), token);
     }
-    Some(waiting.context.get())
+    Some((waiting.context.get(), is_last))
 }
 
 /// Makes host calls act on the context that an answer is for. If the host refuses, the answer is lost, and what waits for it goes on waiting: that is told as a failure of the
@@ -71,6 +72,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
         let Some(context) = asked(token) else { return };
+        self.answered(context);
         let response = CallResponse { token, headers, body_size, trailers };
         if Self::CALLS && callout::waits(context, Kind::Http, token) {
             return self.answer_once(context, Kind::Http, token, Answered::Http(&response));
@@ -87,7 +89,10 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     grpc_callbacks!();
 
     fn on_grpc(&self, token: u32, what: GrpcWhat) {
-        let Some(context) = listens(token, what) else { return };
+        let Some((context, is_last)) = listens(token, what) else { return };
+        if is_last {
+            self.answered(context);
+        }
         let event = GrpcEvent { token, what };
         if Self::CALLS && callout::waits(context, Kind::GrpcCall, token) {
             let last = matches!(what, GrpcWhat::Closed(_));
@@ -111,6 +116,15 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         );
         if !there {
             callout::hang_up(token);
+        }
+    }
+
+    /// The stream that asked waits for one call less.
+    fn answered(&self, context: u32) {
+        if H::TRACKED
+            && let Some(stream) = self.streams.get(context)
+        {
+            stream.state.answered();
         }
     }
 

@@ -33,16 +33,15 @@ pub(super) fn on_part<H: HttpFilter, D>(
 ) -> u32 {
     streams.decide_http(context, phase, false, |filter, plugin| {
         let direction = buffer.direction();
-        let upgraded = stream_state::current(|state| {
-            state.filter(|state| state.is_upgraded()).map(|state| state.pass_upgraded(direction))
-        });
-        if let Some(is_kept) = upgraded {
-            let status = |is_kept| if is_kept { DataAction::StopIterationAndBuffer } else { DataAction::Continue };
-            return code_of(name, context, is_kept.map(status), |action| action as u32);
+        if stream_state::current(|state| state.is_some_and(State::is_upgraded)) {
+            return DataAction::Continue as u32;
         }
         let event = Event::Body(direction, size);
         let answer = if end_of_stream {
             gathered(direction);
+            if matches!(direction, StreamType::HttpRequest) {
+                stream_state::end_request();
+            }
             budget::guard(event, || {
                 let stream = HttpHandle { id: context, plugin };
                 Ok(match judge(filter, stream, buffer, false, whole)?.0 {

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use super::complete::{self, Trailing, Whole};
-use super::{PluginOf, note_failure};
+use super::{PluginOf, note_failure, unseen};
 use crate::abi::{BufferType, LogLevel, MapType, StreamType};
 use crate::budget::{self, Event};
 use crate::context::{Action, DataAction, HttpFilter};
@@ -18,11 +18,17 @@ use crate::stream_state::{self, Phase, STOP, State};
 /// The phases of a stream.
 const REQUEST_HEADERS: Phase = Phase::headers(StreamType::HttpRequest);
 const RESPONSE_HEADERS: Phase = Phase::headers(StreamType::HttpResponse);
-const REQUEST: Phase = Phase::other(StreamType::HttpRequest);
-const RESPONSE: Phase = Phase::other(StreamType::HttpResponse);
+const REQUEST_BODY: Phase = Phase::body(StreamType::HttpRequest);
+const RESPONSE_BODY: Phase = Phase::body(StreamType::HttpResponse);
+const REQUEST_TRAILERS: Phase = Phase::other(StreamType::HttpRequest);
+const RESPONSE_TRAILERS: Phase = Phase::other(StreamType::HttpResponse);
 
 /// A method for each callback of an HTTP stream.
 pub trait HttpCallbacks<H: HttpFilter>: Sized {
+    /// Whether a stream is known from one callback to the next.
+    #[doc(hidden)]
+    const KEEPS: bool;
+
     /// Runs a callback of a stream; none if there is no such stream, or it is busy.
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &H::Plugin) -> R) -> Option<R>;
 
@@ -47,34 +53,46 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     }
 
     fn proxy_on_request_trailers(&self, context: u32, trailers: u32) -> u32 {
+        if !H::REQUEST_TRAILERS && !H::COMPLETE_REQUEST {
+            return unseen::on_trailers(self, context, REQUEST_TRAILERS, "on_request_trailers");
+        }
         let call: Trailing<H, Request> = ("on_request_trailers", H::on_request_trailers);
         let whole: Option<Whole<H, Request>> =
             H::COMPLETE_REQUEST.then_some(("on_complete_request_body", H::on_complete_request_body));
-        complete::on_trailers(self, context, (REQUEST, MapType::HttpRequestTrailers, trailers), call, whole)
+        complete::on_trailers(self, context, (REQUEST_TRAILERS, MapType::HttpRequestTrailers, trailers), call, whole)
     }
 
     fn proxy_on_response_trailers(&self, context: u32, trailers: u32) -> u32 {
+        if !H::RESPONSE_TRAILERS && !H::COMPLETE_RESPONSE {
+            return unseen::on_trailers(self, context, RESPONSE_TRAILERS, "on_response_trailers");
+        }
         let call: Trailing<H, Response> = ("on_response_trailers", H::on_response_trailers);
         let whole: Option<Whole<H, Response>> =
             H::COMPLETE_RESPONSE.then_some(("on_complete_response_body", H::on_complete_response_body));
-        complete::on_trailers(self, context, (RESPONSE, MapType::HttpResponseTrailers, trailers), call, whole)
+        complete::on_trailers(self, context, (RESPONSE_TRAILERS, MapType::HttpResponseTrailers, trailers), call, whole)
     }
 
     fn proxy_on_request_body(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
-        let (phase, buffer, part) = (REQUEST, BufferType::HttpRequestBody, (size, end_of_stream != 0));
+        let (phase, buffer, part) = (REQUEST_BODY, BufferType::HttpRequestBody, (size, end_of_stream != 0));
         if H::COMPLETE_REQUEST {
             let whole: Whole<H, Request> = ("on_complete_request_body", H::on_complete_request_body);
             return complete::on_part(self, context, phase, buffer, part, whole);
+        }
+        if !H::REQUEST_BODY {
+            return unseen::on_part(self, context, phase, "on_request_body", size);
         }
         let call = ("on_request_body", H::on_request_body);
         on_body(self, context, phase, (buffer, H::REQUEST_TRAILERS), part, call)
     }
 
     fn proxy_on_response_body(&self, context: u32, size: usize, end_of_stream: u32) -> u32 {
-        let (phase, buffer, part) = (RESPONSE, BufferType::HttpResponseBody, (size, end_of_stream != 0));
+        let (phase, buffer, part) = (RESPONSE_BODY, BufferType::HttpResponseBody, (size, end_of_stream != 0));
         if H::COMPLETE_RESPONSE {
             let whole: Whole<H, Response> = ("on_complete_response_body", H::on_complete_response_body);
             return complete::on_part(self, context, phase, buffer, part, whole);
+        }
+        if !H::RESPONSE_BODY {
+            return unseen::on_part(self, context, phase, "on_response_body", size);
         }
         let call = ("on_response_body", H::on_response_body);
         on_body(self, context, phase, (buffer, H::RESPONSE_TRAILERS), part, call)
@@ -119,8 +137,8 @@ fn on_headers<H: HttpFilter, D>(
     })
 }
 
-fn on_body<H: HttpFilter, D>(
-    streams: &impl HttpCallbacks<H>,
+fn on_body<H: HttpFilter, D, S: HttpCallbacks<H>>(
+    streams: &S,
     context: u32,
     phase: Phase,
     (buffer, sees_trailers): (BufferType, bool),
@@ -128,11 +146,15 @@ fn on_body<H: HttpFilter, D>(
     (name, callback): (&str, impl FnOnce(&mut H, &mut Body<'_, D, PluginOf<H>>) -> Result<DataAction>),
 ) -> u32 {
     streams.decide_http(context, phase, false, |filter, plugin| {
+        if end_of_stream && matches!(buffer, BufferType::HttpRequestBody) {
+            stream_state::end_request();
+        }
         let stream = HttpHandle { id: context, plugin };
         let direction = PhantomData;
         let answer = budget::guard(Event::Body(buffer.direction(), size), || {
             callback(filter, &mut Body { stream, buffer, size, end_of_stream, sees_trailers, direction })
         });
+        let answer = if S::KEEPS || sees_trailers || end_of_stream { answer } else { unseen::keep_none(answer) };
         code_of(name, context, answer, |action| action as u32)
     })
 }

@@ -19,6 +19,7 @@ mod table;
 mod tasks;
 mod tcp;
 mod timers;
+mod unseen;
 
 use core::cell::RefCell;
 use core::marker::PhantomData;
@@ -42,15 +43,36 @@ use streams::Streams;
 pub(crate) use streams::{Kind, with_stream};
 pub(crate) use table::Table;
 
-/// Runs a callback, and then what it woke in other contexts: `poll` polls the tasks of one.
+/// Runs a callback, and then what it woke in other contexts: `poll` polls the tasks of one. Behind a callback that decides about its stream they are polled at a tick.
 #[inline]
-pub fn with_woken<R>(callback: impl FnOnce() -> R, poll: impl Fn(u32)) -> R {
+pub fn with_woken<R>(decides: bool, callback: impl FnOnce() -> R, poll: impl Fn(u32)) -> R {
     let answer = callback();
     #[cfg(feature = "async")]
-    crate::task::each_woken(poll);
+    crate::task::each_woken(decides, poll);
     #[cfg(not(feature = "async"))]
-    let _ = poll;
+    let _ = (decides, poll);
     answer
+}
+
+/// Whether a callback answers the host what becomes of a stream.
+#[must_use]
+pub const fn decides(callback: &str) -> bool {
+    let name = callback.as_bytes();
+    starts_with(name, b"proxy_on_request_")
+        || starts_with(name, b"proxy_on_response_")
+        || starts_with(name, b"proxy_on_new_connection")
+        || starts_with(name, b"proxy_on_downstream_data")
+        || starts_with(name, b"proxy_on_upstream_data")
+}
+
+const fn starts_with(mut name: &[u8], mut prefix: &[u8]) -> bool {
+    while let [first, rest @ ..] = prefix {
+        match name {
+            [same, others @ ..] if *same == *first => (name, prefix) = (others, rest),
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// The plugin of a filter.
@@ -140,7 +162,7 @@ struct Tcp<T>(PhantomData<T>);
 impl<T: TcpFilter> Runs for Tcp<T> {
     type Filter = T;
     type Plugin = T::Plugin;
-    const ABILITIES: Abilities = Abilities::of_stream(T::HTTP_ANSWERS, T::GRPC_ANSWERS, T::TASKS);
+    const ABILITIES: Abilities = Abilities::of_connection(T::HTTP_ANSWERS, T::GRPC_ANSWERS, T::TASKS);
     #[cfg(feature = "async")]
     const TASKS: bool = T::TASKS;
 
@@ -191,6 +213,7 @@ impl<K: Runs> Stream<K> {
                 log::note(LogLevel::Warn, "context is busy", id);
                 return None;
             };
+            self.state.enter();
             self.state.within(|| {
                 if !first() {
                     return None;
@@ -399,6 +422,10 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     pub fn proxy_on_tick(&self, plugin: u32) {
         log::forget_level();
+        #[cfg(feature = "async")]
+        if Self::TASKS {
+            crate::task::ticked();
+        }
         if Self::TIMERS {
             self.run_timers(plugin);
         } else {
@@ -506,6 +533,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 }
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispatcher<H, T> {
+    const KEEPS: bool = true;
+
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &H::Plugin) -> R) -> Option<R> {
         self.streams.run(id, self, callback)
     }

@@ -26,6 +26,8 @@ impl<H: HttpFilter<Plugin = ()>> Default for Stateless<H> {
 }
 
 impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
+    const KEEPS: bool = false;
+
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &()) -> R) -> Option<R> {
         let _entry = Entry::new();
         if id.is_multiple_of(LEVEL_PERIOD) {

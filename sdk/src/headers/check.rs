@@ -6,7 +6,8 @@
 //!
 //! # Cost
 //!
-//! Eight bytes are looked at at once. Lower-case names and ASCII values pass that look; only what does not is read byte by byte.
+//! Eight bytes are looked at at once. Lower-case names and ASCII values pass that look; only what does not is read byte by byte. A name that is written as a
+//! literal is looked at by the compiler.
 
 use core::num::NonZero;
 
@@ -162,8 +163,9 @@ const fn each(byte: u8) -> u64 {
 #[inline]
 fn has_unusual(bytes: &[u8], unusual: impl Fn(u64) -> u64) -> bool {
     let mut found = 0;
-    if let Some(last) = bytes.last_chunk() {
-        let (words, _) = bytes.as_chunks();
+    if let (Some(last), [before @ .., _]) = (bytes.last_chunk(), bytes) {
+        // Of a length that is a multiple of eight, the last eight are not looked at twice.
+        let (words, _) = before.as_chunks();
         for word in words {
             found |= unusual(u64::from_ne_bytes(*word));
         }

@@ -5,8 +5,9 @@ use core::marker::PhantomData;
 use super::check::Check;
 use super::write::{self, Op};
 use crate::ToValue;
-use crate::abi::MapType;
+use crate::abi::{MapType, Status};
 use crate::error::Result;
+use crate::stream_state::has_no_trailers;
 
 /// Edits a map, entry by entry. It lives as long as the callback that it is from: what it edits is the map of the stream that the callback is for.
 ///
@@ -128,6 +129,11 @@ impl MapEditor<'_> {
 
     #[inline]
     fn edit<V: ToValue>(&self, check: Check, op: Op, name: &[u8], value: &V) -> Result<()> {
-        write::checked((check, op, self.map), name, value, |value| write::edit_out_of_line(op, self.map, name, value))
+        write::checked((check, op, self.map), name, value, |value| {
+            if matches!(self.map, MapType::HttpRequestTrailers) && has_no_trailers() {
+                return Status::BadArgument.code();
+            }
+            write::edit_out_of_line(op, self.map, name, value)
+        })
     }
 }

@@ -20,8 +20,6 @@ pub(super) struct Edit<'cb> {
     value: Cell<&'cb [u8]>,
     /// The edit before it; in the index the newest edit of another name of the same bucket.
     next: Cell<Option<&'cb Self>>,
-    /// In the index: the number of the name.
-    hash: Cell<u32>,
     leaves: Cell<Leaves>,
 }
 
@@ -141,7 +139,6 @@ impl<'cb> Record<'cb> {
             name,
             value: Cell::new(value),
             next: Cell::new(self.newest.get()),
-            hash: Cell::new(0),
             leaves: Cell::new(Leaves::Unknown(op)),
         });
         if edit.is_some() {
@@ -211,10 +208,9 @@ impl<'cb> Index<'cb> {
         if self.lengths.get() & length_bit(name) == 0 {
             return None;
         }
-        let hash = hash(name);
-        let mut edit = Self::head(self.heads.get(), hash).and_then(Cell::get);
+        let mut edit = Self::head(self.heads.get(), name).and_then(Cell::get);
         while let Some(found) = edit {
-            if found.hash.get() == hash && is_same(found.name, name) {
+            if is_same(found.name, name) {
                 break;
             }
             edit = found.next.get();
@@ -222,20 +218,18 @@ impl<'cb> Index<'cb> {
         edit
     }
 
-    /// The chain that a name of this hash is in.
-    fn head(heads: Heads<'cb>, hash: u32) -> Option<&'cb Cell<Option<&'cb Edit<'cb>>>> {
+    /// The chain that a name is in.
+    fn head(heads: Heads<'cb>, name: &[u8]) -> Option<&'cb Cell<Option<&'cb Edit<'cb>>>> {
         // There are as many as a power of two, or none.
-        heads.get(hash as usize & heads.len().wrapping_sub(1))
+        heads.get(hash(name) as usize & heads.len().wrapping_sub(1))
     }
 
     /// Puts one more edit into the index, in the place of the one before it of its name.
     fn insert(&self, edit: &'cb Edit<'cb>) {
-        let hash = hash(edit.name);
-        edit.hash.set(hash);
-        let Some(mut place) = Self::head(self.heads.get(), hash) else { return };
+        let Some(mut place) = Self::head(self.heads.get(), edit.name) else { return };
         let mut before = None;
         while let Some(found) = place.get() {
-            if found.hash.get() == hash && is_same(found.name, edit.name) {
+            if is_same(found.name, edit.name) {
                 before = Some(found.leaves.replace(Leaves::Superseded));
                 edit.next.set(found.next.get());
                 break;
@@ -272,7 +266,7 @@ impl<'cb> Index<'cb> {
             let mut next = head.get();
             while let Some(edit) = next {
                 next = edit.next.get();
-                if let Some(head) = Self::head(heads, edit.hash.get()) {
+                if let Some(head) = Self::head(heads, edit.name) {
                     edit.next.set(head.replace(Some(edit)));
                 }
             }

@@ -8,8 +8,8 @@ use crate::abi::{MapType, call};
 use crate::error::{Error, Result};
 
 crate::__vm_local! {
-    /// A number that is another one whenever the VM has changed a map of the host's: whoever knows a map compares. Always odd, so that 0 says that none is known.
-    static WRITES: Cell<u32> = Cell::new(1);
+    /// How often the VM has changed a map of the host's, wrapping: whoever knows a map compares.
+    static WRITES: Cell<u32> = Cell::new(0);
 }
 
 /// What an edit does to the headers of a name.
@@ -34,16 +34,16 @@ impl Op {
     }
 }
 
-/// Returns the number of the newest change of a map. It is never 0.
+/// Returns how often the VM has changed a map.
 #[inline]
 pub(super) fn writes() -> u32 {
     WRITES.with(Cell::get)
 }
 
-/// The number of the change after this one.
+/// The count after one more change.
 #[inline]
-pub(super) const fn next(write: u32) -> u32 {
-    write.wrapping_add(2)
+pub(super) const fn next(writes: u32) -> u32 {
+    writes.wrapping_add(1)
 }
 
 /// Counts a change of a map. Counted before the host is called: a callback that the host makes meanwhile knows nothing of the change, and counts its own.

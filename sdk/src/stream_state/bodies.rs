@@ -1,9 +1,9 @@
 //! What a stream's state knows of its bodies: who gathers one, whether its size may change, and whether it is one at all.
 
-use super::{ENDED, REPLIED, State, WENT_ON, place};
-use crate::abi::{StreamType, call};
+use super::{ENDED, REPLIED, State, WENT_ON, current, place, status};
+use crate::abi::StreamType;
 use crate::budget;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Bits of a direction, as those of [`super`].
 ///
@@ -17,11 +17,11 @@ const CARRIES: u32 = 1 << 24;
 const ASKS_CONNECT: u32 = 1 << 26;
 const ASKS_UPGRADE: u32 = 1 << 27;
 const UPGRADED: u32 = 1 << 28;
-/// What was kept of the request has just gone on because of that.
-const LET_GO: u32 = 1 << 29;
+/// The last part of the request's body came, so no trailers follow.
+const NO_TRAILERS: u32 = 1 << 31;
 
 impl State {
-    fn put(&self, bits: u32, set: bool) {
+    pub(super) fn put(&self, bits: u32, set: bool) {
         if set { self.set(bits) } else { self.clear(bits) }
     }
 
@@ -37,7 +37,7 @@ impl State {
         if !self.is_paused(direction) || self.is_held(direction) || self.has(ENDED | REPLIED) {
             return Ok(false);
         }
-        call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", direction, status))?;
+        status::resume(direction)?;
         self.set(WENT_ON << place);
         budget::resumed(direction);
         Ok(true)
@@ -98,25 +98,23 @@ impl State {
     /// The upstream agrees: what follows is not a body. What was gathered of the request goes on.
     pub(crate) fn upgrade(&self) -> Result<()> {
         self.set(UPGRADED);
-        let is_kept = self.is_paused(StreamType::HttpRequest);
         self.gathered(StreamType::HttpRequest);
-        self.let_go(StreamType::HttpRequest)?;
-        self.put(LET_GO, is_kept && !self.is_paused(StreamType::HttpRequest));
-        Ok(())
-    }
-
-    /// Passes a part of what is no body, and tells whether the proxy is to keep it for that: once it kept a part, Envoy 1.36 joins the next one to what it keeps, and forgets it there if the
-    /// status lets it go on. So the first part after that goes on by a resume within its callback.
-    pub(crate) fn pass_upgraded(&self, direction: StreamType) -> Result<bool> {
-        if !matches!(direction, StreamType::HttpRequest) || !self.has(LET_GO) {
-            return Ok(false);
-        }
-        self.clear(LET_GO);
-        call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", direction, status))?;
-        Ok(true)
+        self.let_go(StreamType::HttpRequest)
     }
 
     pub(crate) fn is_upgraded(&self) -> bool {
         self.has(UPGRADED)
     }
+}
+
+/// Notes that the body of the request that host calls act on has ended with its last part.
+#[inline]
+pub(crate) fn end_request() {
+    current(|state| state.map(|state| state.set(NO_TRAILERS)));
+}
+
+/// Whether the request that host calls act on has no trailers and gets none. In the callback of the last part Envoy makes trailers for whoever edits them.
+/// If the filter then holds the request, the body is lost, and the trailers go out twice.
+pub(crate) fn has_no_trailers() -> bool {
+    current(|state| state.is_some_and(|state| state.has(NO_TRAILERS)))
 }

@@ -2,6 +2,7 @@
 
 mod model;
 mod refused;
+mod ways;
 
 use proptest::collection::vec;
 use proptest::prelude::*;

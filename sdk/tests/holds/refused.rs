@@ -165,6 +165,57 @@ fn bodies_that_the_sdk_stops_are_answered_with_the_one_stop_that_all_hosts_know(
     assert_eq!(host.callback("proxy_on_request_body", &[77, 1, 1]), Some(1), "a stream that is missing");
 }
 
+/// The response may be complete once it was let go on, and a reply to it would end the proxy.
+#[test]
+fn a_response_that_was_let_go_on_is_not_answered() {
+    for wanted in ["reply", "fail"] {
+        let host = Host::new(&gone::PLUGIN).start();
+        let stream = host.http_stream();
+        stream.request_headers(&[("do", wanted)]);
+        assert_eq!(stream.response_headers_only(&OK), 1, "it waits for the answer");
+        host.answer_call(host.pending_calls()[0].token, &OK, "", &[]);
+        assert!(stream.response_resumed(), "{wanted}");
+        assert_eq!(host.calls(Import::proxy_send_local_response), 0, "{wanted}");
+        let line = "reply: the response has gone on, and nothing can take its place";
+        assert_eq!(host.logged(LogLevel::Info, line), wanted == "reply");
+        stream.complete();
+    }
+}
+
+/// A response that is let go on when a call is answered, and answered in the same callback.
+mod gone {
+    use super::*;
+
+    #[derive(Default)]
+    struct Filter {
+        wanted: String,
+    }
+
+    #[sluicegate::http_filter]
+    impl HttpFilter for Filter {
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+            self.wanted = request.get("do")?.unwrap_or_default().display().to_string();
+            Ok(Action::Continue)
+        }
+
+        fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_>) -> Result<Action> {
+            response.call(&ASK)?;
+            Ok(Action::Pause)
+        }
+
+        fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_>, _: &CallResponse) -> Result<()> {
+            stream.resume_response()?;
+            if self.wanted == "fail" {
+                return Err(Error::new("told to"));
+            }
+            act(stream, "answer", "answer: reply");
+            Ok(())
+        }
+    }
+
+    sluicegate::plugin!(http: Filter);
+}
+
 /// Calls and tasks in contexts that cannot take what comes of them.
 mod unable {
     use super::*;

@@ -18,7 +18,7 @@ pub enum Outcome {
     Lost,
     /// The stream ends without the call, and does not end with it.
     Hangs,
-    /// The request is sent twice, or the client gets two heads.
+    /// The request is sent twice, the client gets two heads, or the filter's stream is completed twice.
     Doubles,
     /// The client or the upstream receives bytes that are no valid HTTP, or another body than it should.
     Corrupts,
@@ -94,6 +94,9 @@ pub fn judge(call: &Call, without: &Observed, with: &Observed, http: bool) -> Op
         return Some((Outcome::Dies, "the next client is not served".to_owned()));
     }
     let result = result(with, call)?;
+    if http && is_completed_twice(with) {
+        return Some((Outcome::Doubles, "the stream is completed twice".to_owned()));
+    }
     if http && let Some(harm) = harm(call, without, with) {
         return Some(harm);
     }
@@ -103,6 +106,13 @@ pub fn judge(call: &Call, without: &Observed, with: &Observed, http: bool) -> Op
     }
     let works = seen(call.effect, without, with, result);
     Some(if works { (Outcome::Works, String::new()) } else { (Outcome::Lost, String::new()) })
+}
+
+/// Whether the filter's stream was logged twice, or had a callback after its last one.
+fn is_completed_twice(observed: &Observed) -> bool {
+    let mut of_stream = observed.lines.iter().filter(|line| line.starts_with("2 "));
+    let logged = of_stream.clone().filter(|line| line.starts_with("2 log ")).count();
+    logged > 1 || of_stream.any(|line| line.starts_with("2 delete ")) && of_stream.next().is_some()
 }
 
 /// Whether a call had its effect.

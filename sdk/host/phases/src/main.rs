@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use sluicegate_loadtest::{Envoy, children};
 use sluicegate_phases::run::{self, Job, Observed};
@@ -23,12 +23,21 @@ struct Cli {
     /// The binaries to play in, oldest first; fetched if none is named
     #[arg(long)]
     envoy: Vec<PathBuf>,
-    /// Only moments whose name contains this, `request_body / nothing` for example; writes no file
+    /// Only moments whose name contains one of these, `request_body / nothing` for example; shows them and writes no file
     #[arg(long)]
-    moment: Option<String>,
-    /// Only calls whose name contains this; writes no file
+    moment: Vec<String>,
+    /// Only calls whose name contains one of these; shows them and writes no file
     #[arg(long)]
-    call: Option<String>,
+    call: Vec<String>,
+    /// Only cells that harm, of the file
+    #[arg(long)]
+    harmful: bool,
+    /// Writes what was played into the file, beside the other cells
+    #[arg(long, conflicts_with = "check")]
+    merge: bool,
+    /// Fails if what was played is not what the file says; writes no file
+    #[arg(long)]
+    check: bool,
     /// Plays nothing: writes the tables of docs/flow.md from the file
     #[arg(long)]
     render: bool,
@@ -58,22 +67,49 @@ fn run(cli: &Cli) -> Result<()> {
         cli.envoy.iter().map(|path| Envoy::at(path)).collect::<Result<_>>()?
     };
     let module = run::build()?;
-    let wanted = |name: &str, part: &Option<String>| part.as_ref().is_none_or(|part| name.contains(part.as_str()));
-    let moments: Vec<_> = MOMENTS.iter().filter(|moment| wanted(&moment.name(), &cli.moment)).collect();
-    let calls: Vec<_> = CALLS.iter().filter(|call| wanted(call.name, &cli.call)).collect();
+    let mut committed = Table::default();
+    if cli.harmful || cli.merge || cli.check {
+        committed = Table::read()?;
+    }
+    let is_named = |name: &str, parts: &[String]| parts.is_empty() || parts.iter().any(|part| name.contains(part));
+    let is_wanted = |moment: &Moment, call: &Call| {
+        let harms = committed.worst(&moment.name(), call.name).is_some_and(Outcome::harms);
+        is_named(&moment.name(), &cli.moment) && is_named(call.name, &cli.call) && (harms || !cli.harmful)
+    };
+    let moments = MOMENTS.iter().map(|moment| (moment, CALLS.iter().filter(|call| is_wanted(moment, call)).collect()));
+    let wanted: Vec<(&Moment, Vec<&Call>)> = moments.filter(|(_, calls): &(_, Vec<_>)| !calls.is_empty()).collect();
     let mut table = Table { versions: envoys.iter().map(|envoy| envoy.version.clone()).collect(), ..Table::default() };
     for envoy in &envoys {
-        let outcomes = outcomes(envoy, &module, &moments, &calls, cli.verbose)?;
+        let outcomes = outcomes(envoy, &module, &wanted, cli.verbose)?;
+        if cli.merge {
+            // What was played is kept if a later Envoy does not start.
+            let cells = outcomes.iter().map(|(cell, outcome)| (cell.clone(), vec![*outcome])).collect();
+            committed.merge(&Table { versions: vec![envoy.version.clone()], cells })?;
+            write(&committed)?;
+        }
         for (cell, outcome) in outcomes {
             table.cells.entry(cell).or_default().push(outcome);
         }
     }
-    if cli.moment.is_some() || cli.call.is_some() {
+    if cli.check {
+        let differences = committed.differences(&table)?;
+        ensure!(differences.is_empty(), "the committed table is another:\n{}", differences.join("\n"));
+        return Ok(());
+    }
+    if cli.merge {
+        return Ok(());
+    }
+    if cli.harmful || !cli.moment.is_empty() || !cli.call.is_empty() {
         print!("{}", table.to_text());
         return Ok(());
     }
+    write(&table)
+}
+
+/// Writes the file, and the documentation's tables.
+fn write(table: &Table) -> Result<()> {
     std::fs::write(table::file(), table.to_text()).context("cannot write the table")?;
-    render(&table)
+    render(table)
 }
 
 /// Writes the documentation's tables.
@@ -89,8 +125,7 @@ type Outcomes = BTreeMap<(String, String), Option<Outcome>>;
 fn outcomes(
     envoy: &Envoy,
     module: &Path,
-    moments: &[&'static Moment],
-    calls: &[&'static Call],
+    wanted: &[(&'static Moment, Vec<&'static Call>)],
     verbose: bool,
 ) -> Result<Outcomes> {
     let start = Instant::now();
@@ -99,7 +134,7 @@ fn outcomes(
     };
     // What becomes of each moment without a call, and without what would let the stream end.
     let mut bare = Vec::new();
-    for moment in moments {
+    for (moment, _) in wanted {
         for releases in [true, false] {
             bare.push(job(moment, call::NOTHING.steps.to_owned(), releases, Vec::new()));
         }
@@ -112,20 +147,18 @@ fn outcomes(
     }
     let of = |at: usize, releases: bool| &without[at * 2 + usize::from(!releases)];
     // Calls that only look share a stream.
-    let (looks, acts): (Vec<&Call>, Vec<&Call>) = calls.iter().partition(|call| call.only_looks());
     let mut cells: Vec<(usize, Vec<&Call>)> = Vec::new();
-    for at in 0..moments.len() {
-        if !looks.is_empty() {
-            cells.push((at, looks.clone()));
-        }
-        cells.extend(acts.iter().map(|call| (at, vec![*call])));
+    for (at, (_, calls)) in wanted.iter().enumerate() {
+        let (looks, acts): (Vec<&Call>, Vec<&Call>) = calls.iter().partition(|call| call.only_looks());
+        cells.extend(Some((at, looks)).filter(|(_, looks)| !looks.is_empty()));
+        cells.extend(acts.into_iter().map(|call| (at, vec![call])));
     }
     let jobs: Vec<Job> = cells
         .iter()
         .map(|(at, calls)| {
             let releases = !calls[0].resumes();
             let steps: Vec<_> = calls.iter().map(|call| call.steps).collect();
-            job(moments[*at], steps.join("; "), releases, of(*at, releases).marks.clone())
+            job(wanted[*at].0, steps.join("; "), releases, of(*at, releases).marks.clone())
         })
         .collect();
     let played = run::play(envoy, module, &jobs, |done| tell("cells", done, jobs.len()))?;
@@ -136,12 +169,20 @@ fn outcomes(
         let judged = |call: &Call, observed: &Observed| judge::judge(call, without, observed, http);
         let mut observed = observed;
         // What is surprising may be slow: it is played again, alone and with more patience.
-        let surprising =
-            |call: &&&Call| judged(call, &observed).is_none_or(|(outcome, _)| outcome.harms() && !observed.died);
-        if calls.iter().any(|call| surprising(&call)) {
+        let is_surprising = |observed: &Observed| {
+            let judged = calls.iter().map(|call| judged(call, observed));
+            judged.into_iter().any(|judged| judged.is_none_or(|(outcome, _)| outcome.harms() && !observed.died))
+        };
+        if is_surprising(&observed) {
             observed = run::alone(envoy, module, job)?;
         }
+        // One of several that share a stream harms: each has a stream of its own then.
+        let share = calls.len() > 1 && is_surprising(&observed);
         for call in calls {
+            if share {
+                let job = self::job(job.moment, call.steps.to_owned(), job.releases, job.marks.clone());
+                observed = run::alone(envoy, module, &job)?;
+            }
             let judged = judged(call, &observed);
             if verbose {
                 println!("== {} / {}: {judged:?}", job.moment.name(), call.name);

@@ -32,16 +32,24 @@ pub enum Kind {
 pub enum Step {
     /// The client sends the head of a request with a chunked body.
     Request,
+    /// The client sends a request without a body.
+    Get,
     /// The client sends a part of the request's body.
     Part(&'static str),
     /// The end of the request's body, with trailers.
     Trailers,
+    /// The end of the request's body, without trailers.
+    End,
     /// The upstream sends the head of a response with a chunked body.
     Response,
+    /// The upstream sends a response without a body.
+    Empty,
     /// The upstream sends a part of the response's body.
     Back(&'static str),
     /// The end of the response's body, with trailers.
     BackTrailers,
+    /// The end of the response's body, without trailers.
+    BackEnd,
     /// The called service answers with a body and trailers.
     Answer,
     /// The called gRPC service answers a message and is done.
@@ -110,6 +118,10 @@ use Step::*;
 /// A request and its response, both in parts and with trailers, the response after the whole request.
 const WHOLE: &[Step] =
     &[Request, Part("one"), Part("two"), Trailers, Response, Back("three"), Back("fee"), BackTrailers];
+/// A request and its response, neither with a body.
+const BARE: &[Step] = &[Get, Empty];
+/// A request and its response, whose bodies end with a last part.
+const ENDED: &[Step] = &[Request, Part("one"), Part("two"), End, Response, Back("three"), Back("fee"), BackEnd];
 /// The response comes while the request is not complete.
 const EARLY: &[Step] =
     &[Request, Part("one"), Response, Part("two"), Back("three"), Back("fee"), BackTrailers, Trailers];
@@ -161,6 +173,10 @@ moments! {
     Http "request_headers", "nothing", "request_headers: CALL; return 0", WHOLE;
     Http "request_headers", "request headers", "request_headers: CALL; tick 30; return 1\ntick: tick 0; effective 2; release 0", WHOLE;
     Http "request_headers", "a reply", "request_headers: reply 403 - denied - -1; CALL; return 1", WHOLE;
+    Http "request_headers", "nothing (no body)", "request_headers: CALL; return 0", BARE;
+    Http "request_headers", "request headers (no body)",
+        "request_headers: CALL; tick 30; return 1\ntick: tick 0; effective 2; release 0", BARE;
+    Http "request_headers", "a reply (no body)", "request_headers: reply 403 - denied - -1; CALL; return 1", BARE;
     Http "request_body", "nothing", "request_body#1: CALL; return 0", WHOLE;
     Http "request_body", "request headers", shown
         "request_headers: return 1\nrequest_body#1: CALL; return 1\nrequest_body#2: return 1\nrequest_trailers: tick 30; return 1\ntick: tick 0; effective 2; release 0", WHOLE;
@@ -169,6 +185,10 @@ moments! {
     Http "request_body", "response headers",
         "response_headers: return 1\nrequest_body#2: CALL; return 0\nrequest_trailers: tick 30\ntick: tick 0; effective 2; release 1", EARLY;
     Http "request_body", "a reply", "request_body#1: reply 403 - denied - -1; CALL; return 1", WHOLE;
+    Http "request_body", "nothing (the last part)", "request_body#3: CALL; return 0", ENDED;
+    Http "request_body", "request body (the last part)",
+        "request_body: return 1\nrequest_body#3: CALL; tick 30; return 1\ntick: tick 0; effective 2; release 0", ENDED;
+    Http "request_body", "a reply (the last part)", "request_body#3: reply 403 - denied - -1; CALL; return 1", ENDED;
     Http "request_trailers", "nothing", "request_trailers: CALL; return 0", WHOLE;
     Http "request_trailers", "request headers", shown
         "request_headers: return 1\nrequest_body: return 1\nrequest_trailers: CALL; tick 30; return 1\ntick: tick 0; effective 2; release 0", WHOLE;
@@ -184,6 +204,10 @@ moments! {
     Http "response_headers", "a reply", "response_headers: reply 403 - denied - -1; CALL; return 1", WHOLE;
     Http "response_headers", "a reply of an earlier callback",
         "request_headers: reply 403 - denied - -1; return 1\nresponse_headers: CALL; return 0", WHOLE;
+    Http "response_headers", "nothing (no body)", "response_headers: CALL; return 0", BARE;
+    Http "response_headers", "response headers (no body)",
+        "response_headers: CALL; tick 30; return 1\ntick: tick 0; effective 2; release 1", BARE;
+    Http "response_headers", "a reply (no body)", "response_headers: reply 403 - denied - -1; CALL; return 1", BARE;
     Http "response_body", "nothing", "response_body#1: CALL; return 0", WHOLE;
     Http "response_body", "response headers", shown
         "response_headers: return 1\nresponse_body#1: CALL; return 1\nresponse_body#2: return 1\nresponse_trailers: tick 30; return 1\ntick: tick 0; effective 2; release 1", WHOLE;
@@ -193,6 +217,10 @@ moments! {
     Http "response_body", "a reply", "response_body#1: reply 403 - denied - -1; CALL; return 1", WHOLE;
     Http "response_body", "a reply of an earlier callback",
         "request_headers: reply 403 - denied - -1; return 1\nresponse_headers: remove 2 content-length\nresponse_body#1: CALL; return 0", WHOLE;
+    Http "response_body", "nothing (the last part)", "response_body#3: CALL; return 0", ENDED;
+    Http "response_body", "response body (the last part)",
+        "response_body: return 1\nresponse_body#3: CALL; tick 30; return 1\ntick: tick 0; effective 2; release 1", ENDED;
+    Http "response_body", "a reply (the last part)", "response_body#3: reply 403 - denied - -1; CALL; return 1", ENDED;
     Http "response_trailers", "nothing", "response_trailers: CALL; return 0", WHOLE;
     Http "response_trailers", "response headers", shown
         "response_headers: return 1\nresponse_body: return 1\nresponse_trailers: CALL; tick 30; return 1\ntick: tick 0; effective 2; release 1", WHOLE;
@@ -254,7 +282,8 @@ moments! {
     Http "grpc_close", "response headers",
         "response_headers: stream GRPC Service Method -; send 6 hello 1; return 1\ngrpc_close#1: effective 2; CALL; tick 30\ntick: tick 0; effective 2; release 1", STREAMED_BACK;
     Http "tick", "the plugin", "request_headers: tick 20\ntick#1: tick 0; CALL", TICKED;
-    Http "tick", "nothing", "request_headers: tick 20\ntick#1: tick 0; effective 2; CALL", TICKED;
+    Http "tick", "nothing (the request on its way)", "request_headers: tick 20\ntick#1: tick 0; effective 2; CALL", TICKED;
+    Http "tick", "nothing (the response on its way)", "response_body#1: tick 20\ntick#1: tick 0; effective 2; CALL", WHOLE;
     Http "tick", "request headers",
         "request_headers: tick 20; return 1\ntick#1: effective 2; CALL; tick 30\ntick: tick 0; effective 2; release 0", TICKED;
     Http "tick", "request body",
@@ -266,7 +295,8 @@ moments! {
     Http "tick", "a reply that is held",
         "request_headers: tick 20; reply 403 - denied - -1; return 1\nresponse_headers: return 1\ntick#1: effective 2; CALL; tick 30\ntick: tick 0; effective 2; release 1", TICKED;
     Http "queue_ready", "the plugin", "request_headers: register CELLS; enqueue last item\nqueue_ready#1: CALL", TICKED;
-    Http "queue_ready", "nothing", "request_headers: register CELLS; enqueue last item\nqueue_ready#1: effective 2; CALL", TICKED;
+    Http "queue_ready", "nothing (the request on its way)",
+        "request_headers: register CELLS; enqueue last item\nqueue_ready#1: effective 2; CALL", TICKED;
     Http "queue_ready", "request headers",
         "request_headers: register CELLS; enqueue last item; return 1\nqueue_ready#1: effective 2; CALL; tick 30\ntick: tick 0; effective 2; release 0", TICKED;
     Http "queue_ready", "response headers",

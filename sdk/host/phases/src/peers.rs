@@ -114,14 +114,18 @@ impl Peers {
                 self.connect()?;
                 self.client_sends(b"POST / HTTP/1.1\r\nhost: host\r\nconnection: close\r\nx-gone: yes\r\ntransfer-encoding: chunked\r\n\r\n");
             }
+            Step::Get => {
+                self.connect()?;
+                self.client_sends(b"GET / HTTP/1.1\r\nhost: host\r\nconnection: close\r\nx-gone: yes\r\n\r\n");
+            }
             Step::Part(text) => self.client_sends(&chunk(text)),
             Step::Trailers => self.client_sends(b"0\r\nx-trailer: one\r\n\r\n"),
             Step::Response => {
-                if self.upstreams.is_empty() {
-                    self.accept_upstream(self.patience);
-                }
-                self.upstream_sends(b"HTTP/1.1 200 OK\r\nx-gone: yes\r\ntransfer-encoding: chunked\r\n\r\n");
+                self.upstream_answers(b"HTTP/1.1 200 OK\r\nx-gone: yes\r\ntransfer-encoding: chunked\r\n\r\n");
             }
+            Step::Empty => self.upstream_answers(b"HTTP/1.1 200 OK\r\nx-gone: yes\r\ncontent-length: 0\r\n\r\n"),
+            Step::End => self.client_sends(b"0\r\n\r\n"),
+            Step::BackEnd => self.upstream_sends(b"0\r\n\r\n"),
             Step::Back(text) => self.upstream_sends(&chunk(text)),
             Step::BackTrailers => self.upstream_sends(b"0\r\nx-trailer: two\r\n\r\n"),
             Step::Answer => self.answer(
@@ -132,12 +136,7 @@ impl Peers {
             Step::Leave => self.leave(),
             Step::Tick => {}
             Step::FromClient(text) => self.client_sends(text.as_bytes()),
-            Step::FromUpstream(text) => {
-                if self.upstreams.is_empty() {
-                    self.accept_upstream(self.patience);
-                }
-                self.upstream_sends(text.as_bytes());
-            }
+            Step::FromUpstream(text) => self.upstream_answers(text.as_bytes()),
             Step::CloseUpstream => {
                 if let Some(side) = self.upstreams.first() {
                     let _ = side.stream.shutdown(Shutdown::Both);
@@ -239,6 +238,14 @@ impl Peers {
         if let Some(client) = &mut self.client {
             client.send(bytes);
         }
+    }
+
+    /// Sends the first bytes of the upstream, which Envoy may not have reached yet.
+    fn upstream_answers(&mut self, bytes: &[u8]) {
+        if self.upstreams.is_empty() {
+            self.accept_upstream(self.patience);
+        }
+        self.upstream_sends(bytes);
     }
 
     fn upstream_sends(&mut self, bytes: &[u8]) {

@@ -16,7 +16,7 @@ use crate::moment::{Moment, Step};
 use crate::peers::{Peers, Received};
 
 /// How many cells share an Envoy.
-const BATCH: usize = 60;
+const BATCH: usize = 40;
 /// How many of them are played at a time.
 const AT_A_TIME: usize = 6;
 /// How long is waited for what may not come.
@@ -143,7 +143,8 @@ fn batch_of(envoy: &Envoy, module: &Path, jobs: &[&Job], patience: Duration) -> 
     let config = Config::from_json(config::of(folder.path(), &places))?.with_module("tracer", module);
     let options = Options { component_log_level: "wasm:info".into(), ..Options::default() };
     let batch = Batch {
-        proxy: Proxy::start(envoy, &config, &options)?,
+        // A machine that is busy may take too long for so many VMs once.
+        proxy: Proxy::start(envoy, &config, &options).or_else(|_| Proxy::start(envoy, &config, &options))?,
         lines: Mutex::default(),
         over: AtomicBool::new(false),
         patience,

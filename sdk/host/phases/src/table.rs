@@ -128,7 +128,7 @@ impl Table {
         let mut text = format!("envoy\t{}\ncall\t{}\n", self.versions.join("\t"), moments.join("\t"));
         for call in CALLS {
             let cells: Vec<_> = moments.iter().map(|moment| self.cell(moment, call.name)).collect();
-            if cells.iter().any(|cell| !cell.is_empty()) {
+            if cells.iter().any(|cell| cell != UNREACHED) {
                 // Writing into a string does not fail.
                 let _ = writeln!(text, "{}\t{}", call.name, cells.join("\t"));
             }
@@ -143,10 +143,58 @@ impl Table {
     fn cell(&self, moment: &str, call: &str) -> String {
         let word = |outcome: &Option<Outcome>| outcome.map_or(UNREACHED, Outcome::word);
         let mut words: Vec<_> = self.outcomes(moment, call).iter().map(word).collect();
+        if words.is_empty() {
+            words.push(UNREACHED);
+        }
         if words.windows(2).all(|pair| pair[0] == pair[1]) {
             words.truncate(1);
         }
         words.join("|")
+    }
+
+    /// Takes the outcomes of another table, whose versions are some of this one's.
+    ///
+    /// # Errors
+    ///
+    /// When the other table has another version.
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        let places = self.places_of(other)?;
+        for (cell, outcomes) in &other.cells {
+            let mine = self.cells.entry(cell.clone()).or_default();
+            mine.resize(self.versions.len(), None);
+            for (place, outcome) in places.iter().zip(outcomes) {
+                mine[*place] = *outcome;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns a line for each cell of another table that is not the same here.
+    ///
+    /// # Errors
+    ///
+    /// When the other table has another version.
+    pub fn differences(&self, other: &Self) -> Result<Vec<String>> {
+        let places = self.places_of(other)?;
+        let word = |outcome: Option<Outcome>| outcome.map_or(UNREACHED, Outcome::word);
+        let mut lines = Vec::new();
+        for ((moment, call), outcomes) in &other.cells {
+            let mine = self.outcomes(moment, call);
+            for (place, outcome) in places.iter().zip(outcomes) {
+                let here = mine.get(*place).copied().flatten();
+                if here != *outcome {
+                    let (version, here, there) = (&self.versions[*place], word(here), word(*outcome));
+                    lines.push(format!("{moment} / {call}: {here} is {there} in Envoy {version}"));
+                }
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Where each version of another table is among this one's.
+    fn places_of(&self, other: &Self) -> Result<Vec<usize>> {
+        let place = |version| self.versions.iter().position(|mine| mine == version);
+        other.versions.iter().map(|version| place(version).with_context(|| format!("no version {version}"))).collect()
     }
 
     /// The outcomes of a cell, one for each version.

@@ -18,6 +18,11 @@ const SAMPLE: &[(&str, &str)] = &[
     ("response_trailers / nothing", "close_stream request"),
     ("log / nothing", "send_local_response"),
     ("log / nothing", "add_header_map_value response headers"),
+    ("request_headers / a reply (no body)", "close_stream request"),
+    ("request_body / request body (the last part)", "add_header_map_value request trailers"),
+    ("request_body / request body (the last part)", "get_header_map_pairs request trailers"),
+    ("tick / nothing (the response on its way)", "continue_stream request"),
+    ("http_call_response / nothing", "continue_stream request"),
 ];
 
 #[test]

@@ -35,6 +35,10 @@ pub(crate) struct Framing {
 }
 
 impl Framing {
+    pub(crate) const fn chunked() -> Self {
+        Self { chunked: true }
+    }
+
     pub(crate) fn of(headers: Pairs) -> Self {
         Self { chunked: headers.contains(&("transfer-encoding", "chunked")) }
     }
@@ -78,7 +82,7 @@ fn dechunked(mut rest: &str) -> String {
         let size = usize::from_str_radix(size, 16).unwrap_or(0);
         let Some(chunk) = more.get(..size).filter(|chunk| !chunk.is_empty()) else {
             // What follows the last chunk is trailers.
-            let trailers = more.trim_end();
+            let trailers = more.trim_end_matches("\r\n");
             if !trailers.is_empty() {
                 body += &format!(" and {trailers}");
             }

@@ -1,0 +1,147 @@
+//! Random programs through two modules in Envoy, one on this SDK and one on `proxy-wasm`: the same bytes must reach the
+//! upstream, the called service and the client, and the same lines the log. The module on this SDK runs on the simulated
+//! host, too, which must say the same.
+//!
+//! Without `DRIFT_MINUTES` it plays a few hundred programs. `DRIFT_MINUTES=120 cargo test -p sluicegate-drift --test drift
+//! random` plays for two hours. `DRIFT_SEED` says with which seed it begins, and `DRIFT_PROGRAMS` how many programs it
+//! plays. A difference is shrunk before it is shown, with the command that plays its program again.
+//!
+//! | file | has |
+//! |---|---|
+//! | `program` | programs: drawn from a seed, and made smaller |
+//! | `simulation` | a program on the simulated host, which makes the plan for Envoy: who moves when |
+//! | `pair` | a program in Envoy |
+//! | `message` | how far a message has come |
+//!
+//! What is told apart: every byte but the value of `date`. The simulated host has no codec, so what it says is compared as
+//! lines, with the chunks of a body joined.
+
+mod message;
+mod pair;
+mod program;
+mod simulation;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use sluicegate_host::wasm::Module;
+use sluicegate_host::{Host, Running};
+
+use pair::{Got, Pair, Side};
+use program::{Program, Random};
+use simulation::Played;
+
+/// How many programs are played where neither their number nor a time is given.
+const PROGRAMS: u64 = 400;
+/// How many differences are shown, and how long one is shrunk.
+const SHOWN: usize = 3;
+const SHRINKING: Duration = Duration::from_secs(30);
+
+struct Bench {
+    pair: Pair,
+    simulated: Running,
+    /// How many programs were played.
+    played: u32,
+    /// How many differences did not come again.
+    once: usize,
+}
+
+impl Bench {
+    fn start() -> Result<Self> {
+        let (ours, theirs) = (pair::build(Side::Ours)?, pair::build(Side::Theirs)?);
+        let host = Host::wasm(&Module::load(&ours)?).root_id("root").clusters(["upstream", "service"]);
+        Ok(Self { pair: Pair::start(&ours, &theirs)?, simulated: host.start(), played: 0, once: 0 })
+    }
+
+    /// Says what differs, if it does so three times; `None` if all is the same.
+    fn difference(&mut self, program: &Program) -> Result<Option<String>> {
+        if self.compare(program, 1)?.is_none() {
+            return Ok(None);
+        }
+        // On a machine that does much else a peer may come too late, once.
+        let again = if self.compare(program, 2)?.is_some() { self.compare(program, 4)? } else { None };
+        self.once += usize::from(again.is_none());
+        Ok(again)
+    }
+
+    fn compare(&mut self, program: &Program, patience: u32) -> Result<Option<String>> {
+        self.played += 1;
+        let number = self.played;
+        let simulated = simulation::play(&self.simulated, number, program);
+        let ours = self.pair.play(Side::Ours, number, program, &simulated.moves, patience)?;
+        let theirs = self.pair.play(Side::Theirs, number, program, &simulated.moves, patience)?;
+        Ok(differ(&simulated, &ours, &theirs))
+    }
+
+    /// Makes a program smaller as long as a difference stays.
+    fn shrink(&mut self, mut program: Program) -> Result<Program> {
+        let end = Instant::now() + SHRINKING;
+        'smaller: loop {
+            for smaller in program.smaller() {
+                if Instant::now() > end {
+                    return Ok(program);
+                }
+                if self.difference(&smaller)?.is_some() {
+                    program = smaller;
+                    continue 'smaller;
+                }
+            }
+            return Ok(program);
+        }
+    }
+}
+
+fn differ(simulated: &Played, ours: &Got, theirs: &Got) -> Option<String> {
+    if ours != theirs || ours.ended {
+        return Some(format!("moves {:?}\nthis SDK {ours:#?}\nproxy-wasm {theirs:#?}", simulated.moves));
+    }
+    if let Some(harm) = &simulated.harm {
+        return Some(format!("the simulation says that it harms: {harm}\nEnvoy {ours:#?}"));
+    }
+    let said = |lines: &[String], peers: &[Vec<String>; 2]| {
+        let peers = peers.clone().map(crate::normal).concat();
+        [lines, &peers].concat()
+    };
+    let (simulation, real) = (said(&simulated.lines, &simulated.peers), said(&ours.lines, &ours.peers()));
+    let differs = simulation != real;
+    differs.then(|| {
+        let lines = crate::differences(&real, &simulation);
+        format!("Envoy (-) and the simulation (+):\n{}", lines.join("\n"))
+    })
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+#[test]
+fn random_programs_do_the_same_on_both_sdks() -> Result<()> {
+    let minutes = number("DRIFT_MINUTES");
+    let programs = number("DRIFT_PROGRAMS").unwrap_or(if minutes.is_some() { u64::MAX } else { PROGRAMS });
+    let first = number("DRIFT_SEED").unwrap_or(1);
+    let mut bench = Bench::start()?;
+    // The builds do not count.
+    let start = Instant::now();
+    let end = start + Duration::from_secs(60 * minutes.unwrap_or(10));
+    let mut found = Vec::new();
+    let mut seed = first;
+    while Instant::now() < end && seed - first < programs && found.len() < SHOWN {
+        let program = Program::random(&mut Random::new(seed));
+        if let Some(first) = bench.difference(&program)? {
+            let smallest = bench.shrink(program)?;
+            let difference = bench.difference(&smallest)?.unwrap_or(first);
+            let again = "cargo test -p sluicegate-drift --test drift random";
+            let difference = format!("DRIFT_SEED={seed} DRIFT_PROGRAMS=1 {again}\n{smallest:?}\n{difference}");
+            found.push(difference);
+        }
+        seed += 1;
+    }
+    println!(
+        "{} programs from seed {first} in {:?}; {} differences did not come again",
+        seed - first,
+        start.elapsed(),
+        bench.once
+    );
+    ensure!(seed > first && found.is_empty(), "{} programs differ:\n{}", found.len(), found.join("\n\n"));
+    Ok(())
+}

@@ -1,0 +1,307 @@
+//! What a host call comes to in a callback, by the table that real Envoys made: `phases.tsv`, which `cargo matrix` writes.
+//!
+//! A [`State`] notes the calls that harm in some callback. When the callback has returned, its status says what the stream holds, and
+//! each call is looked up. A stream can be where the table has no moment: then the rules of [`flow`](crate::flow) decide.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use sluicegate::abi::Import;
+
+use crate::flow::{Part, Way};
+use crate::state::{State, Stream};
+
+/// A host call that harms in some callback.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Act {
+    Resume(Way),
+    Close(Way),
+    Reply,
+    /// A host function that uses the request's trailers.
+    Trailers(Import),
+}
+
+impl Act {
+    /// The name of its row.
+    fn name(self) -> String {
+        let name = match self {
+            Self::Resume(Way::Request) => "continue_stream request",
+            Self::Resume(Way::Response) => "continue_stream response",
+            Self::Close(Way::Request) => "close_stream request",
+            Self::Close(Way::Response) => "close_stream response",
+            Self::Reply => "send_local_response",
+            Self::Trailers(import) => {
+                return format!("{} request trailers", import.name().trim_start_matches("proxy_"));
+            }
+        };
+        name.to_owned()
+    }
+
+    /// The name of the row of two calls in one callback, if there is one.
+    const fn name_after(self, before: Self) -> Option<&'static str> {
+        match (before, self) {
+            (Self::Resume(Way::Request), Self::Resume(Way::Request)) => Some("continue_stream request twice"),
+            (Self::Resume(Way::Response), Self::Resume(Way::Response)) => Some("continue_stream response twice"),
+            (Self::Reply, Self::Reply) => Some("send_local_response twice"),
+            (Self::Reply, Self::Resume(Way::Request)) => Some("send_local_response and continue_stream request"),
+            (Self::Reply, Self::Resume(Way::Response)) => Some("send_local_response and continue_stream response"),
+            (Self::Close(Way::Request), Self::Reply) => Some("close_stream request and send_local_response"),
+            _ => None,
+        }
+    }
+
+    const fn way(self) -> Option<Way> {
+        match self {
+            Self::Resume(way) | Self::Close(way) => Some(way),
+            Self::Trailers(_) => Some(Way::Request),
+            Self::Reply => None,
+        }
+    }
+}
+
+/// The committed table.
+struct Table {
+    versions: Vec<&'static str>,
+    /// The outcomes of the calls of each moment, as they stand in the file.
+    moments: HashMap<&'static str, HashMap<&'static str, &'static str>>,
+}
+
+/// The outcomes that harm.
+const HARMS: [&str; 4] = ["hangs", "doubles", "corrupts", "dies"];
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(include_str!("phases.tsv")));
+
+impl Table {
+    fn parse(text: &'static str) -> Self {
+        let mut lines = text.lines().map(|line| line.split('\t'));
+        let versions = lines.next().map(|line| line.skip(1).collect()).unwrap_or_default();
+        let names: Vec<_> = lines.next().map(|line| line.skip(1).collect()).unwrap_or_default();
+        let mut moments: HashMap<_, _> = names.iter().map(|name| (*name, HashMap::new())).collect();
+        for mut line in lines {
+            let call = line.next().unwrap_or_default();
+            for (name, cell) in names.iter().zip(line) {
+                moments.entry(*name).or_default().insert(call, cell);
+            }
+        }
+        Self { versions, moments }
+    }
+
+    fn has(&self, moment: &str) -> bool {
+        self.moments.contains_key(moment)
+    }
+
+    /// What a call comes to that harms, in words; `None` if it does not, in any Envoy.
+    fn harm(&self, moment: &str, call: &str) -> Option<String> {
+        let cell = self.moments.get(moment)?.get(call)?;
+        // One word stands for all versions.
+        let of_versions = self.versions.iter().zip(cell.split('|').cycle());
+        let harms = of_versions.filter(|(_, word)| HARMS.contains(word));
+        let harms: Vec<_> = harms.map(|(version, word)| format!("Envoy {version} {word}")).collect();
+        (!harms.is_empty()).then(|| harms.join(", "))
+    }
+}
+
+/// A callback that has returned.
+#[derive(Clone, Copy)]
+pub(crate) struct Returned<'a> {
+    callback: &'a str,
+    context: u32,
+    /// Whether the context is that of the stream which is looked at.
+    is_own: bool,
+    status: u32,
+    /// Whether nothing of the message follows.
+    is_last: bool,
+}
+
+/// How a callback and a stream belong together.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Place {
+    /// The callback is for a part of the stream's own messages.
+    Own(Way),
+    /// The stream has ended.
+    Ended,
+    /// The callback is a plugin's, or another stream's, or brings an answer, and comes whenever it likes. To a stream all of these are alike.
+    Between,
+    /// The stream begins, or has a callback that the table does not know.
+    Else,
+}
+
+/// The callbacks that come whenever they like.
+const BETWEEN: [&str; 7] = [
+    "tick",
+    "http_call_response",
+    "queue_ready",
+    "grpc_receive_initial_metadata",
+    "grpc_receive",
+    "grpc_receive_trailing_metadata",
+    "grpc_close",
+];
+
+impl<'a> Returned<'a> {
+    pub(crate) fn new(callback: &'a str, arguments: &[u32], status: u32) -> Self {
+        let callback = callback.strip_prefix("proxy_on_").unwrap_or(callback);
+        let is_last = (callback.ends_with("_headers") || callback.ends_with("_body")) && arguments.get(2) == Some(&1);
+        let context = arguments.first().copied().unwrap_or_default();
+        Self { callback, context, is_own: true, status, is_last }
+    }
+
+    fn place(&self) -> Place {
+        if !self.is_own {
+            return Place::Between;
+        }
+        match self.callback {
+            "request_headers" | "request_body" | "request_trailers" => Place::Own(Way::Request),
+            "response_headers" | "response_body" | "response_trailers" => Place::Own(Way::Response),
+            "log" | "done" | "delete" => Place::Ended,
+            _ => Place::Else,
+        }
+    }
+
+    /// What the filter holds of a direction, now that the callback has returned.
+    fn held(&self, stream: &Stream, way: Way) -> Option<Part> {
+        let flow = stream.flow(way);
+        if self.place() != Place::Own(way) {
+            return flow.stopped;
+        }
+        let is_headers = self.callback.ends_with("_headers");
+        if self.status == 0 || is_headers && self.status == 2 {
+            return None;
+        }
+        Some(match flow.stopped {
+            _ if !flow.gone => Part::Headers,
+            Some(Part::Body) => Part::Body,
+            _ if self.callback.ends_with("_body") => Part::Body,
+            _ => Part::Trailers,
+        })
+    }
+
+    /// What the table may say that a stream holds, the closest first; nothing if the table does not know such a stream.
+    fn holds(&self, stream: &Stream, act: Act) -> Vec<&'static str> {
+        let was_answered = stream.replies > 0;
+        let of_response = self.held(stream, Way::Response);
+        let mut holds = Vec::new();
+        match self.place() {
+            Place::Own(Way::Response) if was_answered && of_response.is_none() => {
+                holds.push("a reply of an earlier callback");
+            }
+            Place::Ended if was_answered => holds.push("a reply"),
+            Place::Between if was_answered && of_response.is_some() => holds.push("a reply that is held"),
+            Place::Between if was_answered => return holds,
+            _ => {}
+        }
+        // What the call is about says more than the other direction.
+        let [first, second] = match act.way() {
+            Some(Way::Request) => [Way::Request, Way::Response],
+            _ => [Way::Response, Way::Request],
+        };
+        for way in [first, second] {
+            if let Some(part) = self.held(stream, way) {
+                holds.extend(part.names(way));
+            }
+        }
+        holds.push(match self.place() {
+            Place::Between => match (stream.flow(Way::Request), stream.flow(Way::Response)) {
+                (_, response) if response.begun && !response.ended => "nothing (the response on its way)",
+                (request, response) if request.ended && !response.begun => "nothing",
+                (request, response) if request.gone && !response.begun => "nothing (the request on its way)",
+                _ => return holds,
+            },
+            _ => "nothing",
+        });
+        holds
+    }
+
+    /// The first moment of the table that is like this one, and what the stream holds in it.
+    fn moment(&self, holds: &[&'static str]) -> Option<(String, &'static str)> {
+        let others: &[&str] = if self.place() == Place::Between { &BETWEEN } else { &[] };
+        let own = Some(self.callback).filter(|_| self.is_own || others.contains(&self.callback));
+        let callbacks = own.into_iter().chain(others.iter().copied());
+        let last = if self.callback.ends_with("_headers") { "no body" } else { "the last part" };
+        for held in holds {
+            for callback in callbacks.clone() {
+                let whole = format!("{callback} / {held}");
+                let of_last = Some(format!("{whole} ({last})")).filter(|_| self.is_last);
+                if let Some(moment) = of_last.into_iter().chain([whole]).find(|moment| TABLE.has(moment)) {
+                    return Some((moment, held));
+                }
+            }
+        }
+        None
+    }
+
+    /// What a call harms, which followed others of the same callback; the outer `None` if the table does not know.
+    fn verdict(&self, stream: &Stream, before: &[Act], act: Act) -> Option<Option<String>> {
+        let pair = before.last().and_then(|before| act.name_after(*before));
+        // A pair is a row of what the stream held before both.
+        let is_answered = before.contains(&Act::Reply) && !(before.len() == 1 && pair.is_some());
+        let holds = if is_answered { vec!["a reply"] } else { self.holds(stream, act) };
+        let call = pair.map_or_else(|| act.name(), str::to_owned);
+        let (moment, held) = self.moment(&holds)?;
+        let harm = TABLE.harm(&moment, &call);
+        Some(harm.map(|harm| format!("`{call}` in `on_{}`, when the stream holds {held}: {harm}", self.callback)))
+    }
+}
+
+/// Looks up what a callback called, and notes the first call that harms. Gives the calls of which the table knows.
+pub(crate) fn judge(state: &mut State, returned: &Returned<'_>, acts: &[(u32, Act)]) {
+    let mut before: BTreeMap<u32, Vec<Act>> = BTreeMap::new();
+    let own = returned.context;
+    for (context, act) in acts {
+        // To another stream any callback is like a plugin's.
+        let returned = Returned { is_own: *context == own, ..*returned };
+        let before = before.entry(*context).or_default();
+        let verdict = state.streams.get(context).and_then(|stream| returned.verdict(stream, before, *act));
+        if !matches!(act, Act::Trailers(_)) {
+            before.push(*act);
+        }
+        let Some(harm) = verdict else { continue };
+        state.judged.push((*context, *act));
+        if let Some(why) = harm {
+            state.harm(why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another call that harms needs an [`Act`] of its own.
+    #[test]
+    fn every_call_that_harms_is_judged() {
+        let ways = [Way::Request, Way::Response];
+        let of_maps = [
+            Import::proxy_get_header_map_pairs,
+            Import::proxy_get_header_map_value,
+            Import::proxy_get_header_map_size,
+            Import::proxy_set_header_map_pairs,
+            Import::proxy_add_header_map_value,
+            Import::proxy_replace_header_map_value,
+            Import::proxy_remove_header_map_value,
+        ];
+        let acts = ways.into_iter().flat_map(|way| [Act::Resume(way), Act::Close(way)]).chain([Act::Reply]);
+        let acts: Vec<_> = acts.chain(of_maps.map(Act::Trailers)).collect();
+        let pairs = acts.iter().flat_map(|act| acts.iter().filter_map(|before| act.name_after(*before)));
+        let judged: Vec<_> = acts.iter().map(|act| act.name()).chain(pairs.map(str::to_owned)).collect();
+        assert!(TABLE.moments.len() > 90);
+        for (moment, calls) in &TABLE.moments {
+            for (call, cell) in calls {
+                let harms = TABLE.harm(moment, call).is_some();
+                assert!(!harms || judged.iter().any(|judged| judged == call), "{moment} / {call}: {cell}");
+            }
+        }
+        for call in judged {
+            assert!(TABLE.moments.values().all(|calls| calls.contains_key(&*call)), "the table has no row {call}");
+        }
+    }
+
+    #[test]
+    fn versions_are_told_apart() {
+        let moment = HashMap::from([("a", "lost|dies"), ("b", "dies"), ("c", "works|refused")]);
+        let table = Table { versions: vec!["1", "2"], moments: HashMap::from([("m", moment)]) };
+        let harm = |call| table.harm("m", call);
+        assert_eq!(harm("a").as_deref(), Some("Envoy 2 dies"));
+        assert_eq!(harm("b").as_deref(), Some("Envoy 1 dies, Envoy 2 dies"));
+        assert_eq!([harm("c"), harm("d")], [None, None]);
+    }
+}

@@ -1,0 +1,75 @@
+//! What follows a message whose filter has no callback for it: what is held stays held.
+//!
+//! A proxy takes a callback that a module does not export for one that lets everything go on. It then lets go what an earlier
+//! callback of the message paused: headers with the first part of the body, where Envoy's configuration shows bodies of paused
+//! headers; and a body with its trailers. So `plugin!` exports these callbacks for every filter that can hold what comes before.
+
+use super::PluginOf;
+use super::http::{HttpCallbacks, code_of};
+use crate::budget::{self, Event};
+use crate::context::{DataAction, Flow, HttpFilter, PluginContext};
+use crate::error::{Error, Result};
+use crate::stream_state::{self, Phase, State};
+
+/// The filter pauses a message, and cannot see that the message has ended.
+const UNSEEN: Error = Error::new(
+    "a body that was paused ends with trailers, which the filter does not see: use the callback for the complete body, or implement the one for the trailers",
+);
+
+/// A part of a body comes.
+pub(super) fn on_part<H: HttpFilter>(
+    streams: &impl HttpCallbacks<H>,
+    context: u32,
+    phase: Phase,
+    name: &str,
+    size: usize,
+) -> u32 {
+    let direction = phase.direction();
+    streams.decide_http(context, phase, false, |_, _| {
+        let answer = budget::guard(Event::Body(direction, size), || {
+            Ok(if stream_state::current(|state| state.is_some_and(|state| state.is_own_pause(direction))) {
+                DataAction::Held
+            } else {
+                DataAction::Continue
+            })
+        });
+        code_of(name, context, answer, |action| action as u32)
+    })
+}
+
+/// Trailers come.
+pub(super) fn on_trailers<H: HttpFilter>(
+    streams: &impl HttpCallbacks<H>,
+    context: u32,
+    phase: Phase,
+    name: &str,
+) -> u32 {
+    let direction = phase.direction();
+    streams.decide_http(context, phase, false, |_, _| {
+        let answer = budget::guard(Event::Trailers(direction), || {
+            match stream_state::current(|state| state.filter(|state| state.is_own_pause(direction)).map(State::waits)) {
+                None => Ok(Flow::Continue),
+                Some(false) if !PluginOf::<H>::RESUMES => Err(UNSEEN),
+                Some(_) => Ok(Flow::Held),
+            }
+        });
+        code_of(name, context, answer, |flow| flow as u32)
+    })
+}
+
+/// Refuses to keep a part of a body for a filter that keeps nothing: at the trailers nobody would know of the part.
+pub(super) fn keep_none(answer: Result<DataAction>) -> Result<DataAction> {
+    match answer {
+        Ok(DataAction::StopIterationAndBuffer | DataAction::StopIterationAndWatermark)
+            if !stream_state::current(|state| state.is_some_and(State::is_replied)) =>
+        {
+            Err(UNSEEN_BY_STATELESS)
+        }
+        answer => answer,
+    }
+}
+
+/// As [`UNSEEN`], told before that can happen.
+const UNSEEN_BY_STATELESS: Error = Error::new(
+    "a stateless filter pauses a body that trailers may end: implement the callback for the trailers, or leave `stateless` out",
+);

@@ -1,0 +1,147 @@
+//! The status of a callback: whether the direction goes on when the callback and its tasks are over, and how the proxy is told.
+//!
+//! A proxy that was told to keep a part of a body joins the next part to it. If a resume from elsewhere has let the kept part go
+//! in between, Envoy 1.36 leaves the next part there when its callback lets it go on. No Envoy drops a joined part. So a [`KEPT`]
+//! part is followed by a resume within the callback, or by an empty buffer, and then by a status that every host knows.
+
+use super::{DECIDING, HELD, OWN, PAUSED, REPLIED, REPLIED_NOW, RESET, STOP, State, WENT_ON, place};
+use crate::abi::{LogLevel, StreamType, call};
+use crate::budget;
+use crate::context::{Action, DataAction};
+use crate::error::{Error, Result};
+use crate::handle::{WHOLE, buffer_of};
+use crate::log;
+
+/// Of a direction, as the bits of [`super`]: the proxy was told to keep the last part of the body, and joins the next one to it.
+const KEPT: u32 = 1 << 29;
+
+/// A callback whose status decides about a direction.
+#[derive(Clone, Copy, Debug)]
+pub struct Phase {
+    direction: StreamType,
+    of: Of,
+}
+
+/// The part of a message that a callback shows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Of {
+    /// One status more lets them go on.
+    Headers,
+    /// The proxy keeps it, part by part.
+    Body,
+    /// Trailers, or the data of a connection.
+    Other,
+}
+
+impl Phase {
+    pub(crate) const fn headers(direction: StreamType) -> Self {
+        Self { direction, of: Of::Headers }
+    }
+
+    pub(crate) const fn body(direction: StreamType) -> Self {
+        Self { direction, of: Of::Body }
+    }
+
+    /// Trailers, or the data of a connection.
+    pub(crate) const fn other(direction: StreamType) -> Self {
+        Self { direction, of: Of::Other }
+    }
+
+    pub(crate) const fn direction(self) -> StreamType {
+        self.direction
+    }
+
+    pub(super) const fn is_response(self) -> bool {
+        matches!(self.direction, StreamType::HttpResponse)
+    }
+
+    const fn goes_on(self, status: u32) -> bool {
+        status == 0 || (matches!(self.of, Of::Headers) && status == Action::ContinueAndEndStream as u32)
+    }
+}
+
+impl State {
+    /// A callback of a direction begins.
+    #[inline]
+    pub(crate) fn begin(&self, phase: Phase) {
+        self.set(DECIDING << place(phase.direction));
+    }
+
+    /// The callback itself has returned; its tasks may still run.
+    #[inline]
+    pub(crate) fn returned(&self, phase: Phase, status: u32) {
+        let own = OWN << place(phase.direction);
+        if phase.goes_on(status) {
+            self.clear(own);
+        } else if status != HELD {
+            self.set(own);
+        }
+    }
+
+    /// Gives the status for the proxy, when the callback and its tasks are over.
+    #[inline]
+    pub(crate) fn status(&self, phase: Phase, status: u32) -> u32 {
+        let place = place(phase.direction);
+        let holders = self.holders(phase.direction).get();
+        if status == 0 && holders == 0 && !self.has(REPLIED | RESET | (OWN | KEPT) << place) {
+            self.bits.set(self.bits.get() & !((PAUSED | DECIDING) << place) | WENT_ON << place);
+            return status;
+        }
+        self.other_status(phase, status, holders)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn other_status(&self, phase: Phase, status: u32, holders: u16) -> u32 {
+        let place = place(phase.direction);
+        self.clear(DECIDING << place);
+        let stop = if status == HELD || phase.goes_on(status) { STOP } else { status };
+        if self.has(RESET) {
+            // It was reset in this callback. If its last message went on as well, Envoy would end.
+            return stop;
+        }
+        if self.has(REPLIED_NOW) || self.has(REPLIED) && !phase.is_response() {
+            // Of the message in whose place the answer is sent, nothing follows. Nothing is to be resumed either.
+            self.clear(REPLIED_NOW | (PAUSED | OWN) << place);
+            return stop;
+        }
+        let is_body = phase.of == Of::Body;
+        let is_joined = is_body && self.has(KEPT << place);
+        if holders > 0 || self.has(OWN << place) {
+            if is_joined && stop == DataAction::StopIterationNoBuffer as u32 {
+                noted(drop_joined(phase.direction));
+            }
+            self.set(PAUSED << place);
+            self.put(KEPT << place, is_body && stop == STOP);
+            return stop;
+        }
+        // What was kept went on meanwhile.
+        let is_alone = is_joined && !self.has(PAUSED << place);
+        self.clear((PAUSED | KEPT) << place);
+        self.set(WENT_ON << place);
+        budget::resumed(phase.direction);
+        if is_alone && noted(resume(phase.direction)) {
+            return STOP;
+        }
+        if phase.goes_on(status) { status } else { 0 }
+    }
+}
+
+/// Tells the proxy to let a direction go on.
+pub(super) fn resume(direction: StreamType) -> Result<()> {
+    call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", direction, status))
+}
+
+/// Empties what the proxy shows of a body, the part that was joined included.
+fn drop_joined(direction: StreamType) -> Result<()> {
+    let buffer = buffer_of(direction);
+    call::set_buffer(buffer, 0, WHOLE, &[]).map_err(|status| Error::host("proxy_set_buffer_bytes", buffer, status))
+}
+
+/// Tells whether the host did as it was told.
+fn noted(done: Result<()>) -> bool {
+    if done.is_err() {
+        log::write_text(LogLevel::Error, "sluicegate: the host refuses to pass or to drop a part of a body");
+    }
+    done.is_ok()
+}
