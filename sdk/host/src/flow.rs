@@ -537,19 +537,17 @@ fn percent_encoded(text: &[u8]) -> String {
 pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], filter: impl FnOnce(u32) -> u32) -> u32 {
     let way = Way::from_number(buffer as u32);
     let buffer = buffer as u32;
-    let (size, too_much, loses, joins) = {
+    let (size, too_much, joins) = {
         let mut state = host.state();
         let limit = state.buffer_limit;
         let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
-        // What the proxy kept was resumed. An empty part joins nothing then, and what is written into it stays behind.
-        let loses = way.is_some() && body.keeps && body.held.is_empty() && part.is_empty();
         (body.hidden, body.shows, body.loses) = (false, true, false);
         let joins = body.keeps;
         body.passing = body.held.is_empty() && way.is_some() && !body.keeps;
         // What is held back already is joined by the part before the filter sees both.
         let too_much = way.is_some() && !body.held.is_empty() && body.held.len() + part.len() > limit;
         body.held.extend(part);
-        (count(body.held.len()), too_much, loses, joins)
+        (count(body.held.len()), too_much, joins)
     };
     // A response that cannot be answered any more ends at once. A request is shown to the filter first, whose answer comes to nothing.
     if too_much && way == Some(Way::Response) {
@@ -577,12 +575,7 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
             }
             match action {
                 0 if over || too_much => {}
-                0 => {
-                    if loses {
-                        body.held.clear();
-                    }
-                    body.release();
-                }
+                0 => body.release(),
                 // What is not of HTTP knows two answers.
                 _ if way.is_none() && !over => body.show(),
                 BUFFER => body.show(),
