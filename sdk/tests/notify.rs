@@ -115,6 +115,10 @@ fn a_stream_tells_others_and_goes_on_itself() {
     let tells = host.http_stream();
     let before = host.calls(Import::proxy_set_effective_context);
     assert_eq!(tells.request_headers(&[(":path", "/"), ("x-tells", "1")]), 0);
+    // A callback that answers what becomes of its own stream lets nobody else act before it has returned.
+    assert_eq!(polled(&waits), None);
+    assert_eq!(host.tick_period(), Some(core::time::Duration::from_millis(1)));
+    host.tick();
     assert_eq!(polled(&waits).as_deref(), Some("2"));
     assert!(host.logged(LogLevel::Info, "plugin 1 was told"));
     assert_eq!(host.calls(Import::proxy_set_effective_context) - before, 2, "one for each that was told");

@@ -78,7 +78,8 @@ fn survives_whatever_a_host_does(host: Host) {
                         host.answer_call(call.token, &[(":status", "200")], "ann", &[]);
                     }
                 }
-                host.tick();
+                // The first of them may be for something that was left to do.
+                (0..3).for_each(|_| host.tick());
             }
             let seen = (action, stream.reply().map(|reply| reply.status));
             stream.complete();

@@ -87,6 +87,20 @@ fn survives_whatever_a_host_does(host: Host) {
     };
     let allowed = answered(|host, token| host.grpc_message(token, [8, 1]));
     let closed = answered(|host, token| host.grpc_close(token, 14, "no such host"));
-    // A stream of messages is what is hung up, and no stream is deleted before its call is answered.
-    sweep(&host, traffic).and(allowed).and(closed).assert_reaches_all_but(&["proxy_grpc_cancel", "proxy_grpc_close"]);
+    // What follows the headers comes to a filter that holds them.
+    let followed = sweep(&host, |host| {
+        let stream = host.http_stream();
+        let action = stream.request_headers_with_body(&[(":path", "/")]);
+        host.open_grpc().iter().for_each(|call| host.grpc_message(call.token, [8, 1]));
+        let seen = (action, stream.request_body("a body", false), stream.request_trailers(&[("a", "b")]));
+        stream.complete();
+        seen
+    });
+    // A stream of messages is what is hung up, no stream is deleted before its call is answered, and no part of a body is
+    // dropped behind one that was kept.
+    sweep(&host, traffic).and(allowed).and(closed).and(followed).assert_reaches_all_but(&[
+        "proxy_grpc_cancel",
+        "proxy_grpc_close",
+        "proxy_set_buffer_bytes",
+    ]);
 }

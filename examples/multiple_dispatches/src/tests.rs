@@ -67,5 +67,6 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    answered.and(failed).assert_reaches_all();
+    // No part of a body is dropped behind one that was kept.
+    answered.and(failed).assert_reaches_all_but(&["proxy_set_buffer_bytes"]);
 }

@@ -25,7 +25,10 @@ macro_rules! __vm_local {
             $crate::__std::thread_local! {
                 static OF_THREAD: $crate::abi::OfThread<$ty> = const { $crate::abi::OfThread::new($init) };
             }
-            $crate::abi::VmLocal::new(&OF_THREAD, || $init)
+            $crate::abi::VmLocal::new(&OF_THREAD, || $init, || {
+                // Where the thread ends, its values end too.
+                let _ = OF_THREAD.try_with(|value| value.renew(|| $init));
+            })
         };
     };
 }
@@ -35,7 +38,7 @@ pub use single::VmLocal;
 #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
 pub use threads::{OfThread, VmLocal};
 
-/// Ends the VM of this thread: all state begins anew when it is used again.
+/// Ends the VM of this thread: all state begins anew.
 pub(crate) fn end_vm() {
     super::block::forget();
     #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
@@ -89,24 +92,31 @@ mod threads {
     thread_local! {
         /// How many VMs have ended on this thread.
         static ENDED: Cell<u64> = const { Cell::new(0) };
+        /// What makes each value of this thread anew, and how many values there are.
+        static VALUES: ([Cell<Option<fn()>>; MOST], Cell<usize>) = const { ([const { Cell::new(None) }; MOST], Cell::new(0)) };
     }
 
-    /// Lets each value begin anew when it is used again.
+    /// How many values are made anew at the end of a VM. More of them are made anew when they are used again.
+    const MOST: usize = 64;
+
+    /// Lets each value begin anew, and drops what the VM left in it.
     pub(super) fn end_vm() {
         // Where the thread ends no VM begins.
         let _ = ENDED.try_with(|ended| ended.set(ended.get() + 1));
+        let _ = VALUES.try_with(|(renew, _)| renew.iter().filter_map(Cell::get).for_each(|renew| renew()));
     }
 
     /// A value of which each VM has its own.
     pub struct VmLocal<T: 'static> {
         of_thread: &'static LocalKey<OfThread<T>>,
         init: fn() -> T,
+        renew: fn(),
     }
 
     impl<T> VmLocal<T> {
-        /// Reaches the value of each thread, and makes it for each VM.
-        pub const fn new(of_thread: &'static LocalKey<OfThread<T>>, init: fn() -> T) -> Self {
-            Self { of_thread, init }
+        /// Reaches the value of each thread, and makes it for each VM: when it is used, and by `renew` when a VM ends.
+        pub const fn new(of_thread: &'static LocalKey<OfThread<T>>, init: fn() -> T, renew: fn()) -> Self {
+            Self { of_thread, init, renew }
         }
 
         /// Gives the value to a function.
@@ -115,7 +125,7 @@ mod threads {
         ///
         /// If the thread ends and the value is gone.
         pub fn with<R>(&'static self, with: impl FnOnce(&T) -> R) -> R {
-            self.of_thread.with(|value| value.with(self.init, with))
+            self.of_thread.with(|value| value.with(self, with))
         }
 
         /// Gives the value to a function, unless the thread ends.
@@ -128,7 +138,7 @@ mod threads {
         ///
         /// None.
         pub fn try_with<R>(&'static self, with: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
-            self.of_thread.try_with(|value| value.with(self.init, with))
+            self.of_thread.try_with(|value| value.with(self, with))
         }
     }
 
@@ -139,16 +149,26 @@ mod threads {
         users: Cell<usize>,
         /// How many VMs had ended when the value was made.
         vm: Cell<u64>,
+        /// Whether the end of a VM makes it anew.
+        is_known: Cell<bool>,
     }
 
     impl<T> OfThread<T> {
         /// Holds the value of the first VM.
         pub const fn new(value: T) -> Self {
-            Self { value: UnsafeCell::new(value), users: Cell::new(0), vm: Cell::new(0) }
+            Self { value: UnsafeCell::new(value), users: Cell::new(0), vm: Cell::new(0), is_known: Cell::new(false) }
         }
 
-        fn with<R>(&self, init: fn() -> T, with: impl FnOnce(&T) -> R) -> R {
-            self.renew(init);
+        fn with<R>(&self, of: &VmLocal<T>, with: impl FnOnce(&T) -> R) -> R {
+            self.renew(of.init);
+            if !self.is_known.replace(true) {
+                let _ = VALUES.try_with(|(values, count)| {
+                    if let Some(place) = values.get(count.get()) {
+                        place.set(Some(of.renew));
+                        count.set(count.get() + 1);
+                    }
+                });
+            }
             let _used = Used::begin(&self.users);
             // SAFETY: `renew` alone writes to the value, and not while there is a user: this reference ends before `_used` does, also if
             // `with` unwinds.
@@ -156,7 +176,8 @@ mod threads {
         }
 
         /// Makes the value anew if another VM has ended since. What a VM that ends still uses stays until nobody uses it.
-        fn renew(&self, init: fn() -> T) {
+        #[doc(hidden)]
+        pub fn renew(&self, init: fn() -> T) {
             let Ok(ended) = ENDED.try_with(Cell::get) else { return };
             if self.vm.get() == ended || self.users.get() != 0 {
                 return;
@@ -189,6 +210,7 @@ mod threads {
 
 #[cfg(test)]
 mod tests {
+    use alloc::rc::Rc;
     use alloc::string::{String, ToString as _};
     use core::cell::{Cell, RefCell};
 
@@ -213,6 +235,21 @@ mod tests {
             assert_eq!(NUMBER.with(Cell::get), 8);
             assert_eq!(TEXT.with(|text| text.replace(Some("left".to_string()))), None);
             end_vm();
+        }
+    }
+
+    #[test]
+    fn what_a_vm_leaves_is_dropped_with_it() {
+        crate::__vm_local! {
+            static HELD: RefCell<Option<Rc<()>>> = RefCell::new(None);
+        }
+
+        let left = Rc::new(());
+        for _ in 0..3 {
+            HELD.with(|held| held.replace(Some(left.clone())));
+            assert_eq!(Rc::strong_count(&left), 2);
+            end_vm();
+            assert_eq!(Rc::strong_count(&left), 1);
         }
     }
 
