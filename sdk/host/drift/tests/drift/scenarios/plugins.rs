@@ -15,13 +15,6 @@ const CALLS: Setup = Setup {
     )],
     ..Setup::DEFAULT
 };
-const QUEUES: Setup = Setup {
-    others: &[(
-        "second",
-        "request_headers: resolve - ready; enqueue last one; register own; enqueue last two\nqueue_ready: dequeue last",
-    )],
-    ..Setup::DEFAULT
-};
 const TRAPS: Setup = Setup { others: &[("second", "request_headers: trap")], ..Setup::DEFAULT };
 const OPENS: Setup = Setup { failure: "FAIL_OPEN", ..TRAPS };
 
@@ -41,8 +34,6 @@ scenarios! {
             Request(GET, true), Answer(EMPTY, "", NONE), Response(EMPTY, true),
             Of(1), Request(GET, true), Answer(EMPTY, "", NONE), Response(EMPTY, true),
         ];
-    queues_between_plugins with QUEUES:
-        "configure: register ready\nqueue_ready: dequeue last", [Of(1), Request(GET, true), Response(EMPTY, true)];
     trap_of_the_second_plugin with TRAPS:
         "", [Request(GET, true), Response(EMPTY, true), Of(1), Request(GET, true), Of(0), Request(GET, true)];
     trap_of_the_second_plugin_open with OPENS:
