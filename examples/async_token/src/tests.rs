@@ -129,14 +129,18 @@ fn survives_whatever_a_host_does(host: Host) {
     let kept = sweep(&host, traffic);
     let two = sweep(&host, |host| {
         let streams = [host.http_stream(), host.http_stream()];
-        let actions = streams.each_ref().map(|stream| stream.request_headers(&REQUEST));
+        let actions = streams.each_ref().map(|stream| stream.request_headers_with_body(&REQUEST));
         // It is for both, because both waited for it.
         answer_all(host, "200", &once);
         // Behind many others that were woken, a request goes on at the next tick.
         host.tick();
         let seen = streams.each_ref().map(|stream| (stream.request_resumed(), authorization(stream)));
+        // What follows comes to a filter that holds headers.
+        let followed = streams
+            .each_ref()
+            .map(|stream| (stream.request_body("a body", false), stream.request_trailers(&[("a", "b")])));
         streams.into_iter().for_each(HttpStream::complete);
-        (actions, seen)
+        (actions, seen, followed)
     });
     let none = sweep(&host, |host| {
         let stream = host.http_stream();
@@ -147,8 +151,9 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // Tasks may ask by gRPC and sleep too.
+    // Tasks may ask by gRPC and sleep too, and no part of a body is dropped behind one that was kept.
     let others = [
+        "proxy_set_buffer_bytes",
         "proxy_set_tick_period_milliseconds",
         "proxy_on_grpc_close",
         "proxy_on_grpc_receive",

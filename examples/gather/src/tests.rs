@@ -95,10 +95,24 @@ fn survives_whatever_a_host_does(host: Host) {
             stream.complete();
             seen
         };
-        sweep(&host, traffic).and(sweep(&host, fails)).and(sweep(&host, refuses))
+        // What follows comes to a filter that holds headers.
+        let passes = |host: &Running| {
+            let stream = host.http_stream();
+            let action = stream.request_headers_with_body(&[(":path", "/ann")]);
+            for _ in 0..2 {
+                for call in host.pending_calls() {
+                    host.answer_call(call.token, &[(":status", "200")], "ann", &[]);
+                }
+            }
+            let seen = (action, stream.request_body("a body", false), stream.request_trailers(&[("a", "b")]));
+            stream.complete();
+            seen
+        };
+        sweep(&host, traffic).and(sweep(&host, fails)).and(sweep(&host, refuses)).and(sweep(&host, passes))
     });
-    // Tasks may ask by gRPC too, and no name is read by itself.
+    // Tasks may ask by gRPC too, no name is read by itself, and no part of a body is dropped behind one that was kept.
     let others = [
+        "proxy_set_buffer_bytes",
         "proxy_get_header_map_value",
         "proxy_on_grpc_close",
         "proxy_on_grpc_receive",

@@ -107,6 +107,11 @@ fn survives_whatever_a_host_does(host: Host) {
         seen
     });
     // The policy is to be closed, so nothing is let go after an error; no size is asked for, and no header replaced.
-    let others = ["proxy_continue_stream", "proxy_get_buffer_status", "proxy_replace_header_map_value"];
+    let others = [
+        "proxy_continue_stream",
+        "proxy_get_buffer_status",
+        "proxy_replace_header_map_value",
+        "proxy_set_buffer_bytes",
+    ];
     uploads.and(too_large).assert_reaches_all_but(&others);
 }
