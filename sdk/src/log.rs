@@ -103,7 +103,7 @@ pub fn write(level: LogLevel, line: fmt::Arguments<'_>) {
 
 /// Writes bytes if the proxy keeps their level, as they are: for a text of several lines, or for a reader that wants control bytes.
 ///
-/// Each line feed begins a line that looks like the proxy's own. No byte of these may be a client's; [`write`] and the macros escape what is.
+/// Each line feed begins a line that looks like the proxy's own. No byte of these may be a client's; [`write()`] and the macros escape what is.
 ///
 /// # Cost
 ///

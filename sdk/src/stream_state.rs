@@ -105,6 +105,8 @@ pub(crate) struct State {
     holders: [Cell<u16>; 2],
     /// How many calls of the stream have no answer yet. At 255 it counts no more.
     calls: Cell<u8>,
+    /// Whether the proxy failed a call of the callback that runs at once.
+    call_failed: Cell<bool>,
 }
 
 crate::__vm_local! {
@@ -124,14 +126,24 @@ const fn place(direction: StreamType) -> u32 {
 
 impl State {
     pub(crate) const fn new(abilities: Abilities) -> Self {
-        Self { bits: Cell::new(abilities.0), holders: [const { Cell::new(0) }; 2], calls: Cell::new(0) }
+        Self {
+            bits: Cell::new(abilities.0),
+            holders: [const { Cell::new(0) }; 2],
+            calls: Cell::new(0),
+            call_failed: Cell::new(false),
+        }
     }
 
     /// A state of which only a callback that begins is known.
     #[inline]
     pub(crate) const fn begun(abilities: Abilities, phase: Phase) -> Self {
         let bits = abilities.0 | DECIDING << place(phase.direction());
-        Self { bits: Cell::new(bits), holders: [const { Cell::new(0) }; 2], calls: Cell::new(0) }
+        Self {
+            bits: Cell::new(bits),
+            holders: [const { Cell::new(0) }; 2],
+            calls: Cell::new(0),
+            call_failed: Cell::new(false),
+        }
     }
 
     /// Runs a function with this as the state of the stream that host calls act on.
@@ -201,6 +213,7 @@ impl State {
     #[inline]
     pub(crate) fn enter(&self) {
         self.clear(RESPONSE_RESUMED);
+        self.call_failed.set(false);
     }
 
     /// Whether this is still as [`begun`](Self::begun): nobody holds the stream, and nobody has answered it.
@@ -379,6 +392,20 @@ impl State {
 /// Notes that the stream that host calls act on waits for the answer to one call more.
 pub(crate) fn ask() {
     current(|state| state.map(|state| state.calls.set(state.calls.get().saturating_add(1))));
+}
+
+/// Notes that the proxy failed a call of the callback that runs at once.
+#[cold]
+pub(crate) fn call_failed() {
+    current(|state| state.map(|state| state.call_failed.set(true)));
+}
+
+/// Whether a gRPC stream can be opened in the callback that runs.
+///
+/// Envoy tells of a call that failed at once behind the callback. A stream that fails at once is told within the host call, and then Envoy turns to the call
+/// that waits, which puts itself back, for ever: the worker serves nothing any more.
+pub(crate) fn may_open_stream() -> bool {
+    !current(|state| state.is_some_and(|state| state.call_failed.get()))
 }
 
 /// Notes that the stream that host calls act on gave a call up.

@@ -192,6 +192,21 @@ fn a_call_says_its_cluster_and_what_is_missing() {
             "proxy_grpc_stream (cluster users): error status returned by host: internal failure: \
              the cluster has no healthy host, or there is none of this name",
         ),
+        // Envoy would serve nothing any more.
+        (
+            |request| {
+                let _refused = request.call::<_, _, &str>(&HttpCall::new("idle").headers(&TARGET));
+                request.stream().grpc_stream("auth", "S", "M", &[]).map(drop)
+            },
+            "proxy_grpc_stream (cluster auth): another call of this callback has failed: open it later",
+        ),
+        (
+            |request| {
+                let _refused = request.stream().grpc_call(&GrpcCall::new("idle", "S", "M"));
+                request.stream().grpc_stream("auth", "S", "M", &[]).map(drop)
+            },
+            "proxy_grpc_stream (cluster auth): another call of this callback has failed: open it later",
+        ),
         (
             |request| request.stream().grpc_call(&GrpcCall::new("", "S", "M")).map(drop),
             "proxy_grpc_call (cluster): the name is missing",

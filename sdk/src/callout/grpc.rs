@@ -227,6 +227,13 @@ impl<'a> GrpcCall<'a> {
 /// Opens a gRPC stream for a context.
 pub(crate) fn open(context: u32, to: &Target<'_>) -> Result<GrpcStream> {
     let (target, metadata) = to.encoded(&STREAM)?;
+    if !stream_state::may_open_stream() {
+        return Err(Error::not_asked(
+            &STREAM,
+            to.at.name(),
+            &"another call of this callback has failed: open it later",
+        ));
+    }
     let reserved = Reserved::new(context, Kind::GrpcStream)?;
     let token = call::grpc_stream(target.written(), to.service.as_bytes(), to.method.as_bytes(), &metadata)
         .map_err(|status| refused(&STREAM, to.at.name(), status))?;

@@ -167,6 +167,9 @@ pub(crate) fn hang_up(token: u32) {
 #[inline(never)]
 fn refused(call: &'static Call, cluster: &[u8], status: Status) -> Error {
     log::note_of(LogLevel::Warn, "the host refuses a call to the cluster", cluster);
+    if status == Status::InternalFailure {
+        stream_state::call_failed();
+    }
     Error::named(call, cluster, status, why(status))
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const EACH: &str = "configure: tick 20; property plugin_root_id; keep mine 1
+const EACH: &str = "configure: tick 150; property plugin_root_id; keep mine 1
     tick: tick 0; property plugin_root_id; property mine
     request_headers: property plugin_root_id; property mine; keep mine 2; property mine; metric 0 of-plugins; add 0 x-plugin 1
     log: property plugin_root_id; property mine";
