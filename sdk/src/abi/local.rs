@@ -92,9 +92,14 @@ mod threads {
     thread_local! {
         /// How many VMs have ended on this thread.
         static ENDED: Cell<u64> = const { Cell::new(0) };
-        /// What makes each value of this thread anew, and how many values there are.
-        static VALUES: ([Cell<Option<fn()>>; MOST], Cell<usize>) = const { ([const { Cell::new(None) }; MOST], Cell::new(0)) };
+        /// What makes each value of this thread anew.
+        static VALUES: [Renewal; MOST] = const { [const { Cell::new(None) }; MOST] };
+        /// How many of these there are.
+        static COUNT: Cell<usize> = const { Cell::new(0) };
     }
+
+    /// Makes one value anew.
+    type Renewal = Cell<Option<fn()>>;
 
     /// How many values are made anew at the end of a VM. More of them are made anew when they are used again.
     const MOST: usize = 64;
@@ -103,7 +108,7 @@ mod threads {
     pub(super) fn end_vm() {
         // Where the thread ends no VM begins.
         let _ = ENDED.try_with(|ended| ended.set(ended.get() + 1));
-        let _ = VALUES.try_with(|(renew, _)| renew.iter().filter_map(Cell::get).for_each(|renew| renew()));
+        let _ = VALUES.try_with(|values| values.iter().filter_map(Cell::get).for_each(|renew| renew()));
     }
 
     /// A value of which each VM has its own.
@@ -162,10 +167,10 @@ mod threads {
         fn with<R>(&self, of: &VmLocal<T>, with: impl FnOnce(&T) -> R) -> R {
             self.renew(of.init);
             if !self.is_known.replace(true) {
-                let _ = VALUES.try_with(|(values, count)| {
-                    if let Some(place) = values.get(count.get()) {
-                        place.set(Some(of.renew));
-                        count.set(count.get() + 1);
+                let place = COUNT.try_with(|count| count.replace(count.get() + 1)).unwrap_or(MOST);
+                let _ = VALUES.try_with(|values| {
+                    if let Some(value) = values.get(place) {
+                        value.set(Some(of.renew));
                     }
                 });
             }
