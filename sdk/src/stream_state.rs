@@ -105,7 +105,7 @@ pub(crate) struct State {
     holders: [Cell<u16>; 2],
     /// How many calls of the stream have no answer yet. At 255 it counts no more.
     calls: Cell<u8>,
-    /// Whether the proxy failed a call of the callback that runs at once.
+    /// Whether a call of the callback that runs has failed within its host call.
     call_failed: Cell<bool>,
 }
 
@@ -394,7 +394,7 @@ pub(crate) fn ask() {
     current(|state| state.map(|state| state.calls.set(state.calls.get().saturating_add(1))));
 }
 
-/// Notes that the proxy failed a call of the callback that runs at once.
+/// Notes that a call of the callback that runs has failed within its host call.
 #[cold]
 pub(crate) fn call_failed() {
     current(|state| state.map(|state| state.call_failed.set(true)));
@@ -402,8 +402,9 @@ pub(crate) fn call_failed() {
 
 /// Whether a gRPC stream can be opened in the callback that runs.
 ///
-/// Envoy tells of a call that failed at once behind the callback. A stream that fails at once is told within the host call, and then Envoy turns to the call
-/// that waits, which puts itself back, for ever: the worker serves nothing any more.
+/// Envoy reports a call that failed at once when the callback has returned. It reports a stream that failed at once within the host
+/// call that opens the stream, and looks for pending reports at the end of that nested callback. The report of the call is postponed
+/// there, because the outer callback still runs, and is looked at again without an end. The worker serves nothing any more.
 pub(crate) fn may_open_stream() -> bool {
     !current(|state| state.is_some_and(|state| state.call_failed.get()))
 }
