@@ -463,7 +463,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
         MapEditor::new(MapType::HttpResponseHeaders)
     }
 
-    /// Edits the request's trailers while they are held back, likewise. A request whose body ended with its last part has none and gets none: an edit fails, and the host is not asked.
+    /// Edits the request's trailers while they are held back. A request whose body ended with its last part has none and gets none: an edit fails, and the host is not asked.
     #[must_use]
     pub const fn edit_request_trailers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpRequestTrailers)
