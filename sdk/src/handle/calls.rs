@@ -150,7 +150,7 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the metadata are over the host's limits, out of memory, or if the host does not know the cluster. If another
+        /// If the metadata are over the host's limits, if there is no memory, or if the host does not know the cluster. If another
         /// call of the same callback has failed at once, as its cluster has no healthy host: Envoy would stop serving, so the host is
         /// not asked. Open the stream in a later callback then.
         ///
