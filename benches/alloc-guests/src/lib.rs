@@ -6,11 +6,13 @@
 #![allow(unsafe_code, reason = "the traces speak to the allocator directly, and exports have fixed names")]
 
 mod allocator;
-#[cfg(all(feature = "count", not(feature = "tiny")))]
+#[cfg(all(feature = "count", not(any(feature = "tiny", feature = "hostile"))))]
 mod count;
-#[cfg(not(feature = "tiny"))]
+#[cfg(not(any(feature = "tiny", feature = "hostile")))]
 mod exports;
-#[cfg(not(feature = "tiny"))]
+#[cfg(all(feature = "hostile", not(feature = "tiny")))]
+mod hostile;
+#[cfg(not(any(feature = "tiny", feature = "hostile")))]
 mod soak;
 #[cfg(feature = "tiny")]
 mod tiny;
@@ -18,9 +20,9 @@ mod tiny;
 #[cfg(not(feature = "tiny"))]
 use core::cell::RefCell;
 
-#[cfg(all(feature = "count", not(feature = "tiny")))]
+#[cfg(all(feature = "count", not(any(feature = "tiny", feature = "hostile"))))]
 use count::Counted as Tested;
-#[cfg(not(any(feature = "count", feature = "tiny")))]
+#[cfg(not(any(feature = "count", feature = "tiny", feature = "hostile")))]
 use sluicegate_traces::block::Global as Tested;
 
 /// State that outlives a call. A module has one thread.

@@ -66,7 +66,7 @@ impl ResourceLimiter for Growth {
 impl Guest {
     /// Builds the module with a feature (`std` has none) and compiles it.
     pub fn build(engines: &Engines, name: &str) -> Result<Self> {
-        let wasm = build(name, false)?;
+        let wasm = build(name, Kind::Traces)?;
         let bytes = fs::read(&wasm)?;
         Ok(Self {
             name: name.to_owned(),
@@ -78,7 +78,7 @@ impl Guest {
 
     /// Bytes of a module that does nothing but allocate, free and resize.
     pub fn code(&self) -> Result<u64> {
-        Ok(fs::metadata(build(&self.name, true)?)?.len())
+        Ok(fs::metadata(build(&self.name, Kind::Tiny)?)?.len())
     }
 
     /// A new instance, compiled for speed.
@@ -167,19 +167,33 @@ impl Running {
     }
 }
 
-/// The module of these features: of the traces, or of the allocator and nothing else.
-fn build(name: &str, tiny: bool) -> Result<PathBuf> {
+/// What a module of an allocator is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It plays the traces by itself.
+    Traces,
+    /// It does what the host says, operation by operation.
+    Hostile,
+    /// It holds nothing but the allocator.
+    Tiny,
+}
+
+/// The module of these features.
+pub(crate) fn build(name: &str, kind: Kind) -> Result<PathBuf> {
     let mut features: Vec<&str> = if name == "std" { Vec::new() } else { name.split('+').collect() };
-    if tiny {
-        features.push("tiny");
-    }
+    let suffix = match kind {
+        Kind::Traces => None,
+        Kind::Hostile => Some("hostile"),
+        Kind::Tiny => Some("tiny"),
+    };
+    features.extend(suffix);
     // Its build script sets a flag for WASI that cargo accepts only of a package with tests of its own, which the published one lacks.
     let target = if features.contains(&"wasmalloc") { "wasm32-unknown-unknown" } else { "wasm32-wasip1" };
     // Each build puts its module in the place of the one before: no other may come between it and the copy.
     static BUILDING: Mutex<()> = Mutex::new(());
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let built = module("sluicegate-alloc-guests", target, &features)?;
-    let kept = built.with_file_name(format!("alloc-{name}{}.wasm", if tiny { "-tiny" } else { "" }));
+    let kept = built.with_file_name(format!("alloc-{name}-{}.wasm", suffix.unwrap_or("traces")));
     fs::copy(built, &kept)?;
     Ok(kept)
 }

@@ -4,16 +4,20 @@
 //! each measurement paired with one of std right before it, and the figure is the median of the ratios.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Result;
 use clap::Parser;
 use sluicegate_alloc_host::guest::{Engines, Guest};
-use sluicegate_alloc_host::{node, soak, speed};
+use sluicegate_alloc_host::{hostile, node, soak, speed};
 use sluicegate_benches::table::Table;
 use sluicegate_benches::written;
+use sluicegate_traces::hostile::TRACES;
 
 const WASMTIME: &str = "wasm32-wasip1.md";
+const HOSTILE: &str = "hostile.md";
 
 const ALL: &str = "std,freelist,arena,heap,talc,dlmalloc,rlsf,lol_alloc,wasmalloc,ring,null";
 
@@ -44,6 +48,15 @@ struct Options {
     /// Times the traces on V8 too, through `node --no-liftoff`; without node it says so.
     #[arg(long)]
     node: bool,
+    /// Plays the hostile traces, and nothing else: instructions of the worst operation, and pages.
+    #[arg(long)]
+    hostile: bool,
+    /// Only hostile traces with this in their titles.
+    #[arg(long, default_value = "")]
+    trace: String,
+    /// Writes all figures of the hostile traces into a file.
+    #[arg(long)]
+    json: Option<PathBuf>,
     /// Puts what it found into the documents in `results`, beside printing it: as parts with this at the beginning of their names.
     #[arg(long)]
     write: Option<String>,
@@ -52,7 +65,12 @@ struct Options {
 impl Options {
     /// Prints tables, and writes them into a document if that is wanted.
     fn publish(&self, document: &str, part: &str, tables: &[Table]) -> Result<()> {
-        let text = tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        self.publish_under("", document, part, tables)
+    }
+
+    /// The same, with a line above.
+    fn publish_under(&self, line: &str, document: &str, part: &str, tables: &[Table]) -> Result<()> {
+        let text = line.to_owned() + &tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         println!("{text}");
         if let Some(prefix) = &self.write
             && !text.is_empty()
@@ -64,9 +82,40 @@ impl Options {
     }
 }
 
+/// Plays the hostile traces on std and the allocators that were named; on all but the floors, which are none, if none was.
+fn hostile(options: &Options) -> Result<()> {
+    let engine = hostile::engine()?;
+    let names = options.allocators.iter().map(String::as_str).filter(|name| !["ring", "bump"].contains(name));
+    let guests = std::iter::once("std")
+        .chain(names)
+        .map(|name| hostile::Guest::build(&engine, name))
+        .collect::<Result<Vec<_>>>()?;
+    let found = hostile::run(&guests, &options.trace)?;
+    if let Some(path) = &options.json {
+        fs::write(path, serde_json::to_string_pretty(&found.concat())?)?;
+    }
+    let paged = |title: &str| TRACES.iter().any(|trace| trace.title == title && trace.pages);
+    options.publish_under(&provenance()?, HOSTILE, "hostile", &hostile::tables(&found, paged))
+}
+
+/// Of what the figures are, as a line.
+fn provenance() -> Result<String> {
+    let output = |program: &str, arguments: &[&str]| -> Result<String> {
+        let output = Command::new(program).args(arguments).output()?.stdout;
+        Ok(String::from_utf8_lossy(&output).trim().to_owned())
+    };
+    let commit = output("git", &["log", "-1", "--format=%cs, commit %h"])?;
+    let changed = if output("git", &["status", "--porcelain", "alloc/src"])?.is_empty() { "" } else { " and changes" };
+    let rustc = output("rustc", &["--version"])?;
+    Ok(format!("{commit}{changed}; {rustc}; wasmtime 48.\n\n"))
+}
+
 fn main() -> Result<()> {
     let mut options = Options::parse();
     options.allocators.retain(|name| name != "std" && name != "null");
+    if options.hostile {
+        return hostile(&options);
+    }
     let engines = Engines::new()?;
     let std = Guest::build(&engines, "std")?;
     let null = Guest::build(&engines, "null")?;

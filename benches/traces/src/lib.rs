@@ -7,6 +7,7 @@
 pub mod bare;
 pub mod block;
 pub mod floor;
+pub mod hostile;
 pub mod random;
 pub mod request;
 pub mod rust;

@@ -1,0 +1,125 @@
+//! Hostile traces on wasm: what the worst operation takes in instructions, and pages.
+//!
+//! The guest does one operation after another, as the host says, and the host reads the fuel from one to the next. So each figure is of one operation: exact, and the same on every machine. What the guest
+//! takes to ask is taken off, and bytes that `memory.copy` and `memory.fill` touch cost nothing: a bound of an allocator's is one beyond the bytes that it copies or clears.
+
+mod costs;
+mod player;
+mod table;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::Result;
+use serde::Serialize;
+use sluicegate_traces::hostile::{Script, TRACES, Trace};
+use wasmtime::{Config, Engine, Module, OperatorCost};
+
+use crate::guest::{Kind, build};
+use player::Wasm;
+
+pub use costs::{Costs, Worst};
+pub use table::tables;
+
+/// Instructions of a trace after which an allocator is said not to finish: some walk over all that is free for each operation.
+const PATIENCE: u64 = 4_000_000_000;
+
+/// The module of one allocator.
+pub struct Guest {
+    /// Its features, joined with `+`; `std` if it has none.
+    pub name: String,
+    module: Module,
+}
+
+/// What one allocator does on one trace.
+#[derive(Debug, Clone, Serialize)]
+pub struct Found {
+    /// The allocator.
+    pub allocator: String,
+    /// The trace.
+    pub trace: &'static str,
+    /// Why it did not come to the trace's end, if it did not.
+    pub ended: Option<String>,
+    /// Instructions.
+    #[serde(flatten)]
+    pub costs: Costs,
+    /// Pages beyond those of the start. Linear memory never shrinks, so this is the end and the peak.
+    pub pages: u64,
+    /// Pages of the bytes in live blocks at most.
+    pub live: u64,
+}
+
+/// An engine that counts instructions, and no bytes.
+///
+/// # Errors
+///
+/// The processor is not supported.
+pub fn engine() -> Result<Engine> {
+    let mut cost = OperatorCost::default();
+    cost.variable.memory_copy_per_byte = 0;
+    cost.variable.memory_fill_per_byte = 0;
+    let mut config = Config::new();
+    config.consume_fuel(true).operator_cost(cost);
+    Ok(Engine::new(&config)?)
+}
+
+impl Guest {
+    /// Builds the module.
+    ///
+    /// # Errors
+    ///
+    /// It does not build.
+    pub fn build(engine: &Engine, name: &str) -> Result<Self> {
+        let wasm = std::fs::read(build(name, Kind::Hostile)?)?;
+        Ok(Self { name: name.to_owned(), module: Module::new(engine, wasm)? })
+    }
+
+    /// Plays a trace on a new instance.
+    ///
+    /// # Errors
+    ///
+    /// The module does not start.
+    pub fn run(&self, trace: &Trace) -> Result<Found> {
+        let mut player = Wasm::start(&self.module, PATIENCE)?;
+        let mut script = Script::new(&mut player);
+        (trace.write)(&mut script);
+        let peak = script.finish();
+        let (costs, pages, ended) = player.finish();
+        let live = peak.div_ceil(65_536) as u64;
+        Ok(Found { allocator: self.name.clone(), trace: trace.title, ended, costs, pages, live })
+    }
+}
+
+/// Plays all traces whose titles have `filter` in them on all allocators, by as many threads as there are processors. One list for each allocator, in the order of the traces.
+///
+/// # Errors
+///
+/// A module does not start.
+pub fn run(guests: &[Guest], filter: &str) -> Result<Vec<Vec<Found>>> {
+    let traces: Vec<&Trace> = TRACES.iter().filter(|trace| trace.title.contains(filter)).collect();
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    let work = || -> Result<()> {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(trace) = traces.get(number / guests.len().max(1)) else { return Ok(()) };
+            let result = guests[number % guests.len()].run(trace)?;
+            if let Ok(mut found) = found.lock() {
+                found.push((number, result));
+            }
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| anyhow::bail!("a thread panicked")))
+    })?;
+    let mut found = found.into_inner().unwrap_or_default();
+    found.sort_by_key(|(number, _)| *number);
+    let mut lists = vec![Vec::new(); guests.len()];
+    for (number, result) in found {
+        lists[number % guests.len()].push(result);
+    }
+    Ok(lists)
+}

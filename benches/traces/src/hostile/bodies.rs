@@ -1,0 +1,45 @@
+//! Bodies that are collected in one buffer.
+
+use super::Script;
+use crate::random::Random;
+
+/// So many buffers that grow in turn by a step, and by no more.
+pub(super) fn grown(script: &mut Script<'_>, bodies: usize, most: usize, step: usize) {
+    script.measure();
+    let bodies: Vec<usize> = (0..bodies).map(|_| script.allocate(step)).collect();
+    for size in (step..=most).step_by(step).skip(1) {
+        for &body in &bodies {
+            script.resize(body, size);
+        }
+        script.request();
+    }
+}
+
+/// A buffer that doubles.
+pub(super) fn doubled(script: &mut Script<'_>) {
+    script.measure();
+    let body = script.allocate(64 << 10);
+    for log in 17..=25 {
+        script.resize(body, 1 << log);
+        script.request();
+    }
+}
+
+/// Each of sixteen streams reads its whole body again with each chunk: a new buffer, and the old one is freed after it. What ends makes room for the next.
+pub(super) fn read_again(script: &mut Script<'_>) {
+    let mut random = Random::new();
+    let mut bodies = [(None, 0); 16];
+    script.measure();
+    for _ in 0..4_000 {
+        let (body, size) = &mut bodies[random.below(16)];
+        *size += random.within(4 << 10, 16 << 10);
+        let longer = if *size > 1 << 20 { None } else { Some(script.allocate(*size)) };
+        if longer.is_none() {
+            *size = 0;
+        }
+        if let Some(old) = core::mem::replace(body, longer) {
+            script.free(old);
+        }
+        script.request();
+    }
+}
