@@ -17,6 +17,7 @@
 //! and whether it has ended, because a proxy may end if a stream is answered then.
 
 mod bodies;
+mod counts;
 mod status;
 mod warning;
 
@@ -30,6 +31,7 @@ use crate::budget;
 use crate::context::Action;
 use crate::error::{Error, Result};
 use crate::timer;
+use counts::Counts;
 pub(crate) use status::Phase;
 pub(crate) use warning::warn_of_pause;
 
@@ -101,12 +103,7 @@ impl Abilities {
 /// What holds a stream, and what became of it.
 pub(crate) struct State {
     bits: Cell<u32>,
-    /// As large as the bits, so that one store writes them all.
-    holders: [Cell<u16>; 2],
-    /// How many calls of the stream have no answer yet. At 255 it counts no more.
-    calls: Cell<u8>,
-    /// Whether a call of the callback that runs has failed within its host call.
-    call_failed: Cell<bool>,
+    counts: Counts,
 }
 
 crate::__vm_local! {
@@ -119,31 +116,21 @@ pub(crate) fn current<R>(with: impl FnOnce(Option<&State>) -> R) -> R {
     CURRENT.with(|current| current.with(with))
 }
 
-/// The places of a direction in the bits and in the holders.
+/// The place of a direction in the bits and in the counts.
 const fn place(direction: StreamType) -> u32 {
     direction as u32 & 1
 }
 
 impl State {
     pub(crate) const fn new(abilities: Abilities) -> Self {
-        Self {
-            bits: Cell::new(abilities.0),
-            holders: [const { Cell::new(0) }; 2],
-            calls: Cell::new(0),
-            call_failed: Cell::new(false),
-        }
+        Self { bits: Cell::new(abilities.0), counts: Counts::new() }
     }
 
     /// A state of which only a callback that begins is known.
     #[inline]
     pub(crate) const fn begun(abilities: Abilities, phase: Phase) -> Self {
         let bits = abilities.0 | DECIDING << place(phase.direction());
-        Self {
-            bits: Cell::new(bits),
-            holders: [const { Cell::new(0) }; 2],
-            calls: Cell::new(0),
-            call_failed: Cell::new(false),
-        }
+        Self { bits: Cell::new(bits), counts: Counts::new() }
     }
 
     /// Runs a function with this as the state of the stream that host calls act on.
@@ -165,11 +152,6 @@ impl State {
     #[inline]
     fn clear(&self, bits: u32) {
         self.bits.set(self.bits.get() & !bits);
-    }
-
-    fn holders(&self, direction: StreamType) -> &Cell<u16> {
-        let [first, second] = &self.holders;
-        if place(direction) == 0 { first } else { second }
     }
 
     /// Whether a callback pauses this direction for reasons of its own.
@@ -213,13 +195,13 @@ impl State {
     #[inline]
     pub(crate) fn enter(&self) {
         self.clear(RESPONSE_RESUMED);
-        self.call_failed.set(false);
+        self.counts.set_call_failed(false);
     }
 
-    /// Whether this is still as [`begun`](Self::begun): nobody holds the stream, and nobody has answered it.
+    /// Returns what is not as [`begun`](Self::begun) any more: zero if nobody holds the stream, and nobody has answered it.
     #[inline]
-    pub(crate) fn is_as_begun(&self, phase: Phase, abilities: Abilities) -> bool {
-        self.bits.get() == abilities.0 | DECIDING << place(phase.direction())
+    pub(crate) fn changes(&self, phase: Phase, abilities: Abilities) -> u32 {
+        self.bits.get() ^ (abilities.0 | DECIDING << place(phase.direction()))
     }
 
     // Holding and letting go.
@@ -230,7 +212,7 @@ impl State {
         if self.has_ended() {
             return Err(Error::stream(direction, "it has ended"));
         }
-        if !self.has((PAUSED | OWN) << place) && self.holders(direction).get() == 0 {
+        if !self.has((PAUSED | OWN) << place) && self.counts.holders(direction) == 0 {
             return Err(Error::stream(direction, "the filter does not hold it"));
         }
         let own = self.bits.get() & OWN << place;
@@ -246,7 +228,7 @@ impl State {
         let bits = self.bits.get();
         if bits & PAUSED << place == 0
             || bits & (ENDED | LOST | (OWN | DECIDING) << place) != 0
-            || self.holders(direction).get() > 0
+            || self.counts.holders(direction) > 0
         {
             return Ok(());
         }
@@ -275,17 +257,16 @@ impl State {
         if self.has_ended() {
             return Err(Error::stream(direction, "it has ended"));
         }
-        let holders = self.holders(direction);
-        let more = holders.get().checked_add(1).ok_or(Error::stream(direction, "65,535 hold it already"))?;
-        holders.set(more);
+        if !self.counts.hold(direction) {
+            return Err(Error::stream(direction, "4,095 hold it already"));
+        }
         self.set(HELD_ONCE);
         Ok(())
     }
 
     /// One who held a direction does no more.
     pub(crate) fn release(&self, direction: StreamType) {
-        let holders = self.holders(direction);
-        holders.set(holders.get().saturating_sub(1));
+        self.counts.release(direction);
     }
 
     /// A judge that held a direction has judged: it goes on, or it stays as the filter's own pause, because the judge replied
@@ -357,15 +338,12 @@ impl State {
 
     /// The last answer to a call has come.
     pub(crate) fn answered(&self) {
-        let calls = self.calls.get();
-        if calls < u8::MAX {
-            self.calls.set(calls.saturating_sub(1));
-        }
+        self.counts.answered();
     }
 
     /// Whether something pends that may let the stream go on: a call, a task, a closure or a tick.
     pub(crate) fn waits(&self) -> bool {
-        self.calls.get() > 0 || self.holders.iter().any(|holders| holders.get() > 0) || timer::ticks()
+        self.counts.calls() > 0 || self.counts.holds() || timer::ticks()
     }
 
     /// An answer is lost, because its context is busy.
@@ -391,13 +369,13 @@ impl State {
 
 /// Notes that the stream that host calls act on waits for the answer to one call more.
 pub(crate) fn ask() {
-    current(|state| state.map(|state| state.calls.set(state.calls.get().saturating_add(1))));
+    current(|state| state.map(|state| state.counts.ask()));
 }
 
 /// Notes that a call of the callback that runs has failed within its host call.
 #[cold]
 pub(crate) fn call_failed() {
-    current(|state| state.map(|state| state.call_failed.set(true)));
+    current(|state| state.map(|state| state.counts.set_call_failed(true)));
 }
 
 /// Whether a gRPC stream can be opened in the callback that runs.
@@ -406,7 +384,7 @@ pub(crate) fn call_failed() {
 /// call that opens the stream, and looks for pending reports at the end of that nested callback. The report of the call is postponed
 /// there, because the outer callback still runs, and is looked at again without an end. The worker serves nothing any more.
 pub(crate) fn may_open_stream() -> bool {
-    !current(|state| state.is_some_and(|state| state.call_failed.get()))
+    !current(|state| state.is_some_and(|state| state.counts.call_failed()))
 }
 
 /// Notes that the stream that host calls act on gave a call up.

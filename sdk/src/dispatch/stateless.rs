@@ -47,7 +47,7 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
         follows: bool,
         callback: impl FnOnce(&mut H, &H::Plugin) -> u32,
     ) -> u32 {
-        let state = State::begun(ABILITIES, phase);
+        let OnStack(state) = &OnStack(State::begun(ABILITIES, phase));
         let code = {
             let _entry = Entry::new();
             if id.is_multiple_of(LEVEL_PERIOD) {
@@ -56,13 +56,18 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
             state.within(|| Slot::new().within(|| callback(&mut H::create(&(), id), &())))
         };
         settle();
-        if code == 0 && state.is_as_begun(phase, ABILITIES) {
+        if code | state.changes(phase, ABILITIES) == 0 {
             return code;
         }
         state.returned(phase, code);
-        http::conclude::<H>(&state, phase, code, follows)
+        http::conclude::<H>(state, phase, code, follows)
     }
 }
+
+/// A state in the frame of a callback. By this alignment it stands where the frame begins, so that no instruction has to add its
+/// offset to its address.
+#[repr(align(16))]
+struct OnStack(State);
 
 /// Nothing is known of such a stream past a callback, so it holds nothing that could be resumed, and takes no answers.
 const ABILITIES: Abilities = Abilities::of_stream(false, false, false);

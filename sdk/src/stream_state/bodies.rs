@@ -27,7 +27,7 @@ impl State {
 
     /// Whether a task, a closure or the dispatcher holds a direction.
     pub(crate) fn is_held(&self, direction: StreamType) -> bool {
-        self.holders(direction).get() > 0
+        self.counts.holders(direction) > 0
     }
 
     /// Lets what the proxy held of a direction before go on with the part whose callback runs, and whose status will stop the direction again. Tells whether that is done: not

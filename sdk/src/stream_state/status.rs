@@ -82,7 +82,7 @@ impl State {
     #[inline]
     pub(crate) fn status(&self, phase: Phase, status: u32) -> u32 {
         let place = place(phase.direction);
-        let holders = self.holders(phase.direction).get();
+        let holders = self.counts.holders(phase.direction);
         if status == 0 && holders == 0 && !self.has(REPLIED | RESET | (OWN | KEPT) << place) {
             self.bits.set(self.bits.get() & !((PAUSED | DECIDING) << place) | WENT_ON << place);
             return status;
@@ -92,7 +92,7 @@ impl State {
 
     #[cold]
     #[inline(never)]
-    fn other_status(&self, phase: Phase, status: u32, holders: u16) -> u32 {
+    fn other_status(&self, phase: Phase, status: u32, holders: u32) -> u32 {
         let place = place(phase.direction);
         self.clear(DECIDING << place);
         let stop = if status == HELD || phase.goes_on(status) { STOP } else { status };
