@@ -55,29 +55,33 @@
 //! whether there are woken ones, and polls those alone. An answer is read whole when it comes: one host call for the headers, one for the body if there is one. The module has the compiler's checks of
 //! futures in it, and with them the panic machinery: 45 kB more than with closures on wasm32-wasip1, and the WASI imports.
 
+mod call;
 mod list;
 mod notify;
+mod wait;
+mod within;
 
 use alloc::boxed::Box;
 use core::any::Any;
-use core::cell::{Cell, RefCell};
-use core::future::{Future, poll_fn};
-use core::pin::{Pin, pin};
-use core::task::{Context, Poll, Waker};
+use core::cell::Cell;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use core::time::Duration;
 
 use crate::abi::{Entry, Shared, StreamType, depth, try_box, waker};
-use crate::callout::{Answered, Asker, Kind, Pending, keep, wrong_context};
-use crate::context::{Action, HttpFilter, PluginContext, TcpFilter};
+use crate::callout::Asker;
+use crate::context::Action;
 use crate::dispatch::Table;
 use crate::error::{Error, Result};
-use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
-use crate::reply::LocalResponse;
 use crate::stream_state;
-use crate::timer::{self, Timer};
+use crate::timer;
+pub(crate) use call::{Call, Slot};
 use list::{Link, List};
 pub use notify::{Notified, Notify};
 use sluicegate_alloc::region::outside;
+pub use wait::{join, sleep};
+pub use within::{reply, with_connection, with_filter, with_plugin};
 
 /// A context that runs tasks. The attributes implement it for those that say `tasks`.
 #[diagnostic::on_unimplemented(
@@ -428,265 +432,4 @@ pub(crate) fn clear() {
 /// Whose task is polled.
 fn polled() -> Result<Polled> {
     POLLED.with(Cell::get).ok_or(Error::new("awaited outside of a task"))
-}
-
-/// Where an answer is left for a future that waits for it.
-pub(crate) struct Slot<T> {
-    value: Cell<Option<T>>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl<T> Slot<T> {
-    fn new() -> Result<Shared<Self>> {
-        Shared::try_new(Self { value: Cell::new(None), waker: RefCell::new(None) })
-    }
-
-    /// Leaves the answer, and wakes who waits.
-    pub(crate) fn fill(&self, value: T) {
-        self.value.set(Some(value));
-        if let Some(waker) = self.waker.try_borrow_mut().ok().and_then(|mut waker| waker.take()) {
-            waker.wake();
-        }
-    }
-
-    /// Takes the answer, or asks to be woken.
-    fn poll(&self, context: &Context<'_>) -> Poll<T> {
-        if let Some(value) = self.value.take() {
-            return Poll::Ready(value);
-        }
-        if let Ok(mut waker) = self.waker.try_borrow_mut() {
-            *waker = Some(context.waker().clone());
-        }
-        Poll::Pending
-    }
-}
-
-/// A call that a task awaits. The first poll sends it; dropped before its end, it is given up.
-pub(crate) struct Call<T: 'static> {
-    sent: Option<(Shared<Slot<T>>, Pending)>,
-}
-
-impl<T: 'static> Call<T> {
-    pub(crate) const NEW: Self = Self { sent: None };
-
-    /// Sends it the first time, and then waits for what `read` makes of the answer.
-    pub(crate) fn poll(
-        &mut self,
-        context: &Context<'_>,
-        kind: Kind,
-        send: impl FnOnce(u32) -> Result<crate::callout::CallToken>,
-        read: fn(Answered<'_>) -> Option<T>,
-    ) -> Poll<Result<T>> {
-        if self.sent.is_none() {
-            match Self::send(kind, send, read) {
-                Ok(call) => self.sent = Some(call),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        match &self.sent {
-            Some((slot, _)) => slot.poll(context).map(Ok),
-            None => Poll::Pending,
-        }
-    }
-
-    fn send(
-        kind: Kind,
-        send: impl FnOnce(u32) -> Result<crate::callout::CallToken>,
-        read: fn(Answered<'_>) -> Option<T>,
-    ) -> Result<(Shared<Slot<T>>, Pending)> {
-        let Polled { context, .. } = polled()?;
-        let slot = outside(Slot::new)?;
-        let filled = slot.clone();
-        let pending = keep(context, kind, send, move |_, answered| {
-            if let Some(value) = read(answered) {
-                filled.fill(value);
-            }
-            Ok(())
-        })?;
-        Ok((slot, pending))
-    }
-}
-
-impl<T: 'static> Drop for Call<T> {
-    fn drop(&mut self) {
-        if let Some((_, pending)) = &self.sent {
-            // Whether it was answered before changes nothing.
-            let _ = pending.cancel();
-        }
-    }
-}
-
-/// Waits for some time; at least a millisecond, which is what hosts count in. In a task only.
-///
-/// # Errors
-///
-/// If memory is out, the host refuses to tick, or it is awaited outside of a task.
-///
-/// # Cost
-///
-/// One timer of [`timer`](mod@crate::timer).
-pub fn sleep(duration: Duration) -> impl Future<Output = Result<()>> {
-    let mut sleep = Sleep(None);
-    poll_fn(move |context| {
-        if sleep.0.is_none() {
-            let started = polled().and_then(|polled| {
-                let slot = outside(Slot::new)?;
-                Ok((timer::wake(polled.plugin, polled.context, duration, slot.clone())?, slot))
-            });
-            match started {
-                Ok(started) => sleep.0 = Some(started),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        match &sleep.0 {
-            Some((_, slot)) => slot.poll(context).map(Ok),
-            None => Poll::Pending,
-        }
-    })
-}
-
-/// A timer that a future waits for.
-struct Sleep(Option<(Timer, Shared<Slot<()>>)>);
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        if let Some((timer, _)) = self.0 {
-            timer::forget_timer(timer);
-        }
-    }
-}
-
-/// Waits for both futures, which go on side by side.
-///
-/// ```
-/// # use sluicegate::prelude::*;
-/// # use sluicegate::task;
-/// async fn both() -> Result<usize, CallFailure> {
-///     let headers = [(":method", "GET"), (":path", "/"), (":authority", "a")];
-///     let (user, limits) = task::join(
-///         HttpCall::new("users").headers(&headers).send(),
-///         HttpCall::new("limits").headers(&headers).send(),
-///     )
-///     .await;
-///     Ok(user?.body().len() + limits?.body().len())
-/// }
-/// ```
-pub async fn join<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::Output) {
-    let (mut first, mut second) = (pin!(first), pin!(second));
-    let (mut of_first, mut of_second) = (None, None);
-    poll_fn(move |context| {
-        if of_first.is_none()
-            && let Poll::Ready(value) = first.as_mut().poll(context)
-        {
-            of_first = Some(value);
-        }
-        if of_second.is_none()
-            && let Poll::Ready(value) = second.as_mut().poll(context)
-        {
-            of_second = Some(value);
-        }
-        match (of_first.take(), of_second.take()) {
-            (Some(first), Some(second)) => Poll::Ready((first, second)),
-            (first, second) => {
-                (of_first, of_second) = (first, second);
-                Poll::Pending
-            }
-        }
-    })
-    .await
-}
-
-/// Answers the client from a task of its stream, and gives what the task is to answer: `return task::reply(&LocalResponse::new(403));`
-///
-/// # Errors
-///
-/// If the headers are over the host's limits, memory is out, the host refuses, or it is called outside of a task.
-///
-/// # Cost
-///
-/// One host call, and a block for the headers if there are any.
-pub fn reply(response: &LocalResponse<'_>) -> Result<Action> {
-    polled()?;
-    response.send()?;
-    Ok(Action::StopIteration)
-}
-
-/// The functions that give a task its context, which differ in the context's type.
-macro_rules! with {
-    ($(#[$doc:meta])* $name:ident, $kind:ident, $above:ident, $handle:ident, $make:expr) => {
-        $(#[$doc])*
-        ///
-        /// # Errors
-        ///
-        /// If it is awaited outside of a task of such a context, or memory is out.
-        ///
-        /// # Cost
-        ///
-        /// Two small blocks.
-        pub fn $name<F, R>(
-            with: impl FnOnce(&mut F, &mut $handle<'_, F::$above>) -> R + 'static,
-        ) -> impl Future<Output = Result<R>>
-        where
-            F: $kind + Tasks,
-            R: 'static,
-        {
-            in_context(move |asker| {
-                let context = asker.context.downcast_mut::<F>().ok_or_else(wrong_context)?;
-                let above = asker.above.downcast_ref::<F::$above>().ok_or_else(wrong_context)?;
-                let make: fn(u32, &F::$above) -> $handle<'_, F::$above> = $make;
-                Ok(with(context, &mut make(asker.id, above)))
-            })
-        }
-    };
-}
-
-with! {
-    /// Gives a task of a stream its filter and its handle, until the closure returns.
-    with_filter, HttpFilter, Plugin, HttpHandle, |id, plugin| HttpHandle { id, plugin }
-}
-
-with! {
-    /// Gives a task of a connection its filter and its handle, until the closure returns.
-    with_connection, TcpFilter, Plugin, TcpHandle, |id, plugin| TcpHandle { id, plugin }
-}
-
-with! {
-    /// Gives a task of a plugin its context and its handle, until the closure returns.
-    with_plugin, PluginContext, Vm, PluginHandle, |id, vm| PluginHandle { id, vm, configuration_size: 0 }
-}
-
-/// Runs a closure with the context of the task, right after the poll in which it is awaited.
-fn in_context<R: 'static>(with: impl FnOnce(Asker<'_>) -> Result<R> + 'static) -> impl Future<Output = Result<R>> {
-    let mut with = Some(with);
-    let mut wanted: Option<Shared<Slot<Result<R>>>> = None;
-    poll_fn(move |context| {
-        if let Some(slot) = &wanted {
-            return slot.poll(context);
-        }
-        if let Err(error) = polled() {
-            return Poll::Ready(Err(error));
-        }
-        let taken = WITH.with(Cell::take);
-        if taken.is_some() {
-            // Another future of this task was first: the next round is this one's.
-            WITH.with(|wanted| wanted.set(taken));
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let Some(with) = with.take() else { return Poll::Pending };
-        let kept = Slot::new().and_then(|slot| {
-            let filled = slot.clone();
-            let run: With = try_box(move |asker: Asker<'_>| filled.fill(with(asker)))?;
-            WITH.with(|wanted| wanted.set(Some(run)));
-            Ok(slot)
-        });
-        match kept {
-            Ok(slot) => {
-                let polled = slot.poll(context);
-                wanted = Some(slot);
-                polled
-            }
-            Err(error) => Poll::Ready(Err(error)),
-        }
-    })
 }

@@ -1,12 +1,14 @@
 //! How a message goes through a filter: what the proxy keeps while the filter holds it, and what follows when it goes on.
 
+mod local_reply;
+
 use sluicegate::abi::{BufferType, MapType};
 
-use crate::body::Body;
 use crate::map::{Kind, Map};
 use crate::running::{Running, count};
 use crate::state::{LocalReply, Stream};
 use crate::valid::{self, Checked};
+pub(crate) use local_reply::{answer, fail};
 
 /// What stops a stream whose VM is dead or that is over, as hosts number it: for headers, for data, and for trailers and connections.
 pub(crate) const STOP_ALL: u32 = 4;
@@ -381,79 +383,6 @@ pub(crate) fn next_unread(host: &Running, id: u32, buffer: BufferType) -> Option
     if body.full { None } else { body.unread.pop_front() }
 }
 
-/// Fails a stream whose VM is dead: it is answered past the filter, or reset if a response is on its way.
-pub(crate) fn fail(host: &Running, id: u32) {
-    let (details, body, headers) = ("wasm_fail_stream".to_owned(), Vec::new(), Map::default());
-    let reply = LocalReply { status: 503, details, body, headers, grpc_status: 14 };
-    let mut state = host.state();
-    let Some(stream) = state.streams.get_mut(&id) else { return };
-    let flow = &mut stream.flows[Way::Response as usize];
-    if flow.gone {
-        stream.closed.push(Way::Response as u32);
-    } else {
-        (flow.begun, flow.gone, flow.checked) = (true, true, true);
-        let (map, _) = stream.answered(&reply);
-        stream.maps.insert(MapType::HttpResponseHeaders as u32, map);
-        stream.reply.get_or_insert(reply);
-    }
-}
-
-/// Answers a stream in place of the upstream, once the filter has returned. The answer goes through the filter as a response does, unless one is on its way
-/// already: then it takes that one's place, or the stream ends if it is too late.
-pub(crate) fn answer(host: &Running, id: u32, reply: &LocalReply) {
-    let (map, sent, number) = {
-        let mut state = host.state();
-        let Some(stream) = state.streams.get_mut(&id) else { return };
-        stream.replies += 1;
-        let number = stream.replies;
-        let flow = &stream.flows[Way::Response as usize];
-        let (begun, gone) = (flow.begun, flow.gone);
-        if gone {
-            stream.closed.push(Way::Request as u32);
-            return;
-        }
-        let (map, sent) = stream.answered(reply);
-        stream.maps.insert(MapType::HttpResponseHeaders as u32, map.clone());
-        if begun {
-            let body = stream.bodies.entry(BufferType::HttpResponseBody as u32).or_default();
-            *body = Body { sent: sent.to_vec(), ..Body::default() };
-            let flow = &mut stream.flows[Way::Response as usize];
-            // It does not go through the filter, whose edits were what is checked.
-            (flow.gone, flow.checked) = (true, true);
-            if let Some(why) = garbled(&map, sent) {
-                state.harm(why);
-            }
-            return;
-        }
-        stream.answering = true;
-        if let Some(why) = garbled(&map, sent) {
-            state.harm(why);
-        }
-        (map, sent, number)
-    };
-    headers(host, id, Way::Response, map, sent.is_empty());
-    let superseded = || host.state().streams.get(&id).is_none_or(|stream| stream.replies != number);
-    if !sent.is_empty() && !superseded() {
-        body(host, id, Way::Response, sent, true);
-    }
-    if let Some(stream) = host.state().streams.get_mut(&id) {
-        stream.answering = false;
-    }
-}
-
-/// Says what of a local reply its client reads as something else.
-fn garbled(map: &Map, sent: &[u8]) -> Option<String> {
-    let status = map.get(b":status").unwrap_or_default();
-    let number = str::from_utf8(status).ok()?.parse::<u32>().ok()?;
-    if !(200..=999).contains(&number) {
-        return Some(format!("a local reply of status {number}, which begins no final response"));
-    }
-    if valid::is_bodiless(Some(status)) && !sent.is_empty() {
-        return Some(format!("a local reply of status {number} with a body: the client takes it for another response"));
-    }
-    valid::garbled(&Map::default(), map)
-}
-
 impl Stream {
     /// Whether a message went on from its head to its end.
     pub(crate) fn sent_whole(&self, way: Way) -> bool {
@@ -478,59 +407,6 @@ impl Stream {
         let said = str::from_utf8(said).ok()?.parse().ok()?;
         (said != body.sent.len()).then_some((said, body.sent.len()))
     }
-
-    /// The headers of an answer as Envoy makes them, and what it sends of the body: nothing to a `HEAD`, and to a gRPC request headers that say everything.
-    fn answered<'a>(&self, reply: &'a LocalReply) -> (Map, &'a [u8]) {
-        let request = self.maps.get(&(MapType::HttpRequestHeaders as u32));
-        let asked = |name: &[u8]| request.and_then(|request| request.get(name)).unwrap_or_default();
-        let is_grpc = asked(b"content-type").strip_prefix(GRPC).is_some_and(|rest| matches!(rest, [] | [b'+', ..]));
-        let status = if is_grpc { 200 } else { u16::try_from(reply.status & 0xffff).expect("masked") };
-        let mut map = Map::default().of(Kind::Response);
-        map.add(b":status", b"");
-        map.extend(&reply.headers);
-        map.set(b":status", status.to_string().as_bytes());
-        if is_grpc {
-            let number = u32::try_from(reply.grpc_status).unwrap_or_else(|_| of_http(reply.status));
-            map.set(b"content-type", GRPC);
-            map.set(b"grpc-status", number.to_string().as_bytes());
-            if !reply.body.is_empty() {
-                map.set(b"grpc-message", percent_encoded(&reply.body).as_bytes());
-            }
-            return (map, &[]);
-        }
-        if reply.body.is_empty() {
-            map.remove(b"content-length");
-            map.remove(b"content-type");
-            return (map, &[]);
-        }
-        map.set(b"content-length", reply.body.len().to_string().as_bytes());
-        if map.get(b"content-type").is_none() {
-            map.add(b"content-type", b"text/plain");
-        }
-        (map, if asked(b":method") == b"HEAD" { &[] } else { &reply.body })
-    }
-}
-
-const GRPC: &[u8] = b"application/grpc";
-
-/// The gRPC status for one of HTTP's.
-fn of_http(status: u32) -> u32 {
-    match status {
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502..=504 => 14,
-        _ => 2,
-    }
-}
-
-fn percent_encoded(text: &[u8]) -> String {
-    let encoded = |byte: &u8| match byte {
-        b'%' | ..b' ' | 0x7f.. => format!("%{byte:02X}"),
-        plain => char::from(*plain).to_string(),
-    };
-    text.iter().map(encoded).collect()
 }
 
 /// Sends a part of a body, or of a connection's data: what the filter answers decides whether it goes on, waits, or is dropped.

@@ -19,29 +19,30 @@ mod table;
 mod tasks;
 mod tcp;
 mod timers;
+mod tracked;
 mod unseen;
 
 use core::cell::RefCell;
 use core::marker::PhantomData;
 
 use crate::abi::{Entry, LogLevel, Shared, end_vm};
-use crate::arena::{self, Slot};
-use crate::budget::{self, Account};
+use crate::arena;
+use crate::budget;
 use crate::callout;
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
 use crate::error::Result;
 use crate::handle::{HttpHandle, LogEntry, PluginHandle, VmHandle};
 use crate::log;
 use crate::queue::Queue;
-use crate::stream_state::{Abilities, Phase, State};
+use crate::stream_state::{Phase, State};
 use crate::timer;
 pub use http::HttpCallbacks;
 pub use roots::{forget_root, root_of, root_of_new};
-use sluicegate_alloc::region::Region;
 pub use stateless::Stateless;
 use streams::Streams;
 pub(crate) use streams::{Kind, with_stream};
 pub(crate) use table::Table;
+use tracked::{Http, Runs, Stream, Tcp};
 
 /// Runs a callback, and then what it woke in other contexts: `poll` polls the tasks of one. Behind a callback that decides about its stream they are polled at a tick.
 #[inline]
@@ -119,170 +120,6 @@ struct Plugin<P: PluginContext> {
     id: u32,
     vm: Shared<RefCell<P::Vm>>,
     context: RefCell<P>,
-}
-
-/// What runs in a stream: an HTTP filter or a TCP filter.
-trait Runs {
-    type Filter: 'static;
-    type Plugin: PluginContext;
-    const ABILITIES: Abilities;
-    /// Whether it has tasks, which are polled when a callback of it is over.
-    #[cfg(feature = "async")]
-    const TASKS: bool;
-
-    /// A task of it has ended.
-    #[cfg(feature = "async")]
-    fn end_task(id: u32, ended: crate::task::Ended);
-
-    /// An answer could not be given to the stream, or its callback failed: the policy decides.
-    fn fail(id: u32, state: &State);
-}
-
-struct Http<H>(PhantomData<H>);
-
-impl<H: HttpFilter> Runs for Http<H> {
-    type Filter = H;
-    type Plugin = H::Plugin;
-    const ABILITIES: Abilities = Abilities::of_stream(H::HTTP_ANSWERS, H::GRPC_ANSWERS, H::TASKS);
-    #[cfg(feature = "async")]
-    const TASKS: bool = H::TASKS;
-
-    #[cfg(feature = "async")]
-    fn end_task(id: u32, ended: crate::task::Ended) {
-        tasks::end_http::<H>(id, ended);
-    }
-
-    fn fail(id: u32, state: &State) {
-        http::fail::<H>(id, state);
-    }
-}
-
-struct Tcp<T>(PhantomData<T>);
-
-impl<T: TcpFilter> Runs for Tcp<T> {
-    type Filter = T;
-    type Plugin = T::Plugin;
-    const ABILITIES: Abilities = Abilities::of_connection(T::HTTP_ANSWERS, T::GRPC_ANSWERS, T::TASKS);
-    #[cfg(feature = "async")]
-    const TASKS: bool = T::TASKS;
-
-    #[cfg(feature = "async")]
-    fn end_task(id: u32, ended: crate::task::Ended) {
-        tasks::end_tcp::<T>(id, ended);
-    }
-
-    fn fail(id: u32, state: &State) {
-        tcp::fail::<T>(id, state);
-    }
-}
-
-/// A stream or connection with its filter, and the memory that its callbacks take if the allocator is the arena. Fields are dropped in this order: what the filter holds
-/// goes before its region is closed.
-struct Stream<K: Runs> {
-    plugin: Shared<Plugin<K::Plugin>>,
-    filter: RefCell<K::Filter>,
-    region: Region,
-    arena: Slot,
-    account: Account,
-    state: State,
-}
-
-impl<K: Runs> Stream<K> {
-    /// Runs a callback; none if the context or its plugin is busy.
-    fn run<R>(
-        &self,
-        id: u32,
-        streams: &(dyn Streams + 'static),
-        callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R,
-    ) -> Option<R> {
-        self.run_after(id, streams, || true, callback)
-    }
-
-    /// Runs a callback, unless what comes first fails, which is in the callback's scope already: host calls act on the stream from there on, so
-    /// that a host that calls back within it finds the stream busy.
-    fn run_after<R>(
-        &self,
-        id: u32,
-        streams: &(dyn Streams + 'static),
-        first: impl FnOnce() -> bool,
-        callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R,
-    ) -> Option<R> {
-        let _entry = Entry::new();
-        let answer = {
-            let (Ok(plugin), Ok(mut filter)) = (self.plugin.context.try_borrow(), self.filter.try_borrow_mut()) else {
-                log::note(LogLevel::Warn, "context is busy", id);
-                return None;
-            };
-            self.state.enter();
-            self.state.within(|| {
-                if !first() {
-                    return None;
-                }
-                let answer = self.account.within(|| {
-                    self.arena.within(|| {
-                        self.region.within(|| {
-                            let answer = callback(&mut filter, &plugin);
-                            #[cfg(feature = "async")]
-                            if K::TASKS {
-                                crate::task::drive(id, self.plugin.id, &mut *filter, &*plugin, &mut |ended| {
-                                    K::end_task(id, ended);
-                                });
-                            }
-                            answer
-                        })
-                    })
-                });
-                if self.state.take_lost() {
-                    K::fail(id, &self.state);
-                }
-                Some(answer)
-            })?
-        };
-        self.plugin.settle(streams, false);
-        Some(answer)
-    }
-}
-
-impl<K: Runs> Table<Stream<K>> {
-    /// Runs a callback of a stream; none if there is no such stream, or it is busy.
-    fn run<R>(
-        &self,
-        id: u32,
-        streams: &(dyn Streams + 'static),
-        callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R,
-    ) -> Option<R> {
-        self.known(id)?.run(id, streams, callback)
-    }
-
-    /// The stream; `None` with a line in the log if there is none of this number.
-    fn known(&self, id: u32) -> Option<Shared<Stream<K>>> {
-        let stream = self.get(id);
-        if stream.is_none() {
-            log::note(LogLevel::Warn, "no such context", id);
-        }
-        stream
-    }
-
-    /// Adds a stream with the filter that `create` makes.
-    fn open(
-        &self,
-        id: u32,
-        plugin: Shared<Plugin<K::Plugin>>,
-        create: impl FnOnce(&K::Plugin) -> K::Filter,
-    ) -> Result<(), NotCreated> {
-        if self.contains(id) {
-            return Err(NotCreated::Number);
-        }
-        let (region, account) = (Region::new(), Account::open());
-        let filter = {
-            let context = plugin.context.try_borrow().map_err(|_| NotCreated::Busy)?;
-            RefCell::new(account.within(|| region.within(|| create(&context))))
-        };
-        created(self.insert(
-            id,
-            Stream { plugin, filter, region, arena: Slot::new(), account, state: State::new(K::ABILITIES) },
-        ))
-    }
 }
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Default for Dispatcher<H, T> {

@@ -1,0 +1,181 @@
+//! One stream or connection: what is kept of it, and how a callback runs in it.
+
+use core::cell::RefCell;
+use core::marker::PhantomData;
+
+use super::streams::Streams;
+#[cfg(feature = "async")]
+use super::tasks;
+use super::{NotCreated, Plugin, Table, created, http, tcp};
+use crate::abi::{Entry, LogLevel, Shared};
+use crate::arena::Slot;
+use crate::budget::Account;
+use crate::context::{HttpFilter, PluginContext, TcpFilter};
+use crate::error::Result;
+use crate::log;
+use crate::stream_state::{Abilities, State};
+use sluicegate_alloc::region::Region;
+
+/// What runs in a stream: an HTTP filter or a TCP filter.
+pub(super) trait Runs {
+    type Filter: 'static;
+    type Plugin: PluginContext;
+    const ABILITIES: Abilities;
+    /// Whether it has tasks, which are polled when a callback of it is over.
+    #[cfg(feature = "async")]
+    const TASKS: bool;
+
+    /// A task of it has ended.
+    #[cfg(feature = "async")]
+    fn end_task(id: u32, ended: crate::task::Ended);
+
+    /// An answer could not be given to the stream, or its callback failed: the policy decides.
+    fn fail(id: u32, state: &State);
+}
+
+pub(super) struct Http<H>(PhantomData<H>);
+
+impl<H: HttpFilter> Runs for Http<H> {
+    type Filter = H;
+    type Plugin = H::Plugin;
+    const ABILITIES: Abilities = Abilities::of_stream(H::HTTP_ANSWERS, H::GRPC_ANSWERS, H::TASKS);
+    #[cfg(feature = "async")]
+    const TASKS: bool = H::TASKS;
+
+    #[cfg(feature = "async")]
+    fn end_task(id: u32, ended: crate::task::Ended) {
+        tasks::end_http::<H>(id, ended);
+    }
+
+    fn fail(id: u32, state: &State) {
+        http::fail::<H>(id, state);
+    }
+}
+
+pub(super) struct Tcp<T>(PhantomData<T>);
+
+impl<T: TcpFilter> Runs for Tcp<T> {
+    type Filter = T;
+    type Plugin = T::Plugin;
+    const ABILITIES: Abilities = Abilities::of_connection(T::HTTP_ANSWERS, T::GRPC_ANSWERS, T::TASKS);
+    #[cfg(feature = "async")]
+    const TASKS: bool = T::TASKS;
+
+    #[cfg(feature = "async")]
+    fn end_task(id: u32, ended: crate::task::Ended) {
+        tasks::end_tcp::<T>(id, ended);
+    }
+
+    fn fail(id: u32, state: &State) {
+        tcp::fail::<T>(id, state);
+    }
+}
+
+/// A stream or connection with its filter, and the memory that its callbacks take if the allocator is the arena. Fields are dropped in this order: what the filter holds
+/// goes before its region is closed.
+pub(super) struct Stream<K: Runs> {
+    pub(super) plugin: Shared<Plugin<K::Plugin>>,
+    pub(super) filter: RefCell<K::Filter>,
+    pub(super) region: Region,
+    pub(super) arena: Slot,
+    pub(super) account: Account,
+    pub(super) state: State,
+}
+
+impl<K: Runs> Stream<K> {
+    /// Runs a callback; none if the context or its plugin is busy.
+    pub(super) fn run<R>(
+        &self,
+        id: u32,
+        streams: &(dyn Streams + 'static),
+        callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R,
+    ) -> Option<R> {
+        self.run_after(id, streams, || true, callback)
+    }
+
+    /// Runs a callback, unless what comes first fails, which is in the callback's scope already: host calls act on the stream from there on, so
+    /// that a host that calls back within it finds the stream busy.
+    pub(super) fn run_after<R>(
+        &self,
+        id: u32,
+        streams: &(dyn Streams + 'static),
+        first: impl FnOnce() -> bool,
+        callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R,
+    ) -> Option<R> {
+        let _entry = Entry::new();
+        let answer = {
+            let (Ok(plugin), Ok(mut filter)) = (self.plugin.context.try_borrow(), self.filter.try_borrow_mut()) else {
+                log::note(LogLevel::Warn, "context is busy", id);
+                return None;
+            };
+            self.state.enter();
+            self.state.within(|| {
+                if !first() {
+                    return None;
+                }
+                let answer = self.account.within(|| {
+                    self.arena.within(|| {
+                        self.region.within(|| {
+                            let answer = callback(&mut filter, &plugin);
+                            #[cfg(feature = "async")]
+                            if K::TASKS {
+                                crate::task::drive(id, self.plugin.id, &mut *filter, &*plugin, &mut |ended| {
+                                    K::end_task(id, ended);
+                                });
+                            }
+                            answer
+                        })
+                    })
+                });
+                if self.state.take_lost() {
+                    K::fail(id, &self.state);
+                }
+                Some(answer)
+            })?
+        };
+        self.plugin.settle(streams, false);
+        Some(answer)
+    }
+}
+
+impl<K: Runs> Table<Stream<K>> {
+    /// Runs a callback of a stream; none if there is no such stream, or it is busy.
+    pub(super) fn run<R>(
+        &self,
+        id: u32,
+        streams: &(dyn Streams + 'static),
+        callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R,
+    ) -> Option<R> {
+        self.known(id)?.run(id, streams, callback)
+    }
+
+    /// The stream; `None` with a line in the log if there is none of this number.
+    pub(super) fn known(&self, id: u32) -> Option<Shared<Stream<K>>> {
+        let stream = self.get(id);
+        if stream.is_none() {
+            log::note(LogLevel::Warn, "no such context", id);
+        }
+        stream
+    }
+
+    /// Adds a stream with the filter that `create` makes.
+    pub(super) fn open(
+        &self,
+        id: u32,
+        plugin: Shared<Plugin<K::Plugin>>,
+        create: impl FnOnce(&K::Plugin) -> K::Filter,
+    ) -> Result<(), NotCreated> {
+        if self.contains(id) {
+            return Err(NotCreated::Number);
+        }
+        let (region, account) = (Region::new(), Account::open());
+        let filter = {
+            let context = plugin.context.try_borrow().map_err(|_| NotCreated::Busy)?;
+            RefCell::new(account.within(|| region.within(|| create(&context))))
+        };
+        created(self.insert(
+            id,
+            Stream { plugin, filter, region, arena: Slot::new(), account, state: State::new(K::ABILITIES) },
+        ))
+    }
+}

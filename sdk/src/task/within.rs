@@ -1,0 +1,109 @@
+//! What a task does to the context that it belongs to.
+
+use core::cell::Cell;
+use core::future::{Future, poll_fn};
+use core::task::Poll;
+
+use super::call::Slot;
+use super::{Tasks, WITH, With, polled};
+use crate::abi::{Shared, try_box};
+use crate::callout::{Asker, wrong_context};
+use crate::context::{Action, HttpFilter, PluginContext, TcpFilter};
+use crate::error::Result;
+use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
+use crate::reply::LocalResponse;
+
+/// Answers the client from a task of its stream, and gives what the task is to answer: `return task::reply(&LocalResponse::new(403));`
+///
+/// # Errors
+///
+/// If the headers are over the host's limits, the SDK is out of memory, the host refuses, or it is called outside of a task.
+///
+/// # Cost
+///
+/// One host call, and a block for the headers if there are any.
+pub fn reply(response: &LocalResponse<'_>) -> Result<Action> {
+    polled()?;
+    response.send()?;
+    Ok(Action::StopIteration)
+}
+
+/// The functions that give a task its context, which differ in the context's type.
+macro_rules! with {
+    ($(#[$doc:meta])* $name:ident, $kind:ident, $above:ident, $handle:ident, $make:expr) => {
+        $(#[$doc])*
+        ///
+        /// # Errors
+        ///
+        /// If it is awaited outside of a task of such a context, or the SDK is out of memory.
+        ///
+        /// # Cost
+        ///
+        /// Two small blocks.
+        pub fn $name<F, R>(
+            with: impl FnOnce(&mut F, &mut $handle<'_, F::$above>) -> R + 'static,
+        ) -> impl Future<Output = Result<R>>
+        where
+            F: $kind + Tasks,
+            R: 'static,
+        {
+            in_context(move |asker| {
+                let context = asker.context.downcast_mut::<F>().ok_or_else(wrong_context)?;
+                let above = asker.above.downcast_ref::<F::$above>().ok_or_else(wrong_context)?;
+                let make: fn(u32, &F::$above) -> $handle<'_, F::$above> = $make;
+                Ok(with(context, &mut make(asker.id, above)))
+            })
+        }
+    };
+}
+
+with! {
+    /// Gives a task of a stream its filter and its handle, until the closure returns.
+    with_filter, HttpFilter, Plugin, HttpHandle, |id, plugin| HttpHandle { id, plugin }
+}
+
+with! {
+    /// Gives a task of a connection its filter and its handle, until the closure returns.
+    with_connection, TcpFilter, Plugin, TcpHandle, |id, plugin| TcpHandle { id, plugin }
+}
+
+with! {
+    /// Gives a task of a plugin its context and its handle, until the closure returns.
+    with_plugin, PluginContext, Vm, PluginHandle, |id, vm| PluginHandle { id, vm, configuration_size: 0 }
+}
+
+/// Runs a closure with the context of the task, right after the poll in which it is awaited.
+fn in_context<R: 'static>(with: impl FnOnce(Asker<'_>) -> Result<R> + 'static) -> impl Future<Output = Result<R>> {
+    let mut with = Some(with);
+    let mut wanted: Option<Shared<Slot<Result<R>>>> = None;
+    poll_fn(move |context| {
+        if let Some(slot) = &wanted {
+            return slot.poll(context);
+        }
+        if let Err(error) = polled() {
+            return Poll::Ready(Err(error));
+        }
+        let taken = WITH.with(Cell::take);
+        if taken.is_some() {
+            // Another future of this task was first: the next round is this one's.
+            WITH.with(|wanted| wanted.set(taken));
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let Some(with) = with.take() else { return Poll::Pending };
+        let kept = Slot::new().and_then(|slot| {
+            let filled = slot.clone();
+            let run: With = try_box(move |asker: Asker<'_>| filled.fill(with(asker)))?;
+            WITH.with(|wanted| wanted.set(Some(run)));
+            Ok(slot)
+        });
+        match kept {
+            Ok(slot) => {
+                let polled = slot.poll(context);
+                wanted = Some(slot);
+                polled
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    })
+}
