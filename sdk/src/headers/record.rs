@@ -21,6 +21,8 @@ pub(super) struct Edit<'cb> {
     /// The edit before it; in the index the newest edit of another name of the same bucket.
     next: Cell<Option<&'cb Self>>,
     leaves: Cell<Leaves>,
+    /// That of the name, once it is in the index: names of one bucket are told apart by it, and not byte by byte.
+    hash: Cell<u32>,
 }
 
 /// What the edits of a name leave of it in the map.
@@ -71,6 +73,11 @@ impl<'cb> Edit<'cb> {
 
     pub(super) const fn leaves(&self) -> Leaves {
         self.leaves.get()
+    }
+
+    /// Whether this is an edit of a name.
+    fn is_of(&self, hash: u32, name: &[u8]) -> bool {
+        self.hash.get() == hash && is_same(self.name, name)
     }
 
     /// Notes that the snapshot has none of the name: the value of the edit is the only one.
@@ -155,6 +162,7 @@ impl<'cb> Record<'cb> {
             value: Cell::new(value),
             next: Cell::new(self.newest.get()),
             leaves: Cell::new(Leaves::Unknown(op)),
+            hash: Cell::new(0),
         });
         if edit.is_some() {
             self.newest.set(edit);
@@ -223,9 +231,10 @@ impl<'cb> Index<'cb> {
         if self.lengths.get() & length_bit(name) == 0 {
             return None;
         }
-        let mut edit = Self::head(self.heads.get(), name).and_then(Cell::get);
+        let hash = hash(name);
+        let mut edit = Self::head(self.heads.get(), hash).and_then(Cell::get);
         while let Some(found) = edit {
-            if is_same(found.name, name) {
+            if found.is_of(hash, name) {
                 break;
             }
             edit = found.next.get();
@@ -233,18 +242,20 @@ impl<'cb> Index<'cb> {
         edit
     }
 
-    /// The chain that a name is in.
-    fn head(heads: Heads<'cb>, name: &[u8]) -> Option<&'cb Cell<Option<&'cb Edit<'cb>>>> {
+    /// The chain that names of this hash are in.
+    fn head(heads: Heads<'cb>, hash: u32) -> Option<&'cb Cell<Option<&'cb Edit<'cb>>>> {
         // There are as many as a power of two, or none.
-        heads.get(hash(name) as usize & heads.len().wrapping_sub(1))
+        heads.get(hash as usize & heads.len().wrapping_sub(1))
     }
 
     /// Puts one more edit into the index, in the place of the one before it of its name.
     fn insert(&self, edit: &'cb Edit<'cb>) {
-        let Some(mut place) = Self::head(self.heads.get(), edit.name) else { return };
+        let hash = hash(edit.name);
+        edit.hash.set(hash);
+        let Some(mut place) = Self::head(self.heads.get(), hash) else { return };
         let mut before = None;
         while let Some(found) = place.get() {
-            if is_same(found.name, edit.name) {
+            if found.is_of(hash, edit.name) {
                 before = Some(found.leaves.replace(Leaves::Superseded));
                 edit.next.set(found.next.get());
                 break;
@@ -281,7 +292,7 @@ impl<'cb> Index<'cb> {
             let mut next = head.get();
             while let Some(edit) = next {
                 next = edit.next.get();
-                if let Some(head) = Self::head(heads, edit.name) {
+                if let Some(head) = Self::head(heads, edit.hash.get()) {
                     edit.next.set(head.replace(Some(edit)));
                 }
             }
