@@ -332,11 +332,17 @@ mod tests {
         let mut kept = Vec::new();
         for size in [0, 1, INLINE, INLINE + 1, FIRST - size_of::<Head>(), LARGEST, LONG - 1, LONG, 3 * LARGEST, 0, 7] {
             let bytes = vec![7; size];
-            kept.push(bump.put([&bytes, b"x"], |texts| texts).unwrap());
-            kept.push(bump.put([b"", &bytes], |texts| texts).unwrap());
-            assert_eq!(bump.fill(&7_u8, size).unwrap(), bytes);
+            let first = bump.put([&bytes, b"x"], |texts| texts).unwrap();
+            let second = bump.put([b"", &bytes], |texts| texts).unwrap();
+            // Miri takes a step for each byte that is filled in.
+            if !cfg!(miri) || size < LARGEST {
+                assert_eq!(bump.fill(&7_u8, size).unwrap(), bytes);
+            }
+            kept.push((bytes, first, second));
         }
-        assert!(kept.iter().all(|[one, two]| one.iter().chain(*two).all(|byte| b"\x07x".contains(byte))));
+        for (bytes, first, second) in &kept {
+            assert_eq!((**first, **second), ([&**bytes, b"x"], [&b""[..], bytes]));
+        }
     }
 
     #[test]
