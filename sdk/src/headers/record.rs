@@ -25,11 +25,16 @@ pub(super) struct Edit<'cb> {
     hash: Cell<u32>,
 }
 
-/// What the edits of a name leave of it in the map.
+/// What the edits of a name leave of it in the map. As large as a hash: one store writes both.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u32)]
 pub(super) enum Leaves {
-    /// It is not in the index yet.
-    Unknown(Op),
+    /// This is not known yet, as the edit is not in the index: an `add`.
+    AfterAdd,
+    /// The same: a `replace`.
+    AfterReplace,
+    /// The same: a `remove`.
+    AfterRemove,
     /// Nothing.
     Nothing,
     /// The value of the edit alone.
@@ -42,6 +47,17 @@ pub(super) enum Leaves {
     FirstOfSeveral,
     /// A newer edit of the name says it.
     Superseded,
+}
+
+impl Leaves {
+    /// What is known of an edit before it is in the index.
+    const fn after(op: Op) -> Self {
+        match op {
+            Op::Add => Self::AfterAdd,
+            Op::Replace => Self::AfterReplace,
+            Op::Remove => Self::AfterRemove,
+        }
+    }
 }
 
 /// The heads of the buckets' chains.
@@ -161,7 +177,7 @@ impl<'cb> Record<'cb> {
             name,
             value: Cell::new(value),
             next: Cell::new(self.newest.get()),
-            leaves: Cell::new(Leaves::Unknown(op)),
+            leaves: Cell::new(Leaves::after(op)),
             hash: Cell::new(0),
         });
         if edit.is_some() {
@@ -267,12 +283,12 @@ impl<'cb> Index<'cb> {
             self.names.set(self.names.get() + 1);
             self.lengths.set(self.lengths.get() | length_bit(edit.name));
         }
-        let Leaves::Unknown(op) = edit.leaves.get() else { return };
-        edit.leaves.set(match (op, before) {
-            (Op::Replace, _) | (Op::Add, Some(Leaves::Nothing)) => Leaves::Value,
-            (Op::Remove, _) => Leaves::Nothing,
-            (Op::Add, None) => Leaves::Added,
-            (Op::Add, Some(_)) => Leaves::Several,
+        edit.leaves.set(match (edit.leaves.get(), before) {
+            (Leaves::AfterReplace, _) | (Leaves::AfterAdd, Some(Leaves::Nothing)) => Leaves::Value,
+            (Leaves::AfterRemove, _) => Leaves::Nothing,
+            (Leaves::AfterAdd, None) => Leaves::Added,
+            (Leaves::AfterAdd, Some(_)) => Leaves::Several,
+            (known, _) => known,
         });
     }
 

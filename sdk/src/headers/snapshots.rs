@@ -260,7 +260,12 @@ impl<'cb> Snapshots<'cb> {
         let is_known = match edit.leaves() {
             Leaves::Nothing => return Ok(None),
             Leaves::Value | Leaves::FirstOfSeveral => true,
-            Leaves::Unknown(_) | Leaves::Added | Leaves::Several | Leaves::Superseded => false,
+            Leaves::AfterAdd
+            | Leaves::AfterReplace
+            | Leaves::AfterRemove
+            | Leaves::Added
+            | Leaves::Several
+            | Leaves::Superseded => false,
         };
         if is_known {
             return Ok(Some(ByteStr::new(edit.value())));
