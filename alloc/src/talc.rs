@@ -22,6 +22,9 @@ const OVERHEAD: usize = 4 * CHUNK_UNIT;
 /// What the first piece loses besides: talc's table of bins.
 const TABLE: usize = Bins::BIN_COUNT as usize * size_of::<usize>();
 
+/// More than what talc adds to a size and rounds it up by.
+const ROUNDING: usize = 4 * CHUNK_UNIT;
+
 /// The most that memory grows by beyond the need.
 const STEP_MOST: usize = 8 * PAGE;
 
@@ -80,6 +83,21 @@ impl Binning for Bins {
     }
 }
 
+/// Whether so many bytes and the rounding lie between an address and the end of the address space.
+///
+/// talc 5.1.1 compares ends of blocks without this look: an end beyond the address space wraps, lies low, and seems to fit. Only pointers of 32 bits come near it, in a memory above 2 GiB.
+#[inline]
+const fn has_end(address: usize, bytes: usize) -> bool {
+    // A layout's size, rounded up to its alignment, is at most `isize::MAX`: the sum does not wrap.
+    address.checked_add(bytes + ROUNDING).is_some()
+}
+
+/// How far beyond the end of a hole talc's search may look: it tries holes that are up to a sixteenth too short, and for aligned blocks any.
+#[inline]
+const fn reach(layout: Layout) -> usize {
+    if layout.align() <= CHUNK_UNIT { layout.size() / 8 } else { layout.size() + layout.align() }
+}
+
 /// A coalescing heap over a source: any size, any alignment, one word of overhead a block, sizes in steps of four words.
 ///
 /// **Cost:** a pair takes 450 wasm instructions (dlmalloc: 179) and 1.7 times dlmalloc's time, with many live blocks two thirds of it; a request that finds no hole takes a search of one bin and perhaps a `memory.grow`.
@@ -88,6 +106,8 @@ pub struct Talc<S> {
     source: S,
     /// The end of the piece acquired last, if the next may continue it.
     end: Option<NonNull<u8>>,
+    /// The highest end of a piece so far.
+    top: usize,
     grows: usize,
 }
 
@@ -97,7 +117,7 @@ unsafe impl<S: Send> Send for Talc<S> {}
 impl<S: Source> Talc<S> {
     /// An empty heap: nothing is acquired before the first block.
     pub const fn new(source: S) -> Self {
-        Self { talc: base::Talc::new(Manual), source, end: None, grows: 0 }
+        Self { talc: base::Talc::new(Manual), source, end: None, top: 0, grows: 0 }
     }
 
     /// Pages held, and grows so far.
@@ -105,12 +125,15 @@ impl<S: Source> Talc<S> {
         Usage { pages: self.source.held() / PAGE, grows: self.grows, pinned: 0 }
     }
 
-    /// A block from what is there; null if no hole fits.
+    /// A block from what is there; null if no hole fits, or if talc's search could look past the end of the address space.
     ///
     /// # Safety
     ///
     /// The layout's size is not zero.
     unsafe fn take(&mut self, layout: Layout) -> *mut u8 {
+        if !has_end(self.top, reach(layout)) {
+            return null_mut();
+        }
         // SAFETY: the size is not zero, which the caller promises.
         let block = unsafe { self.talc.try_allocate(layout) };
         block.map_or(null_mut(), NonNull::as_ptr)
@@ -132,6 +155,9 @@ impl<S: Source> Talc<S> {
     ///
     /// The block is from this heap, of this layout; the new size is not zero.
     unsafe fn resize_in_place(&mut self, block: *mut u8, layout: Layout, size: usize) -> bool {
+        if !has_end(block.addr(), size) {
+            return false;
+        }
         // SAFETY: the caller promises what talc asks for: a block of this heap and layout, and a size that is not zero.
         unsafe { self.talc.try_realloc_in_place(block, layout, size) }
     }
@@ -167,11 +193,18 @@ impl<S: Source> Talc<S> {
         // A layout's size, rounded up to its alignment, is at most `isize::MAX`: the sum does not wrap.
         let need = head + padding + (layout.size() + TAG).next_multiple_of(CHUNK_UNIT);
         let least = need.saturating_sub(tail).max(1);
-        let Some(piece) = self.source.acquire(least, least.max((self.source.held() / 32).min(STEP_MOST))) else {
+        let wish = least.max((self.source.held() / 32).min(STEP_MOST));
+        // What `take` would refuse is not grown for.
+        let top = next.unwrap_or(self.top).saturating_add(wish).saturating_add(PAGE);
+        if !has_end(top, reach(layout)) {
+            return false;
+        }
+        let Some(piece) = self.source.acquire(least, wish) else {
             return false;
         };
         self.grows += 1;
         let base = piece.cast::<u8>().as_ptr();
+        self.top = self.top.max(base.addr() + piece.len());
         self.end = match end {
             Some(end) if end.as_ptr().addr() == base.addr() => {
                 // SAFETY: the piece begins where talc's last heap ends, and is the same allocation (contract of `Source`), unused so far.

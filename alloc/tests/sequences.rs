@@ -8,7 +8,7 @@ use proptest::test_runner::TestRunner;
 use sluicegate_alloc::source::{Fixed, PAGE, Source};
 use sluicegate_alloc::{Freelist, Global, Heap, Strategy, Talc, Usage};
 use sluicegate_alloc_model::broken::{Broken, Fault};
-use sluicegate_alloc_model::ops::sequences;
+use sluicegate_alloc_model::ops::{extremes, sequences};
 use sluicegate_alloc_model::sources::{Moody, Region};
 use sluicegate_alloc_model::{Bound, Installed, Op, Regions, Subject, run, usual};
 use std::alloc::{GlobalAlloc, Layout};
@@ -19,6 +19,11 @@ const STEPS: usize = if cfg!(miri) { 40 } else { 400 };
 
 fn config() -> ProptestConfig {
     ProptestConfig { cases: if cfg!(miri) { 4 } else { 64 }, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// Runs a sequence; memory has no bound but the source's, as one alignment may take all of it.
+fn anything<A: Subject>(subject: &mut A, ops: &[Op]) -> Result<(), TestCaseError> {
+    run(subject, ops, |_| PAGES).map(|_| ()).map_err(TestCaseError::fail)
 }
 
 /// Runs a sequence, then asks for nearly all of the memory in one block: it must be there.
@@ -56,6 +61,17 @@ proptest! {
     fn the_arena_keeps_its_promises(ops in sequences(STEPS)) {
         let mut region = Region::new(PAGES);
         whole(&mut Regions::new(region.source()), &ops)?;
+    }
+
+    /// Sizes to `isize::MAX` and alignments to 2³⁰: most are refused, and nothing else changes.
+    #[test]
+    fn no_size_or_alignment_is_too_large(ops in extremes(STEPS)) {
+        let mut region = Region::new(PAGES);
+        anything(&mut Heap::new(region.source()), &ops)?;
+        anything(&mut Talc::new(region.source()), &ops)?;
+        anything(&mut Freelist::new(region.source()), &ops)?;
+        anything(&mut Regions::new(region.source()), &ops)?;
+        anything(&mut Installed(Global::new(Freelist::new(region.source()))), &ops)?;
     }
 
     #[test]
@@ -358,6 +374,12 @@ fn encoded_operations_come_back() {
     let ops = fixed_sequence(STEPS);
     assert!(ops.iter().all(|op| Op::decode(op.encode()) == *op));
     assert_eq!(Op::decode(Op::Trim.encode()), Op::Trim);
+    let mut runner = TestRunner::deterministic();
+    let ops = prop::collection::vec(extremes(STEPS), 4).new_tree(&mut runner).unwrap().current().concat();
+    for op in &ops {
+        assert_eq!(Op::decode_extreme(op.encode()), *op);
+    }
+    assert!(ops.iter().any(|op| matches!(op, Op::Allocate { size, align } if size >> 40 > 0 && *align == 0)));
 }
 
 #[test]

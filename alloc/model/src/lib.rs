@@ -201,7 +201,7 @@ pub type Bound = fn(usize) -> usize;
 
 /// Half again what the blocks need, and a few pages: small sequences pay for a page of each kind.
 pub fn usual(peak: usize) -> usize {
-    (peak + peak / 2).div_ceil(PAGE) + 8
+    peak.saturating_add(peak / 2).div_ceil(PAGE) + 8
 }
 
 struct Model<'a, A> {
@@ -209,7 +209,8 @@ struct Model<'a, A> {
     blocks: Vec<Block>,
     /// Live ranges: address and length.
     ranges: BTreeMap<usize, usize>,
-    live: usize,
+    /// Alignments are counted too: more than a word of 32 bits holds.
+    live: u64,
     seed: u8,
     report: Report,
 }
@@ -225,7 +226,7 @@ pub fn run<A: Subject>(subject: &mut A, ops: &[Op], bound: Bound) -> Result<Repo
     for (step, op) in ops.iter().enumerate() {
         model.step(op).map_err(|fault| format!("step {step}, {op:?}: {fault}"))?;
     }
-    model.report.live = model.live;
+    model.report.live = usize::try_from(model.live).unwrap_or(usize::MAX);
     while !model.blocks.is_empty() {
         model.free(0)?;
     }
@@ -312,8 +313,7 @@ impl<A: Subject> Model<'_, A> {
             return self.check(which);
         }
         self.take(which);
-        let kept = layout.size().min(size);
-        expect(moved, kept, seed).map_err(|fault| format!("after a resize: {fault}"))?;
+        resized(moved, layout.size(), size, seed)?;
         let layout = Layout::from_size_align(size, layout.align()).map_err(|e| e.to_string())?;
         self.add(Block { at: moved, layout, seed })
     }
@@ -321,12 +321,12 @@ impl<A: Subject> Model<'_, A> {
     /// Enters a block, after its promises are checked, and fills it.
     fn add(&mut self, block: Block) -> Result<(), String> {
         let (begin, size) = (block.at.addr(), block.layout.size());
-        let before = self.ranges.range(..begin + size).next_back();
+        let before = self.ranges.range(..begin.saturating_add(size)).next_back();
         placed(block.at, block.layout, before.map(|(&other, &length)| (other, length)))?;
         fill(block.at, size, block.seed);
         self.ranges.insert(begin, size);
         self.live += cost(block.layout);
-        self.report.peak = self.report.peak.max(self.live);
+        self.report.peak = self.report.peak.max(usize::try_from(self.live).unwrap_or(usize::MAX));
         self.blocks.push(block);
         Ok(())
     }
@@ -347,6 +347,9 @@ impl<A: Subject> Model<'_, A> {
 /// Whether a block is aligned, and clear of the one that begins last before its end.
 fn placed(block: *mut u8, layout: Layout, before: Option<(usize, usize)>) -> Result<(), String> {
     let (begin, size) = (block.addr(), layout.size());
+    if begin.checked_add(size).is_none() {
+        return Err(format!("{begin:#x}+{size} ends beyond the address space"));
+    }
     if !begin.is_multiple_of(layout.align()) {
         return Err(format!("{begin:#x} is not aligned to {}", layout.align()));
     }
@@ -358,27 +361,47 @@ fn placed(block: *mut u8, layout: Layout, before: Option<(usize, usize)>) -> Res
     Ok(())
 }
 
-/// Writes what the block must hold into its first bytes.
+/// Writes what the block must hold.
 fn fill(at: *mut u8, size: usize, seed: u8) {
     if cfg!(miri) {
         // SAFETY: the block is the model's and has `size` bytes.
         unsafe { at.write_bytes(pattern(seed, 0), size) };
     } else {
-        for offset in 0..size {
+        offsets(size).for_each(|offset| {
             // SAFETY: as above.
             unsafe { at.wrapping_add(offset).write(pattern(seed, offset)) };
-        }
+        });
     }
 }
 
-fn cost(layout: Layout) -> usize {
-    layout.size() + if layout.align() > 16 { layout.align() } else { 0 }
+fn cost(layout: Layout) -> u64 {
+    layout.size() as u64 + if layout.align() > 16 { layout.align() as u64 } else { 0 }
 }
 
-/// The bytes that are checked: all of them, and under miri those at the ends.
+/// Blocks above this have only some of their bytes written and checked: a memory of 4 GiB is not to be held for real.
+const SPARSE: usize = 2 << 20;
+
+/// Bytes that are left out in such a block from one to the next.
+const STRIDE: usize = 1 << 20;
+
+/// The bytes that are checked: all of them; under miri those at the ends, and in large blocks those and some between.
 fn offsets(size: usize) -> impl Iterator<Item = usize> {
-    let (head, tail) = if cfg!(miri) { (size.min(24), size.saturating_sub(24)) } else { (size, size) };
-    (0..head).chain(tail..size)
+    let ends = if cfg!(miri) {
+        24
+    } else if size > SPARSE {
+        4096
+    } else {
+        size
+    };
+    let (head, tail) = (size.min(ends), size.saturating_sub(ends).max(size.min(ends)));
+    let between = (head..tail).step_by(STRIDE).take(if cfg!(miri) { 0 } else { usize::MAX });
+    (0..head).chain(between).chain(tail..size)
+}
+
+/// Whether a block that was resized still holds what it held.
+fn resized(at: *const u8, before: usize, now: usize, seed: u8) -> Result<(), String> {
+    let kept = offsets(before).filter(|&offset| offset < now);
+    holds(at, kept, seed).map_err(|fault| format!("after a resize from {before} to {now}: {fault}"))
 }
 
 /// What a byte must hold; under miri, which fills faster than it loops, the same in the whole block.
@@ -390,12 +413,13 @@ fn pattern(seed: u8, offset: usize) -> u8 {
 }
 
 fn expect(at: *const u8, size: usize, seed: u8) -> Result<(), String> {
-    for offset in offsets(size) {
+    holds(at, offsets(size), seed).map_err(|fault| format!("of {size} bytes, {fault}"))
+}
+
+fn holds(at: *const u8, mut offsets: impl Iterator<Item = usize>, seed: u8) -> Result<(), String> {
+    offsets.try_for_each(|offset| {
         // SAFETY: the model wrote each of these bytes of a live block.
         let found = unsafe { at.wrapping_add(offset).read() };
-        if found != pattern(seed, offset) {
-            return Err(format!("byte {offset} of {size} changed"));
-        }
-    }
-    Ok(())
+        if found == pattern(seed, offset) { Ok(()) } else { Err(format!("byte {offset} changed")) }
+    })
 }

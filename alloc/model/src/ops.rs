@@ -6,6 +6,13 @@ pub const REGIONS: u8 = 6;
 /// The largest size in a sequence, in bytes.
 pub const SIZE_MOST: usize = 300_000;
 
+/// The largest exponent of an alignment in a sequence of [`extremes`]: of a word of 32 bits it is the last that a layout may have.
+pub const ALIGN_MOST: u32 = 30;
+
+/// The kind of an encoded operation whose size and alignment may be anything that a layout may have, and of a resize to such a size.
+const EXTREME: u8 = 16;
+const RESIZE_EXTREME: u8 = EXTREME + 11;
+
 /// Bytes of an encoded operation.
 const CODE: usize = 8;
 
@@ -68,9 +75,10 @@ impl Op {
             Self::Close { region } => (15, region, 0, 1),
             Self::Trim => (15, REGIONS, 0, 1),
         };
+        let extreme = size > SIZE_MOST || matches!(self, Self::Allocate { align, .. } if *align > 13);
         let [low, high] = (which as u16).to_le_bytes();
-        let [a, b, c, d] = (size as u32).to_le_bytes();
-        [kind, small, low, high, a, b, c, d]
+        let [a, b, c, d] = if extreme { pack(size) } else { size as u32 }.to_le_bytes();
+        [if extreme { kind | EXTREME } else { kind }, small, low, high, a, b, c, d]
     }
 
     /// An operation of any eight bytes, and of encoded ones the one that was encoded.
@@ -90,6 +98,23 @@ impl Op {
         }
     }
 
+    /// The same where sizes and alignments may be anything that a layout may have.
+    #[must_use]
+    pub fn decode_extreme(code: [u8; CODE]) -> Self {
+        let [kind, small, low, high, a, b, c, d] = code;
+        let which = usize::from(u16::from_le_bytes([low, high]));
+        let size = unpack(u32::from_le_bytes([a, b, c, d]));
+        match kind {
+            EXTREME => {
+                let align = u32::from(small) % (ALIGN_MOST + 1);
+                Self::Allocate { size: valid(size, align), align }
+            }
+            // The alignment of the block is not known here.
+            RESIZE_EXTREME => Self::Resize { which, size: valid(size, ALIGN_MOST) },
+            _ => Self::decode(code),
+        }
+    }
+
     /// The operations of a run of bytes; what is left over at the end is none.
     pub fn decode_all(bytes: &[u8]) -> impl Iterator<Item = Self> {
         bytes.as_chunks().0.iter().map(|&code| Self::decode(code))
@@ -105,14 +130,32 @@ fn fold(raw: u32) -> usize {
     1 + (size & ((1 << (4 + (raw >> 27) % 15)) - 1))
 }
 
+/// The nearest size that a layout of this alignment may have.
+fn valid(size: usize, align: u32) -> usize {
+    size.clamp(1, isize::MAX as usize + 1 - (1 << align))
+}
+
+/// A size as 32 bits: with the highest set it is so much less than the most that a layout may have.
+fn pack(size: usize) -> u32 {
+    match u32::try_from(size) {
+        Ok(size) if size < 1 << 31 => size,
+        _ => 1 << 31 | (isize::MAX as usize - size) as u32,
+    }
+}
+
+fn unpack(raw: u32) -> usize {
+    let (far, size) = (raw >> 31 == 1, (raw & !(1 << 31)) as usize);
+    if far { isize::MAX as usize - size } else { size }
+}
+
 #[cfg(feature = "proptest")]
-pub use generated::sequences;
+pub use generated::{extremes, sequences};
 
 #[cfg(feature = "proptest")]
 mod generated {
     use proptest::prelude::*;
 
-    use super::{Op, REGIONS, SIZE_MOST};
+    use super::{ALIGN_MOST, Op, REGIONS, SIZE_MOST, valid};
 
     /// Sizes as requests have them: mostly small, some of 1–64 KiB, few above; and every border of a class.
     fn sizes() -> impl proptest::strategy::Strategy<Value = usize> {
@@ -136,6 +179,35 @@ mod generated {
             1 => Just(Op::Trim),
             3 => (0..REGIONS).prop_map(|region| Op::Enter { region }),
             3 => Just(Op::Leave),
+            1 => (0..REGIONS).prop_map(|region| Op::Close { region }),
+        ];
+        prop::collection::vec(op, 1..most)
+    }
+
+    /// Sizes that fill a memory of 4 GiB, and those that no memory has.
+    fn large() -> impl proptest::strategy::Strategy<Value = usize> {
+        prop_oneof![
+            6 => (20u32..28).prop_flat_map(|log| 1usize << log..2 << log),
+            1 => (28u32..31).prop_flat_map(|log| 1usize << log..2 << log),
+            1 => (0usize..70_000).prop_map(|less| isize::MAX as usize - less),
+        ]
+    }
+
+    /// Sequences of up to `most` operations of any size and alignment, beside ordinary ones.
+    pub fn extremes(most: usize) -> impl proptest::strategy::Strategy<Value = Vec<Op>> {
+        let allocate = |(size, align)| Op::Allocate { size: valid(size, align), align };
+        let which = || any::<u16>().prop_map(usize::from);
+        let op = prop_oneof![
+            6 => (sizes(), 0u32..=13).prop_map(allocate),
+            3 => (large(), 0u32..=4).prop_map(allocate),
+            1 => (large(), 0u32..=ALIGN_MOST).prop_map(allocate),
+            2 => (sizes(), 14u32..=ALIGN_MOST).prop_map(allocate),
+            8 => which().prop_map(|which| Op::Free { which }),
+            2 => (which(), sizes()).prop_map(|(which, size)| Op::Resize { which, size }),
+            1 => (which(), large()).prop_map(|(which, size)| Op::Resize { which, size: valid(size, ALIGN_MOST) }),
+            1 => Just(Op::Trim),
+            2 => (0..REGIONS).prop_map(|region| Op::Enter { region }),
+            2 => Just(Op::Leave),
             1 => (0..REGIONS).prop_map(|region| Op::Close { region }),
         ];
         prop::collection::vec(op, 1..most)

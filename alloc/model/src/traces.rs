@@ -9,7 +9,7 @@ use sluicegate_traces::bare::{self, Churn};
 use sluicegate_traces::block::Heap;
 use sluicegate_traces::request;
 
-use crate::{Bound, Subject, expect, fill, ops, placed};
+use crate::{Bound, Subject, expect, fill, ops, placed, resized};
 
 /// The traces, but for the one of ordinary Rust code: that one runs on the global allocator of its program, whichever it is.
 pub const TRACES: [&str; 6] = ["requests", "pairs", "batches", "churn", "mixed", "growing"];
@@ -171,8 +171,7 @@ impl<A: Subject> Heap for Through<'_, '_, A> {
         // SAFETY: as for `release`; no trace asks for an empty block.
         let moved = unsafe { checked.subject.resize(block, layout, size) };
         if !moved.is_null() {
-            let result = expect(moved, layout.size().min(size), seed);
-            checked.note(result.map_err(|fault| format!("after a resize: {fault}")));
+            checked.note(resized(moved, layout.size(), size, seed));
             match Layout::from_size_align(size, layout.align()) {
                 Ok(new) => checked.add(moved, new, seed),
                 Err(fault) => checked.note::<()>(Err(fault.to_string())),

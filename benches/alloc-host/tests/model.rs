@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use sluicegate_alloc_host::guest::module;
 use sluicegate_alloc_model::Op;
 use sluicegate_alloc_model::broken::Fault;
-use sluicegate_alloc_model::ops::sequences;
+use sluicegate_alloc_model::ops::{extremes, sequences};
 use sluicegate_alloc_model::traces::TRACES;
 use wasmtime::{Engine, Instance, Linker, Module, ResourceLimiter, Store};
 
@@ -112,13 +112,23 @@ fn verify(store: &mut Store<Host>, instance: &Instance, kept: u32) -> Result<()>
 }
 
 fn interpret(module: &(Engine, Module), strategy: usize, ops: &[Op], refuse: Refuse) -> Result<Outcome> {
+    interpret_by(module, "interpret", strategy, ops, refuse)
+}
+
+fn interpret_by(
+    module: &(Engine, Module),
+    export: &str,
+    strategy: usize,
+    ops: &[Op],
+    refuse: Refuse,
+) -> Result<Outcome> {
     let (mut store, instance) = start(module, refuse)?;
     let memory = instance.get_memory(&mut store, "memory").context("no memory")?;
     let first = memory.size(&store) as usize;
     let bytes: Vec<u8> = ops.iter().flat_map(Op::encode).collect();
     let at = instance.get_typed_func::<u32, u32>(&mut store, "ops")?.call(&mut store, bytes.len() as u32)?;
     memory.write(&mut store, at as usize, &bytes)?;
-    let kept = instance.get_typed_func::<u32, u32>(&mut store, "interpret")?.call(&mut store, strategy as u32)?;
+    let kept = instance.get_typed_func::<u32, u32>(&mut store, export)?.call(&mut store, strategy as u32)?;
     verify(&mut store, &instance, kept)?;
     let refused = instance.get_typed_func::<(), u32>(&mut store, "refused")?.call(&mut store, ())?;
     let host = store.data();
@@ -188,6 +198,48 @@ fn the_host_may_set_a_limit_at_any_page() {
                 assert!(limited.refused > 0 && limited.most <= pages, "{name} on {target}, {pages} pages: {limited:?}");
             }
         }
+    }
+}
+
+/// Blocks of 250 MiB, beyond 2 GiB of memory.
+fn high() -> Vec<Op> {
+    vec![Op::Allocate { size: 250 << 20, align: 3 }; 13]
+}
+
+/// What any size fits behind that lies in a gap at the top: none does, as it would end beyond 4 GiB.
+#[test]
+fn nothing_grows_past_the_address_space() {
+    let mut ops = high();
+    ops.extend([
+        Op::Allocate { size: 1000, align: 3 },
+        Op::Resize { which: 13, size: 0x7fff_fff0 },
+        Op::Allocate { size: 1 << 20, align: 3 },
+        Op::Free { which: 3 },
+        Op::Allocate { size: 251 << 20, align: 3 },
+        Op::Allocate { size: 1000, align: 30 },
+        Op::Allocate { size: 200 << 20, align: 16 },
+    ]);
+    for target in TARGETS {
+        let module = compiled(target);
+        for (strategy, name) in STRATEGIES.iter().enumerate() {
+            let outcome = interpret_by(&module, "interpret_unbounded", strategy, &ops, Refuse::Nothing);
+            let outcome = outcome.unwrap_or_else(|fault| panic!("{name} on {target}: {fault:?}"));
+            assert!(outcome.refused > 0, "{name} on {target}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn memories_above_two_gibibytes_are_memories() {
+    let module = compiled(TARGETS[0]);
+    for (strategy, name) in STRATEGIES.iter().enumerate() {
+        let config = Config { cases: 6, failure_persistence: None, ..Config::default() };
+        let result = TestRunner::new(config).run(&extremes(80), |ops| {
+            let ops = [high(), ops].concat();
+            let outcome = interpret_by(&module, "interpret_unbounded", strategy, &ops, Refuse::Nothing);
+            outcome.map(|_| ()).map_err(|fault| TestCaseError::fail(format!("{fault:?}")))
+        });
+        result.unwrap_or_else(|fault| panic!("{name}: {fault}"));
     }
 }
 

@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 use sluicegate_alloc::source::{Linear, PAGE, Source};
 use sluicegate_alloc::{Freelist, Heap, System, Talc};
 use sluicegate_alloc_model::broken::{Broken, Fault};
-use sluicegate_alloc_model::{Op, Regions, Report, run, traces, usual};
+use sluicegate_alloc_model::{Bound, Op, Regions, Report, run, traces, usual};
 
 #[link(wasm_import_module = "host")]
 unsafe extern "C" {
@@ -78,10 +78,19 @@ const SOUND: usize = 5;
 /// Runs the operations: 0 talc, 1 the heap, 2 free lists, 3 arena, 4 the standard library's, 5 and on the free lists with a fault each. False if a promise was broken.
 #[unsafe(no_mangle)]
 extern "C" fn interpret(strategy: usize) -> bool {
+    interpreted(strategy, Op::decode, |peak| usual(peak) * 2)
+}
+
+/// The same with sizes and alignments that may be anything, and no bound on memory: an alignment may take all of it.
+#[unsafe(no_mangle)]
+extern "C" fn interpret_unbounded(strategy: usize) -> bool {
+    interpreted(strategy, Op::decode_extreme, |_| usize::MAX / PAGE)
+}
+
+fn interpreted(strategy: usize, decode: fn([u8; 8]) -> Op, bound: Bound) -> bool {
     let mut state = STATE.0.borrow_mut();
-    let ops: Vec<Op> = Op::decode_all(&state.ops).collect();
+    let ops: Vec<Op> = state.ops.as_chunks().0.iter().map(|&code| decode(code)).collect();
     let source = Watched { inner: Linear::new(), own: 0 };
-    let bound = |peak| usual(peak) * 2;
     let result = match strategy {
         0 => run(&mut Talc::new(source), &ops, bound),
         1 => run(&mut Heap::new(source), &ops, bound),
