@@ -177,3 +177,28 @@ fn other_collections_take_it() {
     map.shrink_to_fit();
     assert!(map.get(&4).is_some() && map.get(&5).is_none());
 }
+
+/// The trait allows them, unlike [`std::alloc::GlobalAlloc`].
+#[test]
+#[allow(unsafe_code, reason = "blocks are asked for through the raw interface")]
+fn blocks_of_no_bytes_are_blocks() {
+    use sluicegate_alloc::request::allocator_api2::alloc::Allocator;
+
+    let pool = pool();
+    let arena = pool.take().unwrap();
+    for align in [1, 16, 4096] {
+        let none = Layout::from_size_align(0, align).unwrap();
+        let some = Layout::from_size_align(100, align).unwrap();
+        let first = arena.allocate(none).unwrap().cast::<u8>();
+        assert!(first.addr().get().is_multiple_of(align));
+        // SAFETY: the block lives, is of the first layout, and the second is larger.
+        let grown = unsafe { arena.grow_zeroed(first, none, some) }.unwrap();
+        assert_eq!(grown.len(), 100);
+        // SAFETY: all of its bytes were written, and nobody else has it.
+        assert!(unsafe { grown.as_ref() }.iter().all(|&byte| byte == 0));
+        // SAFETY: the block lives, is of the second layout, and the first is smaller.
+        let last = unsafe { arena.shrink(grown.cast(), some, none) }.unwrap().cast();
+        // SAFETY: the block lives, and is of this layout.
+        unsafe { arena.deallocate(last, none) };
+    }
+}

@@ -14,6 +14,12 @@ pub(crate) struct Link {
     next: *mut Link,
 }
 
+#[cfg(all(test, loom))]
+impl Link {
+    /// Leads nowhere.
+    pub(crate) const NONE: Self = Self { next: null_mut() };
+}
+
 // SAFETY: the blocks are the list's alone (contract of `push`), so they may move with it.
 unsafe impl Send for Stack {}
 

@@ -4,11 +4,12 @@
 //! block that another thread may own already. A stack whose consumers follow `top.next` to pop one does just that: a data race, even where
 //! a tag on the top spares it the wrong answer.
 
+#[cfg(not(loom))]
 use core::mem::offset_of;
 use core::ptr::null_mut;
 
 use crate::freelist::stack::Link;
-use crate::sync::{AtomicPtr, Ordering, constant};
+use crate::sync::{AtomicPtr, Handed, Ordering, constant};
 
 /// What the first block of a batch begins with; the smallest class has just the room.
 #[repr(C)]
@@ -16,10 +17,41 @@ pub(crate) struct Batch {
     /// The block's own link: to the next block of the batch.
     link: Link,
     /// The next batch in the depot.
-    next: *mut Batch,
+    next: Handed<*mut Batch>,
 }
 
+#[cfg(not(loom))]
 const _: () = assert!(size_of::<Batch>() <= 16 && offset_of!(Batch, link) == 0);
+
+#[cfg(all(test, loom))]
+impl Batch {
+    /// What a block must begin with that is to be pushed.
+    pub(crate) fn new() -> Self {
+        Self { link: Link::NONE, next: Handed::new(null_mut()) }
+    }
+}
+
+impl Batch {
+    /// # Safety
+    ///
+    /// The batch is the caller's, and was pushed.
+    pub(super) unsafe fn next(this: *const Self) -> *mut Self {
+        // SAFETY: the batch is live memory, which the caller promises.
+        let place = unsafe { &raw const (*this).next };
+        // SAFETY: it is the caller's, and was set when it was pushed.
+        unsafe { Handed::get(place) }
+    }
+
+    /// # Safety
+    ///
+    /// The batch is the caller's.
+    pub(super) unsafe fn link_to(this: *mut Self, next: *mut Self) {
+        // SAFETY: the batch is live memory, which the caller promises.
+        let place = unsafe { &raw mut (*this).next };
+        // SAFETY: it is the caller's.
+        unsafe { Handed::set(place, next) };
+    }
+}
 
 /// On a cache line of its own: threads that exchange blocks of one class do not disturb those of another.
 #[repr(align(64))]
@@ -44,7 +76,7 @@ impl Depot {
         let mut top = self.top.load(Ordering::Relaxed);
         loop {
             // SAFETY: the block has room for two pointers, and is ours until the exchange succeeds.
-            unsafe { (*batch).next = top };
+            unsafe { Batch::link_to(batch, top) };
             // Releases the links of the whole batch to whoever takes it.
             match self.top.compare_exchange_weak(top, batch, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
@@ -60,7 +92,7 @@ impl Depot {
             return null_mut();
         }
         // SAFETY: everything that was taken is ours.
-        let mut rest = unsafe { (*first).next };
+        let mut rest = unsafe { Batch::next(first) };
         while !rest.is_null() {
             if self.top.compare_exchange(null_mut(), rest, Ordering::Release, Ordering::Relaxed).is_ok() {
                 break;
@@ -81,7 +113,7 @@ impl Depot {
         let mut at = self.take();
         while !at.is_null() {
             // SAFETY: everything that was taken is ours, and `f` has not got this one yet.
-            let next = unsafe { (*at).next };
+            let next = unsafe { Batch::next(at) };
             f(at.cast());
             at = next;
         }
@@ -102,16 +134,16 @@ impl Depot {
 /// # Safety
 ///
 /// Both lists are the caller's, and the first is not empty.
-unsafe fn append(list: *mut Batch, rest: *mut Batch) {
+pub(super) unsafe fn append(list: *mut Batch, rest: *mut Batch) {
     let mut last = list;
     loop {
         // SAFETY: the list is the caller's.
-        let next = unsafe { (*last).next };
+        let next = unsafe { Batch::next(last) };
         if next.is_null() {
             break;
         }
         last = next;
     }
     // SAFETY: as above.
-    unsafe { (*last).next = rest };
+    unsafe { Batch::link_to(last, rest) };
 }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The blocks are real memory, which a checker does not watch; so each has something beside its links that it does, and whoever believes to own the block
-//! touches that. Two broken depots must be found out.
+//! touches that. The links from batch to batch loom watches, too. Broken depots must be found out: one that follows a link, and two that tell the taker nothing.
 
 extern crate std;
 
@@ -21,12 +21,16 @@ use loom::thread;
 use shuttle::thread;
 
 use super::depot::Depot;
+#[cfg(loom)]
+use super::depot::{Batch, append};
 use crate::lock::Spin;
 use crate::sync::{AtomicPtr, Ordering};
 
 /// A block that is a batch by itself.
 #[repr(C)]
 struct Block {
+    #[cfg(loom)]
+    batch: Batch,
     links: [*mut u8; 2],
     watched: watched::Watched,
 }
@@ -147,8 +151,59 @@ impl Exchange for Untold {
     }
 }
 
+/// Broken: puts the rest back without telling of the links that it wrote to it.
+#[cfg(loom)]
+struct Whispered(AtomicPtr<Batch>);
+
+#[cfg(loom)]
+impl Exchange for Whispered {
+    fn new() -> Self {
+        Self(AtomicPtr::new(null_mut()))
+    }
+
+    unsafe fn push(&self, block: *mut u8) {
+        let batch = block.cast::<Batch>();
+        let mut top = self.0.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: the block is the caller's until the exchange succeeds.
+            unsafe { Batch::link_to(batch, top) };
+            match self.0.compare_exchange(top, batch, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => top = now,
+            }
+        }
+    }
+
+    fn pop(&self) -> *mut u8 {
+        let first = self.0.swap(null_mut(), Ordering::Acquire);
+        if first.is_null() {
+            return null_mut();
+        }
+        // SAFETY: everything that was taken is ours.
+        let mut rest = unsafe { Batch::next(first) };
+        while !rest.is_null() {
+            if self.0.compare_exchange(null_mut(), rest, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                break;
+            }
+            let more = self.0.swap(null_mut(), Ordering::Acquire);
+            if !more.is_null() {
+                // SAFETY: everything that was taken is ours.
+                unsafe { append(more, rest) };
+                rest = more;
+            }
+        }
+        first.cast()
+    }
+}
+
 fn block() -> *mut u8 {
-    Box::into_raw(Box::new(Block { links: [null_mut(); 2], watched: watched::Watched::new() })).cast()
+    Box::into_raw(Box::new(Block {
+        #[cfg(loom)]
+        batch: Batch::new(),
+        links: [null_mut(); 2],
+        watched: watched::Watched::new(),
+    }))
+    .cast()
 }
 
 /// # Safety
@@ -244,6 +299,60 @@ fn handed_over<E: Exchange>() {
     drop(unsafe { Box::from_raw(block.cast::<Block>()) });
 }
 
+/// One thread comes twice, so that it reads what the other put back. The other leaves nothing itself, which would tell of all that it did.
+#[cfg(loom)]
+fn put_back<E: Exchange>() {
+    let exchange = filled::<E>(3);
+    let other = Arc::clone(&exchange);
+    let thread = thread::spawn(move || other.pop().expose_provenance());
+    exchange_some(&*exchange, 1);
+    exchange_some(&*exchange, 1);
+    let block = core::ptr::with_exposed_provenance_mut::<u8>(thread.join().unwrap());
+    if !block.is_null() {
+        // SAFETY: the block is ours.
+        unsafe { exchange.push(block) };
+    }
+    assert_eq!(empty(&*exchange), 3, "a block was lost");
+}
+
+/// One thread takes everything, another takes one and leaves it, and a third leaves one.
+fn drained_by_three() {
+    let depot = filled::<Depot>(2);
+    let (second, third) = (Arc::clone(&depot), Arc::clone(&depot));
+    let threads = [
+        thread::spawn(move || {
+            let block = second.pop();
+            if !block.is_null() {
+                // SAFETY: no block of these tests is freed before its threads have ended.
+                unsafe { touch(block) };
+                // SAFETY: the block is ours.
+                unsafe { second.push(block) };
+            }
+        }),
+        thread::spawn(move || {
+            let block = block();
+            // SAFETY: it is live.
+            unsafe { touch(block) };
+            // SAFETY: the block is ours.
+            unsafe { third.push(block) };
+        }),
+    ];
+    let mut blocks = Vec::new();
+    depot.drain(|block| {
+        // SAFETY: as above.
+        unsafe { touch(block) };
+        blocks.push(block);
+    });
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    for block in blocks {
+        // SAFETY: the block is ours.
+        unsafe { depot.push(block) };
+    }
+    assert_eq!(empty(&*depot), 3, "a block was lost");
+}
+
 /// One thread takes everything while another takes one and leaves one.
 fn drained() {
     let depot = filled::<Depot>(2);
@@ -309,6 +418,22 @@ mod exhaustive {
     }
 
     #[test]
+    fn a_depot_is_drained_beside_a_pop_and_a_push() {
+        every(drained_by_three);
+    }
+
+    #[test]
+    fn links_that_are_put_back_are_told_of() {
+        every(put_back::<Depot>);
+    }
+
+    #[test]
+    #[should_panic(expected = "Causality violation")]
+    fn putting_back_without_telling_is_found_out() {
+        every(put_back::<Whispered>);
+    }
+
+    #[test]
     fn a_lock_lets_one_in() {
         every(locked);
     }
@@ -349,6 +474,11 @@ mod random {
     #[test]
     fn a_depot_is_drained_beside_its_users() {
         many(drained);
+    }
+
+    #[test]
+    fn a_depot_is_drained_beside_a_pop_and_a_push() {
+        many(drained_by_three);
     }
 
     #[test]
