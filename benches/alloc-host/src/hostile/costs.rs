@@ -30,6 +30,8 @@ pub struct Costs {
     pub mean_refused: f64,
     /// How many were.
     pub refused: usize,
+    /// All operations together, those before the load proper included.
+    pub total: u64,
     #[serde(skip)]
     request: u64,
     /// Those of the load proper that were served.
@@ -51,6 +53,7 @@ pub(super) enum Fate {
 impl Costs {
     pub(super) fn add(&mut self, cost: u64, fate: Fate, operation: impl FnOnce() -> String) {
         self.request += cost;
+        self.total += cost;
         let dearest = match fate {
             Fate::Served => &mut self.worst,
             Fate::Refused => &mut self.worst_refused,

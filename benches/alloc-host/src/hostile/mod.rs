@@ -22,8 +22,11 @@ use player::Wasm;
 pub use costs::{Costs, Worst};
 pub use table::tables;
 
-/// Instructions of a trace after which an allocator is said not to finish: some walk over all that is free for each operation.
-const PATIENCE: u64 = 4_000_000_000;
+/// So many times the instructions of the first allocator on a trace, and another is said not to finish: some walk over all that is free for each operation.
+const PATIENCE: u64 = 20;
+
+/// Instructions that each may take on the shortest trace.
+const LEAST_PATIENCE: u64 = 100_000_000;
 
 /// The module of one allocator.
 pub struct Guest {
@@ -75,13 +78,13 @@ impl Guest {
         Ok(Self { name: name.to_owned(), module: Module::new(engine, wasm)? })
     }
 
-    /// Plays a trace on a new instance.
+    /// Plays a trace on a new instance, for so many instructions at most.
     ///
     /// # Errors
     ///
     /// The module does not start.
-    pub fn run(&self, trace: &Trace) -> Result<Found> {
-        let mut player = Wasm::start(&self.module, PATIENCE)?;
+    pub fn run(&self, trace: &Trace, patience: u64) -> Result<Found> {
+        let mut player = Wasm::start(&self.module, patience)?;
         let mut script = Script::new(&mut player);
         (trace.write)(&mut script);
         let peak = script.finish();
@@ -91,7 +94,8 @@ impl Guest {
     }
 }
 
-/// Plays all traces whose titles have `filter` in them on all allocators, by as many threads as there are processors. One list for each allocator, in the order of the traces.
+/// Plays all traces whose titles have `filter` in them on all allocators, by as many threads as there are processors. One list for each allocator, in the order of the traces; the first allocator
+/// says how long the others may take.
 ///
 /// # Errors
 ///
@@ -103,10 +107,16 @@ pub fn run(guests: &[Guest], filter: &str) -> Result<Vec<Vec<Found>>> {
     let work = || -> Result<()> {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(trace) = traces.get(number / guests.len().max(1)) else { return Ok(()) };
-            let result = guests[number % guests.len()].run(trace)?;
-            if let Ok(mut found) = found.lock() {
-                found.push((number, result));
+            let Some(trace) = traces.get(number) else { return Ok(()) };
+            let mut patience = u64::MAX;
+            for (which, guest) in guests.iter().enumerate() {
+                let result = guest.run(trace, patience)?;
+                if which == 0 {
+                    patience = PATIENCE * result.costs.total + LEAST_PATIENCE;
+                }
+                if let Ok(mut found) = found.lock() {
+                    found.push((number, which, result));
+                }
             }
         }
     };
@@ -116,10 +126,10 @@ pub fn run(guests: &[Guest], filter: &str) -> Result<Vec<Vec<Found>>> {
         threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| anyhow::bail!("a thread panicked")))
     })?;
     let mut found = found.into_inner().unwrap_or_default();
-    found.sort_by_key(|(number, _)| *number);
+    found.sort_by_key(|(number, ..)| *number);
     let mut lists = vec![Vec::new(); guests.len()];
-    for (number, result) in found {
-        lists[number % guests.len()].push(result);
+    for (_, which, result) in found {
+        lists[which].push(result);
     }
     Ok(lists)
 }
