@@ -81,7 +81,7 @@ const BOUNDS: &[(&str, u64, &[Bound])] = &[
     ),
     (
         "heap",
-        4_400,
+        4_500,
         &[
             bound("request 64", 1.22, 1.1),
             bound("request 256", 1.19, 1.1),
