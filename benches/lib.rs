@@ -1,4 +1,5 @@
-//! What the benches share: a header map of a usual request, in the host's encoding; a clock, a table, and documents to put it into.
+//! What the benches share: a header map of a usual request, in the host's encoding; a clock, a
+//! table, and documents to put it into.
 
 pub mod clock;
 pub mod table;

@@ -1,4 +1,5 @@
-//! Figures in a document: what lies between a mark of their name and the next `<!-- end -->` is written by a program, the rest by hand.
+//! Figures in a document: what lies between a mark of their name and the next `<!-- end -->` is
+//! written by a program, the rest by hand.
 
 use std::fs;
 use std::io::{Error, Result};

@@ -1,5 +1,5 @@
-//! The allocators that a guest can be built with. This is the one list: the command line, the guests' features and the
-//! compared variants all come from it.
+//! The allocators that a guest can be built with. This is the one list: the command line, the
+//! guests' features and the compared variants all come from it.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,5 @@
-//! The processes that this one started: each ends with the value that holds it, and all of them end when a signal ends us.
+//! The processes that this one started: each ends with the value that holds it, and all of them end
+//! when a signal ends us.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -39,7 +40,8 @@ pub fn end_with_signals() -> Result<(), ctrlc::Error> {
 ///
 /// When it cannot be started, or when [`end_all`] has been called.
 pub fn spawn(command: &mut Command) -> io::Result<Owned> {
-    // The lock is held while the child is born, so that a signal cannot arrive between its birth and its entry here.
+    // The lock is held while the child is born, so that a signal cannot arrive between its birth
+    // and its entry here.
     let mut running = lock(&RUNNING);
     if running.closed {
         return Err(io::Error::new(io::ErrorKind::Interrupted, "ended by a signal"));
@@ -85,8 +87,8 @@ impl Owned {
 
     /// How it ended, or `None` while it runs.
     ///
-    /// It is `None` as well once [`end_all`] ends everything, so that nobody reports a child's end as a failure in the
-    /// moment before this process ends too.
+    /// It is `None` as well once [`end_all`] ends everything, so that nobody reports a child's end
+    /// as a failure in the moment before this process ends too.
     ///
     /// # Errors
     ///
@@ -124,7 +126,8 @@ struct Running {
     children: BTreeMap<u32, Arc<Mutex<Child>>>,
 }
 
-/// Both calls answer without harm when the child has been reaped already: the handle remembers how it ended.
+/// Both calls answer without harm when the child has been reaped already: the handle remembers how
+/// it ended.
 fn end(child: &Mutex<Child>) {
     let mut child = lock(child);
     let _ = child.kill();

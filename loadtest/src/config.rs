@@ -1,5 +1,5 @@
-//! An example's Envoy configuration, made to run beside others: loopback only, on free ports, with the module that was
-//! just built.
+//! An example's Envoy configuration, made to run beside others: loopback only, on free ports, with
+//! the module that was just built.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -69,7 +69,8 @@ impl Config {
         Ok(Self { tree, modules: BTreeMap::new(), pins: BTreeMap::new() })
     }
 
-    /// The stems of the modules which the configuration names: `tag` for `./target/wasm32-wasip1/guest/tag.wasm`.
+    /// The stems of the modules which the configuration names: `tag` for
+    /// `./target/wasm32-wasip1/guest/tag.wasm`.
     pub fn modules(&self) -> BTreeSet<String> {
         let mut tree = self.tree.clone();
         let mut stems = BTreeSet::new();
@@ -113,7 +114,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When the configuration and the given modules do not go together, or when a pinned port is taken.
+    /// When the configuration and the given modules do not go together, or when a pinned port is
+    /// taken.
     pub(crate) fn render(&self) -> Result<Rendered> {
         let mut tree = self.tree.clone();
         let named = self.modules();
@@ -208,7 +210,8 @@ fn admin_port(tree: &mut Value, ports: &mut Ports<'_>) -> Result<u16> {
     Ok(port)
 }
 
-/// Has the TCP listeners fail where they would share a port with another Envoy, whose requests they would then take.
+/// Has the TCP listeners fail where they would share a port with another Envoy, whose requests they
+/// would then take.
 fn share_no_ports(tree: &mut Value) {
     let listeners = tree.pointer_mut("/static_resources/listeners").and_then(Value::as_array_mut);
     for listener in listeners.into_iter().flatten() {

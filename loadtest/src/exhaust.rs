@@ -1,7 +1,9 @@
-//! `exhaust`: more uploads at once than a budget has room for, and a giant, in real Envoys: ours with a budget, the incumbent's filter that does the same job without, and no filter.
+//! `exhaust`: more uploads at once than a budget has room for, and a giant, in real Envoys: ours
+//! with a budget, the incumbent's filter that does the same job without, and no filter.
 //!
-//! For each filter one Envoy with one worker. Every connection is open before the burst; then each sends its upload at once. From the end of the burst on, uploads one after
-//! the other show how long it takes until everything is served again.
+//! For each filter one Envoy with one worker. Every connection is open before the burst; then each
+//! sends its upload at once. From the end of the burst on, uploads one after the other show how
+//! long it takes until everything is served again.
 
 mod burst;
 mod picture;
@@ -83,8 +85,9 @@ const SUBJECTS: [Subject; 3] = [
 ///
 /// # Errors
 ///
-/// When something is missing, or when the filter with the budget breaks a promise: a VM that failed, an answer that is none of 200, 413 and 503, nothing that was served, or no
-/// full service after the burst.
+/// When something is missing, or when the filter with the budget breaks a promise: a VM that
+/// failed, an answer that is none of 200, 413 and 503, nothing that was served, or no full service
+/// after the burst.
 pub fn exhaust(args: &ExhaustArgs) -> Result<()> {
     let json = args.json.as_deref().map(JsonFile::open).transpose()?;
     let envoy = Envoy::provision_version(args.envoy.as_deref())?;

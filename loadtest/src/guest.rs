@@ -15,15 +15,16 @@ pub use sluicegate_build::TARGET;
 /// The cargo profile of the modules.
 const PROFILE: &str = "guest";
 
-/// Builds a guest by the name of its package and gives its module. Without an allocator, none is installed.
+/// Builds a guest by the name of its package and gives its module. Without an allocator, none is
+/// installed.
 ///
-/// Each allocator has a target folder of its own, so that the builds do not overwrite each other, and an up-to-date
-/// module costs a fraction of a second.
+/// Each allocator has a target folder of its own, so that the builds do not overwrite each other,
+/// and an up-to-date module costs a fraction of a second.
 ///
 /// # Errors
 ///
-/// When no such guest exists, when the compiler's target cannot be added, or when the build fails; cargo's own messages
-/// are then on stderr.
+/// When no such guest exists, when the compiler's target cannot be added, or when the build fails;
+/// cargo's own messages are then on stderr.
 pub fn build(package: &str, allocator: Option<Allocator>) -> Result<PathBuf> {
     build_with(package, allocator, &[])
 }
@@ -45,7 +46,8 @@ pub fn build_with(package: &str, allocator: Option<Allocator>, features: &[&str]
     run(package, &with, &build.features(features.join(",")), &[])
 }
 
-/// Builds a guest as small as it gets: in the profile `small`, and without its default features, so that it can do without the standard library.
+/// Builds a guest as small as it gets: in the profile `small`, and without its default features, so
+/// that it can do without the standard library.
 ///
 /// # Errors
 ///

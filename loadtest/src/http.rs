@@ -1,4 +1,5 @@
-//! Single HTTP requests, for tests and the admin interface: blocking, over a connection of their own.
+//! Single HTTP requests, for tests and the admin interface: blocking, over a connection of their
+//! own.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -37,7 +38,8 @@ impl Response {
     }
 }
 
-/// Sends one request and reads the whole response. Redirects are not followed, and no status is an error.
+/// Sends one request and reads the whole response. Redirects are not followed, and no status is an
+/// error.
 ///
 /// # Errors
 ///

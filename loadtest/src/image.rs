@@ -1,4 +1,5 @@
-//! `image`: an example's module as an OCI image, without Docker, in the two forms that Istio and Envoy Gateway read.
+//! `image`: an example's module as an OCI image, without Docker, in the two forms that Istio and
+//! Envoy Gateway read.
 //!
 //! | file | holds |
 //! |---|---|
@@ -78,7 +79,8 @@ pub struct Image {
 ///
 /// # Errors
 ///
-/// When there is no such example, when it has several modules, when the build fails, or when nothing can be written.
+/// When there is no such example, when it has several modules, when the build fails, or when
+/// nothing can be written.
 pub fn image(args: &ImageArgs) -> Result<()> {
     let name = &args.name;
     let packages = workspace::example_packages(name).unwrap_or_default();
@@ -103,7 +105,8 @@ fn summary(name: &str, args: &ImageArgs, module: &[u8], image: &Image) -> String
     )
 }
 
-/// Writes a module as an image `NAME-FORM` in a folder, over one that is there. The same module becomes the same bytes.
+/// Writes a module as an image `NAME-FORM` in a folder, over one that is there. The same module
+/// becomes the same bytes.
 ///
 /// # Errors
 ///

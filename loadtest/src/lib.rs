@@ -1,4 +1,5 @@
-//! Proxy-Wasm filters in a real Envoy: provision it, build a guest, start it, talk to it, measure it.
+//! Proxy-Wasm filters in a real Envoy: provision it, build a guest, start it, talk to it, measure
+//! it.
 //!
 //! The commands and the end-to-end tests stand on this library. [`Proxy`] is where to begin:
 //! [`Proxy::for_example`] does everything from nothing to a serving Envoy.

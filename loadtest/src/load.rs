@@ -1,9 +1,11 @@
-//! `load`: filters that do the same job, compared in real Envoys by the CPU time that each adds to a request.
+//! `load`: filters that do the same job, compared in real Envoys by the CPU time that each adds to
+//! a request.
 //!
-//! One Envoy a variant, all running at once; in each repetition, every variant gets the same number of requests, in
-//! slices that take turns in an order that rotates. What a filter adds is the difference to the Envoy without one
-//! *within* a turn, so that a machine which slows down slows down both. A repetition's figure is the median over its
-//! turns; reported are the median over the repetitions and its spread.
+//! One Envoy a variant, all running at once; in each repetition, every variant gets the same number
+//! of requests, in slices that take turns in an order that rotates. What a filter adds is the
+//! difference to the Envoy without one *within* a turn, so that a machine which slows down slows
+//! down both. A repetition's figure is the median over its turns; reported are the median over the
+//! repetitions and its spread.
 
 mod client;
 mod picture;
@@ -24,8 +26,9 @@ use crate::progress::Step;
 use crate::proxy::{Options, Proxy};
 use crate::{Envoy, config::Config, guest, usage};
 
-/// A repetition is cut into this many slices. On a machine of two cores that compiled something else meanwhile, the
-/// standard deviation of a repetition's figure was 1.3 µs without slices, 0.7 with 12 and 0.3 with 30 (64 connections).
+/// A repetition is cut into this many slices. On a machine of two cores that compiled something
+/// else meanwhile, the standard deviation of a repetition's figure was 1.3 µs without slices, 0.7
+/// with 12 and 0.3 with 30 (64 connections).
 const SLICES: u32 = 30;
 
 /// What to compare, and how long.
@@ -71,7 +74,8 @@ impl LoadArgs {
 ///
 /// # Errors
 ///
-/// When something is missing, when a filter does not do its job, or when any response is not as it should be.
+/// When something is missing, when a filter does not do its job, or when any response is not as it
+/// should be.
 pub fn load(args: &LoadArgs) -> Result<()> {
     let variants = variant::chosen(&args.only)?;
     let json = args.json.as_deref().map(JsonFile::open).transpose()?;
@@ -128,7 +132,8 @@ fn measure(mut contenders: Vec<Contender<'_>>, args: &LoadArgs) -> Result<Vec<Me
     Ok(measured.collect())
 }
 
-/// Gives each contender its requests and returns the CPU time of one, in µs, for each slice of each.
+/// Gives each contender its requests and returns the CPU time of one, in µs, for each slice of
+/// each.
 fn repeat_once(contenders: &mut [Contender<'_>], requests: u32, repetition: usize) -> Result<Vec<Option<Vec<f64>>>> {
     let mut slices = vec![Vec::with_capacity(SLICES as usize); contenders.len()];
     for slice in 0..SLICES {
@@ -160,7 +165,8 @@ impl<'a> Contender<'a> {
         Ok(Self { variant, proxy, client, module_bytes })
     }
 
-    /// Sends this many requests and gives the CPU time that Envoy took, in nanoseconds, where the system tells it.
+    /// Sends this many requests and gives the CPU time that Envoy took, in nanoseconds, where the
+    /// system tells it.
     fn fire(&mut self, requests: u32) -> Result<Option<u64>> {
         let pid = self.proxy.pid();
         let before = usage::cpu_nanos(pid);

@@ -52,7 +52,8 @@ impl Log {
         self.lock().text.get(offset..).unwrap_or_default().to_owned()
     }
 
-    /// Waits until it contains `needle`. False when it does not within `patience`, or has ended without.
+    /// Waits until it contains `needle`. False when it does not within `patience`, or has ended
+    /// without.
     pub fn wait_for(&self, needle: &str, patience: Duration) -> bool {
         self.wait_until(patience, |state| state.text.contains(needle) || state.ended).text.contains(needle)
     }
@@ -62,7 +63,8 @@ impl Log {
         drop(self.wait_until(patience, |state| state.ended));
     }
 
-    /// Takes the whole lines that have come, after waiting for some. `None` once all are taken and no more can come.
+    /// Takes the whole lines that have come, after waiting for some. `None` once all are taken and
+    /// no more can come.
     pub(crate) fn take_lines(&self, patience: Duration) -> Option<String> {
         let mut state = self.wait_until(patience, |state| !state.text.is_empty() || state.ended);
         let text = std::mem::take(&mut state.text);
@@ -87,7 +89,8 @@ impl Log {
 /// What Envoy warns of before it complains about the code, which is fine.
 const NO_RUNTIME: &str = "Envoy was compiled without support for it";
 
-/// The one line that says best why Envoy gave up: the first error in its log, without the parts that only locate it.
+/// The one line that says best why Envoy gave up: the first error in its log, without the parts
+/// that only locate it.
 pub(crate) fn reason(log: &str) -> Option<String> {
     if let Some(line) = log.lines().find(|line| line.contains(NO_RUNTIME)) {
         let runtime = line.split_whitespace().find(|word| word.starts_with("envoy.wasm.runtime."));

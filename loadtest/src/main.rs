@@ -1,5 +1,5 @@
-//! The commands: `serve` an example, `load` the comparison, `exhaust` a budget, `compat` with versions of Envoy,
-//! `image` for a registry.
+//! The commands: `serve` an example, `load` the comparison, `exhaust` a budget, `compat` with
+//! versions of Envoy, `image` for a registry.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -35,7 +35,8 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.kind() == ErrorKind::InvalidValue || error.kind() == ErrorKind::ValueValidation => {
-            // What is wrong and what would be right, without the hint at `--help` that follows after an empty line.
+            // What is wrong and what would be right, without the hint at `--help` that follows
+            // after an empty line.
             let text = error.render().to_string();
             eprintln!("{}", words(text.split("\n\n").next().unwrap_or(&text)));
             return ExitCode::from(2);

@@ -1,4 +1,5 @@
-//! What a command is busy with, on stderr: a spinner or a bar on a terminal, a plain line elsewhere.
+//! What a command is busy with, on stderr: a spinner or a bar on a terminal, a plain line
+//! elsewhere.
 
 use std::io::{IsTerminal as _, stderr};
 use std::time::Duration;

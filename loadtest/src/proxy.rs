@@ -44,8 +44,9 @@ impl Default for Options {
 
 /// A running Envoy. It ends when this value is dropped, also by a panic.
 ///
-/// Envoy listens on free ports of the loopback address; [`Proxy::port`] leads from the ports in the configuration to
-/// those. A value in a `static` is never dropped, so keep a proxy in a local variable.
+/// Envoy listens on free ports of the loopback address; [`Proxy::port`] leads from the ports in the
+/// configuration to those. A value in a `static` is never dropped, so keep a proxy in a local
+/// variable.
 ///
 /// # Examples
 ///
@@ -108,7 +109,8 @@ impl Proxy {
     pub fn start(envoy: &Envoy, config: &Config, options: &Options) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            // Between the moment when a free port is let go and the one when Envoy has it, somebody else may take it.
+            // Between the moment when a free port is let go and the one when Envoy has it, somebody
+            // else may take it.
             match Self::attempt(envoy, config.render()?, options) {
                 Err(error) if attempt < ATTEMPTS && error.to_string().contains("Address already in use") => {
                     attempt += 1;
@@ -190,7 +192,8 @@ impl Proxy {
         Ok(response.text().into_owned())
     }
 
-    /// Envoy's counters and gauges by name. Workers hand theirs over with a delay of up to some seconds.
+    /// Envoy's counters and gauges by name. Workers hand theirs over with a delay of up to some
+    /// seconds.
     ///
     /// # Errors
     ///
@@ -274,7 +277,8 @@ impl Proxy {
         bail!("Envoy does not serve after {START:?}: {reason}")
     }
 
-    /// Asked of the admin interface: a connection to a listener would be one more for the filter to see.
+    /// Asked of the admin interface: a connection to a listener would be one more for the filter to
+    /// see.
     fn serves(&self) -> bool {
         let started = "listener_manager.workers_started";
         self.admin("/ready").is_ok()

@@ -39,9 +39,11 @@ pub struct ServeArgs {
 ///
 /// # Errors
 ///
-/// When something is missing or taken, when the build fails, when Envoy refuses the module, or when it ends by itself.
+/// When something is missing or taken, when the build fails, when Envoy refuses the module, or when
+/// it ends by itself.
 pub fn serve(args: &ServeArgs) -> Result<()> {
-    // What is cheap to find out comes first: nobody wants to wait for a download to learn of a typing error.
+    // What is cheap to find out comes first: nobody wants to wait for a download to learn of a
+    // typing error.
     let name = &args.name;
     guest::ensure_example(name)?;
     config::ensure_free(args.port)?;
@@ -82,7 +84,8 @@ fn follow(proxy: &Proxy) -> Result<()> {
     let mut reading = false;
     while let Some(lines) = proxy.shared_log().take_lines(POLL) {
         for line in lines.lines() {
-            // A line without a time in front belongs to the one before: a backtrace, or a message of several lines.
+            // A line without a time in front belongs to the one before: a backtrace, or a message
+            // of several lines.
             reading = if line.starts_with('[') { is_worth_reading(line) } else { reading };
             if reading {
                 say(&format!("{line}\n"))?;

@@ -1,19 +1,22 @@
-//! What a process uses: its CPU time, its memory, and the linear memory of the V8 VMs in it. Linux tells; elsewhere
-//! each answer is `None`.
+//! What a process uses: its CPU time, its memory, and the linear memory of the V8 VMs in it. Linux
+//! tells; elsewhere each answer is `None`.
 
 use std::fs;
 
 /// What one page of linear memory has.
 pub const WASM_PAGE: u64 = 64 * 1024;
-/// V8 reserves this much address space for each linear memory, and makes the rest of it inaccessible.
+/// V8 reserves this much address space for each linear memory, and makes the rest of it
+/// inaccessible.
 const V8_RESERVES: u64 = 8 << 30;
-/// The least inaccessible space behind a linear memory. Nothing else in an Envoy leaves as much behind it.
+/// The least inaccessible space behind a linear memory. Nothing else in an Envoy leaves as much
+/// behind it.
 const GUARD: u64 = 1 << 30;
-/// The length of a tick in `/proc/PID/stat`: `USER_HZ` is 100 on every platform that Envoy is built for.
+/// The length of a tick in `/proc/PID/stat`: `USER_HZ` is 100 on every platform that Envoy is built
+/// for.
 const NANOS_PER_TICK: u64 = 10_000_000;
 
-/// The linear memories in a process. Envoy has one for itself and one for each worker, and for each again that a
-/// configuration update leaves behind.
+/// The linear memories in a process. Envoy has one for itself and one for each worker, and for each
+/// again that a configuration update leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WasmMemory {
     /// How many there are.
@@ -22,8 +25,8 @@ pub struct WasmMemory {
     pub largest: u64,
 }
 
-/// The CPU time that a process has used, in nanoseconds: that of its living threads, or that of the process in ticks
-/// of 10 ms where the kernel does not count as finely.
+/// The CPU time that a process has used, in nanoseconds: that of its living threads, or that of the
+/// process in ticks of 10 ms where the kernel does not count as finely.
 pub fn cpu_nanos(pid: u32) -> Option<u64> {
     cpu_of_threads(pid).or_else(|| cpu_in_ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?))
 }
@@ -48,7 +51,8 @@ fn cpu_of_threads(pid: u32) -> Option<u64> {
     (sum > 0).then_some(sum)
 }
 
-/// From `PID (name) state …`: fields 14 and 15, counted from the end of a name that may hold anything.
+/// From `PID (name) state …`: fields 14 and 15, counted from the end of a name that may hold
+/// anything.
 fn cpu_in_ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<u64>);
@@ -60,7 +64,8 @@ fn rss_in(status: &str) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
-/// Finds each writable anonymous mapping that an inaccessible one of at least 1 GiB follows without a gap.
+/// Finds each writable anonymous mapping that an inaccessible one of at least 1 GiB follows without
+/// a gap.
 fn wasm_memory_in(maps: &str) -> Option<WasmMemory> {
     let mappings: Vec<_> = maps.lines().filter_map(Mapping::parse).collect();
     let sizes = mappings.windows(2).filter_map(|pair| {
@@ -68,8 +73,8 @@ fn wasm_memory_in(maps: &str) -> Option<WasmMemory> {
         let is_memory = memory.access.starts_with("rw") && memory.anonymous;
         let is_guard = guard.access.starts_with("---") && guard.start == memory.end && guard.size() >= GUARD;
         (is_memory && is_guard).then(|| {
-            // The kernel may show an unrelated writable neighbour in front of the memory as one mapping with it.
-            // Then the guard tells how large the memory is.
+            // The kernel may show an unrelated writable neighbour in front of the memory as one
+            // mapping with it. Then the guard tells how large the memory is.
             V8_RESERVES.checked_sub(guard.size()).map_or(memory.size(), |size| size.min(memory.size()))
         })
     });

@@ -14,7 +14,8 @@ pub fn root() -> &'static Path {
     package.parent().unwrap_or(package)
 }
 
-/// Cargo's target folder: `CARGO_TARGET_DIR`, or `target` in the root. A relative one is taken from the root.
+/// Cargo's target folder: `CARGO_TARGET_DIR`, or `target` in the root. A relative one is taken from
+/// the root.
 pub fn target_dir() -> PathBuf {
     root().join(env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()).unwrap_or_else(|| "target".into()))
 }
@@ -28,7 +29,8 @@ pub fn examples() -> Result<Vec<String>> {
     folders_with("envoy.yaml", &root().join("examples"))
 }
 
-/// The packages of an example: one of its own name, or one for each folder in it, as `shared_queue_sender` in `shared_queue/sender`.
+/// The packages of an example: one of its own name, or one for each folder in it, as
+/// `shared_queue_sender` in `shared_queue/sender`.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The images as a registry and their readers see them: every digest is right, and the module comes out as it went in.
+//! The images as a registry and their readers see them: every digest is right, and the module comes
+//! out as it went in.
 
 use std::collections::BTreeSet;
 use std::fs;

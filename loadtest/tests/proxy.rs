@@ -81,7 +81,8 @@ fn the_linear_memory_of_each_vm_is_seen() {
     let proxy = start();
     proxy.get(18000, "/").unwrap();
     let memory = usage::wasm_memory(proxy.pid()).unwrap();
-    // One for Envoy itself, one more for its configuration, one for the worker; a page of stack, a page of data.
+    // One for Envoy itself, one more for its configuration, one for the worker; a page of stack, a
+    // page of data.
     assert_eq!((memory.vms, memory.largest), (3, 2 * usage::WASM_PAGE));
     assert!(usage::cpu_nanos(proxy.pid()).unwrap() > 0);
     assert!(usage::rss_kib(proxy.pid()).unwrap() > 10_000);

@@ -1,9 +1,12 @@
 //! A stream's arena: `request.arena()`, behind the feature `request-arena`.
 //!
-//! **Nothing that is put into an arena with `alloc` is dropped**: see [`sluicegate_alloc::request`], which has the rules, the costs, and the collections that do drop.
+//! **Nothing that is put into an arena with `alloc` is dropped**: see
+//! [`sluicegate_alloc::request`], which has the rules, the costs, and the collections that do drop.
 //!
-//! A stream has no arena until it asks for one. It is empty at the first call, and the same in every callback of the stream. It is reset when the stream is deleted and the filter dropped, and goes back
-//! to the pool of the VM. What is [`RequestArena::clone`]d into the filter's own state may live from one callback to the next:
+//! A stream has no arena until it asks for one. It is empty at the first call, and the same in
+//! every callback of the stream. It is reset when the stream is deleted and the filter dropped, and
+//! goes back to the pool of the VM. What is [`RequestArena::clone`]d into the filter's own state
+//! may live from one callback to the next:
 //!
 //! ```
 //! use sluicegate::arena::{RequestArena, allocator_api2::vec::Vec};
@@ -33,8 +36,10 @@
 //!
 //! # Host blocks
 //!
-//! What the host hands over lies outside of the arena: each block is freed when its snapshot is dropped, mostly within the callback, where an arena would hold it until the stream ends. For values that are to
-//! live as long as the stream there is [`receive`]: the host writes them into the arena, where they stay without a copy, beside what belongs to them.
+//! What the host hands over lies outside of the arena: each block is freed when its snapshot is
+//! dropped, mostly within the callback, where an arena would hold it until the stream ends. For
+//! values that are to live as long as the stream there is [`receive`]: the host writes them into
+//! the arena, where they stay without a copy, beside what belongs to them.
 //!
 //! ```
 //! use sluicegate::prelude::*;
@@ -61,9 +66,11 @@
 //! # fn main() {}
 //! ```
 //!
-//! With `alloc-arena` small host blocks lie in the stream's region by themselves, and are freed one by one.
+//! With `alloc-arena` small host blocks lie in the stream's region by themselves, and are freed one
+//! by one.
 //!
-//! A filter that is [stateless](crate::http_filter) gets an arena for each callback, as it has no streams.
+//! A filter that is [stateless](crate::http_filter) gets an arena for each callback, as it has no
+//! streams.
 
 pub use sluicegate_alloc::request::{Bump, Pool, RequestArena, allocator_api2, bumpalo};
 
@@ -116,12 +123,15 @@ impl Arenas {
 
 /// Runs `call`, and has what the host hands over meanwhile put into the arena.
 ///
-/// Each value keeps the arena as a handle does, so it may be kept anywhere. When it is dropped its bytes are used again if nothing was put there after it, else when the arena is reset. Values of more than
-/// 8 KiB lie outside, as does what is read by a callback that the host runs meanwhile. If the arena cannot have the memory, the value lies outside too.
+/// Each value keeps the arena as a handle does, so it may be kept anywhere. When it is dropped its
+/// bytes are used again if nothing was put there after it, else when the arena is reset. Values of
+/// more than 8 KiB lie outside, as does what is read by a callback that the host runs meanwhile. If
+/// the arena cannot have the memory, the value lies outside too.
 ///
 /// # Cost
 ///
-/// A word for each value, and the bump of a pointer instead of the allocator. The block that is otherwise kept from call to call is not used meanwhile.
+/// A word for each value, and the bump of a pointer instead of the allocator. The block that is
+/// otherwise kept from call to call is not used meanwhile.
 pub fn receive<R>(arena: &RequestArena, call: impl FnOnce() -> R) -> R {
     crate::abi::routed::within(arena, crate::abi::depth(), call)
 }
@@ -155,7 +165,8 @@ impl Slot {
         Self(Cell::new(None))
     }
 
-    /// Runs a callback with this slot's arena as the current one, and the one before as the current one after it. Calls nest.
+    /// Runs a callback with this slot's arena as the current one, and the one before as the current
+    /// one after it. Calls nest.
     pub(crate) fn within<R>(&self, callback: impl FnOnce() -> R) -> R {
         let _restore = Restore { slot: self, before: ARENAS.with(|arenas| arenas.current.replace(self.0.take())) };
         callback()

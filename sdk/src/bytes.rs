@@ -10,8 +10,9 @@ use crate::abi::with_decimal;
 
 /// A name or value as the proxy holds it: bytes, usually text, never checked.
 ///
-/// It is a view: two words, copied freely, valid as long as the snapshot that it points into. Comparing and searching need no conversion;
-/// [`to_str`](Self::to_str) is the fallible way to text, [`display`](Self::display) the lossy one for log lines.
+/// It is a view: two words, copied freely, valid as long as the snapshot that it points into.
+/// Comparing and searching need no conversion; [`to_str`](Self::to_str) is the fallible way to
+/// text, [`display`](Self::display) the lossy one for log lines.
 ///
 /// ```
 /// # use sluicegate::ByteStr;

@@ -1,4 +1,5 @@
-//! What can go wrong: one error for host calls, for data that a host sent, and for a filter's own reasons.
+//! What can go wrong: one error for host calls, for data that a host sent, and for a filter's own
+//! reasons.
 
 use alloc::boxed::Box;
 use core::any::Any;
@@ -27,8 +28,8 @@ type Source = Box<dyn core::error::Error + Send + Sync>;
 ///
 /// # Cost
 ///
-/// An error about the host holds no memory of its own, but for one that names a header, which copies at most 64 bytes of the name.
-/// [`Error::other`] boxes its source.
+/// An error about the host holds no memory of its own, but for one that names a header, which
+/// copies at most 64 bytes of the name. [`Error::other`] boxes its source.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -197,11 +198,13 @@ impl Error {
         Self { kind: Kind::Message(message) }
     }
 
-    /// Returns a failure of the filter's own, as a text that is put together where it happens: `Error::text(format!("no user {id}"))`.
+    /// Returns a failure of the filter's own, as a text that is put together where it happens:
+    /// `Error::text(format!("no user {id}"))`.
     ///
     /// # Cost
     ///
-    /// A copy of the text. Out of memory, the error is that instead. Nothing of the formatting machinery is linked beyond what put the text together.
+    /// A copy of the text. Out of memory, the error is that instead. Nothing of the formatting
+    /// machinery is linked beyond what put the text together.
     #[must_use]
     pub fn text(text: impl AsRef<str>) -> Self {
         let text = text.as_ref().as_bytes();
@@ -212,13 +215,16 @@ impl Error {
         }
     }
 
-    /// Returns a failure of the filter's own, as any error: `.map_err(Error::other)?`. An [`Error`] stays what it is.
+    /// Returns a failure of the filter's own, as any error: `.map_err(Error::other)?`. An [`Error`]
+    /// stays what it is.
     ///
-    /// A text is no error: [`Error::new`] takes a fixed one, and [`Error::text`] one that is put together.
+    /// A text is no error: [`Error::new`] takes a fixed one, and [`Error::text`] one that is put
+    /// together.
     ///
     /// # Cost
     ///
-    /// A box for the source; none for an [`Error`]. The source's `Display` is linked, and with it the formatting machinery of the standard library.
+    /// A box for the source; none for an [`Error`]. The source's `Display` is linked, and with it
+    /// the formatting machinery of the standard library.
     #[must_use]
     pub fn other<E: core::error::Error + Send + Sync + 'static>(source: E) -> Self {
         let mut source = Some(source);
@@ -345,8 +351,9 @@ impl Error {
         }
     }
 
-    /// Returns the name of what the failure is about, such as a header, a cluster, a metric, a property or a key: its first 64 bytes, or nothing if the failure
-    /// is about nothing that has a name.
+    /// Returns the name of what the failure is about, such as a header, a cluster, a metric, a
+    /// property or a key: its first 64 bytes, or nothing if the failure is about nothing that has a
+    /// name.
     #[must_use]
     pub fn name(&self) -> Option<&[u8]> {
         match &self.kind {
@@ -355,7 +362,8 @@ impl Error {
         }
     }
 
-    /// Returns whether the host or the SDK ran out of memory: an allocation of the SDK failed, or the guest refused a block to the host.
+    /// Returns whether the host or the SDK ran out of memory: an allocation of the SDK failed, or
+    /// the guest refused a block to the host.
     #[must_use]
     pub const fn is_out_of_memory(&self) -> bool {
         matches!(
@@ -367,7 +375,8 @@ impl Error {
         )
     }
 
-    /// Returns whether the filter passed a byte that must not leave it, such as a line feed in the value of a header. Nothing was sent.
+    /// Returns whether the filter passed a byte that must not leave it, such as a line feed in the
+    /// value of a header. Nothing was sent.
     #[must_use]
     pub const fn is_invalid_byte(&self) -> bool {
         matches!(self.kind, Kind::InvalidByte { .. })
@@ -381,8 +390,10 @@ impl Error {
 }
 
 impl Error {
-    /// Writes the text in pieces. `Formatter`'s own ways to write text and numbers can panic as far as the linker knows, and would bring the standard
-    /// library's panic machinery and the WASI imports into every filter whose callbacks can fail. Behind a table of functions, so that it is in the module once.
+    /// Writes the text in pieces. `Formatter`'s own ways to write text and numbers can panic as far
+    /// as the linker knows, and would bring the standard library's panic machinery and the WASI
+    /// imports into every filter whose callbacks can fail. Behind a table of functions, so that it
+    /// is in the module once.
     ///
     /// For people who come from the Go SDK, a host's status reads as it does there.
     pub(crate) fn write_to(&self, out: &mut dyn Write) -> fmt::Result {

@@ -20,7 +20,8 @@ crate::__vm_local! {
     static COUNTER: Cell<Defined> = Cell::new(Defined::NotYet);
 }
 
-/// Counts one failure. The first one of a VM defines the counter, once: a host keeps a record of each definition.
+/// Counts one failure. The first one of a VM defines the counter, once: a host keeps a record of
+/// each definition.
 #[cold]
 pub(crate) fn count() {
     COUNTER.with(|counter| {

@@ -1,7 +1,9 @@
 //! From and to the types of the `http` crate: the feature `http`.
 //!
-//! They need the standard library and own what they hold: each conversion copies, which the views of this crate do not. They are for filters that hand
-//! headers to code that wants these types. What goes the other way needs no copy: names, values and statuses stand where this crate takes names and values.
+//! They need the standard library and own what they hold: each conversion copies, which the views
+//! of this crate do not. They are for filters that hand headers to code that wants these types.
+//! What goes the other way needs no copy: names, values and statuses stand where this crate takes
+//! names and values.
 //!
 //! ```
 //! # use sluicegate::prelude::*;
@@ -42,7 +44,8 @@ pub fn headers(map: &crate::HeaderMap) -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// A request's method, URI and headers. The URI has scheme and authority if the map has both, and the path alone otherwise.
+/// A request's method, URI and headers. The URI has scheme and authority if the map has both, and
+/// the path alone otherwise.
 ///
 /// # Errors
 ///
@@ -80,7 +83,8 @@ pub fn response(map: &crate::HeaderMap) -> Result<response::Parts> {
     Ok(parts)
 }
 
-/// Headers as pairs: for [`LocalResponse::headers`](crate::LocalResponse::headers), [`HttpCall::headers`](crate::callout::HttpCall::headers) and
+/// Headers as pairs: for [`LocalResponse::headers`](crate::LocalResponse::headers),
+/// [`HttpCall::headers`](crate::callout::HttpCall::headers) and
 /// [`set_all`](crate::Headers::set_all).
 #[must_use]
 pub fn pairs(headers: &HeaderMap) -> Vec<(ByteStr<'_>, ByteStr<'_>)> {

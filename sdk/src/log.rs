@@ -1,19 +1,25 @@
 //! Lines in the proxy's log.
 //!
-//! The macros [`trace!`](crate::trace!), [`debug!`](crate::debug!), [`info!`](crate::info!), [`warn!`](crate::warn!), [`error!`](crate::error!) and
-//! [`critical!`](crate::critical!) take what `format!` takes. The proxy decides which levels it keeps; the SDK asks it once and remembers the
-//! answer until a callback of a plugin, or every 64th stream, makes it ask again, so a change of the proxy's level is seen soon.
+//! The macros [`trace!`](crate::trace!), [`debug!`](crate::debug!), [`info!`](crate::info!),
+//! [`warn!`](crate::warn!), [`error!`](crate::error!) and [`critical!`](crate::critical!) take what
+//! `format!` takes. The proxy decides which levels it keeps; the SDK asks it once and remembers the
+//! answer until a callback of a plugin, or every 64th stream, makes it ask again, so a change of
+//! the proxy's level is seen soon.
 //!
-//! One line goes in and one line comes out: line feeds and the other control bytes but the tab are written as `\n`, `\r`, `\x1b`, so that nothing a client sent can
-//! look like a line of its own, or drive a terminal. A backslash stays one backslash.
+//! One line goes in and one line comes out: line feeds and the other control bytes but the tab are
+//! written as `\n`, `\r`, `\x1b`, so that nothing a client sent can look like a line of its own, or
+//! drive a terminal. A backslash stays one backslash.
 //!
-//! With the feature `log`, lines of the `log` crate's macros, in a filter or in any crate under it, go the same way.
+//! With the feature `log`, lines of the `log` crate's macros, in a filter or in any crate under it,
+//! go the same way.
 //!
 //! # Cost
 //!
-//! A line below the level: no host call, nothing formatted, nothing allocated. A line that is kept: one host call; up to 256 bytes are
-//! formatted on the stack, longer lines in a heap buffer that is freed at once (out of memory, the line is cut). A text without
-//! arguments is not copied. Each line is looked through for control bytes, eight bytes at a time; one that has any is written again, escaped.
+//! A line below the level: no host call, nothing formatted, nothing allocated. A line that is kept:
+//! one host call; up to 256 bytes are formatted on the stack, longer lines in a heap buffer that is
+//! freed at once (out of memory, the line is cut). A text without arguments is not copied. Each
+//! line is looked through for control bytes, eight bytes at a time; one that has any is written
+//! again, escaped.
 
 use core::cell::Cell;
 use core::fmt::{self, Write};
@@ -51,7 +57,8 @@ pub(crate) fn forget_level() {
 ///
 /// # Cost
 ///
-/// One host call the first time and seldom after, 0.02 µs in Envoy; otherwise a comparison. A host without the function keeps everything.
+/// One host call the first time and seldom after, 0.02 µs in Envoy; otherwise a comparison. A host
+/// without the function keeps everything.
 #[must_use]
 pub fn enabled(level: LogLevel) -> bool {
     match known() {
@@ -101,9 +108,11 @@ pub fn write(level: LogLevel, line: fmt::Arguments<'_>) {
     }
 }
 
-/// Writes bytes if the proxy keeps their level, as they are: for a text of several lines, or for a reader that wants control bytes.
+/// Writes bytes if the proxy keeps their level, as they are: for a text of several lines, or for a
+/// reader that wants control bytes.
 ///
-/// Each line feed begins a line that looks like the proxy's own. No byte of these may be a client's; [`write()`] and the macros escape what is.
+/// Each line feed begins a line that looks like the proxy's own. No byte of these may be a
+/// client's; [`write()`] and the macros escape what is.
 ///
 /// # Cost
 ///
@@ -114,7 +123,8 @@ pub fn write_unescaped(level: LogLevel, bytes: impl AsRef<[u8]>) {
     }
 }
 
-/// Passes one line on as one line: a line feed in it would begin another, which anyone could have written.
+/// Passes one line on as one line: a line feed in it would begin another, which anyone could have
+/// written.
 pub(crate) fn write_line(level: LogLevel, line: &[u8]) {
     if has_control(line) {
         write_escaped_line(level, line);
@@ -165,7 +175,8 @@ pub(crate) fn note_of(level: LogLevel, text: &str, name: &[u8]) {
     write_line(level, buffer.written());
 }
 
-/// Writes why a callback of a context failed, without the formatting machinery, and counts it: `on_log (context 7): no such key`.
+/// Writes why a callback of a context failed, without the formatting machinery, and counts it:
+/// `on_log (context 7): no such key`.
 #[cold]
 pub(crate) fn failure(level: LogLevel, callback: &str, context: u32, error: &Error) {
     failures::count();
@@ -213,7 +224,8 @@ mod facade {
 
     struct HostLog;
 
-    /// Whether the filter speaks. Natively the logger is that of the whole process: what else runs there, as the compiler of wasm modules, is not the filter's, and may have millions of lines.
+    /// Whether the filter speaks. Natively the logger is that of the whole process: what else runs
+    /// there, as the compiler of wasm modules, is not the filter's, and may have millions of lines.
     fn of_filter() -> bool {
         cfg!(target_family = "wasm") || crate::abi::depth() > 0
     }
@@ -292,7 +304,8 @@ macro_rules! error {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Error, $($line)+) };
 }
 
-/// Writes a line at critical level, which the `log` crate does not have; takes what `format!` takes.
+/// Writes a line at critical level, which the `log` crate does not have; takes what `format!`
+/// takes.
 #[macro_export]
 macro_rules! critical {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Critical, $($line)+) };

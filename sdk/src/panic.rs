@@ -1,9 +1,11 @@
 //! A panic handler for modules without the standard library.
 
-/// Gives a module without the standard library its panic handler: a panic's message and place become one critical line of the proxy's log, and the module traps.
+/// Gives a module without the standard library its panic handler: a panic's message and place
+/// become one critical line of the proxy's log, and the module traps.
 ///
-/// The standard library brings 18 kB into a module that can panic: its own handler, the environment variables that it asks, and wasi-libc's allocator to hold
-/// them, whichever allocator the module runs on. A filter that needs only `core` and `alloc` leaves that out:
+/// The standard library brings 18 kB into a module that can panic: its own handler, the environment
+/// variables that it asks, and wasi-libc's allocator to hold them, whichever allocator the module
+/// runs on. A filter that needs only `core` and `alloc` leaves that out:
 ///
 /// ```
 /// #![cfg_attr(not(feature = "std"), no_std)]
@@ -25,8 +27,10 @@
 /// # fn main() {}
 /// ```
 ///
-/// with a feature `std` of the filter's own, on by default, so that tests and other builds have the standard library. Such a module needs an allocator feature other than `alloc-system`. If one of
-/// its dependencies uses the standard library all the same, the compiler says that `panic_impl` is found twice: leave this macro out then. Outside of wasm it is nothing.
+/// with a feature `std` of the filter's own, on by default, so that tests and other builds have the
+/// standard library. Such a module needs an allocator feature other than `alloc-system`. If one of
+/// its dependencies uses the standard library all the same, the compiler says that `panic_impl` is
+/// found twice: leave this macro out then. Outside of wasm it is nothing.
 #[macro_export]
 macro_rules! panic_handler {
     () => {
@@ -38,7 +42,8 @@ macro_rules! panic_handler {
     };
 }
 
-/// Logs a panic, without asking for the log's level, and traps. In the words of the standard library, but in pieces: its own way to write a place pads the file's name, which is 1 kB.
+/// Logs a panic, without asking for the log's level, and traps. In the words of the standard
+/// library, but in pieces: its own way to write a place pads the file's name, which is 1 kB.
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub fn __panicked(panic: &core::panic::PanicInfo<'_>) -> ! {

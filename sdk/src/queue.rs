@@ -28,17 +28,20 @@
 //! # fn main() {}
 //! ```
 //!
-//! A queue belongs to the proxy, under the `vm_id` of the VM that registered it and a name. If several VMs register it (Envoy runs
-//! the same plugin once for each worker thread, and more than once while it starts) it stays one queue, and only the last to register is told. Any VM may
-//! take an item, so it may be gone when the plugin is told of it: an empty queue is an answer, not an error.
+//! A queue belongs to the proxy, under the `vm_id` of the VM that registered it and a name. If
+//! several VMs register it (Envoy runs the same plugin once for each worker thread, and more than
+//! once while it starts) it stays one queue, and only the last to register is told. Any VM may take
+//! an item, so it may be gone when the plugin is told of it: an empty queue is an answer, not an
+//! error.
 //!
-//! **Nothing bounds a queue.** Items wait in the proxy until somebody takes them; if nobody does, they are a leak. The ABI tells no length and
-//! removes no queue.
+//! **Nothing bounds a queue.** Items wait in the proxy until somebody takes them; if nobody does,
+//! they are a leak. The ABI tells no length and removes no queue.
 //!
 //! # Cost
 //!
-//! Putting an item in is one host call; the proxy copies the item, takes a lock that all threads share, and wakes the thread of the plugin. Taking one out
-//! is one host call and one block of the host's.
+//! Putting an item in is one host call; the proxy copies the item, takes a lock that all threads
+//! share, and wakes the thread of the plugin. Taking one out is one host call and one block of the
+//! host's.
 
 use crate::abi::{HostBytes, Refused, Status, call};
 use crate::error::{Error, On, Result};
@@ -53,7 +56,8 @@ pub struct Queue {
 
 impl Queue {
     /// The queue of this name in the own `vm_id`, new or not. From here on
-    /// [`on_queue_ready`](crate::PluginContext::on_queue_ready) of this plugin, and of no other, is called for its items.
+    /// [`on_queue_ready`](crate::PluginContext::on_queue_ready) of this plugin, and of no other, is
+    /// called for its items.
     ///
     /// # Errors
     ///
@@ -70,7 +74,8 @@ impl Queue {
         Ok(Self { id })
     }
 
-    /// The queue that a VM of this `vm_id` registered under this name; none if none has yet. An empty `vm_id` is the own one.
+    /// The queue that a VM of this `vm_id` registered under this name; none if none has yet. An
+    /// empty `vm_id` is the own one.
     ///
     /// # Errors
     ///
@@ -78,7 +83,8 @@ impl Queue {
     ///
     /// # Cost
     ///
-    /// One host call that gives a number back. Keep the queue: it stays the same until the last VM of its `vm_id` is gone.
+    /// One host call that gives a number back. Keep the queue: it stays the same until the last VM
+    /// of its `vm_id` is gone.
     #[doc(alias = "ResolveSharedQueue")]
     #[doc(alias = "resolve_shared_queue")]
     pub fn resolve(vm_id: impl AsRef<[u8]>, name: impl AsRef<[u8]>) -> Result<Option<Self>> {
@@ -103,7 +109,8 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// If the host refuses: [`Status::NotFound`] when the queue is gone with the VMs of its `vm_id`.
+    /// If the host refuses: [`Status::NotFound`] when the queue is gone with the VMs of its
+    /// `vm_id`.
     ///
     /// # Cost
     ///
@@ -118,7 +125,8 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// If the host refuses, as for [`enqueue`](Self::enqueue). If memory is out: Envoy has then taken the item all the same, and it is lost.
+    /// If the host refuses, as for [`enqueue`](Self::enqueue). If memory is out: Envoy has then
+    /// taken the item all the same, and it is lost.
     ///
     /// # Cost
     ///

@@ -26,45 +26,52 @@ pub struct LocalResponse<'a, N = &'a str, V = &'a str> {
 }
 
 impl<'a> LocalResponse<'a> {
-    /// Returns an answer with this HTTP status, without headers and body. The status is one that ends a request: 200 to 599.
+    /// Returns an answer with this HTTP status, without headers and body. The status is one that
+    /// ends a request: 200 to 599.
     pub const fn new(status: u16) -> Self {
         Self { status: status as u32, headers: &[], body: &[], details: &[], grpc_status: -1, check: Check::Both }
     }
 }
 
 impl<'a, N, V> LocalResponse<'a, N, V> {
-    /// The headers, as text, as bytes, or as the views of a snapshot. The proxy adds `content-length`, `content-type`, `date` and `server` where they are missing.
+    /// The headers, as text, as bytes, or as the views of a snapshot. The proxy adds
+    /// `content-length`, `content-type`, `date` and `server` where they are missing.
     ///
-    /// How the answer is framed is the proxy's to say: a pseudo-header, a `transfer-encoding`, or a `content-length` that is not the body's is an error.
+    /// How the answer is framed is the proxy's to say: a pseudo-header, a `transfer-encoding`, or a
+    /// `content-length` that is not the body's is an error.
     pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> LocalResponse<'a, N2, V2> {
         let Self { status, headers: _, body, details, grpc_status, check } = self;
         LocalResponse { status, headers, body, details, grpc_status, check }
     }
 
-    /// The body. The proxy leaves it out in an answer to `HEAD`. An answer of 204 or 304 has none: with one it is an error, because the client would take the
-    /// body for the next answer.
+    /// The body. The proxy leaves it out in an answer to `HEAD`. An answer of 204 or 304 has none:
+    /// with one it is an error, because the client would take the body for the next answer.
     pub fn body(self, body: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { body: body.as_ref(), ..self }
     }
 
-    /// What the proxy shows as the response code's details (`%RESPONSE_CODE_DETAILS%` in Envoy's access log). A control byte but the tab is an error: a line
-    /// feed would forge a line of the log.
+    /// What the proxy shows as the response code's details (`%RESPONSE_CODE_DETAILS%` in Envoy's
+    /// access log). A control byte but the tab is an error: a line feed would forge a line of the
+    /// log.
     pub fn details(self, details: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { details: details.as_ref(), ..self }
     }
 
-    /// The status for a gRPC client: the proxy answers HTTP 200 with `grpc-status`. Only if the request is gRPC.
+    /// The status for a gRPC client: the proxy answers HTTP 200 with `grpc-status`. Only if the
+    /// request is gRPC.
     pub const fn grpc_status(self, status: u8) -> Self {
         Self { grpc_status: status as i32, ..self }
     }
 
-    /// Leaves the headers and the details as they are, whatever bytes they have and whatever the headers say about the body: for a filter that must send what is not HTTP. A value with a line
-    /// feed ends its line, and what follows it is a header, or a message, of its own.
+    /// Leaves the headers and the details as they are, whatever bytes they have and whatever the
+    /// headers say about the body: for a filter that must send what is not HTTP. A value with a
+    /// line feed ends its line, and what follows it is a header, or a message, of its own.
     pub const fn unchecked(self) -> Self {
         Self { check: Check::Neither, ..self }
     }
 
-    /// Sends it, if the stream that host calls act on can be answered: it is open, and was not answered before.
+    /// Sends it, if the stream that host calls act on can be answered: it is open, and was not
+    /// answered before.
     pub(crate) fn send(&self) -> Result<()>
     where
         N: AsRef<[u8]>,

@@ -1,7 +1,7 @@
 //! Values that VMs share through the proxy, under keys.
 //!
-//! The store belongs to the proxy. All VMs of the same `vm_id` see the same values: those of all worker threads, and of all plugins that name that `vm_id`. It
-//! lives as long as one of them does.
+//! The store belongs to the proxy. All VMs of the same `vm_id` see the same values: those of all
+//! worker threads, and of all plugins that name that `vm_id`. It lives as long as one of them does.
 //!
 //! ```
 //! use sluicegate::prelude::*;
@@ -18,14 +18,16 @@
 //!
 //! # Nothing can be deleted
 //!
-//! The ABI has no way to delete a key, and none to list them. An empty value is the least that can be left of one: the key and a few words stay in the proxy
-//! until the last VM of its `vm_id` is gone. What other SDKs call removing is that. So a key that a client chooses is a memory leak in the proxy that any
-//! client can drive: keep the keys to a fixed few.
+//! The ABI has no way to delete a key, and none to list them. An empty value is the least that can
+//! be left of one: the key and a few words stay in the proxy until the last VM of its `vm_id` is
+//! gone. What other SDKs call removing is that. So a key that a client chooses is a memory leak in
+//! the proxy that any client can drive: keep the keys to a fixed few.
 //!
 //! # Cost
 //!
-//! Reading is one host call and one block of the host's (0.63 µs in Envoy for 16 bytes); writing is one host call that gives nothing back. In the proxy both take
-//! a lock that all worker threads share.
+//! Reading is one host call and one block of the host's (0.63 µs in Envoy for 16 bytes); writing is
+//! one host call that gives nothing back. In the proxy both take a lock that all worker threads
+//! share.
 
 use core::fmt;
 use core::ops::Deref;
@@ -39,12 +41,14 @@ const SET: Call = Call { function: "proxy_set_shared_data", about: "key" };
 /// How often [`update`] tries.
 const ATTEMPTS: usize = 16;
 
-/// A CAS number that no value has: hosts count up from 1. Envoy writes a key that is absent whatever number comes with it, so with this one a key is written
-/// only if it is absent. In the middle of the numbers, because there are hosts that give the value the number after this one: after `u32::MAX` that would be 0,
-/// which compares nothing.
+/// A CAS number that no value has: hosts count up from 1. Envoy writes a key that is absent
+/// whatever number comes with it, so with this one a key is written only if it is absent. In the
+/// middle of the numbers, because there are hosts that give the value the number after this one:
+/// after `u32::MAX` that would be 0, which compares nothing.
 const OF_NONE: u32 = 1 << 31;
 
-/// A value of the store as it was when it was read: its bytes, and the number that tells whether it is still the same.
+/// A value of the store as it was when it was read: its bytes, and the number that tells whether it
+/// is still the same.
 ///
 /// # Cost
 ///
@@ -119,11 +123,13 @@ pub fn set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
     call::set_shared_data(key, value.as_ref(), 0).map_err(|status| failed(key, status))
 }
 
-/// Sets a key if its value is still the one that [`get`] gave with this number; false if someone else was first.
+/// Sets a key if its value is still the one that [`get`] gave with this number; false if someone
+/// else was first.
 ///
 /// # Errors
 ///
-/// If the host refuses, or the number is 0, with which a host would set the key whatever its value is.
+/// If the host refuses, or the number is 0, with which a host would set the key whatever its value
+/// is.
 ///
 /// # Cost
 ///
@@ -138,12 +144,14 @@ pub fn compare_and_set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, cas: u32)
     set_if(key, value.as_ref(), cas)
 }
 
-/// Replaces the value of a key by what the function makes of it, without losing what another VM writes meanwhile: if one does, the function runs again
-/// with the new value, up to 16 times. It gets none if the key was never set.
+/// Replaces the value of a key by what the function makes of it, without losing what another VM
+/// writes meanwhile: if one does, the function runs again with the new value, up to 16 times. It
+/// gets none if the key was never set.
 ///
 /// # Errors
 ///
-/// If 16 times someone else was first, an error with the status [`Status::CasMismatch`]. If the host refuses, or memory is out.
+/// If 16 times someone else was first, an error with the status [`Status::CasMismatch`]. If the
+/// host refuses, or memory is out.
 ///
 /// # Cost
 ///
@@ -159,7 +167,8 @@ pub fn update<V: AsRef<[u8]>>(key: impl AsRef<[u8]>, mut update: impl FnMut(Opti
             }
             None => {
                 let written = set_if(key, update(None).as_ref(), cas_of_none)?;
-                // If the key is absent all the same next time, this host does compare the number of nothing.
+                // If the key is absent all the same next time, this host does compare the number of
+                // nothing.
                 cas_of_none = 0;
                 written
             }

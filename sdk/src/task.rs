@@ -33,27 +33,39 @@
 //! # fn main() {}
 //! ```
 //!
-//! [`hold_while`](crate::RequestHeaders::hold_while) holds the stream here while its task runs, whatever its callback returns, and does at the end what the task answers: `Action::Continue` lets
-//! it go on when nobody else holds it, any other action leaves it paused, because the task has replied, or something else will resume it. An error is logged, and the filter's
-//! [`ON_ERROR`](crate::HttpFilter::ON_ERROR) decides. `spawn` runs a task beside the stream, and holds nothing.
+//! [`hold_while`](crate::RequestHeaders::hold_while) holds the stream here while its task runs,
+//! whatever its callback returns, and does at the end what the task answers: `Action::Continue`
+//! lets it go on when nobody else holds it, any other action leaves it paused, because the task has
+//! replied, or something else will resume it. An error is logged, and the filter's
+//! [`ON_ERROR`](crate::HttpFilter::ON_ERROR) decides. `spawn` runs a task beside the stream, and
+//! holds nothing.
 //!
 //! # What a task may do
 //!
-//! It belongs to its stream, connection or plugin, and is dropped with it: a task of a deleted stream does not run on. It owns what it works with, because the
-//! callback that made it is over by then. Between its awaits it acts on its own stream, so functions such as [`property`](crate::property)'s and [`reply`] are good there;
-//! the filter and its handle it reaches with [`with_filter`], [`with_connection`] or [`with_plugin`].
+//! It belongs to its stream, connection or plugin, and is dropped with it: a task of a deleted
+//! stream does not run on. It owns what it works with, because the callback that made it is over by
+//! then. Between its awaits it acts on its own stream, so functions such as
+//! [`property`](crate::property)'s and [`reply`] are good there; the filter and its handle it
+//! reaches with [`with_filter`], [`with_connection`] or [`with_plugin`].
 //!
-//! A task awaits [`HttpCall::send`](crate::callout::HttpCall::send), [`GrpcCall::send`](crate::callout::GrpcCall::send), [`sleep`], [`join`], and any
-//! future that is made of these, by whatever crate. It is polled when it was woken: at the end of the callback that woke it, of whichever stream or plugin of the VM. So streams
-//! wait for each other with [`Notify`], or with a channel of another crate. A future that waits for anything else, such as a socket, is never woken.
+//! A task awaits [`HttpCall::send`](crate::callout::HttpCall::send),
+//! [`GrpcCall::send`](crate::callout::GrpcCall::send), [`sleep`], [`join`], and any future that is
+//! made of these, by whatever crate. It is polled when it was woken: at the end of the callback
+//! that woke it, of whichever stream or plugin of the VM. So streams wait for each other with
+//! [`Notify`], or with a channel of another crate. A future that waits for anything else, such as a
+//! socket, is never woken.
 //!
-//! To drop a future gives its call up: a gRPC call is cancelled at the proxy, an HTTP call is answered to nobody.
+//! To drop a future gives its call up: a gRPC call is cancelled at the proxy, an HTTP call is
+//! answered to nobody.
 //!
 //! # Cost
 //!
-//! A task is a block of the size of its future, and one of some 80 bytes; the first of a context takes 60 bytes more. A task that waits costs nothing: each callback of a context looks
-//! whether there are woken ones, and polls those alone. An answer is read whole when it comes: one host call for the headers, one for the body if there is one. The module has the compiler's checks of
-//! futures in it, and with them the panic machinery: 45 kB more than with closures on wasm32-wasip1, and the WASI imports.
+//! A task is a block of the size of its future, and one of some 80 bytes; the first of a context
+//! takes 60 bytes more. A task that waits costs nothing: each callback of a context looks whether
+//! there are woken ones, and polls those alone. An answer is read whole when it comes: one host
+//! call for the headers, one for the body if there is one. The module has the compiler's checks of
+//! futures in it, and with them the panic machinery: 45 kB more than with closures on
+//! wasm32-wasip1, and the WASI imports.
 
 mod call;
 mod list;
@@ -146,7 +158,8 @@ impl OfContext {
     }
 }
 
-/// The tasks of a VM. Each is found by its number, each of a context by that, and each that was woken without a look at those that were not.
+/// The tasks of a VM. Each is found by its number, each of a context by that, and each that was
+/// woken without a look at those that were not.
 struct All {
     /// By numbers of their own, which are what wakers know.
     tasks: Table<Task>,
@@ -161,8 +174,10 @@ struct All {
     next: Cell<u32>,
 }
 
-/// How many contexts are polled outside of their own callbacks between two ticks. Envoy lets streams go on when the callback is over. The callbacks that one of them
-/// then has run before the next one goes on, and within each other: at 320 of them V8 runs out of stack, which ends the VM; at 160 it did not.
+/// How many contexts are polled outside of their own callbacks between two ticks. Envoy lets
+/// streams go on when the callback is over. The callbacks that one of them then has run before the
+/// next one goes on, and within each other: at 320 of them V8 runs out of stack, which ends the VM;
+/// at 160 it did not.
 const AT_ONCE: u32 = 32;
 
 /// A closure of a task that wants the context.
@@ -196,7 +211,8 @@ crate::__vm_local! {
     static WITH: Cell<Option<With>> = Cell::new(None);
 }
 
-/// Starts a task that holds a direction of its stream: it is polled when the callback that runs is over.
+/// Starts a task that holds a direction of its stream: it is polled when the callback that runs is
+/// over.
 pub(crate) fn hold(
     context: u32,
     direction: StreamType,
@@ -247,7 +263,8 @@ impl All {
         }
     }
 
-    /// Lets a task be polled: in the callback of its context that runs, or else at the end of the callback that runs.
+    /// Lets a task be polled: in the callback of its context that runs, or else at the end of the
+    /// callback that runs.
     fn wake(&self, number: u32) {
         let Some(task) = self.tasks.get(number) else { return };
         task.of.ready.push(&self.tasks, Task::ready, number);
@@ -269,16 +286,19 @@ pub(crate) fn wake(number: u32) {
     let _ = ALL.try_with(|all| all.wake(number));
 }
 
-/// Calls a function for each context that has woken tasks and had no callback since, such as those that wait for what another one has: at the end of a callback,
-/// when nothing acts on its context any more. When many were polled, the others wait for a tick.
+/// Calls a function for each context that has woken tasks and had no callback since, such as those
+/// that wait for what another one has: at the end of a callback, when nothing acts on its context
+/// any more. When many were polled, the others wait for a tick.
 ///
-/// Behind a callback that decides about its stream, all wait for a tick: a host takes an answer of one of them to its client for an answer to the stream whose callback it is, and that
-/// stream would never go on.
+/// Behind a callback that decides about its stream, all wait for a tick: a host takes an answer of
+/// one of them to its client for an answer to the stream whose callback it is, and that stream
+/// would never go on.
 pub(crate) fn each_woken(decides: bool, poll: impl Fn(u32)) {
     if depth() != 0 || decides && ALL.with(|all| all.woken.first()).is_some_and(wait_for_tick) {
         return;
     }
-    // Two tasks that wake each other without an end would hold the proxy's worker for ever: they go on at the next callback.
+    // Two tasks that wake each other without an end would hold the proxy's worker for ever: they go
+    // on at the next callback.
     for _ in 0..ROUNDS {
         let Some(last) = ALL.with(|all| all.woken.last()) else { return };
         while let Some(context) = ALL.with(|all| all.woken.first()) {
@@ -297,7 +317,8 @@ pub(crate) fn each_woken(decides: bool, poll: impl Fn(u32)) {
     }
 }
 
-/// Lets the context, and all that were woken after it, be polled at the next tick. False if there will be none: then they are polled all the same.
+/// Lets the context, and all that were woken after it, be polled at the next tick. False if there
+/// will be none: then they are polled all the same.
 #[cold]
 #[inline(never)]
 fn wait_for_tick(context: u32) -> bool {
@@ -328,7 +349,8 @@ pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any
     ALL.with(|all| all.woken.remove(&all.contexts, OfContext::woken, id));
     of.plugin.set(plugin);
     of.polled.set(true);
-    // A future that wakes itself without an end would hold the proxy's worker for ever: it goes on at the next callback.
+    // A future that wakes itself without an end would hold the proxy's worker for ever: it goes on
+    // at the next callback.
     for _ in 0..ROUNDS {
         let Some(last) = of.ready.last() else { break };
         while let Some(number) = of.ready.first() {
@@ -371,7 +393,8 @@ fn poll(of: &OfContext, number: u32, plugin: u32, asker: Asker<'_>, end: &mut dy
     }
 }
 
-/// A task is polled. The one that waits for a host call in which the host calls this context is polled again when this ends, also by a panic.
+/// A task is polled. The one that waits for a host call in which the host calls this context is
+/// polled again when this ends, also by a panic.
 struct Polling {
     before: Option<Polled>,
     /// The closure of the task that waits.

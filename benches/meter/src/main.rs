@@ -1,7 +1,8 @@
-//! What a filter costs for each request, counted instead of timed: `cargo meter`, `cargo meter EXAMPLE`, or `cargo meter --wasm FILE` for anyone's module.
+//! What a filter costs for each request, counted instead of timed: `cargo meter`,
+//! `cargo meter EXAMPLE`, or `cargo meter --wasm FILE` for anyone's module.
 //!
-//! The figures repeat to the digit on every machine. A module goes through every scenario whose callbacks it has, on the simulated host of the tests, which
-//! answers what it asks other services.
+//! The figures repeat to the digit on every machine. A module goes through every scenario whose
+//! callbacks it has, on the simulated host of the tests, which answers what it asks other services.
 #![forbid(unsafe_code)]
 
 mod assemblyscript;
@@ -43,7 +44,8 @@ struct Options {
     /// The plugin's root id
     #[arg(long, value_name = "ID", requires = "one")]
     root_id: Option<String>,
-    /// Count instead what a request costs beside so many open streams, in each order in which streams end
+    /// Count instead what a request costs beside so many open streams, in each order in which
+    /// streams end
     #[arg(long, value_name = "COUNT,…", value_delimiter = ',')]
     open: Vec<usize>,
     /// Print the figures of each callback, too, as is done for one module

@@ -35,7 +35,8 @@ pub(crate) struct Figures {
     pub(crate) pages: u64,
     pub(crate) grows_after_warmup: u64,
     pub(crate) module_bytes: u64,
-    /// By callback, in the order of their names: those that the module was entered for after the warm-up.
+    /// By callback, in the order of their names: those that the module was entered for after the
+    /// warm-up.
     pub(crate) callbacks: Vec<Callback>,
 }
 
@@ -217,7 +218,8 @@ mod tests {
 
     #[test]
     fn each_callback_costs_what_it_does() {
-        // A response's headers grow memory in the first rounds and, by two pages at once, in the last two.
+        // A response's headers grow memory in the first rounds and, by two pages at once, in the
+        // last two.
         let parts = r#"
             (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
             (global $rounds (mut i32) (i32.const 0))
@@ -252,7 +254,8 @@ mod tests {
         assert!((figures.instructions..figures.instructions + 3).contains(&sum), "{figures:?}");
     }
 
-    /// A filter by hand that opens a gRPC call and a gRPC stream for each request, whose close opens another call, and an HTTP call when it is logged.
+    /// A filter by hand that opens a gRPC call and a gRPC stream for each request, whose close
+    /// opens another call, and an HTTP call when it is logged.
     const ASKER: &str = r#"(module
         (import "env" "proxy_http_call" (func $http (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
         (import "env" "proxy_grpc_call" (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
@@ -347,7 +350,8 @@ mod tests {
             let ours = headers_of("guest-sluicegate", Some(allocator));
             let counts = |of: &Figures| (of.vm_entries, of.host_calls, of.host_allocations);
             assert_eq!(counts(&ours), counts(&floor), "{allocator}");
-            // The module by hand checks no names and values, records no edits, and does not know who holds a stream.
+            // The module by hand checks no names and values, records no edits, and does not know
+            // who holds a stream.
             assert!(ours.instructions * 100 <= floor.instructions * 115, "{allocator}: {ours:?}, {floor:?}");
             assert!(ours.instructions * 10 <= incumbent.instructions * 3, "{allocator}: {ours:?}, {incumbent:?}");
             assert!(ours.module_bytes * 3 <= incumbent.module_bytes, "{allocator}: {ours:?}, {incumbent:?}");

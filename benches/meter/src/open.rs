@@ -94,7 +94,8 @@ mod tests {
 
     use super::*;
 
-    /// Beside as many as a proxy may hold, a request of a filter that keeps something of each costs what it costs alone, to a fifth.
+    /// Beside as many as a proxy may hold, a request of a filter that keeps something of each costs
+    /// what it costs alone, to a fifth.
     #[test]
     fn a_request_costs_the_same_beside_up_to_fifty_thousand_streams() {
         let module = Module::load(guest::build("guest-many", Some(Allocator::Freelist)).unwrap()).unwrap();

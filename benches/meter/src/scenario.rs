@@ -30,7 +30,8 @@ const CHUNK: [u8; 1024] = [b'x'; 1024];
 /// What gRPC services answer: protobuf's field 1, as the number 1, which is also `true`.
 const MESSAGE: [u8; 2] = [8, 1];
 
-/// How many answers in a row may each lead to another call. A filter that calls without end is answered on at the next step.
+/// How many answers in a row may each lead to another call. A filter that calls without end is
+/// answered on at the next step.
 const CHAIN: usize = 8;
 
 /// A kind of traffic.
@@ -150,7 +151,8 @@ fn http(host: &Running, headers: usize, chunks: usize) {
     answer(host);
 }
 
-/// Answers every call and ends every gRPC stream that is open, and those that the filter opens when it is told; whether there was one.
+/// Answers every call and ends every gRPC stream that is open, and those that the filter opens when
+/// it is told; whether there was one.
 fn answer(host: &Running) -> bool {
     let mut asked = false;
     for _ in 0..CHAIN {

@@ -1,4 +1,5 @@
-//! Edits and reads of a request's headers, counted in a module: the host calls are exact, and the instructions grow with the edits.
+//! Edits and reads of a request's headers, counted in a module: the host calls are exact, and the
+//! instructions grow with the edits.
 
 use sluicegate_benches::REQUEST;
 use sluicegate_host::wasm::Module;
@@ -46,7 +47,8 @@ fn the_instructions_of_edits_are_linear() {
     let nothing = cost(&module, "nothing").instructions;
     for job in ["add", "add-long", "replace", "edit-then-get", "cycle", "batch"] {
         let of = |count: usize| cost(&module, &format!("{job} {count}")).instructions - nothing;
-        // Not fewer: there are twenty names, and the first edits of each cost less than the later ones.
+        // Not fewer: there are twenty names, and the first edits of each cost less than the later
+        // ones.
         let (few, many) = (of(100), of(800));
         assert!(10 * many < 88 * few, "{job}: {few} for 100, {many} for 800");
     }

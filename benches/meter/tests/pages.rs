@@ -1,4 +1,5 @@
-//! Every limit of pages under a crowd of streams: no trap of the SDK's, and the next request is served.
+//! Every limit of pages under a crowd of streams: no trap of the SDK's, and the next request is
+//! served.
 
 mod configurations;
 
@@ -34,13 +35,15 @@ fn a_filter_that_gives_way_never_traps_whatever_the_limit() {
     }
 }
 
-/// What an example allocates for itself may end it, with Rust's message, which the sweep looks for: then the proxy has another VM.
+/// What an example allocates for itself may end it, with Rust's message, which the sweep looks for:
+/// then the proxy has another VM.
 #[test]
 fn examples_give_way_or_say_what_they_could_not_have() {
     let mut refused = 0;
     for example in workspace::examples().unwrap() {
         for package in workspace::example_packages(&example).unwrap() {
-            // The answer to an upload depends on those before it, so its own tests sweep it with uploads that differ.
+            // The answer to an upload depends on those before it, so its own tests sweep it with
+            // uploads that differ.
             if package == "upload_budget" {
                 continue;
             }

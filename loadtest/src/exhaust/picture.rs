@@ -26,7 +26,8 @@ const STEPS: i32 = 5;
 
 const COLORS: [RGBColor; 3] = [RGBColor(0x1f, 0x77, 0xb4), RGBColor(0xd6, 0x5f, 0x1e), RGBColor(0x77, 0x77, 0x77)];
 
-/// Draws the lines, two of each filter, into an SVG file. Memory stands in powers of ten, because the filters differ by orders of magnitude.
+/// Draws the lines, two of each filter, into an SVG file. Memory stands in powers of ten, because
+/// the filters differ by orders of magnitude.
 pub(super) fn draw(path: &Path, title: &str, lines: &[Line]) -> Result<()> {
     let area = SVGBackend::new(path, (WIDTH, HEIGHT)).into_drawing_area();
     let failed = |error: &dyn std::fmt::Display| anyhow!("cannot draw {}: {error}", path.display());

@@ -1,4 +1,5 @@
-//! A folder in OCI's layout: blobs that are named by their digests, and an index that leads to the manifest.
+//! A folder in OCI's layout: blobs that are named by their digests, and an index that leads to the
+//! manifest.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

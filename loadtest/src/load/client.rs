@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) enum Expectation {
     /// Status 200.
     Unfiltered,
-    /// Status 200 and the header which the filter adds, so that a filter that fails silently cannot look fast.
+    /// Status 200 and the header which the filter adds, so that a filter that fails silently cannot
+    /// look fast.
     Filtered,
 }
 

@@ -1,4 +1,5 @@
-//! The figures as a picture: a bar for what each filter adds, with the range that eight of ten repetitions lie in.
+//! The figures as a picture: a bar for what each filter adds, with the range that eight of ten
+//! repetitions lie in.
 
 use std::path::Path;
 

@@ -20,7 +20,8 @@ const WIDE: f64 = 0.25;
 /// What was seen of one variant.
 pub(super) struct Measured {
     pub(super) name: String,
-    /// CPU µs per request, for each slice of each repetition; `None` where the system does not tell.
+    /// CPU µs per request, for each slice of each repetition; `None` where the system does not
+    /// tell.
     pub(super) cpu_us: Option<Vec<Vec<f64>>>,
     pub(super) rss_kib: Option<u64>,
     pub(super) wasm: Option<WasmMemory>,
@@ -170,7 +171,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// The file for programs, opened before the run: to learn at its end that it cannot be written would be a pity.
+/// The file for programs, opened before the run: to learn at its end that it cannot be written
+/// would be a pity.
 pub(crate) struct JsonFile {
     path: PathBuf,
     file: File,

@@ -12,7 +12,8 @@ use crate::{Allocator, guest, http};
 pub(super) const PORT: u16 = 18000;
 /// The path at which the response tells what the filter set in the request.
 const CHECK: &str = "/check";
-/// How many headers the filter sees: ours, `:authority`, `:path`, `:method` and `:scheme`, and two that Envoy adds.
+/// How many headers the filter sees: ours, `:authority`, `:path`, `:method` and `:scheme`, and two
+/// that Envoy adds.
 pub(super) const HEADERS_SEEN: usize = HEADERS.len() + 6;
 /// What a client sends beside `host`: what a browser and a mesh would.
 pub(super) const HEADERS: [(&str, &str); 19] = [
@@ -87,7 +88,8 @@ impl Variant {
         self.guest.map(|(package, allocator)| guest::build(package, allocator)).transpose()
     }
 
-    /// Makes sure that the filter reads all headers, sums up their lengths correctly and sets both of its headers.
+    /// Makes sure that the filter reads all headers, sums up their lengths correctly and sets both
+    /// of its headers.
     pub(super) fn check(&self, proxy: &Proxy) -> Result<()> {
         let url = proxy.url(PORT, CHECK);
         let headers: Vec<_> = HEADERS.to_vec();

@@ -1,4 +1,5 @@
-//! Every wrong input ends with one clear line on stderr, a failing status, and nothing left running.
+//! Every wrong input ends with one clear line on stderr, a failing status, and nothing left
+//! running.
 
 use std::net::TcpListener;
 

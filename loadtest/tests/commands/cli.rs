@@ -53,7 +53,8 @@ impl Cli {
     }
 }
 
-/// A command that must fail: gives its one line of error, after making sure that it is one and that nothing remains.
+/// A command that must fail: gives its one line of error, after making sure that it is one and that
+/// nothing remains.
 pub(crate) fn refusal(mut cli: Cli) -> String {
     let output = cli.output();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

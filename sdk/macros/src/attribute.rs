@@ -32,7 +32,8 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     let Some(name) = name else {
         return Err(Error::new_spanned(&item.self_ty, "the context must be a type with a name"));
     };
-    // What is wrong from here on is said beside the implementation, so that nothing else seems to be missing.
+    // What is wrong from here on is said beside the implementation, so that nothing else seems to
+    // be missing.
     let (arguments, mut errors) = match Arguments::parse(kind, arguments) {
         Ok(arguments) => (arguments, Vec::new()),
         Err(error) => (Arguments::default(), vec![error]),
@@ -78,7 +79,8 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     if kind.name == "PluginContext" && callbacks.iter().any(|callback| RESUMES.contains(callback)) {
         consts.push(parse_quote! { const RESUMES: bool = true; });
     }
-    // Whether an answer has a callback of its own: a call whose answer would go nowhere is an error.
+    // Whether an answer has a callback of its own: a call whose answer would go nowhere is an
+    // error.
     if has_fn(&item, "on_http_call_response") {
         consts.push(parse_quote! { const HTTP_ANSWERS: bool = true; });
     }
@@ -98,7 +100,8 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     });
     let errors = errors.into_iter().map(Error::into_compile_error);
     let list = format_ident!("__sluicegate_callbacks_of_{name}");
-    // Macros have a name space of their own, so the type's name is free in it: whoever imports the type imports its list of callbacks.
+    // Macros have a name space of their own, so the type's name is free in it: whoever imports the
+    // type imports its list of callbacks.
     Ok(quote! {
         #item
         #check

@@ -1,11 +1,13 @@
-//! What must hold for the contexts that `plugin!` names: each has its attribute, and those that belong together are named together.
+//! What must hold for the contexts that `plugin!` names: each has its attribute, and those that
+//! belong together are named together.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::TypePath;
 use syn::spanned::Spanned as _;
 
-/// Asks for it by functions with bounds, whose messages say what to write. No name is introduced beside the user's: it would shadow one.
+/// Asks for it by functions with bounds, whose messages say what to write. No name is introduced
+/// beside the user's: it would shadow one.
 pub(crate) fn of_root<'s>(find: impl Fn(&str) -> Option<&'s TypePath>) -> TokenStream {
     let mut checks = TokenStream::new();
     for (kind, ty) in ["vm", "plugin", "http", "tcp"].into_iter().filter_map(|kind| Some((kind, find(kind)?))) {

@@ -8,7 +8,8 @@ pub(crate) struct Kind {
     pub(crate) attribute: &'static str,
     /// The marker that the attribute implements, in `sluicegate::__named`.
     pub(crate) marker: &'static str,
-    /// The marker of a context that `plugin!` need not name, because the context has no callbacks; in `sluicegate::__named`.
+    /// The marker of a context that `plugin!` need not name, because the context has no callbacks;
+    /// in `sluicegate::__named`.
     pub(crate) unnamed: Option<&'static str>,
     /// The callbacks that may be left out, and then are not exported.
     pub(crate) callbacks: &'static [&'static str],
@@ -99,7 +100,8 @@ pub(crate) const TCP: Kind = Kind {
 /// The argument of a filter that keeps nothing, and its mark in the list of callbacks.
 pub(crate) const STATELESS: &str = "stateless";
 
-/// The argument of a context that takes the answers to its calls in closures, and the callbacks that bring them.
+/// The argument of a context that takes the answers to its calls in closures, and the callbacks
+/// that bring them.
 pub(crate) const CALLS: &str = "calls";
 pub(crate) const ANSWERS: &[&str] = &["on_http_call_response", "on_grpc_event"];
 
@@ -110,7 +112,8 @@ pub(crate) const TICKS: &[&str] = &["on_tick"];
 /// The argument of a context that runs tasks, which await answers and ticks.
 pub(crate) const TASKS: &str = "tasks";
 
-/// A body comes to a filter in parts or whole: the callback for the parts, and the one for the whole.
+/// A body comes to a filter in parts or whole: the callback for the parts, and the one for the
+/// whole.
 pub(crate) const BODIES: [(&str, &str); 2] =
     [("on_request_body", "on_complete_request_body"), ("on_response_body", "on_complete_response_body")];
 
@@ -128,6 +131,7 @@ pub(crate) const MARKS: [(&str, &str); 6] = [
 pub(crate) const RESUMES: &[&str] =
     &["on_http_call_response", "on_grpc_event", "on_tick", "on_queue_ready", "on_foreign_function"];
 
-/// What a filter says of upgrades, and the mark in the list of callbacks of one that says it: the dispatcher then looks at the heads of both messages.
+/// What a filter says of upgrades, and the mark in the list of callbacks of one that says it: the
+/// dispatcher then looks at the heads of both messages.
 pub(crate) const UPGRADES: &str = "UPGRADES";
 pub(crate) const UPGRADES_MARK: &str = "upgrades";

@@ -1,7 +1,8 @@
 //! The attributes and the `plugin!` macro of `sluicegate`, which re-exports and documents them.
 //!
-//! An attribute leaves the implementation as it is, fills in what the author left out, and puts a macro of the type's name beside the type. That
-//! macro holds the names of the callbacks that the implementation has. [`plugin!`] asks each type's macro for them and exports just those.
+//! An attribute leaves the implementation as it is, fills in what the author left out, and puts a
+//! macro of the type's name beside the type. That macro holds the names of the callbacks that the
+//! implementation has. [`plugin!`] asks each type's macro for them and exports just those.
 
 mod attribute;
 mod checks;
@@ -13,31 +14,33 @@ mod uses;
 
 use proc_macro::TokenStream;
 
-/// Marks the implementation of `VmContext`: notes which callbacks it has, and fills in `create` with [`Default`] if it is left out.
+/// Marks the implementation of `VmContext`: notes which callbacks it has, and fills in `create`
+/// with [`Default`] if it is left out.
 #[proc_macro_attribute]
 pub fn vm_context(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&kind::VM, arguments.into(), item.into()).into()
 }
 
-/// Marks the implementation of `PluginContext`: notes which callbacks it has, and fills in `type Vm = ()` and `create` with [`Default`] if they are
-/// left out.
+/// Marks the implementation of `PluginContext`: notes which callbacks it has, and fills in
+/// `type Vm = ()` and `create` with [`Default`] if they are left out.
 #[proc_macro_attribute]
 pub fn plugin_context(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&kind::PLUGIN, arguments.into(), item.into()).into()
 }
 
-/// Marks the implementation of `HttpFilter`: notes which callbacks it has, and fills in `type Plugin = ()` and `create` with [`Default`] if they are
-/// left out.
+/// Marks the implementation of `HttpFilter`: notes which callbacks it has, and fills in
+/// `type Plugin = ()` and `create` with [`Default`] if they are left out.
 ///
-/// `#[http_filter(stateless)]` is for a filter without fields and without a plugin of its own: it has no context for each stream, so the proxy enters the VM only for
-/// its callbacks, and an open stream takes no memory.
+/// `#[http_filter(stateless)]` is for a filter without fields and without a plugin of its own: it
+/// has no context for each stream, so the proxy enters the VM only for its callbacks, and an open
+/// stream takes no memory.
 #[proc_macro_attribute]
 pub fn http_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&kind::HTTP, arguments.into(), item.into()).into()
 }
 
-/// Marks the implementation of `TcpFilter`: notes which callbacks it has, and fills in `type Plugin = ()` and `create` with [`Default`] if they are
-/// left out.
+/// Marks the implementation of `TcpFilter`: notes which callbacks it has, and fills in
+/// `type Plugin = ()` and `create` with [`Default`] if they are left out.
 #[proc_macro_attribute]
 pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&kind::TCP, arguments.into(), item.into()).into()
@@ -52,8 +55,9 @@ pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// sluicegate::plugin!(plugin: Root, http: Filter, tcp: NetworkFilter);
 /// ```
 ///
-/// With several plugins in one module, the `root_id` of a plugin's configuration says which it is, and `_` stands for every other id. One that none is for is refused when it is
-/// configured, with a line in the log. Each has its own kinds of contexts, its VM's context included:
+/// With several plugins in one module, the `root_id` of a plugin's configuration says which it is,
+/// and `_` stands for every other id. One that none is for is refused when it is configured, with a
+/// line in the log. Each has its own kinds of contexts, its VM's context included:
 ///
 /// ```text
 /// sluicegate::plugin! {
@@ -63,10 +67,11 @@ pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// Each named type has its attribute, and is named as it can be reached from here. The plugin of a named filter is named beside it, and the VM's context of
-/// a plugin too: a context that has callbacks and is not named does not compile. The macro exports the callbacks that
-/// the named types implement, and no others; it installs the allocator that a feature picked. Outside of wasm it exports nothing and
-/// defines `PLUGIN`, the module for a test host.
+/// Each named type has its attribute, and is named as it can be reached from here. The plugin of a
+/// named filter is named beside it, and the VM's context of a plugin too: a context that has
+/// callbacks and is not named does not compile. The macro exports the callbacks that the named
+/// types implement, and no others; it installs the allocator that a feature picked. Outside of wasm
+/// it exports nothing and defines `PLUGIN`, the module for a test host.
 #[proc_macro]
 pub fn plugin(input: TokenStream) -> TokenStream {
     plugin::begin(input.into()).into()

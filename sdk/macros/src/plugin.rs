@@ -1,7 +1,8 @@
 //! `plugin!`: asks each context's type for its callbacks, then writes the module.
 //!
-//! The steps are macro calls, because only the compiler can find a type's macro: `plugin!` calls the first type's macro with what is still to do, that
-//! macro puts its callbacks in front and calls `__plugin!`, which calls the next type's macro or writes the module.
+//! The steps are macro calls, because only the compiler can find a type's macro: `plugin!` calls
+//! the first type's macro with what is still to do, that macro puts its callbacks in front and
+//! calls `__plugin!`, which calls the next type's macro or writes the module.
 
 use std::collections::BTreeSet;
 
@@ -61,8 +62,9 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_queue_ready", "proxy_on_queue_ready"),
 ];
 
-/// What a module exports besides for headers that it can pause, because something of it can let them go later: where a proxy shows the body
-/// behind them, they go with it if nobody says otherwise.
+/// What a module exports besides for headers that it can pause, because something of it can let
+/// them go later: where a proxy shows the body behind them, they go with it if nobody says
+/// otherwise.
 const PAUSED: &[(&str, &str)] = &[
     ("on_request_headers", "proxy_on_request_body"),
     ("on_request_headers", "proxy_on_request_trailers"),
@@ -70,13 +72,16 @@ const PAUSED: &[(&str, &str)] = &[
     ("on_response_headers", "proxy_on_response_trailers"),
 ];
 
-/// What a module with contexts exports: without them contexts would neither come nor go, and nothing would name the allocator.
+/// What a module with contexts exports: without them contexts would neither come nor go, and
+/// nothing would name the allocator.
 const CONTEXTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete", "proxy_on_vm_start"];
 
-/// What a module with several plugins exports besides: one with a root id that it does not have is refused when it is configured.
+/// What a module with several plugins exports besides: one with a root id that it does not have is
+/// refused when it is configured.
 const ROOTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete", "proxy_on_vm_start", "proxy_on_configure"];
 
-/// What a module with budgets exports besides: without them no budget would be read from the configuration, and no new stream would be shed.
+/// What a module with budgets exports besides: without them no budget would be read from the
+/// configuration, and no new stream would be shed.
 const BUDGET: &[&str] = &["proxy_on_configure"];
 const BUDGET_OF_STREAMS: &[&str] = &["proxy_on_request_headers"];
 
@@ -191,7 +196,8 @@ fn parse_call(input: ParseStream<'_>) -> Result<State> {
 pub(crate) fn begin(input: TokenStream) -> TokenStream {
     match parse_call.parse2(input) {
         Ok(state) => {
-            // The checks stand before the first type's macro: without an attribute there is none, and the check says so better.
+            // The checks stand before the first type's macro: without an attribute there is none,
+            // and the check says so better.
             let roots = 0..state.roots.len().max(1);
             let checks = roots.map(|root| checks::of_root(|kind| state.find(root, kind)));
             let ask = ask(&state);
@@ -253,7 +259,8 @@ impl State {
         self.callbacks.contains(STATELESS)
     }
 
-    /// Whether no stream needs a context. A filter without state does if it takes answers: what it pauses until then is known by the stream.
+    /// Whether no stream needs a context. A filter without state does if it takes answers: what it
+    /// pauses until then is known by the stream.
     fn keeps_nothing(&self) -> bool {
         self.is_stateless() && !ANSWERS.iter().any(|callback| self.callbacks.contains(*callback))
     }
@@ -280,7 +287,8 @@ pub(crate) fn step(input: TokenStream) -> TokenStream {
 /// The type of a plugin's dispatcher.
 fn dispatcher(state: &State, root: usize) -> TokenStream {
     let (http, tcp, plugin) = (state.find(root, "http"), state.find(root, "tcp"), state.find(root, "plugin"));
-    // The plugin's type is what a named filter says; the checks compare it with the one that is named.
+    // The plugin's type is what a named filter says; the checks compare it with the one that is
+    // named.
     let plugin_type = match (http, tcp) {
         (Some(http), _) => quote!(<#http as ::sluicegate::HttpFilter>::Plugin),
         (None, Some(tcp)) => quote!(<#tcp as ::sluicegate::TcpFilter>::Plugin),

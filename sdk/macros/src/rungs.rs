@@ -19,7 +19,8 @@ fn try_expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
         return Err(Error::new_spanned(&function.sig, "expected one parameter, the host: `fn name(host: Host)`"));
     }
     let (name, output) = (&function.sig.ident, &function.sig.output);
-    // What was written above the test is the tests': `#[should_panic]`, `#[cfg]`, and the documentation.
+    // What was written above the test is the tests': `#[should_panic]`, `#[cfg]`, and the
+    // documentation.
     let (attributes, visibility, signature, block) = (&function.attrs, &function.vis, &function.sig, &function.block);
     Ok(quote! {
         #visibility #signature #block

@@ -1,11 +1,13 @@
-//! Places from which a callback could come unseen: an attribute reads the implementation before any other macro in it is expanded.
+//! Places from which a callback could come unseen: an attribute reads the implementation before any
+//! other macro in it is expanded.
 
 use quote::ToTokens as _;
 use syn::{Attribute, Error, ImplItem, ItemImpl, Path};
 
 use crate::kind::Kind;
 
-/// Finds the macros of an implementation that could write callbacks after the attribute has read the implementation.
+/// Finds the macros of an implementation that could write callbacks after the attribute has read
+/// the implementation.
 pub(crate) fn errors(kind: &Kind, item: &ItemImpl) -> Vec<Error> {
     let attribute = kind.attribute;
     let macros = item.items.iter().filter_map(|item| match item {

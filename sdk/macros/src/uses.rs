@@ -1,7 +1,10 @@
-//! Calls of a handle whose outcome comes to a callback that the context does not have: the stream would wait for nothing.
+//! Calls of a handle whose outcome comes to a callback that the context does not have: the stream
+//! would wait for nothing.
 //!
-//! This is the first line of defence, and sees only what cannot be meant otherwise: the name of a callback's own handle, a dot, and the call, for example
-//! `request.hold_while(…)` or `trailers.stream().spawn(…)`. What is called through another name, or in another function, is an error of the call when it runs.
+//! This is the first line of defence, and sees only what cannot be meant otherwise: the name of a
+//! callback's own handle, a dot, and the call, for example `request.hold_while(…)` or
+//! `trailers.stream().spawn(…)`. What is called through another name, or in another function, is an
+//! error of the call when it runs.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens as _;
@@ -52,7 +55,8 @@ impl Need {
     }
 }
 
-/// Finds the calls whose outcome nobody takes. `has` tells whether the context has an argument or a callback.
+/// Finds the calls whose outcome nobody takes. `has` tells whether the context has an argument or a
+/// callback.
 pub(crate) fn errors(kind: &Kind, item: &ItemImpl, has: &dyn Fn(&str) -> bool) -> Vec<Error> {
     let mut errors = Vec::new();
     for item in &item.items {

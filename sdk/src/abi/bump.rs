@@ -27,9 +27,11 @@ const LONG: usize = 1 << 16;
 #[allow(dead_code, reason = "reached by its address")]
 struct Place(UnsafeCell<MaybeUninit<[u8; INLINE]>>);
 
-/// A value that may be set once, and the memory that it has from then on. Before that nothing is written, but that there is none.
+/// A value that may be set once, and the memory that it has from then on. Before that nothing is
+/// written, but that there is none.
 ///
-/// It is borrowed as long as `'p` where the value is set, and the cell makes that lifetime the one of its type: so it never moves again, nor does the place.
+/// It is borrowed as long as `'p` where the value is set, and the cell makes that lifetime the one
+/// of its type: so it never moves again, nor does the place.
 pub(crate) struct WithBump<'p, T> {
     value: OnceCell<(T, Bump<'p>)>,
     place: Place,
@@ -68,9 +70,10 @@ impl<'p, T> WithBump<'p, T> {
 ///
 /// Invariants:
 ///
-/// - `newest` of its blocks is `None` or points to a block of `Head::layout(size)` that this value alone owns, and so does the `older` of each block.
-/// - The bytes from `next` to `end` lie in the place, or in the newest block if there is one, and nobody has a reference to them: bytes are handed out
-///   once.
+/// - `newest` of its blocks is `None` or points to a block of `Head::layout(size)` that this value
+///   alone owns, and so does the `older` of each block.
+/// - The bytes from `next` to `end` lie in the place, or in the newest block if there is one, and
+///   nobody has a reference to them: bytes are handed out once.
 /// - `next` is aligned to `WORD`.
 pub(crate) struct Bump<'p> {
     next: Cell<NonNull<u8>>,
@@ -79,10 +82,12 @@ pub(crate) struct Bump<'p> {
     place: PhantomData<&'p Place>,
 }
 
-/// The blocks of a [`Bump`]. Apart from it, so that what is dropped knows nothing of the place: what the memory is for may point to itself.
+/// The blocks of a [`Bump`]. Apart from it, so that what is dropped knows nothing of the place:
+/// what the memory is for may point to itself.
 struct Blocks {
     newest: Cell<Option<NonNull<Head>>>,
-    /// The newest of the values that are dropped. Each lies in a block, so without a block there are none.
+    /// The newest of the values that are dropped. Each lies in a block, so without a block there
+    /// are none.
     dropped: Cell<Option<NonNull<Kept>>>,
 }
 
@@ -141,7 +146,8 @@ const fn round_up(size: usize) -> usize {
 }
 
 impl<'p> Bump<'p> {
-    /// Copies two texts to here, and before them moves the value that is made of the copies. It is forgotten, not dropped.
+    /// Copies two texts to here, and before them moves the value that is made of the copies. It is
+    /// forgotten, not dropped.
     ///
     /// `None` without memory for them.
     #[inline]
@@ -162,9 +168,11 @@ impl<'p> Bump<'p> {
         let two = unsafe { copy(two, second) };
         let value = make([one, two]);
         let start = start.cast::<T>();
-        // SAFETY: the bytes before the texts have the size and the alignment of a `T`, and nobody has a reference to them.
+        // SAFETY: the bytes before the texts have the size and the alignment of a `T`, and nobody
+        // has a reference to them.
         unsafe { start.write(value) };
-        // SAFETY: it is written just now, and nobody writes to it again as long as `self` is borrowed, but through its own cells.
+        // SAFETY: it is written just now, and nobody writes to it again as long as `self` is
+        // borrowed, but through its own cells.
         Some(unsafe { start.as_ref() })
     }
 
@@ -179,10 +187,12 @@ impl<'p> Bump<'p> {
         let place = if self.blocks.newest.get().is_none() { self.take_from_new(size) } else { self.take(size) };
         let place = place.ok_or(Error::out_of_memory(size))?.cast::<WithHead<T>>();
         let head = Kept { older: self.blocks.dropped.get(), drop: WithHead::<T>::drop };
-        // SAFETY: as many bytes were taken, at the alignment of a word, and nobody has a reference to them.
+        // SAFETY: as many bytes were taken, at the alignment of a word, and nobody has a reference
+        // to them.
         unsafe { place.write(WithHead { head, value }) };
         self.blocks.dropped.set(Some(place.cast()));
-        // SAFETY: it is written just now. It is dropped with `self`, and before that nobody writes to it but through its own cells.
+        // SAFETY: it is written just now. It is dropped with `self`, and before that nobody writes
+        // to it but through its own cells.
         Ok(&unsafe { place.as_ref() }.value)
     }
 
@@ -202,7 +212,8 @@ impl<'p> Bump<'p> {
             // SAFETY: the place is aligned to a word, and nobody has a reference to it.
             unsafe { place.write(value.clone()) };
         }
-        // SAFETY: all are written just now, and nobody writes to them again as long as `self` is borrowed, but through their own cells.
+        // SAFETY: all are written just now, and nobody writes to them again as long as `self` is
+        // borrowed, but through their own cells.
         Ok(unsafe { slice::from_raw_parts(start.as_ptr(), count) })
     }
 
@@ -227,7 +238,8 @@ impl<'p> Bump<'p> {
         self.take_from_new(size)
     }
 
-    /// Hands out bytes of a new block, which is the newest from then on. The size is a multiple of a word.
+    /// Hands out bytes of a new block, which is the newest from then on. The size is a multiple of
+    /// a word.
     #[cold]
     #[inline(never)]
     fn take_from_new(&self, size: usize) -> Option<NonNull<u8>> {
@@ -243,7 +255,8 @@ impl<'p> Bump<'p> {
         // SAFETY: the block is fresh, and has the size and the alignment of a head at least.
         unsafe { head.write(Head { older, size: all }) };
         self.blocks.newest.set(Some(head));
-        // SAFETY: the block is at least `needed` bytes long, which the head's are among. Its end is aligned as the block is.
+        // SAFETY: the block is at least `needed` bytes long, which the head's are among. Its end is
+        // aligned as the block is.
         let start = unsafe { head.add(1) }.cast::<u8>();
         // SAFETY: as above: they are followed by `size` bytes.
         self.next.set(unsafe { start.add(size) });
@@ -260,7 +273,8 @@ impl<'p> Bump<'p> {
 /// The place has as many bytes, which nobody has a reference to, nor writes to as long as `'a` is.
 #[inline]
 unsafe fn copy<'a>(bytes: &[u8], to: NonNull<u8>) -> &'a [u8] {
-    // SAFETY: there is room, by the contract, and it does not overlap: nobody has a reference to it.
+    // SAFETY: there is room, by the contract, and it does not overlap: nobody has a reference to
+    // it.
     unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
     // SAFETY: they are written just now, and by the contract nobody writes to them again.
     unsafe { slice::from_raw_parts(to.as_ptr(), bytes.len()) }
@@ -283,7 +297,8 @@ impl Blocks {
         while let Some(head) = dropped {
             // SAFETY: `keep` wrote a head there, in a block that is not freed yet.
             let Kept { older, drop } = unsafe { head.read() };
-            // SAFETY: `keep` wrote the function for the value, and nobody borrows from `self`. The list is taken, so it is the only time.
+            // SAFETY: `keep` wrote the function for the value, and nobody borrows from `self`. The
+            // list is taken, so it is the only time.
             unsafe { drop(head) };
             dropped = older;
         }
@@ -292,7 +307,8 @@ impl Blocks {
             // SAFETY: by the first invariant it points to a block, and nobody borrows from `self`.
             let Head { older, size } = unsafe { head.read() };
             if let Some(layout) = Head::layout(size) {
-                // SAFETY: the block was allocated with this layout, and is freed once: `newest` is taken.
+                // SAFETY: the block was allocated with this layout, and is freed once: `newest` is
+                // taken.
                 unsafe { alloc::alloc::dealloc(head.as_ptr().cast(), layout) };
             }
             newest = older;

@@ -46,7 +46,8 @@ pub(crate) fn log(level: LogLevel, message: &[u8]) {
     count();
 }
 
-/// `proxy_get_log_level`, which an older host does not have: a module that imports it would not load.
+/// `proxy_get_log_level`, which an older host does not have: a module that imports it would not
+/// load.
 #[cfg(any(feature = "abi-0-2-0", feature = "abi-0-1-0"))]
 pub(crate) const fn log_level() -> Result<u32, Status> {
     Err(Status::Unimplemented)
@@ -127,7 +128,8 @@ pub(crate) fn map(map: MapType) -> Result<HostBytes, Refused> {
     map_or(map, Ok, |odd| odd)
 }
 
-/// `proxy_get_header_map_pairs`, for the fast path: a block as it should be goes to `taken`, every other outcome to `odd`.
+/// `proxy_get_header_map_pairs`, for the fast path: a block as it should be goes to `taken`, every
+/// other outcome to `odd`.
 #[inline]
 pub(crate) fn map_or<R>(
     map: MapType,
@@ -393,7 +395,8 @@ pub(crate) fn shared_data(key: &[u8]) -> Result<(HostBytes, u32), Refused> {
     let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
     let mut cas = 0;
     let (value, size) = (&raw mut handed.start, &raw mut handed.size);
-    // SAFETY: the slice is valid for reads of its length, and the three places are valid for writes.
+    // SAFETY: the slice is valid for reads of its length, and the three places are valid for
+    // writes.
     let status = unsafe { imports::proxy_get_shared_data(key.as_ptr(), key.len(), value, size, &raw mut cas) };
     Ok((claim.finish(handed, status)?, cas))
 }
@@ -453,7 +456,8 @@ pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Answer {
     answer(unsafe { imports::proxy_set_property(path, path_size, value, size) })
 }
 
-/// Whether the host would get a block of this size: one is taken from its own entry, and given back.
+/// Whether the host would get a block of this size: one is taken from its own entry, and given
+/// back.
 pub(crate) fn has_room(size: usize) -> bool {
     let claim = Claim::begin();
     let has_room = !allocate(size).is_null();
@@ -468,7 +472,8 @@ pub(crate) fn foreign_function(name: &[u8], arguments: &[u8]) -> Result<HostByte
     let (name, name_size, arguments, arguments_size) = (name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len());
     // Envoy's functions do not look whether they got a block, so no budget may refuse it.
     let status = budget::unlimited(|| {
-        // SAFETY: both slices are valid for reads of their lengths, and both places are valid for writes.
+        // SAFETY: both slices are valid for reads of their lengths, and both places are valid for
+        // writes.
         unsafe { imports::proxy_call_foreign_function(name, name_size, arguments, arguments_size, value, size) }
     });
     claim.finish(handed, status)

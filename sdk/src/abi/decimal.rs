@@ -6,7 +6,8 @@ use core::slice;
 /// As many as the longest number has digits, and a sign.
 const PLACES: usize = u64::MAX.ilog10() as usize + 2;
 
-/// Gives the digits of a number to a function, behind a sign if the number is negative. A small one is a `u32`.
+/// Gives the digits of a number to a function, behind a sign if the number is negative. A small one
+/// is a `u32`.
 #[inline]
 pub(crate) fn with_decimal<R>(is_negative: bool, magnitude: u64, is_small: bool, with: impl FnOnce(&[u8]) -> R) -> R {
     let mut places = [MaybeUninit::uninit(); PLACES];
@@ -42,7 +43,8 @@ unsafe fn put(byte: u8, place: usize, places: &mut [MaybeUninit<u8>; PLACES]) ->
     before
 }
 
-/// Writes the digits of a number before a place, at least one, and gives the place where the first is.
+/// Writes the digits of a number before a place, at least one, and gives the place where the first
+/// is.
 ///
 /// # Safety
 ///
@@ -69,7 +71,8 @@ unsafe fn put_all(number: u32, place: usize, places: &mut [MaybeUninit<u8>; PLAC
     unsafe { put(b'0' + left as u8, place, places) }
 }
 
-/// Writes the last digits of a number, and gives the others, and the place where the first of those written is.
+/// Writes the last digits of a number, and gives the others, and the place where the first of those
+/// written is.
 ///
 /// # Safety
 ///

@@ -1,17 +1,21 @@
 //! Every callback that a host may look up in a module, declared once.
 //!
-//! [`plugin!`](crate::plugin) exports the ones that the filter implements, and the few that a host cannot do without.
+//! [`plugin!`](crate::plugin) exports the ones that the filter implements, and the few that a host
+//! cannot do without.
 
-/// Declares the callbacks: the macro that exports one of them on wasm, and the table of them for a host in the same process.
+/// Declares the callbacks: the macro that exports one of them on wasm, and the table of them for a
+/// host in the same process.
 macro_rules! exports {
     ($d:tt $(fn $name:ident($first:ident: $first_ty:ty $(, $arg:ident: $ty:ty)*) $(-> $ret:ty)?;)*) => {
-        /// Exports one callback of the dispatcher in the VM-local `$vm`, or of several dispatchers that are told apart by their root ids.
+        /// Exports one callback of the dispatcher in the VM-local `$vm`, or of several dispatchers
+        /// that are told apart by their root ids.
         #[doc(hidden)]
         #[macro_export]
         macro_rules! __export_as_declared {
             $(
                 ($d vm:ident $name) => {
-                    // SAFETY: the specification gives this name this signature, and a module defines each name once, in `plugin!`.
+                    // SAFETY: the specification gives this name this signature, and a module
+                    // defines each name once, in `plugin!`.
                     #[unsafe(no_mangle)]
                     pub extern "C" fn $name($first: $first_ty $(, $arg: $ty)*) $(-> $ret)? {
                         $crate::__timed!($name, $d vm.with(|dispatcher| $crate::dispatch::with_woken(
@@ -61,7 +65,8 @@ macro_rules! exports {
             )*
         }
 
-        /// What a module exports, as a host in the same process sees it: `None` is a callback that the filter does not implement.
+        /// What a module exports, as a host in the same process sees it: `None` is a callback that
+        /// the filter does not implement.
         #[derive(Clone, Copy, Debug)]
         pub struct Exports {
             /// `_initialize`
@@ -106,7 +111,8 @@ macro_rules! exports {
                 }
             }
 
-            /// Calls a callback by its name: its result, 0 if it has none; `None` if the module does not have the callback.
+            /// Calls a callback by its name: its result, 0 if it has none; `None` if the module
+            /// does not have the callback.
             ///
             /// Arguments that are missing are 0, and those that are too many are left out.
             #[cfg(not(target_family = "wasm"))]
@@ -237,20 +243,24 @@ macro_rules! __route {
     };
 }
 
-/// Exports what every module must have: the allocation entry, the start function and the ABI's marker.
+/// Exports what every module must have: the allocation entry, the start function and the ABI's
+/// marker.
 ///
-/// One allocation entry only: a host that finds `malloc` beside `proxy_on_memory_allocate` takes the former.
+/// One allocation entry only: a host that finds `malloc` beside `proxy_on_memory_allocate` takes
+/// the former.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_module {
     ($http_answers:expr, $grpc_answers:expr) => {
-        // SAFETY: the specification gives this name this signature, and a module defines it once, in `plugin!`.
+        // SAFETY: the specification gives this name this signature, and a module defines it once,
+        // in `plugin!`.
         #[unsafe(no_mangle)]
         pub extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
             $crate::abi::allocate(size)
         }
 
-        // SAFETY: as above. It is the start function of a reactor: the host calls it once, before anything else.
+        // SAFETY: as above. It is the start function of a reactor: the host calls it once, before
+        // anything else.
         #[unsafe(no_mangle)]
         pub extern "C" fn _initialize() {
             $crate::__initialize();
@@ -261,7 +271,8 @@ macro_rules! __export_module {
     };
 }
 
-/// Exports the mark of the ABI's version, and its callbacks with the signatures that they have in it.
+/// Exports the mark of the ABI's version, and its callbacks with the signatures that they have in
+/// it.
 macro_rules! version {
     ($d:tt #[$when:meta] $mark:ident $({ $($callback:ident)* })?) => {
         /// Exports the mark by which a host knows the ABI's version.
@@ -270,7 +281,8 @@ macro_rules! version {
         #[macro_export]
         macro_rules! __export_version {
             () => {
-                // SAFETY: the specification gives this name this signature. Hosts look only for its name.
+                // SAFETY: the specification gives this name this signature. Hosts look only for its
+                // name.
                 #[unsafe(no_mangle)]
                 pub extern "C" fn $mark() {}
             };
@@ -295,7 +307,8 @@ macro_rules! version {
 #[macro_export]
 macro_rules! __export_without_end {
     ($name:ident, $($target:tt)*) => {
-        // SAFETY: ABI 0.1.0 gives this name this signature, and a module defines each name once, in `plugin!`.
+        // SAFETY: ABI 0.1.0 gives this name this signature, and a module defines each name once, in
+        // `plugin!`.
         #[unsafe(no_mangle)]
         pub extern "C" fn $name(context: u32, headers: u32) -> u32 {
             let callback: fn(u32, u32, u32) -> u32 = $crate::__export_native!($($target)* $name);
@@ -310,11 +323,13 @@ version! { $ #[feature = "abi-0-1-0"] proxy_abi_version_0_1_0 { proxy_on_request
 
 /// Runs the constructors that the C library asked the linker for.
 ///
-/// A start function that does not call them makes the linker wrap every export in a call of its own.
+/// A start function that does not call them makes the linker wrap every export in a call of its
+/// own.
 #[cfg(target_os = "wasi")]
 pub(crate) fn call_constructors() {
-    // The C library is named for what the compiler itself calls, such as `memcmp`: a module without the standard library would import that from the host.
-    // SAFETY: the linker makes this function, with no parameters and no result. It is for the start of a module, once; the only caller is
+    // The C library is named for what the compiler itself calls, such as `memcmp`: a module without
+    // the standard library would import that from the host. SAFETY: the linker makes this function,
+    // with no parameters and no result. It is for the start of a module, once; the only caller is
     // `_initialize`, which a host calls so.
     #[link(name = "c")]
     unsafe extern "C" {

@@ -1,13 +1,16 @@
 //! Every function that a host gives under ABI 0.1.0, 0.2.0 and 0.2.1, declared once.
 //!
-//! The names, the order of the parameters and their wasm types are the specification's: `usize` and pointers are `i32` on wasm32,
-//! and only the three metric and time functions carry 64 bits. Every function answers a status as a plain integer, which
-//! [`Status::from`](super::Status) maps totally, so no answer of a host is undefined behaviour.
+//! The names, the order of the parameters and their wasm types are the specification's: `usize` and
+//! pointers are `i32` on wasm32, and only the three metric and time functions carry 64 bits. Every
+//! function answers a status as a plain integer, which [`Status::from`](super::Status) maps
+//! totally, so no answer of a host is undefined behaviour.
 //!
-//! On wasm each declaration is an import, which the linker keeps only if something calls it. Elsewhere it is a function of the same
-//! signature that asks the simulated host of the current thread ([`super::native`]).
+//! On wasm each declaration is an import, which the linker keeps only if something calls it.
+//! Elsewhere it is a function of the same signature that asks the simulated host of the current
+//! thread ([`super::native`]).
 
-/// Declares the imports: the extern block on wasm, the functions of the same signature elsewhere, and [`Import`].
+/// Declares the imports: the extern block on wasm, the functions of the same signature elsewhere,
+/// and [`Import`].
 macro_rules! imports {
     ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?);)*) => {
         #[cfg(target_family = "wasm")]
@@ -53,7 +56,8 @@ macro_rules! imports {
                 }
             }
 
-            /// The types of its parameters as they are declared here: what is not `u64` or `i64` is `i32` on wasm.
+            /// The types of its parameters as they are declared here: what is not `u64` or `i64` is
+            /// `i32` on wasm.
             #[must_use]
             pub const fn parameters(self) -> &'static [&'static str] {
                 match self {

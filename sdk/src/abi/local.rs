@@ -1,9 +1,11 @@
-//! State that belongs to one VM: a plain static where a VM has one thread, a thread-local where tests run several VMs in one process.
+//! State that belongs to one VM: a plain static where a VM has one thread, a thread-local where
+//! tests run several VMs in one process.
 
 /// Declares a static that every VM has for itself, reached by `with` like a thread-local.
 ///
-/// In a test, where a thread runs one VM after another, the static begins anew with each of them. A static of the module itself, which is declared as
-/// `module static`, is not: a thread may run the VMs of several modules at once, and each module resets its own.
+/// In a test, where a thread runs one VM after another, the static begins anew with each of them. A
+/// static of the module itself, which is declared as `module static`, is not: a thread may run the
+/// VMs of several modules at once, and each module resets its own.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __vm_local {
@@ -51,7 +53,8 @@ mod single {
     /// A value of which each VM has its own: the memory of a wasm instance belongs to it alone.
     pub struct VmLocal<T>(T);
 
-    // SAFETY: without the atomics feature a wasm module has one thread, so a shared reference never reaches a second one.
+    // SAFETY: without the atomics feature a wasm module has one thread, so a shared reference never
+    // reaches a second one.
     unsafe impl<T> Sync for VmLocal<T> {}
 
     impl<T> VmLocal<T> {
@@ -101,7 +104,8 @@ mod threads {
     /// Makes one value anew.
     type Renewal = Cell<Option<fn()>>;
 
-    /// How many values are made anew at the end of a VM. More of them are made anew when they are used again.
+    /// How many values are made anew at the end of a VM. More of them are made anew when they are
+    /// used again.
     const MOST: usize = 64;
 
     /// Lets each value begin anew, and drops what the VM left in it.
@@ -119,7 +123,8 @@ mod threads {
     }
 
     impl<T> VmLocal<T> {
-        /// Reaches the value of each thread, and makes it for each VM: when it is used, and by `renew` when a VM ends.
+        /// Reaches the value of each thread, and makes it for each VM: when it is used, and by
+        /// `renew` when a VM ends.
         pub const fn new(of_thread: &'static LocalKey<OfThread<T>>, init: fn() -> T, renew: fn()) -> Self {
             Self { of_thread, init, renew }
         }
@@ -175,12 +180,13 @@ mod threads {
                 });
             }
             let _used = Used::begin(&self.users);
-            // SAFETY: `renew` alone writes to the value, and not while there is a user: this reference ends before `_used` does, also if
-            // `with` unwinds.
+            // SAFETY: `renew` alone writes to the value, and not while there is a user: this
+            // reference ends before `_used` does, also if `with` unwinds.
             with(unsafe { &*self.value.get() })
         }
 
-        /// Makes the value anew if another VM has ended since. What a VM that ends still uses stays until nobody uses it.
+        /// Makes the value anew if another VM has ended since. What a VM that ends still uses stays
+        /// until nobody uses it.
         #[doc(hidden)]
         pub fn renew(&self, init: fn() -> T) {
             let Ok(ended) = ENDED.try_with(Cell::get) else { return };
@@ -189,8 +195,9 @@ mod threads {
             }
             self.vm.set(ended);
             let new = init();
-            // SAFETY: `users` counts all references to the value, and there is none. Nothing else runs while this one lasts: the new value is
-            // made before it, and the old one is dropped after it.
+            // SAFETY: `users` counts all references to the value, and there is none. Nothing else
+            // runs while this one lasts: the new value is made before it, and the old one is
+            // dropped after it.
             let old = mem::replace(unsafe { &mut *self.value.get() }, new);
             drop(old);
         }
@@ -328,7 +335,8 @@ mod tests {
         scan(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
         found.retain(|line| {
             let (file, declared) = line.split_once(": ").unwrap();
-            // The macro itself, the host of a test, which is there before the VM, and a table that never changes.
+            // The macro itself, the host of a test, which is there before the VM, and a table that
+            // never changes.
             let known =
                 [("abi/local.rs", ""), ("abi/native.rs", "static CURRENT:"), ("abi/waker.rs", "static NUMBER:")];
             !known.iter().any(|(of, known)| file.ends_with(of) && declared.starts_with(known))

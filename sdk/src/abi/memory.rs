@@ -1,7 +1,8 @@
 //! Allocation that fails with an answer instead of a trap.
 //!
-//! `Box::new`, `Rc::new` and a growing `Vec` end in `handle_alloc_error` when memory is out, and link it and the panic machinery
-//! (20 kB, and with it the WASI imports) even into a filter that never gets there. The SDK's own tables are made of these instead.
+//! `Box::new`, `Rc::new` and a growing `Vec` end in `handle_alloc_error` when memory is out, and
+//! link it and the panic machinery (20 kB, and with it the WASI imports) even into a filter that
+//! never gets there. The SDK's own tables are made of these instead.
 
 use alloc::alloc::{Layout, dealloc};
 use alloc::boxed::Box;
@@ -40,11 +41,13 @@ pub(crate) fn try_slice<T>(len: usize, mut value: impl FnMut() -> T) -> Result<B
     for index in 0..len {
         // SAFETY: `index` is less than `len`, and the block holds `len` values.
         let place = unsafe { start.add(index) };
-        // SAFETY: the place is inside the block, aligned for `T`, and written for the first time. If `value` panics, the block leaks.
+        // SAFETY: the place is inside the block, aligned for `T`, and written for the first time.
+        // If `value` panics, the block leaks.
         unsafe { place.write(value()) };
     }
     let slice = NonNull::slice_from_raw_parts(start, len);
-    // SAFETY: the block was allocated by the global allocator with the layout of `[T; len]`, or has no size, and all values are written.
+    // SAFETY: the block was allocated by the global allocator with the layout of `[T; len]`, or has
+    // no size, and all values are written.
     Ok(unsafe { Box::from_raw(slice.as_ptr()) })
 }
 
@@ -60,7 +63,8 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
     };
     // SAFETY: the block is fresh and has the layout of `T`, or `T` has no size.
     unsafe { start.write(value) };
-    // SAFETY: the block was allocated by the global allocator with the layout of `T`, or has no size, and the value is written.
+    // SAFETY: the block was allocated by the global allocator with the layout of `T`, or has no
+    // size, and the value is written.
     Ok(unsafe { Box::from_raw(start.as_ptr()) })
 }
 
@@ -95,7 +99,8 @@ impl<T> Shared<T> {
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
         let owners = &self.inner().owners;
-        // Each owner takes at least four bytes of memory, so the count cannot pass the address space unless owners are forgotten.
+        // Each owner takes at least four bytes of memory, so the count cannot pass the address
+        // space unless owners are forgotten.
         owners.set(owners.get().wrapping_add(1));
         Self { inner: self.inner }
     }

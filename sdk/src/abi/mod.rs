@@ -21,10 +21,12 @@
 //!
 //! # A byte's way
 //!
-//! The host calls `proxy_on_memory_allocate(size)` while it works on a host call of the guest, copies the value into the block, and
-//! writes address and size to where the call asked for them. `block` noted the block when it was allocated; `call` claims it when the host
-//! call returns, and from then on one [`HostBytes`] owns it and frees it when it is dropped. A pair of address and size that does not belong to a
-//! noted block is refused, and a noted block that nobody claims is freed.
+//! The host calls `proxy_on_memory_allocate(size)` while it works on a host call of the guest,
+//! copies the value into the block, and writes address and size to where the call asked for them.
+//! `block` noted the block when it was allocated; `call` claims it when the host call returns, and
+//! from then on one [`HostBytes`] owns it and frees it when it is dropped. A pair of address and
+//! size that does not belong to a noted block is refused, and a noted block that nobody claims is
+//! freed.
 #![allow(unsafe_code, reason = "this is the boundary; everything above it denies unsafe code")]
 
 mod block;

@@ -1,7 +1,8 @@
-//! The twin of the imports outside a proxy: the same functions, answered by a simulated host of the current thread.
+//! The twin of the imports outside a proxy: the same functions, answered by a simulated host of the
+//! current thread.
 //!
-//! `sluicegate-host` implements [`Host`]; filters under `cargo test` then run in the process of the test. Each thread has a host of its own,
-//! so tests run side by side.
+//! `sluicegate-host` implements [`Host`]; filters under `cargo test` then run in the process of the
+//! test. Each thread has a host of its own, so tests run side by side.
 
 use alloc::rc::Rc;
 use core::cell::RefCell;
@@ -92,7 +93,8 @@ impl Drop for Installed {
 /// Asks the current host; without one, every function is unimplemented.
 pub(super) fn call(import: Import, args: &[Arg]) -> u32 {
     match current() {
-        // SAFETY: the imports' own contracts promise what `Host::call` asks for, and `args` are their arguments.
+        // SAFETY: the imports' own contracts promise what `Host::call` asks for, and `args` are
+        // their arguments.
         Some(host) => unsafe { host.call(import, args) },
         None => Status::Unimplemented.code(),
     }

@@ -1,4 +1,5 @@
-//! Serialised pairs: `u32` count, then the two `u32` lengths of each pair, then each name and value with a zero byte after it. All in little endian.
+//! Serialised pairs: `u32` count, then the two `u32` lengths of each pair, then each name and value
+//! with a zero byte after it. All in little endian.
 
 use core::array;
 use core::slice;
@@ -14,17 +15,20 @@ const ENDS: u64 = 2;
 
 /// A block of pairs whose lengths add up to its size.
 ///
-/// Invariant, held by [`Pairs::check`] and never changed, as nobody can write to the block any more: the block is empty and `len` is 0, or
-/// `COUNT + len * LENGTHS + Σ (name + value + 2)` is exactly its size. So a walk in order needs no check of its own.
+/// Invariant, held by [`Pairs::check`] and never changed, as nobody can write to the block any
+/// more: the block is empty and `len` is 0, or `COUNT + len * LENGTHS + Σ (name + value + 2)` is
+/// exactly its size. So a walk in order needs no check of its own.
 pub(crate) struct Pairs {
     block: HostBytes,
     len: usize,
 }
 
 impl Pairs {
-    /// Checks a block of the host's. No bytes and a single zero byte are no pairs. The zero bytes between the parts are not looked at.
+    /// Checks a block of the host's. No bytes and a single zero byte are no pairs. The zero bytes
+    /// between the parts are not looked at.
     ///
-    /// It says what is wrong, and is small rather than fast: for a block as it should be there is [`Self::check_or`].
+    /// It says what is wrong, and is small rather than fast: for a block as it should be there is
+    /// [`Self::check_or`].
     #[inline(never)]
     pub(crate) fn check(block: HostBytes) -> Result<Self, &'static str> {
         if block.is_empty() || *block == *b"\0" {
@@ -43,7 +47,8 @@ impl Pairs {
         Ok(Self { block, len })
     }
 
-    /// Checks a block as it should be, to the one function; to the other the block, if it is none of pairs.
+    /// Checks a block as it should be, to the one function; to the other the block, if it is none
+    /// of pairs.
     #[inline]
     pub(crate) fn check_or<R>(
         block: HostBytes,
@@ -57,7 +62,8 @@ impl Pairs {
         {
             checked(Self { block, len })
         } else {
-            // Put together anew: so the one of before needs no place in memory where all is as it should be.
+            // Put together anew: so the one of before needs no place in memory where all is as it
+            // should be.
             odd(block.moved())
         }
     }
@@ -71,9 +77,11 @@ impl Pairs {
     #[inline]
     pub(crate) fn iter(&self) -> PairsIter<'_> {
         let block = &*self.block;
-        // Wraps around nothing: a block of pairs is longer than the count. Past an empty one nothing is read.
+        // Wraps around nothing: a block of pairs is longer than the count. Past an empty one
+        // nothing is read.
         let lengths = block.as_ptr().wrapping_add(COUNT);
-        // SAFETY: `len` pairs of lengths stand there, by the invariant; if there are none, any address that is not null will do. Arrays of bytes are aligned anywhere.
+        // SAFETY: `len` pairs of lengths stand there, by the invariant; if there are none, any
+        // address that is not null will do. Arrays of bytes are aligned anywhere.
         let lengths = unsafe { slice::from_raw_parts(lengths.cast(), self.len) };
         PairsIter { lengths, block, body: COUNT + size_of_val(lengths) }
     }
@@ -115,7 +123,8 @@ fn sum_of_sixteens(sixteens: &[[[u8; LENGTHS]; 16]]) -> u64 {
     sixteens.iter().fold(0, |sum, sixteen| sum.wrapping_add(sum_of_sixteen(sixteen)))
 }
 
-/// Not inlined: the compiler would count the addresses up within its loop, and make two instructions more for each length.
+/// Not inlined: the compiler would count the addresses up within its loop, and make two
+/// instructions more for each length.
 #[inline(never)]
 fn sum_of_sixteen(pairs: &[[u8; LENGTHS]; 16]) -> u64 {
     sum_of(pairs)
@@ -130,8 +139,9 @@ fn sum_of<const N: usize>(pairs: &[[u8; LENGTHS]; N]) -> u64 {
 /// How many pairs a fold takes in a step.
 const STEP: usize = 8;
 
-/// The address after this one. Not inlined: where the compiler sees that a loop counts an address up, it adds each offset to it by two instructions, which are none
-/// for an address that it knows nothing of.
+/// The address after this one. Not inlined: where the compiler sees that a loop counts an address
+/// up, it adds each offset to it by two instructions, which are none for an address that it knows
+/// nothing of.
 #[inline(never)]
 const fn after<T>(at: *const T) -> *const T {
     at.wrapping_add(1)
@@ -139,7 +149,8 @@ const fn after<T>(at: *const T) -> *const T {
 
 /// A walk over [`Pairs`].
 ///
-/// Invariant: the parts of the pairs that `lengths` are of, each followed by a zero byte, stand from `body` to the end of `block`.
+/// Invariant: the parts of the pairs that `lengths` are of, each followed by a zero byte, stand
+/// from `body` to the end of `block`.
 #[derive(Clone, Debug)]
 pub(crate) struct PairsIter<'a> {
     lengths: &'a [[u8; LENGTHS]],
@@ -168,7 +179,8 @@ impl<'a> PairsIter<'a> {
         let (name_len, value_len) = (u32::from_le_bytes(name) as usize, u32::from_le_bytes(value) as usize);
         let (name_at, value_at) = (self.body, self.body + name_len + 1);
         debug_assert!(value_at + value_len < self.block.len(), "the invariant of `Pairs`");
-        // SAFETY: by the invariant this pair's parts, with a byte after each, lie from `body` on inside of the block.
+        // SAFETY: by the invariant this pair's parts, with a byte after each, lie from `body` on
+        // inside of the block.
         let name = unsafe { self.block.get_unchecked(name_at..name_at + name_len) };
         // SAFETY: likewise.
         let value = unsafe { self.block.get_unchecked(value_at..value_at + value_len) };
@@ -206,7 +218,8 @@ impl<'a> PairsIter<'a> {
         folded
     }
 
-    /// The value of the next pair of a name, compared without case, and a step past it. Not inlined: a filter looks for many names.
+    /// The value of the next pair of a name, compared without case, and a step past it. Not
+    /// inlined: a filter looks for many names.
     #[inline(never)]
     pub(crate) fn find(&mut self, name: &[u8]) -> Option<&'a [u8]> {
         // Many names of one length begin alike: the last byte is looked at first.

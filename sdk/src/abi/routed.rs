@@ -1,7 +1,8 @@
 //! Host blocks that lie in a stream's arena.
 //!
-//! Such a block begins with a handle to its arena, so an address is enough to give it back, and the arena lives as long as the block. Its capacity carries a mark that no size
-//! has: all that knows of blocks sees one that is too large to be kept, and brings it to [`give_back`].
+//! Such a block begins with a handle to its arena, so an address is enough to give it back, and the
+//! arena lives as long as the block. Its capacity carries a mark that no size has: all that knows
+//! of blocks sees one that is too large to be kept, and brings it to [`give_back`].
 
 use core::alloc::Layout;
 use core::cell::Cell;
@@ -13,14 +14,16 @@ use sluicegate_alloc::request::allocator_api2::alloc::Allocator;
 /// The bit that no size has: a block is at most `isize::MAX` bytes.
 const MARK: usize = 1 << (usize::BITS - 1);
 
-/// The largest block that is put into an arena: arenas double their chunks, and hold each until the stream ends.
+/// The largest block that is put into an arena: arenas double their chunks, and hold each until the
+/// stream ends.
 pub(crate) const LARGEST: usize = 8 << 10;
 
 /// Where host blocks go.
 #[derive(Clone, Copy)]
 struct Route {
     arena: NonNull<RequestArena>,
-    /// How deep the callbacks were nested when it was opened. A callback that the host runs within one of its calls has nothing to do with it.
+    /// How deep the callbacks were nested when it was opened. A callback that the host runs within
+    /// one of its calls has nothing to do with it.
     depth: usize,
 }
 
@@ -28,7 +31,8 @@ crate::__vm_local! {
     static ROUTE: Cell<Option<Route>> = Cell::new(None);
 }
 
-/// Runs `call`; what the host hands over meanwhile, in callbacks as deep as this one, lies in the arena if it is no larger than [`LARGEST`].
+/// Runs `call`; what the host hands over meanwhile, in callbacks as deep as this one, lies in the
+/// arena if it is no larger than [`LARGEST`].
 pub(crate) fn within<R>(arena: &RequestArena, depth: usize, call: impl FnOnce() -> R) -> R {
     /// Restores also if `call` unwinds.
     struct Restore(Option<Route>);
@@ -49,13 +53,16 @@ pub(super) fn is_open() -> bool {
     ROUTE.with(|route| route.get().is_some())
 }
 
-/// How a block of so many bytes lies in an arena: a handle, and then the bytes, to a multiple of the handle's alignment, so that one after another leaves no gap, and freeing the last gives all of it back.
+/// How a block of so many bytes lies in an arena: a handle, and then the bytes, to a multiple of
+/// the handle's alignment, so that one after another leaves no gap, and freeing the last gives all
+/// of it back.
 fn layout(size: usize) -> Option<Layout> {
     let (layout, start) = Layout::new::<RequestArena>().extend(Layout::from_size_align(size, 1).ok()?).ok()?;
     (start == size_of::<RequestArena>()).then(|| layout.pad_to_align())
 }
 
-/// A block in the arena that is open at this depth, and its marked capacity; none if there is none, or the block is too large, or memory is out.
+/// A block in the arena that is open at this depth, and its marked capacity; none if there is none,
+/// or the block is too large, or memory is out.
 pub(super) fn obtain(size: usize, depth: usize) -> Option<(NonNull<u8>, usize)> {
     let route = ROUTE.with(Cell::get).filter(|route| route.depth == depth && size <= LARGEST)?;
     // SAFETY: `within` has the arena borrowed, and takes the route away before that ends.
@@ -79,7 +86,8 @@ pub(super) const fn size(capacity: usize) -> usize {
     capacity & !MARK
 }
 
-/// Gives a marked block back to its arena, and frees the arena if it was all that held it; false if it is none.
+/// Gives a marked block back to its arena, and frees the arena if it was all that held it; false if
+/// it is none.
 ///
 /// # Safety
 ///

@@ -1,8 +1,10 @@
-//! The numbers of the ABI, as types. What comes from the host maps totally: an unknown number is kept, never undefined behaviour.
+//! The numbers of the ABI, as types. What comes from the host maps totally: an unknown number is
+//! kept, never undefined behaviour.
 
 /// What a host function answered.
 ///
-/// The numbers in parentheses are not in every version of the specification; hosts send them all the same.
+/// The numbers in parentheses are not in every version of the specification; hosts send them all
+/// the same.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Status {

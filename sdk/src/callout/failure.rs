@@ -9,12 +9,14 @@ use crate::error::{Error, Result};
 ///
 /// # What Envoy tells
 ///
-/// - A cluster that does not exist: the call is refused where it is made, with [`Status::BadArgument`]. In a task that is [`NoSuchCluster`](Self::NoSuchCluster).
-/// - A cluster without a healthy host: the call is refused where it is made, with [`Status::InternalFailure`]. In a task that is
-///   [`NoHealthyHost`](Self::NoHealthyHost).
+/// - A cluster that does not exist: the call is refused where it is made, with
+///   [`Status::BadArgument`]. In a task that is [`NoSuchCluster`](Self::NoSuchCluster).
+/// - A cluster without a healthy host: the call is refused where it is made, with
+///   [`Status::InternalFailure`]. In a task that is [`NoHealthyHost`](Self::NoHealthyHost).
 /// - A connection that breaks before the answer is whole: [`Reset`](Self::Reset).
-/// - **A timeout is an answer**, which Envoy makes up: status 504 with the body `upstream request timeout`. So is a host that refuses the connection: 503.
-///   Look at the status before the body.
+/// - **A timeout is an answer**, which Envoy makes up: status 504 with the body
+///   `upstream request timeout`. So is a host that refuses the connection: 503. Look at the status
+///   before the body.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallFailure {
@@ -26,9 +28,11 @@ pub enum CallFailure {
     BrokenConnection,
     /// The host does not know the cluster.
     NoSuchCluster,
-    /// The cluster has no host that could take the call; or the host cannot send it for another reason of its own, and says no more.
+    /// The cluster has no host that could take the call; or the host cannot send it for another
+    /// reason of its own, and says no more.
     NoHealthyHost,
-    /// The call was not sent: the host refused it, its headers are over the host's limits, or memory is out.
+    /// The call was not sent: the host refused it, its headers are over the host's limits, or
+    /// memory is out.
     Refused(Error),
     /// The host has another reason, or none.
     Unknown(Status),
@@ -126,8 +130,10 @@ impl From<u32> for GrpcStatus {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum GrpcFailure {
-    /// The call ended with this status and no message: what the service said, or [`GrpcStatus::Unavailable`] if the cluster could not be reached. Envoy 1.40 says that also if the
-    /// time ran out, with the [text](Self::text) `upstream request timeout`; [`GrpcStatus::DeadlineExceeded`] is the service's own word, or another host's.
+    /// The call ended with this status and no message: what the service said, or
+    /// [`GrpcStatus::Unavailable`] if the cluster could not be reached. Envoy 1.40 says that also
+    /// if the time ran out, with the [text](Self::text) `upstream request timeout`;
+    /// [`GrpcStatus::DeadlineExceeded`] is the service's own word, or another host's.
     Closed(GrpcStatus),
     /// The call was not sent, or its message could not be read: the host refused, or memory is out.
     Refused(Error),

@@ -17,7 +17,8 @@ use crate::stream_state;
 const CALL: Call = Call { function: "proxy_grpc_call", about: "cluster" };
 const STREAM: Call = Call { function: "proxy_grpc_stream", about: "cluster" };
 
-/// A unary gRPC call. Its answer is one [`GrpcWhat::Message`], or a [`GrpcWhat::Closed`] with the status of its failure.
+/// A unary gRPC call. Its answer is one [`GrpcWhat::Message`], or a [`GrpcWhat::Closed`] with the
+/// status of its failure.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -58,12 +59,16 @@ pub struct GrpcCall<'a> {
 pub enum GrpcTarget<'a> {
     /// A cluster of the proxy's configuration, by its name, which may be any but the empty one.
     ///
-    /// The name goes to the host within a serialised `envoy.config.core.v3.GrpcService`, which Envoy and the proxies that are built on Envoy look for first.
-    /// A bare name is not safe there: many an ordinary name (`users`) happens to be a message of another content, on which Envoy ends.
+    /// The name goes to the host within a serialised `envoy.config.core.v3.GrpcService`, which
+    /// Envoy and the proxies that are built on Envoy look for first. A bare name is not safe there:
+    /// many an ordinary name (`users`) happens to be a message of another content, on which Envoy
+    /// ends.
     Cluster(&'a str),
-    /// Bytes that the host gets as they are: a `GrpcService` with more in it than a cluster, or the form of a host that is not built on Envoy.
+    /// Bytes that the host gets as they are: a `GrpcService` with more in it than a cluster, or the
+    /// form of a host that is not built on Envoy.
     ///
-    /// **Envoy ends, with all that it serves, on bytes that are a message and name no target**, the empty one included.
+    /// **Envoy ends, with all that it serves, on bytes that are a message and name no target**, the
+    /// empty one included.
     Raw(&'a [u8]),
 }
 
@@ -82,7 +87,8 @@ impl<'a> From<&'a String> for GrpcTarget<'a> {
 impl GrpcTarget<'_> {
     /// Appends the target of a call or stream in the host's form.
     fn append_to(self, call: &'static Call, buffer: &mut Buffer) -> Result<()> {
-        /// The key of field 1 with a length: of `GrpcService.envoy_grpc`, and of `EnvoyGrpc.cluster_name`.
+        /// The key of field 1 with a length: of `GrpcService.envoy_grpc`, and of
+        /// `EnvoyGrpc.cluster_name`.
         const FIRST: &[u8] = b"\x0a";
         let name = match self {
             // No host takes it, and Envoy 1.40 ends.
@@ -137,7 +143,8 @@ pub(crate) struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Returns the target and the metadata in the host's form, unless the proxy would send bytes that end a line: service and method become the path.
+    /// Returns the target and the metadata in the host's form, unless the proxy would send bytes
+    /// that end a line: service and method become the path.
     fn encoded(&self, call: &'static Call) -> Result<(Buffer, Box<[u8]>)> {
         let within = |error: Error| error.within(&call.function);
         if self.check == Check::Both {
@@ -152,13 +159,15 @@ impl Target<'_> {
 }
 
 impl<'a> GrpcCall<'a> {
-    /// Returns a call of a method, with an empty message and a timeout of one second. The cluster is a name of the proxy's configuration; any name works.
+    /// Returns a call of a method, with an empty message and a timeout of one second. The cluster
+    /// is a name of the proxy's configuration; any name works.
     pub const fn new(cluster: &'a str, service: &'a str, method: &'a str) -> Self {
         let target = Target { at: GrpcTarget::Cluster(cluster), service, method, metadata: &[], check: Check::Both };
         Self { target, message: &[], timeout: Duration::from_secs(1) }
     }
 
-    /// Sends the call to bytes that the host gets as they are, instead of to a cluster: see [`GrpcTarget::Raw`].
+    /// Sends the call to bytes that the host gets as they are, instead of to a cluster: see
+    /// [`GrpcTarget::Raw`].
     pub const fn raw_target(self, target: &'a [u8]) -> Self {
         Self { target: Target { at: GrpcTarget::Raw(target), ..self.target }, ..self }
     }
@@ -173,12 +182,14 @@ impl<'a> GrpcCall<'a> {
         Self { message: message.as_ref(), ..self }
     }
 
-    /// How long to wait. Hosts count in milliseconds: a part of one counts as one, and what is over 24 days as `i32::MAX`. With zero Envoy waits without end.
+    /// How long to wait. Hosts count in milliseconds: a part of one counts as one, and what is over
+    /// 24 days as `i32::MAX`. With zero Envoy waits without end.
     pub const fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Leaves the metadata, the service and the method as they are, whatever bytes they have: for a filter that must send what is not HTTP.
+    /// Leaves the metadata, the service and the method as they are, whatever bytes they have: for a
+    /// filter that must send what is not HTTP.
     pub const fn unchecked(self) -> Self {
         Self { target: Target { check: Check::Neither, ..self.target }, ..self }
     }
@@ -191,7 +202,8 @@ impl<'a> GrpcCall<'a> {
     ///
     /// # Cost
     ///
-    /// Beside the call three small blocks until the answer, and one host call and block for its message.
+    /// Beside the call three small blocks until the answer, and one host call and block for its
+    /// message.
     #[cfg(feature = "async")]
     pub fn send(self) -> impl Future<Output = Result<HostBytes, GrpcFailure>> {
         let mut sent = crate::task::Call::NEW;
@@ -296,7 +308,8 @@ impl GrpcStream {
 }
 
 impl CallToken {
-    /// Cancels a gRPC call or stream: no event follows, and nothing is kept for it. An HTTP call cannot be cancelled: the host refuses it.
+    /// Cancels a gRPC call or stream: no event follows, and nothing is kept for it. An HTTP call
+    /// cannot be cancelled: the host refuses it.
     ///
     /// # Errors
     ///
@@ -368,7 +381,8 @@ impl GrpcEvent {
         self.message_part(0, WHOLE)
     }
 
-    /// A part of the message: at most `size` bytes from `start` on, none if there are no bytes there.
+    /// A part of the message: at most `size` bytes from `start` on, none if there are no bytes
+    /// there.
     ///
     /// # Errors
     ///
@@ -401,7 +415,8 @@ impl GrpcEvent {
         }
     }
 
-    /// Returns the text of the status with which the call or stream was closed. It is empty for every other event, and on a host that has no texts.
+    /// Returns the text of the status with which the call or stream was closed. It is empty for
+    /// every other event, and on a host that has no texts.
     ///
     /// # Errors
     ///
@@ -456,7 +471,8 @@ mod tests {
     }
 
     fn names() -> impl Strategy<Value = String> {
-        // Those that are messages themselves, those around the lengths where a varint grows, and any.
+        // Those that are messages themselves, those around the lengths where a varint grows, and
+        // any.
         prop_oneof![
             Just("users".into()),
             "[a-z]{1,8}",

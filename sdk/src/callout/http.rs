@@ -53,7 +53,8 @@ pub struct HttpCall<'a, N = &'a str, V = &'a str, T = &'a str> {
 }
 
 impl<'a> HttpCall<'a> {
-    /// A call to a cluster of the proxy's configuration, with nothing in it and a timeout of one second.
+    /// A call to a cluster of the proxy's configuration, with nothing in it and a timeout of one
+    /// second.
     pub const fn new(cluster: &'a str) -> Self {
         let timeout = Duration::from_secs(1);
         Self { cluster, headers: &[], body: &[], trailers: &[], timeout, check: Check::Both }
@@ -61,10 +62,12 @@ impl<'a> HttpCall<'a> {
 }
 
 impl<'a, N, V, T> HttpCall<'a, N, V, T> {
-    /// The headers, as text, as bytes, or as the views of a snapshot. No host sends a call without `:method`, `:path` and `:authority` (or `host`), so such a
-    /// call fails without a host call, and the error names the header that is missing.
+    /// The headers, as text, as bytes, or as the views of a snapshot. No host sends a call without
+    /// `:method`, `:path` and `:authority` (or `host`), so such a call fails without a host call,
+    /// and the error names the header that is missing.
     ///
-    /// Whoever passes a request's headers on leaves `content-length` out, unless the call has a body of that size: the cluster would wait for it.
+    /// Whoever passes a request's headers on leaves `content-length` out, unless the call has a
+    /// body of that size: the cluster would wait for it.
     pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> HttpCall<'a, N2, V2, T> {
         let Self { cluster, headers: _, body, trailers, timeout, check } = self;
         HttpCall { cluster, headers, body, trailers, timeout, check }
@@ -81,13 +84,15 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         HttpCall { cluster, headers, body, trailers, timeout, check }
     }
 
-    /// How long to wait for the whole response. Hosts count in milliseconds: a part of one counts as one, and what is over 24 days as `i32::MAX`. With zero Envoy waits without end.
+    /// How long to wait for the whole response. Hosts count in milliseconds: a part of one counts
+    /// as one, and what is over 24 days as `i32::MAX`. With zero Envoy waits without end.
     pub const fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Leaves headers and trailers as they are, whatever bytes they have and whatever is missing: for a filter that must send what is not HTTP. A value with a
-    /// line feed ends its line, and what follows it is a header, or a request, of its own.
+    /// Leaves headers and trailers as they are, whatever bytes they have and whatever is missing:
+    /// for a filter that must send what is not HTTP. A value with a line feed ends its line, and
+    /// what follows it is a header, or a request, of its own.
     pub const fn unchecked(self) -> Self {
         Self { check: Check::Neither, ..self }
     }
@@ -100,7 +105,8 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
     ///
     /// # Cost
     ///
-    /// Beside the call three small blocks until the answer; then one host call and block for its headers, and one for each of body and trailers if it has them.
+    /// Beside the call three small blocks until the answer; then one host call and block for its
+    /// headers, and one for each of body and trailers if it has them.
     #[cfg(feature = "async")]
     pub fn send(self) -> impl Future<Output = Result<Answer, CallFailure>>
     where
@@ -132,7 +138,8 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         MISSING.get(usize::from(found)).copied().flatten()
     }
 
-    /// Envoy has one status for all that it does not like about a call; if everything else is there, it is the cluster.
+    /// Envoy has one status for all that it does not like about a call; if everything else is
+    /// there, it is the cluster.
     #[cfg(feature = "async")]
     fn refused(&self, error: Error) -> CallFailure
     where
@@ -176,7 +183,8 @@ const MISSING: [Option<&&str>; 8] = {
     [METHOD, PATH, METHOD, AUTHORITY, METHOD, PATH, METHOD, None]
 };
 
-/// The bit of a header that a call needs, or none for another one: 1 for `:method`, 2 for `:path`, 4 for `:authority` or `host`.
+/// The bit of a header that a call needs, or none for another one: 1 for `:method`, 2 for `:path`,
+/// 4 for `:authority` or `host`.
 #[inline(never)]
 fn required(name: &[u8]) -> u8 {
     match name.len() {
@@ -204,7 +212,8 @@ impl CallResponse {
         CallToken(self.token)
     }
 
-    /// Returns whether there is no answer: the call timed out, or its connection broke. [`failure`](Self::failure) says more.
+    /// Returns whether there is no answer: the call timed out, or its connection broke.
+    /// [`failure`](Self::failure) says more.
     #[must_use]
     pub const fn failed(&self) -> bool {
         self.headers == 0
@@ -212,7 +221,8 @@ impl CallResponse {
 
     /// Returns why a call failed, as the host's status and text, or `None` if the call is answered.
     ///
-    /// A host that cannot say why, because it has no `proxy_get_status` or has no memory for the text, gives the status with which it refused to say it, and no text:
+    /// A host that cannot say why, because it has no `proxy_get_status` or has no memory for the
+    /// text, gives the status with which it refused to say it, and no text:
     /// [`Status::Unimplemented`], for example. The call failed all the same.
     ///
     /// # Cost
@@ -261,7 +271,8 @@ impl CallResponse {
         self.body_part(0, WHOLE)
     }
 
-    /// A part of the response's body: at most `size` bytes from `start` on, none if there are no bytes there.
+    /// A part of the response's body: at most `size` bytes from `start` on, none if there are no
+    /// bytes there.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
 //! Calls from a filter to other clusters of the proxy, over HTTP and gRPC.
 //!
-//! A context dispatches a call and goes on; the proxy answers later, to the context that asked: a stream, a connection or a plugin. If that is gone by then, the
-//! answer is dropped. There are three ways to take an answer, and a filter may mix them:
+//! A context dispatches a call and goes on; the proxy answers later, to the context that asked: a
+//! stream, a connection or a plugin. If that is gone by then, the answer is dropped. There are
+//! three ways to take an answer, and a filter may mix them:
 //!
 //! | way | good for | costs beside the call |
 //! |---|---|---|
@@ -9,8 +10,9 @@
 //! | a closure with the call: `call_then`, `grpc_call_then` | several kinds of calls, what is known only where the call is made | two small blocks until the answer |
 //! | `.await` in a task, with the feature `async` | one call after another, or several at once | the task, and the answer read whole |
 //!
-//! A filter that takes answers says so, because the proxy enters the VM only for callbacks that the module exports: it implements the callback, or
-//! takes `calls` into its attribute, as [`Closures`] shows.
+//! A filter that takes answers says so, because the proxy enters the VM only for callbacks that the
+//! module exports: it implements the callback, or takes `calls` into its attribute, as [`Closures`]
+//! shows.
 //!
 //! | file | holds |
 //! |---|---|
@@ -91,7 +93,8 @@ crate::__vm_local! {
 }
 
 crate::__vm_local! {
-    /// Whether the module lacks the callbacks that bring answers, so that nothing would ever take away who waits.
+    /// Whether the module lacks the callbacks that bring answers, so that nothing would ever take
+    /// away who waits.
     static UNANSWERED: ByKind<Cell<bool>> = ByKind { http: Cell::new(false), grpc: Cell::new(false) };
 }
 
@@ -104,7 +107,8 @@ pub fn __answered(http: bool, grpc: bool) {
     });
 }
 
-/// Room to note who waits for a call, taken before the host has it: nothing is sent whose answer would find nobody. None if no answer can come.
+/// Room to note who waits for a call, taken before the host has it: nothing is sent whose answer
+/// would find nobody. None if no answer can come.
 struct Reserved(Option<Shared<Waiting>>);
 
 impl Reserved {
@@ -122,7 +126,8 @@ impl Reserved {
     /// Notes who waits.
     fn note(self, token: u32) -> CallToken {
         if let Some(waiting) = self.0 {
-            // A host that gives a number twice loses the first call: the newer context is the one that waits for it.
+            // A host that gives a number twice loses the first call: the newer context is the one
+            // that waits for it.
             let kind = waiting.kind;
             if waiting.context.get() != NOBODY {
                 stream_state::ask();
@@ -151,8 +156,9 @@ fn orphan(kind: Kind, token: u32) {
     }
 }
 
-/// Ends this side of a gRPC stream whose context is gone: it would stay open at the proxy until the other side ends it. Not cancelled, because this runs in a callback of the stream,
-/// and Envoy may have further messages at hand.
+/// Ends this side of a gRPC stream whose context is gone: it would stay open at the proxy until the
+/// other side ends it. Not cancelled, because this runs in a callback of the stream, and Envoy may
+/// have further messages at hand.
 pub(crate) fn hang_up(token: u32) {
     if let Some(waiting) = waiting(Kind::GrpcStream, token)
         && waiting.kind == Kind::GrpcStream
@@ -162,7 +168,8 @@ pub(crate) fn hang_up(token: u32) {
     }
 }
 
-/// Says why the host did not take a call. The cluster is often the reason, and is in the log too: a task's failure has no name.
+/// Says why the host did not take a call. The cluster is often the reason, and is in the log too: a
+/// task's failure has no name.
 #[cold]
 #[inline(never)]
 fn refused(call: &'static Call, cluster: &[u8], status: Status) -> Error {
@@ -196,7 +203,8 @@ pub(crate) fn clear() {
     open::clear();
 }
 
-/// A timeout as hosts count it: no time that is one becomes zero, which is none, nor negative, which Envoy refuses.
+/// A timeout as hosts count it: no time that is one becomes zero, which is none, nor negative,
+/// which Envoy refuses.
 fn timeout(timeout: Duration) -> u32 {
     const MOST: u32 = i32::MAX.cast_unsigned();
     let of_seconds = timeout.as_secs().saturating_mul(1000);

@@ -1,4 +1,5 @@
-//! Calls and streams over gRPC whose events come to a callback: the context that opened them ends them when it is deleted.
+//! Calls and streams over gRPC whose events come to a callback: the context that opened them ends
+//! them when it is deleted.
 
 use super::{CallToken, Kind, take, waiting};
 use crate::abi::{Status, call};
@@ -59,7 +60,8 @@ pub(crate) fn closed(context: u32, token: u32) {
     }
 }
 
-/// Cancels what a context that is deleted has open: it would stay open until the other side ends it.
+/// Cancels what a context that is deleted has open: it would stay open until the other side ends
+/// it.
 pub(crate) fn forget_open(context: u32) {
     // Dropped when the table is borrowed no more.
     let gone = outside(|| OPEN.with(|open| open.remove(context)));

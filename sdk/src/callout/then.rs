@@ -1,6 +1,7 @@
 //! Closures that wait for the answer to one call, or for the events of one gRPC stream.
 //!
-//! They are kept by the context that asked, so that they go with it. A filter whose attribute does not say `calls` links nothing of this.
+//! They are kept by the context that asked, so that they go with it. A filter whose attribute does
+//! not say `calls` links nothing of this.
 
 use alloc::boxed::Box;
 use core::any::Any;
@@ -16,7 +17,8 @@ use crate::log;
 use crate::stream_state;
 use sluicegate_alloc::region::outside;
 
-/// A context that takes the answers to its calls in closures. The attributes implement it for those that say `calls`:
+/// A context that takes the answers to its calls in closures. The attributes implement it for those
+/// that say `calls`:
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -48,8 +50,8 @@ use sluicegate_alloc::region::outside;
 /// # fn main() {}
 /// ```
 ///
-/// The closure names the filter's type, because a handle does not know it. It is dropped without being run when its stream or connection is deleted, or its call
-/// is [cancelled](Pending::cancel).
+/// The closure names the filter's type, because a handle does not know it. It is dropped without
+/// being run when its stream or connection is deleted, or its call is [cancelled](Pending::cancel).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not take the answers to its calls in closures",
     note = "say so in its attribute, for example `#[sluicegate::http_filter(calls)]`: the module then exports the callbacks that bring them"
@@ -132,7 +134,8 @@ pub(super) fn drop_closure(context: u32, token: u32) {
     DROP_CLOSURE.with(Cell::get)(context, token);
 }
 
-/// Sends a call, and keeps a closure for its answer. There is room for the closure before the call is sent, so that nothing is sent if memory is out.
+/// Sends a call, and keeps a closure for its answer. There is room for the closure before the call
+/// is sent, so that nothing is sent if memory is out.
 pub(crate) fn keep(
     context: u32,
     kind: Kind,
@@ -142,7 +145,8 @@ pub(crate) fn keep(
     keep_closure(context, kind, send, then, None)
 }
 
-/// Sends a call, and holds a direction of the stream until the closure for its answer has run, which says whether the direction goes on.
+/// Sends a call, and holds a direction of the stream until the closure for its answer has run,
+/// which says whether the direction goes on.
 pub(crate) fn keep_holding(
     context: u32,
     direction: StreamType,
@@ -199,12 +203,14 @@ fn wait(context: u32, kind: Kind, then: Then) -> Result<Shared<Waiter>> {
     Ok(waiter)
 }
 
-/// Keeps what waits for the answer to a call that was sent. It gives the call up if it cannot be kept, because the host deleted the context meanwhile.
+/// Keeps what waits for the answer to a call that was sent. It gives the call up if it cannot be
+/// kept, because the host deleted the context meanwhile.
 fn hold(waiter: Shared<Waiter>, token: CallToken) -> Result<Pending> {
     waiter.token.set(Some(token.0));
     let pending = Pending { context: waiter.context, kind: waiter.kind, token };
     let kept = of_context(pending.context, pending.kind).is_some_and(|of_context| {
-        // A host that gives a number twice: the first closure is lost, and its call is not given up, because it is this one.
+        // A host that gives a number twice: the first closure is lost, and its call is not given
+        // up, because it is this one.
         if let Some(before) = of_context.remove(token.0)
             && let Some(Then::Once(_, Some(direction))) = before.then.take()
         {
@@ -225,7 +231,8 @@ pub(crate) fn take_then(context: u32, kind: Kind, token: u32) -> Option<Then> {
     of_context(context, kind)?.remove(token)?.then.take()
 }
 
-/// Gives the closure of a gRPC stream, if that has one, to a function that runs it with an event. It stays for the next, unless this is the last. False if it has none.
+/// Gives the closure of a gRPC stream, if that has one, to a function that runs it with an event.
+/// It stays for the next, unless this is the last. False if it has none.
 pub(crate) fn lend(context: u32, token: u32, last: bool, run: impl FnOnce(&mut Each)) -> bool {
     let Some(of_context) = of_context(context, Kind::GrpcStream) else { return false };
     let Some(waiter) = of_context.get(token).filter(|waiter| waiter.kind == Kind::GrpcStream) else { return false };
@@ -241,7 +248,8 @@ pub(crate) fn lend(context: u32, token: u32, last: bool, run: impl FnOnce(&mut E
     // A host that gave the number again meanwhile: it is another stream's, and not given up.
     let is_lost = of_context.get(token).is_some_and(|now| !ptr::eq(&raw const *now, &raw const *waiter));
     if !last && !is_lost {
-        // If the context went meanwhile, and this with it, the stream is given up when it is dropped here.
+        // If the context went meanwhile, and this with it, the stream is given up when it is
+        // dropped here.
         waiter.then.set(Some(Then::Each(each)));
     }
     true
@@ -284,8 +292,9 @@ impl Pending {
         self.token
     }
 
-    /// Drops the closure, now and without running it; false if it has run, or is gone with its context. A gRPC call is cancelled at the proxy; an HTTP call cannot be:
-    /// its answer comes, and is dropped.
+    /// Drops the closure, now and without running it; false if it has run, or is gone with its
+    /// context. A gRPC call is cancelled at the proxy; an HTTP call cannot be: its answer comes,
+    /// and is dropped.
     #[must_use = "false says that the closure has run"]
     pub fn cancel(self) -> bool {
         let cancelled =

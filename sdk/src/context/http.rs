@@ -11,13 +11,16 @@ use crate::handle::{
 /// A stream: one HTTP request and its response.
 #[doc(alias = "HttpContext")]
 pub trait HttpFilter: Sized + 'static {
-    /// The plugin's context, which [`RequestHeaders::plugin`] and the other handles give without a copy. Filled in with `()` if left out.
+    /// The plugin's context, which [`RequestHeaders::plugin`] and the other handles give without a
+    /// copy. Filled in with `()` if left out.
     type Plugin: PluginContext;
 
-    /// What happens to the stream when a callback answers an error. Closed unless the filter says otherwise.
+    /// What happens to the stream when a callback answers an error. Closed unless the filter says
+    /// otherwise.
     const ON_ERROR: FailurePolicy = FailurePolicy::Closed;
 
-    /// What becomes of a request that asks for another protocol, if the filter judges complete bodies: refused unless the filter says otherwise.
+    /// What becomes of a request that asks for another protocol, if the filter judges complete
+    /// bodies: refused unless the filter says otherwise.
     const UPGRADES: Upgrades = Upgrades::Refuse;
 
     /// Whether it has [`on_complete_request_body`](Self::on_complete_request_body).
@@ -64,8 +67,10 @@ pub trait HttpFilter: Sized + 'static {
     #[doc(hidden)]
     const GRPC_ANSWERS: bool = false;
 
-    /// Whether a stream of this plugin is an HTTP stream. Hosts do not say: a module with both kinds of filter decides by its configuration. What is not
-    /// accepted here is offered to the [`TcpFilter`]; what neither accepts has no context, and [`ON_ERROR`](Self::ON_ERROR) decides about it.
+    /// Whether a stream of this plugin is an HTTP stream. Hosts do not say: a module with both
+    /// kinds of filter decides by its configuration. What is not accepted here is offered to the
+    /// [`TcpFilter`]; what neither accepts has no context, and [`ON_ERROR`](Self::ON_ERROR) decides
+    /// about it.
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {
         let _ = (plugin, id);
         true
@@ -99,11 +104,14 @@ pub trait HttpFilter: Sized + 'static {
         Ok(DataAction::Continue)
     }
 
-    /// Judges the request's body, of which every byte is here: the obvious place to look at a body, to change it, or to refuse it.
+    /// Judges the request's body, of which every byte is here: the obvious place to look at a body,
+    /// to change it, or to refuse it.
     ///
-    /// The callback runs once for each request that has a body, in whatever way the body ends: with a last part, which may be empty, or with trailers. Until then the SDK
-    /// keeps the parts in the proxy, which nothing else lets go. The body goes on when the callback returns [`Flow::Continue`]. With [`Flow::Pause`], and while
-    /// `hold_while` holds it, it waits. The headers have gone on before, unless the filter holds them.
+    /// The callback runs once for each request that has a body, in whatever way the body ends: with
+    /// a last part, which may be empty, or with trailers. Until then the SDK keeps the parts in the
+    /// proxy, which nothing else lets go. The body goes on when the callback returns
+    /// [`Flow::Continue`]. With [`Flow::Pause`], and while `hold_while` holds it, it waits. The
+    /// headers have gone on before, unless the filter holds them.
     ///
     /// A request without a body has no such callback: [`on_request_headers`](Self::on_request_headers) tells it by
     /// [`end_of_stream`](crate::RequestHeaders::end_of_stream). A stream that is reset before the end has none either. A body over the proxy's buffer limit never comes here:
@@ -131,7 +139,8 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// An HTTP/2 METADATA frame of the request with this many elements, which cannot be read, is here.
+    /// An HTTP/2 METADATA frame of the request with this many elements, which cannot be read, is
+    /// here.
     ///
     /// # Errors
     ///
@@ -165,15 +174,21 @@ pub trait HttpFilter: Sized + 'static {
         Ok(DataAction::Continue)
     }
 
-    /// Judges the response's body, of which every byte is here: the obvious place to look at a body, to change it, or to refuse it.
+    /// Judges the response's body, of which every byte is here: the obvious place to look at a
+    /// body, to change it, or to refuse it.
     ///
-    /// The callback runs once for each response that has a body, in whatever way the body ends: with a last part, which may be empty, or with trailers. Until then the SDK
-    /// keeps the parts in the proxy, which nothing else lets go. The body goes on when the callback returns [`Flow::Continue`]. With [`Flow::Pause`], and while
-    /// `hold_while` holds it, it waits. The headers have gone on before, unless the filter holds them.
+    /// The callback runs once for each response that has a body, in whatever way the body ends:
+    /// with a last part, which may be empty, or with trailers. Until then the SDK keeps the parts
+    /// in the proxy, which nothing else lets go. The body goes on when the callback returns
+    /// [`Flow::Continue`]. With [`Flow::Pause`], and while `hold_while` holds it, it waits. The
+    /// headers have gone on before, unless the filter holds them.
     ///
-    /// A response without a body has no such callback: [`on_response_headers`](Self::on_response_headers) tells it by
-    /// [`end_of_stream`](crate::ResponseHeaders::end_of_stream). A stream that is reset before the end has none either. A body over the proxy's buffer limit never comes here:
-    /// Envoy resets the stream then, or answers 500 if the headers are held. What becomes of a stream that is no HTTP any more is [`UPGRADES`](Self::UPGRADES).
+    /// A response without a body has no such callback:
+    /// [`on_response_headers`](Self::on_response_headers) tells it by
+    /// [`end_of_stream`](crate::ResponseHeaders::end_of_stream). A stream that is reset before the
+    /// end has none either. A body over the proxy's buffer limit never comes here: Envoy resets the
+    /// stream then, or answers 500 if the headers are held. What becomes of a stream that is no
+    /// HTTP any more is [`UPGRADES`](Self::UPGRADES).
     ///
     /// A filter that has this callback has no [`on_response_body`](Self::on_response_body).
     ///
@@ -197,7 +212,8 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// An HTTP/2 METADATA frame of the response with this many elements, which cannot be read, is here.
+    /// An HTTP/2 METADATA frame of the response with this many elements, which cannot be read, is
+    /// here.
     ///
     /// # Errors
     ///
@@ -211,8 +227,8 @@ pub trait HttpFilter: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream: closed, the client gets a 500; open, what the filter holds back of the stream
-    /// goes on.
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream: closed, the
+    /// client gets a 500; open, what the filter holds back of the stream goes on.
     #[doc(alias = "OnHttpCallResponse")]
     fn on_http_call_response(
         &mut self,

@@ -1,7 +1,9 @@
-//! What [`plugin!`](crate::plugin) demands of the contexts that it names, as traits whose error messages say what to write.
+//! What [`plugin!`](crate::plugin) demands of the contexts that it names, as traits whose error
+//! messages say what to write.
 //!
-//! The attributes implement these traits, and `plugin!` asks for them. A context whose callbacks are not exported would be silent: its filter would let every request
-//! pass, or would judge without its configuration.
+//! The attributes implement these traits, and `plugin!` asks for them. A context whose callbacks
+//! are not exported would be silent: its filter would let every request pass, or would judge
+//! without its configuration.
 
 use super::{HttpFilter, PluginContext, TcpFilter, VmContext};
 

@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::handle::{LogEntry, PluginHandle};
 use crate::queue::Queue;
 
-/// A plugin: one for each configuration in a VM. Its streams reach it by reference, so what they change in it is in a `Cell` or `RefCell`.
+/// A plugin: one for each configuration in a VM. Its streams reach it by reference, so what they
+/// change in it is in a `Cell` or `RefCell`.
 #[doc(alias = "RootContext")]
 pub trait PluginContext: Sized + 'static {
     /// The VM's context. Filled in with `()` if left out.
@@ -58,7 +59,8 @@ pub trait PluginContext: Sized + 'static {
         Ok(StartStatus::Ok)
     }
 
-    /// The proxy asks whether it could start with a configuration, which [`PluginHandle::configuration`] gives. Envoy knows the callback and does not call it.
+    /// The proxy asks whether it could start with a configuration, which
+    /// [`PluginHandle::configuration`] gives. Envoy knows the callback and does not call it.
     ///
     /// # Errors
     ///
@@ -69,7 +71,8 @@ pub trait PluginContext: Sized + 'static {
         Ok(StartStatus::Ok)
     }
 
-    /// The proxy calls a function of the plugin, with arguments that [`PluginHandle::foreign_arguments`] gives. Envoy does so in tests only.
+    /// The proxy calls a function of the plugin, with arguments that
+    /// [`PluginHandle::foreign_arguments`] gives. Envoy does so in tests only.
     ///
     /// # Errors
     ///
@@ -90,7 +93,8 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// There is an item in a queue that this plugin registered. Another VM may have taken it meanwhile.
+    /// There is an item in a queue that this plugin registered. Another VM may have taken it
+    /// meanwhile.
     ///
     /// # Errors
     ///
@@ -127,7 +131,8 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// More or less of the [total budget](crate::budget) is used than before: caches may shrink. After the callback in which it changed.
+    /// More or less of the [total budget](crate::budget) is used than before: caches may shrink.
+    /// After the callback in which it changed.
     ///
     /// # Errors
     ///
@@ -142,10 +147,12 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// A request is over and goes to the access log that the plugin writes: one of a proxy's `access_log`, not of its filters. Its headers, trailers and properties can be read here, and
+    /// A request is over and goes to the access log that the plugin writes: one of a proxy's
+    /// `access_log`, not of its filters. Its headers, trailers and properties can be read here, and
     /// nowhere else.
     ///
-    /// Of a plugin that is a filter's too, hosts call it for no stream of the filter's: those have [`HttpFilter::on_log`].
+    /// Of a plugin that is a filter's too, hosts call it for no stream of the filter's: those have
+    /// [`HttpFilter::on_log`].
     ///
     /// # Errors
     ///

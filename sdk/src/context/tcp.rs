@@ -13,7 +13,8 @@ pub trait TcpFilter: Sized + 'static {
     /// The plugin's context. Filled in with `()` if left out.
     type Plugin: PluginContext;
 
-    /// What happens to the connection when a callback answers an error: it is closed, unless this is [`FailurePolicy::Open`].
+    /// What happens to the connection when a callback answers an error: it is closed, unless this
+    /// is [`FailurePolicy::Open`].
     const ON_ERROR: FailurePolicy = FailurePolicy::Closed;
 
     /// Whether the SDK keeps contexts of this kind at all.
@@ -36,7 +37,8 @@ pub trait TcpFilter: Sized + 'static {
     #[doc(hidden)]
     const GRPC_ANSWERS: bool = false;
 
-    /// Whether a stream of this plugin is a connection: as [`HttpFilter::accepts`](super::HttpFilter::accepts).
+    /// Whether a stream of this plugin is a connection: as
+    /// [`HttpFilter::accepts`](super::HttpFilter::accepts).
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {
         let _ = (plugin, id);
         true
@@ -127,7 +129,8 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// The connection goes to the access log. Envoy calls it after [`on_done`](Self::on_done) here, and before it for HTTP.
+    /// The connection goes to the access log. Envoy calls it after [`on_done`](Self::on_done) here,
+    /// and before it for HTTP.
     ///
     /// # Errors
     ///

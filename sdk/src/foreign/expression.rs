@@ -1,4 +1,5 @@
-//! Expressions in CEL, the language of Envoy's access rules, over the attributes that [`property`](crate::property) reads.
+//! Expressions in CEL, the language of Envoy's access rules, over the attributes that
+//! [`property`](crate::property) reads.
 
 use super::call_named;
 use crate::error::{Error, On, Result};
@@ -7,7 +8,8 @@ use crate::property::Property;
 const CREATE: On = On::Named(&"foreign function expr_create");
 const EVALUATE: On = On::Named(&"foreign function expr_evaluate");
 
-/// An expression that the proxy has parsed and compiled: made once, in `on_configure`, kept in the plugin, evaluated for each stream. Dropped, it is deleted.
+/// An expression that the proxy has parsed and compiled: made once, in `on_configure`, kept in the
+/// plugin, evaluated for each stream. Dropped, it is deleted.
 ///
 /// ```
 /// use sluicegate::foreign::Expression;
@@ -43,11 +45,12 @@ const EVALUATE: On = On::Named(&"foreign function expr_evaluate");
 /// # fn main() {}
 /// ```
 ///
-/// **It is evaluated for the context whose callback the proxy runs.** In a callback of a stream that is the stream; in the answer to a call, or from a tick, it is the
-/// plugin, which has no request.
+/// **It is evaluated for the context whose callback the proxy runs.** In a callback of a stream
+/// that is the stream; in the answer to a call, or from a tick, it is the plugin, which has no
+/// request.
 ///
-/// Envoy has the functions only if it was built with the parser for CEL; without them [`create`](Self::create) is an error with
-/// [`Status::NotFound`](crate::Status::NotFound).
+/// Envoy has the functions only if it was built with the parser for CEL; without them
+/// [`create`](Self::create) is an error with [`Status::NotFound`](crate::Status::NotFound).
 #[derive(Debug)]
 #[must_use = "dropped, it is deleted"]
 pub struct Expression {
@@ -65,7 +68,8 @@ impl Expression {
     ///
     /// # Errors
     ///
-    /// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if it is no expression: the proxy's log says why.
+    /// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if it is
+    /// no expression: the proxy's log says why.
     ///
     /// # Cost
     ///
@@ -76,13 +80,16 @@ impl Expression {
         Ok(Self { token: u32::from_le_bytes(token) })
     }
 
-    /// Its value, in the encoding of a property. It is an error if there is no room for `room` bytes, which the caller expects at the most; **that does not bound the
-    /// answer**, and [when memory is out](super#when-memory-is-out) the proxy is lost: of an expression whose value a client can make large, ask for the truth.
+    /// Its value, in the encoding of a property. It is an error if there is no room for `room`
+    /// bytes, which the caller expects at the most; **that does not bound the answer**, and [when
+    /// memory is out](super#when-memory-is-out) the proxy is lost: of an expression whose value a
+    /// client can make large, ask for the truth.
     ///
     /// # Errors
     ///
-    /// As [`call`](super::call), with [`Status::InternalFailure`](crate::Status::InternalFailure) if it has no value: a header that is not there, a type that does not fit, an
-    /// attribute that the stream does not have.
+    /// As [`call`](super::call), with [`Status::InternalFailure`](crate::Status::InternalFailure)
+    /// if it has no value: a header that is not there, a type that does not fit, an attribute that
+    /// the stream does not have.
     ///
     /// # Cost
     ///

@@ -1,9 +1,11 @@
-//! As much of protobuf as the functions take: fields of bytes and of numbers, written in order and read in any.
+//! As much of protobuf as the functions take: fields of bytes and of numbers, written in order and
+//! read in any.
 
 use crate::buffer::Buffer;
 use crate::error::Result;
 
-/// A message that is being written. A field that has its default is left out, as protobuf's version 3 does.
+/// A message that is being written. A field that has its default is left out, as protobuf's version
+/// 3 does.
 pub(super) struct Message(Buffer);
 
 /// The wire types.

@@ -1,4 +1,5 @@
-//! Functions that a host offers by name, beyond the ABI: those that Envoy has, and [`call`] for any other.
+//! Functions that a host offers by name, beyond the ABI: those that Envoy has, and [`call`] for any
+//! other.
 //!
 //! ```
 //! use sluicegate::foreign::{self, LifeSpan};
@@ -27,20 +28,23 @@
 //! | `expression` | [`Expression`]: CEL |
 //! | `message` | as much of protobuf as their arguments and answers take |
 //!
-//! A host that does not have a function answers [`Status::NotFound`](crate::Status::NotFound): other hosts have none of these, and older Envoys not all.
+//! A host that does not have a function answers [`Status::NotFound`](crate::Status::NotFound):
+//! other hosts have none of these, and older Envoys not all.
 //!
 //! # When memory is out
 //!
-//! **Envoy's functions that return bytes do not look whether the guest gave them a block.** If the guest is out of memory,
-//! Envoy 1.40 writes to null, and the process ends with all its connections. So each call here first makes sure, at the
-//! allocation entry that the host will ask, that there is room for the answer. If there is none, the call fails before the
-//! host is asked. The typed functions know how large an answer can be. For [`call`] and [`uncompress`] the caller says so.
-//! No budget refuses a block that a function asks for while it runs.
+//! **Envoy's functions that return bytes do not look whether the guest gave them a block.** If the
+//! guest is out of memory, Envoy 1.40 writes to null, and the process ends with all its
+//! connections. So each call here first makes sure, at the allocation entry that the host will ask,
+//! that there is room for the answer. If there is none, the call fails before the host is asked.
+//! The typed functions know how large an answer can be. For [`call`] and [`uncompress`] the caller
+//! says so. No budget refuses a block that a function asks for while it runs.
 //!
 //! # Cost
 //!
-//! One host call, which in Envoy looks up the name in a map; what the function does; and one block of the host's if it answers bytes. A block of the
-//! answer's largest size is allocated before, not written to, and freed at once. The arguments of those that take a protobuf message are put
+//! One host call, which in Envoy looks up the name in a map; what the function does; and one block
+//! of the host's if it answers bytes. A block of the answer's largest size is allocated before, not
+//! written to, and freed at once. The arguments of those that take a protobuf message are put
 //! together first: up to 256 bytes on the stack, more in a block that is freed at once.
 
 mod expression;
@@ -57,18 +61,19 @@ use crate::error::{Error, On, Result};
 
 /// Calls the function of this name; what the arguments and the answer are is between the two.
 ///
-/// `room` is how many bytes the function may return, 0 for a function that returns none. **A larger answer is not refused**:
-/// [without memory for it](self#when-memory-is-out) the proxy ends.
+/// `room` is how many bytes the function may return, 0 for a function that returns none. **A larger
+/// answer is not refused**: [without memory for it](self#when-memory-is-out) the proxy ends.
 ///
 /// # Errors
 ///
-/// Fails before the host is called if there is no room for `room` bytes: the error [is out of memory](Error::is_out_of_memory).
-/// Fails if the host does not have the function ([`Status::NotFound`](crate::Status::NotFound)), or the function fails.
+/// Fails before the host is called if there is no room for `room` bytes: the error [is out of
+/// memory](Error::is_out_of_memory). Fails if the host does not have the function
+/// ([`Status::NotFound`](crate::Status::NotFound)), or the function fails.
 ///
 /// # Cost
 ///
-/// One host call, the function's work, and one block of the host's if it returns bytes. A block of `room` bytes is allocated
-/// before, not written to, and freed at once.
+/// One host call, the function's work, and one block of the host's if it returns bytes. A block of
+/// `room` bytes is allocated before, not written to, and freed at once.
 #[doc(alias = "CallForeignFunction")]
 #[doc(alias = "call_foreign_function")]
 pub fn call(name: impl AsRef<[u8]>, arguments: impl AsRef<[u8]>, room: usize) -> Result<HostBytes> {
@@ -101,13 +106,15 @@ pub fn compress(bytes: impl AsRef<[u8]>) -> Result<HostBytes> {
 
 /// The bytes that were compressed in zlib's format.
 ///
-/// It is an error if there is no room for `room` bytes, which the caller expects at the most. **That does not bound the answer**: a few bytes may become a
-/// thousand times as many, in the proxy and then in the guest, and [when memory is out](self#when-memory-is-out) the proxy is lost. Never uncompress
-/// what a client sent.
+/// It is an error if there is no room for `room` bytes, which the caller expects at the most.
+/// **That does not bound the answer**: a few bytes may become a thousand times as many, in the
+/// proxy and then in the guest, and [when memory is out](self#when-memory-is-out) the proxy is
+/// lost. Never uncompress what a client sent.
 ///
 /// # Errors
 ///
-/// As [`call`], with [`Status::SerializationFailure`](crate::Status::SerializationFailure) if it is not zlib's format.
+/// As [`call`], with [`Status::SerializationFailure`](crate::Status::SerializationFailure) if it is
+/// not zlib's format.
 ///
 /// # Cost
 ///
@@ -116,7 +123,8 @@ pub fn uncompress(bytes: impl AsRef<[u8]>, room: usize) -> Result<HostBytes> {
     call_named(On::Named(&"foreign function uncompress"), b"uncompress", bytes.as_ref(), room)
 }
 
-/// Makes the proxy choose the route anew, with the headers as they are now. In the request's headers callback.
+/// Makes the proxy choose the route anew, with the headers as they are now. In the request's
+/// headers callback.
 ///
 /// # Errors
 ///

@@ -38,8 +38,9 @@ const SIGN: On = On::Named(&"foreign function sign");
 ///
 /// # Errors
 ///
-/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the key is empty. A signature that is wrong, or a key that
-/// Envoy cannot read, is no error: see [`Verification::is_valid`].
+/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the key is
+/// empty. A signature that is wrong, or a key that Envoy cannot read, is no error: see
+/// [`Verification::is_valid`].
 ///
 /// # Cost
 ///
@@ -70,12 +71,13 @@ fn verify_arguments(hash: &str, key: Key<'_>, signature: &[u8], text: &[u8]) -> 
     Ok(arguments)
 }
 
-/// The signature of a text with a private key. The hash is named as `sha256`. Older Envoys do not have it.
+/// The signature of a text with a private key. The hash is named as `sha256`. Older Envoys do not
+/// have it.
 ///
 /// # Errors
 ///
-/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the key is empty. A key that Envoy cannot read is
-/// no error: see [`Signature::bytes`].
+/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the key is
+/// empty. A key that Envoy cannot read is no error: see [`Signature::bytes`].
 ///
 /// # Cost
 ///

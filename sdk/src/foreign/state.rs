@@ -26,12 +26,14 @@ impl LifeSpan {
     }
 }
 
-/// Puts an object of Envoy's own into the filter state: `envoy.tcp_proxy.cluster`, `envoy.network.upstream_server_name` … Envoy makes the object from the text.
+/// Puts an object of Envoy's own into the filter state: `envoy.tcp_proxy.cluster`,
+/// `envoy.network.upstream_server_name` … Envoy makes the object from the text.
 ///
 /// # Errors
 ///
-/// As [`call`](super::call): with [`Status::NotFound`](crate::Status::NotFound) also if Envoy has no such object, with
-/// [`Status::BadArgument`](crate::Status::BadArgument) if it cannot make it from this text.
+/// As [`call`](super::call): with [`Status::NotFound`](crate::Status::NotFound) also if Envoy has
+/// no such object, with [`Status::BadArgument`](crate::Status::BadArgument) if it cannot make it
+/// from this text.
 ///
 /// # Cost
 ///
@@ -45,7 +47,8 @@ pub fn set_envoy_filter_state(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>, l
     call_named(on, b"set_envoy_filter_state", arguments.written(), 0).map(drop)
 }
 
-/// What a property that [`property::set`](crate::property::set) will set is: how long it stays, whether it may be set again, and what its bytes are to the proxy.
+/// What a property that [`property::set`](crate::property::set) will set is: how long it stays,
+/// whether it may be set again, and what its bytes are to the proxy.
 ///
 /// ```
 /// use sluicegate::foreign::{Declaration, LifeSpan, declare_property};
@@ -65,7 +68,8 @@ pub struct Declaration<'a> {
 }
 
 impl<'a> Declaration<'a> {
-    /// Bytes that may be set again and stay as long as the filters: what Envoy takes a property for that is not declared.
+    /// Bytes that may be set again and stay as long as the filters: what Envoy takes a property for
+    /// that is not declared.
     pub const fn new(name: &'a str) -> Self {
         Self { name, read_only: false, form: 0, schema: &[], life_span: LifeSpan::FilterChain }
     }
@@ -100,7 +104,8 @@ impl<'a> Declaration<'a> {
 ///
 /// # Errors
 ///
-/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the name is declared already.
+/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the name
+/// is declared already.
 ///
 /// # Cost
 ///

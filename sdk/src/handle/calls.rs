@@ -1,7 +1,8 @@
 //! What a plugin, a stream and a connection can call alike.
 
-/// The methods that dispatch calls, for a handle with an `id`; the answers come to the callbacks of the named trait, or to closures. A closure gets the
-/// context, and a handle that is made of the context's number and what is above it.
+/// The methods that dispatch calls, for a handle with an `id`; the answers come to the callbacks of
+/// the named trait, or to closures. A closure gets the context, and a handle that is made of the
+/// context's number and what is above it.
 macro_rules! calls {
     ($callbacks:ident<$assoc:ident = $above:ident: $bound:ident>, $handle:ident, $make:expr) => {
         #[doc = concat!(
@@ -10,9 +11,10 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the context has no such callback, so that the answer would go nowhere: use [`call_then`](Self::call_then) or
-        /// [`call_and_forget`](Self::call_and_forget) then. If the headers are over the host's limits, memory is out, or the host refuses: it does not know
-        /// the cluster, or misses a header.
+        /// If the context has no such callback, so that the answer would go nowhere: use
+        /// [`call_then`](Self::call_then) or [`call_and_forget`](Self::call_and_forget) then. If
+        /// the headers are over the host's limits, memory is out, or the host refuses: it does not
+        /// know the cluster, or misses a header.
         ///
         /// # Cost
         ///
@@ -27,15 +29,18 @@ macro_rules! calls {
             call.dispatch(self.id)
         }
 
-        /// Calls a cluster over HTTP, and drops the answer when it comes: for a mirror, a log or a notice.
+        /// Calls a cluster over HTTP, and drops the answer when it comes: for a mirror, a log or a
+        /// notice.
         ///
         /// # Errors
         ///
-        /// If the headers are over the host's limits, the SDK is out of memory, or the host refuses.
+        /// If the headers are over the host's limits, the SDK is out of memory, or the host
+        /// refuses.
         ///
         /// # Cost
         ///
-        /// One host call, a block for the headers, and an entry of a table until the answer if the module takes answers at all.
+        /// One host call, a block for the headers, and an entry of a table until the answer if the
+        /// module takes answers at all.
         pub fn call_and_forget<N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
             &self,
             call: &$crate::callout::HttpCall<'_, N, W, T>,
@@ -49,9 +54,10 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the context has no such callback, so that the answer would go nowhere: use [`grpc_call_then`](Self::grpc_call_then) or
-        /// [`grpc_call_and_forget`](Self::grpc_call_and_forget) then. If the metadata are over the host's limits, memory is out, or the host refuses:
-        /// it does not know the cluster.
+        /// If the context has no such callback, so that the answer would go nowhere: use
+        /// [`grpc_call_then`](Self::grpc_call_then) or
+        /// [`grpc_call_and_forget`](Self::grpc_call_and_forget) then. If the metadata are over the
+        /// host's limits, memory is out, or the host refuses: it does not know the cluster.
         ///
         /// # Cost
         ///
@@ -66,17 +72,20 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the metadata are over the host's limits, the SDK is out of memory, or the host refuses.
+        /// If the metadata are over the host's limits, the SDK is out of memory, or the host
+        /// refuses.
         ///
         /// # Cost
         ///
-        /// One host call, a block for the metadata, and an entry of a table until the answer if the module takes answers at all.
+        /// One host call, a block for the metadata, and an entry of a table until the answer if the
+        /// module takes answers at all.
         pub fn grpc_call_and_forget(&self, call: &$crate::callout::GrpcCall<'_>) -> $crate::Result<()> {
             call.dispatch($crate::callout::NOBODY).map(drop)
         }
 
-        /// Calls a cluster over HTTP, and runs the closure with the answer, or with the reason why there is none. [`Closures`](crate::callout::Closures) has an
-        /// example. An error that the closure answers is treated like one of a callback.
+        /// Calls a cluster over HTTP, and runs the closure with the answer, or with the reason why
+        /// there is none. [`Closures`](crate::callout::Closures) has an example. An error that the
+        /// closure answers is treated like one of a callback.
         ///
         /// # Errors
         ///
@@ -84,8 +93,8 @@ macro_rules! calls {
         ///
         /// # Cost
         ///
-        /// Beside the call two small blocks until the answer, and the context's table of those at its first call. A failed call costs one host call more, which asks
-        /// for the reason.
+        /// Beside the call two small blocks until the answer, and the context's table of those at
+        /// its first call. A failed call costs one host call more, which asks for the reason.
         #[doc(alias = "DispatchHttpCall")]
         pub fn call_then<F, N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
             &self,
@@ -104,7 +113,8 @@ macro_rules! calls {
             calls!(@keep self.id, call, Http, Http(response), CallFailure, then(F, $above, $handle, $make))
         }
 
-        /// Calls a method over gRPC, and runs the closure with the event that brings the answer, or with the reason why there is none.
+        /// Calls a method over gRPC, and runs the closure with the event that brings the answer, or
+        /// with the reason why there is none.
         ///
         /// # Errors
         ///
@@ -150,9 +160,10 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the metadata are over the host's limits, if there is no memory, or if the host does not know the cluster. If another
-        /// call of the same callback has failed at once, as its cluster has no healthy host: Envoy would stop serving, so the host is
-        /// not asked. Open the stream in a later callback then.
+        /// If the metadata are over the host's limits, if there is no memory, or if the host does
+        /// not know the cluster. If another call of the same callback has failed at once, as its
+        /// cluster has no healthy host: Envoy would stop serving, so the host is not asked. Open
+        /// the stream in a later callback then.
         ///
         /// # Cost
         ///
@@ -168,12 +179,14 @@ macro_rules! calls {
             self.open_grpc(target.into(), service, method, metadata, $crate::headers::Check::Both)
         }
 
-        /// Opens a gRPC stream as [`grpc_stream`](Self::grpc_stream) does, and leaves the metadata, the service and the method as they are, whatever bytes they
-        /// have: for a filter that must send what is not HTTP.
+        /// Opens a gRPC stream as [`grpc_stream`](Self::grpc_stream) does, and leaves the metadata,
+        /// the service and the method as they are, whatever bytes they have: for a filter that must
+        /// send what is not HTTP.
         ///
         /// # Errors
         ///
-        /// As [`grpc_stream`](Self::grpc_stream), but that any byte is allowed; a name of the metadata is never empty.
+        /// As [`grpc_stream`](Self::grpc_stream), but that any byte is allowed; a name of the
+        /// metadata is never empty.
         ///
         /// # Cost
         ///
@@ -203,9 +216,11 @@ macro_rules! calls {
             $crate::callout::opened(self.id, stream.token()).map(|_| stream)
         }
 
-        /// Opens a gRPC stream to a cluster or [`GrpcTarget`](crate::callout::GrpcTarget), and runs the closure with each of its events, the last of which is [`GrpcWhat::Closed`](crate::callout::GrpcWhat::Closed). It is dropped after
-        /// that, and before if the stream is cancelled or its context is deleted, which cancels the stream. An error that it answers is treated like one of a
-        /// callback, and the events go on.
+        /// Opens a gRPC stream to a cluster or [`GrpcTarget`](crate::callout::GrpcTarget), and runs
+        /// the closure with each of its events, the last of which is
+        /// [`GrpcWhat::Closed`](crate::callout::GrpcWhat::Closed). It is dropped after that, and
+        /// before if the stream is cancelled or its context is deleted, which cancels the stream.
+        /// An error that it answers is treated like one of a callback, and the events go on.
         ///
         /// # Errors
         ///
@@ -213,7 +228,8 @@ macro_rules! calls {
         ///
         /// # Cost
         ///
-        /// Beside the stream two small blocks until it is closed, and the context's table of those at its first call.
+        /// Beside the stream two small blocks until it is closed, and the context's table of those
+        /// at its first call.
         pub fn grpc_stream_then<'a, F>(
             &self,
             target: impl Into<$crate::callout::GrpcTarget<'a>>,
@@ -232,12 +248,14 @@ macro_rules! calls {
             calls!(@each self.id, target, each(F, $above, $handle, $make))
         }
 
-        /// Opens a gRPC stream as [`grpc_stream_then`](Self::grpc_stream_then) does, and leaves the metadata, the service and the method as they are, whatever
-        /// bytes they have: for a filter that must send what is not HTTP.
+        /// Opens a gRPC stream as [`grpc_stream_then`](Self::grpc_stream_then) does, and leaves the
+        /// metadata, the service and the method as they are, whatever bytes they have: for a filter
+        /// that must send what is not HTTP.
         ///
         /// # Errors
         ///
-        /// As [`grpc_stream_unchecked`](Self::grpc_stream_unchecked): then the closure does not run.
+        /// As [`grpc_stream_unchecked`](Self::grpc_stream_unchecked): then the closure does not
+        /// run.
         ///
         /// # Cost
         ///
@@ -260,7 +278,8 @@ macro_rules! calls {
             calls!(@each self.id, target, each(F, $above, $handle, $make))
         }
     };
-    // Sends a call and keeps a closure, behind which the types of its context are forgotten until they are asked for by name.
+    // Sends a call and keeps a closure, behind which the types of its context are forgotten until
+    // they are asked for by name.
     (@keep $id:expr, $call:ident, $kind:ident, $answered:ident($answer:ident), $failure:ident,
      $then:ident($context:ident, $above:ident, $handle:ident, $make:expr)) => {
         $crate::callout::keep($id, $crate::callout::Kind::$kind, |id| $call.dispatch(id), move |asker, answered| {
@@ -300,7 +319,8 @@ macro_rules! calls {
     }};
 }
 
-/// The methods that hold a direction of the stream until an answer is judged, for a handle of a stream or connection.
+/// The methods that hold a direction of the stream until an answer is judged, for a handle of a
+/// stream or connection.
 macro_rules! holds {
     ($callbacks:ident<$assoc:ident = $above:ident: $bound:ident>, $handle:ident, $make:expr) => {
         /// Calls a cluster, and holds a direction of the stream until the closure has run.
@@ -346,10 +366,12 @@ macro_rules! holds {
 /// The method that gives the stream's arena, for a handle of a stream or connection.
 macro_rules! arena {
     () => {
-        /// The stream's arena: empty when it is first asked for, the same in every callback of the stream, reset when the stream is deleted.
+        /// The stream's arena: empty when it is first asked for, the same in every callback of the
+        /// stream, reset when the stream is deleted.
         ///
-        /// What [`alloc`](crate::arena::Bump::alloc) puts there is never dropped; see [`arena`](crate::arena) for what is. Views end with the handle that is given here; a collection
-        /// over a clone of it may be kept in the filter.
+        /// What [`alloc`](crate::arena::Bump::alloc) puts there is never dropped; see
+        /// [`arena`](crate::arena) for what is. Views end with the handle that is given here; a
+        /// collection over a clone of it may be kept in the filter.
         ///
         /// # Errors
         ///
@@ -357,7 +379,8 @@ macro_rules! arena {
         ///
         /// # Cost
         ///
-        /// The first call of a stream takes an arena from the VM's pool, or makes one: 1 KiB. Further calls count an owner.
+        /// The first call of a stream takes an arena from the VM's pool, or makes one: 1 KiB.
+        /// Further calls count an owner.
         #[cfg(feature = "request-arena")]
         pub fn arena(&self) -> $crate::Result<$crate::arena::RequestArena> {
             $crate::arena::current()

@@ -27,12 +27,14 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 
 /// Headers or trailers that are on their way: read through a snapshot, edited in the proxy.
 ///
-/// The first read fetches the whole map: further reads in the callback are answered from this snapshot, and from the edits made since. To read several
-/// names take [`snapshot`](Headers::snapshot) and ask it. [`fetch`](Headers::fetch) asks the proxy for one name alone, which is cheaper where the name is
-/// mostly absent and nothing else is read.
+/// The first read fetches the whole map: further reads in the callback are answered from this
+/// snapshot, and from the edits made since. To read several names take
+/// [`snapshot`](Headers::snapshot) and ask it. [`fetch`](Headers::fetch) asks the proxy for one
+/// name alone, which is cheaper where the name is mostly absent and nothing else is read.
 ///
-/// An edit is written to the proxy by the call that makes it, and a refusal is the error of that call. What was read before stays valid until the callback
-/// returns, so edits are possible while views are in use:
+/// An edit is written to the proxy by the call that makes it, and a refusal is the error of that
+/// call. What was read before stays valid until the callback returns, so edits are possible while
+/// views are in use:
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -49,17 +51,21 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 ///
 /// # What the proxy makes of an edit
 ///
-/// The rules are the newest Envoy's: `add` appends, `replace` removes all values of the name and appends one, `remove` removes all; names compare
-/// without case; pseudo-headers stay in front. Whether the proxy joins an added value to the one that is there (Envoy does so with `,` for the names that it
-/// knows well) cannot be known here: a read of a name that has several values, one of them added since the snapshot, asks the proxy for that name. A
-/// snapshot after edits is fetched again; so is, at the next read, a map that was edited by other means: [`set_all`](Headers::set_all), an editor, an edit of
-/// `host`, which Envoy has as `:authority`.
+/// The rules are the newest Envoy's: `add` appends, `replace` removes all values of the name and
+/// appends one, `remove` removes all; names compare without case; pseudo-headers stay in front.
+/// Whether the proxy joins an added value to the one that is there (Envoy does so with `,` for the
+/// names that it knows well) cannot be known here: a read of a name that has several values, one of
+/// them added since the snapshot, asks the proxy for that name. A snapshot after edits is fetched
+/// again; so is, at the next read, a map that was edited by other means:
+/// [`set_all`](Headers::set_all), an editor, an edit of `host`, which Envoy has as `:authority`.
 ///
 /// # When the proxy refuses
 ///
-/// A refusal is the error of the edit. The proxy refuses an edit of a map that the stream does not have yet: of the response's headers while the request's are
-/// on their way, say. Before the proxy is called an edit fails if the name is not a token, optionally behind one colon, or if the value has a control byte
-/// other than the tab: a line feed would end the header's line. A filter that must write such bytes has [`add_unchecked`](Headers::add_unchecked) and
+/// A refusal is the error of the edit. The proxy refuses an edit of a map that the stream does not
+/// have yet: of the response's headers while the request's are on their way, say. Before the proxy
+/// is called an edit fails if the name is not a token, optionally behind one colon, or if the value
+/// has a control byte other than the tab: a line feed would end the header's line. A filter that
+/// must write such bytes has [`add_unchecked`](Headers::add_unchecked) and
 /// [`replace_unchecked`](Headers::replace_unchecked).
 ///
 /// # Views
@@ -107,7 +113,8 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
         self.stream.plugin
     }
 
-    /// The stream, for what has nothing to do with these headers: its body, an answer to the client.
+    /// The stream, for what has nothing to do with these headers: its body, an answer to the
+    /// client.
     #[must_use]
     pub const fn stream(&self) -> &HttpHandle<'cb, P> {
         &self.stream
@@ -127,15 +134,17 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// The first time: one host call and one block of the host's (14,200 instructions of the proxy for 25 headers, about 1 µs). The first time after
-    /// edits the same once more. Otherwise nothing.
+    /// The first time: one host call and one block of the host's (14,200 instructions of the proxy
+    /// for 25 headers, about 1 µs). The first time after edits the same once more. Otherwise
+    /// nothing.
     #[doc(alias = "GetHttpRequestHeaders")]
     #[doc(alias = "get_http_request_headers")]
     pub fn snapshot(&self) -> Result<&'cb HeaderMap> {
         self.snapshots.current()
     }
 
-    /// Returns the size of the map in bytes, as the proxy counts it: in Envoy, names and values without what is between them.
+    /// Returns the size of the map in bytes, as the proxy counts it: in Envoy, names and values
+    /// without what is between them.
     ///
     /// # Errors
     ///
@@ -149,7 +158,8 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
         call::map_size(map).map_err(|status| Error::host("proxy_get_header_map_size", map, status))
     }
 
-    /// Returns the first value of a name, compared without case. To read several names take a [`snapshot`](Self::snapshot) and ask it.
+    /// Returns the first value of a name, compared without case. To read several names take a
+    /// [`snapshot`](Self::snapshot) and ask it.
     ///
     /// # Errors
     ///
@@ -157,15 +167,17 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// The first read of a callback fetches the map, as [`snapshot`](Self::snapshot) does. Otherwise none, but for a name that has several values, one of
-    /// them added since the snapshot: then one host call, once.
+    /// The first read of a callback fetches the map, as [`snapshot`](Self::snapshot) does.
+    /// Otherwise none, but for a name that has several values, one of them added since the
+    /// snapshot: then one host call, once.
     #[doc(alias = "GetHttpRequestHeader")]
     #[doc(alias = "get_http_request_header")]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Result<Option<ByteStr<'cb>>> {
         self.snapshots.get(name.as_ref())
     }
 
-    /// Returns the first value of a name as a block of its own, asked of the proxy each time: for a value that the filter keeps.
+    /// Returns the first value of a name as a block of its own, asked of the proxy each time: for a
+    /// value that the filter keeps.
     ///
     /// # Errors
     ///
@@ -173,8 +185,10 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// One host call each time; a block of the host's if the name is there. In Envoy a value that is there is dearer than the whole map of 25 headers, and a
-    /// name that is absent is cheaper: 9,000 instructions of the proxy for the first one of a callback and 2,000 for each further one, to the map's 13,500.
+    /// One host call each time; a block of the host's if the name is there. In Envoy a value that
+    /// is there is dearer than the whole map of 25 headers, and a name that is absent is cheaper:
+    /// 9,000 instructions of the proxy for the first one of a callback and 2,000 for each further
+    /// one, to the map's 13,500.
     pub fn fetch(&self, name: impl AsRef<[u8]>) -> Result<Option<HostBytes>> {
         let map = self.snapshots.map();
         match call::map_value(map, name.as_ref()) {
@@ -188,11 +202,13 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If the name is not a token, optionally behind one colon; if the value has a control byte other than the tab; if the [proxy refuses](Self#when-the-proxy-refuses).
+    /// If the name is not a token, optionally behind one colon; if the value has a control byte
+    /// other than the tab; if the [proxy refuses](Self#when-the-proxy-refuses).
     ///
     /// # Cost
     ///
-    /// One host call that returns nothing (2,000 to 2,900 instructions of the proxy). Beside a snapshot the edit is copied, for later reads.
+    /// One host call that returns nothing (2,000 to 2,900 instructions of the proxy). Beside a
+    /// snapshot the edit is copied, for later reads.
     #[doc(alias = "AddHttpRequestHeader")]
     #[doc(alias = "add_http_request_header")]
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
@@ -220,7 +236,8 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// One host call that returns nothing (3,500 to 4,400 instructions of the proxy). Beside a snapshot the edit is copied, for later reads.
+    /// One host call that returns nothing (3,500 to 4,400 instructions of the proxy). Beside a
+    /// snapshot the edit is copied, for later reads.
     #[doc(alias = "ReplaceHttpRequestHeader")]
     #[doc(alias = "set_http_request_header")]
     pub fn replace(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
@@ -244,11 +261,13 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If the name is not a token, optionally behind one colon, or the [proxy refuses](Self#when-the-proxy-refuses).
+    /// If the name is not a token, optionally behind one colon, or the [proxy
+    /// refuses](Self#when-the-proxy-refuses).
     ///
     /// # Cost
     ///
-    /// One host call that returns nothing (2,000 instructions of the proxy); none if there is a snapshot and the name is absent.
+    /// One host call that returns nothing (2,000 instructions of the proxy); none if there is a
+    /// snapshot and the name is absent.
     #[doc(alias = "RemoveHttpRequestHeader")]
     #[doc(alias = "remove_http_request_header")]
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> Result<()> {
@@ -272,21 +291,25 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If a name is no token or a value has a control byte, if there are more than 1,024 pairs or 1 MiB (a host would take such a map for empty, and
-    /// say that all went well), out of memory, or if the host refuses.
+    /// If a name is no token or a value has a control byte, if there are more than 1,024 pairs or 1
+    /// MiB (a host would take such a map for empty, and say that all went well), out of memory, or
+    /// if the host refuses.
     ///
     /// # Cost
     ///
-    /// One block of the map's size, freed at once, and one host call (6 µs for 45 headers in Envoy).
+    /// One block of the map's size, freed at once, and one host call (6 µs for 45 headers in
+    /// Envoy).
     #[doc(alias = "ReplaceHttpRequestHeaders")]
     #[doc(alias = "set_http_request_headers")]
     pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
         self.replace_all(pairs, Check::Both)
     }
 
-    /// Replaces the whole map by names and values that nobody looks at: for a filter that must send what is not HTTP.
+    /// Replaces the whole map by names and values that nobody looks at: for a filter that must send
+    /// what is not HTTP.
     ///
-    /// A value with a line feed ends its line, and what follows it is a header, or a message, of its own.
+    /// A value with a line feed ends its line, and what follows it is a header, or a message, of
+    /// its own.
     ///
     /// # Errors
     ///
@@ -313,8 +336,9 @@ impl<D, P, K> Headers<'_, D, P, K> {
 }
 
 impl<'cb, D, P> Headers<'cb, D, P, Head> {
-    /// Calls a cluster; the answer comes to [`on_http_call_response`](crate::HttpFilter::on_http_call_response), as with [`HttpHandle::call`]. Answer
-    /// [`Action::Pause`] to hold the stream until then.
+    /// Calls a cluster; the answer comes to
+    /// [`on_http_call_response`](crate::HttpFilter::on_http_call_response), as with
+    /// [`HttpHandle::call`]. Answer [`Action::Pause`] to hold the stream until then.
     ///
     /// # Errors
     ///
@@ -348,7 +372,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         self.stream.call_and_forget(call)
     }
 
-    /// Calls a cluster, and runs the closure with the answer, as [`HttpHandle::call_then`]. Answer [`Action::Pause`] to hold the stream until then.
+    /// Calls a cluster, and runs the closure with the answer, as [`HttpHandle::call_then`]. Answer
+    /// [`Action::Pause`] to hold the stream until then.
     ///
     /// # Errors
     ///
@@ -356,7 +381,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     ///
     /// # Cost
     ///
-    /// One host call, a block for the headers, and one for the closure and entries of two tables until the answer.
+    /// One host call, a block for the headers, and one for the closure and entries of two tables
+    /// until the answer.
     pub fn call_then<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
         &self,
         call: &HttpCall<'_, N, V, T>,
@@ -369,11 +395,14 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         self.stream.call_then(call, then)
     }
 
-    /// Calls a cluster, and holds the message here until the closure has run with the answer, or with the reason why there is none:
+    /// Calls a cluster, and holds the message here until the closure has run with the answer, or
+    /// with the reason why there is none:
     /// `return request.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
     ///
-    /// The closure says what becomes of the message. [`Action::Continue`] lets it go on when nobody else holds it. Any other action leaves it paused, because the
-    /// closure has replied, or something else will resume it. For an error the [failure policy](crate::HttpFilter::ON_ERROR) decides.
+    /// The closure says what becomes of the message. [`Action::Continue`] lets it go on when nobody
+    /// else holds it. Any other action leaves it paused, because the closure has replied, or
+    /// something else will resume it. For an error the [failure
+    /// policy](crate::HttpFilter::ON_ERROR) decides.
     ///
     /// # Errors
     ///
@@ -395,7 +424,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         Ok(Action::Held)
     }
 
-    /// Calls a method over gRPC, and holds the message here until the closure has run, as [`hold_for_call`](Self::hold_for_call).
+    /// Calls a method over gRPC, and holds the message here until the closure has run, as
+    /// [`hold_for_call`](Self::hold_for_call).
     ///
     /// # Errors
     ///
@@ -417,7 +447,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         Ok(Action::Held)
     }
 
-    /// Holds the stream here while a task runs, and then does what it answers; see [`task`](crate::task): `return request.hold_while(async { … });`
+    /// Holds the stream here while a task runs, and then does what it answers; see
+    /// [`task`](crate::task): `return request.hold_while(async { … });`
     ///
     /// # Errors
     ///
@@ -438,11 +469,13 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         self.end_of_stream
     }
 
-    /// Answers the client from here, and gives the action to return: `return request.reply(&LocalResponse::new(403));`
+    /// Answers the client from here, and gives the action to return:
+    /// `return request.reply(&LocalResponse::new(403));`
     ///
     /// # Errors
     ///
-    /// If the headers are over the host's limits, memory is out, or the host refuses: it does once a response is on its way.
+    /// If the headers are over the host's limits, memory is out, or the host refuses: it does once
+    /// a response is on its way.
     ///
     /// # Cost
     ///

@@ -33,7 +33,8 @@ macro_rules! maps {
             $crate::handle::maps::fetch($crate::abi::MapType::HttpResponseHeaders)
         }
 
-        /// The request's trailers, as they are now; empty where there are none. Envoy has none for the access log.
+        /// The request's trailers, as they are now; empty where there are none. Envoy has none for
+        /// the access log.
         ///
         /// # Errors
         ///
@@ -46,7 +47,8 @@ macro_rules! maps {
             $crate::handle::maps::fetch($crate::abi::MapType::HttpRequestTrailers)
         }
 
-        /// The response's trailers, as they are now; empty where there are none. Those of gRPC have `grpc-status`, unless the response is headers alone, which have it then.
+        /// The response's trailers, as they are now; empty where there are none. Those of gRPC have
+        /// `grpc-status`, unless the response is headers alone, which have it then.
         ///
         /// # Errors
         ///
@@ -59,7 +61,8 @@ macro_rules! maps {
             $crate::handle::maps::fetch($crate::abi::MapType::HttpResponseTrailers)
         }
 
-        /// The first value of one of the request's headers, without the others; none if there is none, or the headers cannot be seen.
+        /// The first value of one of the request's headers, without the others; none if there is
+        /// none, or the headers cannot be seen.
         ///
         /// # Errors
         ///
@@ -67,7 +70,8 @@ macro_rules! maps {
         ///
         /// # Cost
         ///
-        /// One host call and one block of the host's for each call. Two of these cost more at the host than the whole map does.
+        /// One host call and one block of the host's for each call. Two of these cost more at the
+        /// host than the whole map does.
         pub fn fetch_request_header(&self, name: impl AsRef<[u8]>) -> $crate::Result<Option<$crate::HostBytes>> {
             $crate::handle::maps::value($crate::abi::MapType::HttpRequestHeaders, name.as_ref())
         }
@@ -119,7 +123,8 @@ pub(crate) fn fetch(map: MapType) -> Result<HeaderMap> {
     HeaderMap::decode(map, block)
 }
 
-/// The first value of a name. Envoy refuses for a single value what it shows as an empty map: one that does not exist, or has gone on.
+/// The first value of a name. Envoy refuses for a single value what it shows as an empty map: one
+/// that does not exist, or has gone on.
 pub(crate) fn value(map: MapType, name: &[u8]) -> Result<Option<HostBytes>> {
     match call::map_value(map, name) {
         Ok(value) => Ok(Some(value)),

@@ -1,4 +1,5 @@
-//! What a callback may ask of the proxy: each callback gets the handle with the host calls that are good in it.
+//! What a callback may ask of the proxy: each callback gets the handle with the host calls that are
+//! good in it.
 //!
 //! | file | the handles of |
 //! |---|---|
@@ -140,8 +141,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
         self.configuration_size
     }
 
-    /// Asks for `on_tick` at this period; zero ends the ticks. A host counts in milliseconds: less than one is rounded up to it, more than 49
-    /// days are cut to that.
+    /// Asks for `on_tick` at this period; zero ends the ticks. A host counts in milliseconds: less
+    /// than one is rounded up to it, more than 49 days are cut to that.
     ///
     /// # Errors
     ///
@@ -157,7 +158,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
         timer::set_tick(self.id, milliseconds)
     }
 
-    /// Runs the closure at this period, until it is stopped or the plugin is deleted; see [`timer`]. It takes the place of a timer of the same name.
+    /// Runs the closure at this period, until it is stopped or the plugin is deleted; see
+    /// [`timer`]. It takes the place of a timer of the same name.
     ///
     /// An error that the closure answers is logged with the name, and the timer goes on.
     ///
@@ -186,7 +188,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
         })
     }
 
-    /// Runs the closure once, after this time, unless it is stopped before or the plugin is deleted; as [`every`](Self::every) otherwise.
+    /// Runs the closure once, after this time, unless it is stopped before or the plugin is
+    /// deleted; as [`every`](Self::every) otherwise.
     ///
     /// # Errors
     ///
@@ -232,7 +235,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the plugin has no such stream, or the stream does not hold that: the host is not asked then. If the host refuses.
+    /// If the plugin has no such stream, or the stream does not hold that: the host is not asked
+    /// then. If the host refuses.
     ///
     /// # Cost
     ///
@@ -247,7 +251,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the plugin has no such stream, or the stream does not hold that: the host is not asked then. If the host refuses.
+    /// If the plugin has no such stream, or the stream does not hold that: the host is not asked
+    /// then. If the host refuses.
     ///
     /// # Cost
     ///
@@ -261,7 +266,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the plugin has no such connection, or the connection does not hold its data: the host is not asked then. If the host refuses.
+    /// If the plugin has no such connection, or the connection does not hold its data: the host is
+    /// not asked then. If the host refuses.
     ///
     /// # Cost
     ///
@@ -271,14 +277,18 @@ impl<'cb, V> PluginHandle<'cb, V> {
         self.resume(connection, StreamType::Downstream)
     }
 
-    /// Acts on an HTTP stream by its number, as that stream's own callbacks do: from a tick, say, to answer, reset, read, edit or resume what one of its callbacks held back. What the
-    /// closure asks for is the stream's, and the answers to its calls come to the stream. Its filter's context, its arena and its budget are out of reach.
+    /// Acts on an HTTP stream by its number, as that stream's own callbacks do: from a tick, say,
+    /// to answer, reset, read, edit or resume what one of its callbacks held back. What the closure
+    /// asks for is the stream's, and the answers to its calls come to the stream. Its filter's
+    /// context, its arena and its budget are out of reach.
     ///
-    /// An error of the closure is this call's: the policy of the stream's filter does not hear of it.
+    /// An error of the closure is this call's: the policy of the stream's filter does not hear of
+    /// it.
     ///
     /// # Errors
     ///
-    /// If the host does not know the number, the stream being gone: then the closure does not run. What the closure answers.
+    /// If the host does not know the number, the stream being gone: then the closure does not run.
+    /// What the closure answers.
     ///
     /// # Cost
     ///
@@ -321,17 +331,21 @@ impl<'cb, V> PluginHandle<'cb, V> {
         with_stream(kind, stream, |state| {
             set_effective_context(stream)?;
             let acted = state.within(act);
-            // An error of the closure must not keep the plugin from being the one again that host calls act on.
+            // An error of the closure must not keep the plugin from being the one again that host
+            // calls act on.
             set_effective_context(self.id)?;
             acted
         })
     }
 
-    /// Sets the budgets of the VM, under what the plugin's configuration [says](crate::budget#from-the-configuration), and in the place of what was set before.
+    /// Sets the budgets of the VM, under what the plugin's configuration
+    /// [says](crate::budget#from-the-configuration), and in the place of what was set before.
     ///
     /// # Errors
     ///
-    /// If fields do not fit each other, memory for the reserve is out, or there are `pages` and the module's allocator takes no limit: the standard library's, picked by `alloc-system` or because nothing is.
+    /// If fields do not fit each other, memory for the reserve is out, or there are `pages` and the
+    /// module's allocator takes no limit: the standard library's, picked by `alloc-system` or
+    /// because nothing is.
     ///
     /// # Cost
     ///
@@ -363,7 +377,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
     }
 }
 
-/// A stream, in the [`HttpFilter`](crate::HttpFilter) callbacks that come with no data of their own.
+/// A stream, in the [`HttpFilter`](crate::HttpFilter) callbacks that come with no data of their
+/// own.
 #[derive(Debug)]
 pub struct HttpHandle<'cb, P = ()> {
     pub(crate) id: u32,
@@ -388,12 +403,14 @@ impl<'cb, P> HttpHandle<'cb, P> {
         self.plugin
     }
 
-    /// Lets the request go on that a callback of the filter paused. While a task or a closure holds the request too, it goes on when the last of them ends. In a callback
-    /// of the request the status that the callback returns decides, and this makes no host call.
+    /// Lets the request go on that a callback of the filter paused. While a task or a closure holds
+    /// the request too, it goes on when the last of them ends. In a callback of the request the
+    /// status that the callback returns decides, and this makes no host call.
     ///
     /// # Errors
     ///
-    /// If the stream does not hold the request, or has ended: the host is not asked then. If the host refuses.
+    /// If the stream does not hold the request, or has ended: the host is not asked then. If the
+    /// host refuses.
     ///
     /// # Cost
     ///
@@ -404,12 +421,14 @@ impl<'cb, P> HttpHandle<'cb, P> {
         resume(StreamType::HttpRequest)
     }
 
-    /// Lets the response go on that a callback of the filter paused. While a task or a closure holds the response too, it goes on when the last of them ends. In a callback
-    /// of the response the status that the callback returns decides, and this makes no host call.
+    /// Lets the response go on that a callback of the filter paused. While a task or a closure
+    /// holds the response too, it goes on when the last of them ends. In a callback of the response
+    /// the status that the callback returns decides, and this makes no host call.
     ///
     /// # Errors
     ///
-    /// If the stream does not hold the response, or has ended: the host is not asked then. If the host refuses.
+    /// If the stream does not hold the response, or has ended: the host is not asked then. If the
+    /// host refuses.
     ///
     /// # Cost
     ///
@@ -424,8 +443,9 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the stream was answered before, or has ended: the host is not asked then. If the headers are over the host's limits, memory is out, or the host refuses: it does once a
-    /// response is on its way.
+    /// If the stream was answered before, or has ended: the host is not asked then. If the headers
+    /// are over the host's limits, memory is out, or the host refuses: it does once a response is
+    /// on its way.
     ///
     /// # Cost
     ///
@@ -436,12 +456,15 @@ impl<'cb, P> HttpHandle<'cb, P> {
         response.send()
     }
 
-    /// Takes so many bytes of the budgets for the request's body before it comes: what `content-length` says, if the filter will hold the body back. They are given back when
-    /// the body goes on or the stream ends, so give streams a timeout: who announces a body and does not send it has its share all that time.
+    /// Takes so many bytes of the budgets for the request's body before it comes: what
+    /// `content-length` says, if the filter will hold the body back. They are given back when the
+    /// body goes on or the stream ends, so give streams a timeout: who announces a body and does
+    /// not send it has its share all that time.
     ///
     /// # Errors
     ///
-    /// If they do not fit: the error [is out of memory](Error::is_out_of_memory), and if the callback answers it the budget's policy decides.
+    /// If they do not fit: the error [is out of memory](Error::is_out_of_memory), and if the
+    /// callback answers it the budget's policy decides.
     ///
     /// # Cost
     ///
@@ -451,7 +474,8 @@ impl<'cb, P> HttpHandle<'cb, P> {
         budget::reserve_body(size)
     }
 
-    /// Edits the request's headers while they are held back, as [`RequestHeaders`] does: each edit is one host call.
+    /// Edits the request's headers while they are held back, as [`RequestHeaders`] does: each edit
+    /// is one host call.
     #[must_use]
     pub const fn edit_request_headers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpRequestHeaders)
@@ -463,7 +487,8 @@ impl<'cb, P> HttpHandle<'cb, P> {
         MapEditor::new(MapType::HttpResponseHeaders)
     }
 
-    /// Edits the request's trailers while they are held back. A request whose body ended with its last part has none and gets none: an edit fails, and the host is not asked.
+    /// Edits the request's trailers while they are held back. A request whose body ended with its
+    /// last part has none and gets none: an edit fails, and the host is not asked.
     #[must_use]
     pub const fn edit_request_trailers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpRequestTrailers)
@@ -475,13 +500,13 @@ impl<'cb, P> HttpHandle<'cb, P> {
         MapEditor::new(MapType::HttpResponseTrailers)
     }
 
-    /// Resets the stream: the client gets no answer. The stream has ended then: a later reply, resume or reset fails, and the callback
-    /// that runs stops its message, whatever it returns.
+    /// Resets the stream: the client gets no answer. The stream has ended then: a later reply,
+    /// resume or reset fails, and the callback that runs stops its message, whatever it returns.
     ///
     /// # Errors
     ///
-    /// Fails without a host call if the stream has ended, or was answered in the callback that runs: Envoy would end. Fails if the host
-    /// refuses.
+    /// Fails without a host call if the stream has ended, or was answered in the callback that
+    /// runs: Envoy would end. Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -491,7 +516,8 @@ impl<'cb, P> HttpHandle<'cb, P> {
         close(StreamType::HttpRequest)
     }
 
-    /// Resets the response: what the client has not got of it does not come. Envoy ends the whole stream with it, as [`reset`](Self::reset) does.
+    /// Resets the response: what the client has not got of it does not come. Envoy ends the whole
+    /// stream with it, as [`reset`](Self::reset) does.
     ///
     /// # Errors
     ///
@@ -505,7 +531,8 @@ impl<'cb, P> HttpHandle<'cb, P> {
         close(StreamType::HttpResponse)
     }
 
-    /// What the filter holds back of the request's body: all of it when trailers follow, which end a body without a last part.
+    /// What the filter holds back of the request's body: all of it when trailers follow, which end
+    /// a body without a last part.
     ///
     /// # Errors
     ///
@@ -532,7 +559,8 @@ impl<'cb, P> HttpHandle<'cb, P> {
     }
 }
 
-/// Closes a direction of the stream that host calls act on, unless that has ended or was answered in the callback that runs.
+/// Closes a direction of the stream that host calls act on, unless that has ended or was answered
+/// in the callback that runs.
 pub(crate) fn close(direction: StreamType) -> Result<()> {
     stream_state::current(|state| {
         if let Some(state) = state {

@@ -5,8 +5,8 @@ use crate::abi::{HostBytes, StreamType};
 use crate::context::{DataAction, Flow};
 use crate::error::Result;
 
-/// A [`Body`](crate::Body), or the [data](crate::ConnectionData) of a connection: a part that is on its way, or all that was held back so far. Their own methods of these
-/// names say more.
+/// A [`Body`](crate::Body), or the [data](crate::ConnectionData) of a connection: a part that is on
+/// its way, or all that was held back so far. Their own methods of these names say more.
 pub trait Part: sealed::Sealed {
     /// The status that the callback of such a part returns.
     type Status;
@@ -93,7 +93,8 @@ macro_rules! part {
 part!(Body, DataAction, StopIterationAndBuffer, true, |body| body.sees_trailers);
 part!(ConnectionData, Flow, StopIteration, false, |_data| true);
 
-/// Reads a body, or a connection's data, that grows from callback to callback, each byte once: kept in the filter, from one part to the next.
+/// Reads a body, or a connection's data, that grows from callback to callback, each byte once: kept
+/// in the filter, from one part to the next.
 ///
 /// ```
 /// # use sluicegate::prelude::*;

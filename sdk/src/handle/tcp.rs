@@ -23,7 +23,8 @@ pub type DownstreamData<'cb, P = ()> = ConnectionData<'cb, Downstream, P>;
 /// Data from the upstream, in [`on_upstream_data`](crate::TcpFilter::on_upstream_data).
 pub type UpstreamData<'cb, P = ()> = ConnectionData<'cb, Upstream, P>;
 
-/// A connection, in the [`TcpFilter`](crate::TcpFilter) callbacks that come with no data of their own.
+/// A connection, in the [`TcpFilter`](crate::TcpFilter) callbacks that come with no data of their
+/// own.
 #[derive(Debug)]
 pub struct TcpHandle<'cb, P = ()> {
     pub(crate) id: u32,
@@ -35,11 +36,14 @@ impl<'cb, P> TcpHandle<'cb, P> {
     holds!(TcpFilter<Plugin = P: PluginContext>, TcpHandle, |id, plugin| TcpHandle { id, plugin });
     arena!();
 
-    /// Calls a cluster, and holds the client's data here until the closure has run with the answer, or with the reason why there is none:
+    /// Calls a cluster, and holds the client's data here until the closure has run with the answer,
+    /// or with the reason why there is none:
     /// `return connection.hold_for_call(&call, |filter: &mut Self, connection, answer| …);`
     ///
-    /// The closure says what becomes of the client's data. [`Action::Continue`] lets it go on when nobody else holds it. Any other action leaves it paused, because the
-    /// closure has replied, or something else will resume it. For an error the [failure policy](crate::TcpFilter::ON_ERROR) decides.
+    /// The closure says what becomes of the client's data. [`Action::Continue`] lets it go on when
+    /// nobody else holds it. Any other action leaves it paused, because the closure has replied, or
+    /// something else will resume it. For an error the [failure policy](crate::TcpFilter::ON_ERROR)
+    /// decides.
     ///
     /// # Errors
     ///
@@ -61,7 +65,8 @@ impl<'cb, P> TcpHandle<'cb, P> {
         Ok(Flow::Held)
     }
 
-    /// Calls a method over gRPC, and holds the client's data here until the closure has run, as [`hold_for_call`](Self::hold_for_call).
+    /// Calls a method over gRPC, and holds the client's data here until the closure has run, as
+    /// [`hold_for_call`](Self::hold_for_call).
     ///
     /// # Errors
     ///
@@ -83,7 +88,8 @@ impl<'cb, P> TcpHandle<'cb, P> {
         Ok(Flow::Held)
     }
 
-    /// Holds the client's data here while a task runs, and then does what it answers; see [`task`](crate::task): `return connection.hold_while(async { … });`
+    /// Holds the client's data here while a task runs, and then does what it answers; see
+    /// [`task`](crate::task): `return connection.hold_while(async { … });`
     ///
     /// # Errors
     ///
@@ -123,11 +129,13 @@ impl<'cb, P> TcpHandle<'cb, P> {
         resume(StreamType::Downstream)
     }
 
-    /// Lets the upstream's data go on that a callback held back, where the host can. Envoy cannot: hold none there past a callback.
+    /// Lets the upstream's data go on that a callback held back, where the host can. Envoy cannot:
+    /// hold none there past a callback.
     ///
     /// # Errors
     ///
-    /// If the host refuses: Envoy does so always, with [`Unimplemented`](crate::Status::Unimplemented).
+    /// If the host refuses: Envoy does so always, with
+    /// [`Unimplemented`](crate::Status::Unimplemented).
     ///
     /// # Cost
     ///
@@ -165,7 +173,8 @@ impl<'cb, P> TcpHandle<'cb, P> {
     }
 }
 
-/// Data that is on its way: what was held back so far and what is new. [`BodyCursor`](crate::BodyCursor) reads only what is new, [`Rewriter`](crate::Rewriter) changes
+/// Data that is on its way: what was held back so far and what is new.
+/// [`BodyCursor`](crate::BodyCursor) reads only what is new, [`Rewriter`](crate::Rewriter) changes
 /// it as it passes.
 #[derive(Debug)]
 pub struct ConnectionData<'cb, D, P = ()> {
@@ -263,7 +272,8 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
         write(self.buffer, 0, WHOLE, bytes.as_ref())
     }
 
-    /// Replaces the first `size` bytes of the data; [no other range](crate::Body::replace_start) can be.
+    /// Replaces the first `size` bytes of the data; [no other range](crate::Body::replace_start)
+    /// can be.
     ///
     /// # Errors
     ///

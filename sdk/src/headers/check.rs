@@ -1,13 +1,14 @@
 //! Names and values of headers, checked where they leave the guest.
 //!
-//! A name is a token of RFC 9110, in front of which one `:` may stand. A value has no control byte but the tab. These are the rules by which Envoy's
-//! own codecs, nghttp2 and the `http` crate judge what they receive: what breaks them would be refused by the next hop, or would end a line of the
+//! A name is a token of RFC 9110, in front of which one `:` may stand. A value has no control byte
+//! but the tab. These are the rules by which Envoy's own codecs, nghttp2 and the `http` crate judge
+//! what they receive: what breaks them would be refused by the next hop, or would end a line of the
 //! head early and begin a second header, or a second message, that nobody wrote.
 //!
 //! # Cost
 //!
-//! Eight bytes are looked at at once. Lower-case names and ASCII values pass that look; only what does not is read byte by byte. A name that is written as a
-//! literal is looked at by the compiler.
+//! Eight bytes are looked at at once. Lower-case names and ASCII values pass that look; only what
+//! does not is read byte by byte. A name that is written as a literal is looked at by the compiler.
 
 use core::num::NonZero;
 
@@ -83,13 +84,14 @@ pub(crate) fn name(name: &[u8]) -> Result<()> {
     if is_usual_name(name) { Ok(()) } else { name_bytewise(name) }
 }
 
-/// Whether there is a name, and all of its bytes are lower-case letters, digits, `-`, or a few others of a token's. Always inlined: of a literal the
-/// compiler knows the answer.
+/// Whether there is a name, and all of its bytes are lower-case letters, digits, `-`, or a few
+/// others of a token's. Always inlined: of a literal the compiler knows the answer.
 #[inline(always)]
 fn is_usual_name(name: &[u8]) -> bool {
     !name.is_empty()
         && !has_unusual(name, |word| {
-            // For bytes below 0x80, the highest bit of each byte says: past `z`; before `^`, and not `-`, and no digit.
+            // For bytes below 0x80, the highest bit of each byte says: past `z`; before `^`, and
+            // not `-`, and no digit.
             let no_digit = each(0x7f + b'0').wrapping_sub(word) | word.wrapping_add(each(0x80 - b':'));
             word | word.wrapping_add(each(0x80 - b'{'))
                 | each(0x7f + b'^').wrapping_sub(word) & (word ^ each(b'-')).wrapping_add(each(0x7f)) & no_digit
@@ -119,7 +121,8 @@ pub(crate) fn value(name: &[u8], value: &[u8]) -> Result<()> {
     printable(&"header value", name, value)
 }
 
-/// Checks that bytes have no control byte but the tab; they belong to something of this kind and name.
+/// Checks that bytes have no control byte but the tab; they belong to something of this kind and
+/// name.
 ///
 /// # Errors
 ///
@@ -160,7 +163,8 @@ const fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// Whether a function sets the highest bit of any byte, for eight bytes at a time. Bytes may be shown twice, and short texts are filled up with `a`.
+/// Whether a function sets the highest bit of any byte, for eight bytes at a time. Bytes may be
+/// shown twice, and short texts are filled up with `a`.
 #[inline]
 fn has_unusual(bytes: &[u8], unusual: impl Fn(u64) -> u64) -> bool {
     let mut found = 0;
@@ -196,7 +200,8 @@ mod tests {
         !token.is_empty() && token.iter().all(|byte| byte.is_ascii_graphic() && !DELIMITERS.contains(byte))
     }
 
-    /// Each byte at each place in texts of each length to 40, so that each way through the words is taken.
+    /// Each byte at each place in texts of each length to 40, so that each way through the words is
+    /// taken.
     fn everywhere(mut with: impl FnMut(&[u8])) {
         for len in 1..40 {
             for at in 0..len {

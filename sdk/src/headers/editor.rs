@@ -9,7 +9,8 @@ use crate::abi::{MapType, Status};
 use crate::error::Result;
 use crate::stream_state::has_no_trailers;
 
-/// Edits a map, entry by entry. It lives as long as the callback that it is from: what it edits is the map of the stream that the callback is for.
+/// Edits a map, entry by entry. It lives as long as the callback that it is from: what it edits is
+/// the map of the stream that the callback is for.
 ///
 /// Each edit is written to the proxy at once, and a refusal is the error of that edit.
 ///
@@ -36,7 +37,8 @@ use crate::stream_state::has_no_trailers;
 ///
 /// # Cost
 ///
-/// One host call that returns nothing for each edit (2,000 to 4,400 instructions in Envoy, about 0.2 µs).
+/// One host call that returns nothing for each edit (2,000 to 4,400 instructions in Envoy, about
+/// 0.2 µs).
 #[derive(Clone, Copy, Debug)]
 pub struct MapEditor<'cb> {
     map: MapType,
@@ -52,8 +54,9 @@ impl MapEditor<'_> {
     ///
     /// # Errors
     ///
-    /// If the name is not a token, optionally behind one colon; if the value has a control byte other than the tab; if the host refuses, as it does
-    /// if the stream does not have this map yet, or any more.
+    /// If the name is not a token, optionally behind one colon; if the value has a control byte
+    /// other than the tab; if the host refuses, as it does if the stream does not have this map
+    /// yet, or any more.
     ///
     /// # Cost
     ///

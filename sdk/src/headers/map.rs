@@ -6,9 +6,11 @@ use crate::ByteStr;
 use crate::abi::{HostBytes, MapType, Pairs, PairsIter, Refused, call};
 use crate::error::{Error, Result};
 
-/// A header map as it was when it was fetched: the block that the host wrote, checked once and read in place.
+/// A header map as it was when it was fetched: the block that the host wrote, checked once and read
+/// in place.
 ///
-/// Order, repeats and the case of the names are the host's. Names compare without case. Views into it live as long as it does:
+/// Order, repeats and the case of the names are the host's. Names compare without case. Views into
+/// it live as long as it does:
 ///
 /// ```compile_fail
 /// # use sluicegate::{HeaderMap, ByteStr};
@@ -19,7 +21,8 @@ use crate::error::{Error, Result};
 ///
 /// # Cost
 ///
-/// None of the methods calls the host or allocates. [`get`](Self::get) walks the headers, comparing lengths before bytes, up to the one that it finds.
+/// None of the methods calls the host or allocates. [`get`](Self::get) walks the headers, comparing
+/// lengths before bytes, up to the one that it finds.
 pub struct HeaderMap {
     pairs: Pairs,
 }
@@ -44,7 +47,8 @@ impl HeaderMap {
         Ok(Self { pairs })
     }
 
-    /// Fetches a map for the fast path: one of a block as it should be goes to `fetched`, every other outcome to `odd`, which is for [`Self::of`].
+    /// Fetches a map for the fast path: one of a block as it should be goes to `fetched`, every
+    /// other outcome to `odd`, which is for [`Self::of`].
     #[inline]
     pub(super) fn fetch_or<R>(
         map: MapType,

@@ -1,11 +1,13 @@
 //! The edits that a callback has made since its snapshot, found by name.
 //!
-//! The rules are the newest Envoy's: `add` appends, `replace` removes all values of the name and appends one, `remove` removes all; names compare without
-//! case. Whether the proxy joins an added value to the one that is there, as Envoy does for the names that it knows well, a guest cannot know: whoever reads
-//! such a name has to ask the host.
+//! The rules are the newest Envoy's: `add` appends, `replace` removes all values of the name and
+//! appends one, `remove` removes all; names compare without case. Whether the proxy joins an added
+//! value to the one that is there, as Envoy does for the names that it knows well, a guest cannot
+//! know: whoever reads such a name has to ask the host.
 //!
-//! An edit is appended, and no more: only a read puts the edits before it into the index, each once. So n edits and reads take n steps, and a filter that
-//! reads nothing after its edits pays for no index.
+//! An edit is appended, and no more: only a read puts the edits before it into the index, each
+//! once. So n edits and reads take n steps, and a filter that reads nothing after its edits pays
+//! for no index.
 
 use core::cell::Cell;
 use core::iter::successors;
@@ -14,14 +16,16 @@ use super::write::Op;
 use crate::abi::Bump;
 use crate::error::{Error, Result};
 
-/// An edit that the host has taken. It lives as long as the callback does, as all that it points to.
+/// An edit that the host has taken. It lives as long as the callback does, as all that it points
+/// to.
 pub(super) struct Edit<'cb> {
     name: &'cb [u8],
     value: Cell<&'cb [u8]>,
     /// The edit before it; in the index the newest edit of another name of the same bucket.
     next: Cell<Option<&'cb Self>>,
     leaves: Cell<Leaves>,
-    /// That of the name, once it is in the index: names of one bucket are told apart by it, and not byte by byte.
+    /// That of the name, once it is in the index: names of one bucket are told apart by it, and not
+    /// byte by byte.
     hash: Cell<u32>,
 }
 
@@ -113,12 +117,14 @@ const fn length_bit(name: &[u8]) -> u32 {
     1 << (name.len() % 32)
 }
 
-/// Returns a number of a name's bytes, case aside: eight bytes at a time, the last of them twice where they are no multiple of eight.
+/// Returns a number of a name's bytes, case aside: eight bytes at a time, the last of them twice
+/// where they are no multiple of eight.
 fn hash(name: &[u8]) -> u32 {
     const CASE: u64 = u64::from_ne_bytes([0x20; 8]);
     let mix = |hash: u64, word: u64| {
-        // The low bits of a product know nothing of the high bits of its factors, and names differ in their last bytes: these are
-        // taken down before, and the high bits of the product after it.
+        // The low bits of a product know nothing of the high bits of its factors, and names differ
+        // in their last bytes: these are taken down before, and the high bits of the product after
+        // it.
         let factor = hash ^ (word | CASE);
         let product = (factor ^ (factor >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         product ^ (product >> 32)
@@ -134,7 +140,8 @@ fn hash(name: &[u8]) -> u32 {
     low
 }
 
-/// Whether two names are the same. Most are in lower case: eight bytes are compared at once, and only what differs is read byte by byte.
+/// Whether two names are the same. Most are in lower case: eight bytes are compared at once, and
+/// only what differs is read byte by byte.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
@@ -228,7 +235,8 @@ impl<'cb> Index<'cb> {
         let count = successors(Some(newest), |edit| edit.next.get().filter(is_new)).count();
         // Before anything is changed, as it can fail.
         self.make_room(bump, self.names.get().saturating_add(count))?;
-        // They know those before them, and go into the index in the order in which they were made: the chain is turned round.
+        // They know those before them, and go into the index in the order in which they were made:
+        // the chain is turned round.
         let (mut edit, mut first) = (Some(newest), None);
         while let Some(found) = edit.filter(is_new) {
             edit = found.next.replace(first);

@@ -12,14 +12,17 @@ use crate::{ByteStr, ToValue};
 
 /// The reads and edits of one map in one callback.
 ///
-/// An edit goes to the host at once. If there is a snapshot by then it also goes into a record, so that later reads of a name are answered from both without
-/// the host. Where the guest cannot know what the proxy made of an edit, the host is asked for the one name; a snapshot after edits is fetched again. Who else
-/// changes a map meanwhile (an editor, a callback within this one) is noticed by a count: then the next read fetches the map again.
+/// An edit goes to the host at once. If there is a snapshot by then it also goes into a record, so
+/// that later reads of a name are answered from both without the host. Where the guest cannot know
+/// what the proxy made of an edit, the host is asked for the one name; a snapshot after edits is
+/// fetched again. Who else changes a map meanwhile (an editor, a callback within this one) is
+/// noticed by a count: then the next read fetches the map again.
 ///
 /// Whatever was read stays where it is until the callback returns.
 #[derive(Clone, Copy)]
 pub(crate) struct Snapshots<'cb> {
-    /// Beside what is kept, not in it: so the compiler knows which map it is where a callback reads or edits it.
+    /// Beside what is kept, not in it: so the compiler knows which map it is where a callback reads
+    /// or edits it.
     map: MapType,
     /// Nothing before the first read: a callback that only edits pays for no more than this.
     kept: &'cb WithBump<'cb, Kept<'cb>>,
@@ -199,7 +202,8 @@ impl<'cb> Snapshots<'cb> {
         self.write(Op::Remove, name, b"")
     }
 
-    /// Writes an edit and records it, and gives the host's status. Of an edit that is not recorded the next read asks the host.
+    /// Writes an edit and records it, and gives the host's status. Of an edit that is not recorded
+    /// the next read asks the host.
     #[inline]
     fn write(self, op: Op, name: &[u8], value: &[u8]) -> u32 {
         let before = writes();
@@ -211,13 +215,15 @@ impl<'cb> Snapshots<'cb> {
             && !is_host(name)
             && kept.record.push(bump, op, name, value)
         {
-            // A host that called back meanwhile may have changed the map: then this is not the newest write.
+            // A host that called back meanwhile may have changed the map: then this is not the
+            // newest write.
             kept.known.set(write::next(before));
         }
         status
     }
 
-    /// Fetches the map again, beside what was read before. To put it together here from the snapshot and the record takes three times as many instructions.
+    /// Fetches the map again, beside what was read before. To put it together here from the
+    /// snapshot and the record takes three times as many instructions.
     #[cold]
     #[inline(never)]
     fn fetch_again(self, kept: &'cb Kept<'cb>, bump: &'cb Bump<'cb>) -> Result<&'cb HeaderMap> {

@@ -46,13 +46,15 @@ pub(super) const fn next(writes: u32) -> u32 {
     writes.wrapping_add(1)
 }
 
-/// Counts a change of a map. Counted before the host is called: a callback that the host makes meanwhile knows nothing of the change, and counts its own.
+/// Counts a change of a map. Counted before the host is called: a callback that the host makes
+/// meanwhile knows nothing of the change, and counts its own.
 #[inline]
 fn count() {
     WRITES.with(|writes| writes.set(next(writes.get())));
 }
 
-/// Makes an edit of a name and a value that are looked at before, if they are to be. `write` gives the host's status.
+/// Makes an edit of a name and a value that are looked at before, if they are to be. `write` gives
+/// the host's status.
 ///
 /// Where the name is a literal the compiler looks at it, if this is inlined.
 ///

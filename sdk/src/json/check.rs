@@ -9,7 +9,8 @@ pub(super) type Problem = &'static str;
 /// The white space that JSON has.
 pub(super) const SPACE: &[u8] = b" \t\n\r";
 
-/// A text after the bytes at its start that are among these, which are ASCII. For `char`s, the standard library would decode each.
+/// A text after the bytes at its start that are among these, which are ASCII. For `char`s, the
+/// standard library would decode each.
 #[inline(never)]
 pub(super) fn after<'a>(text: &'a str, skipped: &[u8]) -> &'a str {
     let count = text.bytes().take_while(|byte| skipped.contains(byte)).count();

@@ -12,8 +12,9 @@ const JSON: On = On::Named(&"JSON");
 ///
 /// # Errors
 ///
-/// If it is no JSON in UTF-8; [`Error::is_malformed`] is true then. Bytes that look like a serialised `google.protobuf.Struct` are called that: a proxy hands over the
-/// message where a configuration gives a `Struct`, and the JSON where it gives a `StringValue`.
+/// If it is no JSON in UTF-8; [`Error::is_malformed`] is true then. Bytes that look like a
+/// serialised `google.protobuf.Struct` are called that: a proxy hands over the message where a
+/// configuration gives a `Struct`, and the JSON where it gives a `StringValue`.
 ///
 /// # Cost
 ///
@@ -36,7 +37,8 @@ fn parse_text(text: &[u8]) -> Result<Value<'_>, &'static str> {
     Ok(Value { json: text.get(..text.len() - rest.len()).unwrap_or_default() })
 }
 
-/// Whether bytes begin as a serialised `google.protobuf.Struct` does: with an entry of its map, which begins with a key, and after which comes another or nothing.
+/// Whether bytes begin as a serialised `google.protobuf.Struct` does: with an entry of its map,
+/// which begins with a key, and after which comes another or nothing.
 #[cold]
 fn is_struct(bytes: &[u8]) -> bool {
     const FIRST: u8 = 0x0a;
@@ -122,7 +124,8 @@ impl<'a> Value<'a> {
         self.json.strip_prefix('"')?.strip_suffix('"').map(Text::new)
     }
 
-    /// A string without escapes; none if it has one, or is something else. [`to_text`](Self::to_text) takes escapes too.
+    /// A string without escapes; none if it has one, or is something else.
+    /// [`to_text`](Self::to_text) takes escapes too.
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
         self.to_text()?.as_str()
@@ -138,13 +141,15 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A whole number from 0 to 2⁶⁴ − 1, written without fraction and exponent; none if it is something else.
+    /// A whole number from 0 to 2⁶⁴ − 1, written without fraction and exponent; none if it is
+    /// something else.
     #[must_use]
     pub fn to_u64(&self) -> Option<u64> {
         self.json.parse().ok()
     }
 
-    /// A whole number from −2⁶³ to 2⁶³ − 1, written without fraction and exponent; none if it is something else.
+    /// A whole number from −2⁶³ to 2⁶³ − 1, written without fraction and exponent; none if it is
+    /// something else.
     #[must_use]
     pub fn to_i64(&self) -> Option<i64> {
         self.json.parse().ok()

@@ -1,7 +1,8 @@
 //! What Istio writes into the proxy's metadata: about the pod, and about its own configuration.
 //!
-//! Which of it exists depends on Istio's version and settings. Its numbers have fractions, as in JSON. Envoy removed the names without `xds.` in version 1.33; the
-//! functions ask for the new name first, and for the old one if that is not there.
+//! Which of it exists depends on Istio's version and settings. Its numbers have fractions, as in
+//! JSON. Envoy removed the names without `xds.` in version 1.33; the functions ask for the new name
+//! first, and for the old one if that is not there.
 
 use super::table::properties;
 use super::{Property, fetch_within};
@@ -56,8 +57,9 @@ pub struct Service {
     pub namespace: Option<Property>,
 }
 
-/// One of the services that Istio says a resource belongs to, by its place in the list: the attribute `xds.cluster_metadata.filter_metadata.istio.services.0`, say, on older hosts
-/// without `xds.`; none if the list ends before it.
+/// One of the services that Istio says a resource belongs to, by its place in the list: the
+/// attribute `xds.cluster_metadata.filter_metadata.istio.services.0`, say, on older hosts without
+/// `xds.`; none if the list ends before it.
 ///
 /// # Errors
 ///

@@ -1,7 +1,10 @@
-//! What the proxy knows beside the headers: addresses, certificates, the route, its own name; and the state that filters leave for each other.
+//! What the proxy knows beside the headers: addresses, certificates, the route, its own name; and
+//! the state that filters leave for each other.
 //!
-//! Envoy calls them [attributes](https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes). Each that it documents has a
-//! function, in a module for each first segment; [`get`] reads any path.
+//! Envoy calls them
+//! [attributes](https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes).
+//! Each that it documents has a function, in a module for each first segment; [`get`] reads any
+//! path.
 //!
 //! ```
 //! use sluicegate::prelude::*;
@@ -32,19 +35,24 @@
 //! Three answers are not the same, and hosts give all of them:
 //!
 //! - `Ok(None)`: the proxy does not have it, or not now.
-//! - `Ok(Some(_))` of no bytes: it is there and empty, or was never set (Envoy's `xds.route_name` for a route without a name). Where a number is
-//!   expected this is an error, as a number has eight bytes.
-//! - An error with [`Status::SerializationFailure`]: it is there, and the proxy cannot put it into bytes. Ask for a part of it, by a longer path.
+//! - `Ok(Some(_))` of no bytes: it is there and empty, or was never set (Envoy's `xds.route_name`
+//!   for a route without a name). Where a number is expected this is an error, as a number has
+//!   eight bytes.
+//! - An error with [`Status::SerializationFailure`]: it is there, and the proxy cannot put it into
+//!   bytes. Ask for a part of it, by a longer path.
 //!
-//! In Envoy, what belongs to the request (`request.path`, its headers …) can be read in the request's callbacks and in `on_log`, and is gone in the
-//! response's: `None`, and no headers at all. What a response's callback needs is kept in the filter. What belongs to the response and the
-//! upstream comes with the response's headers; [`request::duration`] and [`response::backend_latency`] come with `on_log`.
+//! In Envoy, what belongs to the request (`request.path`, its headers …) can be read in the
+//! request's callbacks and in `on_log`, and is gone in the response's: `None`, and no headers at
+//! all. What a response's callback needs is kept in the filter. What belongs to the response and
+//! the upstream comes with the response's headers; [`request::duration`] and
+//! [`response::backend_latency`] come with `on_log`.
 //!
 //! # Cost
 //!
-//! One host call and one block of the host's for each read (0.7 µs in Envoy; a whole map of 25 headers costs 1 µs); an absent one brings no block. A
-//! write is one host call that gives nothing back. Paths of up to 256 bytes are put together on the stack, longer ones in a block that is freed at
-//! once; those of the functions are fixed.
+//! One host call and one block of the host's for each read (0.7 µs in Envoy; a whole map of 25
+//! headers costs 1 µs); an absent one brings no block. A write is one host call that gives nothing
+//! back. Paths of up to 256 bytes are put together on the stack, longer ones in a block that is
+//! freed at once; those of the functions are fixed.
 
 pub mod connection;
 pub mod istio;
@@ -68,9 +76,11 @@ const PROPERTY: On = On::Named(&"property");
 const GET: Call = Call { function: "proxy_get_property", about: "property" };
 const SET: Call = Call { function: "proxy_set_property", about: "property" };
 
-/// The property at a path; see [the module](self#what-is-not-there) for the ways in which there may be none.
+/// The property at a path; see [the module](self#what-is-not-there) for the ways in which there may
+/// be none.
 ///
-/// Envoy descends maps and messages by name and lists by number: `["xds", "node", "metadata", "NAME"]`.
+/// Envoy descends maps and messages by name and lists by number:
+/// `["xds", "node", "metadata", "NAME"]`.
 ///
 /// # Errors
 ///
@@ -87,13 +97,16 @@ pub fn get<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
 
 /// Sets a property for the filters that follow and for the access log.
 ///
-/// Envoy keeps it in the stream's filter state, under `wasm.` and the bytes of the path, until the stream ends. What is set as `["tag"]` is read as
-/// `["tag"]`, or as [`filter_state`]`("wasm.tag")`, and logged by `%FILTER_STATE(wasm.tag:PLAIN)%`.
+/// Envoy keeps it in the stream's filter state, under `wasm.` and the bytes of the path, until the
+/// stream ends. What is set as `["tag"]` is read as `["tag"]`, or as
+/// [`filter_state`]`("wasm.tag")`, and logged by `%FILTER_STATE(wasm.tag:PLAIN)%`.
 ///
 /// # Errors
 ///
-/// If the path is empty; if it has several segments, or begins as the proxy's own attributes do (`request`, `node`, `xds` …), because Envoy answers Ok to both and
-/// nobody can read the value; if the host refuses (with [`Status::NotFound`] where there is no stream, as in the callbacks of a plugin); or out of memory.
+/// If the path is empty; if it has several segments, or begins as the proxy's own attributes do
+/// (`request`, `node`, `xds` …), because Envoy answers Ok to both and nobody can read the value; if
+/// the host refuses (with [`Status::NotFound`] where there is no stream, as in the callbacks of a
+/// plugin); or out of memory.
 ///
 /// # Cost
 ///
@@ -108,8 +121,9 @@ pub fn set<S: AsRef<[u8]>>(path: &[S], value: impl AsRef<[u8]>) -> Result<()> {
     set_at(path, value.as_ref())
 }
 
-/// Sets a property at any path, for hosts that keep values at paths of several segments, or let filters set attributes of their own. Envoy answers Ok to those and
-/// loses the value: use [`set`] there.
+/// Sets a property at any path, for hosts that keep values at paths of several segments, or let
+/// filters set attributes of their own. Envoy answers Ok to those and loses the value: use [`set`]
+/// there.
 ///
 /// # Errors
 ///
@@ -129,7 +143,8 @@ fn set_at(path: &[u8], value: &[u8]) -> Result<()> {
     call::set_property(path, value).map_err(|status| Error::named(&SET, path, status, &""))
 }
 
-/// The first segments of Envoy's own attributes: a property that was set under one of these is not what a read of it finds.
+/// The first segments of Envoy's own attributes: a property that was set under one of these is not
+/// what a read of it finds.
 const ATTRIBUTES: [&[u8]; 23] = [
     b"cluster_metadata",
     b"cluster_name",
@@ -167,11 +182,13 @@ fn settable(path: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// A value of the stream's filter state, by the name that the proxy has for it: those that [`set`] left begin with `wasm.`.
+/// A value of the stream's filter state, by the name that the proxy has for it: those that [`set`]
+/// left begin with `wasm.`.
 ///
 /// # Errors
 ///
-/// If the host refuses (with [`Status::SerializationFailure`] if the object has no form in bytes), or memory is out.
+/// If the host refuses (with [`Status::SerializationFailure`] if the object has no form in bytes),
+/// or memory is out.
 ///
 /// # Cost
 ///
@@ -193,7 +210,8 @@ pub fn upstream_filter_state(name: impl AsRef<[u8]>) -> Result<Option<Property>>
     fetch_within(b"upstream_filter_state", &[name])
 }
 
-/// A value of the stream's dynamic metadata: the name space of the filter that set it, then the way into its maps and lists.
+/// A value of the stream's dynamic metadata: the name space of the filter that set it, then the way
+/// into its maps and lists.
 ///
 /// # Errors
 ///

@@ -1,6 +1,7 @@
 //! The proxy itself, as it shows itself to its control plane.
 //!
-//! Envoy removed the names without `xds.` in version 1.33. The functions ask for the new name first, and for the old one if that is not there.
+//! Envoy removed the names without `xds.` in version 1.33. The functions ask for the new name
+//! first, and for the old one if that is not there.
 
 use super::table::properties;
 use super::{Map, Property, fetch_within};
@@ -32,7 +33,8 @@ properties! {
     /// The proxy's version as a protobuf message.
     #[doc(alias = "GetNodeUserAgentBuildVersion")]
     message user_agent_build_version = xds."node"."user_agent_build_version";
-    /// The extensions in the proxy, each as a protobuf message: in Envoy 1.40 there are 516, about 60 kB.
+    /// The extensions in the proxy, each as a protobuf message: in Envoy 1.40 there are 516, about
+    /// 60 kB.
     #[doc(alias = "GetNodeExtensions")]
     list extensions = xds."node"."extensions";
     /// The features that the proxy announces.
@@ -66,7 +68,8 @@ pub fn dynamic_parameters(resource_type: impl AsRef<[u8]>) -> Result<Option<Map>
 ///
 /// # Cost
 ///
-/// One host call, and one block of the host's if it is there; a second call if it is not there under `xds.node`.
+/// One host call, and one block of the host's if it is there; a second call if it is not there
+/// under `xds.node`.
 pub fn metadata<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
     fetch_node(b"\0metadata", path)
 }

@@ -1,4 +1,5 @@
-//! What belongs to the request. In Envoy it can be read in the request's callbacks and in `on_log`, not in the response's.
+//! What belongs to the request. In Envoy it can be read in the request's callbacks and in `on_log`,
+//! not in the response's.
 
 use super::table::properties;
 use super::{Property, fetch_within};
@@ -35,7 +36,8 @@ properties! {
     /// The header `user-agent`.
     #[doc(alias = "GetRequestUserAgent")]
     text user_agent = "request"."useragent";
-    /// All headers, in no order; Envoy joins the values of a repeated one with commas. Where there is a handle of the request's headers, that is the cheaper way.
+    /// All headers, in no order; Envoy joins the values of a repeated one with commas. Where there
+    /// is a handle of the request's headers, that is the cheaper way.
     #[doc(alias = "GetRequestHeaders")]
     map headers = "request"."headers";
     /// When the first byte came, as the time since the Unix epoch.
@@ -54,7 +56,8 @@ properties! {
     u64 headers_bytes = "request"."headers_bytes";
 }
 
-/// A header, by its name in lower case. Where there is a handle of the request's headers, that is the cheaper way.
+/// A header, by its name in lower case. Where there is a handle of the request's headers, that is
+/// the cheaper way.
 ///
 /// # Errors
 ///

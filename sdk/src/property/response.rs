@@ -15,7 +15,8 @@ properties! {
     /// The gRPC status; for a response that is not gRPC Envoy makes one of the HTTP status.
     #[doc(alias = "GetResponseGrpcStatusCode")]
     u64 grpc_status = "response"."grpc_status";
-    /// All headers, in no order; Envoy joins the values of a repeated one with commas. Where there is a handle of the response's headers, that is the cheaper way.
+    /// All headers, in no order; Envoy joins the values of a repeated one with commas. Where there
+    /// is a handle of the response's headers, that is the cheaper way.
     #[doc(alias = "GetResponseHeaders")]
     map headers = "response"."headers";
     /// All trailers.

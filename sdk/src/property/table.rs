@@ -1,4 +1,5 @@
-//! Makes a function of each row: what it is, its name, its path, and whether it has another path on older hosts.
+//! Makes a function of each row: what it is, its name, its path, and whether it has another path on
+//! older hosts.
 
 /// ```text
 /// properties! {
@@ -30,7 +31,8 @@ macro_rules! properties {
             ///
             /// # Cost
             ///
-            /// One host call, and one block of the host's if it is there; see [the module](crate::property#cost).
+            /// One host call, and one block of the host's if it is there; see [the
+            /// module](crate::property#cost).
             pub fn $name() -> $crate::Result<Option<properties!(@type $kind)>> {
                 let name = $crate::error::On::Named(
                     &concat!("property ", $(stringify!($xds), ".",)? $first $(, ".", $rest)*)

@@ -1,8 +1,9 @@
 //! The encodings of properties, checked.
 //!
-//! Text and bytes are themselves; a number is eight bytes in little endian, whole or IEEE 754; a truth value is one byte; a duration is whole nanoseconds,
-//! a time those since the Unix epoch; a message is in protobuf's encoding; a map is in the encoding of header maps, and so is a list, whose
-//! elements are names without values.
+//! Text and bytes are themselves; a number is eight bytes in little endian, whole or IEEE 754; a
+//! truth value is one byte; a duration is whole nanoseconds, a time those since the Unix epoch; a
+//! message is in protobuf's encoding; a map is in the encoding of header maps, and so is a list,
+//! whose elements are names without values.
 
 use core::fmt;
 use core::ops::Deref;
@@ -12,7 +13,8 @@ use crate::ByteStr;
 use crate::abi::{HostBytes, Pairs, PairsIter};
 use crate::error::{Error, On, Result};
 
-/// A property's value: the bytes that the host wrote, to be read as what they are. The host does not say what that is.
+/// A property's value: the bytes that the host wrote, to be read as what they are. The host does
+/// not say what that is.
 ///
 /// # Cost
 ///
@@ -201,11 +203,13 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-/// A property that is a map: the block that the host wrote, checked once and read in place. Keys compare byte by byte.
+/// A property that is a map: the block that the host wrote, checked once and read in place. Keys
+/// compare byte by byte.
 ///
 /// # Cost
 ///
-/// None of the methods calls the host or allocates. [`get`](Self::get) walks the pairs up to the one that it finds.
+/// None of the methods calls the host or allocates. [`get`](Self::get) walks the pairs up to the
+/// one that it finds.
 pub struct Map {
     pairs: Pairs,
     name: On,
@@ -279,7 +283,8 @@ impl ExactSizeIterator for MapIter<'_> {}
 ///
 /// # Cost
 ///
-/// None of the methods calls the host or allocates. [`get`](Self::get) walks the elements up to the one that it finds.
+/// None of the methods calls the host or allocates. [`get`](Self::get) walks the elements up to the
+/// one that it finds.
 pub struct List {
     map: Map,
 }

@@ -1,8 +1,10 @@
 //! What the control plane configured for this stream: route, cluster, listener.
 //!
-//! Envoy removed the names without `xds.` in version 1.33. The functions ask for the new name first, and for the old one if that is not there.
+//! Envoy removed the names without `xds.` in version 1.33. The functions ask for the new name
+//! first, and for the old one if that is not there.
 //!
-//! Metadata comes whole as a protobuf message. A part of it is found by a longer path and [`get`](super::get), without protobuf:
+//! Metadata comes whole as a protobuf message. A part of it is found by a longer path and
+//! [`get`](super::get), without protobuf:
 //! `["xds", "cluster_metadata", "filter_metadata", NAMESPACE, KEY]`.
 
 use super::table::properties;
@@ -28,7 +30,8 @@ properties! {
     text virtual_host_name = "xds"."virtual_host_name";
     /// The virtual host's metadata.
     message virtual_host_metadata = "xds"."virtual_host_metadata";
-    /// The endpoint's metadata. For an endpoint without any, Envoy answers an error with [`Status::SerializationFailure`](crate::Status::SerializationFailure).
+    /// The endpoint's metadata. For an endpoint without any, Envoy answers an error with
+    /// [`Status::SerializationFailure`](crate::Status::SerializationFailure).
     #[doc(alias = "GetXdsUpstreamHostMetadata")]
     #[doc(alias = "GetUpstreamHostMetadata")]
     message upstream_host_metadata = xds."upstream_host_metadata";

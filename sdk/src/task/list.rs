@@ -1,4 +1,5 @@
-//! Lists through the entries of a table: who is in one knows both neighbours by their numbers, so each step is the same for few and for many.
+//! Lists through the entries of a table: who is in one knows both neighbours by their numbers, so
+//! each step is the same for few and for many.
 
 use core::cell::Cell;
 

@@ -11,9 +11,11 @@ use crate::dispatch::Table;
 use crate::error::Result;
 use sluicegate_alloc::region::outside;
 
-/// Tells waiting tasks that something has happened, such as a token that one of them has fetched for all. The tasks may be those of any streams and plugins of the VM.
+/// Tells waiting tasks that something has happened, such as a token that one of them has fetched
+/// for all. The tasks may be those of any streams and plugins of the VM.
 ///
-/// A task that is told is polled at the end of the callback that runs, with its own context. It waits without timers and without being polled.
+/// A task that is told is polled at the end of the callback that runs, with its own context. It
+/// waits without timers and without being polled.
 ///
 /// ```
 /// # use std::cell::Cell;
@@ -63,7 +65,8 @@ use sluicegate_alloc::region::outside;
 ///
 /// # Cost
 ///
-/// Two small blocks for each task that waits. To wait, to be told and to give up cost the same for few and for many waiting tasks.
+/// Two small blocks for each task that waits. To wait, to be told and to give up cost the same for
+/// few and for many waiting tasks.
 pub struct Notify {
     waiters: Table<Waiter>,
     /// Those that were not told yet, in the order in which they came.
@@ -97,8 +100,9 @@ impl Notify {
         Self { waiters: Table::new(), untold: List::new(), next: Cell::new(1) }
     }
 
-    /// Waits until [`notify_all`](Self::notify_all), or this task's turn of [`notify_one`](Self::notify_one). It waits from its first poll on: what was told before is not for it, so look first whether there is
-    /// anything to wait for, as the example does.
+    /// Waits until [`notify_all`](Self::notify_all), or this task's turn of
+    /// [`notify_one`](Self::notify_one). It waits from its first poll on: what was told before is
+    /// not for it, so look first whether there is anything to wait for, as the example does.
     ///
     /// # Errors
     ///
@@ -117,7 +121,8 @@ impl Notify {
         while self.tell(Told::WithAll) {}
     }
 
-    /// Tells the task that has waited longest. If that is dropped before it is polled, the next one is told.
+    /// Tells the task that has waited longest. If that is dropped before it is polled, the next one
+    /// is told.
     pub fn notify_one(&self) {
         self.tell(Told::Alone);
     }

@@ -13,11 +13,13 @@ use crate::error::Result;
 use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
 use crate::reply::LocalResponse;
 
-/// Answers the client from a task of its stream, and gives what the task is to answer: `return task::reply(&LocalResponse::new(403));`
+/// Answers the client from a task of its stream, and gives what the task is to answer:
+/// `return task::reply(&LocalResponse::new(403));`
 ///
 /// # Errors
 ///
-/// If the headers are over the host's limits, the SDK is out of memory, the host refuses, or it is called outside of a task.
+/// If the headers are over the host's limits, the SDK is out of memory, the host refuses, or it is
+/// called outside of a task.
 ///
 /// # Cost
 ///

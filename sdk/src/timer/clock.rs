@@ -81,7 +81,8 @@ impl Clock {
         }
     }
 
-    /// Lets the clock run up to now; false if the wall clock went back or centuries ahead, or the host does not tell the time.
+    /// Lets the clock run up to now; false if the wall clock went back or centuries ahead, or the
+    /// host does not tell the time.
     pub(super) fn look(&self) -> bool {
         let Ok(wall) = call::time() else { return false };
         let passed = wall.checked_sub(self.wall.replace(wall));
@@ -118,7 +119,8 @@ impl Clock {
     /// Starts a timer under the next number.
     pub(super) fn start(&self, name: Option<&'static str>, wait: u64, every: Option<u64>, what: What) -> Result<u32> {
         let number = self.next_number.get();
-        // After 4 billion timers the numbers begin anew; the ones that run so long are stopped by then.
+        // After 4 billion timers the numbers begin anew; the ones that run so long are stopped by
+        // then.
         self.next_number.set(number.checked_add(1).unwrap_or(TICK + 1));
         self.remove(number);
         self.insert(number, name, wait, every, what)?;
@@ -192,7 +194,8 @@ impl Clock {
         }
     }
 
-    /// Makes the host tick when the first timer is due. `stream` is the context that acts now, if it is not the plugin's.
+    /// Makes the host tick when the first timer is due. `stream` is the context that acts now, if
+    /// it is not the plugin's.
     pub(super) fn arm(&self, stream: Option<(u32, u32)>) -> Result<()> {
         let now = self.now.get();
         let wanted = match self.first() {

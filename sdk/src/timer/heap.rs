@@ -17,7 +17,8 @@ pub(super) trait Due {
 
 /// A binary heap whose entries know their places, so that one can leave or move without a search.
 ///
-/// Borrowed only within its own methods, which run nobody's code: an entry that leaves is given to the caller.
+/// Borrowed only within its own methods, which run nobody's code: an entry that leaves is given to
+/// the caller.
 pub(super) struct Heap<T> {
     inner: RefCell<Inner<T>>,
 }

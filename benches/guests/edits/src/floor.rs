@@ -29,7 +29,8 @@ unsafe extern "C" {
 /// How many contexts may have a job: numbers go up with each request, and the plugins come first.
 const PLUGINS: usize = 64;
 
-/// The jobs of the plugins, by the numbers of their contexts, and the job of the stream that was created last, which is the one whose headers come next.
+/// The jobs of the plugins, by the numbers of their contexts, and the job of the stream that was
+/// created last, which is the one whose headers come next.
 struct Jobs(UnsafeCell<([Job; PLUGINS], Job)>);
 
 // SAFETY: a wasm module without atomics has one thread.
@@ -67,7 +68,8 @@ pub(crate) extern "C" fn proxy_on_configure(plugin: u32, _: usize) -> u32 {
         |block, size| unsafe { proxy_get_buffer_bytes(CONFIGURATION, 0, usize::MAX >> 1, block, size) },
         Job::parse,
     );
-    // SAFETY: nobody else has a reference: the module has one thread, and no reference outlives its callback.
+    // SAFETY: nobody else has a reference: the module has one thread, and no reference outlives its
+    // callback.
     let (jobs, _) = unsafe { &mut *JOBS.0.get() };
     if let Some((place, job)) = jobs.get_mut(plugin as usize).zip(job) {
         *place = job;
@@ -98,10 +100,12 @@ fn bytes<R>(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32, with: impl FnOnc
     if call(&raw mut block, &raw mut size) != 0 || block.is_null() {
         return None;
     }
-    // SAFETY: the host answered OK, so the block is one of `proxy_on_memory_allocate`, `size` bytes that it filled.
+    // SAFETY: the host answered OK, so the block is one of `proxy_on_memory_allocate`, `size` bytes
+    // that it filled.
     let result = with(unsafe { std::slice::from_raw_parts(block, size) });
     if let Ok(layout) = Layout::array::<u8>(size) {
-        // SAFETY: the block came from `alloc` with this layout, the host does not keep it, and it is not used again.
+        // SAFETY: the block came from `alloc` with this layout, the host does not keep it, and it
+        // is not used again.
         unsafe { dealloc(block, layout) }
     }
     Some(result)

@@ -1,4 +1,5 @@
-//! What a filter may be told to do with the headers of a request, by its configuration: `add 5`, say.
+//! What a filter may be told to do with the headers of a request, by its configuration: `add 5`,
+//! say.
 
 /// What is done.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

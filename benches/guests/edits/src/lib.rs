@@ -1,7 +1,9 @@
-//! Jobs of reading and editing the headers of a request, to count what each takes in a whole proxy: `benches/header_access.py` does.
+//! Jobs of reading and editing the headers of a request, to count what each takes in a whole proxy:
+//! `benches/header_access.py` does.
 //!
-//! The job comes as the plugin's configuration, so one module does all of them. Which SDK does them is picked when the module is built: this one; with the
-//! feature `incumbent` the crate `proxy-wasm`; with the feature `floor` none.
+//! The job comes as the plugin's configuration, so one module does all of them. Which SDK does them
+//! is picked when the module is built: this one; with the feature `incumbent` the crate
+//! `proxy-wasm`; with the feature `floor` none.
 
 mod jobs;
 

@@ -1,8 +1,9 @@
 //! The benchmark job without an SDK, which is what every SDK is measured against.
 //!
-//! The job: on request headers, read all of them, sum the lengths of names and values, set `x-total-bytes` to the sum
-//! in decimal; on response headers, add `x-filter: 1`. This crate does it with the five imports and exports which that
-//! takes and std's allocator: one host-driven allocation a request, freed exactly, and nothing else.
+//! The job: on request headers, read all of them, sum the lengths of names and values, set
+//! `x-total-bytes` to the sum in decimal; on response headers, add `x-filter: 1`. This crate does
+//! it with the five imports and exports which that takes and std's allocator: one host-driven
+//! allocation a request, freed exactly, and nothing else.
 //!
 //! Natively it is empty.
 #![cfg(target_family = "wasm")]
@@ -29,7 +30,8 @@ unsafe extern "C" {
 }
 
 unsafe extern "C" {
-    /// wasi-libc's constructors. A reactor that does not call them itself gets each of its exports wrapped in them.
+    /// wasi-libc's constructors. A reactor that does not call them itself gets each of its exports
+    /// wrapped in them.
     fn __wasm_call_ctors();
 }
 
@@ -63,11 +65,13 @@ pub extern "C" fn proxy_on_request_headers(_context: u32, _headers: u32, _end_of
     if status != OK || block.is_null() {
         return CONTINUE;
     }
-    // SAFETY: the host answered OK, so the block is one of `proxy_on_memory_allocate`, `size` bytes that it filled.
+    // SAFETY: the host answered OK, so the block is one of `proxy_on_memory_allocate`, `size` bytes
+    // that it filled.
     let pairs = unsafe { std::slice::from_raw_parts(block, size) };
     let total = total_length(pairs);
     if let Ok(layout) = Layout::array::<u8>(size) {
-        // SAFETY: the block came from `alloc` with this layout, the host does not keep it, and `pairs` is not used again.
+        // SAFETY: the block came from `alloc` with this layout, the host does not keep it, and
+        // `pairs` is not used again.
         unsafe { dealloc(block, layout) }
     }
     let mut digits = [0; MAX_DIGITS];
@@ -90,8 +94,8 @@ pub extern "C" fn proxy_on_response_headers(_context: u32, _headers: u32, _end_o
     CONTINUE
 }
 
-/// The sum of all lengths in a serialised map: a count, then a name's and a value's length for each pair, all `u32`
-/// in little endian. Lengths that a truncated block does not hold count as nothing.
+/// The sum of all lengths in a serialised map: a count, then a name's and a value's length for each
+/// pair, all `u32` in little endian. Lengths that a truncated block does not hold count as nothing.
 fn total_length(block: &[u8]) -> u32 {
     let Some((count, rest)) = block.split_first_chunk() else { return 0 };
     let lengths = (u32::from_le_bytes(*count) as usize).saturating_mul(2);

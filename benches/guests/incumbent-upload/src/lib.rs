@@ -1,5 +1,6 @@
-//! What the example `upload_budget` does, on the incumbent SDK, the `proxy-wasm` crate, written the way its examples show: the body is held back until it is complete, read
-//! as a whole, and goes on with its checksum in a header of the response. The incumbent has no budgets.
+//! What the example `upload_budget` does, on the incumbent SDK, the `proxy-wasm` crate, written the
+//! way its examples show: the body is held back until it is complete, read as a whole, and goes on
+//! with its checksum in a header of the response. The incumbent has no budgets.
 //!
 //! Natively it is empty.
 #![cfg(target_family = "wasm")]

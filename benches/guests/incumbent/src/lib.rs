@@ -1,10 +1,11 @@
-//! The benchmark job on the incumbent SDK, the `proxy-wasm` crate, written the way its documentation and its examples
-//! show.
+//! The benchmark job on the incumbent SDK, the `proxy-wasm` crate, written the way its
+//! documentation and its examples show.
 //!
-//! The job: on request headers, read all of them, sum the lengths of names and values, set `x-total-bytes` to the sum
-//! in decimal; on response headers, add `x-filter: 1`.
+//! The job: on request headers, read all of them, sum the lengths of names and values, set
+//! `x-total-bytes` to the sum in decimal; on response headers, add `x-filter: 1`.
 //!
-//! With one of the features `alloc-*` it runs on an allocator of ours, and logs how that fares. Natively it is empty.
+//! With one of the features `alloc-*` it runs on an allocator of ours, and logs how that fares.
+//! Natively it is empty.
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, missing_docs, reason = "the incumbent's `main!` exports its start-up function")]
 

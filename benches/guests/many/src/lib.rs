@@ -1,6 +1,8 @@
-//! Many of everything that a filter can have many of, for the test that counts how the cost of one grows: `benches/meter/tests/growth.rs`.
+//! Many of everything that a filter can have many of, for the test that counts how the cost of one
+//! grows: `benches/meter/tests/growth.rs`.
 //!
-//! A request names what it wants in `x-do`, and in `x-n` how often. A plugin does what `call_function` says: the low bits are the number, the high ones are one of [`Do`].
+//! A request names what it wants in `x-do`, and in `x-n` how often. A plugin does what
+//! `call_function` says: the low bits are the number, the high ones are one of [`Do`].
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,6 +1,8 @@
-//! Streams that wait to be told, and every callback that can tell them, for the test that does so in a real Envoy: `examples/tests/e2e/wakes.rs`.
+//! Streams that wait to be told, and every callback that can tell them, for the test that does so
+//! in a real Envoy: `examples/tests/e2e/wakes.rs`.
 //!
-//! A request to `/wait/WHERE` is held there. A request to `/tell/WHEN` tells all that wait then. A connection waits from its start, and tells when its client closes it.
+//! A request to `/wait/WHERE` is held there. A request to `/tell/WHEN` tells all that wait then. A
+//! connection waits from its start, and tells when its client closes it.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -63,7 +65,8 @@ impl PluginContext for Plugin {
 
     fn on_tick(&mut self, plugin: &mut PluginHandle<'_, Vm>) -> Result<()> {
         self.tell("tick");
-        // One is enough, and a stream that goes on at the next one would hide that it did not at this one.
+        // One is enough, and a stream that goes on at the next one would hide that it did not at
+        // this one.
         plugin.set_tick_period(Duration::ZERO)
     }
 }

@@ -1,4 +1,5 @@
-//! Configurations with which the examples do what they are about. Most of these do not start without one.
+//! Configurations with which the examples do what they are about. Most of these do not start
+//! without one.
 
 pub(crate) const CONFIGURATIONS: [(&str, &str); 8] = [
     ("access_rules", "[]"),

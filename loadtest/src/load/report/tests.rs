@@ -8,7 +8,8 @@ fn measured(name: &str, cpu_us: &[f64], module_bytes: u64) -> Measured {
 }
 
 fn report() -> Report {
-    // The machine is half as fast in the second repetition; what the filters add is seen all the same.
+    // The machine is half as fast in the second repetition; what the filters add is seen all the
+    // same.
     let measured = [
         measured("filterless", &[10.0, 20.0, 10.0], 0),
         measured("floor", &[14.0, 24.0, 14.0], 9_000),
