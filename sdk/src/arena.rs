@@ -92,7 +92,7 @@ crate::__vm_local! {
 ///
 /// # Errors
 ///
-/// If memory is out.
+/// If the SDK is out of memory.
 pub(crate) fn current() -> Result<RequestArena> {
     ARENAS.with(|arenas| {
         let arena = match arenas.current.take() {

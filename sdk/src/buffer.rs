@@ -39,7 +39,7 @@ impl Buffer {
         Ok(())
     }
 
-    /// Appends bytes; fails only if memory is out, and then nothing is appended.
+    /// Appends bytes; fails only if the SDK is out of memory, and then nothing is appended.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> fmt::Result {
         let (start, end) = (self.len, self.len.saturating_add(bytes.len()));
         if end > self.space().len() {

@@ -125,8 +125,8 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// If the host refuses, as for [`enqueue`](Self::enqueue). If memory is out: Envoy has then
-    /// taken the item all the same, and it is lost.
+    /// If the host refuses, as for [`enqueue`](Self::enqueue). If the SDK is out of memory: Envoy
+    /// has then taken the item all the same, and it is lost.
     ///
     /// # Cost
     ///

@@ -90,7 +90,7 @@ impl fmt::Debug for SharedValue {
 ///
 /// # Errors
 ///
-/// If the host refuses, or memory is out.
+/// If the host refuses, or the SDK is out of memory.
 ///
 /// # Cost
 ///
@@ -151,7 +151,7 @@ pub fn compare_and_set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, cas: u32)
 /// # Errors
 ///
 /// If 16 times someone else was first, an error with the status [`Status::CasMismatch`]. If the
-/// host refuses, or memory is out.
+/// host refuses, or the SDK is out of memory.
 ///
 /// # Cost
 ///

@@ -1,8 +1,8 @@
 //! Allocation that fails with an answer instead of a trap.
 //!
-//! `Box::new`, `Rc::new` and a growing `Vec` end in `handle_alloc_error` when memory is out, and
-//! link it and the panic machinery (20 kB, and with it the WASI imports) even into a filter that
-//! never gets there. The SDK's own tables are made of these instead.
+//! `Box::new`, `Rc::new` and a growing `Vec` end in `handle_alloc_error` when the SDK is out of
+//! memory, and link it and the panic machinery (20 kB, and with it the WASI imports) even into a
+//! filter that never gets there. The SDK's own tables are made of these instead.
 
 use alloc::alloc::{Layout, dealloc};
 use alloc::boxed::Box;
@@ -12,7 +12,7 @@ use core::ptr::NonNull;
 
 use crate::error::{Error, Result};
 
-/// A block, or null; where memory is out, arenas that wait for a stream are given back first.
+/// A block, or null; where there is no memory, arenas that wait for a stream are given back first.
 ///
 /// # Safety
 ///
@@ -79,7 +79,7 @@ struct Inner<T> {
 }
 
 impl<T> Shared<T> {
-    /// Moves a value to the heap; dropped with the error when memory is out.
+    /// Moves a value to the heap; dropped with the error when the SDK is out of memory.
     pub(crate) fn try_new(value: T) -> Result<Self> {
         let layout = Layout::new::<Inner<T>>();
         // SAFETY: the layout's size is not zero: it holds the count.

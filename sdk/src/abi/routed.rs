@@ -62,7 +62,7 @@ fn layout(size: usize) -> Option<Layout> {
 }
 
 /// A block in the arena that is open at this depth, and its marked capacity; none if there is none,
-/// or the block is too large, or memory is out.
+/// or the block is too large, or the SDK is out of memory.
 pub(super) fn obtain(size: usize, depth: usize) -> Option<(NonNull<u8>, usize)> {
     let route = ROUTE.with(Cell::get).filter(|route| route.depth == depth && size <= LARGEST)?;
     // SAFETY: `within` has the arena borrowed, and takes the route away before that ends.

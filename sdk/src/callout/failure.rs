@@ -32,7 +32,7 @@ pub enum CallFailure {
     /// reason of its own, and says no more.
     NoHealthyHost,
     /// The call was not sent: the host refused it, its headers are over the host's limits, or
-    /// memory is out.
+    /// the SDK is out of memory.
     Refused(Error),
     /// The host has another reason, or none.
     Unknown(Status),
@@ -135,7 +135,8 @@ pub enum GrpcFailure {
     /// if the time ran out, with the [text](Self::text) `upstream request timeout`;
     /// [`GrpcStatus::DeadlineExceeded`] is the service's own word, or another host's.
     Closed(GrpcStatus),
-    /// The call was not sent, or its message could not be read: the host refused, or memory is out.
+    /// The call was not sent, or its message could not be read: the host refused, or the SDK is out
+    /// of memory.
     Refused(Error),
 }
 
@@ -152,7 +153,7 @@ impl GrpcFailure {
     ///
     /// # Errors
     ///
-    /// If the host refuses, or memory is out.
+    /// If the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///

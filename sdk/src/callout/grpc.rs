@@ -371,7 +371,7 @@ impl GrpcEvent {
     ///
     /// # Errors
     ///
-    /// If the host refuses, or memory is out.
+    /// If the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -402,7 +402,8 @@ impl GrpcEvent {
     ///
     /// # Errors
     ///
-    /// If the event brings none, the host refuses or sends what is no map, or memory is out.
+    /// If the event brings none, the host refuses or sends what is no map, or the SDK is out of
+    /// memory.
     ///
     /// # Cost
     ///

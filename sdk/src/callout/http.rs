@@ -241,7 +241,7 @@ impl CallResponse {
     ///
     /// # Errors
     ///
-    /// If the host refuses, sends what is no header map, or memory is out.
+    /// If the host refuses, sends what is no header map, or the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -261,7 +261,7 @@ impl CallResponse {
     ///
     /// # Errors
     ///
-    /// If the host refuses, or memory is out.
+    /// If the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///

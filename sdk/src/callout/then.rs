@@ -135,7 +135,7 @@ pub(super) fn drop_closure(context: u32, token: u32) {
 }
 
 /// Sends a call, and keeps a closure for its answer. There is room for the closure before the call
-/// is sent, so that nothing is sent if memory is out.
+/// is sent, so that nothing is sent if the SDK is out of memory.
 pub(crate) fn keep(
     context: u32,
     kind: Kind,

@@ -108,8 +108,8 @@ pub fn compress(bytes: impl AsRef<[u8]>) -> Result<HostBytes> {
 ///
 /// It is an error if there is no room for `room` bytes, which the caller expects at the most.
 /// **That does not bound the answer**: a few bytes may become a thousand times as many, in the
-/// proxy and then in the guest, and [when memory is out](self#when-memory-is-out) the proxy is
-/// lost. Never uncompress what a client sent.
+/// proxy and then in the guest, and [when the SDK is out of memory](self#when-memory-is-out) the
+/// proxy is lost. Never uncompress what a client sent.
 ///
 /// # Errors
 ///

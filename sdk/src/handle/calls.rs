@@ -13,8 +13,8 @@ macro_rules! calls {
         ///
         /// If the context has no such callback, so that the answer would go nowhere: use
         /// [`call_then`](Self::call_then) or [`call_and_forget`](Self::call_and_forget) then. If
-        /// the headers are over the host's limits, memory is out, or the host refuses: it does not
-        /// know the cluster, or misses a header.
+        /// the headers are over the host's limits, the SDK is out of memory, or the host refuses:
+        /// it does not know the cluster, or misses a header.
         ///
         /// # Cost
         ///
@@ -57,7 +57,8 @@ macro_rules! calls {
         /// If the context has no such callback, so that the answer would go nowhere: use
         /// [`grpc_call_then`](Self::grpc_call_then) or
         /// [`grpc_call_and_forget`](Self::grpc_call_and_forget) then. If the metadata are over the
-        /// host's limits, memory is out, or the host refuses: it does not know the cluster.
+        /// host's limits, the SDK is out of memory, or the host refuses: it does not know the
+        /// cluster.
         ///
         /// # Cost
         ///
@@ -144,7 +145,7 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If memory is out.
+        /// If the SDK is out of memory.
         ///
         /// # Cost
         ///
@@ -375,7 +376,7 @@ macro_rules! arena {
         ///
         /// # Errors
         ///
-        /// If memory is out.
+        /// If the SDK is out of memory.
         ///
         /// # Cost
         ///

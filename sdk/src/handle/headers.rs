@@ -452,7 +452,7 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     ///
     /// # Errors
     ///
-    /// If memory is out.
+    /// If the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -474,8 +474,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     ///
     /// # Errors
     ///
-    /// If the headers are over the host's limits, memory is out, or the host refuses: it does once
-    /// a response is on its way.
+    /// If the headers are over the host's limits, the SDK is out of memory, or the host refuses: it
+    /// does once a response is on its way.
     ///
     /// # Cost
     ///

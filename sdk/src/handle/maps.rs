@@ -11,7 +11,7 @@ macro_rules! maps {
         ///
         /// # Errors
         ///
-        /// If the host refuses, sends what is no header map, or memory is out.
+        /// If the host refuses, sends what is no header map, or the SDK is out of memory.
         ///
         /// # Cost
         ///
@@ -66,7 +66,7 @@ macro_rules! maps {
         ///
         /// # Errors
         ///
-        /// If the host refuses, or memory is out.
+        /// If the host refuses, or the SDK is out of memory.
         ///
         /// # Cost
         ///

@@ -30,7 +30,7 @@ pub trait Part: sealed::Sealed {
     ///
     /// # Errors
     ///
-    /// If the host refuses, or memory is out.
+    /// If the host refuses, or the SDK is out of memory.
     fn read(&self, start: usize, size: usize) -> Result<HostBytes>;
 
     /// Replaces all of it.
@@ -128,7 +128,7 @@ impl BodyCursor {
     ///
     /// # Errors
     ///
-    /// If the host refuses, or memory is out: the next read begins at the same place.
+    /// If the host refuses, or the SDK is out of memory: the next read begins at the same place.
     ///
     /// # Cost
     ///

@@ -93,7 +93,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If memory is out.
+    /// If the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -222,7 +222,7 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses, or memory is out.
+    /// If the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///

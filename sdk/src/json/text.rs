@@ -37,7 +37,7 @@ impl<'a> Text<'a> {
     ///
     /// # Errors
     ///
-    /// If memory is out.
+    /// If the SDK is out of memory.
     ///
     /// # Cost
     ///

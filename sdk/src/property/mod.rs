@@ -84,7 +84,7 @@ const SET: Call = Call { function: "proxy_set_property", about: "property" };
 ///
 /// # Errors
 ///
-/// If the path is empty, the host refuses, or memory is out.
+/// If the path is empty, the host refuses, or the SDK is out of memory.
 ///
 /// # Cost
 ///
@@ -188,7 +188,7 @@ fn settable(path: &[u8]) -> Result<()> {
 /// # Errors
 ///
 /// If the host refuses (with [`Status::SerializationFailure`] if the object has no form in bytes),
-/// or memory is out.
+/// or the SDK is out of memory.
 ///
 /// # Cost
 ///

@@ -49,7 +49,7 @@ properties! {
 ///
 /// # Errors
 ///
-/// If the host refuses, sends what is no map, or memory is out.
+/// If the host refuses, sends what is no map, or the SDK is out of memory.
 ///
 /// # Cost
 ///
@@ -64,7 +64,7 @@ pub fn dynamic_parameters(resource_type: impl AsRef<[u8]>) -> Result<Option<Map>
 ///
 /// # Errors
 ///
-/// If the path is empty, the host refuses, or memory is out.
+/// If the path is empty, the host refuses, or the SDK is out of memory.
 ///
 /// # Cost
 ///

@@ -61,7 +61,7 @@ properties! {
 ///
 /// # Errors
 ///
-/// If the host refuses, or memory is out.
+/// If the host refuses, or the SDK is out of memory.
 ///
 /// # Cost
 ///

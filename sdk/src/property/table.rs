@@ -50,11 +50,11 @@ macro_rules! properties {
     (@fetch $name:expr, $path:expr, xds) => { $crate::property::fetch_xds($name, $path) };
     (@fetch $name:expr, $path:expr, $old:literal) => { $crate::property::fetch_renamed($name, $path, $old.as_bytes()) };
 
-    (@errors text) => { "If the host refuses, or memory is out." };
-    (@errors message) => { "If the host refuses, or memory is out." };
-    (@errors interception) => { "If the host refuses, sends what is no mode of interception, or memory is out." };
+    (@errors text) => { "If the host refuses, or the SDK is out of memory." };
+    (@errors message) => { "If the host refuses, or the SDK is out of memory." };
+    (@errors interception) => { "If the host refuses, sends what is no mode of interception, or the SDK is out of memory." };
     (@errors $kind:ident) => {
-        concat!("If the host refuses, sends what is no ", stringify!($kind), ", or memory is out.")
+        concat!("If the host refuses, sends what is no ", stringify!($kind), ", or the SDK is out of memory.")
     };
 
     (@type text) => { $crate::property::Property };
