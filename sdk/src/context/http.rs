@@ -69,8 +69,8 @@ pub trait HttpFilter: Sized + 'static {
 
     /// Whether a stream of this plugin is an HTTP stream. Hosts do not say: a module with both
     /// kinds of filter decides by its configuration. What is not accepted here is offered to the
-    /// [`TcpFilter`]; what neither accepts has no context, and [`ON_ERROR`](Self::ON_ERROR) decides
-    /// about it.
+    /// [`TcpFilter`](super::TcpFilter); what neither accepts has no context, and
+    /// [`ON_ERROR`](Self::ON_ERROR) decides about it.
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {
         let _ = (plugin, id);
         true

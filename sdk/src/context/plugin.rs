@@ -152,7 +152,7 @@ pub trait PluginContext: Sized + 'static {
     /// nowhere else.
     ///
     /// Of a plugin that is a filter's too, hosts call it for no stream of the filter's: those have
-    /// [`HttpFilter::on_log`].
+    /// [`HttpFilter::on_log`](super::HttpFilter::on_log).
     ///
     /// # Errors
     ///

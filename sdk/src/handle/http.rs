@@ -94,7 +94,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If they do not fit: the error [is out of memory](Error::is_out_of_memory), and if the
+    /// If they do not fit: the error [is out of memory](crate::Error::is_out_of_memory), and if the
     /// callback answers it the budget's policy decides.
     ///
     /// # Cost
@@ -105,8 +105,8 @@ impl<'cb, P> HttpHandle<'cb, P> {
         budget::reserve_body(size)
     }
 
-    /// Edits the request's headers while they are held back, as [`RequestHeaders`] does: each edit
-    /// is one host call.
+    /// Edits the request's headers while they are held back, as
+    /// [`RequestHeaders`](crate::RequestHeaders) does: each edit is one host call.
     #[must_use]
     pub const fn edit_request_headers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpRequestHeaders)
