@@ -60,6 +60,7 @@ mod lock;
 #[cfg(not(target_family = "wasm"))]
 mod native;
 mod picked;
+mod policy;
 pub mod region;
 #[cfg(feature = "request-arena")]
 pub mod request;

@@ -9,7 +9,7 @@ use crate::{Op, Subject};
 /// The fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Blocks are 16 bytes shorter than asked for: a class off by one.
+    /// Every other block is 16 bytes shorter than asked for: a class off by one. The next block lies in its last bytes, and not the tag of an allocator, which would not survive it.
     Short,
     /// The last freed block is handed out again although it was already.
     Twice,
@@ -49,12 +49,14 @@ pub struct Broken<A> {
     inner: A,
     fault: Fault,
     again: Option<(*mut u8, Layout)>,
+    /// Where the next block of this layout begins, if it is to be short.
+    half: Option<(*mut u8, Layout)>,
 }
 
 impl<A> Broken<A> {
     /// The strategy with the fault.
     pub fn new(inner: A, fault: Fault) -> Self {
-        Self { inner, fault, again: None }
+        Self { inner, fault, again: None, half: None }
     }
 }
 
@@ -66,7 +68,12 @@ unsafe impl<A: Strategy> Strategy for Broken<A> {
         let mut asked = layout;
         match self.fault {
             Fault::Short if layout.size() > 16 => {
-                asked = Layout::from_size_align(layout.size() - 16, layout.align()).unwrap();
+                if let Some((block, of)) = self.half.take()
+                    && of == layout
+                {
+                    return block;
+                }
+                asked = Layout::from_size_align(layout.size() * 2, layout.align()).unwrap();
             }
             Fault::Crooked => {
                 asked = Layout::from_size_align(layout.size(), layout.align().min(16)).unwrap();
@@ -82,6 +89,10 @@ unsafe impl<A: Strategy> Strategy for Broken<A> {
         }
         // SAFETY: the size is not zero.
         let block = unsafe { self.inner.allocate(asked) };
+        if self.fault == Fault::Short && layout.size() > 16 && !block.is_null() {
+            let length = (layout.size() - 16) & !(layout.align() - 1);
+            self.half = Some((block.wrapping_add(length), layout));
+        }
         self.again = Some((block, layout));
         block
     }

@@ -1,82 +1,68 @@
-//! Regions: small blocks of one stream side by side, in chunks that count what lives in them.
+//! Regions: free lists that know which stream a small block is of.
 //!
-//! While a region is entered, blocks of up to 128 bytes are cut from its open chunk by moving a pointer. A free takes one off the chunk's count, and the
-//! chunk that reaches zero is free again, whatever became of the region. So a block that outlives its region (a plugin-wide cache filled during a request) holds
-//! its chunk of 1 KiB until it is freed, and nothing else happens: this is an ordinary global allocator, sound for code that knows nothing of regions.
+//! While a region is entered, blocks of up to 128 bytes are counted for it: a block names its region in the heap's tag, which has the room, and a free takes it off the count, wherever that happens. So how many
+//! blocks outlive their stream is known at any time, and nothing else follows from it: this is an ordinary global allocator, sound for code that knows nothing of regions. A region that is idle holds four
+//! bytes, a block that escapes holds itself.
 //!
-//! Larger blocks, and those made outside of regions, go to the [free lists](crate::Freelist). Chunks are a class of slabs there: idle ones serve
-//! small blocks of any class, and go back to the heap before memory grows. That is all there is to the decay after a burst.
+//! Where a block lies is the [free lists'](crate::Freelist) to choose. Two kinds of regions that put the blocks of a stream side by side were measured, and lost:
 //!
-//! A stream that is open holds one chunk: of 8 KiB, as a chunk of its own slab would be, 256 streams hold 32 pages; of 1 KiB, 4. What is larger than 128 bytes loses little beside others of
-//! its stream, and as an escape it would hold the same chunk. With chunks of 2 KiB for blocks of up to 512 bytes a cache of 4,096 entries of 32–1,000 bytes, filled by requests,
-//! took the soak of 64 contexts from 59 pages to 123, with these it takes 68; chunks of 512 bytes save a further 6 and cost 7 % more instructions on the request trace.
+//! * Chunks of 1 KiB that belong to a stream: 42 times std's pages for 10,000 streams of one block each, 31 times for blocks that escape, as a hole in a chunk waits for the whole chunk.
+//! * One window of 1 KiB that is cut for whoever is entered, and becomes ordinary blocks and gaps when another region needs it: no hole waits, but fresh blocks never fill the gaps that others left. Ordinary
+//!   Rust code with 64 and 256 streams took 18 and 55 pages where std and the free lists take 10 and 31; and a free costs more than a push, as the window must know what lives in it.
+//!
+//! Neither was faster than the lists, whose blocks are hot: the last one freed is the next one handed out.
 
-pub(crate) mod chunk;
+mod records;
 
 use core::alloc::Layout;
-use core::ptr::{NonNull, null_mut};
+use core::mem::replace;
+use core::num::NonZeroU32;
 
-use crate::freelist::class::{CHUNKS, SMALL_MOST, small_of};
-use crate::freelist::slabs::class_of;
+use crate::freelist::class;
+use crate::heap::{BLOCK, GAP_AFTER, tag, whole};
 use crate::source::Source;
 use crate::strategy::{Strategy, Usage, relocate};
 use crate::{Freelist, freelist};
-use chunk::{Chunk, Record};
+use records::{NONE, Records};
 
-/// The largest block that is cut from a chunk, in bytes; in its place it may grow to [`SMALL_MOST`].
-const ROUTED: usize = crate::region::LARGEST;
+/// The largest block that is counted for its region, in bytes.
+const COUNTED_MOST: usize = crate::region::LARGEST;
 
-/// Blocks in chunks lie at multiples of this; what is aligned to more goes to the lists.
-const STEP: usize = 8;
+/// The bit of a tag that says that the block is counted for a region, whose number stands above it.
+const COUNTED: usize = 4;
+const NUMBER: u32 = 3;
+
+const _: () = assert!(COUNTED & (BLOCK | GAP_AFTER) == 0 && COUNTED < 1 << NUMBER);
+
+/// Whether a layout's blocks are counted, in a region. Only tags of such blocks name one.
+#[inline]
+const fn counted(layout: Layout) -> bool {
+    layout.size() <= COUNTED_MOST && layout.align() <= freelist::ALIGN
+}
 
 /// Free lists, and regions in front of them.
 ///
-/// **Cost:** an allocation in a region moves a pointer and adds to a count; a free subtracts. An open region holds 1 KiB.
+/// **Cost:** a pair of small blocks in a region is one of the free lists, a tag that is written and one that is cleared, and a count up and down. An open region holds four bytes.
 pub struct Arena<S> {
-    /// The open chunk of the entered region, copied from its record: all null outside of regions.
-    next: *mut u8,
-    end: *mut u8,
-    chunk: *mut Chunk,
-    /// The entered region's record.
-    current: *mut Record,
-    /// Chunks whose region is gone.
-    pinned: usize,
+    /// The region that is entered.
+    current: u32,
+    records: Records,
     lists: Freelist<S>,
 }
 
-// SAFETY: the pointers lead into blocks of the free lists, and move together with them.
-unsafe impl<S: Send> Send for Arena<S> {}
-
 /// A region of an [`Arena`], to be closed by it.
 #[derive(Debug)]
-pub struct Handle(NonNull<Record>);
-
-// SAFETY: the record is touched only through the arena, by whoever has it.
-unsafe impl Send for Handle {}
-// SAFETY: as above: a shared handle shows nothing.
-unsafe impl Sync for Handle {}
+pub struct Handle(NonZeroU32);
 
 impl<S: Source> Arena<S> {
     /// No regions yet, over a source.
     pub const fn new(source: S) -> Self {
-        Self {
-            next: null_mut(),
-            end: null_mut(),
-            chunk: null_mut(),
-            current: null_mut(),
-            pinned: 0,
-            lists: Freelist::new(source),
-        }
+        Self { current: NONE, records: Records::new(), lists: Freelist::new(source) }
     }
 
-    /// Opens a region; none if there is no memory. It holds nothing until its first block.
+    /// Opens a region; none if there is no memory.
     pub fn open(&mut self) -> Option<Handle> {
-        // SAFETY: a record's size is not zero.
-        let record = unsafe { self.lists.allocate(Layout::new::<Record>()) }.cast::<Record>();
-        let handle = NonNull::new(record)?;
-        // SAFETY: the block is as large as a record, aligned to 16, and ours.
-        unsafe { record.write(Record::NEW) };
-        Some(Handle(handle))
+        self.records.open(&mut self.lists).and_then(NonZeroU32::new).map(Handle)
     }
 
     /// Enters a region, or none; the answer is what was entered before, for [`restore`](Arena::restore).
@@ -84,10 +70,13 @@ impl<S: Source> Arena<S> {
     /// # Safety
     ///
     /// The region is this arena's, and stays open until another is entered or restored.
-    pub unsafe fn enter(&mut self, region: Option<&Handle>) -> Entered {
-        let before = self.current;
-        self.switch(region.map_or(null_mut(), |region| region.0.as_ptr()));
-        Entered(before)
+    #[inline]
+    pub const unsafe fn enter(&mut self, region: Option<&Handle>) -> Entered {
+        let region = match region {
+            Some(region) => region.0.get(),
+            None => NONE,
+        };
+        Entered(replace(&mut self.current, region))
     }
 
     /// Enters what was entered before.
@@ -95,183 +84,75 @@ impl<S: Source> Arena<S> {
     /// # Safety
     ///
     /// The region that was entered then, if any, is still open.
+    #[inline]
     pub unsafe fn restore(&mut self, before: Entered) {
-        self.switch(before.0);
+        self.current = before.0;
     }
 
-    /// Closes a region. Its blocks live on; each holds its chunk.
+    /// Closes a region. Its blocks live on, and are counted as pinned until they are freed.
     ///
     /// # Safety
     ///
     /// The region is this arena's and not entered, and no [`Entered`] stands for it.
     pub unsafe fn close(&mut self, region: Handle) {
-        let owner = region.0.as_ptr();
-        // SAFETY: the record is live until here, and this is the only reference.
-        let record = unsafe { &mut *owner };
-        record.closed = true;
-        self.pinned += record.chunks;
-        let chunk = record.chunk;
-        if chunk.is_null() {
-            return self.forget(owner);
-        }
-        // SAFETY: a record's open chunk is live, and this is the only reference.
-        let live = unsafe {
-            let chunk = &mut *chunk;
-            chunk.open = false;
-            chunk.live
-        };
-        if live == 0 {
-            self.retire(chunk);
-        }
+        self.records.close(region.0.get(), &mut self.lists);
     }
 
-    /// Gives back what the lists and idle chunks hold; true if anything went.
+    /// Gives back what the lists keep; true if anything went.
     pub fn trim(&mut self) -> bool {
         self.lists.trim()
     }
 
-    fn switch(&mut self, to: *mut Record) {
-        let from = self.current;
-        if !from.is_null() {
-            // SAFETY: the entered region is open (contract of `enter`), and this is the only reference.
-            let record = unsafe { &mut *from };
-            (record.next, record.end, record.chunk) = (self.next, self.end, self.chunk);
-        }
-        self.current = to;
-        (self.next, self.end, self.chunk) = (null_mut(), null_mut(), null_mut());
-        if !to.is_null() {
-            // SAFETY: as above.
-            let record = unsafe { &*to };
-            (self.next, self.end, self.chunk) = (record.next, record.end, record.chunk);
-            // SAFETY: the open chunk of a region is live.
-            if !self.chunk.is_null() && unsafe { (*self.chunk).live } == 0 {
-                self.next = Chunk::begin(self.chunk);
-            }
-        }
-    }
-
-    /// A block from a fresh chunk of the entered region; null if there is no chunk.
+    /// A small block for the entered region.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Strategy::allocate`], the layout is a small one, and a region is entered.
     #[inline(never)]
-    fn cut(&mut self, size: usize) -> *mut u8 {
-        let mut fresh = self.lists.slabs.pop(CHUNKS);
-        if fresh.is_null() {
-            fresh = self.lists.carve(CHUNKS);
-        }
-        let chunk = fresh.cast::<Chunk>();
-        if chunk.is_null() {
-            return null_mut();
-        }
-        let full = self.chunk;
-        // SAFETY: the chunk is fresh from the lists, of the chunks' class and alignment, and ours.
-        unsafe { chunk.write(Chunk { owner: self.current, live: 1, open: true }) };
-        // SAFETY: the entered region is open, and this is the only reference.
-        unsafe { (*self.current).chunks += 1 };
-        let block = Chunk::begin(chunk);
-        (self.chunk, self.next, self.end) = (chunk, block.wrapping_add(size), Chunk::end(chunk));
-        if !full.is_null() {
-            // An empty chunk is rewound, and has room for any block that comes here: this one holds blocks, the last of which will retire it.
-            // SAFETY: the chunk was the region's open one until now, so it is live.
-            unsafe { (*full).open = false };
+    unsafe fn allocate_counted(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let block = unsafe { self.lists.allocate(layout) };
+        if !block.is_null() {
+            let mark = (self.current as usize) << NUMBER | COUNTED;
+            // SAFETY: a small block is one of the heap's, of this size, and ends with its tag, which names no region while the block is in a list or fresh.
+            unsafe { *tag(block.wrapping_add(whole(layout.size()))) |= mark };
+            self.records.add(self.current);
         }
         block
     }
 
-    /// Takes back a block that lies in a chunk.
+    /// Takes back a block that names a region.
     ///
     /// # Safety
     ///
-    /// The block is live, and in a chunk of this arena.
-    #[inline]
-    unsafe fn release_routed(&mut self, block: *mut u8) {
-        let chunk = Chunk::of(block);
-        // SAFETY: the chunk is live as long as a block in it is, and this is the only reference.
-        let state = unsafe { &mut *chunk };
-        state.live -= 1;
-        if state.live == 0 {
-            self.emptied(chunk);
-        }
-    }
-
-    /// The last block of a chunk is gone.
+    /// As for [`Strategy::release`], and the layout is a small one.
     #[inline(never)]
-    fn emptied(&mut self, chunk: *mut Chunk) {
-        if chunk == self.chunk {
-            self.next = Chunk::begin(chunk);
-            return;
-        }
-        // SAFETY: the chunk was live until now. The open one of another region stays with it, and is rewound when that is entered.
-        if !unsafe { (*chunk).open } {
-            self.retire(chunk);
-        }
-    }
-
-    /// Gives a chunk that is empty and not open back to the lists.
-    fn retire(&mut self, chunk: *mut Chunk) {
-        // SAFETY: the chunk was live until now.
-        let owner = unsafe { (*chunk).owner };
-        // SAFETY: a record lives as long as it is open or has chunks, and this is the only reference.
-        let record = unsafe { &mut *owner };
-        record.chunks -= 1;
-        if record.closed {
-            self.pinned -= 1;
-            self.forget(owner);
-        }
-        // SAFETY: the chunk came from this class, and is empty.
-        unsafe { self.lists.slabs.push(chunk.cast(), CHUNKS) };
-    }
-
-    /// Frees the record of a closed region once it has no chunks. The pointer is the one that the lists gave: one made of a reference may not leave the record.
-    fn forget(&mut self, record: *mut Record) {
-        // SAFETY: the record is live: this is the one place where it is freed, at its last chunk's or its own end.
-        if unsafe { (*record).chunks } == 0 {
-            // SAFETY: the record was allocated from the lists with this layout.
-            unsafe { self.lists.release(record.cast(), Layout::new::<Record>()) };
-        }
+    unsafe fn release_counted(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: the block, which is live until here, ends with its tag.
+        let word = unsafe { &mut *tag(block.wrapping_add(whole(layout.size()))) };
+        let region = (*word >> NUMBER) as u32;
+        *word &= BLOCK | GAP_AFTER;
+        self.records.sub(region, &mut self.lists);
+        // SAFETY: as the caller promises, and the block is one of the lists'.
+        unsafe { self.lists.release(block, layout) };
     }
 }
 
 /// What was entered before: to be restored.
 #[derive(Debug)]
 #[must_use = "a region that is not left takes all that follows"]
-pub struct Entered(*mut Record);
+pub struct Entered(u32);
 
-// SAFETY: the pointer is only ever given back to the arena it came from.
-unsafe impl Send for Entered {}
-
-const fn round(size: usize) -> usize {
-    (size + STEP - 1) & !(STEP - 1)
-}
-
-/// Whether a layout's block may lie in a chunk.
-#[inline]
-const fn routable(layout: Layout) -> bool {
-    layout.size() <= SMALL_MOST && layout.align() <= STEP
-}
-
-// SAFETY: blocks in chunks are disjoint, as `next` only passes what it hands out and comes back only where the chunk is empty or its last block resized, and a chunk serves again only when it
-// has no live block; all else is the free lists'. Which of the two a small block came from is read off its slab.
+// SAFETY: every block is the free lists'; beside it only bits of its tag are written that the heap leaves to whoever has the block.
 unsafe impl<S: Source> Strategy for Arena<S> {
-    const ALIGN: usize = STEP;
+    const ALIGN: usize = freelist::ALIGN;
     const INLINE: bool = freelist::INLINE;
 
     #[inline]
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
-        if layout.size() <= ROUTED && layout.align() <= STEP {
-            let size = round(layout.size());
-            let block = self.next;
-            if size <= self.end.addr() - block.addr() {
-                self.next = block.wrapping_add(size);
-                // SAFETY: there is room in the open chunk, so there is one, and this is the only reference.
-                unsafe { (*self.chunk).live += 1 };
-                return block;
-            }
-            if !self.current.is_null() {
-                let block = self.cut(size);
-                if !block.is_null() {
-                    return block;
-                }
-                // A chunk is more than a small block needs: perhaps that is still there.
-            }
+        if self.current != NONE && counted(layout) {
+            // SAFETY: as the caller promises.
+            return unsafe { self.allocate_counted(layout) };
         }
         // SAFETY: as the caller promises.
         unsafe { self.lists.allocate(layout) }
@@ -279,48 +160,29 @@ unsafe impl<S: Source> Strategy for Arena<S> {
 
     #[inline]
     unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
-        if routable(layout) {
-            // SAFETY: a block of this layout is a small one, and live.
-            let class = unsafe { class_of(block) };
-            if class == CHUNKS {
-                // SAFETY: the block is live and lies in a chunk.
-                return unsafe { self.release_routed(block) };
-            }
-            // SAFETY: the block is one of its slab's class, and nobody uses it any more.
-            return unsafe { self.lists.slabs.push(block, class) };
+        // SAFETY: a small block is one of the heap's, of this size, and ends with its tag.
+        if counted(layout) && unsafe { *tag(block.wrapping_add(whole(layout.size()))) } & COUNTED != 0 {
+            // SAFETY: as the caller promises.
+            return unsafe { self.release_counted(block, layout) };
         }
-        // SAFETY: as the caller promises, and the block lies in no chunk.
+        // SAFETY: as the caller promises, and the block is one of the lists'.
         unsafe { self.lists.release(block, layout) };
     }
 
     unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: a routable layout's block is a small one, and live.
-        if !(routable(layout) && unsafe { class_of(block) } == CHUNKS) {
-            let small = |size| size <= SMALL_MOST && layout.align() <= freelist::ALIGN;
-            if !small(layout.size()) && !small(size) {
-                // SAFETY: as the caller promises, and the block lies in no chunk.
-                return unsafe { self.lists.resize(block, layout, size) };
-            }
-            if small(layout.size()) && small(size) && small_of(layout.size()) == small_of(size) {
-                return block;
-            }
-        } else if size <= SMALL_MOST {
-            let (old, new) = (round(layout.size()), round(size));
-            let last = block.wrapping_add(old) == self.next;
-            if last && new <= self.end.addr() - block.addr() {
-                self.next = block.wrapping_add(new);
-                return block;
-            }
-            if new <= old {
-                return block;
-            }
+        // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size is at most `isize::MAX`.
+        let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        match (class::small(layout), class::small(new)) {
+            (true, true) if whole(layout.size()) == whole(size) && counted(layout) == counted(new) => block,
+            // SAFETY: as the caller promises; neither is small, so no tag of them names a region.
+            (false, false) => unsafe { self.lists.resize(block, layout, size) },
+            // SAFETY: as the caller promises.
+            _ => unsafe { relocate(self, block, layout, size) },
         }
-        // SAFETY: as the caller promises.
-        unsafe { relocate(self, block, layout, size) }
     }
 
     fn usage(&self) -> Usage {
-        Usage { pinned: self.pinned, ..self.lists.usage() }
+        Usage { pinned: self.records.pinned(), ..self.lists.usage() }
     }
 
     fn limit(&mut self, pages: usize) {

@@ -1,209 +1,193 @@
-//! Which class a layout belongs to, and how large its blocks are.
+//! The one table of size classes: which class a layout belongs to, and how large its blocks are.
+//!
+//! | size | classes | rounded up by at most, with the heap's tag |
+//! |---|---|---|
+//! | 1 B – 1 KiB | one for each number of units: as the heap would cut them | 15 B and the tag (where pointers are of 64 bits, 31 B) |
+//! | 1 KiB – 64 KiB | sixteen for each doubling | a sixteenth, and a unit |
+//! | above, or aligned to more than 16 | none: the heap's, as they are | 15 B and the tag (31 B) |
 
 use core::alloc::Layout;
 
 use super::ALIGN;
-use super::stack::Stack;
+use crate::heap::{TAG, UNIT, whole};
 
-/// The largest block that is cut from a slab, in bytes.
+/// The largest small size in bytes.
 pub(crate) const SMALL_MOST: usize = 1024;
 
-/// The largest block that is cached when freed, in bytes.
+/// The largest size in bytes that has a class.
 pub(crate) const LARGE_MOST: usize = 64 * 1024;
 
-/// Slots for small classes: 31, and one for the chunks of the arena; a power of two, so that an index is masked rather than checked.
-pub(crate) const SMALL: usize = 32;
-
-/// The class of the arena's chunks, which no layout has.
-pub(crate) const CHUNKS: usize = SMALL - 1;
-
-/// Bytes of a chunk of the arena, and its alignment.
-pub(crate) const CHUNK: usize = 1024;
+/// What a kept block counts for beyond its own units: so there is a bound on how many are kept, and not only on their bytes.
+const EXTRA: usize = 64 / UNIT - 1;
 
 /// Large classes for each doubling, as a power of two.
 const DIVISIONS: u32 = 4;
 
-/// Slots for large classes: 96 are used.
-pub(crate) const LARGE: usize = 128;
+/// Large classes.
+const LARGE: usize = ((LARGE_MOST / SMALL_MOST).ilog2() as usize) << DIVISIONS;
 
-/// What the arithmetic of [`large`] gives for the first large class.
-const FIRST: usize = ((10 - DIVISIONS as usize) << DIVISIONS) + (1 << DIVISIONS) + 1;
+/// The first slot that is used, and the first of a large class.
+pub(crate) const FIRST: usize = EXTRA + 1;
+const FIRST_LARGE: usize = slot_of(SMALL_MOST) + 1;
 
-/// The sizes of the small classes: steps of 16 to 256, then what divides a slab of 8 KiB into 8 to 28 blocks without much of a rest.
-///
-/// Four classes for each doubling, in slabs of 4 KiB, took 112 pages for 10,000 live blocks of 8–1,000 bytes; these took 98 (dlmalloc: 82).
-pub(crate) const SIZES: [u16; SMALL] = [
-    16,
-    32,
-    48,
-    64,
-    80,
-    96,
-    112,
-    128,
-    144,
-    160,
-    176,
-    192,
-    208,
-    224,
-    240,
-    256,
-    288,
-    304,
-    336,
-    368,
-    400,
-    448,
-    512,
-    544,
-    576,
-    624,
-    672,
-    736,
-    816,
-    896,
-    1024,
-    CHUNK as u16,
-];
+/// Slots, one for each class; the slot of a small class is what its blocks count for, so the first ones are of no class.
+pub(crate) const SLOTS: usize = FIRST_LARGE + LARGE;
 
-/// Bytes of a class's list: the table below holds offsets, so that the lists are indexed without a shift.
-const LIST: usize = size_of::<Stack>();
-
-/// The class of each number of 16-byte units, times [`LIST`]: a load where the arithmetic would take a dozen instructions.
-const CLASSES: [u8; 65] = {
-    let mut classes = [0; 65];
-    let (mut units, mut class) = (1, 0);
-    while units < 65 {
-        if units * 16 > SIZES[class as usize] as usize {
-            class += 1;
-        }
-        classes[units] = class * LIST as u8;
-        units += 1;
-    }
-    classes
-};
-
-/// Whether a layout's blocks are cut from slabs.
+/// Whether a layout is one of a small class.
 #[inline]
 pub(crate) const fn small(layout: Layout) -> bool {
     layout.size() <= SMALL_MOST && layout.align() <= ALIGN
 }
 
-/// Where the list of a size is among the lists of all small classes, in bytes.
-///
-/// # Safety
-///
-/// The size is at most [`SMALL_MOST`].
+/// The slot of a small size, and what its blocks count for.
 #[inline]
-pub(crate) unsafe fn list_of(size: usize) -> usize {
-    // SAFETY: the table has an entry for each number of units up to `SMALL_MOST`, which the caller promises.
-    usize::from(unsafe { *CLASSES.get_unchecked((size + 15) >> 4) })
+pub(crate) const fn slot_of(size: usize) -> usize {
+    (size + TAG + UNIT * FIRST - 1) / UNIT
 }
 
-/// The class of a size up to [`SMALL_MOST`].
+/// Whether a layout, which is not small, has a class.
 #[inline]
-pub(crate) fn small_of(size: usize) -> usize {
-    usize::from(CLASSES.get((size + 15) >> 4).copied().unwrap_or(0)) / LIST
-}
-
-/// Whether a layout's blocks, which are not small, are kept in the cache.
-#[inline]
-pub(crate) const fn cached(layout: Layout) -> bool {
+pub(crate) const fn classed(layout: Layout) -> bool {
     layout.size() <= LARGE_MOST && layout.align() <= ALIGN
 }
 
-/// The class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`], sixteen for each doubling; and the size of its blocks.
+/// The class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`], with so many classes for each doubling, as a power of two; and the size of its blocks.
 #[inline]
-pub(crate) fn large(size: usize) -> (usize, usize) {
+pub(crate) const fn divided(size: usize, divisions: u32) -> (usize, usize) {
     let last = size - 1;
     // As `ilog2`, but with no case for zero.
-    let shift = usize::BITS - 1 - DIVISIONS - (last | 1).leading_zeros();
+    let shift = usize::BITS - 1 - divisions - (last | 1).leading_zeros();
     let units = (last >> shift) + 1;
-    let class = ((shift as usize) << DIVISIONS) + units - FIRST;
-    (class & (LARGE - 1), units << shift)
+    let first = (SMALL_MOST.ilog2() as usize + 1 - divisions as usize) << divisions;
+    (((shift as usize) << divisions) + units - 1 - first, units << shift)
 }
 
-/// The layout of a large class's blocks.
+/// The slot of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`], and the size of its blocks.
 #[inline]
-pub(crate) const fn large_layout(class: usize) -> Layout {
-    let class = class & (LARGE - 1);
-    let size =
-        ((1 << DIVISIONS) + 1 + (class & ((1 << DIVISIONS) - 1))) << (10 - DIVISIONS as usize + (class >> DIVISIONS));
-    // SAFETY: 16 is a power of two, and no slot's size is larger than 2¹⁸ bytes.
-    unsafe { Layout::from_size_align_unchecked(size, ALIGN) }
+pub(crate) const fn large(size: usize) -> (usize, usize) {
+    let (class, size) = divided(size, DIVISIONS);
+    (FIRST_LARGE + class % LARGE, size)
 }
 
-/// The layout that a block which is not small really has: its class's, or its own if it has no class.
+/// The size that a layout's block is asked of the heap with, if the layout is not small: its class's, or its own if it has no class.
 #[inline]
-pub(crate) fn backing(layout: Layout) -> Layout {
-    if !cached(layout) {
+pub(crate) const fn backing(layout: Layout) -> Layout {
+    if !classed(layout) {
         return layout;
     }
     // SAFETY: 16 is a power of two, and no class's size is larger than `LARGE_MOST`.
     unsafe { Layout::from_size_align_unchecked(large(layout.size()).1, ALIGN) }
 }
 
+/// The bytes of the blocks of a small class's slot, with the heap's tag.
+#[inline]
+pub(crate) const fn small_need(slot: usize) -> usize {
+    (slot - EXTRA) * UNIT
+}
+
+/// The bytes of a slot's blocks, with the heap's tag.
+#[inline]
+pub(crate) const fn need(slot: usize) -> usize {
+    if slot < FIRST_LARGE {
+        return small_need(slot);
+    }
+    let class = slot - FIRST_LARGE;
+    let units = (1 << DIVISIONS) + 1 + class % (1 << DIVISIONS);
+    whole(units << (SMALL_MOST.ilog2() as usize - DIVISIONS as usize + (class >> DIVISIONS)))
+}
+
+/// What a block of so many bytes counts for, in units.
+#[inline]
+pub(crate) const fn charge_of(need: usize) -> usize {
+    need / UNIT + EXTRA
+}
+
+/// The first slot whose blocks, with their tags, have at least so many bytes; [`SLOTS`] if there is none.
+pub(crate) const fn at_least(bytes: usize) -> usize {
+    if bytes <= need(FIRST_LARGE - 1) {
+        return bytes.div_ceil(UNIT) + EXTRA;
+    }
+    if bytes > need(SLOTS - 1) {
+        return SLOTS;
+    }
+    // Sizes of large classes are multiples of a unit, so their blocks have another for the tag.
+    large(bytes - UNIT).0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heap;
 
     /// Every size, and under miri some.
     const STEP: usize = if cfg!(miri) { 501 } else { 1 };
 
-    fn rounded(size: usize) -> usize {
-        let layout = Layout::from_size_align(size, 8).unwrap();
-        if small(layout) { usize::from(SIZES[small_of(size)]) } else { backing(layout).size() }
+    fn layout(size: usize) -> Layout {
+        Layout::from_size_align(size, 8).unwrap()
+    }
+
+    /// The bytes of a size's block with its tag, and its slot.
+    fn held(size: usize) -> (usize, usize) {
+        if small(layout(size)) {
+            (need(slot_of(size)), slot_of(size))
+        } else {
+            (whole(backing(layout(size)).size()), large(size).0)
+        }
     }
 
     #[test]
     fn the_waste_of_every_size_is_bounded() {
         for size in (1..=LARGE_MOST).step_by(STEP) {
-            let held = rounded(size);
-            assert!(held >= size && held.is_multiple_of(16), "{size} -> {held}");
-            let waste = held - size;
-            match size {
-                0..=256 => assert!(waste < 16, "{size} -> {held}"),
-                257..=SMALL_MOST => assert!(waste * 7 < size, "{size} -> {held}"),
-                _ => assert!(waste * 16 < size, "{size} -> {held}"),
+            let (held, slot) = held(size);
+            assert!(held >= size + TAG && held.is_multiple_of(UNIT), "{size} -> {held}");
+            assert_eq!(held, need(slot), "{size}");
+            let waste = held - size - TAG;
+            if size <= SMALL_MOST {
+                assert!(waste < UNIT, "{size} -> {held}");
+                assert_eq!(held, whole(size));
+            } else {
+                assert!(waste < size.div_ceil(16) + UNIT, "{size} -> {held}");
             }
         }
-    }
-
-    /// With its tag, a block of the heap takes a unit more than its class, whose sizes are multiples of one; without a class, less than two words and a unit.
-    #[test]
-    fn what_the_heap_adds_is_bounded() {
-        for size in (SMALL_MOST + 1..=LARGE_MOST).step_by(STEP) {
-            let waste = heap::whole(rounded(size)) - size;
-            assert!(waste < size.div_ceil(16) + heap::UNIT, "{size}: {waste}");
-        }
-        assert_eq!(heap::whole(rounded(SMALL_MOST + 1)) - (SMALL_MOST + 1), 63 + heap::UNIT);
         for size in LARGE_MOST + 1..LARGE_MOST + 100 {
-            assert!(heap::whole(size) - size < heap::UNIT + size_of::<usize>(), "{size}");
+            assert!(whole(size) - size < UNIT + TAG, "{size}");
         }
     }
 
     #[test]
-    fn classes_rise_with_the_size_and_a_class_is_its_own() {
-        for size in (1..LARGE_MOST).step_by(STEP) {
-            assert!(rounded(size) <= rounded(size + 1));
-            assert_eq!(rounded(rounded(size)), rounded(size));
+    fn slots_rise_with_the_size_and_are_all_used() {
+        let (mut last, mut slots) = (FIRST - 1, 0);
+        for size in 1..=LARGE_MOST {
+            let (_, slot) = held(size);
+            assert!(slot == last || slot == last + 1, "{size}: {slot} after {last}");
+            slots += usize::from(slot != last);
+            last = slot;
         }
+        assert_eq!((last, slots), (SLOTS - 1, SLOTS - FIRST));
     }
 
     #[test]
     fn a_class_has_the_size_that_its_layout_says() {
         for size in (SMALL_MOST + 1..=LARGE_MOST).step_by(STEP) {
-            let (class, held) = large(size);
-            assert_eq!(large_layout(class).size(), held);
+            let (slot, held) = large(size);
+            assert_eq!(whole(held), need(slot));
+            assert_eq!(charge_of(need(slot)) * UNIT, need(slot) + EXTRA * UNIT);
+            assert_eq!(large(held), (slot, held));
         }
     }
 
     #[test]
-    fn powers_of_two_waste_nothing() {
-        for shift in 4..=16 {
-            assert_eq!(rounded(1 << shift), 1 << shift);
+    fn the_first_slot_that_is_large_enough_is_found() {
+        for bytes in (UNIT..need(SLOTS - 1) + 10 * UNIT).step_by(UNIT) {
+            let slot = at_least(bytes);
+            assert!(slot == SLOTS || need(slot) >= bytes, "{bytes}");
+            assert!(need(slot - 1) < bytes || slot == FIRST, "{bytes}: {slot}");
+        }
+    }
+
+    #[test]
+    fn powers_of_two_waste_a_unit_at_most() {
+        for shift in 5..=16 {
+            assert_eq!(held(1 << shift).0, (1 << shift) + UNIT);
         }
     }
 

@@ -1,34 +1,28 @@
-//! Segregated free lists: a size class for every block up to 64 KiB, the coalescing heap above and below.
+//! Segregated free lists: a size class for every block up to 64 KiB, kept in lists over the coalescing heap.
 //!
-//! | size | from | rounded up by at most, with the heap's tag |
-//! |---|---|---|
-//! | 1 B – 1 KiB | slabs of 8 KiB, cut lazily from spans | 15 B up to 256 B, a seventh above |
-//! | 1 KiB – 64 KiB | the heap, kept in a bounded cache when freed | a sixteenth, and 16 B (32 B where pointers are of 64 bits): at most 79 B of 1,025 |
-//! | above, or aligned to more than 16 | the heap | 19 B (39 B) |
+//! Every block is one of the heap's, with its tag: so it can go back there, alone, at any time. A list keeps what was freed for the next of its size, and all lists together keep a small share of the
+//! heap. What finds no room coalesces at once, as with std; no operation walks what is free.
 //!
-//! The class follows from the layout alone, so small blocks have no header and a free looks nothing up. A pair is a push and a pop.
+//! The class follows from the layout alone, so a free looks nothing up: [`class`] has the table.
 //!
-//! **Trim before grow**: memory grows only after every cached block and every empty slab went back to the heap. Growth is for ever, a trim is not; so what
-//! the caches hold never shows in the page count. Which slabs are empty is found out then, by a walk over the free blocks, and costs the
-//! fast path nothing.
+//! **Give back before memory grows**: a kept block that is large enough serves at once, by way of the heap. Otherwise a few kept blocks go back, and the next operation gives back the next few.
 
-mod cache;
 pub(crate) mod class;
-pub(crate) mod slabs;
+mod lists;
 pub(crate) mod stack;
 
 use core::alloc::Layout;
-use core::ptr::null_mut;
+use core::ptr::copy_nonoverlapping;
 
-use crate::heap::Heap;
+use crate::heap::{self, Heap, whole};
+use crate::policy;
 use crate::source::Source;
 use crate::strategy::{Strategy, Usage, relocate};
-use cache::Cache;
-use slabs::Slabs;
+use lists::Lists;
 #[cfg(not(target_family = "wasm"))]
 use stack::Stack;
 
-/// Alignments up to this one come for free: every class is a multiple of it.
+/// Alignments up to this one come for free: every block is aligned so.
 pub(crate) const ALIGN: usize = 16;
 
 /// Counting makes the path too long for every caller to have its own.
@@ -36,25 +30,23 @@ pub(crate) const INLINE: bool = cfg!(feature = "inline") && !cfg!(feature = "bud
 
 /// Free lists by size class over a coalescing heap.
 ///
-/// **Cost:** a pair of small blocks is 35 wasm instructions in its caller, 57 when called (dlmalloc: 179): a quarter of dlmalloc's time, a half when called. Cached blocks are at most an eighth of what is held, less four pages, and from 8 KiB to 512 KiB.
+/// **Cost:** a pair of small blocks is a pop and a push. What the lists keep is at most an eighth of the heap, and from 8 KiB to 512 KiB. No operation depends on how much is free.
 pub struct Freelist<S> {
-    pub(crate) slabs: Slabs,
-    cache: Cache,
-    heap: Heap<S>,
+    lists: Lists,
+    pub(crate) heap: Heap<S>,
 }
 
 impl<S: Source> Freelist<S> {
     /// Empty lists over a source.
     pub const fn new(source: S) -> Self {
-        Self { slabs: Slabs::new(), cache: Cache::new(), heap: Heap::new(source) }
+        Self { lists: Lists::new(), heap: Heap::new(source) }
     }
 
-    /// Gives every cached block and every empty slab back to the heap, where they coalesce; true if any went.
+    /// Gives every kept block back to the heap, where they coalesce; true if any went.
     ///
-    /// It happens by itself before memory grows. **Cost:** a walk over all free blocks.
+    /// **Cost:** one free of the heap for each kept block, of which there are some thousands at most.
     pub fn trim(&mut self) -> bool {
-        let flushed = self.cache.flush(&mut self.heap);
-        self.slabs.sweep(&mut self.heap) || flushed
+        self.lists.flush(&mut self.heap)
     }
 
     /// Where the memory comes from.
@@ -62,87 +54,107 @@ impl<S: Source> Freelist<S> {
         self.heap.source()
     }
 
-    /// A block that no list serves and no gap of the heap; trims before it grows. If it is to be a span, and the trim frees a slab, the answer is null.
+    /// Returns a block that neither a list nor a gap of the heap serves: gives a little back, and grows memory if that is not enough.
     ///
     /// # Safety
     ///
-    /// The layout's size is not zero.
+    /// As for [`Heap::take`], which has answered null.
     #[cold]
     #[inline(never)]
-    unsafe fn obtain(&mut self, layout: Layout, span: bool) -> *mut u8 {
-        // The cheap remedy first: a flush costs what the frees before it saved, a sweep walks over all that is free.
-        let mut sweeps = u32::from(!(span && self.slabs.cramped()));
-        let mut more = self.cache.flush(&mut self.heap);
-        loop {
-            if more {
-                // SAFETY: the size is not zero, which the caller promises.
-                let block = unsafe { self.heap.take(layout) };
+    unsafe fn obtain(&mut self, need: usize, mask: usize) -> *mut u8 {
+        if self.lists.any() {
+            let (block, bytes) = self.lists.pop_at_least(need + mask);
+            let gap = if block.is_null() {
+                self.lists.evict(&mut self.heap, policy::FLUSHED, policy::LISTS)
+            } else {
+                // SAFETY: the block is one of the heap's, of this size, and nobody uses it.
+                unsafe { self.heap.free(block, bytes) }
+            };
+            if gap >= need + mask {
+                // SAFETY: as the caller promises.
+                let block = unsafe { self.heap.take(need, mask) };
                 if !block.is_null() {
                     return block;
                 }
             }
-            if sweeps == 1 {
-                more = self.slabs.sweep(&mut self.heap);
-                if span && self.slabs.open() {
-                    return null_mut();
-                }
-            } else {
-                // Where someone else took memory in between, one growth may be too little.
-                more = self.heap.grow(layout);
-                if !more && sweeps > 1 {
-                    return null_mut();
-                }
-                if more {
-                    continue;
-                }
-            }
-            sweeps += 1;
         }
-    }
-
-    /// A block of a small class that was never used; null if there is no memory.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn carve(&mut self, class: usize) -> *mut u8 {
         loop {
-            let block = self.slabs.carve(class);
+            // SAFETY: as the caller promises.
+            if !unsafe { self.heap.grow(need, mask) } {
+                self.lists.narrow();
+                return core::ptr::null_mut();
+            }
+            self.lists.widen(self.heap.size());
+            // SAFETY: as above.
+            let block = unsafe { self.heap.take_open(need, mask) };
+            // Where someone else took memory in between, one growth may be too little.
             if !block.is_null() {
                 return block;
             }
-            if self.slabs.refill(class) {
-                continue;
-            }
-            // SAFETY: a span's size is not zero.
-            let mut span = unsafe { self.heap.take(slabs::SPAN_LAYOUT) };
-            if span.is_null() {
-                // SAFETY: as above.
-                span = unsafe { self.obtain(slabs::SPAN_LAYOUT, true) };
-            }
-            if !span.is_null() {
-                // SAFETY: the span is fresh from the heap, with its layout.
-                unsafe { self.slabs.adopt(span) };
-            } else if !self.slabs.open() {
-                return span;
-            }
         }
     }
 
-    /// Up to `most` blocks of a small class, as a list; only for the first is memory cleared or acquired. Says how many there are.
+    /// A block of a small class whose list is empty.
+    ///
+    /// # Safety
+    ///
+    /// The slot is one of a small class.
+    #[inline(never)]
+    unsafe fn refill(&mut self, slot: usize) -> *mut u8 {
+        self.lists.missed(&mut self.heap);
+        let need = class::small_need(slot);
+        // SAFETY: the need is that of a layout.
+        let block = unsafe { self.heap.take(need, 0) };
+        if !block.is_null() {
+            return block;
+        }
+        // SAFETY: as above.
+        unsafe { self.obtain(need, 0) }
+    }
+
+    /// Up to `most` blocks of a small class, as a list, and how many there are. Only if `grow`, and only for the first, is anything given back, or memory acquired.
+    ///
+    /// # Safety
+    ///
+    /// The slot is one of a small class.
     #[cfg(not(target_family = "wasm"))]
-    pub(crate) fn batch(&mut self, class: usize, most: u32) -> (Stack, u32) {
+    pub(crate) unsafe fn batch(&mut self, slot: usize, most: u32, grow: bool) -> (Stack, u32) {
         let mut batch = Stack::EMPTY;
         for count in 0..most {
-            let mut block = self.slabs.pop(class);
-            if block.is_null() {
-                block = if count == 0 { self.carve(class) } else { self.slabs.carve(class) };
+            // SAFETY: the slot is one of a small class.
+            let mut block = unsafe { self.heap.take(class::small_need(slot), 0) };
+            if block.is_null() && count == 0 && grow {
+                // SAFETY: as above.
+                block = unsafe { self.obtain(class::small_need(slot), 0) };
             }
             if block.is_null() {
                 return (batch, count);
             }
-            // SAFETY: a block of a class is at least 16 bytes, aligned to 16, and was just handed out to us.
+            // SAFETY: a block of the heap is larger than a pointer, aligned to 16, and was just handed out to us.
             unsafe { batch.push(block) };
         }
         (batch, most)
+    }
+
+    /// A block that is there: kept, or in a gap of the heap; null if there is none.
+    ///
+    /// # Safety
+    ///
+    /// The layout is none of a small class, and its size not zero.
+    #[inline(never)]
+    pub(crate) unsafe fn find_large(&mut self, layout: Layout) -> *mut u8 {
+        if class::classed(layout) {
+            let (slot, size) = class::large(layout.size());
+            // SAFETY: the slot is that of a class.
+            let block = unsafe { self.lists.pop(slot, class::charge_of(whole(size))) };
+            if !block.is_null() {
+                return block;
+            }
+            self.lists.missed(&mut self.heap);
+        }
+        let (need, mask) = heap::needs(class::backing(layout));
+        // SAFETY: the need is that of a layout.
+        unsafe { self.heap.take(need, mask) }
     }
 
     /// # Safety
@@ -150,20 +162,14 @@ impl<S: Source> Freelist<S> {
     /// As for [`Strategy::allocate`], and the layout is none of a small class.
     #[inline(never)]
     pub(crate) unsafe fn allocate_large(&mut self, layout: Layout) -> *mut u8 {
-        if class::cached(layout) {
-            let block = self.cache.pop(layout.size());
-            if !block.is_null() {
-                return block;
-            }
-        }
-        let layout = class::backing(layout);
-        // SAFETY: rounding up keeps the size above zero, which the caller promises.
-        let block = unsafe { self.heap.take(layout) };
+        // SAFETY: as the caller promises.
+        let block = unsafe { self.find_large(layout) };
         if !block.is_null() {
             return block;
         }
-        // SAFETY: as above.
-        unsafe { self.obtain(layout, false) }
+        let (need, mask) = heap::needs(class::backing(layout));
+        // SAFETY: the need is that of a layout.
+        unsafe { self.obtain(need, mask) }
     }
 
     /// # Safety
@@ -171,12 +177,18 @@ impl<S: Source> Freelist<S> {
     /// As for [`Strategy::release`], and the layout is none of a small class.
     #[inline(never)]
     pub(crate) unsafe fn release_large(&mut self, block: *mut u8, layout: Layout) {
-        // SAFETY: the block came from `allocate_large`, so it has the size of its class, and nobody uses it any more.
-        if class::cached(layout) && unsafe { self.cache.push(block, layout.size()) } {
+        if class::classed(layout) {
+            let (slot, size) = class::large(layout.size());
+            let charge = class::charge_of(whole(size));
+            // SAFETY: the block came from `allocate_large`, so it has the size of its class, and nobody uses it any more.
+            if !self.lists.roomy(charge) || !unsafe { self.lists.push(block, slot, charge) } {
+                // SAFETY: as above.
+                unsafe { self.heap.free(block, whole(size)) };
+            }
             return;
         }
-        // SAFETY: the block came from the heap with the backing layout, directly or by way of the cache.
-        unsafe { self.heap.give(block, class::backing(layout)) };
+        // SAFETY: the block came from the heap with this layout.
+        unsafe { self.heap.free(block, whole(layout.size())) };
     }
 
     /// Tries to resize a block where it lies.
@@ -184,14 +196,57 @@ impl<S: Source> Freelist<S> {
     /// # Safety
     ///
     /// As for [`Strategy::resize`], and neither layout is one of a small class.
-    pub(crate) unsafe fn resize_large(&mut self, block: *mut u8, layout: Layout, new: Layout) -> bool {
-        // SAFETY: the block is one of the heap's with the backing layout of its own, and no class is empty.
-        unsafe { self.heap.resize_in_place(block, class::backing(layout), class::backing(new).size()) }
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) unsafe fn resize_in_place(&mut self, block: *mut u8, layout: Layout, new: Layout) -> bool {
+        // SAFETY: the block is one of the heap's with the backing layout of its own.
+        unsafe {
+            self.heap.resize_in_place(block, whole(class::backing(layout).size()), whole(class::backing(new).size()))
+        }
+    }
+
+    /// Resizes a block: where it lies if it can, growing memory under it if nothing else there is has room for it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Strategy::resize`], and neither layout is one of a small class.
+    pub(crate) unsafe fn resize_large(&mut self, block: *mut u8, layout: Layout, new: Layout) -> *mut u8 {
+        let (old_bytes, new_bytes) = (whole(class::backing(layout).size()), whole(class::backing(new).size()));
+        // SAFETY: the block is one of the heap's, of this size.
+        if unsafe { self.heap.resize_in_place(block, old_bytes, new_bytes) } {
+            return block;
+        }
+        // SAFETY: the size is not zero, which the caller promises.
+        let mut moved = unsafe { self.find_large(new) };
+        if moved.is_null() {
+            // SAFETY: as above.
+            match unsafe { self.heap.widen(block, old_bytes, new_bytes) } {
+                Some(true) => {
+                    self.lists.widen(self.heap.size());
+                    return block;
+                }
+                Some(false) => {
+                    let (need, mask) = heap::needs(class::backing(new));
+                    // SAFETY: the need is that of a layout.
+                    moved = unsafe { self.obtain(need, mask) };
+                }
+                None => {
+                    self.lists.narrow();
+                    self.lists.evict(&mut self.heap, policy::FLUSHED, policy::LISTS);
+                }
+            }
+        }
+        if !moved.is_null() {
+            // SAFETY: both blocks are live, so they do not overlap, and each has at least the smaller of the two sizes.
+            unsafe { copy_nonoverlapping(block, moved, layout.size().min(new.size())) };
+            // SAFETY: the block is live and of this layout, which the caller promises, and is not used any more.
+            unsafe { self.release_large(block, layout) };
+        }
+        moved
     }
 }
 
-// SAFETY: a class's blocks are disjoint cuts of its slabs, or blocks of the heap with the class's size; every class is a multiple of 16 at a
-// multiple of 16, and what is aligned to more comes from the heap directly. A block returns to where its layout says it came from.
+// SAFETY: every block is one of the heap's with the size of its class, or of its layout where that has none; blocks of the heap are aligned to 16 at least, and to what the layout asks for. A block returns
+// to the list that its layout names, and to the heap with the size that it was taken with.
 unsafe impl<S: Source> Strategy for Freelist<S> {
     const ALIGN: usize = ALIGN;
     const INLINE: bool = INLINE;
@@ -199,12 +254,14 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
     #[inline]
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
         if class::small(layout) {
-            // SAFETY: a small layout's size is at most `SMALL_MOST`.
-            let block = unsafe { self.slabs.list(layout.size()) }.pop();
+            let slot = class::slot_of(layout.size());
+            // SAFETY: the slot is that of a class, whose blocks count for as much.
+            let block = unsafe { self.lists.pop(slot, slot) };
             if !block.is_null() {
                 return block;
             }
-            return self.carve(class::small_of(layout.size()));
+            // SAFETY: the slot is one of a small class.
+            return unsafe { self.refill(slot) };
         }
         // SAFETY: the layout is none of a small class, and its size not zero, which the caller promises.
         unsafe { self.allocate_large(layout) }
@@ -213,10 +270,13 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
     #[inline]
     unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
         if class::small(layout) {
-            // SAFETY: a small layout's size is at most `SMALL_MOST`.
-            let list = unsafe { self.slabs.list(layout.size()) };
-            // SAFETY: a block of this layout was cut from a slab of this class, at least 16 bytes and aligned to 16, and nobody uses it any more.
-            return unsafe { list.push(block) };
+            let slot = class::slot_of(layout.size());
+            // SAFETY: the slot is that of a class, whose blocks count for as much; a block of this layout is one of them, and nobody uses it any more.
+            if !unsafe { self.lists.push(block, slot, slot) } {
+                // SAFETY: as above.
+                unsafe { self.heap.free(block, class::small_need(slot)) };
+            }
+            return;
         }
         // SAFETY: as the caller promises, and the layout is none of a small class.
         unsafe { self.release_large(block, layout) };
@@ -226,13 +286,12 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
         // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size is at most `isize::MAX`.
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (class::small(layout), class::small(new)) {
-            (true, true) if class::small_of(layout.size()) == class::small_of(size) => return block,
+            (true, true) if class::slot_of(layout.size()) == class::slot_of(size) => block,
             // SAFETY: as the caller promises, and neither layout is one of a small class.
-            (false, false) if unsafe { self.resize_large(block, layout, new) } => return block,
-            _ => {}
+            (false, false) => unsafe { self.resize_large(block, layout, new) },
+            // SAFETY: as the caller promises.
+            _ => unsafe { relocate(self, block, layout, size) },
         }
-        // SAFETY: as the caller promises.
-        unsafe { relocate(self, block, layout, size) }
     }
 
     fn usage(&self) -> Usage {

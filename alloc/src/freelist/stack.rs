@@ -73,7 +73,7 @@ impl Stack {
     }
 
     /// Whether it holds no block.
-    #[cfg(not(target_family = "wasm"))]
+    #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.top.is_null()
     }
@@ -82,40 +82,5 @@ impl Stack {
     #[cfg(not(target_family = "wasm"))]
     pub(crate) const fn take(&mut self) -> *mut u8 {
         replace(&mut self.top, null_mut()).cast()
-    }
-
-    /// Shows each block to `f`.
-    pub(crate) fn each(&self, mut f: impl FnMut(*mut u8)) {
-        let mut at = self.top;
-        while !at.is_null() {
-            f(at.cast());
-            // SAFETY: every block in the list was pushed, so it holds a link and is ours; `f` is not told to write to it.
-            at = unsafe { at.read() }.next;
-        }
-    }
-
-    /// Drops the blocks that `keep` denies, and keeps the order of the rest.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(*mut u8) -> bool) {
-        let mut at = self.top;
-        let mut last = null_mut::<Link>();
-        self.top = null_mut();
-        while !at.is_null() {
-            // SAFETY: every block in the list was pushed, so it holds a link and is ours.
-            let next = unsafe { at.read() }.next;
-            if keep(at.cast()) {
-                if last.is_null() {
-                    self.top = at;
-                } else {
-                    // SAFETY: `last` is a kept block of the list, so it is ours and holds a link.
-                    unsafe { last.write(Link { next: at }) };
-                }
-                last = at;
-            }
-            at = next;
-        }
-        if !last.is_null() {
-            // SAFETY: as above.
-            unsafe { last.write(Link { next: null_mut() }) };
-        }
     }
 }

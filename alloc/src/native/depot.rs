@@ -108,17 +108,6 @@ impl Depot {
         first.cast()
     }
 
-    /// Takes everything, and shows each batch to `f`, which owns it.
-    pub(crate) fn drain(&self, mut f: impl FnMut(*mut u8)) {
-        let mut at = self.take();
-        while !at.is_null() {
-            // SAFETY: everything that was taken is ours, and `f` has not got this one yet.
-            let next = unsafe { Batch::next(at) };
-            f(at.cast());
-            at = next;
-        }
-    }
-
     /// All batches, which are the caller's from here on.
     fn take(&self) -> *mut Batch {
         if self.top.load(Ordering::Relaxed).is_null() {

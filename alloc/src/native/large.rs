@@ -5,23 +5,24 @@
 
 use core::alloc::Layout;
 
-use super::shared::Central;
+use super::shared::Shared;
+use crate::Freelist;
 use crate::freelist::ALIGN;
-use crate::freelist::class::{LARGE_MOST, SMALL_MOST, cached};
+use crate::freelist::class::{self, LARGE_MOST, SMALL_MOST};
 use crate::freelist::stack::Stack;
 use crate::source::Source;
 
 /// Bytes of large blocks that a thread keeps at most.
 const BUDGET: usize = 4 * 1024 * 1024;
 
-/// What is left of them after an eviction: the next block freed must not evict again.
-const EVICTED: usize = BUDGET - BUDGET / 8;
+/// How many blocks go back at once, under the lock.
+const BATCH: usize = 32;
 
 /// How many times what a flush gave back must be missed until the next one: once is what the flush itself costs.
 const PATIENCE: usize = 2;
 
 /// Classes for each doubling, as a power of two.
-const DIVISIONS: usize = 2;
+const DIVISIONS: u32 = 2;
 
 /// Lists: 24 are used; a power of two, so that an index is masked rather than checked.
 const LISTS: usize = 32;
@@ -31,10 +32,7 @@ const CLASSES: [u8; LARGE_MOST / STEP] = {
     let mut classes = [0; LARGE_MOST / STEP];
     let mut step = SMALL_MOST / STEP;
     while step < classes.len() {
-        let last = (step + 1) * STEP - 1;
-        let log = last.ilog2() as usize;
-        let within = (last >> (log - DIVISIONS)) & ((1 << DIVISIONS) - 1);
-        classes[step] = (((log - SMALL_MOST.ilog2() as usize) << DIVISIONS) + within) as u8;
+        classes[step] = class::divided((step + 1) * STEP, DIVISIONS).0 as u8;
         step += 1;
     }
     classes
@@ -70,7 +68,7 @@ const fn layout_of(class: usize) -> Layout {
 /// The layout that a block which is not small really has: its class's, or its own if it has no class.
 #[inline]
 pub(super) fn backing(layout: Layout) -> Layout {
-    if cached(layout) { layout_of(class_of(layout.size())) } else { layout }
+    if class::classed(layout) { layout_of(class_of(layout.size())) } else { layout }
 }
 
 /// The lists, with a budget.
@@ -116,12 +114,18 @@ impl Large {
         self.bytes == 0
     }
 
-    /// Gives blocks back until they are well within the budget: one of each class in turn, so what is cold goes too.
-    pub(super) fn evict<S: Source>(&mut self, central: &mut Central<S>) {
-        while self.bytes > EVICTED {
-            self.hand = (self.hand + 1) & (LISTS - 1);
-            self.give(self.hand, central);
-        }
+    /// Gives some blocks back, so that the next block freed does not evict again: one of each class in turn, so what is cold goes too.
+    pub(super) fn evict<S: Source>(&mut self, shared: &Shared<S>) {
+        shared.central(|central| {
+            let mut blocks = 0;
+            for _ in 0..LISTS * BATCH {
+                self.hand = (self.hand + 1) & (LISTS - 1);
+                blocks += usize::from(self.give(self.hand, central));
+                if blocks == BATCH || self.bytes == 0 {
+                    break;
+                }
+            }
+        });
     }
 
     /// Counts what the thread did not have, in bytes.
@@ -137,16 +141,17 @@ impl Large {
         self.patience > 0
     }
 
-    /// Gives all blocks back.
-    pub(super) fn flush<S: Source>(&mut self, central: &mut Central<S>) {
-        self.patience = self.bytes * PATIENCE;
-        for class in 0..LISTS {
-            while self.give(class, central) {}
+    /// Gives some blocks back, before memory grows.
+    pub(super) fn flush<S: Source>(&mut self, shared: &Shared<S>) {
+        let before = self.bytes;
+        if before > 0 {
+            self.evict(shared);
+            self.patience = (before - self.bytes) * PATIENCE;
         }
     }
 
     /// Gives one block of a class back; false if there is none.
-    fn give<S: Source>(&mut self, class: usize, central: &mut Central<S>) -> bool {
+    fn give<S: Source>(&mut self, class: usize, central: &mut Freelist<S>) -> bool {
         let block = self.lists[class & (LISTS - 1)].pop();
         if block.is_null() {
             return false;

@@ -3,26 +3,34 @@
 use core::alloc::Layout;
 use core::hint::assert_unchecked;
 use core::mem::replace;
-use core::ptr::copy_nonoverlapping;
+use core::ptr::{copy_nonoverlapping, null_mut};
 
 use super::large::{Large, backing};
 use super::shared::Shared;
-use crate::freelist::ALIGN;
-use crate::freelist::class::{self, SIZES, SMALL, SMALL_MOST};
+use crate::freelist::class::{self, FIRST, SMALL_MOST};
 use crate::freelist::stack::Stack;
 use crate::source::Source;
 
+/// Small classes.
+pub(super) const CLASSES: usize = class::slot_of(SMALL_MOST) + 1 - FIRST;
+
 /// Blocks of each small class in a full magazine: what a thread takes and leaves at once. A thread keeps up to two.
-const FULL: [u32; SMALL] = {
-    let mut full = [0; SMALL];
+const FULL: [u32; CLASSES] = {
+    let mut full = [0; CLASSES];
     let mut class = 0;
-    while class < SMALL {
-        let fit = 16 * 1024 / SIZES[class] as u32;
+    while class < CLASSES {
+        let fit = 16 * 1024 / class::small_need(FIRST + class) as u32;
         full[class] = if fit > 64 { 64 } else { fit };
         class += 1;
     }
     full
 };
+
+/// Blocks of a full magazine of a class, which is below [`CLASSES`].
+#[inline]
+fn full_of(class: usize) -> u32 {
+    FULL.get(class).copied().unwrap_or(1)
+}
 
 /// The free blocks of one small class in a thread.
 ///
@@ -35,27 +43,13 @@ struct Magazine {
     spare: Stack,
 }
 
-/// Where the magazine of each number of 16-byte units is, in bytes: so that it is found by one load and one addition.
-const PLACES: [u16; SMALL_MOST / ALIGN + 1] = {
-    let mut places = [0; SMALL_MOST / ALIGN + 1];
-    let (mut units, mut class) = (1, 0);
-    while units < places.len() {
-        if units * ALIGN > SIZES[class] as usize {
-            class += 1;
-        }
-        places[units] = (class * size_of::<Magazine>()) as u16;
-        units += 1;
-    }
-    places
-};
-
 /// The class of a size up to [`SMALL_MOST`].
 #[inline]
 fn small_of(size: usize) -> usize {
-    let place = usize::from(PLACES.get(size.div_ceil(ALIGN)).copied().unwrap_or(0));
-    // SAFETY: every entry of the table is a class's number, below `SMALL`, times the size of a magazine.
-    unsafe { assert_unchecked(place.is_multiple_of(size_of::<Magazine>()) && place < SMALL * size_of::<Magazine>()) };
-    place / size_of::<Magazine>()
+    let class = class::slot_of(size) - FIRST;
+    // SAFETY: the size is at most `SMALL_MOST`, which has the last class.
+    unsafe { assert_unchecked(class < CLASSES) };
+    class
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,14 +63,14 @@ enum Stage {
 
 /// A thread's side of [`Shared`], which every call must name: always the same one.
 pub(super) struct Magazines {
-    small: [Magazine; SMALL],
+    small: [Magazine; CLASSES],
     large: Large,
     stage: Stage,
 }
 
 impl Magazines {
     pub(super) const NEW: Self = Self {
-        small: [const { Magazine { active: Stack::EMPTY, room: 0, spare: Stack::EMPTY } }; SMALL],
+        small: [const { Magazine { active: Stack::EMPTY, room: 0, spare: Stack::EMPTY } }; CLASSES],
         large: Large::NEW,
         stage: Stage::New,
     };
@@ -142,7 +136,7 @@ impl Magazines {
                     return block;
                 }
                 // SAFETY: as the caller promises: the block has its backing layout, and neither is one of a small class.
-                if shared.central(|central| unsafe { central.resize_large(block, held, wanted) }) {
+                if shared.central(|central| unsafe { central.resize_in_place(block, held, wanted) }) {
                     return block;
                 }
             }
@@ -171,25 +165,27 @@ impl Magazines {
     #[cold]
     #[inline(never)]
     fn refill<S: Source>(&mut self, shared: &Shared<S>, class: usize) -> *mut u8 {
-        let full = FULL[class & (SMALL - 1)];
+        let full = full_of(class);
         let keeps = self.keeps(shared);
-        let magazine = &mut self.small[class & (SMALL - 1)];
+        let Some(magazine) = self.small.get_mut(class) else { return null_mut() };
         let spare = replace(&mut magazine.spare, Stack::EMPTY);
         let (mut batch, mut count) = if spare.is_empty() {
-            self.large.missed(full as usize * usize::from(SIZES[class & (SMALL - 1)]));
+            self.large.missed(full as usize * class::small_need(FIRST + class));
             shared.batch(class, full, self.large.flushed())
         } else {
             (spare, full)
         };
         if batch.is_empty() {
-            self.give_large(shared);
-            (batch, count) = shared.growing(|central| central.batch(class, full));
+            self.large.flush(shared);
+            shared.collect_some();
+            (batch, count) = shared.batch(class, full, true);
         }
         let block = batch.pop();
         if !keeps {
             shared.leave(class, batch);
-        } else if !block.is_null() {
-            let magazine = &mut self.small[class & (SMALL - 1)];
+        } else if !block.is_null()
+            && let Some(magazine) = self.small.get_mut(class)
+        {
             magazine.active = batch;
             magazine.room = full - count + 1;
         }
@@ -208,14 +204,14 @@ impl Magazines {
         // SAFETY: a block of a small class is at least 16 bytes, aligned to 16, and given away, which the caller promises.
         unsafe { list.push(block) };
         let keeps = self.keeps(shared);
-        let magazine = &mut self.small[class & (SMALL - 1)];
+        let Some(magazine) = self.small.get_mut(class) else { return };
         if !keeps {
             magazine.room = 0;
             return shared.leave(class, list);
         }
         let active = replace(&mut magazine.active, list);
         shared.leave(class, replace(&mut magazine.spare, active));
-        magazine.room = FULL[class & (SMALL - 1)] - 1;
+        magazine.room = full_of(class) - 1;
     }
 
     /// # Safety
@@ -223,7 +219,7 @@ impl Magazines {
     /// As for [`Strategy::allocate`](crate::Strategy::allocate), and the layout is none of a small class.
     #[inline(never)]
     unsafe fn allocate_large<S: Source>(&mut self, shared: &Shared<S>, layout: Layout) -> *mut u8 {
-        if class::cached(layout) {
+        if class::classed(layout) {
             let block = self.large.pop(layout.size());
             if !block.is_null() {
                 return block;
@@ -237,14 +233,33 @@ impl Magazines {
     #[inline(never)]
     fn obtain_large<S: Source>(&mut self, shared: &Shared<S>, layout: Layout) -> *mut u8 {
         self.large.missed(layout.size());
-        // SAFETY: a backing layout is none of a small class, so its size is not zero.
-        let block = shared.trying(self.large.flushed(), |central| unsafe { central.allocate_large(layout) });
+        let flushed = self.large.flushed();
+        let block = shared.central(|central| {
+            if flushed {
+                // SAFETY: a backing layout is none of a small class, so its size is not zero.
+                unsafe { central.allocate_large(layout) }
+            } else {
+                // SAFETY: as above.
+                unsafe { central.find_large(layout) }
+            }
+        });
         if !block.is_null() {
             return block;
         }
-        self.give_large(shared);
+        self.large.flush(shared);
+        shared.collect_some();
         // SAFETY: as above.
-        shared.growing(|central| unsafe { central.allocate_large(layout) })
+        let block = shared.central(|central| unsafe { central.allocate_large(layout) });
+        if !block.is_null() {
+            return block;
+        }
+        // Memory is refused: now everything counts, a batch at a time under the lock.
+        while !self.large.is_empty() {
+            self.large.flush(shared);
+        }
+        shared.trim();
+        // SAFETY: as above.
+        shared.central(|central| unsafe { central.allocate_large(layout) })
     }
 
     /// # Safety
@@ -252,10 +267,10 @@ impl Magazines {
     /// As for [`Strategy::release`](crate::Strategy::release), and the layout is none of a small class.
     #[inline(never)]
     unsafe fn release_large<S: Source>(&mut self, shared: &Shared<S>, block: *mut u8, layout: Layout) {
-        if class::cached(layout) && self.keeps(shared) {
+        if class::classed(layout) && self.keeps(shared) {
             // SAFETY: the block was allocated with the backing of its layout, and is given away; the caller promises it.
             if unsafe { self.large.push(block, layout.size()) } {
-                shared.central(|central| self.large.evict(central));
+                self.large.evict(shared);
             }
             return;
         }
@@ -263,18 +278,11 @@ impl Magazines {
         shared.central(|central| unsafe { central.release_large(block, backing(layout)) });
     }
 
-    /// Gives the large blocks back.
-    #[cold]
-    #[inline(never)]
-    fn give_large<S: Source>(&mut self, shared: &Shared<S>) {
-        if !self.large.is_empty() {
-            shared.central(|central| self.large.flush(central));
-        }
-    }
-
     /// Gives everything back, and keeps nothing any more if the thread ends.
     pub(super) fn give<S: Source>(&mut self, shared: &Shared<S>, ends: bool) {
-        self.give_large(shared);
+        while !self.large.is_empty() {
+            self.large.flush(shared);
+        }
         for (class, magazine) in self.small.iter_mut().enumerate() {
             shared.leave(class, replace(&mut magazine.spare, Stack::EMPTY));
             shared.leave(class, replace(&mut magazine.active, Stack::EMPTY));
@@ -282,18 +290,6 @@ impl Magazines {
         }
         if ends {
             self.stage = Stage::Closed;
-        }
-    }
-}
-
-#[cfg(all(test, not(any(loom, shuttle))))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_places_are_those_of_the_classes() {
-        for size in 1..=SMALL_MOST {
-            assert_eq!(small_of(size), class::small_of(size));
         }
     }
 }

@@ -315,8 +315,22 @@ fn put_back<E: Exchange>() {
     assert_eq!(empty(&*exchange), 3, "a block was lost");
 }
 
-/// One thread takes everything, another takes one and leaves it, and a third leaves one.
-fn drained_by_three() {
+/// Takes blocks until there is none at this moment.
+fn all_of(depot: &Depot) -> Vec<*mut u8> {
+    let mut blocks = Vec::new();
+    loop {
+        let block = depot.pop();
+        if block.is_null() {
+            return blocks;
+        }
+        // SAFETY: no block of these tests is freed before its threads have ended.
+        unsafe { touch(block) };
+        blocks.push(block);
+    }
+}
+
+/// One thread takes whatever comes, another takes one and leaves it, and a third leaves one.
+fn emptied_by_three() {
     let depot = filled::<Depot>(2);
     let (second, third) = (Arc::clone(&depot), Arc::clone(&depot));
     let threads = [
@@ -337,12 +351,7 @@ fn drained_by_three() {
             unsafe { third.push(block) };
         }),
     ];
-    let mut blocks = Vec::new();
-    depot.drain(|block| {
-        // SAFETY: as above.
-        unsafe { touch(block) };
-        blocks.push(block);
-    });
+    let blocks = all_of(&depot);
     for thread in threads {
         thread.join().unwrap();
     }
@@ -353,17 +362,12 @@ fn drained_by_three() {
     assert_eq!(empty(&*depot), 3, "a block was lost");
 }
 
-/// One thread takes everything while another takes one and leaves one.
-fn drained() {
+/// One thread takes whatever comes while another takes one and leaves one.
+fn emptied() {
     let depot = filled::<Depot>(2);
     let other = Arc::clone(&depot);
     let thread = thread::spawn(move || exchange_some(&*other, 1));
-    let mut blocks = Vec::new();
-    depot.drain(|block| {
-        // SAFETY: no block of these tests is freed before its threads have ended.
-        unsafe { touch(block) };
-        blocks.push(block);
-    });
+    let blocks = all_of(&depot);
     thread.join().unwrap();
     for block in blocks {
         // SAFETY: the block is ours.
@@ -413,13 +417,13 @@ mod exhaustive {
     }
 
     #[test]
-    fn a_depot_is_drained_beside_its_users() {
-        every(drained);
+    fn a_depot_is_emptied_beside_its_users() {
+        every(emptied);
     }
 
     #[test]
-    fn a_depot_is_drained_beside_a_pop_and_a_push() {
-        every(drained_by_three);
+    fn a_depot_is_emptied_beside_a_pop_and_a_push() {
+        every(emptied_by_three);
     }
 
     #[test]
@@ -472,13 +476,13 @@ mod random {
     }
 
     #[test]
-    fn a_depot_is_drained_beside_its_users() {
-        many(drained);
+    fn a_depot_is_emptied_beside_its_users() {
+        many(emptied);
     }
 
     #[test]
-    fn a_depot_is_drained_beside_a_pop_and_a_push() {
-        many(drained_by_three);
+    fn a_depot_is_emptied_beside_a_pop_and_a_push() {
+        many(emptied_by_three);
     }
 
     #[test]

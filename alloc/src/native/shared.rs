@@ -1,19 +1,18 @@
 //! What all threads have in common: the depots, and the free lists of one thread behind a lock.
 
 use core::cell::UnsafeCell;
-use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::depot::Depot;
+use super::magazines::CLASSES;
 use crate::freelist::Freelist;
-use crate::freelist::class::SMALL;
+use crate::freelist::class;
 use crate::freelist::stack::Stack;
 use crate::lock::Spin;
+use crate::policy;
 use crate::source::Source;
 use crate::strategy::{Strategy, Usage};
 use crate::sync::constant;
-
-/// The free lists of one thread, behind the lock.
-pub(super) type Central<S> = Freelist<Gate<S>>;
 
 /// Free lists that threads share: each works through a [`Worker`](super::Worker) of its own.
 ///
@@ -39,9 +38,13 @@ pub(super) type Central<S> = Freelist<Gate<S>>;
 /// assert!(LISTS.usage().pages > 0);
 /// ```
 pub struct Shared<S> {
-    depots: [Depot; SMALL],
+    depots: [Depot; CLASSES],
+    /// About how many batches each depot has. It decides no order of steps, so no model checker need see it.
+    batches: [AtomicUsize; CLASSES],
+    /// The depot that gave a batch back last.
+    hand: AtomicUsize,
     lock: Spin,
-    central: UnsafeCell<Central<S>>,
+    central: UnsafeCell<Freelist<S>>,
     /// Called once in each thread, before it keeps blocks: whether its end will be noticed.
     pub(super) arrive: fn() -> bool,
 }
@@ -63,24 +66,26 @@ impl<S: Source> Shared<S> {
         pub(super) fn noticing(source: S, arrive: fn() -> bool) -> Self {
             Self {
                 #[cfg(not(any(loom, shuttle)))]
-                depots: [const { Depot::new() }; SMALL],
+                depots: [const { Depot::new() }; CLASSES],
                 #[cfg(any(loom, shuttle))]
                 depots: core::array::from_fn(|_| Depot::new()),
+                batches: [const { AtomicUsize::new(0) }; CLASSES],
+                hand: AtomicUsize::new(0),
                 lock: Spin::new(),
-                central: UnsafeCell::new(Freelist::new(Gate { source, shut: true })),
+                central: UnsafeCell::new(Freelist::new(source)),
                 arrive,
             }
         }
     }
 
-    /// Gives what the threads have exchanged and everything cached back to the heap, where it coalesces; what threads keep for themselves stays.
+    /// Gives what the threads have exchanged and everything kept back to the heap, where it coalesces; what threads keep for themselves stays.
     ///
-    /// It happens by itself before memory grows, unless it has just happened. **Cost:** a walk over all free blocks, under the lock.
+    /// Before memory grows a little of it happens by itself. **Cost:** a free of the heap for each block, a batch at a time under the lock.
     pub fn trim(&self) {
-        self.central(|central| {
-            self.collect(central);
-            central.trim();
-        });
+        for class in 0..CLASSES {
+            while self.collect(class) {}
+        }
+        self.central(Freelist::trim);
     }
 
     /// Where the memory stands.
@@ -95,90 +100,84 @@ impl<S: Source> Shared<S> {
 
     /// Up to `most` blocks of a small class, and how many they are, or may be: never less. Memory may grow for them if `grow`.
     pub(super) fn batch(&self, class: usize, most: u32, grow: bool) -> (Stack, u32) {
-        let batch = self.depots[class & (SMALL - 1)].pop();
+        let batch = self.pop(class);
+        if !batch.is_empty() {
+            return (batch, most);
+        }
+        // SAFETY: the slot is one of a small class.
+        self.central(|central| unsafe { central.batch(class::FIRST + class, most, grow) })
+    }
+
+    /// A batch from a depot; empty if there is none.
+    fn pop(&self, class: usize) -> Stack {
+        let Some((depot, batches)) = self.depots.get(class).zip(self.batches.get(class)) else {
+            return Stack::EMPTY;
+        };
+        let batch = depot.pop();
         if !batch.is_null() {
-            // SAFETY: the top of a list that was taken (contract of `leave`); the depot gave it to us alone.
-            return (unsafe { Stack::of(batch) }, most);
+            batches.fetch_sub(1, Ordering::Relaxed);
         }
-        self.trying(grow, |central| central.batch(class, most))
+        // SAFETY: the top of a list that was taken (contract of `leave`), if any; the depot gave it to us alone.
+        unsafe { Stack::of(batch) }
     }
 
-    /// Leaves a batch for whoever needs it.
+    /// Leaves a batch for whoever needs it; one that the depot has no room for goes to the heap.
     pub(super) fn leave(&self, class: usize, mut batch: Stack) {
+        let Some((depot, batches)) = self.depots.get(class).zip(self.batches.get(class)) else { return };
         let top = batch.take();
-        if !top.is_null() {
-            // SAFETY: the list is given away.
-            unsafe { self.depots[class & (SMALL - 1)].push(top) };
+        if top.is_null() {
+            return;
         }
+        if batches.load(Ordering::Relaxed) >= policy::DEPOT {
+            // SAFETY: the list was just taken, and is ours.
+            return self.give(class, unsafe { Stack::of(top) });
+        }
+        batches.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the list is given away.
+        unsafe { depot.push(top) };
     }
 
-    /// Runs `f` on the lists behind the lock, which do not grow memory meanwhile; nothing in `f` may allocate.
-    pub(super) fn central<T>(&self, f: impl FnOnce(&mut Central<S>) -> T) -> T {
+    /// Runs `f` on the lists behind the lock; nothing in `f` may allocate.
+    pub(super) fn central<T>(&self, f: impl FnOnce(&mut Freelist<S>) -> T) -> T {
         let _held = self.lock.hold();
         // SAFETY: the only reference while the lock is held; `f` neither allocates nor calls out.
         f(unsafe { &mut *self.central.get() })
     }
 
-    /// Runs `f` on the lists behind the lock; memory may grow if `grow`.
-    pub(super) fn trying<T>(&self, grow: bool, f: impl FnOnce(&mut Central<S>) -> T) -> T {
-        self.central(|central| {
-            central.source().shut = !grow;
-            let result = f(central);
-            central.source().shut = true;
-            result
-        })
-    }
-
-    /// Runs `f` on the lists behind the lock, after all that the threads exchanged went back there; memory may grow now.
+    /// Gives a batch from the next depot that has one back to the heap, before memory grows.
     #[cold]
     #[inline(never)]
-    pub(super) fn growing<T>(&self, f: impl FnOnce(&mut Central<S>) -> T) -> T {
-        self.trying(true, |central| {
-            self.collect(central);
-            f(central)
-        })
-    }
-
-    /// Empties the depots.
-    fn collect(&self, central: &mut Central<S>) {
-        for (class, depot) in self.depots.iter().enumerate() {
-            depot.drain(|batch| {
-                // SAFETY: the top of a list that was taken (contract of `leave`); the depot gave it to us alone.
-                let mut batch = unsafe { Stack::of(batch) };
-                loop {
-                    let block = batch.pop();
-                    if block.is_null() {
-                        break;
-                    }
-                    // SAFETY: a layout's block goes to the class that it came from.
-                    unsafe { central.slabs.push(block, class) };
-                }
-            });
+    pub(super) fn collect_some(&self) {
+        for _ in 0..CLASSES {
+            if self.collect(self.hand.fetch_add(1, Ordering::Relaxed) % CLASSES) {
+                return;
+            }
         }
     }
-}
 
-/// A source that grows only while it is told to: what other threads have exchanged must come back first.
-pub(super) struct Gate<S> {
-    source: S,
-    shut: bool,
-}
-
-// SAFETY: everything is the inner source's.
-unsafe impl<S: Source> Source for Gate<S> {
-    fn next(&self) -> Option<usize> {
-        self.source.next()
+    /// Gives a batch of a depot back to the heap; false if it has none.
+    fn collect(&self, class: usize) -> bool {
+        let batch = self.pop(class);
+        let any = !batch.is_empty();
+        self.give(class, batch);
+        any
     }
 
-    fn acquire(&mut self, least: usize, wish: usize) -> Option<NonNull<[u8]>> {
-        if self.shut { None } else { self.source.acquire(least, wish) }
-    }
-
-    fn held(&self) -> usize {
-        self.source.held()
-    }
-
-    fn limit(&mut self, pages: usize) {
-        self.source.limit(pages);
+    /// Gives the blocks of a batch back to the heap.
+    fn give(&self, class: usize, mut batch: Stack) {
+        if batch.is_empty() {
+            return;
+        }
+        let need = class::small_need(class::FIRST + class);
+        self.central(|central| {
+            loop {
+                let block = batch.pop();
+                if block.is_null() {
+                    break;
+                }
+                // SAFETY: the blocks of a batch are the heap's, of its class's size, and the batch is ours.
+                unsafe { central.heap.free(block, need) };
+            }
+        });
     }
 }

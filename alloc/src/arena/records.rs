@@ -1,0 +1,148 @@
+//! What is known of regions: for each, a word that counts its blocks.
+
+use core::alloc::Layout;
+use core::ptr::null_mut;
+
+use crate::Freelist;
+use crate::source::Source;
+use crate::strategy::Strategy;
+
+/// No region. Its record is the head of the list of free ones.
+pub(super) const NONE: u32 = 0;
+
+/// A record in use is twice the number of blocks, and one more if the region is closed; a free one is the number of the next free one.
+const CLOSED: u32 = 1;
+const BLOCK: u32 = 2;
+
+/// How many there is room for at first.
+const FEW: u32 = 16;
+
+// SAFETY: the table is a block of the free lists beside it, and moves together with them (`Arena` holds both).
+unsafe impl Send for Records {}
+
+/// A table of records, from the lists beside it: it goes back there with the last of them.
+pub(super) struct Records {
+    table: *mut u32,
+    /// Records that the table has room for, those that were ever used, and those that are.
+    room: u32,
+    used: u32,
+    regions: u32,
+    /// Blocks of closed regions.
+    pinned: usize,
+}
+
+fn layout(records: u32) -> Option<Layout> {
+    Layout::array::<u32>(records as usize).ok()
+}
+
+impl Records {
+    pub(super) const fn new() -> Self {
+        Self { table: null_mut(), room: 0, used: 0, regions: 0, pinned: 0 }
+    }
+
+    /// Blocks that outlived their region.
+    pub(super) const fn pinned(&self) -> usize {
+        self.pinned
+    }
+
+    /// Opens a region, and returns its number; none if there is no memory.
+    pub(super) fn open<S: Source>(&mut self, lists: &mut Freelist<S>) -> Option<u32> {
+        if self.used == self.room {
+            let head = if self.room == 0 { NONE } else { *self.at(NONE) };
+            if head == NONE {
+                self.grow(lists)?;
+            }
+        }
+        let free = *self.at(NONE);
+        let region = if free == NONE {
+            self.used += 1;
+            self.used - 1
+        } else {
+            *self.at(NONE) = *self.at(free);
+            free
+        };
+        *self.at(region) = 0;
+        self.regions += 1;
+        Some(region)
+    }
+
+    /// Doubles the table's room.
+    #[cold]
+    fn grow<S: Source>(&mut self, lists: &mut Freelist<S>) -> Option<()> {
+        let room = self.room.checked_mul(2)?.max(FEW);
+        let new = layout(room)?;
+        let table = if self.table.is_null() {
+            // SAFETY: the size is not zero.
+            unsafe { lists.allocate(new) }
+        } else {
+            // SAFETY: the table is a block of the lists with this layout; the new size is not zero.
+            unsafe { lists.resize(self.table.cast(), layout(self.room)?, new.size()) }
+        };
+        if table.is_null() {
+            return None;
+        }
+        if self.room == 0 {
+            // SAFETY: the table has room for records, and is ours.
+            unsafe { table.cast::<u32>().write(NONE) };
+            self.used = 1;
+        }
+        (self.table, self.room) = (table.cast(), room);
+        Some(())
+    }
+
+    /// Counts a block for a region.
+    #[inline]
+    pub(super) fn add(&mut self, region: u32) {
+        *self.at(region) += BLOCK;
+    }
+
+    /// Takes a block off a region's count.
+    #[inline]
+    pub(super) fn sub<S: Source>(&mut self, region: u32, lists: &mut Freelist<S>) {
+        let record = self.at(region);
+        *record -= BLOCK;
+        if *record & CLOSED != 0 {
+            self.unpin(region, lists);
+        }
+    }
+
+    /// A block of a closed region was freed.
+    #[cold]
+    #[inline(never)]
+    fn unpin<S: Source>(&mut self, region: u32, lists: &mut Freelist<S>) {
+        self.pinned -= 1;
+        if *self.at(region) < BLOCK {
+            self.forget(region, lists);
+        }
+    }
+
+    /// Closes a region; its number serves again once it has no blocks.
+    pub(super) fn close<S: Source>(&mut self, region: u32, lists: &mut Freelist<S>) {
+        let record = self.at(region);
+        let blocks = *record / BLOCK;
+        *record |= CLOSED;
+        self.pinned += blocks as usize;
+        if blocks == 0 {
+            self.forget(region, lists);
+        }
+    }
+
+    fn forget<S: Source>(&mut self, region: u32, lists: &mut Freelist<S>) {
+        *self.at(region) = *self.at(NONE);
+        *self.at(NONE) = region;
+        self.regions -= 1;
+        if self.regions == 0
+            && let Some(layout) = layout(self.room)
+        {
+            // SAFETY: the table is a block of the lists with this layout, and no record is in use.
+            unsafe { lists.release(self.table.cast(), layout) };
+            *self = Self::new();
+        }
+    }
+
+    #[inline]
+    fn at(&mut self, region: u32) -> &mut u32 {
+        // SAFETY: numbers of regions are below `used`, and records are asked for only when there is a table, which is ours.
+        unsafe { &mut *self.table.wrapping_add(region as usize) }
+    }
+}

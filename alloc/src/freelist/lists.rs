@@ -1,0 +1,167 @@
+//! Freed blocks, kept for the next of their class: one list for each class, and one bound for all of them.
+//!
+//! A pair of blocks is a pop and a push. The heap takes ten times as many instructions, and touches both ends of a block and what lies beside it, which is memory that nobody looked at for a while.
+//! The price is memory that nobody uses, so what is kept is bounded by a share of the heap ([`policy::kept`]): what finds no room goes to the heap, where it coalesces at once. So a burst's frees
+//! cost what the heap's frees cost, and nothing is ever walked.
+
+use core::ptr::null_mut;
+
+use super::class::{self, SLOTS};
+use super::stack::Stack;
+use crate::heap::{Heap, UNIT};
+use crate::policy;
+use crate::source::Source;
+
+pub(crate) struct Lists {
+    free: [Stack; SLOTS],
+    /// How much more may be kept, in units.
+    room: usize,
+    /// How much may be kept, in units: nothing before memory grows for the first time.
+    most: usize,
+    /// The list that made room last.
+    hand: usize,
+    /// Blocks that no list had since then, while the lists were full.
+    misses: usize,
+}
+
+impl Lists {
+    pub(crate) const fn new() -> Self {
+        Self { free: [const { Stack::EMPTY }; SLOTS], room: 0, most: 0, hand: 0, misses: 0 }
+    }
+
+    /// A kept block of a slot whose blocks count for so much; null if there is none.
+    ///
+    /// # Safety
+    ///
+    /// There is such a slot.
+    #[inline]
+    pub(crate) unsafe fn pop(&mut self, slot: usize, charge: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let block = unsafe { self.free.get_unchecked_mut(slot) }.pop();
+        if !block.is_null() {
+            self.room += charge;
+        }
+        block
+    }
+
+    /// Keeps a block of a slot; false if there is no room.
+    ///
+    /// # Safety
+    ///
+    /// There is such a slot, its blocks count for so much, and the block is one of them: the heap's, of [`class::need`] bytes, and the lists' from here on if the answer is true.
+    #[inline]
+    pub(crate) unsafe fn push(&mut self, block: *mut u8, slot: usize, charge: usize) -> bool {
+        if charge > self.room {
+            return false;
+        }
+        self.room -= charge;
+        // SAFETY: there is such a slot.
+        let list = unsafe { self.free.get_unchecked_mut(slot) };
+        // SAFETY: a block of the heap is larger than a pointer, aligned to 16, and given away, which the caller promises.
+        unsafe { list.push(block) };
+        true
+    }
+
+    /// Whether a large block may be kept: small ones, which are many, need some of the room.
+    pub(crate) const fn roomy(&self, charge: usize) -> bool {
+        charge <= self.room / policy::ROOMY
+    }
+
+    /// Whether any block is kept.
+    pub(crate) const fn any(&self) -> bool {
+        self.room < self.most
+    }
+
+    /// Lets so much be kept, as the heap is so large; what is kept stays.
+    pub(crate) fn widen(&mut self, heap: usize) {
+        let most = policy::kept(heap) / UNIT;
+        if most > self.most {
+            self.room += most - self.most;
+            self.most = most;
+        }
+    }
+
+    /// Lets no more be kept than is: memory was refused.
+    pub(crate) const fn narrow(&mut self) {
+        self.most -= self.room;
+        self.room = 0;
+    }
+
+    /// A block that has at least so many bytes, of the smallest class that has one, and its bytes; null if there is none among the classes that are looked at.
+    pub(crate) fn pop_at_least(&mut self, bytes: usize) -> (*mut u8, usize) {
+        let first = class::at_least(bytes);
+        for (slot, list) in self.free.iter_mut().enumerate().skip(first).take(policy::LARGER) {
+            if !list.is_empty() {
+                let block = list.pop();
+                let need = class::need(slot);
+                self.room += class::charge_of(need);
+                return (block, need);
+            }
+        }
+        (null_mut(), 0)
+    }
+
+    /// Gives up to so many blocks back to the heap, after a look at up to so many lists, and returns the bytes of the largest gap that came of it. The lists take turns and give up to half of the blocks each, so what is not used any more goes too.
+    pub(crate) fn evict<S: Source>(&mut self, heap: &mut Heap<S>, mut blocks: usize, lists: usize) -> usize {
+        let (each, mut largest) = (blocks.div_ceil(2), 0);
+        for _ in 0..lists {
+            self.hand += 1;
+            let Some(list) = self.free.get_mut(self.hand) else {
+                self.hand = 0;
+                continue;
+            };
+            if list.is_empty() {
+                continue;
+            }
+            let need = class::need(self.hand);
+            for _ in 0..each.min(blocks) {
+                let block = list.pop();
+                if block.is_null() {
+                    break;
+                }
+                blocks -= 1;
+                self.room += class::charge_of(need);
+                // SAFETY: the block is one of the heap's, of this size (contract of `push`).
+                largest = largest.max(unsafe { heap.free(block, need) });
+            }
+            if blocks == 0 {
+                break;
+            }
+        }
+        largest
+    }
+
+    /// Counts a block that no list has, and now and then has full lists give way: what they keep is not what is wanted.
+    ///
+    /// Blocks that find no room are no reason for it. While a burst ends, the lists keep what was freed first, which lies together; if they kept a block now and then, these would lie all over the heap.
+    #[inline]
+    pub(crate) fn missed<S: Source>(&mut self, heap: &mut Heap<S>) {
+        if self.room < self.most / 8 || self.most == 0 {
+            self.misses += 1;
+            if self.misses >= policy::EVERY {
+                self.misses = 0;
+                self.squeeze(heap);
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn squeeze<S: Source>(&mut self, heap: &mut Heap<S>) {
+        // After a refusal the lists may keep more and more again, up to their share.
+        let most = policy::kept(heap.size()) / UNIT;
+        let more = (most.saturating_sub(self.most)).min(policy::kept(0) / UNIT / 8);
+        self.most += more;
+        self.room += more;
+        self.evict(heap, policy::EVICTED, policy::LOOKED_AT);
+    }
+
+    /// Gives all blocks back to the heap; true if there were any.
+    pub(crate) fn flush<S: Source>(&mut self, heap: &mut Heap<S>) -> bool {
+        let any = self.any();
+        while self.any() {
+            self.evict(heap, SLOTS, SLOTS);
+        }
+        any
+    }
+}

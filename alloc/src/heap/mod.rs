@@ -1,0 +1,400 @@
+//! The coalescing heap under the free lists and the arena: boundary tags, and lists of gaps by size.
+//!
+//! A block is followed by a tag of one word: whether a gap comes after it. A gap ends with its size, where a block has its tag. So a free finds both
+//! neighbours without a search, and gaps never lie side by side. Gaps of a size, to within a sixteenth, are in one list; a bitmap tells which lists hold any.
+//!
+//! The list of the very size comes first, so that a hole serves again what left it; then the gap that was cut last, the open one, which spares a search; then the smallest list whose gaps are all large
+//! enough. No operation walks what is free: see [`policy::TRIES`].
+
+mod gaps;
+mod growth;
+#[cfg(test)]
+mod tests;
+
+use core::alloc::Layout;
+use core::ptr::{copy_nonoverlapping, null_mut};
+
+use crate::policy;
+use crate::source::{PAGE, Source};
+use crate::strategy::{Strategy, Usage};
+use gaps::bin_of;
+
+/// Bytes of a tag.
+pub(crate) const TAG: usize = size_of::<usize>();
+
+/// Sizes and addresses of gaps, and of blocks with their tags, are multiples of this: a gap must have room for its header.
+pub(crate) const UNIT: usize = size_of::<Gap>();
+
+/// A tag's bits: the first is always set, so that a tag is told from a gap's size; the second says whether a gap follows. The heap leaves the other bits of a block's tag as they are, for whoever
+/// has the block.
+pub(crate) const BLOCK: usize = 1;
+pub(crate) const GAP_AFTER: usize = 2;
+
+/// Lists for each doubling, as a power of two.
+const DIVISIONS: u32 = 4;
+
+/// Gaps of fewer units have a list for each size.
+const EXACT: usize = 2 << DIVISIONS;
+
+/// Enough for all of a 32-bit memory; where there is more, the last list has the rest.
+const BINS: usize = 400;
+
+/// What a gap begins with; its last word is its size too.
+#[repr(C)]
+struct Gap {
+    next: *mut Gap,
+    /// Null for the first of its list.
+    before: *mut Gap,
+    bin: usize,
+    size: usize,
+}
+
+/// A coalescing heap over a source: any size, any alignment, one word of overhead a block, sizes in steps of four words.
+pub struct Heap<S> {
+    bins: [*mut Gap; BINS],
+    /// Which bins hold any, and which words of that hold any bit.
+    filled: [u32; BINS.div_ceil(32)],
+    words: u32,
+    /// The gap that was cut or widened last, which is in no list, and its bytes; null and zero if there is none.
+    open: *mut Gap,
+    room: usize,
+    source: S,
+    /// The end of the piece acquired last; null before.
+    end: *mut u8,
+    /// Bytes of all pieces.
+    size: usize,
+    grows: usize,
+}
+
+// SAFETY: the heap's pointers lead into memory that only the heap has (contract of `Source`), so they may move with it.
+unsafe impl<S: Send> Send for Heap<S> {}
+
+/// The bytes of a block with its tag.
+#[inline]
+pub(crate) const fn whole(size: usize) -> usize {
+    // A layout's size is at most `isize::MAX`: this does not wrap.
+    (size + TAG + UNIT - 1) & !(UNIT - 1)
+}
+
+/// Where the word before an address is: a block's tag, or a gap's size.
+#[inline]
+pub(crate) fn tag(end: *mut u8) -> *mut usize {
+    end.wrapping_sub(TAG).cast()
+}
+
+impl<S: Source> Heap<S> {
+    /// An empty heap: nothing is acquired before the first block.
+    pub const fn new(source: S) -> Self {
+        Self {
+            bins: [null_mut(); BINS],
+            filled: [0; BINS.div_ceil(32)],
+            words: 0,
+            open: null_mut(),
+            room: 0,
+            source,
+            end: null_mut(),
+            size: 0,
+            grows: 0,
+        }
+    }
+
+    /// Where the memory comes from. Not for others: with another source in its place, a piece could seem to continue the last one.
+    pub(crate) const fn source(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// Bytes that the heap has acquired: the base of every share in [`policy`].
+    pub(crate) const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Pages held, and grows so far.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage { pages: self.source.held() / PAGE, grows: self.grows, pinned: 0 }
+    }
+
+    /// Makes a gap, which is in no list, the open one; no other may be open.
+    ///
+    /// # Safety
+    ///
+    /// As for [`insert`](Self::insert); but the size may be zero, and then there is no gap.
+    #[inline]
+    unsafe fn open(&mut self, base: *mut u8, size: usize) {
+        self.room = size;
+        self.open = null_mut();
+        if size > 0 {
+            self.open = base.cast();
+            // SAFETY: the bytes are ours, aligned, and enough for a gap, which the caller promises.
+            unsafe { (*self.open).size = size };
+            // SAFETY: as above: the last word of the bytes.
+            unsafe { tag(base.wrapping_add(size)).write(size) };
+        }
+    }
+
+    /// Returns a block of so many bytes, its tag included, from what is there; null if no gap fits. Nobody has written to its tag but the heap.
+    ///
+    /// # Safety
+    ///
+    /// The bytes are what [`whole`] gives for a layout's size, and the mask is its alignment less one; or the mask is zero, for an alignment up to `UNIT`.
+    #[inline(never)]
+    pub(crate) unsafe fn take(&mut self, need: usize, mask: usize) -> *mut u8 {
+        if need < EXACT * UNIT && mask == 0 {
+            let gap = self.bins[(need / UNIT) & (EXACT - 1)];
+            if !gap.is_null() {
+                // SAFETY: the gap is in a list.
+                unsafe { self.remove(gap) };
+                // SAFETY: the gap has just the size, and is in no list any more.
+                return unsafe { self.fill(gap.cast(), need, 0) };
+            }
+            if need <= self.room
+                && (self.room <= policy::NEAR * need || self.filled_from(need / UNIT) >= bin_of(self.room))
+            {
+                // SAFETY: the open gap fits, as every address is a multiple of the alignment.
+                return unsafe { self.cut(need, 0) };
+            }
+        }
+        let (open, room) = (self.open, self.room);
+        let fits = self.fits(need, mask);
+        if !fits || room / (policy::SPARE + 1) > need {
+            // SAFETY: the open gap is in no list.
+            unsafe { self.shut() };
+            let mut gap = self.find(need, mask);
+            if gap.is_null() {
+                if !fits {
+                    return null_mut();
+                }
+                gap = open;
+            }
+            // SAFETY: the gap is in a list: it was found there, or was the open one until now.
+            let size = unsafe { self.remove(gap) };
+            // SAFETY: the gap is in no list any more, no other is open, and it fits.
+            unsafe { self.open(gap.cast(), size) };
+        }
+        // SAFETY: the open gap fits.
+        unsafe { self.cut(need, mask) }
+    }
+
+    /// Returns a block like [`take`](Self::take), but from the open gap or not at all: memory has just grown, so nothing else fits.
+    ///
+    /// # Safety
+    ///
+    /// As for [`take`](Self::take).
+    pub(crate) unsafe fn take_open(&mut self, need: usize, mask: usize) -> *mut u8 {
+        // SAFETY: the open gap fits.
+        if self.fits(need, mask) { unsafe { self.cut(need, mask) } } else { null_mut() }
+    }
+
+    /// Whether the open gap has room for so many bytes, aligned by the mask.
+    #[inline]
+    fn fits(&self, need: usize, mask: usize) -> bool {
+        // As in `find`, the sum does not wrap.
+        need + (self.open.addr().wrapping_neg() & mask) <= self.room
+    }
+
+    /// Cuts a block from the open gap.
+    ///
+    /// # Safety
+    ///
+    /// The gap fits.
+    #[inline(never)]
+    unsafe fn cut(&mut self, need: usize, mask: usize) -> *mut u8 {
+        let base = self.open.cast::<u8>();
+        let padding = base.addr().wrapping_neg() & mask;
+        let rest = self.room - padding - need;
+        let block = base.wrapping_add(padding);
+        if padding > 0 {
+            // SAFETY: the gap's first bytes, to the block; an address and an alignment above `UNIT` are multiples of it. Below them is a tag that says that a gap follows.
+            unsafe { self.insert(base, padding) };
+            // SAFETY: the block's tag lies in what was the gap.
+            unsafe { tag(block.wrapping_add(need)).write(BLOCK | if rest > 0 { GAP_AFTER } else { 0 }) };
+        } else {
+            // SAFETY: the gap is in no list, and has so much room.
+            unsafe { self.fill(base, need, rest) };
+        }
+        // SAFETY: the rest of the gap, which is in no list, and no other gap is open.
+        unsafe { self.open(block.wrapping_add(need), rest) };
+        block
+    }
+
+    /// Makes a block of a gap's first bytes, and returns it; the rest is the caller's to open.
+    ///
+    /// # Safety
+    ///
+    /// There was a gap of `need + rest` bytes, which is in no list any more.
+    #[inline]
+    unsafe fn fill(&mut self, base: *mut u8, need: usize, rest: usize) -> *mut u8 {
+        // SAFETY: below a gap is a block or the beginning of a piece, and either ends with a tag.
+        unsafe { *tag(base) &= !GAP_AFTER };
+        // SAFETY: the block's tag lies in what was the gap.
+        unsafe { tag(base.wrapping_add(need)).write(BLOCK | if rest > 0 { GAP_AFTER } else { 0 }) };
+        base
+    }
+
+    /// Lists the open gap, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// The open gap is in no list.
+    #[inline]
+    unsafe fn shut(&mut self) {
+        if self.room > 0 {
+            // SAFETY: the open gap is the heap's, and in no list.
+            unsafe { self.insert(self.open.cast(), self.room) };
+            (self.open, self.room) = (null_mut(), 0);
+        }
+    }
+
+    /// Makes a gap of a block and its free neighbours, and returns the gap's bytes.
+    ///
+    /// # Safety
+    ///
+    /// The block, with its tag, has so many bytes, and nobody uses it any more.
+    #[inline(never)]
+    pub(crate) unsafe fn free(&mut self, block: *mut u8, mut size: usize) -> usize {
+        let mut base = block;
+        // SAFETY: the block ends with its tag.
+        let own = unsafe { *tag(block.wrapping_add(size)) };
+        let open = self.open;
+        if own & GAP_AFTER != 0 {
+            // SAFETY: the tag says that a gap begins there.
+            size += unsafe { self.remove(block.wrapping_add(size).cast()) };
+        }
+        // SAFETY: below a block is a block, a gap or the beginning of a piece, and each ends with a word of the heap's.
+        let below = unsafe { *tag(block) };
+        if below & BLOCK == 0 {
+            // The word is the size of the gap below.
+            base = block.wrapping_sub(below);
+            size += below;
+            // SAFETY: the gap below begins there.
+            unsafe { self.remove(base.cast()) };
+        } else {
+            // SAFETY: as above.
+            unsafe { *tag(block) = below | GAP_AFTER };
+        }
+        if open != self.open {
+            // SAFETY: as below; the gap beside the block was the open one.
+            unsafe { self.open(base, size) };
+        } else {
+            // SAFETY: the bytes of the block and of the gaps beside it, which are in no list any more.
+            unsafe { self.insert(base, size) };
+        }
+        size
+    }
+
+    /// Returns the bytes of the gap that follows a block; zero if a block follows.
+    ///
+    /// # Safety
+    ///
+    /// A block of the heap ends there, with its tag.
+    unsafe fn gap_after(&self, end: *mut u8) -> usize {
+        // SAFETY: the block ends with its tag.
+        if unsafe { *tag(end) } & GAP_AFTER == 0 {
+            return 0;
+        }
+        // SAFETY: the tag says that a gap begins there.
+        if end == self.open.cast() { self.room } else { unsafe { (*end.cast::<Gap>()).size } }
+    }
+
+    /// Tries to change a block's size where it lies, in bytes that include its tag; a smaller size always can.
+    ///
+    /// # Safety
+    ///
+    /// The block is from this heap, of the old size; both sizes are what [`whole`] gives for a layout's.
+    pub(crate) unsafe fn resize_in_place(&mut self, block: *mut u8, old: usize, new: usize) -> bool {
+        if old == new {
+            return true;
+        }
+        let end = block.wrapping_add(old);
+        // SAFETY: the block ends with its tag.
+        let follows = unsafe { self.gap_after(end) };
+        let room = old + follows;
+        if new > room {
+            return false;
+        }
+        if follows > 0 {
+            // SAFETY: a gap begins there.
+            unsafe { self.remove(end.cast()) };
+        }
+        let (end, rest) = (block.wrapping_add(new), room - new);
+        // SAFETY: the block and the gap that followed it are `room` bytes: the tag lies in them.
+        unsafe { tag(end).write(BLOCK | if rest > 0 { GAP_AFTER } else { 0 }) };
+        if rest > 0 {
+            // SAFETY: the bytes between the block and the next one, which are in no list any more.
+            unsafe { self.insert(end, rest) };
+        }
+        true
+    }
+
+    /// Returns a block, growing if need be: more than once where someone else took memory in between.
+    ///
+    /// # Safety
+    ///
+    /// As for [`take`](Self::take).
+    pub(crate) unsafe fn obtain(&mut self, need: usize, mask: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let mut block = unsafe { self.take(need, mask) };
+        // SAFETY: as above.
+        while block.is_null() && unsafe { self.grow(need, mask) } {
+            // SAFETY: as above.
+            block = unsafe { self.take_open(need, mask) };
+        }
+        block
+    }
+}
+
+/// What [`Heap::take`] asks for: the bytes of a layout's block with its tag, and the mask of its alignment.
+#[inline]
+pub(crate) const fn needs(layout: Layout) -> (usize, usize) {
+    (whole(layout.size()), if layout.align() > UNIT { layout.align() - 1 } else { 0 })
+}
+
+// SAFETY: a block is the part of a gap that the layout fits into, of memory that is the heap's alone.
+unsafe impl<S: Source> Strategy for Heap<S> {
+    const ALIGN: usize = UNIT;
+
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+        let (need, mask) = needs(layout);
+        // SAFETY: the need is the layout's.
+        unsafe { self.obtain(need, mask) }
+    }
+
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: the block is from `allocate` with this layout, and nobody uses it any more; the caller promises it.
+        unsafe { self.free(block, whole(layout.size())) };
+    }
+
+    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let (old, new) = (whole(layout.size()), whole(size));
+        // SAFETY: the block is from this heap with this layout; the caller promises it.
+        if unsafe { self.resize_in_place(block, old, new) } {
+            return block;
+        }
+        let (_, mask) = needs(layout);
+        // SAFETY: the need is that of a layout of the new size.
+        let mut moved = unsafe { self.take(new, mask) };
+        if moved.is_null() {
+            // SAFETY: as above.
+            match unsafe { self.widen(block, old, new) } {
+                Some(true) => return block,
+                // SAFETY: as above.
+                Some(false) => moved = unsafe { self.obtain(new, mask) },
+                None => {}
+            }
+        }
+        if !moved.is_null() {
+            // SAFETY: both blocks are live, so they do not overlap, and each has at least the smaller of the two sizes.
+            unsafe { copy_nonoverlapping(block, moved, layout.size().min(size)) };
+            // SAFETY: as above; nobody uses the block any more.
+            unsafe { self.free(block, old) };
+        }
+        moved
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage()
+    }
+
+    fn limit(&mut self, pages: usize) {
+        self.source.limit(pages);
+    }
+}
