@@ -31,6 +31,9 @@ use crate::stats::Snapshot;
 /// The feature `freelist` picks it, unless `budget` is on, which `stats` brings along: budgets count bytes in one place, so then the picked allocator is [`Freelist`](crate::Freelist) behind the spin lock of
 /// [`Global`](crate::Global). `Native` itself has no budgets, and counts with `stats`.
 ///
+/// **After a fork** the child may do nothing but replace itself (`exec`) or end (`_exit`) if the process had
+/// more than one thread: another thread may have held the lock, and then it is held in the child too.
+///
 /// **Cost:** as for a [`Worker`](super::Worker), and the access to a thread-local.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Native;
