@@ -1,9 +1,62 @@
-//! The hostile traces find out who walks, and hold std's figures as what ours are compared with.
+//! Bounds on the worst operation, on refusals and on pages, over all hostile traces: exact, so that a walk over all that is free shows in a test.
 
-use sluicegate_alloc_host::hostile::{Guest, engine, run};
+use std::fmt::Write;
+
+use sluicegate_alloc_host::hostile::{Found, Guest, engine, run};
+use sluicegate_traces::hostile::{ONE_OF_EACH, TRACES};
 
 /// Instructions of any single operation beyond the bytes that it copies or clears.
 const OPERATION: u64 = 5_000;
+
+/// Instructions of a refusal in the mean: it gives back what small blocks have left in the lists since the last.
+const REFUSAL: f64 = 2_500.0;
+
+/// How many pages a small heap may hold beyond std's.
+const SMALL: u64 = 2;
+
+/// What a strategy may hold, by std's pages.
+const STRATEGIES: [(&str, f64); 2] = [("freelist", 1.25), ("arena", 1.5)];
+
+#[test]
+fn no_operation_walks_and_pages_stay_near_stds() {
+    let engine = engine().unwrap();
+    let names = ["std"].into_iter().chain(STRATEGIES.map(|(name, _)| name));
+    let guests: Vec<Guest> = names.map(|name| Guest::build(&engine, name).unwrap()).collect();
+    let found = run(&guests, "").unwrap();
+    let mut faults = String::new();
+    for ((name, pages), own) in STRATEGIES.iter().zip(&found[1..]) {
+        for ((own, std), trace) in own.iter().zip(&found[0]).zip(TRACES) {
+            let ratio = if trace.title == ONE_OF_EACH { 1.0 } else { *pages };
+            let most = ((std.pages as f64 * ratio) as u64).max(std.pages + SMALL);
+            for fault in judge(own, std, trace.pages.then_some(most)) {
+                writeln!(faults, "{name}, {}: {fault}", trace.title).unwrap();
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults}");
+}
+
+fn judge(own: &Found, std: &Found, pages: Option<u64>) -> Vec<String> {
+    let mut faults = Vec::new();
+    if let Some(reason) = &own.ended {
+        faults.push(format!("it ends early: {reason}"));
+    }
+    let dearest = own.costs.dearest();
+    if dearest.cost > OPERATION {
+        faults.push(format!("{} takes {} instructions, not {OPERATION}", dearest.operation, dearest.cost));
+    }
+    let refusal = own.costs.mean_refused;
+    // One refusal has no mean.
+    if refusal > REFUSAL && own.costs.refused > 10 {
+        faults.push(format!("a refusal takes {refusal:.0} instructions in the mean, not {REFUSAL:.0}"));
+    }
+    if let Some(most) = pages
+        && own.pages > most
+    {
+        faults.push(format!("{} pages, not {most}, where std has {}", own.pages, std.pages));
+    }
+    faults
+}
 
 #[test]
 fn an_allocator_that_walks_is_found_out() {
