@@ -23,7 +23,7 @@ mod warning;
 
 use core::cell::Cell;
 
-pub(crate) use bodies::{end_request, has_no_trailers};
+pub(crate) use bodies::{end_request, has_no_trailers, may_write_at_trailers};
 
 use crate::abi::StreamType;
 use crate::abi::scoped::Scoped;
@@ -233,6 +233,9 @@ impl State {
             return Ok(());
         }
         status::resume(direction)?;
+        if bits & WENT_ON << place == 0 {
+            self.counts.mark(counts::LATE << place);
+        }
         self.clear(PAUSED << place);
         self.set(WENT_ON << place);
         if matches!(direction, StreamType::HttpResponse) {
@@ -258,7 +261,7 @@ impl State {
             return Err(Error::stream(direction, "it has ended"));
         }
         if !self.counts.hold(direction) {
-            return Err(Error::stream(direction, "4,095 hold it already"));
+            return Err(Error::stream(direction, "1,023 hold it already"));
         }
         self.set(HELD_ONCE);
         Ok(())

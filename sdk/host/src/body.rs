@@ -23,6 +23,9 @@ pub(crate) struct Body {
     /// Whether the proxy was told to keep the part before: it joins the next one to what it keeps before the filter sees both, and the filter can change that until
     /// the trailers have gone on.
     pub(crate) keeps: bool,
+    /// Whether what the proxy kept has gone on since, so that an empty part joins nothing: what is
+    /// written into that one is lost, unless the proxy is told to keep or to resume.
+    pub(crate) resumed: bool,
     /// Whether what the filter writes between parts is lost, though the proxy says that all is well: the proxy dropped the
     /// last part, or keeps it without showing it.
     pub(crate) loses: bool,
@@ -51,6 +54,12 @@ impl Body {
         self.sent.append(&mut self.kept);
         self.sent.append(&mut self.held);
         self.full = false;
+    }
+
+    /// Loses what was written where nothing is left.
+    pub(crate) fn lose(&mut self) {
+        self.held.clear();
+        self.kept.clear();
     }
 
     /// Holds back what the filter saw, which sees it again, and with it what it held back before without seeing it again.

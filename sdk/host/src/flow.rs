@@ -116,6 +116,12 @@ pub(crate) struct Flow {
     /// What came since and the filter has not seen: the body, whether it ended, and trailers.
     waiting: Option<(Vec<u8>, bool)>,
     waiting_trailers: Option<Map>,
+    /// Whether the headers were resumed, and what waited for them comes to the filter within that.
+    late: bool,
+    /// Whether what is kept of the body is lost.
+    loses: bool,
+    /// How often what waited was shown again.
+    shown_again: u32,
 }
 
 /// Headers come to the filter; its action.
@@ -297,9 +303,17 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
     if let Some(why) = garbled {
         host.state().harm(why);
     }
+    let mut again = None;
     if let Some(stream) = host.state().streams.get_mut(&id) {
         let flow = &mut stream.flows[way as usize];
-        if goes_on {
+        let body = stream.bodies.entry(way.body() as u32).or_default();
+        if goes_on && flow.late && body.shows && !flow.loses {
+            // What is kept can be read and does not go on any more, and the trailers come again.
+            (flow.loses, again) = (true, stream.maps.get(&(way.trailers() as u32)).cloned());
+        } else if goes_on {
+            if body.resumed || flow.loses {
+                body.lose();
+            }
             flow.ended_by_trailers = true;
             stream.go_on(way);
             stream.visible.remove(&(way.trailers() as u32));
@@ -307,11 +321,36 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
             flow.stopped = flow.stopped.or(Some(Part::Trailers));
         }
     }
+    if let Some(trailers) = again {
+        return self::trailers(host, id, way, trailers);
+    }
     if goes_on {
         leave(host, id, way);
     }
     host.run_deferred();
     action
+}
+
+/// Shows the filter again what was kept and the trailers, where the filter resumes in the callback
+/// for trailers that came with a resume of the headers.
+fn show_again(host: &Running, id: u32, way: Way, trailers: Map) {
+    {
+        let mut state = host.state();
+        let Some(stream) = state.streams.get_mut(&id) else { return };
+        let flow = &mut stream.flows[way as usize];
+        flow.shown_again += 1;
+        if flow.shown_again > 3 {
+            flow.late = false;
+            state.harm("a resume whenever the trailers come: Envoy shows the trailers without an end");
+            return;
+        }
+        let body = stream.bodies.entry(way.body() as u32).or_default();
+        body.show();
+    }
+    if host.state().streams.get(&id).is_some_and(|stream| stream.bodies[&(way.body() as u32)].len() > 0) {
+        body(host, id, way, &[], false);
+    }
+    self::trailers(host, id, way, trailers);
 }
 
 /// Lets a direction go on that the filter held back. What waited for the headers comes to the filter now, the body in one part, and after it what was not read.
@@ -338,14 +377,28 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
             }
             return;
         }
+        let trailers = stream.maps.get(&(way.trailers() as u32)).cloned();
+        if let Some(trailers) = trailers.clone().filter(|_| stream.flows[way as usize].late) {
+            drop(state);
+            show_again(host, id, way, trailers);
+            return;
+        }
         stream.go_on(way);
-        let held_trailers = stream.maps.contains_key(&(way.trailers() as u32));
         let flow = &mut stream.flows[way as usize];
-        flow.ended_by_trailers = held_trailers;
-        flow.held = false;
+        flow.ended_by_trailers = trailers.is_some();
+        flow.late = std::mem::take(&mut flow.held);
         flow.waiting.take()
     };
     leave(host, id, way);
+    bring(host, id, way, waiting);
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        stream.flows[way as usize].late = false;
+    }
+}
+
+/// Brings what waited for the headers to the filter: the body in one part, what was not read, and
+/// the trailers.
+fn bring(host: &Running, id: u32, way: Way, waiting: Option<(Vec<u8>, bool)>) {
     if let Some((part, ended)) = waiting {
         // The body of a reply follows the reply's headers to the filter.
         let answers = way == Way::Response && answering(host, id, true);
@@ -413,17 +466,18 @@ impl Stream {
 pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], filter: impl FnOnce(u32) -> u32) -> u32 {
     let way = Way::from_number(buffer as u32);
     let buffer = buffer as u32;
-    let (size, too_much, joins) = {
+    let (size, too_much, joins, loses) = {
         let mut state = host.state();
         let limit = state.buffer_limit;
         let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
         (body.hidden, body.shows, body.loses) = (false, true, false);
-        let joins = body.keeps;
+        let (joins, loses) = (body.keeps, body.keeps && body.resumed && part.is_empty());
+        body.resumed = false;
         body.passing = body.held.is_empty() && way.is_some() && !body.keeps;
         // What is held back already is joined by the part before the filter sees both.
         let too_much = way.is_some() && !body.held.is_empty() && body.held.len() + part.len() > limit;
         body.held.extend(part);
-        (count(body.held.len()), too_much, joins)
+        (count(body.held.len()), too_much, joins, loses)
     };
     // A response that cannot be answered any more ends at once. A request is shown to the filter first, whose answer comes to nothing.
     if too_much && way == Some(Way::Response) {
@@ -442,7 +496,7 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
             && let Some(body) = stream.bodies.get_mut(&buffer)
         {
             body.passing = false;
-            body.keeps = way.is_some() && action == BUFFER;
+            (body.keeps, body.resumed) = (way.is_some() && action == BUFFER, false);
             body.shows = action != 0;
             body.loses = way.is_some() && ![0, BUFFER].contains(&action);
             if let Some(way) = way.filter(|_| action != 0) {
@@ -451,7 +505,12 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
             }
             match action {
                 0 if over || too_much => {}
-                0 => body.release(),
+                0 => {
+                    if loses {
+                        body.lose();
+                    }
+                    body.release();
+                }
                 // What is not of HTTP knows two answers.
                 _ if way.is_none() && !over => body.show(),
                 BUFFER => body.show(),

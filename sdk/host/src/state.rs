@@ -183,6 +183,7 @@ impl Stream {
         if body.as_ref().is_none_or(|body| !body.passing) {
             self.flows[way as usize].keeps_end = false;
             if let Some(body) = body {
+                body.resumed = body.keeps;
                 body.release();
             }
         }

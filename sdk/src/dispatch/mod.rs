@@ -386,6 +386,9 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispa
     ) -> u32 {
         let Some(stream) = self.streams.known(id) else { return http::missing::<H>(None) };
         let state = &stream.state;
+        if state.repeats(phase) {
+            return 0;
+        }
         let code = stream.run(id, self, |filter, plugin| {
             state.begin(phase);
             let code = callback(filter, plugin);

@@ -8,6 +8,7 @@ use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, G
 use crate::context::{Action, DataAction, HttpFilter, PluginContext};
 use crate::error::{Error, Result};
 use crate::reply::LocalResponse;
+use crate::stream_state;
 
 /// The request's body, in [`on_request_body`](crate::HttpFilter::on_request_body).
 pub type RequestBody<'cb, P = ()> = Body<'cb, Request, P>;
@@ -258,6 +259,12 @@ pub(crate) fn read(buffer: BufferType, start: usize, size: usize) -> Result<Host
 /// Replaces `size` bytes from `start` on.
 pub(super) fn write(buffer: BufferType, start: usize, size: usize, bytes: &[u8]) -> Result<()> {
     call::set_buffer(buffer, start, size, bytes).map_err(|status| Error::host("proxy_set_buffer_bytes", buffer, status))
+}
+
+/// Replaces `size` bytes from `start` on, in the callback for the trailers.
+pub(super) fn write_at_trailers(buffer: BufferType, start: usize, size: usize, bytes: &[u8]) -> Result<()> {
+    stream_state::may_write_at_trailers(buffer.direction())?;
+    write(buffer, start, size, bytes)
 }
 
 /// The buffer of the body that goes this way.

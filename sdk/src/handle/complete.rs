@@ -132,8 +132,9 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// Fails if the headers have gone on without [`body_will_change`](super::Headers::body_will_change), and if the host refuses: Envoy does if trailers follow a body without a single
-    /// part.
+    /// Fails if the headers have gone on without
+    /// [`body_will_change`](super::Headers::body_will_change), if trailers follow a body without a
+    /// single part, and if the host refuses.
     ///
     /// # Cost
     ///
@@ -190,7 +191,8 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         if bytes.len() != replaced {
             self.take_another_size()?;
         }
-        body::write(self.buffer, start, size, bytes)
+        let write = if self.has_trailers { body::write_at_trailers } else { body::write };
+        write(self.buffer, start, size, bytes)
     }
 
     /// Fails if the headers have gone on, and a length may be among them.

@@ -192,6 +192,8 @@ impl Rewriter {
     /// # Errors
     ///
     /// Fails with the closure's error, if the closure does not deal with all bytes, if the host refuses, and if memory runs out.
+    /// Fails if the closure writes something, and the callback for the last part did not return
+    /// what [`pass`](Self::pass) returned.
     ///
     /// # Cost
     ///
@@ -206,7 +208,7 @@ impl Rewriter {
         let mut out = Output(Buffer::new());
         deal(Chunk { bytes, seen: bytes.len(), is_last: true }, &mut out, self.limit, change)?;
         if !out.written().is_empty() {
-            body::write(body::buffer_of(direction), WHOLE, 0, out.written())?;
+            body::write_at_trailers(body::buffer_of(direction), WHOLE, 0, out.written())?;
         }
         self.carry = Carry::new();
         stream_state::current(|state| state.map(|state| state.carry(direction, false)));

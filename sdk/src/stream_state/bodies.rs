@@ -1,9 +1,11 @@
 //! What a stream's state knows of its bodies: who gathers one, whether its size may change, and whether it is one at all.
 
+use super::counts::{IN_PARTS, REPEATS};
+use super::status::KEPT;
 use super::{ENDED, REPLIED, State, WENT_ON, current, place, status};
 use crate::abi::StreamType;
 use crate::budget;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Bits of a direction, as those of [`super`].
 ///
@@ -21,6 +23,32 @@ const UPGRADED: u32 = 1 << 28;
 const NO_TRAILERS: u32 = 1 << 31;
 
 impl State {
+    /// Notes that a message was let go at its trailers by a resume.
+    pub(super) fn repeat(&self, direction: StreamType) {
+        self.counts.mark(REPEATS << place(direction));
+    }
+
+    /// Whether a callback for a body or for trailers shows again what was let go.
+    #[inline]
+    pub(super) fn is_let_go(&self, direction: StreamType) -> bool {
+        self.counts.is_marked(REPEATS << place(direction))
+    }
+
+    /// Lets the body of a direction pass in parts.
+    pub(crate) fn pass_in_parts(&self, direction: StreamType) {
+        self.counts.mark(IN_PARTS << place(direction));
+    }
+
+    pub(crate) fn passes_in_parts(&self, direction: StreamType) -> bool {
+        self.counts.is_marked(IN_PARTS << place(direction))
+    }
+
+    /// Whether the proxy takes bytes of a body in the callback for its trailers: only while it
+    /// keeps the last part. Otherwise Envoy refuses, or loses the bytes and says that all is well.
+    fn takes_bytes_at_trailers(&self, direction: StreamType) -> bool {
+        self.has(KEPT << place(direction))
+    }
+
     pub(super) fn put(&self, bits: u32, set: bool) {
         if set { self.set(bits) } else { self.clear(bits) }
     }
@@ -117,4 +145,12 @@ pub(crate) fn end_request() {
 /// If the filter then holds the request, the body is lost, and the trailers go out twice.
 pub(crate) fn has_no_trailers() -> bool {
     current(|state| state.is_some_and(|state| state.has(NO_TRAILERS)))
+}
+
+/// Fails if bytes that are written in the callback for the trailers would be lost.
+pub(crate) fn may_write_at_trailers(direction: StreamType) -> Result<()> {
+    if current(|state| state.is_none_or(|state| state.takes_bytes_at_trailers(direction))) {
+        return Ok(());
+    }
+    Err(Error::stream(direction, "no part of its body is kept, to which bytes could be added before the trailers"))
 }

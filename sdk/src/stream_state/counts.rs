@@ -1,4 +1,4 @@
-//! How many hold each direction of a stream, and how many of its calls have no answer yet.
+//! How many hold each direction of a stream, how many of its calls have no answer yet, and what is rarely known of its bodies.
 
 use core::cell::Cell;
 
@@ -6,13 +6,24 @@ use super::place;
 use crate::abi::StreamType;
 
 /// The bits of one direction's holders; those of the second direction follow.
-const HOLDERS: u32 = 12;
+const HOLDERS: u32 = 10;
 /// The most that can hold a direction.
 pub(super) const MOST_HOLDERS: u32 = (1 << HOLDERS) - 1;
 /// The first bit of the calls.
 const CALLS: u32 = 2 * HOLDERS;
 /// The count at which calls are not counted any more.
-const MANY_CALLS: u32 = 127;
+const MANY_CALLS: u32 = 31;
+/// The first bit of the marks.
+const MARKS: u32 = CALLS + 5;
+
+// Marks of a direction, which are shifted left by one for the second direction.
+/// The headers were let go between callbacks, and what had come of the body follows them.
+pub(super) const LATE: u32 = 1 << MARKS;
+/// The message was let go at its trailers by a resume. The proxy may show its last part and its
+/// trailers once more.
+pub(super) const REPEATS: u32 = 1 << (MARKS + 2);
+/// The filter wants no complete body.
+pub(super) const IN_PARTS: u32 = 1 << (MARKS + 4);
 /// Whether a call of the callback that runs has failed within its host call.
 const CALL_FAILED: u32 = 1 << 31;
 
@@ -74,6 +85,15 @@ impl Counts {
         }
     }
 
+    pub(super) fn mark(&self, marks: u32) {
+        self.0.set(self.0.get() | marks);
+    }
+
+    #[inline]
+    pub(super) fn is_marked(&self, marks: u32) -> bool {
+        self.0.get() & marks != 0
+    }
+
     /// Notes whether a call of the callback that runs has failed within its host call.
     pub(super) fn set_call_failed(&self, failed: bool) {
         let others = self.0.get() & !CALL_FAILED;
@@ -107,6 +127,10 @@ mod tests {
             counts.ask();
         }
         counts.ask();
+        let marks = (LATE * 3) | (REPEATS * 3) | (IN_PARTS * 3);
+        assert!(!counts.is_marked(marks) && !counts.call_failed());
+        counts.mark(marks);
+        assert!(!counts.call_failed());
         counts.set_call_failed(true);
         assert_eq!(BOTH.map(|direction| counts.holders(direction)), [MOST_HOLDERS; 2]);
         assert_eq!((counts.calls(), counts.call_failed()), (MANY_CALLS, true));

@@ -3,7 +3,16 @@
 //! A proxy that was told to keep a part of a body joins the next part to it. If a resume from elsewhere has let the kept part go
 //! in between, Envoy 1.36 leaves the next part there when its callback lets it go on. No Envoy drops a joined part. So a [`KEPT`]
 //! part is followed by a resume within the callback, or by an empty buffer, and then by a status that every host knows.
+//!
+//! Bytes that a callback writes where nothing else is left, into an empty last part or before the
+//! trailers, go on by such a resume, too: let go by a status, Envoy loses them.
+//!
+//! If headers are resumed that held back a body and its trailers, Envoy shows both within that
+//! call. If the trailers' status then lets go a part that was [`KEPT`], Envoy loses the part, and
+//! shows the trailers again. By a resume within the callback the part goes on. Envoy shows the part
+//! and the trailers again within it, and [`State::repeats`] lets them pass.
 
+use super::counts::LATE;
 use super::{DECIDING, HELD, OWN, PAUSED, REPLIED, REPLIED_NOW, RESET, STOP, State, WENT_ON, place};
 use crate::abi::{LogLevel, StreamType, call};
 use crate::budget;
@@ -13,7 +22,7 @@ use crate::handle::{WHOLE, buffer_of};
 use crate::log;
 
 /// Of a direction, as the bits of [`super`]: the proxy was told to keep the last part of the body, and joins the next one to it.
-const KEPT: u32 = 1 << 29;
+pub(super) const KEPT: u32 = 1 << 29;
 
 /// A callback whose status decides about a direction.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +70,12 @@ impl Phase {
 }
 
 impl State {
+    /// Whether a callback shows again what was let go, and is to let it pass.
+    #[inline]
+    pub(crate) fn repeats(&self, phase: Phase) -> bool {
+        phase.of != Of::Headers && self.is_let_go(phase.direction)
+    }
+
     /// A callback of a direction begins.
     #[inline]
     pub(crate) fn begin(&self, phase: Phase) {
@@ -106,21 +121,25 @@ impl State {
             return stop;
         }
         let is_body = phase.of == Of::Body;
-        let is_joined = is_body && self.has(KEPT << place);
+        let is_joined = self.has(KEPT << place);
         if holders > 0 || self.has(OWN << place) {
-            if is_joined && stop == DataAction::StopIterationNoBuffer as u32 {
+            if is_body && is_joined && stop == DataAction::StopIterationNoBuffer as u32 {
                 noted(drop_joined(phase.direction));
             }
             self.set(PAUSED << place);
             self.put(KEPT << place, is_body && stop == STOP);
             return stop;
         }
-        // What was kept went on meanwhile.
-        let is_alone = is_joined && !self.has(PAUSED << place);
+        // What was kept went on meanwhile, or would be lost.
+        let needs_resume =
+            is_joined && (!self.has(PAUSED << place) || !is_body && self.counts.is_marked(LATE << place));
         self.clear((PAUSED | KEPT) << place);
         self.set(WENT_ON << place);
         budget::resumed(phase.direction);
-        if is_alone && noted(resume(phase.direction)) {
+        if needs_resume && noted(resume(phase.direction)) {
+            if !is_body {
+                self.repeat(phase.direction);
+            }
             return STOP;
         }
         if phase.goes_on(status) { status } else { 0 }

@@ -79,6 +79,9 @@ pub(crate) struct Ran {
     pub(crate) replied: bool,
     pub(crate) pauses: bool,
     pub(crate) holds: bool,
+    /// Whether the direction goes on by a resume, because a status would lose bytes.
+    #[allow(dead_code, reason = "this SDK finds that by itself")]
+    pub(crate) resumes: bool,
 }
 
 /// Runs a callback's steps, and notes in the trace what they read.

@@ -21,6 +21,21 @@ struct Direction {
     own: bool,
     /// How many calls hold it until they are judged.
     holders: usize,
+    /// Whether the proxy was told to keep the last part of the body.
+    kept: bool,
+    /// Whether the headers went on, and whether they did so between callbacks.
+    went: bool,
+    late: bool,
+    /// Whether it was let go at its trailers by a resume: the proxy may show its end again.
+    over: bool,
+}
+
+impl Direction {
+    fn go_on_between(&mut self) {
+        self.paused = false;
+        self.late |= !self.went;
+        self.went = true;
+    }
 }
 
 /// A call that is open.
@@ -107,12 +122,15 @@ impl<T: PartialEq> Stream<T> {
         operations: &mut O,
         log: impl FnOnce(&str),
     ) -> (bool, Ran) {
+        if self.directions[way].over {
+            return (false, Ran::default());
+        }
         let key = self.begin(letter, arguments);
         self.gone &= way == 0;
         let direction = &mut self.directions[way];
         (direction.last, direction.decides) = (Some(letter), true);
         self.within = Some(way);
-        let ran = run(self, &key, operations);
+        let mut ran = run(self, &key, operations);
         self.within = None;
         let answered = self.replied && way == 0;
         let direction = &mut self.directions[way];
@@ -120,8 +138,14 @@ impl<T: PartialEq> Stream<T> {
         let stops = if ran.replied || answered {
             true
         } else {
+            let was_paused = direction.paused;
             direction.own = ran.pauses || direction.own && ran.holds;
             direction.paused = direction.own || direction.holders > 0;
+            let is_end = matches!(letter, 'u' | 't');
+            ran.resumes = !direction.paused && direction.kept && (!was_paused || is_end && direction.late);
+            direction.over = ran.resumes && is_end;
+            direction.kept = direction.paused && matches!(letter, 'b' | 'c');
+            direction.went |= !direction.paused;
             direction.paused
         };
         self.line.push_str(if stops { " stops" } else { " goes" });
@@ -150,7 +174,9 @@ impl<T: PartialEq> Stream<T> {
                 return false;
             }
             let goes = direction.paused && !direction.own && direction.holders == 0;
-            direction.paused &= !goes;
+            if goes {
+                direction.go_on_between();
+            }
             goes
         });
         if let Some(way) = freed {
@@ -271,8 +297,8 @@ impl<T: PartialEq> Stream<T> {
         }
         direction.own = false;
         let now = direction.paused && !direction.decides && direction.holders == 0;
-        direction.paused &= !now;
         if now {
+            direction.go_on_between();
             self.tell_resumed(way);
         }
         operations.resume(way, now);

@@ -165,8 +165,11 @@ impl Operations for Host {
 
 impl Filter {
     fn run(&self, letter: char, way: usize, arguments: Arguments, mut host: Host) -> Action {
-        let (stops, _) = self.stream.borrow_mut().callback(letter, way, arguments, &mut host, log);
-        if stops { Action::Pause } else { Action::Continue }
+        let (stops, ran) = self.stream.borrow_mut().callback(letter, way, arguments, &mut host, log);
+        if ran.resumes {
+            host.resume(way, true);
+        }
+        if stops || ran.resumes { Action::Pause } else { Action::Continue }
     }
 }
 

@@ -53,6 +53,7 @@ macro_rules! scenarios {
     };
 }
 
+mod bodies;
 pub(crate) mod grpc;
 pub(crate) mod harm;
 mod older;
@@ -67,7 +68,7 @@ pub(crate) fn made() -> Vec<&'static Scenario> {
 
 /// Returns all scenarios.
 pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
-    [ALL, wire::ALL, grpc::ALL, plugins::ALL, older::ALL].into_iter().flatten()
+    [ALL, bodies::ALL, wire::ALL, grpc::ALL, plugins::ALL, older::ALL].into_iter().flatten()
 }
 
 scenarios! {
