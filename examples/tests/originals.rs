@@ -36,7 +36,6 @@ const PROGRAMS: [(&str, &[(&str, &str)]); 17] = [
             ("A body that trailers end is edited and echoed", "edits_a_body_that_trailers_end"),
             ("A client that asks for another protocol", "refuses_another_protocol"),
             ("A request without a body", "http_body_echoes_nothing_for_nothing"),
-            ("Both bodies of a stream are kept until they are complete", "http_body_keeps_both_bodies"),
             ("What cannot be removed or answered is answered with 500.", "fails_closed_where_a_length_would_be_wrong"),
         ],
     ),

@@ -95,6 +95,9 @@ impl HttpFilter for HttpBody {
         self.operation = Operation::asked_for(&headers.get("buffer-operation").unwrap_or_default());
         // The headers are on their way before the body is complete, so its new size cannot be told: it goes on in chunks.
         request.body_will_change()?;
+        if self.side != Side::Request {
+            request.let_body_pass();
+        }
         Ok(Action::Continue)
     }
 
@@ -102,36 +105,32 @@ impl HttpFilter for HttpBody {
         if body.plugin().echo {
             return body.reply(&LocalResponse::new(200).body(&*body.bytes()?));
         }
-        self.edit(Side::Request, body)
+        Ok(self.edit(body))
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
         if self.side == Side::Response && !response.plugin().echo {
             response.body_will_change()?;
+        } else {
+            response.let_body_pass();
         }
         Ok(Action::Continue)
     }
 
     fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<Flow> {
-        if body.plugin().echo {
-            return Ok(Flow::Continue);
-        }
-        self.edit(Side::Response, body)
+        Ok(self.edit(body))
     }
 }
 
 impl HttpBody {
     /// Edits a body. What fails is logged, and the body goes on as it is.
-    fn edit<D>(&self, side: Side, body: &mut CompleteBody<'_, D, Plugin>) -> Result<Flow> {
-        if self.side != side {
-            return Ok(Flow::Continue);
-        }
-        let (side, operation) = (side.name(), self.operation.name());
+    fn edit<D>(&self, body: &mut CompleteBody<'_, D, Plugin>) -> Flow {
+        let (side, operation) = (self.side.name(), self.operation.name());
         match body.bytes() {
             Ok(original) => info!("original {side} body: {}", ByteStr::new(&original).display()),
             Err(error) => {
                 error!("failed to get {side} body: {error}");
-                return Ok(Flow::Continue);
+                return Flow::Continue;
             }
         }
         let edited = match self.operation {
@@ -142,7 +141,7 @@ impl HttpBody {
         if let Err(error) = edited {
             error!("failed to {operation} {side} body: {error}");
         }
-        Ok(Flow::Continue)
+        Flow::Continue
     }
 }
 

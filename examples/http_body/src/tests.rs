@@ -56,6 +56,7 @@ fn edits_a_request_body_once_it_is_complete(host: Host) {
         assert_eq!(stream.request_body("inal", true), CONTINUE);
         assert_eq!(String::from_utf8(stream.sent_request_body()).unwrap(), edited);
         assert!(host.logged(LogLevel::Info, "original request body: original"));
+        stream.response_headers(&[(":status", "200"), ("content-length", "8")]);
         assert_eq!(stream.response_body("original", true), CONTINUE);
         assert_eq!(stream.sent_response_body(), b"original");
     }
@@ -75,6 +76,29 @@ fn edits_a_response_body_once_it_is_complete(host: Host) {
         assert_eq!(String::from_utf8(stream.sent_response_body()).unwrap(), edited);
         assert!(host.logged(LogLevel::Info, "original response body: original"));
     }
+}
+
+/// However large it is.
+#[sluicegate_host::test]
+fn lets_the_body_that_it_does_not_edit_pass_in_parts(host: Host) {
+    let host = host.buffer_limit(8).start();
+    let stream = stream(&host, "response", "append");
+    for part in ["a part", " and a part"] {
+        assert_eq!(stream.request_body(part, false), CONTINUE);
+    }
+    assert_eq!(stream.sent_request_body(), b"a part and a part");
+    assert_eq!(stream.request_trailers(&[("a", "b")]), CONTINUE);
+    stream.response_headers(&[(":status", "200")]);
+    assert_eq!(stream.response_body("a part", false), PAUSE);
+
+    let stream = self::stream(&host, "request", "append");
+    assert_eq!(stream.request_body("a part", false), PAUSE);
+    stream.response_headers(&[(":status", "200")]);
+    for part in ["a part", " and a part"] {
+        assert_eq!(stream.response_body(part, false), CONTINUE);
+    }
+    assert_eq!(stream.response_body("", true), CONTINUE);
+    assert_eq!((stream.sent_response_body(), stream.reply()), (b"a part and a part".to_vec(), None));
 }
 
 #[sluicegate_host::test]

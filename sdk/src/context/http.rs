@@ -117,7 +117,9 @@ pub trait HttpFilter: Sized + 'static {
     /// [`end_of_stream`](crate::RequestHeaders::end_of_stream). A stream that is reset before the end has none either. A body over the proxy's buffer limit never comes here:
     /// Envoy answers 413. What becomes of a stream that is no HTTP any more is [`UPGRADES`](Self::UPGRADES).
     ///
-    /// A filter that has this callback has no [`on_request_body`](Self::on_request_body).
+    /// A filter that has this callback has no [`on_request_body`](Self::on_request_body). For a message whose
+    /// body it does not want to judge it calls [`let_body_pass`](crate::Headers::let_body_pass) in the
+    /// callback for the headers.
     ///
     /// # Errors
     ///
@@ -190,7 +192,9 @@ pub trait HttpFilter: Sized + 'static {
     /// stream then, or answers 500 if the headers are held. What becomes of a stream that is no
     /// HTTP any more is [`UPGRADES`](Self::UPGRADES).
     ///
-    /// A filter that has this callback has no [`on_response_body`](Self::on_response_body).
+    /// A filter that has this callback has no [`on_response_body`](Self::on_response_body). For a message whose
+    /// body it does not want to judge it calls [`let_body_pass`](crate::Headers::let_body_pass) in the
+    /// callback for the headers.
     ///
     /// # Errors
     ///

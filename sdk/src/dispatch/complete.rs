@@ -2,8 +2,8 @@
 
 use core::marker::PhantomData;
 
-use super::PluginOf;
 use super::http::{HttpCallbacks, code_of};
+use super::{PluginOf, unseen};
 use crate::abi::{BufferType, MapType, StreamType};
 use crate::budget::{self, Event};
 use crate::context::{DataAction, Flow, HttpFilter, Upgrades};
@@ -36,12 +36,14 @@ pub(super) fn on_part<H: HttpFilter, D>(
         if stream_state::current(|state| state.is_some_and(State::is_upgraded)) {
             return DataAction::Continue as u32;
         }
+        if end_of_stream && matches!(direction, StreamType::HttpRequest) {
+            stream_state::end_request();
+        }
         let event = Event::Body(direction, size);
-        let answer = if end_of_stream {
+        let answer = if passes_in_parts(direction) {
+            unseen::pass_part(event, direction)
+        } else if end_of_stream {
             gathered(direction);
-            if matches!(direction, StreamType::HttpRequest) {
-                stream_state::end_request();
-            }
             budget::guard(event, || {
                 let stream = HttpHandle { id: context, plugin };
                 Ok(match judge(filter, stream, buffer, false, whole)?.0 {
@@ -75,6 +77,8 @@ pub(super) fn on_trailers<H: HttpFilter, D>(
 ) -> u32 {
     let direction = map.direction();
     let (buffer, mut running) = (buffer_of(direction), name);
+    let has_callback =
+        if matches!(direction, StreamType::HttpRequest) { H::REQUEST_TRAILERS } else { H::RESPONSE_TRAILERS };
     streams.decide_http(context, phase, false, |filter, plugin| {
         Snapshots::with(map, plugin, |snapshots, plugin| {
             if whole.is_some() {
@@ -82,7 +86,11 @@ pub(super) fn on_trailers<H: HttpFilter, D>(
             }
             let answer = budget::guard(Event::Trailers(direction), || {
                 let mut body = Flow::Continue;
+                if passes_in_parts(direction) && !has_callback {
+                    return unseen::pass_trailers::<H>(direction);
+                }
                 if let Some((name, whole)) = whole
+                    && !passes_in_parts(direction)
                     && !stream_state::current(|state| state.is_some_and(State::is_upgraded))
                 {
                     running = name;
@@ -118,6 +126,11 @@ fn both(body: Flow, trailers: Flow) -> Flow {
         (Flow::Held, _) | (_, Flow::Held) => Flow::Held,
         (Flow::Continue, Flow::Continue) => Flow::Continue,
     }
+}
+
+/// Whether the filter lets the body of a direction pass in parts.
+fn passes_in_parts(direction: StreamType) -> bool {
+    stream_state::current(|state| state.is_some_and(|state| state.passes_in_parts(direction)))
 }
 
 fn gathered(direction: StreamType) {

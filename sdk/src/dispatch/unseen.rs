@@ -6,6 +6,7 @@
 
 use super::PluginOf;
 use super::http::{HttpCallbacks, code_of};
+use crate::abi::StreamType;
 use crate::budget::{self, Event};
 use crate::context::{DataAction, Flow, HttpFilter, PluginContext};
 use crate::error::{Error, Result};
@@ -26,14 +27,19 @@ pub(super) fn on_part<H: HttpFilter>(
 ) -> u32 {
     let direction = phase.direction();
     streams.decide_http(context, phase, false, |_, _| {
-        let answer = budget::guard(Event::Body(direction, size), || {
-            Ok(if stream_state::current(|state| state.is_some_and(|state| state.is_own_pause(direction))) {
-                DataAction::Held
-            } else {
-                DataAction::Continue
-            })
-        });
+        let answer = pass_part(Event::Body(direction, size), direction);
         code_of(name, context, answer, |action| action as u32)
+    })
+}
+
+/// Lets a part pass, unless the filter pauses what comes before.
+pub(super) fn pass_part(event: Event, direction: StreamType) -> Result<DataAction> {
+    budget::guard(event, || {
+        Ok(if stream_state::current(|state| state.is_some_and(|state| state.is_own_pause(direction))) {
+            DataAction::Held
+        } else {
+            DataAction::Continue
+        })
     })
 }
 
@@ -46,15 +52,18 @@ pub(super) fn on_trailers<H: HttpFilter>(
 ) -> u32 {
     let direction = phase.direction();
     streams.decide_http(context, phase, false, |_, _| {
-        let answer = budget::guard(Event::Trailers(direction), || {
-            match stream_state::current(|state| state.filter(|state| state.is_own_pause(direction)).map(State::waits)) {
-                None => Ok(Flow::Continue),
-                Some(false) if !PluginOf::<H>::RESUMES => Err(UNSEEN),
-                Some(_) => Ok(Flow::Held),
-            }
-        });
+        let answer = budget::guard(Event::Trailers(direction), || pass_trailers::<H>(direction));
         code_of(name, context, answer, |flow| flow as u32)
     })
+}
+
+/// Lets trailers pass, unless the filter pauses what comes before.
+pub(super) fn pass_trailers<H: HttpFilter>(direction: StreamType) -> Result<Flow> {
+    match stream_state::current(|state| state.filter(|state| state.is_own_pause(direction)).map(State::waits)) {
+        None => Ok(Flow::Continue),
+        Some(false) if !PluginOf::<H>::RESUMES => Err(UNSEEN),
+        Some(_) => Ok(Flow::Held),
+    }
 }
 
 /// Refuses to keep a part of a body for a filter that keeps nothing: at the trailers nobody would know of the part.

@@ -11,6 +11,51 @@ use crate::error::{Error, Result};
 use crate::stream_state;
 
 impl<D, P> Headers<'_, D, P, Head> {
+    /// Lets the body of this message pass in parts, as they come. The callback for the
+    /// [complete body](crate::HttpFilter::on_complete_request_body) does not run for this message.
+    ///
+    /// A complete body must fit into the proxy's buffer: over 1 MiB, unless the listener says
+    /// otherwise, Envoy answers 413. A filter that has nothing to judge in a body lets the body
+    /// pass:
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// #[derive(Default)]
+    /// struct NoSecrets;
+    ///
+    /// #[sluicegate::http_filter]
+    /// impl HttpFilter for NoSecrets {
+    ///     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///         if request.get("content-type")?.is_some_and(|kind| kind == "video/mp4") {
+    ///             request.let_body_pass();
+    ///         }
+    ///         Ok(Action::Continue)
+    ///     }
+    ///
+    ///     fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+    ///         if body.bytes()?.starts_with(b"secret") {
+    ///             return body.reply(&LocalResponse::new(403));
+    ///         }
+    ///         Ok(Flow::Continue)
+    ///     }
+    /// }
+    /// # sluicegate::plugin!(http: NoSecrets);
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// A client chooses its headers. A filter that lets bodies pass for the sake of a header lets
+    /// every client choose.
+    ///
+    /// # Cost
+    ///
+    /// No host call.
+    pub fn let_body_pass(&mut self) {
+        let direction = self.direction();
+        stream_state::current(|state| state.map(|state| state.pass_in_parts(direction)));
+    }
+
     /// Makes room for a body of another size: removes `content-length`, which would be wrong. The proxy then sends the body in chunks.
     ///
     /// # Errors
