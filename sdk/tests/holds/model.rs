@@ -6,7 +6,7 @@ use std::rc::Rc;
 use sluicegate::abi::{Exports, Import};
 use sluicegate::callout::Closures;
 use sluicegate::prelude::*;
-use sluicegate::{Head, Headers, task};
+use sluicegate::{Body, Head, Headers, Tail, task};
 use sluicegate_host::{Host, HttpStream, Running, TcpConnection};
 
 /// One who holds a direction, or its answer at once.
@@ -20,6 +20,8 @@ enum Judge {
     Closure,
     /// A call whose answer comes to the callback, which the callback holds by its own status.
     Callback,
+    /// A call whose answer the host brings within the callback that makes it: the answer is lost.
+    Lost,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -96,16 +98,64 @@ fn concluded(verdict: Verdict) -> Result<Action> {
 const TASKS: [&str; 2] = ["task 0", "task 1"];
 const CLOSURES: [&str; 2] = ["closure 0", "closure 1"];
 const CALLBACKS: [&str; 2] = ["callback 0", "callback 1"];
+const LOST: &str = "lost";
 
-fn act<F, D>(headers: &mut Headers<'_, D, Plugin, Head>, direction: usize) -> Result<Action>
-where
-    F: HttpFilter<Plugin = Plugin> + Closures,
-{
-    let Some(script) = SCRIPT.take() else { return Ok(Action::Continue) };
+/// How a host brings an answer.
+type Brings = fn(u32, u32, u32, usize, u32);
+
+/// A part of a message whose callback follows a script.
+trait Piece {
+    fn direction(&self) -> usize;
+    fn stream(&self) -> &HttpHandle<'_, Plugin>;
+    fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<()>;
+    fn hold_for_call<F: HttpFilter<Plugin = Plugin> + Closures>(
+        &mut self,
+        call: &HttpCall<'_>,
+        then: impl FnOnce(&mut F, &mut HttpHandle<'_, Plugin>, Result<&CallResponse, CallFailure>) -> Result<Action>
+        + 'static,
+    ) -> Result<()>;
+}
+
+macro_rules! piece {
+    ($($kind:ident<$($part:ident)?> $direction:ident),*) => {
+        $(impl Piece for $kind<'_, sluicegate::$direction, Plugin $(, $part)?> {
+            fn direction(&self) -> usize {
+                usize::from(stringify!($direction) == "Response")
+            }
+
+            fn stream(&self) -> &HttpHandle<'_, Plugin> {
+                self.stream()
+            }
+
+            fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<()> {
+                self.hold_while(task).map(drop)
+            }
+
+            fn hold_for_call<F: HttpFilter<Plugin = Plugin> + Closures>(
+                &mut self,
+                call: &HttpCall<'_>,
+                then: impl FnOnce(
+                    &mut F,
+                    &mut HttpHandle<'_, Plugin>,
+                    Result<&CallResponse, CallFailure>,
+                ) -> Result<Action>
+                + 'static,
+            ) -> Result<()> {
+                self.hold_for_call(call, then).map(drop)
+            }
+        })*
+    };
+}
+
+piece!(Headers<Head> Request, Headers<Head> Response, Body<> Request, Body<> Response);
+
+fn act<F: HttpFilter<Plugin = Plugin> + Closures>(piece: &mut impl Piece, bring: Brings) -> Result<Status> {
+    let Some(script) = SCRIPT.take() else { return Ok(Status::Continue) };
+    let direction = piece.direction();
     for of in script.judges {
-        let _held = match of {
-            Judge::Task(calls) => headers.hold_while(judge(TASKS[direction], calls))?,
-            Judge::AtOnce(verdict) => headers.hold_while(async move { concluded(verdict) })?,
+        match of {
+            Judge::Task(calls) => piece.hold_while(judge(TASKS[direction], calls))?,
+            Judge::AtOnce(verdict) => piece.hold_while(async move { concluded(verdict) })?,
             Judge::Closure => {
                 let guard = LIVE.with(Rc::clone);
                 let then = move |_: &mut F,
@@ -119,26 +169,58 @@ where
                         Verdict::Fail => Err(failure()),
                     }
                 };
-                headers.hold_for_call(&call(CLOSURES[direction]), then)?
+                piece.hold_for_call(&call(CLOSURES[direction]), then)?;
             }
-            Judge::Callback => headers.call(&call(CALLBACKS[direction])).map(|_| Action::Continue)?,
-        };
+            Judge::Callback => drop(piece.stream().call(&call(CALLBACKS[direction]))?),
+            Judge::Lost => {
+                let token = format!("{:?}", piece.stream().call(&call(LOST))?);
+                let token = token.trim_matches(|char: char| !char.is_ascii_digit()).parse().expect("a token");
+                bring(1, token, 1, 0, 0);
+            }
+        }
     }
-    Ok(match script.status {
-        Status::Continue => Action::Continue,
-        Status::Pause => Action::Pause,
-        Status::Held => Action::Held,
-    })
+    Ok(script.status)
 }
+
+/// Trailers are held by nobody but their callback.
+fn at_the_end<D>(trailers: &Headers<'_, D, Plugin, Tail>, direction: usize) -> Result<Flow> {
+    let Some(script) = SCRIPT.take() else { return Ok(Flow::Continue) };
+    for _ in script.judges {
+        trailers.stream().call(&call(CALLBACKS[direction]))?;
+    }
+    Ok(script.status.into())
+}
+
+macro_rules! statuses {
+    ($($kind:ident)*) => {
+        $(impl From<Status> for $kind {
+            fn from(status: Status) -> Self {
+                match status {
+                    Status::Continue => Self::Continue,
+                    Status::Pause => Self::Pause,
+                    Status::Held => Self::Held,
+                }
+            }
+        })*
+    };
+}
+
+statuses!(Action DataAction Flow);
 
 #[derive(Default)]
 pub(crate) struct Plugin;
 
 #[sluicegate::plugin_context]
 impl PluginContext for Plugin {
-    /// Lets a stream go on that the plugin has never heard of.
+    /// Lets a stream go on that the plugin has never heard of, answers it, or resets it.
     fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_>, which: u32) -> Result<()> {
-        if which.is_multiple_of(2) { plugin.resume_request(which / 2) } else { plugin.resume_response(which / 2) }
+        let stream = which / 4;
+        match which % 4 {
+            0 => plugin.resume_request(stream),
+            1 => plugin.resume_response(stream),
+            2 => plugin.with_http_stream(stream, |stream| stream.reply(&LocalResponse::new(403))),
+            _ => plugin.with_http_stream(stream, |stream| stream.reset()),
+        }
     }
 }
 
@@ -156,11 +238,27 @@ macro_rules! filter {
                 const ON_ERROR: FailurePolicy = FailurePolicy::$policy;
 
                 fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
-                    act::<Self, _>(request, 0)
+                    act::<Self>(request, bring).map(Into::into)
+                }
+
+                fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
+                    act::<Self>(body, bring).map(Into::into)
+                }
+
+                fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+                    at_the_end(trailers, 0)
                 }
 
                 fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
-                    act::<Self, _>(response, 1)
+                    act::<Self>(response, bring).map(Into::into)
+                }
+
+                fn on_response_body(&mut self, body: &mut ResponseBody<'_, Plugin>) -> Result<DataAction> {
+                    act::<Self>(body, bring).map(Into::into)
+                }
+
+                fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
+                    at_the_end(trailers, 1)
                 }
 
                 fn on_http_call_response(
@@ -179,6 +277,11 @@ macro_rules! filter {
                     }
                     .or_else(|error| if error.to_string() == failure().to_string() { Err(error) } else { Ok(()) })
                 }
+            }
+
+            /// Brings an answer as a host does.
+            fn bring(plugin: u32, token: u32, headers: u32, body: usize, trailers: u32) {
+                PLUGIN.proxy_on_http_call_response.expect("answers are taken")(plugin, token, headers, body, trailers);
             }
 
             sluicegate::plugin!(plugin: Plugin, http: Filter);
@@ -203,21 +306,44 @@ struct Way {
     own: bool,
     holders: u32,
     went: bool,
+    /// Whether the proxy was told to keep the last part.
+    kept: bool,
+    /// Whether the headers went on by a resume.
+    late: bool,
+    /// How many bytes of the body the proxy keeps, and how many went on.
+    held: usize,
+    sent: usize,
+    /// Whether the last piece came.
+    over: bool,
+}
+
+impl Way {
+    fn go(&mut self) {
+        self.went = true;
+        self.sent += std::mem::take(&mut self.held);
+    }
 }
 
 #[derive(Debug, Default)]
 struct Model {
     ways: [Way; 2],
     replied: bool,
+    /// The response was resumed, and no callback of the stream has run since: it cannot be
+    /// answered.
+    gone: bool,
+    /// It was reset.
+    ended: bool,
     /// How often the proxy is told to go on, and to answer, by all streams.
     resumes: usize,
     replies: usize,
 }
 
 impl Model {
-    /// A callback did what its script says; its status.
-    fn begin(&mut self, way: usize, script: &Script, open: bool) -> u32 {
+    /// A callback did what its script says; its status. Of a body it was shown so many bytes more.
+    fn begin(&mut self, way: usize, script: &Script, open: bool, part: Option<usize>) -> u32 {
+        self.gone = false;
         self.ways[way].begun = true;
+        self.ways[way].held += part.unwrap_or_default();
         match script.status {
             Status::Continue => self.ways[way].own = false,
             Status::Pause => self.ways[way].own = true,
@@ -227,21 +353,39 @@ impl Model {
         for judge in &script.judges {
             match judge {
                 Judge::Task(_) | Judge::Closure => self.ways[way].holders += 1,
-                Judge::Callback | Judge::AtOnce(Verdict::Go) => {}
+                Judge::Callback | Judge::Lost | Judge::AtOnce(Verdict::Go) => {}
                 Judge::AtOnce(Verdict::Stay) => self.ways[way].own |= !self.replied,
                 Judge::AtOnce(Verdict::Reply) => now |= self.reply(),
                 Judge::AtOnce(Verdict::Fail) => now |= !open && self.reply(),
             }
         }
+        if script.judges.iter().any(|judge| matches!(judge, Judge::Lost)) {
+            if open {
+                self.ways[way].own = false;
+                self.resume(1 - way);
+            } else {
+                now |= self.reply();
+            }
+        }
         let ways = &mut self.ways[way];
-        ways.paused = !now && (ways.holders > 0 || ways.own);
-        ways.went = !now && !ways.paused;
-        u32::from(!ways.went)
+        if now {
+            (ways.paused, ways.own) = (false, false);
+            return 1;
+        }
+        if ways.holders > 0 || ways.own {
+            (ways.paused, ways.kept) = (true, part.is_some());
+            return 1;
+        }
+        let by_resume = ways.kept && (!ways.paused || part.is_none() && ways.late);
+        (ways.paused, ways.kept) = (false, false);
+        ways.go();
+        self.resumes += usize::from(by_resume);
+        by_resume.into()
     }
 
     /// Answers the stream, if it was not; whether it was not.
     fn reply(&mut self) -> bool {
-        let first = !self.replied;
+        let first = !self.replied && !self.ended;
         if first {
             self.replied = true;
             self.replies += 1;
@@ -252,10 +396,20 @@ impl Model {
         first
     }
 
-    fn let_go(&mut self, way: usize) {
-        let way = &mut self.ways[way];
+    fn reset(&mut self) {
+        self.ended = true;
+        for way in &mut self.ways {
+            (way.paused, way.own) = (false, false);
+        }
+    }
+
+    fn let_go(&mut self, at: usize) {
+        let way = &mut self.ways[at];
         if way.paused && !way.own && way.holders == 0 {
-            (way.paused, way.went) = (false, true);
+            self.gone = at == 1;
+            way.paused = false;
+            way.late |= !way.went;
+            way.go();
             self.resumes += 1;
         }
     }
@@ -277,6 +431,7 @@ impl Model {
     }
 
     fn judged(&mut self, way: usize, judge: Judge, verdict: Verdict, open: bool) {
+        self.gone = false;
         let is_callback = matches!(judge, Judge::Callback);
         if !is_callback {
             self.ways[way].holders -= 1;
@@ -316,11 +471,12 @@ impl Choices<'_> {
     }
 
     fn script(&mut self) -> Script {
-        let judges = (0..self.next(4)).map(|_| match self.next(6) {
+        let judges = (0..self.next(4)).map(|_| match self.next(7) {
             0 | 1 => Judge::Task(1),
             2 => Judge::Task(2),
             3 => Judge::Closure,
             4 => Judge::Callback,
+            5 => Judge::Lost,
             _ => Judge::AtOnce(self.verdict()),
         });
         let judges = judges.collect();
@@ -331,22 +487,18 @@ impl Choices<'_> {
 
 /// The calls that a callback made, in the order of its judges: those of tasks come after it.
 fn note(host: &Running, stream: u32, judges: &[Judge], pending: &mut Vec<Pending>) {
+    // Tasks are polled in the order of their start.
+    let mut tasks = judges.iter().filter(|judge| matches!(judge, Judge::Task(_)));
     for call in host.pending_calls() {
         if pending.iter().any(|known| known.token == call.token) {
             continue;
         }
-        let (who, way) = call.cluster.split_once(' ').expect("a cluster of ours");
+        // An answer that was lost comes no more.
+        let Some((who, way)) = call.cluster.split_once(' ') else { continue };
         let judge = match who {
             "closure" => Judge::Closure,
             "callback" => Judge::Callback,
-            // Tasks are polled in the order of their start.
-            _ => {
-                let known =
-                    pending.iter().filter(|known| known.stream == stream && matches!(known.judge, Judge::Task(_)));
-                let tasks: Vec<_> = judges.iter().filter(|judge| matches!(judge, Judge::Task(_))).collect();
-                let started = known.filter(|known| known.way == usize::from(way == "1")).count();
-                *tasks[started]
-            }
+            _ => *tasks.next().expect("a task of this callback"),
         };
         pending.push(Pending { stream, way: usize::from(way == "1"), judge, token: call.token });
     }
@@ -354,30 +506,32 @@ fn note(host: &Running, stream: u32, judges: &[Judge], pending: &mut Vec<Pending
 
 /// Plays what the bytes say, and compares the proxy with the model after each step.
 pub(crate) fn play(bytes: &[u8], (plugin, open): Tested) {
-    let host = Host::new(plugin).start();
     let choices = &mut Choices(bytes.iter());
+    let shows_body = choices.next(2) == 0;
+    let host = Host::new(plugin);
+    let host = if shows_body { host.allow_on_headers_stop_iteration() } else { host }.start();
     let (mut streams, mut pending): (Vec<(HttpStream<'_>, Model)>, Vec<Pending>) = (vec![], vec![]);
     let mut over = Model::default();
     while choices.0.len() > 0 {
-        match choices.next(8) {
+        match choices.next(12) {
             0 | 1 if streams.len() < 4 => {
                 let (stream, mut model, script) = (host.http_stream(), Model::default(), choices.script());
                 SCRIPT.set(Some(script.clone()));
-                let status = stream.request_headers(&HEADERS);
-                assert_eq!(status, model.begin(0, &script, open), "{script:?}");
+                let status = stream.request_headers_with_body(&HEADERS);
+                assert_eq!(status, model.begin(0, &script, open, None), "{script:?}");
                 note(&host, stream.id(), &script.judges, &mut pending);
                 streams.push((stream, model));
             }
             2 if !streams.is_empty() => {
                 let at = usize::from(choices.next(4)) % streams.len();
                 let (stream, model) = &mut streams[at];
-                if model.replied || !model.ways[0].went || model.ways[1].begun {
+                if model.replied || model.ended || !model.ways[0].went || model.ways[1].begun {
                     continue;
                 }
                 let script = choices.script();
                 SCRIPT.set(Some(script.clone()));
-                let status = stream.response_headers_only(&[(":status", "200")]);
-                assert_eq!(status, model.begin(1, &script, open), "{script:?}");
+                let status = stream.response_headers(&[(":status", "200")]);
+                assert_eq!(status, model.begin(1, &script, open, None), "{script:?}");
                 note(&host, stream.id(), &script.judges, &mut pending);
             }
             3 if !streams.is_empty() => {
@@ -389,10 +543,39 @@ pub(crate) fn play(bytes: &[u8], (plugin, open): Tested) {
             }
             4 if !streams.is_empty() => {
                 let at = usize::from(choices.next(4)) % streams.len();
-                let way = choices.next(2);
+                let what = choices.next(4);
                 let (stream, model) = &mut streams[at];
-                host.call_function(stream.id() * 2 + u32::from(way), "");
-                model.resume(usize::from(way));
+                host.call_function(stream.id() * 4 + u32::from(what), "");
+                match what {
+                    0 | 1 => model.resume(usize::from(what)),
+                    2 if model.gone => {}
+                    2 => drop(model.reply()),
+                    _ => model.reset(),
+                }
+            }
+            5..=8 if !streams.is_empty() => {
+                let at = usize::from(choices.next(4)) % streams.len();
+                let way = usize::from(choices.next(2));
+                let (stream, model) = &mut streams[at];
+                let of = model.ways[way];
+                if model.replied || model.ended || !of.begun || of.over || !(shows_body || of.went) {
+                    continue;
+                }
+                let mut script = choices.script();
+                let end = choices.next(4);
+                model.ways[way].over = end < 2;
+                if end == 0 {
+                    script.judges.iter_mut().for_each(|judge| *judge = Judge::Callback);
+                }
+                SCRIPT.set(Some(script.clone()));
+                let (status, part) = match (end, way) {
+                    (0, 0) => (stream.request_trailers(&[("a", "b")]), None),
+                    (0, _) => (stream.response_trailers(&[("a", "b")]), None),
+                    (_, 0) => (stream.request_body("part", end == 1), Some(4)),
+                    (_, _) => (stream.response_body("part", end == 1), Some(4)),
+                };
+                assert_eq!(status, model.begin(way, &script, open, part), "{script:?} {of:?}");
+                note(&host, stream.id(), &script.judges, &mut pending);
             }
             _ if !pending.is_empty() => {
                 let at = usize::from(choices.next(16)) % pending.len();
@@ -417,7 +600,8 @@ pub(crate) fn play(bytes: &[u8], (plugin, open): Tested) {
                     // It asks again.
                     (Judge::Task(calls @ 2..), Verdict::Go) => {
                         let known = |token| pending.iter().any(|known| known.token == token);
-                        let token = host.pending_calls().iter().map(|call| call.token).find(|token| !known(*token));
+                        let asked = host.pending_calls().into_iter().filter(|call| call.cluster != LOST);
+                        let token = asked.map(|call| call.token).find(|token| !known(*token));
                         let (token, judge) = (token.expect("it asks again"), Judge::Task(calls - 1));
                         pending.push(Pending { token, judge, ..answered });
                     }
@@ -434,6 +618,8 @@ pub(crate) fn play(bytes: &[u8], (plugin, open): Tested) {
             assert_eq!(stream.reached_upstream(), model.ways[0].went, "{model:?}");
             if !model.replied {
                 assert_eq!(stream.reached_client(), model.ways[1].went, "{model:?}");
+                assert_eq!(stream.sent_request_body().len(), model.ways[0].sent, "{model:?}");
+                assert_eq!(stream.sent_response_body().len(), model.ways[1].sent, "{model:?}");
             }
         }
     }
@@ -456,6 +642,7 @@ impl TcpFilter for Connection {
                 Judge::Task(calls) => connection.hold_while(judge(TASKS[0], calls))?,
                 Judge::AtOnce(Verdict::Go | Verdict::Reply) => connection.hold_while(async { Ok(Action::Continue) })?,
                 Judge::AtOnce(_) => connection.hold_while(async { Err(failure()) })?,
+                Judge::Lost => unreachable!("connections are not played so"),
                 Judge::Callback | Judge::Closure => {
                     let then = |_: &mut Self, _: &mut TcpHandle<'_>, answer: Result<&CallResponse, CallFailure>| {
                         concluded_by(&answer?.body()?)
@@ -492,7 +679,7 @@ pub(crate) fn play_tcp(bytes: &[u8]) {
                 let at = usize::from(choices.next(3)) % open.len();
                 let (connection, model, came, sent) = &mut open[at];
                 let mut script = choices.script();
-                script.judges.retain(|judge| !matches!(judge, Judge::Task(2)));
+                script.judges.retain(|judge| !matches!(judge, Judge::Task(2) | Judge::Lost));
                 SCRIPT.set(Some(script.clone()));
                 let status = connection.downstream_data("x", false);
                 *came += 1;
@@ -504,7 +691,7 @@ pub(crate) fn play_tcp(bytes: &[u8]) {
                         other => other,
                     };
                 }
-                assert_eq!(status, model.begin(0, &script, true), "{script:?}");
+                assert_eq!(status, model.begin(0, &script, true, None), "{script:?}");
                 if status == 0 {
                     *sent = *came;
                 }
@@ -530,6 +717,7 @@ pub(crate) fn play_tcp(bytes: &[u8]) {
                 let verdict = if goes { Verdict::Go } else { Verdict::Fail };
                 let of = open.iter_mut().find(|(connection, ..)| connection.id() == answered.stream);
                 if let Some((_, model, came, sent)) = of {
+                    model.ways[0].went = false;
                     model.judged(0, answered.judge, verdict, true);
                     if model.ways[0].went {
                         *sent = *came;
