@@ -8,12 +8,15 @@
 //! | `program` | the steps of a program, and the operations that an SDK gives them |
 //! | `stream` | a stream: which steps run when, and who holds it |
 //! | `ours`, `theirs` | the operations and the callbacks on each SDK |
+//! | `bodies` | beside the interpreter, filters that judge and rewrite bodies |
 //!
 //! Natively this crate is empty.
 #![cfg(target_family = "wasm")]
 // Without a feature there is no interpreter.
 #![cfg_attr(not(any(feature = "ours", feature = "theirs")), allow(dead_code))]
 
+#[cfg(all(feature = "bodies", not(any(feature = "ours", feature = "theirs"))))]
+mod bodies;
 #[cfg(all(feature = "ours", not(feature = "theirs")))]
 mod ours;
 mod program;

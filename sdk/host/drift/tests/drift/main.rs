@@ -2,6 +2,7 @@
 //!
 //! What differs between the two is a bug of the simulation, and is corrected there.
 
+mod bodies;
 mod envoy;
 mod http;
 mod random;
