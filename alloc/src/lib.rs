@@ -6,11 +6,11 @@
 //!
 //! | feature | allocator | choose it for |
 //! |---|---|---|
-//! | `arena` | [`Arena`]: regions in front of the free lists | many open streams that are each one place in memory; escapes that are counted |
+//! | `arena` | [`Arena`]: regions in front of the free lists | seeing which requests' blocks stay behind |
 //! | `freelist` | [`Freelist`]: size classes over a coalescing [`Heap`] | speed: no search, no header on small blocks |
-//! | `talc` | [`Talc`]: [talc](https://docs.rs/talc) over a source of ours | the least code |
+//! | `talc` | `Talc`: [talc](https://docs.rs/talc) over a source of ours | the least code |
 //! | `system` | the standard library's: wasi-libc's dlmalloc on wasm32-wasip1, the Rust dlmalloc on wasm32-unknown-unknown | nothing new |
-//! | none | the standard library's, because nothing is installed | another allocator of your own |
+//! | none | the standard library's, because nothing is installed | [another allocator of your own](announce) |
 //!
 //! Features unify across a build, so several may be on at once. They are ranked: the first of arena, freelist, talc, system wins. [`PICKED`] tells which.
 //! [Below](#which-one) is what each costs, measured, and why not to choose it.
@@ -32,8 +32,7 @@
 //! # Layers
 //!
 //! A [`Source`](source::Source) hands out pages; a [`Strategy`] makes blocks of them, over `&mut self`; [`Global`] puts a cell or a lock around it. Natively
-//! the free lists have a form of their own for threads, without a lock on small blocks: `Native` as a global allocator, `Shared` and `Worker` over any
-//! source. That part uses std, for its thread-locals; on wasm the crate needs `core` alone. To add a strategy, implement [`Strategy`] over a source: its documentation has one. An allocator of one's own is then a static:
+//! the free lists have a form of their own for threads, without a lock on small blocks: `Native`. That part uses std, for its thread-locals; on wasm the crate needs `core` alone. To add a strategy, implement [`Strategy`] over a source: its documentation has one. An allocator of one's own is then a static:
 //!
 //! ```
 //! use sluicegate_alloc::{Freelist, Global, source::Platform};
@@ -50,12 +49,11 @@
 #[cfg(feature = "request-arena")]
 extern crate alloc;
 
-mod account;
 mod arena;
 mod freelist;
 mod global;
 mod heap;
-#[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
+mod installed;
 mod lock;
 #[cfg(not(target_family = "wasm"))]
 mod native;
@@ -64,37 +62,69 @@ mod policy;
 pub mod region;
 #[cfg(feature = "request-arena")]
 pub mod request;
-#[cfg(feature = "budget")]
-mod reserve;
 pub mod source;
 mod stats;
 mod strategy;
 mod sync;
 #[cfg(feature = "system")]
 mod system;
+#[cfg(feature = "talc")]
 mod talc;
 
-pub use arena::{Arena, Entered, Handle};
+pub use arena::Arena;
 pub use freelist::Freelist;
 pub use global::Global;
 pub use heap::Heap;
+#[doc(hidden)]
+pub use installed::__announce;
+pub use installed::{Installed, limit, live, snapshot, usage};
 #[cfg(not(any(target_family = "wasm", loom, shuttle)))]
 pub use native::Native;
-#[cfg(not(target_family = "wasm"))]
-pub use native::{Shared, Worker};
 #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
-pub use picked::{ALLOCATOR, Allocator, limit, snapshot};
+pub use picked::{ALLOCATOR, Allocator};
 pub use picked::{PICKED, PICKED_LINE};
-#[cfg(all(
-    feature = "budget",
-    any(feature = "arena", feature = "freelist", feature = "talc", feature = "system")
-))]
-pub use picked::{budget, live, refill, reserve, with_reserve};
-pub use stats::{CLASSES, Class, Snapshot};
+pub use stats::{Class, Snapshot};
 pub use strategy::{Strategy, Usage};
 #[cfg(feature = "system")]
 pub use system::System;
+#[cfg(feature = "talc")]
 pub use talc::Talc;
+
+/// Parts for this crate's own tests and benches, which promise nothing: another version may have them otherwise, or not at all.
+#[doc(hidden)]
+pub mod testing {
+    #[cfg(not(target_family = "wasm"))]
+    pub use crate::native::{Shared, Worker};
+    pub use crate::source::fixed::Fixed;
+}
+
+/// Tells this crate which allocator the program runs on, if it is none that a feature picks: from here on [`live`], [`usage`], [`snapshot`], [`limit`] and [regions](region) speak of it.
+///
+/// It takes the name of a static, which is the program's `#[global_allocator]`. It is called where the program begins, before the first region is opened. A filter of the SDK need not call
+/// it: `sluicegate::plugin!` does, for the allocator that is named there.
+///
+/// Returns false if it comes too late: another one was announced, or a region was opened.
+///
+/// ```
+/// use sluicegate_alloc::{Global, Heap, source::Platform};
+///
+/// #[global_allocator]
+/// static MINE: Global<Heap<Platform>> = Global::new(Heap::new(Platform::new()));
+///
+/// # fn main() {
+/// assert!(sluicegate_alloc::announce!(MINE));
+/// let kept = vec![1; 1000];
+/// assert!(sluicegate_alloc::usage().pages > 0);
+/// # drop(kept);
+/// # }
+/// ```
+#[macro_export]
+macro_rules! announce {
+    ($heap:path) => {{
+        static HEAP: &dyn $crate::Installed = &$heap;
+        $crate::__announce(&HEAP)
+    }};
+}
 
 /// Makes the picked allocator the global one of a module: once, in the crate that becomes the module.
 ///

@@ -1,8 +1,9 @@
-//! A lock of one byte.
+//! A lock of one byte, and nothing where there is one thread.
 
-use crate::sync::{AtomicBool, Ordering, constant, pause};
+use crate::sync::{AtomicBool, Ordering, SINGLE_THREADED, constant, pause};
 
-/// It spins: what it guards takes tens of nanoseconds, and an allocator cannot park through a lock that allocates.
+/// It spins: what it guards takes tens of nanoseconds, and an allocator cannot park through a
+/// lock that allocates.
 #[derive(Debug)]
 pub(crate) struct Spin(AtomicBool);
 
@@ -16,7 +17,15 @@ impl Spin {
         }
     }
 
+    #[inline]
     pub(crate) fn hold(&self) -> Held<'_> {
+        if !SINGLE_THREADED {
+            self.wait();
+        }
+        Held(&self.0)
+    }
+
+    fn wait(&self) {
         let mut turns = 0u32;
         while self.0.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
             // Reading alone leaves the line shared until the holder writes it.
@@ -25,12 +34,14 @@ impl Spin {
                 pause(turns);
             }
         }
-        Held(&self.0)
     }
 }
 
 impl Drop for Held<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        if !SINGLE_THREADED {
+            self.0.store(false, Ordering::Release);
+        }
     }
 }

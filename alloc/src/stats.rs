@@ -1,44 +1,49 @@
-//! What the allocator did so far: counted behind the feature `stats`, and as far as budgets need it behind `budget`; free when both are off.
+//! What the allocator did so far: live bytes behind the feature `live`, all of it behind
+//! `stats`; free when both are off.
 
 use core::fmt;
 
-use crate::strategy::Usage;
-
 /// How many size classes the statistics have.
-pub const CLASSES: usize = 14;
+pub(crate) const CLASSES: usize = 14;
 
 /// A moment's figures; bytes are as asked for, without rounding and overhead.
 ///
-/// Its display is one line; the alternate one, `{:#}`, has a line more for each size class that was used.
+/// Its display is one line; the alternate one, `{:#}`, has a line more for each size class that
+/// was used.
 ///
 /// ```
 /// let snapshot = sluicegate_alloc::Snapshot::default();
-/// assert_eq!(snapshot.to_string(), "0 B live, 0 B peak, 0 pages, 0 grows, 0 allocations, 0 frees, 0 pinned");
+/// assert_eq!(snapshot.to_string(), "0 B live, 0 B peak, 0 pages, 0 grows, 0 allocations, 0
+/// frees, 0 pinned");
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Snapshot {
-    /// Bytes in live blocks. Zero without the feature `stats` or `budget`.
+    /// Bytes in live blocks. Zero without the feature `live`.
     pub live: usize,
-    /// The most bytes in live blocks ever. Zero without the feature `stats`.
+    /// The most bytes that `live` ever was, with the feature `stats`. With `live` alone it
+    /// is the most that was seen when a block was resized and when a snapshot was taken:
+    /// blocks that
+    /// come and go between two such moments may have passed it. Zero without both.
     pub peak: usize,
     /// Blocks handed out; moves by realloc are not counted. Zero without the feature `stats`.
     pub allocations: u64,
     /// Blocks taken back. Zero without the feature `stats`.
     pub frees: u64,
-    /// Allocations and reallocs that were answered with null, by a budget or for want of memory. Zero without the feature `stats` or `budget`.
+    /// Allocations and reallocs that were answered with null. Zero without the feature `live`.
     pub refusals: u64,
     /// Pages of 64 KiB held: on wasm the whole linear memory.
     pub pages: usize,
     /// How often memory was grown.
     pub grows: usize,
-    /// Chunks held by blocks that outlived their region: the leak detector. Zero for all but the arena.
+    /// Blocks that outlived their region: the leak detector. Zero for all but the arena.
     pub pinned: usize,
-    /// The same by size, as asked for: the first class is up to 16 bytes, each next one twice that, the last but one up to 64 KiB, the last one all above. Zeros without the feature `stats`.
-    pub classes: [Class; CLASSES],
+    pub(crate) classes: [Class; CLASSES],
 }
 
 /// The blocks of one size class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Class {
     /// Bytes in live blocks.
     pub live: usize,
@@ -64,7 +69,15 @@ impl Snapshot {
         classes: [Class { live: 0, allocations: 0, frees: 0 }; CLASSES],
     };
 
-    /// The largest size of a class in bytes; none for the last one.
+    /// Returns the figures by size, as asked for: the first class is up to 16 bytes, each
+    /// next one twice that, the last but one up to 64 KiB, the last one all above. Zeros
+    /// without the feature `stats`.
+    #[must_use]
+    pub const fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    /// Returns the largest size of a class in bytes; none for the last one.
     #[must_use]
     pub const fn most(class: usize) -> Option<usize> {
         if class + 1 < CLASSES { Some(1 << (class + LEAST as usize)) } else { None }
@@ -98,17 +111,10 @@ impl fmt::Display for Snapshot {
     }
 }
 
-#[cfg(feature = "budget")]
+#[cfg(feature = "live")]
 pub(crate) use counting::Counters;
-#[cfg(not(feature = "budget"))]
+#[cfg(not(feature = "live"))]
 pub(crate) use uncounted::Counters;
-
-impl Counters {
-    pub(crate) fn snapshot(&self, usage: Usage) -> Snapshot {
-        let Usage { pages, grows, pinned } = usage;
-        Snapshot { pages, grows, pinned, ..self.counted() }
-    }
-}
 
 /// The size class of a size.
 #[cfg(feature = "stats")]
@@ -119,65 +125,82 @@ pub(crate) fn class_of(size: usize) -> usize {
     (bits.saturating_sub(LEAST) as usize).min(CLASSES - 1)
 }
 
-#[cfg(feature = "budget")]
+#[cfg(feature = "live")]
 mod counting {
     use super::Snapshot;
     #[cfg(feature = "stats")]
     use super::class_of;
-    use crate::account::current;
+    use crate::strategy::Usage;
 
-    /// The counters beside a strategy.
+    /// The counters beside a strategy. Live bytes come first: on wasm with one thread their
+    /// address is a constant.
     #[derive(Debug, Clone, Copy)]
     pub(crate) struct Counters {
+        live: usize,
+        peak: usize,
+        refusals: u64,
+        /// What only the feature `stats` counts; the rest of it is zero.
+        #[cfg(feature = "stats")]
         counted: Snapshot,
-        /// The budget, from above: none is zero, so that a static of zeros takes no room in the module.
-        barred: usize,
     }
 
     impl Counters {
         pub(crate) const fn new() -> Self {
-            Self { counted: Snapshot::ZERO, barred: 0 }
+            Self {
+                live: 0,
+                peak: 0,
+                refusals: 0,
+                #[cfg(feature = "stats")]
+                counted: Snapshot::ZERO,
+            }
         }
 
-        pub(super) const fn counted(&self) -> Snapshot {
-            self.counted
+        pub(crate) fn snapshot(&mut self, usage: Usage) -> Snapshot {
+            self.look();
+            let Usage { pages, grows, pinned } = usage;
+            #[cfg(feature = "stats")]
+            let counted = self.counted;
+            #[cfg(not(feature = "stats"))]
+            let counted = Snapshot::ZERO;
+            Snapshot { live: self.live, peak: self.peak, refusals: self.refusals, pages, grows, pinned, ..counted }
         }
 
+        #[inline]
         pub(crate) const fn live(&self) -> usize {
-            self.counted.live
+            self.live
         }
 
-        pub(crate) const fn set_budget(&mut self, bytes: usize) {
-            self.barred = usize::MAX - bytes;
-        }
-
-        /// Whether a block may become so much larger: by the region's budget and the total one. With the reserve open there are `extra` bytes more in total, and no region's budget counts.
         #[inline]
-        pub(crate) fn admits(&mut self, old: usize, new: usize, extra: usize, reserve: bool) -> bool {
-            let more = new.saturating_sub(old);
-            if more == 0 {
-                return true;
-            }
-            let budget = (usize::MAX - self.barred).saturating_add(extra);
-            let admitted = self.counted.live.saturating_add(more) <= budget
-                && (reserve || current(|account| account.admits(more)).unwrap_or(true));
-            self.counted.refusals += u64::from(!admitted);
-            admitted
+        fn look(&mut self) {
+            self.peak = self.peak.max(self.live);
         }
 
-        /// A block of `old` bytes, none if zero, has become one of `new`, none if zero; or not, for want of memory.
+        /// Counts that a block of `old` bytes, none if zero, has become one of `new`;
+        /// or that it has not, for want of memory, if there is no block.
         #[inline]
-        pub(crate) fn changed(&mut self, block: *const u8, old: usize, new: usize) {
-            let counted = &mut self.counted;
+        pub(crate) fn made(&mut self, block: *const u8, old: usize, new: usize) {
             if block.is_null() {
-                counted.refusals += 1;
-                return;
+                self.refusals += 1;
+            } else {
+                self.changed(old, new);
             }
-            counted.live = counted.live - old + new;
-            current(|account| account.changed(old, new));
+        }
+
+        /// Counts that a block of so many bytes is gone.
+        #[inline]
+        pub(crate) fn released(&mut self, size: usize) {
+            self.changed(size, 0);
+        }
+
+        #[inline]
+        fn changed(&mut self, old: usize, new: usize) {
+            self.live = self.live.wrapping_sub(old).wrapping_add(new);
+            if cfg!(feature = "stats") || (old > 0 && new > 0) {
+                self.look();
+            }
             #[cfg(feature = "stats")]
             {
-                counted.peak = counted.peak.max(counted.live);
+                let counted = &mut self.counted;
                 counted.allocations += u64::from(old == 0);
                 counted.frees += u64::from(new == 0);
                 let (from, to) = (class_of(old), class_of(new));
@@ -209,9 +232,10 @@ mod counting {
     }
 }
 
-#[cfg(not(feature = "budget"))]
+#[cfg(not(feature = "live"))]
 mod uncounted {
     use super::Snapshot;
+    use crate::strategy::Usage;
 
     /// Nothing to count.
     #[derive(Debug, Clone, Copy)]
@@ -225,11 +249,19 @@ mod uncounted {
             Self
         }
 
-        pub(super) const fn counted(self) -> Snapshot {
-            Snapshot::ZERO
+        pub(crate) fn snapshot(self, usage: Usage) -> Snapshot {
+            let Usage { pages, grows, pinned } = usage;
+            Snapshot { pages, grows, pinned, ..Snapshot::ZERO }
+        }
+
+        pub(crate) const fn live(self) -> usize {
+            0
         }
 
         #[inline]
-        pub(crate) const fn changed(self, _: *const u8, _: usize, _: usize) {}
+        pub(crate) const fn made(self, _: *const u8, _: usize, _: usize) {}
+
+        #[inline]
+        pub(crate) const fn released(self, _: usize) {}
     }
 }

@@ -1,7 +1,7 @@
 //! What an allocation algorithm is: the surface to add another.
 
 use core::alloc::Layout;
-use core::ptr::copy_nonoverlapping;
+use core::ptr::{NonNull, copy_nonoverlapping};
 
 /// An allocation algorithm over `&mut self`: no cell, no lock, no counters. [`Global`](crate::Global) makes a global allocator of it.
 ///
@@ -50,7 +50,7 @@ use core::ptr::copy_nonoverlapping;
 ///     }
 ///
 ///     fn usage(&self) -> Usage {
-///         Usage { pages: self.source.held() / PAGE, ..Usage::default() }
+///         Usage::new(self.source.held() / PAGE, 0)
 ///     }
 ///
 ///     fn limit(&mut self, pages: usize) {
@@ -73,12 +73,19 @@ use core::ptr::copy_nonoverlapping;
 /// method may panic, allocate through the global allocator, or call the host: the host forbids it in the call in which it
 /// asks the guest for memory.
 pub unsafe trait Strategy {
-    /// What every block is aligned to at least, even if its layout asks for less. [`Global`](crate::Global) passes layouts that ask for no more on with
-    /// an alignment of 1, to all three of `allocate`, `release` and `resize`, so that callers, who mostly know theirs, need not pass it and nobody looks at it. Zero: layouts are passed on as they are.
+    /// What every block is aligned to, even if its layout asks for less; zero if that is nothing in particular.
+    ///
+    /// [`Global`](crate::Global) makes use of it: a layout that asks for no more reaches the strategy with an alignment of 1, so that callers, who mostly know theirs, need not pass it on, and nobody
+    /// looks at it. So with an `ALIGN` of 16 a block that a program allocates with `Layout { size: 40, align: 8 }` is one of `{ 40, 1 }` for the strategy. `allocate`, `release` and `resize` all see it so: what
+    /// a strategy derives from the layout, such as a class, is the same each time. What is derived from it elsewhere, from the layout of the program, is not. Without `ALIGN` layouts are passed on as they are,
+    /// for some 16 instructions a pair of blocks if the strategy is not compiled into its callers.
     const ALIGN: usize = 0;
 
     /// Whether [`Global`](crate::Global) compiles `allocate` and `release` into their callers. For a fast path of some twenty instructions; the rest of it should be marked `#[inline(never)]`.
     const INLINE: bool = false;
+
+    /// Whether the strategy keeps its [`limit`](Strategy::limit). False where memory is not the strategy's to grow: `System`.
+    const LIMITED: bool = true;
 
     /// A block of this layout; null if there is no memory.
     ///
@@ -104,19 +111,50 @@ pub unsafe trait Strategy {
     /// Where its memory stands.
     fn usage(&self) -> Usage;
 
-    /// Sets the limit in pages past which it answers null. Without effect where memory is not the strategy's to grow: `System`.
+    /// Sets the limit in pages past which it answers null. Without effect if it is not [`LIMITED`](Strategy::LIMITED).
     fn limit(&mut self, pages: usize);
+
+    /// Opens a region: a name for blocks that are likely to end together, as those of a stream are. Returns what the strategy knows it by; none if there is no memory for it, and from a
+    /// strategy without regions, which leaves these three methods as they are.
+    fn open_region(&mut self) -> Option<NonNull<u8>> {
+        None
+    }
+
+    /// Enters a region, or none: blocks that are allocated from here on belong to it. Returns the region that was entered before.
+    ///
+    /// # Safety
+    ///
+    /// The region is this strategy's. It stays open as long as it is entered.
+    unsafe fn enter_region(&mut self, _region: Option<NonNull<u8>>) -> Option<NonNull<u8>> {
+        None
+    }
+
+    /// Closes a region. Its blocks live on.
+    ///
+    /// # Safety
+    ///
+    /// The region is this strategy's, is open and is not entered.
+    unsafe fn close_region(&mut self, _region: NonNull<u8>) {}
 }
 
 /// Where a strategy's memory stands: exact, and kept off the fast path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Usage {
     /// Pages of 64 KiB held: on wasm the whole linear memory, data and stack included.
     pub pages: usize,
     /// How often memory was grown.
     pub grows: usize,
-    /// Chunks that outlived their region, held by blocks that escaped it.
+    /// Blocks that outlived their region.
     pub pinned: usize,
+}
+
+impl Usage {
+    /// Returns the usage of a strategy that holds so many pages after so many grows, and pins none.
+    #[must_use]
+    pub const fn new(pages: usize, grows: usize) -> Self {
+        Self { pages, grows, pinned: 0 }
+    }
 }
 
 /// Moves a block into a new one of another size: the last resort of [`Strategy::resize`].
@@ -144,6 +182,7 @@ pub(crate) unsafe fn relocate<A: Strategy + ?Sized>(
 }
 
 /// The strategy of a heap that has `take`, `grow`, `give` and `resize_in_place`. `take` must hand out what [`Strategy`] asks for.
+#[cfg(feature = "talc")]
 macro_rules! coalescing {
     ($heap:ident, $align:expr) => {
         impl<S: Source> $heap<S> {
@@ -196,4 +235,5 @@ macro_rules! coalescing {
         }
     };
 }
+#[cfg(feature = "talc")]
 pub(crate) use coalescing;

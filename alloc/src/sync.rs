@@ -1,15 +1,18 @@
-//! The atomics of what threads share: core's, or those of a model checker, which tries the orders in which threads may run.
+//! Whether there are threads, and the atomics of what they share: core's, or those of a model checker, which tries the orders in which threads may run.
 //!
 //! `--cfg loom` and `--cfg shuttle` choose a checker; see `native/schedules.rs`.
 
 #[cfg(all(not(target_family = "wasm"), not(any(loom, shuttle))))]
 pub(crate) use core::sync::atomic::AtomicPtr;
-#[cfg(not(any(loom, shuttle, all(target_family = "wasm", not(target_feature = "atomics")))))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use core::sync::atomic::{AtomicBool, Ordering};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+/// Whether the module has one thread: wasm without the feature `atomics`. There a lock is nothing.
+pub(crate) const SINGLE_THREADED: bool = cfg!(all(target_family = "wasm", not(target_feature = "atomics")));
 
 /// A word in memory that threads hand on to each other, plain; under loom one that loom watches, which must have been made before it is set.
 #[cfg(not(any(target_family = "wasm", loom)))]
@@ -68,7 +71,7 @@ impl<T: Copy> Handed<T> {
 }
 
 /// Waits a little for another thread.
-#[cfg(not(any(loom, shuttle, all(target_family = "wasm", not(target_feature = "atomics")))))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) fn pause(turn: u32) {
     // After a while the other thread has probably lost its processor: then let it have ours.
     #[cfg(not(target_family = "wasm"))]

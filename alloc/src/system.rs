@@ -28,6 +28,8 @@ impl Default for System {
 
 // SAFETY: std's `System` is a global allocator, and `Strategy` asks for no more than `GlobalAlloc` does.
 unsafe impl Strategy for System {
+    const LIMITED: bool = false;
+
     #[inline]
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
         // SAFETY: the size is not zero, which the caller promises.
@@ -51,7 +53,7 @@ unsafe impl Strategy for System {
         let pages = core::arch::wasm32::memory_size(0);
         #[cfg(not(target_arch = "wasm32"))]
         let pages = 0;
-        Usage { pages, grows: 0, pinned: 0 }
+        Usage::new(pages, 0)
     }
 
     fn limit(&mut self, _: usize) {}

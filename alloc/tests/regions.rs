@@ -3,9 +3,11 @@
 
 use std::alloc::Layout;
 use std::collections::BTreeSet;
+use std::ptr::NonNull;
 
 use sluicegate_alloc::region::LARGEST;
-use sluicegate_alloc::source::{Fixed, PAGE};
+use sluicegate_alloc::source::PAGE;
+use sluicegate_alloc::testing::Fixed;
 use sluicegate_alloc::{Arena, Strategy};
 use sluicegate_alloc_model::sources::Region as Memory;
 
@@ -30,25 +32,25 @@ fn release(arena: &mut Arena<Fixed>, block: *mut u8, size: usize) {
     unsafe { arena.release(block, layout(size)) };
 }
 
-fn within<T>(arena: &mut Arena<Fixed>, region: &sluicegate_alloc::Handle, f: impl FnOnce(&mut Arena<Fixed>) -> T) -> T {
+fn within<T>(arena: &mut Arena<Fixed>, region: &NonNull<u8>, f: impl FnOnce(&mut Arena<Fixed>) -> T) -> T {
     // SAFETY: the region is the arena's, and borrowed until it is left.
-    let before = unsafe { arena.enter(Some(region)) };
+    let before = unsafe { arena.enter_region(Some(*region)) };
     let result = f(arena);
     // SAFETY: whoever entered it borrows it around this call.
-    unsafe { arena.restore(before) };
+    unsafe { arena.enter_region(before) };
     result
 }
 
-fn close(arena: &mut Arena<Fixed>, region: sluicegate_alloc::Handle) {
+fn close(arena: &mut Arena<Fixed>, region: NonNull<u8>) {
     // SAFETY: the region is the arena's, and `within` has left it.
-    unsafe { arena.close(region) };
+    unsafe { arena.close_region(region) };
 }
 
 #[test]
 fn an_escaped_block_is_counted_until_it_is_freed() {
     let mut memory = Memory::new(16);
     let mut arena = Arena::new(memory.source());
-    let stream = arena.open().unwrap();
+    let stream = arena.open_region().unwrap();
     let (escaped, scratch) = within(&mut arena, &stream, |arena| {
         let scratch: Vec<_> = (0..100).map(|_| allocate(arena, 100)).collect();
         let escaped = [allocate(arena, 77), allocate(arena, 16)];
@@ -63,7 +65,7 @@ fn an_escaped_block_is_counted_until_it_is_freed() {
 
     // Others come and go, and do not touch it.
     for _ in 0..50 {
-        let other = arena.open().unwrap();
+        let other = arena.open_region().unwrap();
         let block = within(&mut arena, &other, |arena| allocate(arena, 120));
         release(&mut arena, block, 120);
         close(&mut arena, other);
@@ -80,7 +82,7 @@ fn a_large_block_that_escapes_is_not_counted() {
     let mut memory = Memory::new(16);
     let mut arena = Arena::new(memory.source());
     for size in [LARGEST, LARGEST + 1] {
-        let stream = arena.open().unwrap();
+        let stream = arena.open_region().unwrap();
         let escaped = within(&mut arena, &stream, |arena| allocate(arena, size));
         close(&mut arena, stream);
         assert_eq!(arena.usage().pinned, usize::from(size == LARGEST), "{size} bytes");
@@ -94,8 +96,8 @@ fn a_large_block_that_escapes_is_not_counted() {
 fn a_block_that_grows_past_what_is_counted_leaves_the_count() {
     let mut memory = Memory::new(16);
     let mut arena = Arena::new(memory.source());
-    let stream = arena.open().unwrap();
-    let other = arena.open().unwrap();
+    let stream = arena.open_region().unwrap();
+    let other = arena.open_region().unwrap();
     let block = within(&mut arena, &stream, |arena| allocate(arena, LARGEST));
     // SAFETY: the block is live and of this size.
     let grown = unsafe { arena.resize(block, layout(LARGEST), LARGEST + 1) };
@@ -119,7 +121,7 @@ fn a_block_that_grows_past_what_is_counted_leaves_the_count() {
 fn what_lies_beside_a_counted_block_may_come_and_go() {
     let mut memory = Memory::new(16);
     let mut arena = Arena::new(memory.source());
-    let stream = arena.open().unwrap();
+    let stream = arena.open_region().unwrap();
     let blocks: Vec<_> = (0..20)
         .map(|_| (within(&mut arena, &stream, |arena| allocate(arena, 60)), allocate(&mut arena, 70_000 / 20)))
         .collect();
@@ -139,7 +141,7 @@ fn what_lies_beside_a_counted_block_may_come_and_go() {
 fn a_callback_reuses_the_same_bytes_as_the_one_before() {
     let mut memory = Memory::new(16);
     let mut arena = Arena::new(memory.source());
-    let stream = arena.open().unwrap();
+    let stream = arena.open_region().unwrap();
     let callback = |arena: &mut Arena<Fixed>| {
         let blocks: Vec<_> = (0..10).map(|_| allocate(arena, 60)).collect();
         for &block in &blocks {
@@ -158,7 +160,7 @@ fn a_callback_reuses_the_same_bytes_as_the_one_before() {
 fn blocks_may_be_freed_in_another_region() {
     let mut memory = Memory::new(16);
     let mut arena = Arena::new(memory.source());
-    let (one, two) = (arena.open().unwrap(), arena.open().unwrap());
+    let (one, two) = (arena.open_region().unwrap(), arena.open_region().unwrap());
     let blocks: Vec<_> = within(&mut arena, &one, |arena| (0..200).map(|_| allocate(arena, 40)).collect());
     within(&mut arena, &two, |arena| {
         let own = allocate(arena, 40);
@@ -176,7 +178,7 @@ fn blocks_may_be_freed_in_another_region() {
 fn regions_nest() {
     let mut memory = Memory::new(16);
     let mut arena = Arena::new(memory.source());
-    let (outer, inner) = (arena.open().unwrap(), arena.open().unwrap());
+    let (outer, inner) = (arena.open_region().unwrap(), arena.open_region().unwrap());
     let blocks = within(&mut arena, &outer, |arena| {
         let before = allocate(arena, 24);
         let inside = within(arena, &inner, |arena| [allocate(arena, 24), allocate(arena, 24)]);
@@ -197,7 +199,7 @@ fn thousands_of_streams_interleave_and_leave_nothing() {
     let (streams, pages) = if cfg!(miri) { (40, 16) } else { (3000, 256) };
     let mut memory = Memory::new(pages);
     let mut arena = Arena::new(memory.source());
-    let mut open: Vec<_> = (0..streams).map(|_| (arena.open().unwrap(), Vec::new())).collect();
+    let mut open: Vec<_> = (0..streams).map(|_| (arena.open_region().unwrap(), Vec::new())).collect();
     for callback in 0..4 {
         for (region, blocks) in &mut open {
             within(&mut arena, region, |arena| blocks.push((allocate(arena, 50 + callback), 50 + callback)));
@@ -228,7 +230,7 @@ fn thousands_of_streams_interleave_and_leave_nothing() {
 fn without_memory_a_region_does_not_open_and_nothing_breaks() {
     let mut memory = Memory::new(2);
     let mut arena = Arena::new(memory.source());
-    let stream = arena.open().unwrap();
+    let stream = arena.open_region().unwrap();
     let mut blocks = Vec::new();
     within(&mut arena, &stream, |arena| {
         loop {

@@ -5,8 +5,13 @@
 use proptest::prelude::*;
 use proptest::strategy::{Strategy as _, ValueTree};
 use proptest::test_runner::TestRunner;
-use sluicegate_alloc::source::{Fixed, PAGE, Source};
-use sluicegate_alloc::{Freelist, Global, Heap, Strategy, Talc, Usage};
+#[cfg(feature = "talc")]
+use sluicegate_alloc::Talc;
+use sluicegate_alloc::source::{PAGE, Source};
+use sluicegate_alloc::testing::Fixed;
+use sluicegate_alloc::{Freelist, Global, Heap, Strategy, Usage};
+#[cfg(feature = "talc")]
+use sluicegate_alloc_model::Plain;
 use sluicegate_alloc_model::broken::{Broken, Fault};
 use sluicegate_alloc_model::ops::{extremes, sequences};
 use sluicegate_alloc_model::sources::{Moody, Region};
@@ -45,10 +50,11 @@ proptest! {
         whole(&mut Heap::new(region.source()), &ops)?;
     }
 
+    #[cfg(feature = "talc")]
     #[test]
     fn talc_keeps_its_promises(ops in sequences(STEPS)) {
         let mut region = Region::new(PAGES);
-        whole(&mut Talc::new(region.source()), &ops)?;
+        whole(&mut Plain(Talc::new(region.source())), &ops)?;
     }
 
     #[test]
@@ -68,7 +74,8 @@ proptest! {
     fn no_size_or_alignment_is_too_large(ops in extremes(STEPS)) {
         let mut region = Region::new(PAGES);
         anything(&mut Heap::new(region.source()), &ops)?;
-        anything(&mut Talc::new(region.source()), &ops)?;
+        #[cfg(feature = "talc")]
+        anything(&mut Plain(Talc::new(region.source())), &ops)?;
         anything(&mut Freelist::new(region.source()), &ops)?;
         anything(&mut Regions::new(region.source()), &ops)?;
         anything(&mut Installed(Global::new(Freelist::new(region.source()))), &ops)?;
@@ -80,7 +87,8 @@ proptest! {
         run(&mut Freelist::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
         run(&mut Regions::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
         run(&mut Heap::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
-        run(&mut Talc::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
+        #[cfg(feature = "talc")]
+        run(&mut Plain(Talc::new(Moody::new(region.source(), refuse, 0))), &ops, usual).map_err(TestCaseError::fail)?;
     }
 
     /// What the fuzzer does, with no fuzzer.
@@ -90,7 +98,8 @@ proptest! {
         let bound = |peak| usual(peak) * 2;
         let mut region = Region::new(PAGES * 2);
         run(&mut Heap::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
-        run(&mut Talc::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
+        #[cfg(feature = "talc")]
+        run(&mut Plain(Talc::new(region.source())), &ops, bound).map_err(TestCaseError::fail)?;
         run(&mut Freelist::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
         run(&mut Regions::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
     }
@@ -108,7 +117,8 @@ proptest! {
         run(&mut Freelist::new(region.exact(apart)), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
         run(&mut Regions::new(region.exact(apart)), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
         run(&mut Heap::new(region.exact(apart)), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
-        run(&mut Talc::new(region.exact(apart)), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
+        #[cfg(feature = "talc")]
+        run(&mut Plain(Talc::new(region.exact(apart))), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
     }
 
     /// By the four functions of a global allocator, with zeros among them.
@@ -159,7 +169,8 @@ fn everyone(
     run(&mut Freelist::new(moody(region.source())), ops, bound).map_err(TestCaseError::fail)?;
     run(&mut Regions::new(moody(region.source())), ops, bound).map_err(TestCaseError::fail)?;
     run(&mut Heap::new(moody(region.source())), ops, bound).map_err(TestCaseError::fail)?;
-    run(&mut Talc::new(moody(region.source())), ops, bound).map_err(TestCaseError::fail)?;
+    #[cfg(feature = "talc")]
+    run(&mut Plain(Talc::new(moody(region.source()))), ops, bound).map_err(TestCaseError::fail)?;
     Ok(())
 }
 
@@ -252,6 +263,7 @@ fn every_block_is_aligned_as_the_strategy_says() {
     }
     let mut region = Region::new(PAGES);
     check(&mut Heap::new(region.source()));
+    #[cfg(feature = "talc")]
     check(&mut Talc::new(region.source()));
     check(&mut Freelist::new(region.source()));
     let mut arena = Regions::new(region.source());

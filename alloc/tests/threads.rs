@@ -3,8 +3,9 @@
 #![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
 
 use proptest::prelude::*;
-use sluicegate_alloc::source::{Fixed, PAGE, Source};
-use sluicegate_alloc::{Shared, Strategy, Worker};
+use sluicegate_alloc::Strategy;
+use sluicegate_alloc::source::{PAGE, Source};
+use sluicegate_alloc::testing::{Fixed, Shared, Worker};
 use sluicegate_alloc_model::ops::sequences;
 use sluicegate_alloc_model::sources::{Moody, Region};
 use sluicegate_alloc_model::{Op, run, usual};

@@ -1,7 +1,7 @@
 //! The traces of the benches on every strategy, through the shadow model: what is timed is also checked.
 #![cfg(not(miri))]
 
-use sluicegate_alloc::{Freelist, Heap, Talc};
+use sluicegate_alloc::{Freelist, Heap};
 use sluicegate_alloc_model::broken::{Broken, Fault};
 use sluicegate_alloc_model::sources::Region;
 use sluicegate_alloc_model::traces::{TRACES, play};
@@ -17,9 +17,10 @@ fn all<A: Subject>(subject: impl Fn(&mut Region) -> A) {
     }
 }
 
+#[cfg(feature = "talc")]
 #[test]
 fn talc_passes() {
-    all(|region| Talc::new(region.source()));
+    all(|region| sluicegate_alloc_model::Plain(sluicegate_alloc::Talc::new(region.source())));
 }
 
 #[test]

@@ -16,7 +16,8 @@ use std::thread;
 
 use rivals::{RIVALS, Rival, Running, TRACES, Trace};
 use sluicegate_alloc::source::Pages;
-use sluicegate_alloc::{Freelist, Shared, Strategy, Talc, Usage, Worker};
+use sluicegate_alloc::testing::{Shared, Worker};
+use sluicegate_alloc::{Freelist, Strategy, Talc, Usage};
 use sluicegate_benches::clock::{median, time};
 use sluicegate_benches::table::Table;
 use sluicegate_benches::written;

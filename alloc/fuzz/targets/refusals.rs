@@ -3,9 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sluicegate_alloc::{Freelist, Heap, Shared, Talc, Worker};
+use sluicegate_alloc::testing::{Shared, Worker};
+use sluicegate_alloc::{Freelist, Heap, Talc};
 use sluicegate_alloc_model::sources::{Moody, Region};
-use sluicegate_alloc_model::{Bound, Op, Regions, run, usual};
+use sluicegate_alloc_model::{Bound, Op, Plain, Regions, run, usual};
 
 const PAGES: usize = 1024;
 
@@ -16,7 +17,7 @@ fuzz_target!(|input: (u64, u64, u64, &[u8])| {
     let moody = |source| Moody::new(source, refuse, steal).snatching(snatch);
     let bound: Bound = if snatch == 0 { |peak| usual(peak) * 3 } else { |_| PAGES };
     run(&mut Heap::new(moody(region.source())), &ops, bound).unwrap();
-    run(&mut Talc::new(moody(region.source())), &ops, bound).unwrap();
+    run(&mut Plain(Talc::new(moody(region.source()))), &ops, bound).unwrap();
     run(&mut Freelist::new(moody(region.source())), &ops, bound).unwrap();
     run(&mut Regions::new(moody(region.source())), &ops, bound).unwrap();
     let shared = Shared::new(moody(region.source()));

@@ -2,9 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sluicegate_alloc::{Freelist, Heap, Shared, Talc, Worker};
+use sluicegate_alloc::testing::{Shared, Worker};
+use sluicegate_alloc::{Freelist, Heap, Talc};
 use sluicegate_alloc_model::sources::Region;
-use sluicegate_alloc_model::{Op, Regions, run, usual};
+use sluicegate_alloc_model::{Op, Plain, Regions, run, usual};
 
 const PAGES: usize = 1024;
 
@@ -22,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     let ops: Vec<Op> = Op::decode_all(bytes).collect();
     let mut region = Region::new(PAGES);
     run(&mut Heap::new(region.source()), &ops, bound).unwrap();
-    run(&mut Talc::new(region.source()), &ops, bound).unwrap();
+    run(&mut Plain(Talc::new(region.source())), &ops, bound).unwrap();
     run(&mut Freelist::new(region.source()), &ops, bound).unwrap();
     run(&mut Regions::new(region.source()), &ops, bound).unwrap();
     run(&mut Worker::new(&Shared::new(region.source())), &ops, threaded).unwrap();

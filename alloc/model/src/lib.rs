@@ -14,9 +14,10 @@ pub mod traces;
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::collections::BTreeMap;
+use std::ptr::NonNull;
 
 use sluicegate_alloc::source::{PAGE, Source};
-use sluicegate_alloc::{Arena, Entered, Freelist, Handle, Heap, Strategy, Talc, Usage};
+use sluicegate_alloc::{Arena, Freelist, Heap, Strategy, Usage};
 
 pub use ops::Op;
 
@@ -48,8 +49,6 @@ pub trait Subject: Strategy {
 
 impl<S: Source> Subject for Heap<S> {}
 
-impl<S: Source> Subject for Talc<S> {}
-
 #[cfg(feature = "system")]
 impl Subject for sluicegate_alloc::System {}
 
@@ -60,9 +59,9 @@ impl<S: Source> Subject for Freelist<S> {
 }
 
 #[cfg(not(target_family = "wasm"))]
-impl<S: Source> Subject for sluicegate_alloc::Worker<'_, S> {
+impl<S: Source> Subject for sluicegate_alloc::testing::Worker<'_, S> {
     fn trim(&mut self) {
-        sluicegate_alloc::Worker::trim(self);
+        sluicegate_alloc::testing::Worker::trim(self);
     }
 }
 
@@ -100,12 +99,43 @@ unsafe impl<G: GlobalAlloc> Strategy for Installed<G> {
     fn limit(&mut self, _: usize) {}
 }
 
+/// A strategy as a subject that has nothing to trim and no regions.
+pub struct Plain<A>(pub A);
+
+impl<A: Strategy> Subject for Plain<A> {}
+
+// SAFETY: all of it is the strategy's.
+unsafe impl<A: Strategy> Strategy for Plain<A> {
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.allocate(layout) }
+    }
+
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.release(block, layout) };
+    }
+
+    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.resize(block, layout, size) }
+    }
+
+    fn usage(&self) -> Usage {
+        self.0.usage()
+    }
+
+    fn limit(&mut self, pages: usize) {
+        self.0.limit(pages);
+    }
+}
+
 /// An arena with the regions of a sequence.
 pub struct Regions<S> {
     /// The arena itself.
     pub arena: Arena<S>,
-    regions: [Option<Handle>; ops::REGIONS as usize],
-    entered: Vec<(u8, Entered)>,
+    regions: [Option<NonNull<u8>>; ops::REGIONS as usize],
+    entered: Vec<(u8, Option<NonNull<u8>>)>,
 }
 
 impl<S: Source> Regions<S> {
@@ -123,17 +153,17 @@ impl<S: Source> Subject for Regions<S> {
     fn enter(&mut self, region: u8) {
         let handle = &mut self.regions[usize::from(region)];
         if handle.is_none() {
-            *handle = self.arena.open();
+            *handle = self.arena.open_region();
         }
         // SAFETY: the region is the arena's, and stays open while it is entered (`close`).
-        let before = unsafe { self.arena.enter(handle.as_ref()) };
+        let before = unsafe { self.arena.enter_region(*handle) };
         self.entered.push((region, before));
     }
 
     fn leave(&mut self) {
         if let Some((_, before)) = self.entered.pop() {
             // SAFETY: what was entered before is still in `entered`, so `close` let it be.
-            unsafe { self.arena.restore(before) };
+            unsafe { self.arena.enter_region(before) };
         }
     }
 
@@ -143,7 +173,7 @@ impl<S: Source> Subject for Regions<S> {
         }
         if let Some(handle) = self.regions[usize::from(region)].take() {
             // SAFETY: the region is the arena's, and was left as often as it was entered.
-            unsafe { self.arena.close(handle) };
+            unsafe { self.arena.close_region(handle) };
         }
     }
 }

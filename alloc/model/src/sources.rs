@@ -3,7 +3,8 @@
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 
-use sluicegate_alloc::source::{Fixed, PAGE, Source};
+use sluicegate_alloc::source::{PAGE, Source};
+use sluicegate_alloc::testing::Fixed;
 
 /// Memory for one test, freed with it: nothing of it may be used after.
 pub struct Region {

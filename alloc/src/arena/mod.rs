@@ -16,7 +16,8 @@ mod records;
 
 use core::alloc::Layout;
 use core::mem::replace;
-use core::num::NonZeroU32;
+use core::num::NonZeroUsize;
+use core::ptr::NonNull;
 
 use crate::freelist::class;
 use crate::heap::{BLOCK, GAP_AFTER, tag, whole};
@@ -50,52 +51,10 @@ pub struct Arena<S> {
     lists: Freelist<S>,
 }
 
-/// A region of an [`Arena`], to be closed by it.
-#[derive(Debug)]
-pub struct Handle(NonZeroU32);
-
 impl<S: Source> Arena<S> {
     /// No regions yet, over a source.
     pub const fn new(source: S) -> Self {
         Self { current: NONE, records: Records::new(), lists: Freelist::new(source) }
-    }
-
-    /// Opens a region; none if there is no memory.
-    pub fn open(&mut self) -> Option<Handle> {
-        self.records.open(&mut self.lists).and_then(NonZeroU32::new).map(Handle)
-    }
-
-    /// Enters a region, or none; the answer is what was entered before, for [`restore`](Arena::restore).
-    ///
-    /// # Safety
-    ///
-    /// The region is this arena's, and stays open until another is entered or restored.
-    #[inline]
-    pub const unsafe fn enter(&mut self, region: Option<&Handle>) -> Entered {
-        let region = match region {
-            Some(region) => region.0.get(),
-            None => NONE,
-        };
-        Entered(replace(&mut self.current, region))
-    }
-
-    /// Enters what was entered before.
-    ///
-    /// # Safety
-    ///
-    /// The region that was entered then, if any, is still open.
-    #[inline]
-    pub unsafe fn restore(&mut self, before: Entered) {
-        self.current = before.0;
-    }
-
-    /// Closes a region. Its blocks live on, and are counted as pinned until they are freed.
-    ///
-    /// # Safety
-    ///
-    /// The region is this arena's and not entered, and no [`Entered`] stands for it.
-    pub unsafe fn close(&mut self, region: Handle) {
-        self.records.close(region.0.get(), &mut self.lists);
     }
 
     /// Gives back what the lists keep; true if anything went.
@@ -137,11 +96,6 @@ impl<S: Source> Arena<S> {
         unsafe { self.lists.release(block, layout) };
     }
 }
-
-/// What was entered before: to be restored.
-#[derive(Debug)]
-#[must_use = "a region that is not left takes all that follows"]
-pub struct Entered(u32);
 
 // SAFETY: every block is the free lists'; beside it only bits of its tag are written that the heap leaves to whoever has the block.
 unsafe impl<S: Source> Strategy for Arena<S> {
@@ -188,4 +142,30 @@ unsafe impl<S: Source> Strategy for Arena<S> {
     fn limit(&mut self, pages: usize) {
         self.lists.limit(pages);
     }
+
+    fn open_region(&mut self) -> Option<NonNull<u8>> {
+        self.records.open(&mut self.lists).and_then(key)
+    }
+
+    #[inline]
+    unsafe fn enter_region(&mut self, region: Option<NonNull<u8>>) -> Option<NonNull<u8>> {
+        key(replace(&mut self.current, region.map_or(NONE, number)))
+    }
+
+    unsafe fn close_region(&mut self, region: NonNull<u8>) {
+        self.records.close(number(region), &mut self.lists);
+    }
+}
+
+/// What a region's number is to others: an address that nobody reads.
+#[inline]
+fn key(number: u32) -> Option<NonNull<u8>> {
+    const { assert!(NONE == 0) };
+    NonZeroUsize::new(number as usize).map(NonNull::without_provenance)
+}
+
+/// The number of a region.
+#[inline]
+fn number(key: NonNull<u8>) -> u32 {
+    key.addr().get() as u32
 }

@@ -25,8 +25,8 @@ use stack::Stack;
 /// Alignments up to this one come for free: every block is aligned so.
 pub(crate) const ALIGN: usize = 16;
 
-/// Counting makes the path too long for every caller to have its own.
-pub(crate) const INLINE: bool = cfg!(feature = "inline") && !cfg!(feature = "budget");
+/// Whether the fast path is in every caller. Live bytes are counted there too; all statistics would make it too long.
+pub(crate) const INLINE: bool = cfg!(feature = "inline") && !cfg!(feature = "stats");
 
 /// Free lists by size class over a coalescing heap.
 ///

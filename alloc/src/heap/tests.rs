@@ -5,7 +5,7 @@ extern crate std;
 use std::alloc::{alloc, dealloc};
 
 use super::*;
-use crate::source::Fixed;
+use crate::testing::Fixed;
 
 /// Runs a test with a heap over so many pages.
 fn with_heap(pages: usize, test: impl FnOnce(&mut Heap<Fixed>)) {

@@ -68,6 +68,10 @@ impl Counters {
         }
     }
 
+    pub(super) fn live(&self) -> usize {
+        self.live.load(Relaxed)
+    }
+
     pub(super) fn allocated(&self, block: *const u8, size: usize) {
         if block.is_null() {
             self.refusals.fetch_add(1, Relaxed);
@@ -130,6 +134,10 @@ impl Counters {
 
     pub(super) fn snapshot(&self, usage: Usage) -> Snapshot {
         Snapshot { pages: usage.pages, grows: usage.grows, ..Snapshot::default() }
+    }
+
+    pub(super) const fn live(&self) -> usize {
+        0
     }
 
     #[inline]

@@ -10,8 +10,10 @@ use std::thread_local;
 use super::counters::Counters;
 use super::magazines::Magazines;
 use super::shared::Shared;
+use crate::installed::Installed;
 use crate::source::Pages;
 use crate::stats::Snapshot;
+use crate::strategy::Usage;
 
 /// The free lists as a global allocator for any number of threads: [`Freelist`](crate::Freelist)'s classes, with magazines in each thread.
 ///
@@ -28,8 +30,8 @@ use crate::stats::Snapshot;
 /// All of it has one state, so blocks may be freed through another value, and on another thread. A thread that ends leaves its blocks to the others;
 /// what its last destructors free goes to them one by one. Memory is never given back to the system.
 ///
-/// The feature `freelist` picks it, unless `budget` is on, which `stats` brings along: budgets count bytes in one place, so then the picked allocator is [`Freelist`](crate::Freelist) behind the spin lock of
-/// [`Global`](crate::Global). `Native` itself has no budgets, and counts with `stats`.
+/// The feature `freelist` picks it, unless `live` is on, which `stats` brings along: live bytes are counted in one place, so then the picked allocator is [`Freelist`](crate::Freelist) behind the
+/// spin lock of [`Global`](crate::Global). `Native` itself counts with `stats` alone.
 ///
 /// **After a fork** the child may do nothing but replace itself (`exec`) or end (`_exit`) if the process had
 /// more than one thread: another thread may have held the lock, and then it is held in the child too.
@@ -78,6 +80,16 @@ impl Native {
         COUNTERS.snapshot(SHARED.usage())
     }
 
+    /// Returns the bytes in live blocks of all threads; zero without the feature `stats`.
+    pub fn live(&self) -> usize {
+        COUNTERS.live()
+    }
+
+    /// Returns where the memory stands.
+    pub fn usage(&self) -> Usage {
+        SHARED.usage()
+    }
+
     /// Sets the most pages of 64 KiB that it may hold, past which it answers null. What is held already stays.
     pub fn limit(&self, pages: usize) {
         SHARED.limit(pages);
@@ -123,5 +135,24 @@ unsafe impl GlobalAlloc for Native {
         let moved = with(|magazines| unsafe { magazines.resize(&SHARED, block, layout, size) });
         COUNTERS.resized(moved, layout.size(), size);
         moved
+    }
+}
+
+impl Installed for Native {
+    fn live(&self) -> usize {
+        self.live()
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.snapshot()
+    }
+
+    fn limit(&self, pages: usize) -> bool {
+        self.limit(pages);
+        true
     }
 }

@@ -460,7 +460,7 @@ mod random {
     use core::alloc::Layout;
 
     use super::*;
-    use crate::source::Fixed;
+    use crate::testing::Fixed;
     use crate::{Shared, Strategy, Worker};
 
     const SCHEDULES: usize = 3_000;

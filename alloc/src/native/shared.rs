@@ -18,7 +18,8 @@ use crate::sync::constant;
 ///
 /// ```
 /// use sluicegate_alloc::source::Platform;
-/// use sluicegate_alloc::{Shared, Strategy, Worker};
+/// use sluicegate_alloc::Strategy;
+/// use sluicegate_alloc::testing::{Shared, Worker};
 ///
 /// static LISTS: Shared<Platform> = Shared::new(Platform::new());
 ///

@@ -5,16 +5,18 @@ use core::arch::wasm32::{memory_grow, memory_size};
 #[cfg(target_arch = "wasm64")]
 use core::arch::wasm64::{memory_grow, memory_size};
 use core::ptr::{NonNull, with_exposed_provenance_mut};
-#[cfg(all(target_os = "unknown", not(target_feature = "atomics")))]
+#[cfg(target_os = "unknown")]
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{PAGE, Source};
+#[cfg(target_os = "unknown")]
+use crate::sync::SINGLE_THREADED;
 
 /// The end of a 32-bit memory less its last page: an end of 2³² would wrap to zero.
 const MOST: usize = 65_535;
 
 /// Whether the slack is gone: one word for the module, as there is one slack, whatever sources there are.
-#[cfg(all(target_os = "unknown", not(target_feature = "atomics")))]
+#[cfg(target_os = "unknown")]
 static SLACK_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The memory of the module, grown by whole pages.
@@ -38,7 +40,7 @@ impl Linear {
     }
 
     /// Bytes of the slack, from a multiple of 16 on, if the next page continues it and nobody has it yet. Threads, which may grow memory between two looks, leave it alone.
-    #[cfg(all(target_os = "unknown", not(target_feature = "atomics")))]
+    #[cfg(target_os = "unknown")]
     fn slack() -> usize {
         unsafe extern "C" {
             /// Where data and stack end; the linker's.
@@ -48,13 +50,13 @@ impl Linear {
         }
         let (base, end) = ((&raw const __heap_base).addr(), (&raw const __heap_end).addr());
         let slack = end.wrapping_sub(base) & !15;
-        if slack >= PAGE || memory_size(0) * PAGE != end || SLACK_TAKEN.load(Ordering::Relaxed) {
+        if !SINGLE_THREADED || slack >= PAGE || memory_size(0) * PAGE != end || SLACK_TAKEN.load(Ordering::Relaxed) {
             return 0;
         }
         slack
     }
 
-    #[cfg(not(all(target_os = "unknown", not(target_feature = "atomics"))))]
+    #[cfg(not(target_os = "unknown"))]
     const fn slack() -> usize {
         0
     }
@@ -83,7 +85,7 @@ unsafe impl Source for Linear {
     fn acquire(&mut self, least: usize, wish: usize) -> Option<NonNull<[u8]>> {
         let slack = Self::slack();
         if slack > 0 && slack >= least {
-            #[cfg(all(target_os = "unknown", not(target_feature = "atomics")))]
+            #[cfg(target_os = "unknown")]
             SLACK_TAKEN.store(true, Ordering::Relaxed);
             return Self::piece(memory_size(0) * PAGE, slack);
         }

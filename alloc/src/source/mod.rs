@@ -1,15 +1,14 @@
 //! Where pages come from.
 //!
 //! A [`Source`] hands out pieces of memory and never takes them back: linear memory cannot shrink, so nothing above a source counts on it.
-//! `Linear` is `memory.grow`, `Pages` the operating system, [`Fixed`] a region that the caller owns.
+//! `Linear` is `memory.grow`, `Pages` the operating system, a third one, for tests, a region that the caller owns.
 
-mod fixed;
+pub(crate) mod fixed;
 #[cfg(target_family = "wasm")]
 mod linear;
 #[cfg(not(target_family = "wasm"))]
 mod pages;
 
-pub use fixed::Fixed;
 #[cfg(target_family = "wasm")]
 pub use linear::Linear;
 #[cfg(not(target_family = "wasm"))]

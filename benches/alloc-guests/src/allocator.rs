@@ -6,18 +6,18 @@
 ))]
 sluicegate_alloc::install!();
 
-/// Live bytes by the allocator's own count; only ours count, and only with the feature `stats`.
-#[cfg(feature = "stats")]
+/// Live bytes by the allocator's own count; only ours count.
+#[cfg(any(feature = "live", feature = "stats"))]
 #[unsafe(no_mangle)]
 extern "C" fn live() -> u32 {
-    sluicegate_alloc::snapshot().live as u32
+    sluicegate_alloc::live() as u32
 }
 
 /// Chunks that blocks hold beyond their region, by the allocator's own count.
 #[cfg(feature = "stats")]
 #[unsafe(no_mangle)]
 extern "C" fn pinned() -> u32 {
-    sluicegate_alloc::snapshot().pinned as u32
+    sluicegate_alloc::usage().pinned as u32
 }
 
 #[cfg(feature = "dlmalloc")]

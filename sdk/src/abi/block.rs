@@ -6,7 +6,7 @@
 //!
 //! One freed block is kept for the next that the host asks for, as most callbacks read one map, of about the size of the one before: to free it and to
 //! allocate it again would cost a tenth of the instructions of a request. It is a block of at most [`MOST_KEPT`] bytes, live for the allocator. With the
-//! features `budget` and `alloc-budget` none is kept, as a budget counts every byte, and with the allocator that has regions only what lies in none.
+//! feature `budget` none is kept, as a budget counts every byte, and with the allocator that has regions only what lies in none.
 
 use alloc::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 #[cfg(test)]
@@ -29,8 +29,7 @@ const LEAST_KEPT: usize = if cfg!(feature = "alloc-arena") { sluicegate_alloc::r
 /// A block is used again for no less than its size divided by this: what the filter holds on to takes no more than this many times its size.
 const MOST_SLACK: usize = 4;
 /// Whether a freed block is kept. Natively not, where tests count allocations.
-const KEEPS: bool =
-    cfg!(any(target_family = "wasm", all(test, not(miri)))) && !cfg!(any(feature = "budget", feature = "alloc-budget"));
+const KEEPS: bool = cfg!(any(target_family = "wasm", all(test, not(miri)))) && !cfg!(feature = "budget");
 
 /// A block of memory, as it was allocated.
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 use sluicegate_alloc::source::{Linear, PAGE, Source};
 use sluicegate_alloc::{Freelist, Heap, System, Talc};
 use sluicegate_alloc_model::broken::{Broken, Fault};
-use sluicegate_alloc_model::{Bound, Op, Regions, Report, run, traces, usual};
+use sluicegate_alloc_model::{Bound, Op, Plain, Regions, Report, run, traces, usual};
 
 #[link(wasm_import_module = "host")]
 unsafe extern "C" {
@@ -92,7 +92,7 @@ fn interpreted(strategy: usize, decode: fn([u8; 8]) -> Op, bound: Bound) -> bool
     let ops: Vec<Op> = state.ops.as_chunks().0.iter().map(|&code| decode(code)).collect();
     let source = Watched { inner: Linear::new(), own: 0 };
     let result = match strategy {
-        0 => run(&mut Talc::new(source), &ops, bound),
+        0 => run(&mut Plain(Talc::new(source)), &ops, bound),
         1 => run(&mut Heap::new(source), &ops, bound),
         2 => run(&mut Freelist::new(source), &ops, bound),
         3 => run(&mut Regions::new(source), &ops, bound),
@@ -118,7 +118,7 @@ extern "C" fn play(strategy: usize, trace: usize, scale: u32) -> bool {
     let mut state = STATE.0.borrow_mut();
     let source = Watched { inner: Linear::new(), own: 0 };
     let result = match strategy {
-        0 => traces::play(&mut Talc::new(source), trace, scale, usual),
+        0 => traces::play(&mut Plain(Talc::new(source)), trace, scale, usual),
         1 => traces::play(&mut Heap::new(source), trace, scale, usual),
         2 => traces::play(&mut Freelist::new(source), trace, scale, usual),
         3 => traces::play(&mut Regions::new(source), trace, scale, usual),

@@ -1,0 +1,41 @@
+//! What no feature may change: types that are shared or not, and functions that are there.
+
+use sluicegate_alloc::region::{Region, outside};
+use sluicegate_alloc::{PICKED, Snapshot, Usage, limit, live, snapshot, usage};
+
+/// Whether a type is `Sync`, as a constant: an inherent one if it is, and else the trait's.
+macro_rules! is_sync {
+    ($type:ty) => {{
+        struct Of<T>(std::marker::PhantomData<T>);
+        #[allow(dead_code, reason = "used only if the other one does not apply")]
+        trait Otherwise {
+            const SYNC: bool = false;
+        }
+        impl<T> Otherwise for Of<T> {}
+        impl<T: Sync> Of<T> {
+            #[allow(dead_code, reason = "used only if it applies")]
+            const SYNC: bool = true;
+        }
+        <Of<$type>>::SYNC
+    }};
+}
+
+const fn send<T: Send>() {}
+
+#[test]
+fn a_region_is_one_thread_s_with_every_feature() {
+    const { assert!(!is_sync!(Region)) };
+    const { assert!(is_sync!(Snapshot)) };
+    const { send::<Region>() };
+    let region = Region::new();
+    assert_eq!(region.within(|| outside(|| 7)), 7);
+}
+
+#[test]
+fn the_functions_are_there_with_every_feature() {
+    let (_, usage, snapshot): (usize, Usage, Snapshot) = (live(), usage(), snapshot());
+    assert_eq!(limit(usize::MAX), !matches!(PICKED, None | Some("system")));
+    if PICKED.is_none() {
+        assert_eq!((usage, snapshot), (Usage::default(), Snapshot::default()));
+    }
+}
