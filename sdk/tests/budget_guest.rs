@@ -1,6 +1,8 @@
 //! Budgets over what a filter allocates itself: on an allocator that tells.
 #![cfg(all(feature = "budget", feature = "alloc-freelist"))]
 
+use std::cell::RefCell;
+
 use sluicegate::budget::{Budget, Pressure, report};
 use sluicegate::prelude::*;
 use sluicegate_host::{Host, Running};
@@ -14,6 +16,8 @@ const ROOM: usize = 8 << 20;
 #[derive(Default)]
 struct Plugin {
     told: Vec<Pressure>,
+    /// What streams have handed on, until the next tick.
+    queue: RefCell<Vec<Vec<u8>>>,
 }
 
 #[sluicegate::plugin_context]
@@ -25,6 +29,7 @@ impl PluginContext for Plugin {
     }
 
     fn on_tick(&mut self, _: &mut PluginHandle<'_>) -> Result<()> {
+        self.queue.get_mut().clear();
         info!("told {:?}", self.told);
         Ok(())
     }
@@ -35,11 +40,15 @@ impl PluginContext for Plugin {
     }
 }
 
-/// Keeps a buffer of the size that `x-keep` names.
+/// Keeps a buffer of the size that `x-keep` names, and makes one of [`PART`] for each part of the body, which it keeps or, with `x-hand-on`, hands on to the plugin.
 #[derive(Default)]
 struct Filter {
     kept: Vec<u8>,
+    hands_on: bool,
+    parts: Vec<Vec<u8>>,
 }
+
+const PART: usize = 100 << 10;
 
 #[sluicegate::http_filter]
 impl HttpFilter for Filter {
@@ -48,7 +57,18 @@ impl HttpFilter for Filter {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         let size = request.get("x-keep")?.and_then(|size| size.to_str().ok()?.parse().ok());
         self.kept.resize(size.unwrap_or_default(), 7);
+        self.hands_on = request.get("x-hand-on")?.is_some();
         Ok(Action::Continue)
+    }
+
+    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
+        let part = vec![7; PART];
+        if self.hands_on {
+            body.plugin().queue.borrow_mut().push(part);
+        } else {
+            self.parts.push(part);
+        }
+        Ok(DataAction::Continue)
     }
 }
 
@@ -59,6 +79,20 @@ fn keep(host: &Running, size: usize) -> (sluicegate_host::HttpStream<'_>, Option
     stream.request_headers(&[("x-keep", &*size.to_string())]);
     let status = stream.reply().map(|reply| reply.status);
     (stream, status)
+}
+
+/// How many parts of a body a stream takes before it is answered, up to 100; the plugin frees what it was handed after each.
+fn parts(host: &Running, header: &str) -> usize {
+    let stream = host.http_stream();
+    stream.request_headers_with_body(&[(header, "0")]);
+    let taken = (0..100).take_while(|_| {
+        stream.request_body("x", false);
+        host.tick();
+        stream.reply().is_none()
+    });
+    let taken = taken.count();
+    stream.complete();
+    taken
 }
 
 /// One test, because the allocator is one for all threads of the process.
@@ -97,6 +131,11 @@ fn what_a_filter_allocates_counts_for_its_stream_and_for_the_vm() {
         stream.complete();
     }
     assert_eq!(keep(&host, 0).1, None, "and taken again");
+
+    // What a stream keeps counts for it; what it hands on, and others have freed, does not lock it out.
+    assert_eq!(parts(&host, "x-keep"), 10, "of 100 KiB, for 1 MiB");
+    assert_eq!(parts(&host, "x-hand-on"), 100);
+
     host.tick();
     assert!(host.logged(sluicegate::LogLevel::Info, "told [High, Over, Normal]"), "{:?}", host.log());
     assert!(report().live < before + (64 << 10), "{}", report());

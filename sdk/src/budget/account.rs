@@ -5,16 +5,19 @@ use core::cell::Cell;
 use super::state::{current, is_idle};
 use crate::abi::{Shared, StreamType};
 
-/// What the VM has taken. Apart from the rest of the state because it needs no drop: blocks are freed at any time, also while a thread ends.
+/// What the VM has taken. Apart from the rest of the state because it needs no drop: blocks are
+/// freed at any time, also while a thread ends.
 pub(super) struct Counts {
     /// Bytes in blocks of the host's.
     blocks: Cell<usize>,
     /// Bytes in bodies that the proxy holds back, or that are reserved for them.
     held: Cell<usize>,
+    /// What the accounts of all streams say that their callbacks allocated and nobody freed.
+    charged: Cell<usize>,
 }
 
 crate::__vm_local! {
-    static COUNTS: Counts = Counts { blocks: Cell::new(0), held: Cell::new(0) };
+    static COUNTS: Counts = Counts { blocks: Cell::new(0), held: Cell::new(0), charged: Cell::new(0) };
 }
 
 fn add(to: &Cell<usize>, size: usize) {
@@ -30,29 +33,16 @@ pub(super) fn counted() -> (usize, usize) {
     COUNTS.with(|counts| (counts.blocks.get(), counts.held.get()))
 }
 
-/// Everything that is allocated, where the allocator is known to tell.
-fn live() -> usize {
-    #[cfg(any(feature = "alloc-system", feature = "alloc-talc", feature = "alloc-freelist", feature = "alloc-arena"))]
-    let live = sluicegate_alloc::snapshot().live;
-    #[cfg(not(any(
-        feature = "alloc-system",
-        feature = "alloc-talc",
-        feature = "alloc-freelist",
-        feature = "alloc-arena"
-    )))]
-    let live = 0;
-    live
-}
-
-/// What the VM has taken: everything that is allocated, blocks of the host's among it, and the bodies that the proxy holds.
+/// What the VM has taken: everything that is allocated, blocks of the host's among it, and the
+/// bodies that the proxy holds.
 pub(super) fn used() -> usize {
     let (blocks, held) = counted();
-    live().max(blocks).saturating_add(held)
+    sluicegate_alloc::live().max(blocks).saturating_add(held)
 }
 
-/// What is allocated beside blocks of the host's.
+/// What is allocated beside blocks of the host's; zero if the allocator does not tell.
 fn guest() -> usize {
-    live().saturating_sub(counted().0)
+    sluicegate_alloc::live().saturating_sub(counted().0)
 }
 
 /// What is to become of a stream.
@@ -73,7 +63,7 @@ pub(crate) struct Taken {
     held: [Cell<usize>; 2],
     /// Of the request's body, announced by the filter.
     reserved: Cell<usize>,
-    /// What its callbacks allocated and did not free.
+    /// What its callbacks allocated and did not free: a share of `Counts::charged`.
     guest: Cell<usize>,
     /// What was allocated in the VM when it was last looked at.
     mark: Cell<usize>,
@@ -90,6 +80,15 @@ impl Taken {
             mark: Cell::new(0),
             mode: Cell::new(Mode::Filtered),
         }
+    }
+
+    /// Whether the stream takes more than `most` with `more` bytes on top.
+    pub(super) fn passes(&self, most: usize, more: usize) -> bool {
+        let over = || self.used().saturating_add(more) > most;
+        if over() {
+            self.forgive();
+        }
+        over()
     }
 
     pub(super) fn used(&self) -> usize {
@@ -139,11 +138,32 @@ impl Taken {
         }
         let (now, before) = (guest(), self.mark.get());
         self.mark.set(now);
-        if now >= before {
-            add(&self.guest, now - before);
+        let guest = self.guest.get();
+        self.charge(if now >= before {
+            guest.saturating_add(now - before)
         } else {
-            sub(&self.guest, before - now);
-        }
+            guest.saturating_sub(before - now)
+        });
+    }
+
+    /// Makes the share of what callbacks allocated so large.
+    fn charge(&self, guest: usize) {
+        COUNTS.with(|counts| {
+            sub(&counts.charged, self.guest.replace(guest));
+            add(&counts.charged, guest);
+        });
+    }
+
+    /// Takes off the stream's account what others have freed of it. Whose callback
+    /// allocated a block is not known when it is freed; but what all streams are charged
+    /// with
+    /// beyond what lives has been freed, and it is taken off the stream that is about to be
+    /// refused something for it.
+    #[cold]
+    pub(super) fn forgive(&self) {
+        self.look();
+        let freed = COUNTS.with(|counts| counts.charged.get()).saturating_sub(guest());
+        self.charge(self.guest.get().saturating_sub(freed));
     }
 }
 
@@ -175,6 +195,8 @@ impl Drop for Account {
         if let Some(taken) = &self.0 {
             taken.hold(StreamType::HttpRequest, 0);
             taken.hold(StreamType::HttpResponse, 0);
+            // What it leaves behind is the VM's.
+            taken.charge(0);
         }
     }
 }

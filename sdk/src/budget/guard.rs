@@ -149,7 +149,7 @@ fn after(event: Event, taken: &Taken, holds: bool, goes: bool, used_before: usiz
     taken.look();
     let used = taken.used();
     let budget = with(|state| state.budget.get());
-    if budget.stream.is_some_and(|most| used > most) {
+    if budget.stream.is_some_and(|most| taken.passes(most, 0)) {
         return match budget.over_stream {
             Some(OverStream::Wait) => Verdict::Wait,
             _ => over_budget(event, Some(taken), Cause::Stream),

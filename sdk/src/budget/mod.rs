@@ -33,7 +33,10 @@
 //! |---|---|---|
 //! | blocks that the host asked for, as long as the filter keeps them | when the host asks | the stream whose callback runs, and the VM |
 //! | bodies that a filter makes the proxy hold back, and what [`HttpHandle::reserve_body`](crate::HttpHandle::reserve_body) reserved | when the callback returns | the stream, and the VM |
-//! | everything that the filter allocates, if a feature picked an allocator | when the callback returns | the stream in whose callback the memory grew, and the VM |
+//! | everything that the filter allocates, if a feature picked the allocator or `plugin!` names it | when the callback returns | the stream in whose callback the memory grew, and the VM |
+//!
+//! A stream that hands blocks on is charged for them as long as they live, at most. Who frees a block does not say who made it: so before a stream is refused something, what all streams are charged with is
+//! compared with what lives, and the difference, which others have freed, is taken off its account.
 //!
 //! A budget is the VM's: each worker thread of the proxy has one. Plugins that share a VM share it, and the last one to be configured sets it.
 //!
@@ -57,7 +60,7 @@
 //! | field | value | is |
 //! |---|---|---|
 //! | `total`, `stream`, `low_water`, `reserve` | bytes: a number, or text with `B`, `KiB`, `MiB` or `GiB` | [`Budget::total`] … |
-//! | `pages` | a number; an error with `alloc-system`, and where no allocator is picked | [`Budget::pages`] |
+//! | `pages` | a number; an error with `alloc-system`, and where the allocator is not known | [`Budget::pages`] |
 //! | `over_stream` | `"reply N"`, `"refuse"`, `"pass"`, `"wait"` | [`OverStream`] |
 //! | `over_total` | `"shed"`, `"reply N"`, `"refuse"`, `"pass"` | [`OverTotal`] |
 //! | `metrics`, `log` | `true` or `false` | [`Budget::metrics`], [`Budget::log`] |

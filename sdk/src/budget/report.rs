@@ -24,15 +24,15 @@ pub struct MemoryReport {
     pub used: usize,
     /// The most that was used at the end of a callback.
     pub peak: usize,
-    /// What is allocated in the VM; without a picked allocator only blocks of the host's.
+    /// What is allocated in the VM; if the allocator is neither picked by a feature nor named by `plugin!`, only blocks of the host's.
     pub live: usize,
     /// Bodies that the proxy holds back for the filter, and reservations for them.
     pub held: usize,
-    /// Pages of 64 KiB of linear memory; 0 without a picked allocator.
+    /// Pages of 64 KiB of linear memory; 0 if the allocator is not known.
     pub pages: usize,
     /// How often linear memory grew; 0 with `alloc-system` too, whose growth nobody counts.
     pub grows: usize,
-    /// Chunks of the arena that outlive their stream.
+    /// Small blocks that outlive their stream; 0 for all but `alloc-arena`.
     pub retained: usize,
     /// Streams that were answered or passed without the filter.
     pub shed: u64,
@@ -79,33 +79,19 @@ impl fmt::Display for MemoryReport {
 pub fn report() -> MemoryReport {
     let (_, held) = counted();
     let used = used();
-    let report = with(|state| MemoryReport {
+    let usage = sluicegate_alloc::usage();
+    with(|state| MemoryReport {
         used,
         peak: state.peak.get().max(used),
         live: used - held,
         held,
         shed: state.shed.get(),
         refused: state.refused.get(),
+        pages: usage.pages,
+        grows: usage.grows,
+        retained: usage.pinned,
         pressure: state.level.get(),
-        ..MemoryReport::default()
-    });
-    of_allocator(report)
-}
-
-#[cfg(any(feature = "alloc-system", feature = "alloc-talc", feature = "alloc-freelist", feature = "alloc-arena"))]
-fn of_allocator(report: MemoryReport) -> MemoryReport {
-    let snapshot = sluicegate_alloc::snapshot();
-    MemoryReport { pages: snapshot.pages, grows: snapshot.grows, retained: snapshot.pinned, ..report }
-}
-
-#[cfg(not(any(
-    feature = "alloc-system",
-    feature = "alloc-talc",
-    feature = "alloc-freelist",
-    feature = "alloc-arena"
-)))]
-const fn of_allocator(report: MemoryReport) -> MemoryReport {
-    report
+    })
 }
 
 /// The metrics of this VM's plugin.

@@ -73,8 +73,7 @@ impl State {
     pub(super) fn admits(&self, size: usize) -> bool {
         let budget = self.budget.get();
         let stream = current::get();
-        let over_stream =
-            stream.zip(budget.stream).is_some_and(|(taken, most)| taken.used().saturating_add(size) > most);
+        let over_stream = stream.zip(budget.stream).is_some_and(|(taken, most)| taken.passes(most, size));
         let taken = used();
         let over_total = budget.total.is_some_and(|most| taken.saturating_add(size) > most);
         // What is too large by itself, or alone, is no reason to turn others away.
@@ -190,26 +189,10 @@ fn set(code: Budget, operator: Budget) -> Result<()> {
 }
 
 fn limit(pages: Option<usize>) -> Result<()> {
-    if pages.is_none_or(limited) {
+    if pages.is_none_or(sluicegate_alloc::limit) {
         return Ok(());
     }
     Err(crate::Error::new("memory.pages: the module has an allocator that takes no limit"))
-}
-
-/// Whether the module's allocator takes the limit.
-#[cfg(any(feature = "alloc-system", feature = "alloc-talc", feature = "alloc-freelist", feature = "alloc-arena"))]
-fn limited(pages: usize) -> bool {
-    sluicegate_alloc::limit(pages)
-}
-
-#[cfg(not(any(
-    feature = "alloc-system",
-    feature = "alloc-talc",
-    feature = "alloc-freelist",
-    feature = "alloc-arena"
-)))]
-const fn limited(_: usize) -> bool {
-    false
 }
 
 /// Reads the plugin's configuration; whether the plugin may start with what it says about memory.
