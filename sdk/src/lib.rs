@@ -37,7 +37,10 @@
 //! # Allocators
 //!
 //! A feature picks what [`plugin!`] installs: `alloc-arena`, `alloc-freelist`, `alloc-talc` or `alloc-system`; [`allocator`] tells which one it was, and every plugin
-//! start logs it at debug level. If several are on (features unify across a build) the first of arena, freelist, talc, system wins. With none, the standard library's stays.
+//! start logs it at debug level. If several are on (features unify across a build) the first of arena, freelist, talc, system wins. With none, the standard library's stays,
+//! or the module names one of its own: `plugin!(http: Filter, allocator: MINE)`, where `MINE` is its `#[global_allocator]`, a `sluicegate_alloc::Global` over any strategy.
+//!
+//! What outlives its stream is allocated [`outside`](region::outside) of the stream's region: with `alloc-arena` it would count as retained.
 //!
 //! # Features
 //!
@@ -52,7 +55,7 @@
 //! | `log` | the `log` crate's macros write to the proxy's log |
 //! | `panic-log` | a panic's message and place go to the proxy's log |
 //! | `budget` | the module `budget`: limits for a stream and for the VM |
-//! | `alloc-budget`, `alloc-stats` | byte budgets, and statistics, of the allocator that is picked |
+//! | `alloc-stats` | statistics of the module's allocator |
 //! | `abi-0-2-0`, `abi-0-1-0` | the module speaks an older version of the ABI, the oldest that is asked for |
 //!
 //! # Errors
@@ -145,6 +148,7 @@ mod panic;
 pub mod prelude;
 pub mod property;
 pub mod queue;
+pub mod region;
 mod reply;
 pub mod shared_data;
 mod stream_state;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use sluicegate::metric::Counter;
 use sluicegate::prelude::*;
+use sluicegate::region::outside;
 
 const HEADER: &str = "my-custom-header";
 const COUNTER: &str = "custom_header_value_counts";
@@ -34,7 +35,8 @@ impl Plugin {
             return Ok(counter);
         }
         let counter = Counter::with_tags(COUNTER, &[("value", value), ("reporter", "sluicegate")])?;
-        self.counters.borrow_mut().insert(value.to_owned(), counter);
+        // The entry outlives the stream: it is no block of the stream's that is left behind.
+        outside(|| self.counters.borrow_mut().insert(value.to_owned(), counter));
         Ok(counter)
     }
 

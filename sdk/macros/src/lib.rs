@@ -67,6 +67,14 @@ pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
+/// A module that brings an allocator of its own names the static, which is its
+/// `#[global_allocator]`, behind all contexts. Then no allocator of a feature is installed, and
+/// budgets, figures, page caps and the regions of streams are those of the named one:
+///
+/// ```text
+/// sluicegate::plugin!(http: Filter, allocator: MINE);
+/// ```
+///
 /// Each named type has its attribute, and is named as it can be reached from here. The plugin of a
 /// named filter is named beside it, and the VM's context of a plugin too: a context that has
 /// callbacks and is not named does not compile. The macro exports the callbacks that the named

@@ -15,6 +15,7 @@ use syn::punctuated::Punctuated;
 use syn::{Error, LitStr, Path, PathArguments, Result, Token, Type, TypePath, braced, bracketed, custom_keyword};
 
 custom_keyword!(root);
+custom_keyword!(allocator);
 
 /// The callbacks and the exports that they need.
 const EXPORTS: &[(&str, &str)] = &[
@@ -112,7 +113,7 @@ impl Named {
     /// The contexts of one plugin.
     fn parse_all(root: usize, input: ParseStream<'_>) -> Result<Vec<Self>> {
         let mut all: Vec<Self> = Vec::new();
-        while !input.is_empty() {
+        while !input.is_empty() && !input.peek(allocator) {
             let named = Self::parse(root, input)?;
             if all.iter().any(|other| other.kind == named.kind) {
                 return Err(Error::new_spanned(&named.kind, "named twice"));
@@ -167,7 +168,19 @@ impl Named {
     }
 }
 
-/// `kind: Type, …`, or `root "id" { kind: Type, … }` several times.
+/// `allocator: STATIC`, which comes last.
+fn parse_allocator(input: ParseStream<'_>) -> Result<Option<Path>> {
+    if !input.peek(allocator) {
+        return Ok(None);
+    }
+    input.parse::<allocator>()?;
+    input.parse::<Token![:]>()?;
+    let path = input.parse()?;
+    input.parse::<Option<Token![,]>>()?;
+    if input.is_empty() { Ok(Some(path)) } else { Err(input.error("`allocator: STATIC` comes last")) }
+}
+
+/// `kind: Type, …`, or `root "id" { kind: Type, … }` several times; then perhaps an allocator.
 fn parse_call(input: ParseStream<'_>) -> Result<State> {
     let mut roots: Vec<Root> = Vec::new();
     let mut named = Vec::new();
@@ -175,7 +188,7 @@ fn parse_call(input: ParseStream<'_>) -> Result<State> {
     if !several(input) {
         named = Named::parse_all(0, input)?;
     }
-    while !input.is_empty() {
+    while !input.is_empty() && !input.peek(allocator) {
         input.parse::<root>()?;
         let id = input.parse::<Root>()?;
         let value = |root: &Root| root.0.as_ref().map(LitStr::value);
@@ -190,7 +203,8 @@ fn parse_call(input: ParseStream<'_>) -> Result<State> {
             input.parse::<Token![,]>()?;
         }
     }
-    Ok(State { roots, named, asked: 0, callbacks: BTreeSet::new() })
+    let allocator = parse_allocator(input)?;
+    Ok(State { roots, named, allocator, asked: 0, callbacks: BTreeSet::new() })
 }
 
 pub(crate) fn begin(input: TokenStream) -> TokenStream {
@@ -212,6 +226,8 @@ struct State {
     /// The root ids; empty if there is one plugin for all.
     roots: Vec<Root>,
     named: Vec<Named>,
+    /// The static that is the module's allocator, if it is none that a feature picks.
+    allocator: Option<Path>,
     /// How many of the types have answered.
     asked: usize,
     callbacks: BTreeSet<String>,
@@ -225,7 +241,7 @@ impl State {
 }
 
 impl Parse for State {
-    /// `[new callbacks] asked [callbacks before] [roots] root kind: Type, …`
+    /// `[new callbacks] asked [callbacks before] [roots] [allocator] root kind: Type, …`
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut callbacks = BTreeSet::new();
         let mut list = |input: ParseStream<'_>| -> Result<()> {
@@ -245,12 +261,15 @@ impl Parse for State {
         while !list.is_empty() {
             roots.push(list.parse()?);
         }
+        let list;
+        bracketed!(list in input);
+        let allocator = if list.is_empty() { None } else { Some(list.parse()?) };
         let named = |input: ParseStream<'_>| {
             let root = input.parse::<syn::LitInt>()?.base10_parse()?;
             Named::parse(root, input)
         };
         let named = Punctuated::<Named, Token![,]>::parse_terminated_with(input, named)?.into_iter().collect();
-        Ok(Self { roots, named, asked, callbacks })
+        Ok(Self { roots, named, allocator, asked, callbacks })
     }
 }
 
@@ -273,8 +292,8 @@ fn ask(state: &State) -> TokenStream {
     let asked = state.asked + 1;
     let callbacks = state.callbacks.iter().map(|callback| format_ident!("{callback}"));
     let named = state.named.iter().map(Named::tokens);
-    let roots = &state.roots;
-    quote! { #path! { #asked [#(#callbacks)*] [#(#roots)*] #(#named),* } }
+    let State { roots, allocator, .. } = state;
+    quote! { #path! { #asked [#(#callbacks)*] [#(#roots)*] [#allocator] #(#named),* } }
 }
 
 pub(crate) fn step(input: TokenStream) -> TokenStream {
@@ -354,15 +373,19 @@ fn write(state: &State) -> TokenStream {
         let ids = quote! { const __SLUICEGATE_ROOTS: &[::core::option::Option<&str>] = &[#(#ids),*]; };
         (quote!(__SLUICEGATE_ROOTS [#(#names)*]), Some(ids))
     };
+    let (install, announce) = match &state.allocator {
+        None => (quote!(::sluicegate::__alloc::install!();), quote!()),
+        Some(path) => (quote!(), quote!(::sluicegate::__alloc::announce!(#path);)),
+    };
     quote! {
         #[allow(unsafe_code, reason = "exports have fixed names, which is unsafe to choose; the macro chooses the ABI's")]
         const _: () = {
             #[allow(unused_imports, reason = "a module without callbacks of a stream")]
             use ::sluicegate::dispatch::HttpCallbacks as _;
             #[cfg(target_family = "wasm")]
-            ::sluicegate::__alloc::install!();
+            #install
             #[cfg(target_family = "wasm")]
-            ::sluicegate::__export_module!(#http_answers, #grpc_answers);
+            ::sluicegate::__export_module!(#http_answers, #grpc_answers, #announce);
             #(
                 #[cfg(target_family = "wasm")]
                 ::sluicegate::__export!(#target #exports);
@@ -379,7 +402,7 @@ fn write(state: &State) -> TokenStream {
             use ::sluicegate::dispatch::HttpCallbacks as _;
             ::sluicegate::abi::Exports {
             #(#exports: ::core::option::Option::Some(::sluicegate::__export_native!(#target #exports)),)*
-            ..::sluicegate::abi::Exports::none(::sluicegate::__initialize, || {
+            ..::sluicegate::abi::Exports::none(|| { #announce ::sluicegate::__initialize() }, || {
                 #(#names.with(|dispatcher| dispatcher.reset());)*
             })
             }

@@ -251,7 +251,7 @@ macro_rules! __route {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_module {
-    ($http_answers:expr, $grpc_answers:expr) => {
+    ($http_answers:expr, $grpc_answers:expr, $($announce:tt)*) => {
         // SAFETY: the specification gives this name this signature, and a module defines it once,
         // in `plugin!`.
         #[unsafe(no_mangle)]
@@ -263,6 +263,7 @@ macro_rules! __export_module {
         // anything else.
         #[unsafe(no_mangle)]
         pub extern "C" fn _initialize() {
+            $($announce)*
             $crate::__initialize();
             $crate::callout::__answered($http_answers, $grpc_answers);
         }
