@@ -88,20 +88,25 @@ impl Lists {
     }
 
     /// A block that has at least so many bytes, of the smallest class that has one, and its bytes; null if there is none among the classes that are looked at.
+    #[inline(never)]
     pub(crate) fn pop_at_least(&mut self, bytes: usize) -> (*mut u8, usize) {
-        let first = class::at_least(bytes);
-        for (slot, list) in self.free.iter_mut().enumerate().skip(first).take(policy::LARGER) {
+        let mut slot = class::at_least(bytes);
+        let end = slot + policy::LARGER;
+        while slot < end
+            && let Some(list) = self.free.get_mut(slot)
+        {
             if !list.is_empty() {
-                let block = list.pop();
                 let need = class::need(slot);
                 self.room += class::charge_of(need);
-                return (block, need);
+                return (list.pop(), need);
             }
+            slot += 1;
         }
         (null_mut(), 0)
     }
 
     /// Gives up to so many blocks back to the heap, after a look at up to so many lists, and returns the bytes of the largest gap that came of it. The lists take turns and give up to half of the blocks each, so what is not used any more goes too.
+    #[inline(never)]
     pub(crate) fn evict<S: Source>(&mut self, heap: &mut Heap<S>, mut blocks: usize, lists: usize) -> usize {
         let (each, mut largest) = (blocks.div_ceil(2), 0);
         for _ in 0..lists {

@@ -209,6 +209,7 @@ impl<S: Source> Freelist<S> {
     /// # Safety
     ///
     /// As for [`Strategy::resize`], and neither layout is one of a small class.
+    #[inline(never)]
     pub(crate) unsafe fn resize_large(&mut self, block: *mut u8, layout: Layout, new: Layout) -> *mut u8 {
         let (old_bytes, new_bytes) = (whole(class::backing(layout).size()), whole(class::backing(new).size()));
         // SAFETY: the block is one of the heap's, of this size.

@@ -95,7 +95,7 @@ impl<S> Heap<S> {
     /// Returns a listed gap with room for so many bytes, aligned by the mask; null if there is none, or none among those that are looked at.
     ///
     /// Every gap of a list above that of `need + mask` is large enough. So only gaps of about the wanted size are looked at one by one, and of those a few: most if nothing larger is there.
-    #[inline]
+    #[inline(never)]
     pub(super) fn find(&self, need: usize, mask: usize) -> *mut Gap {
         // A layout's size, rounded up to its alignment, is at most `isize::MAX`: the sum does not wrap.
         let sure = bin_of(need + mask);

@@ -300,6 +300,7 @@ impl<S: Source> Heap<S> {
     /// # Safety
     ///
     /// The block is from this heap, of the old size; both sizes are what [`whole`] gives for a layout's.
+    #[inline(never)]
     pub(crate) unsafe fn resize_in_place(&mut self, block: *mut u8, old: usize, new: usize) -> bool {
         if old == new {
             return true;
