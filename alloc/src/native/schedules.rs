@@ -460,8 +460,9 @@ mod random {
     use core::alloc::Layout;
 
     use super::*;
+    use crate::Strategy;
     use crate::testing::Fixed;
-    use crate::{Shared, Strategy, Worker};
+    use crate::testing::{Shared, Worker};
 
     const SCHEDULES: usize = 3_000;
 
