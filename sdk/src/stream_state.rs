@@ -18,12 +18,16 @@
 
 mod bodies;
 mod counts;
+mod entry;
 mod status;
 mod warning;
 
 use core::cell::Cell;
 
 pub(crate) use bodies::{end_request, has_no_trailers, may_write_at_trailers};
+pub(crate) use entry::begin as begin_entry;
+#[cfg(feature = "async")]
+pub(crate) use entry::behind_callback;
 
 use crate::abi::StreamType;
 use crate::abi::scoped::Scoped;
@@ -60,8 +64,8 @@ const LOST: u32 = 1 << 11;
 const RESET: u32 = 1 << 13;
 /// Somebody has held a direction.
 const HELD_ONCE: u32 = 1 << 14;
-/// The proxy was told in the callback that runs to let the response go on.
-const RESPONSE_RESUMED: u32 = 1 << 15;
+/// The entry into the VM that runs told the proxy to let the response go on, or to answer the stream.
+const TOLD: u32 = 1 << 15;
 
 /// What a context can do, by its attribute and its callbacks: bits of [`State`] that never change.
 #[derive(Clone, Copy)]
@@ -191,11 +195,20 @@ impl State {
         self.set(ENDED);
     }
 
-    /// The proxy enters the VM for the stream.
+    /// A callback of the stream begins. What an earlier entry told the proxy is done.
     #[inline]
     pub(crate) fn enter(&self) {
-        self.clear(RESPONSE_RESUMED);
-        self.counts.set_call_failed(false);
+        if entry::begin() {
+            self.clear(TOLD);
+            self.counts.set_call_failed(false);
+        }
+    }
+
+    /// A callback of the plugin begins to act on the stream.
+    pub(crate) fn reach(&self) {
+        if !entry::has_told() {
+            self.clear(TOLD);
+        }
     }
 
     /// Returns what is not as [`begun`](Self::begun) any more: zero if nobody holds the stream, and nobody has answered it.
@@ -232,6 +245,12 @@ impl State {
         {
             return Ok(());
         }
+        if !entry::may_resume() {
+            return Err(Error::stream(
+                direction,
+                "128 streams go on behind this callback already: resume it from a later tick",
+            ));
+        }
         status::resume(direction)?;
         if bits & WENT_ON << place == 0 {
             self.counts.mark(counts::LATE << place);
@@ -239,7 +258,7 @@ impl State {
         self.clear(PAUSED << place);
         self.set(WENT_ON << place);
         if matches!(direction, StreamType::HttpResponse) {
-            self.set(RESPONSE_RESUMED);
+            self.tell();
         }
         budget::resumed(direction);
         Ok(())
@@ -298,7 +317,7 @@ impl State {
         if self.is_replied() {
             return Err(Error::new("the stream was answered before"));
         }
-        if self.has(RESPONSE_RESUMED) {
+        if self.has(TOLD) {
             // The resume comes first, and the stream may be complete with it. Envoy ends if it is answered then.
             return Err(Error::new("the response has gone on, and nothing can take its place"));
         }
@@ -313,11 +332,18 @@ impl State {
         self.has(Abilities::CONNECTION.0)
     }
 
+    /// The proxy was told what ends the stream, or may end it, when the callback that runs has returned.
+    fn tell(&self) {
+        self.set(TOLD);
+        entry::tell();
+    }
+
     /// The stream was answered, or closed: nothing of it is to be resumed.
     pub(crate) fn replied(&self) {
         let now = if self.has(DECIDING * 3) { REPLIED_NOW } else { 0 };
         self.clear((PAUSED | OWN) * 3);
         self.set(REPLIED | now);
+        self.tell();
     }
 
     /// Whether a direction of the stream can be closed from here.
@@ -325,8 +351,8 @@ impl State {
         if self.has_ended() {
             return Err(Error::stream(direction, "it has ended"));
         }
-        if self.has(REPLIED_NOW) {
-            return Err(Error::stream(direction, "it was answered in this callback"));
+        if self.has(REPLIED_NOW | TOLD) {
+            return Err(Error::stream(direction, "this callback has answered it, or let its response go on"));
         }
         Ok(())
     }
@@ -378,6 +404,7 @@ pub(crate) fn ask() {
 /// Notes that a call of the callback that runs has failed within its host call.
 #[cold]
 pub(crate) fn call_failed() {
+    entry::call_failed();
     current(|state| state.map(|state| state.counts.set_call_failed(true)));
 }
 
@@ -387,7 +414,7 @@ pub(crate) fn call_failed() {
 /// call that opens the stream, and looks for pending reports at the end of that nested callback. The report of the call is postponed
 /// there, because the outer callback still runs, and is looked at again without an end. The worker serves nothing any more.
 pub(crate) fn may_open_stream() -> bool {
-    !current(|state| state.is_some_and(|state| state.counts.call_failed()))
+    !entry::has_failed_before() && !current(|state| state.is_some_and(|state| state.counts.call_failed()))
 }
 
 /// Notes that the stream that host calls act on gave a call up.

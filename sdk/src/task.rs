@@ -297,6 +297,13 @@ pub(crate) fn each_woken(decides: bool, poll: impl Fn(u32)) {
     if depth() != 0 || decides && ALL.with(|all| all.woken.first()).is_some_and(wait_for_tick) {
         return;
     }
+    if ALL.with(|all| all.woken.first()).is_some() {
+        stream_state::behind_callback(|| poll_woken(poll));
+    }
+}
+
+/// Polls the tasks of all contexts that were woken.
+fn poll_woken(poll: impl Fn(u32)) {
     // Two tasks that wake each other without an end would hold the proxy's worker for ever: they go
     // on at the next callback.
     for _ in 0..ROUNDS {

@@ -90,7 +90,12 @@ impl Running {
     /// Closes a gRPC call that was refused, which Envoy does nevertheless.
     pub(crate) fn close_grpc_at_once(&self, plugin: u32, token: u32) {
         let answer = Answer { status: UNAVAILABLE, status_text: "no healthy upstream".to_owned(), ..Answer::default() };
-        self.deliver(answer, plugin, "proxy_on_grpc_close", &[plugin, token, UNAVAILABLE]);
+        self.state().tells_of_failure = true;
+        self.state().answer = answer;
+        self.enter(plugin, "proxy_on_grpc_close", &[plugin, token, UNAVAILABLE]);
+        self.state().answer = Answer::default();
+        self.state().tells_of_failure = false;
+        self.run_deferred();
     }
 
     /// The plugin that is told of a call's answer.

@@ -157,6 +157,7 @@ impl State {
         }
         let (token, context) = (self.new_token(0), self.effective);
         if self.hostless.contains(&call.cluster) {
+            self.failed_at_once = true;
             return Err(Status::InternalFailure);
         }
         if valid::check_call(&call.headers).is_some() {
@@ -206,6 +207,15 @@ impl State {
         let context = self.effective;
         let hostless = self.hostless.contains(&grpc.cluster);
         if unknown || hostless {
+            if self.failed_at_once && grpc.timeout.is_none() {
+                self.harm("a gRPC stream that fails at once, behind a call of the same callback that did: Envoy serves nothing any more");
+            }
+            self.failed_at_once = true;
+            if self.tells_of_failure {
+                // Without an end, if the filter always does so.
+                self.harm("a gRPC call or stream that fails at once, in the callback that tells of such a failure: Envoy does nothing else any more");
+                return Err(Status::InternalFailure);
+            }
             self.deferred.push((context, Deferred::CloseGrpc(self.plugin_of(context), token)));
             return Err(Status::InternalFailure);
         }

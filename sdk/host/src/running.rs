@@ -158,6 +158,9 @@ impl Running {
         let cost_before = self.cost();
         let before = std::mem::replace(&mut self.state().effective, context);
         let outer = std::mem::take(&mut self.state().acts);
+        if self.depth.get() == 0 {
+            self.state().failed_at_once = false;
+        }
         self.depth.set(self.depth.get() + 1);
         let result = self.vm().call(callback, arguments);
         self.depth.set(self.depth.get() - 1);

@@ -230,6 +230,10 @@ pub(crate) struct State {
     pub(crate) deferred: Vec<(u32, Deferred)>,
     /// What the running callback called that harms in some callback, and on which stream.
     pub(crate) acts: Vec<(u32, Act)>,
+    /// Whether a call of what runs has failed within its host call.
+    pub(crate) failed_at_once: bool,
+    /// Whether a callback runs that tells of a gRPC call that failed within its host call.
+    pub(crate) tells_of_failure: bool,
     /// Which of the deferred calls the table of phases knows.
     pub(crate) judged: Vec<(u32, Act)>,
     /// The calls that wait for an answer, oldest first.
@@ -280,6 +284,8 @@ impl Default for State {
             next_context: 1,
             effective: 0,
             acts: Vec::new(),
+            failed_at_once: false,
+            tells_of_failure: false,
             judged: Vec::new(),
             restricted: None,
             deferred: Vec::new(),

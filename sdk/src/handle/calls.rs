@@ -161,10 +161,10 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the metadata are over the host's limits, if there is no memory, or if the host does
-        /// not know the cluster. If another call of the same callback has failed at once, as its
-        /// cluster has no healthy host: Envoy would stop serving, so the host is not asked. Open
-        /// the stream in a later callback then.
+        /// Fails if the metadata are over the host's limits, if the SDK is out of memory, or if the
+        /// host does not know the cluster. Fails without a host call if another call of the same
+        /// callback, or of the callback that woke this task, has failed at once, as its cluster has
+        /// no healthy host: Envoy would stop serving. Open the stream in a later callback then.
         ///
         /// # Cost
         ///

@@ -74,9 +74,10 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the stream was answered before, or has ended: the host is not asked then. If the headers
-    /// are over the host's limits, the SDK is out of memory, or the host refuses: it does once a
-    /// response is on its way.
+    /// Fails without a host call if the stream was answered before, if it has ended, or if the
+    /// callback that runs has let its response go on. Fails if the headers are over the host's
+    /// limits, if the SDK is out of memory, or if the host refuses: it does once a response is on its
+    /// way.
     ///
     /// # Cost
     ///
@@ -136,8 +137,9 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// Fails without a host call if the stream has ended, or was answered in the callback that
-    /// runs: Envoy would end. Fails if the host refuses.
+    /// Fails without a host call if the stream has ended, or if the callback that runs has answered
+    /// it or let its response go on: Envoy may complete the stream twice, or end. Fails if the host
+    /// refuses.
     ///
     /// # Cost
     ///

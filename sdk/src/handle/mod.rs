@@ -235,8 +235,9 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the plugin has no such stream, or the stream does not hold that: the host is not asked
-    /// then. If the host refuses.
+    /// Fails without a host call if the plugin has no such stream, if the stream does not hold that,
+    /// or if the callback has let 128 streams go on already: keep its number, and resume the stream
+    /// from a later tick. Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -251,8 +252,9 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the plugin has no such stream, or the stream does not hold that: the host is not asked
-    /// then. If the host refuses.
+    /// Fails without a host call if the plugin has no such stream, if the stream does not hold that,
+    /// or if the callback has let 128 streams go on already: keep its number, and resume the stream
+    /// from a later tick. Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -266,8 +268,9 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the plugin has no such connection, or the connection does not hold its data: the host is
-    /// not asked then. If the host refuses.
+    /// Fails without a host call if the plugin has no such connection, if the connection does not
+    /// hold its data, or if the callback has let 128 streams go on already: resume the connection
+    /// from a later tick. Fails if the host refuses.
     ///
     /// # Cost
     ///

@@ -33,4 +33,15 @@ scenarios! {
     request_trailers_resumed_again with ENDS:
         "request_trailers: call service :method=GET,:path=/call,:authority=service - - 1000; return 0\nhttp_call_response: effective 2; resume 0",
         [Request(CHUNKED, false), RequestBody("one", false), RequestTrailers(TRAILERS), Answer(EMPTY, "", NONE), Response(EMPTY, true)];
+    grpc_stream_behind_a_call_that_failed with ENDS:
+        "request_headers: call nobody :method=GET,:path=/call,:authority=service - - 1000; stream nobody Service Method -", [Request(GET, true)];
+    grpc_stream_behind_a_grpc_call_that_failed with ENDS:
+        "request_headers: grpc nobody Service Method hello 1000; stream nobody Service Method -", [Request(GET, true)];
+    grpc_stream_behind_a_grpc_stream_that_failed with ENDS:
+        "request_headers: stream nobody Service Method -; stream nobody Service Method -", [Request(GET, true)];
+    grpc_stream_behind_a_call_that_failed_in_a_tick with ENDS:
+        "request_headers: tick 20\ntick: tick 0; call nobody :method=GET,:path=/call,:authority=service - - 1000; stream nobody Service Method -",
+        [Request(GET, true), Tick];
+    grpc_stream_opened_again_where_nobody_is with ENDS:
+        "request_headers: stream nobody Service Method -\ngrpc_close: stream nobody Service Method -", [Request(GET, true)];
 }

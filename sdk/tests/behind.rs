@@ -1,0 +1,179 @@
+//! What a callback cannot ask for behind what was asked for in the same entry into the VM, by itself or by a context that it woke.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use sluicegate::LogLevel;
+use sluicegate::abi::Import;
+use sluicegate::prelude::*;
+use sluicegate::task::{self, Notify};
+use sluicegate_host::{Host, HttpStream, Running};
+
+const GET: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "a")];
+
+#[derive(Default)]
+struct Plugin {
+    told: Rc<Notify>,
+    held: RefCell<Vec<u32>>,
+}
+
+/// What the plugin does when it is called by these numbers.
+const FAIL_AND_TELL: u32 = 0;
+const TELL: u32 = 1;
+const REPLY_AND_RESET: u32 = 2;
+const RESET: u32 = 3;
+const RESUME_ALL: u32 = 4;
+
+#[sluicegate::plugin_context(tasks)]
+impl PluginContext for Plugin {
+    fn on_http_call_response(&mut self, _: &mut PluginHandle<'_>, _: &CallResponse) -> Result<()> {
+        Ok(())
+    }
+
+    fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_>, function: u32) -> Result<()> {
+        let reply = LocalResponse::new(403);
+        let first = self.held.borrow().first().copied().unwrap_or_default();
+        match function {
+            FAIL_AND_TELL => {
+                assert!(plugin.call::<_, _, &str>(&HttpCall::new("idle").headers(&GET)).is_err());
+                self.told.notify_all();
+            }
+            TELL => self.told.notify_all(),
+            REPLY_AND_RESET => plugin.with_http_stream(first, |stream| {
+                stream.reply(&reply)?;
+                stream.reset()
+            })?,
+            RESET => plugin.with_http_stream(first, |stream| stream.reset())?,
+            RESUME_ALL => {
+                let (mut refused, mut why) = (Vec::new(), None);
+                for stream in self.held.take() {
+                    if let Err(error) = plugin.resume_request(stream) {
+                        refused.push(stream);
+                        why = Some(error);
+                    }
+                }
+                self.held.replace(refused);
+                return why.map_or(Ok(()), Err);
+            }
+            other => panic!("{other}"),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Filter;
+
+#[sluicegate::http_filter(tasks)]
+impl HttpFilter for Filter {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+        request.plugin().held.borrow_mut().push(request.id());
+        if request.get("x-waits")?.is_none() {
+            return Ok(Action::Pause);
+        }
+        let told = request.plugin().told.clone();
+        request.hold_while(async move {
+            loop {
+                told.notified().await?;
+                let open = |_: &mut Self, stream: &mut HttpHandle<'_, Plugin>| {
+                    stream.grpc_stream("auth", "Service", "Method", &[]).map(drop)
+                };
+                match task::with_filter(open).await? {
+                    Ok(()) => info!("opened"),
+                    Err(error) => info!("{error}"),
+                }
+            }
+        })
+    }
+
+    fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_, Plugin>, event: &GrpcEvent) -> Result<()> {
+        if matches!(event.what(), GrpcWhat::Closed(_)) {
+            // The cluster has lost its hosts meanwhile.
+            stream.grpc_stream("idle", "Service", "Method", &[])?;
+        }
+        Ok(())
+    }
+}
+
+sluicegate::plugin!(plugin: Plugin, http: Filter);
+
+fn start() -> Running {
+    Host::new(&PLUGIN).clusters(["auth", "idle"]).cluster_without_hosts("idle").start()
+}
+
+fn held(host: &Running) -> HttpStream<'_> {
+    let stream = host.http_stream();
+    stream.request_headers_with_body(&GET);
+    stream
+}
+
+/// The errors of the plugin since the last time.
+fn errors(host: &Running) -> Vec<String> {
+    let errors = host.log().into_iter().filter(|line| line.level == LogLevel::Error).map(|line| line.text).collect();
+    host.clear_log();
+    errors
+}
+
+#[test]
+fn a_woken_task_opens_no_grpc_stream_behind_anothers_failed_call() {
+    let host = start();
+    let stream = host.http_stream();
+    stream.request_headers(&[(":path", "/"), ("x-waits", "1")]);
+    host.call_function(FAIL_AND_TELL, "");
+    let refused = "proxy_grpc_stream (cluster auth): another call of this callback has failed: open it later";
+    host.assert_logged(LogLevel::Info, refused);
+    assert_eq!(host.calls(Import::proxy_grpc_stream), 0);
+    host.call_function(TELL, "");
+    host.assert_logged(LogLevel::Info, "opened");
+    assert_eq!(host.calls(Import::proxy_grpc_stream), 1);
+    assert_eq!(host.harm(), None);
+}
+
+/// Envoy tells of a stream that failed at once when the callback has returned. A filter that opens the next one whenever it is told
+/// would be told of that one too, without an end.
+#[test]
+fn a_grpc_stream_that_fails_at_once_is_an_error_and_no_event() {
+    let host = start();
+    let stream = host.http_stream();
+    stream.request_headers(&[(":path", "/"), ("x-waits", "1")]);
+    host.call_function(TELL, "");
+    let open = host.open_grpc();
+    host.grpc_close(open[0].token, 14, "gone");
+    assert_eq!(host.calls(Import::proxy_grpc_stream), 2);
+    let told = errors(&host);
+    assert!(told.len() == 1 && told[0].contains("no healthy host"), "{told:?}");
+    assert_eq!(host.harm(), None);
+    stream.complete();
+}
+
+#[test]
+fn a_stream_that_is_answered_is_not_reset_in_the_same_callback() {
+    let host = start();
+    let stream = held(&host);
+    host.call_function(REPLY_AND_RESET, "");
+    assert_eq!(errors(&host).len(), 1);
+    assert_eq!(host.calls(Import::proxy_close_stream), 0);
+    assert!(stream.reply().is_some());
+    // A later callback can.
+    host.call_function(RESET, "");
+    assert_eq!((errors(&host).len(), host.calls(Import::proxy_close_stream)), (0, 1));
+    stream.complete();
+}
+
+/// Envoy carries out each resume within the one before, on one stack.
+#[test]
+fn a_callback_lets_so_many_streams_go_on_and_a_later_one_the_rest() {
+    let host = start();
+    let streams: Vec<_> = (0..300).map(|_| held(&host)).collect();
+    let gone = || streams.iter().filter(|stream| stream.reached_upstream()).count();
+    for wanted in [128, 256] {
+        host.call_function(RESUME_ALL, "");
+        assert_eq!(gone(), wanted);
+        let told = errors(&host);
+        assert!(told.len() == 1 && told[0].contains("128 streams go on"), "{told:?}");
+    }
+    host.call_function(RESUME_ALL, "");
+    assert_eq!((gone(), errors(&host).len()), (300, 0));
+}
