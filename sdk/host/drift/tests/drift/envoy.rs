@@ -1,9 +1,11 @@
 //! The scenarios in Envoy: a listener for each, and the test as its clients and upstreams.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -14,12 +16,14 @@ use sluicegate_loadtest::{Config, Envoy as Binary, Options, Proxy, workspace};
 use tempfile::TempDir;
 
 use crate::http::{self, Framing};
-use crate::{Abi, Played, Scenario, Step, scenarios};
+use crate::{Abi, Harm, Played, Scenario, Step, scenarios};
 
 /// How long a line of the log or a connection may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same, of a scenario that may end Envoy: then lines that the simulation has do not come.
+const PATIENCE_WITH_HARM: Duration = Duration::from_secs(2);
 /// How long a client waits for more of its answer, where the connection stays open.
-const REST: Duration = Duration::from_secs(2);
+const REST: Duration = Duration::from_millis(400);
 /// How long is waited for what should not come.
 const QUIET: Duration = Duration::from_millis(15);
 
@@ -51,11 +55,23 @@ fn stem(abi: Abi) -> String {
     format!("tracer{}", abi.feature())
 }
 
+/// Returns the Envoy to compare with: of the version that the variable `ENVOY_VERSION` names, or the one that all tests use.
+///
+/// # Errors
+///
+/// When there is none.
+pub(crate) fn binary() -> Result<Binary> {
+    let version = std::env::var("ENVOY_VERSION").ok();
+    Binary::provision_version(version.as_deref())
+}
+
 /// An Envoy with a listener and a VM for each scenario.
 pub(crate) struct Envoy {
     proxy: Proxy,
     upstream: UnixListener,
     service: UnixListener,
+    seen: Mutex<Seen>,
+    patience: Duration,
     _folder: TempDir,
 }
 
@@ -65,7 +81,7 @@ fn port(at: usize, plugin: usize) -> u16 {
 }
 
 impl Envoy {
-    pub(crate) fn start(modules: &Modules, scenarios: &[&Scenario]) -> Result<Self> {
+    pub(crate) fn start(binary: &Binary, modules: &Modules, scenarios: &[&Scenario]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let listen = |name: &str| -> Result<UnixListener> {
             let listener = UnixListener::bind(folder.path().join(name))?;
@@ -77,21 +93,29 @@ impl Envoy {
         let modules = modules.0.iter().filter(|(abi, _)| named(abi));
         let config = Config::from_json(config(folder.path(), scenarios))?;
         let config = modules.fold(config, |config, (abi, file)| config.with_module(&stem(*abi), file));
-        let proxy = Proxy::start(&Binary::provision()?, &config, &Options::default())?;
-        Ok(Self { proxy, upstream, service, _folder: folder })
+        let proxy = {
+            // One after the other: hundreds of free ports are found and let go before an Envoy has them.
+            static STARTS: Mutex<()> = Mutex::new(());
+            let _guard = STARTS.lock().unwrap_or_else(PoisonError::into_inner);
+            Proxy::start(binary, &config, &Options::default())?
+        };
+        let ends = scenarios.iter().any(|scenario| scenario.setup.harm == Harm::Ends);
+        let patience = if ends { PATIENCE_WITH_HARM } else { PATIENCE };
+        Ok(Self { proxy, upstream, service, seen: Mutex::default(), patience, _folder: folder })
     }
 
-    /// Whether another request reaches the filter.
+    /// Whether another request reaches the filter: a filter that Envoy calls without an end serves none.
     pub(crate) fn serves(&self, at: usize, scenario: &Scenario) -> bool {
-        let before = self.lines(scenario).len();
+        let begun = || self.lines(scenario).iter().filter(|line| line.contains(" context_create ")).count();
+        let before = begun();
         let sent = Peers::default()
             .client(self, at)
             .is_ok_and(|client| client.write_all(http::request(&[]).as_bytes()).is_ok());
-        let deadline = Instant::now() + PATIENCE;
-        while self.lines(scenario).len() == before && Instant::now() < deadline && self.proxy.is_running() {
+        let deadline = Instant::now() + self.patience;
+        while begun() == before && Instant::now() < deadline && self.proxy.is_running() {
             sleep(QUIET);
         }
-        sent && self.lines(scenario).len() > before
+        sent && begun() > before
     }
 
     pub(crate) fn play(&self, at: usize, scenario: &Scenario, marks: &[usize]) -> Result<Played> {
@@ -233,19 +257,21 @@ impl Envoy {
 
     /// What the worker's VM of a scenario logged: the other VMs are the main thread's.
     fn lines(&self, scenario: &Scenario) -> Vec<String> {
-        let roots = [scenario.name].into_iter().chain(scenario.setup.others.iter().map(|(root_id, _)| *root_id));
-        let marks: Vec<_> = roots.map(|root_id| format!(" wasm log {root_id} {}: ", scenario.name)).collect();
-        let log = self.proxy.log();
-        let main = main_thread(&log).to_owned();
-        let lines = log.lines().filter(|line| thread(line) != main);
-        let text = |line: &str| marks.iter().find_map(|mark| Some(line.split_once(mark)?.1.to_owned()));
-        lines.filter_map(text).collect()
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.read(&self.proxy);
+        seen.lines.get(scenario.name).cloned().unwrap_or_default()
+    }
+
+    fn count(&self, scenario: &Scenario) -> usize {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.read(&self.proxy);
+        seen.lines.get(scenario.name).map_or(0, Vec::len)
     }
 
     fn wait_for_lines(&self, scenario: &Scenario, wanted: usize) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.lines(scenario).len() < wanted && Instant::now() < deadline && self.proxy.is_running() {
-            sleep(Duration::from_millis(5));
+        let deadline = Instant::now() + self.patience;
+        while self.count(scenario) < wanted && Instant::now() < deadline && self.proxy.is_running() {
+            sleep(Duration::from_millis(2));
         }
         sleep(QUIET);
     }
@@ -256,9 +282,34 @@ fn thread(line: &str) -> &str {
     line.split(['[', ']']).nth(3).unwrap_or_default()
 }
 
-/// The first that logs.
-fn main_thread(log: &str) -> &str {
-    log.lines().map(thread).find(|thread| !thread.is_empty()).unwrap_or_default()
+/// What Envoy has logged, as far as it was read.
+#[derive(Default)]
+struct Seen {
+    read: usize,
+    /// The thread that logs first, whose VMs serve no stream.
+    main: Option<String>,
+    /// What the worker's VMs logged, by the names of the scenarios.
+    lines: HashMap<String, Vec<String>>,
+}
+
+impl Seen {
+    /// Reads what has come since, and no line twice: a log of hundreds of scenarios is long.
+    fn read(&mut self, proxy: &Proxy) {
+        let text = proxy.log_from(self.read);
+        let whole = text.rfind('\n').map_or(0, |at| at + 1);
+        self.read += whole;
+        for line in text[..whole].lines() {
+            let thread = thread(line);
+            if thread.is_empty() {
+                continue;
+            }
+            let main = self.main.get_or_insert_with(|| thread.to_owned());
+            let Some((_, told)) = line.split_once(" wasm log ").filter(|_| thread != main) else { continue };
+            let Some((whose, text)) = told.split_once(": ") else { continue };
+            let name = whose.split(' ').next_back().unwrap_or_default();
+            self.lines.entry(name.to_owned()).or_default().push(text.to_owned());
+        }
+    }
 }
 
 /// The ends of a scenario's connections.
