@@ -292,7 +292,6 @@ impl Default for Entry {
 }
 
 /// How deep the callbacks are nested: 1 in a callback that no other waits for.
-#[cfg(any(feature = "async", feature = "request-arena", feature = "log"))]
 #[inline]
 pub(crate) fn depth() -> usize {
     NOTES.with(|notes| notes.depth.get())

@@ -51,7 +51,6 @@ mod types;
 mod waker;
 
 pub(crate) use block::Refused;
-#[cfg(any(feature = "async", feature = "request-arena", feature = "log"))]
 pub(crate) use block::depth;
 pub use block::{Entry, HostBytes, allocate};
 pub(crate) use bump::{Bump, WithBump};

@@ -34,7 +34,7 @@ use crate::error::Result;
 use crate::handle::{HttpHandle, LogEntry, PluginHandle, VmHandle};
 use crate::log;
 use crate::queue::Queue;
-use crate::stream_state::{Phase, State};
+use crate::stream_state::{Phase, State, begin_entry};
 use crate::timer;
 pub use http::HttpCallbacks;
 pub use roots::{forget_root, root_of, root_of_new};
@@ -358,6 +358,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             log::note(LogLevel::Warn, "context is busy", id);
             return None;
         };
+        begin_entry();
         Some(streams::within_plugin::<PluginOf<H>, _>(self, || {
             let answer = callback(&mut context, &mut PluginHandle { id, vm: &vm, configuration_size });
             #[cfg(feature = "async")]

@@ -5,7 +5,7 @@ use crate::abi::StreamType;
 use crate::abi::scoped::Scoped;
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::error::{Error, On, Result};
-use crate::stream_state::{Abilities, State, begin_entry};
+use crate::stream_state::{Abilities, State};
 
 /// Which of the two kinds of stream a number is to be of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,7 +52,6 @@ crate::__vm_local! {
 /// Runs a callback of a plugin, which reaches its streams meanwhile.
 pub(super) fn within_plugin<P: PluginContext, R>(streams: &(dyn Streams + 'static), callback: impl FnOnce() -> R) -> R {
     let state = State::new(Abilities::of_plugin(P::HTTP_ANSWERS, P::GRPC_ANSWERS, P::TASKS));
-    begin_entry();
     state.within(|| if P::ABSENT { callback() } else { REACHED.with(|reached| reached.within(streams, callback)) })
 }
 

@@ -5,6 +5,8 @@
 
 use core::cell::Cell;
 
+use crate::abi::depth;
+
 /// How many streams one entry may let go on.
 ///
 /// Envoy carries out the second resume within what follows from the first, and so on: each of them takes some of its stack. At 320
@@ -31,11 +33,12 @@ fn set(bit: u32) {
     ASKED.with(|asked| asked.set(asked.get() | bit));
 }
 
-/// Notes that a callback of a context begins. Returns whether an entry begins with it: not if a task is polled that another context woke.
+/// Notes that a callback of a context begins. Returns whether an entry begins with it: not if a task is polled that another context woke,
+/// and not if the host calls back within a host call.
 #[inline]
 pub(crate) fn begin() -> bool {
     ASKED.with(|asked| {
-        let is_first = asked.get() & POLLING == 0;
+        let is_first = asked.get() & POLLING == 0 && depth() <= 1;
         if is_first {
             asked.set(0);
         }

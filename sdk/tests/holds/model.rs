@@ -328,9 +328,6 @@ impl Way {
 struct Model {
     ways: [Way; 2],
     replied: bool,
-    /// The response was resumed, and no callback of the stream has run since: it cannot be
-    /// answered.
-    gone: bool,
     /// It was reset.
     ended: bool,
     /// How often the proxy is told to go on, and to answer, by all streams.
@@ -341,7 +338,6 @@ struct Model {
 impl Model {
     /// A callback did what its script says; its status. Of a body it was shown so many bytes more.
     fn begin(&mut self, way: usize, script: &Script, open: bool, part: Option<usize>) -> u32 {
-        self.gone = false;
         self.ways[way].begun = true;
         self.ways[way].held += part.unwrap_or_default();
         match script.status {
@@ -406,7 +402,6 @@ impl Model {
     fn let_go(&mut self, at: usize) {
         let way = &mut self.ways[at];
         if way.paused && !way.own && way.holders == 0 {
-            self.gone = at == 1;
             way.paused = false;
             way.late |= !way.went;
             way.go();
@@ -431,7 +426,6 @@ impl Model {
     }
 
     fn judged(&mut self, way: usize, judge: Judge, verdict: Verdict, open: bool) {
-        self.gone = false;
         let is_callback = matches!(judge, Judge::Callback);
         if !is_callback {
             self.ways[way].holders -= 1;
@@ -548,7 +542,6 @@ pub(crate) fn play(bytes: &[u8], (plugin, open): Tested) {
                 host.call_function(stream.id() * 4 + u32::from(what), "");
                 match what {
                     0 | 1 => model.resume(usize::from(what)),
-                    2 if model.gone => {}
                     2 => drop(model.reply()),
                     _ => model.reset(),
                 }
