@@ -16,7 +16,7 @@ use crate::sync::constant;
 /// of one operation; the free lists have a form for threads of
 /// their own, `Native`, which does without.
 ///
-/// **Cost:** with the feature `live`, at most twelve wasm instructions a pair of blocks, to
+/// **Cost:** with the feature `live`, twelve or thirteen wasm instructions a pair of blocks, to
 /// keep live bytes exact; without it, nothing.
 pub struct Global<A> {
     lock: Spin,

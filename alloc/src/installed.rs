@@ -1,6 +1,5 @@
 //! The allocator that the program runs on: the picked one, or another that the program announces.
 
-use core::alloc::GlobalAlloc;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
@@ -12,7 +11,7 @@ use crate::sync::SINGLE_THREADED;
 
 /// What the free functions of this crate and [regions](crate::region) ask of the global
 /// allocator. [`Global`] has it, whatever its strategy.
-pub trait Installed: GlobalAlloc + Sync {
+pub trait Installed: Sync {
     /// Returns the bytes in live blocks.
     fn live(&self) -> usize;
 

@@ -27,7 +27,8 @@ const BOUNDS: &[(&str, u64, &[Bound])] = &[
             bound("request 64", 0.37, 1.15),
             bound("request 256", 0.35, 1.15),
             bound("request 1024", 0.36, 1.08),
-            bound("rust 64", 0.88, 1.1),
+            // Of so few pages std takes 9 or 10, by where the data of the module ends.
+            bound("rust 64", 0.88, 1.34),
             bound("rust 256", 0.88, 1.1),
             bound("rust 1024", 0.88, 1.1),
             bound("pair", 0.33, 1.0),
@@ -135,6 +136,29 @@ fn the_strategies_keep_their_bounds() {
         }
         let missing = bounds.iter().find(|bound| TRACES.iter().all(|trace| trace.title != bound.trace));
         assert!(missing.is_none(), "no such trace: {}", missing.unwrap().trace);
+    }
+    print!("{all}");
+    assert!(faults.is_empty(), "{faults}");
+}
+
+/// What an exact count of live bytes may cost a pair of blocks, in instructions: where the fast path is in every caller, and where it is called, so that it must look whether there is a block. The loads,
+/// additions and stores are twelve.
+const LIVE: f64 = 13.0;
+const LIVE_CALLED: f64 = 15.0;
+
+#[test]
+fn live_bytes_cost_no_more_than_they_may() {
+    let engines = Engines::new().unwrap();
+    let pair = TRACES.iter().find(|trace| trace.title == "pair").unwrap();
+    let (mut faults, mut all) = (String::new(), String::new());
+    for name in ["freelist+inline", "arena+inline", "heap", "system"] {
+        let [without, with] = [name, &format!("{name}+live")]
+            .map(|name| pair.counts(&Guest::build(&engines, name).unwrap(), None).unwrap().unwrap().instructions);
+        let most = if name.ends_with("inline") { LIVE } else { LIVE_CALLED };
+        writeln!(all, "{name}: {without:.1} instructions a pair, {:.1} more with live bytes", with - without).unwrap();
+        if with - without > most + 0.01 {
+            writeln!(faults, "{name}: {:.2} instructions more a pair, not {most}", with - without).unwrap();
+        }
     }
     print!("{all}");
     assert!(faults.is_empty(), "{faults}");
