@@ -558,14 +558,14 @@ mod tests {
     }
 
     /// A host call that hands over a block of this size.
-    #[cfg(not(any(miri, feature = "budget", feature = "alloc-budget")))]
+    #[cfg(not(any(miri, feature = "budget")))]
     fn hand_over(size: usize) -> HostBytes {
         let claim = Claim::begin();
         claim.finish(Handed { start: allocate(size), size }, 0).unwrap()
     }
 
     #[test]
-    #[cfg(not(any(miri, feature = "budget", feature = "alloc-budget")))]
+    #[cfg(not(any(miri, feature = "budget")))]
     fn a_freed_block_is_used_again_for_what_is_nearly_as_large() {
         let kept = || NOTES.with(|notes| notes.kept.get().capacity);
         let first = hand_over(2000);
