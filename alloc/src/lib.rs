@@ -6,8 +6,8 @@
 //!
 //! | feature | allocator | choose it for |
 //! |---|---|---|
-//! | `arena` | [`Arena`]: regions in front of the free lists | seeing which requests' blocks stay behind |
-//! | `freelist` | [`Freelist`]: size classes over a coalescing [`Heap`] | speed: no search, no header on small blocks |
+//! | `freelist` | [`Freelist`]: size classes over a coalescing [`Heap`] | everything: a pair of blocks is a pop and a push, and no operation walks |
+//! | `arena` | [`Arena`]: the free lists, with a region in the tag of a small block | seeing how many blocks outlive their requests |
 //! | `talc` | `Talc`: [talc](https://docs.rs/talc) over a source of ours | the least code |
 //! | `system` | the standard library's: wasi-libc's dlmalloc on wasm32-wasip1, the Rust dlmalloc on wasm32-unknown-unknown | nothing new |
 //! | none | the standard library's, because nothing is installed | [another allocator of your own](announce) |

@@ -221,7 +221,7 @@ fn past_the_limit_the_answer_is_null_and_memory_serves_on() {
     assert!(!unsafe { freelist.allocate(layout) }.is_null());
 }
 
-/// Classes that are used in turn must not take the only slabs from each other for ever: each time would be a walk over all that is free.
+/// Classes that are used in turn must not take each other's memory without an end.
 #[test]
 fn pairs_of_many_sizes_get_a_slab_each() {
     let mut region = Region::new(16);
@@ -236,7 +236,7 @@ fn pairs_of_many_sizes_get_a_slab_each() {
             unsafe { freelist.release(block, layout) };
             block
         });
-        assert!(expect.is_none_or(|before| before == blocks), "slabs change hands");
+        assert!(expect.is_none_or(|before| before == blocks), "memory changes hands");
         blocks
     };
     for _ in 0..20 {

@@ -250,6 +250,6 @@ fn a_worker_keeps_its_promises_when_any_growth_is_refused() {
         let shared = Shared::new(Moody::new(region.source(), 3 << growth, 0));
         shown += usize::from(run(&mut Worker::new(&shared), &ops, usual).unwrap().refused > 0);
     }
-    // Not all: a slab that the trim emptied may do instead.
+    // Not all: what the trim gave back may do instead.
     assert!(shown * if cfg!(miri) { 8 } else { 2 } > growths, "{shown} of {growths} were refused");
 }

@@ -271,7 +271,7 @@ pub fn run<A: Subject>(subject: &mut A, ops: &[Op], bound: Bound) -> Result<Repo
         return Err(format!("{} pages for a peak of {} bytes", usage.pages, model.report.peak));
     }
     if usage.pinned != 0 {
-        return Err(format!("{} chunks pinned by nothing", usage.pinned));
+        return Err(format!("{} blocks pinned that do not live", usage.pinned));
     }
     Ok(model.report)
 }

@@ -13,7 +13,7 @@ extern "C" fn live() -> u32 {
     sluicegate_alloc::live() as u32
 }
 
-/// Chunks that blocks hold beyond their region, by the allocator's own count.
+/// Blocks that outlived their region, by the allocator's own count.
 #[cfg(feature = "stats")]
 #[unsafe(no_mangle)]
 extern "C" fn pinned() -> u32 {

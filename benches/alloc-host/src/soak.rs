@@ -120,7 +120,7 @@ pub struct Found {
     pub pages: Vec<u64>,
     /// How often memory grew over all rounds.
     pub grows: u64,
-    /// Chunks that blocks held beyond their region after all rounds, by the allocator's own count.
+    /// Blocks that outlived their region after all rounds, by the allocator's own count.
     pub pinned: u32,
     /// The same after all was freed.
     pub pinned_at_last: u32,
@@ -180,7 +180,7 @@ impl Found {
         ensure!(end <= half + slack, "grew from {half} to {end} pages in the second half: {:?}", self.pages);
         ensure!(self.held == 0, "{} bytes are still held", self.held);
         ensure!(self.live.unwrap_or(0) == 0, "live bytes are {:+} off the start", self.live.unwrap_or(0));
-        ensure!(self.pinned_at_last == 0, "{} chunks are still pinned", self.pinned_at_last);
+        ensure!(self.pinned_at_last == 0, "{} blocks are still pinned", self.pinned_at_last);
         Ok(())
     }
 }
@@ -194,8 +194,8 @@ impl Soak {
 
     /// How many pages more than the standard library's the large buffer after the burst may end with.
     ///
-    /// S12 is at its peak when the buffer comes, with 2,048 contexts beside a cache that lives on: ours hold more then than dlmalloc, and the buffer fits into that. Half of it are holes of the cache of
-    /// blocks (without one it is 5 pages less), the rest slabs; the arena has a chunk for each entry of up to 128 bytes besides.
+    /// S12 is at its peak when the buffer comes, with 2,048 contexts beside a cache that lives on. Ours
+    /// may hold more then than dlmalloc, and the buffer fits into that.
     #[must_use]
     pub fn margin(&self, name: &str) -> u64 {
         match name {
@@ -273,7 +273,7 @@ pub fn tables<'a>(
     let mut big = table("pages after all was freed and one buffer of 8 MiB came");
     let mut grows = table("grows");
     let mut bursts = table("pages (live at most) after one / two / three rounds");
-    let mut pinned = table("chunks pinned by entries");
+    let mut pinned = table("blocks pinned by entries");
     let guests = names.iter().map(|name| guest(engines, name)).collect::<Result<Vec<_>>>()?;
     for soak in SOAKS.iter().filter(|soak| soak.title.contains(filter)) {
         if !names.iter().any(|name| soak.runs(name)) {
