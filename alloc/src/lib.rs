@@ -68,7 +68,7 @@ mod strategy;
 mod sync;
 #[cfg(feature = "system")]
 mod system;
-#[cfg(feature = "talc")]
+#[cfg(feature = "strategy-talc")]
 mod talc;
 
 pub use arena::Arena;
@@ -87,7 +87,7 @@ pub use stats::{Class, Snapshot};
 pub use strategy::{Strategy, Usage};
 #[cfg(feature = "system")]
 pub use system::System;
-#[cfg(feature = "talc")]
+#[cfg(feature = "strategy-talc")]
 pub use talc::Talc;
 
 /// Parts for this crate's own tests and benches, which promise nothing: another version may have them otherwise, or not at all.

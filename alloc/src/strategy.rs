@@ -182,7 +182,7 @@ pub(crate) unsafe fn relocate<A: Strategy + ?Sized>(
 }
 
 /// The strategy of a heap that has `take`, `grow`, `give` and `resize_in_place`. `take` must hand out what [`Strategy`] asks for.
-#[cfg(feature = "talc")]
+#[cfg(feature = "strategy-talc")]
 macro_rules! coalescing {
     ($heap:ident, $align:expr) => {
         impl<S: Source> $heap<S> {
@@ -235,5 +235,5 @@ macro_rules! coalescing {
         }
     };
 }
-#[cfg(feature = "talc")]
+#[cfg(feature = "strategy-talc")]
 pub(crate) use coalescing;

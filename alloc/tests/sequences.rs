@@ -5,12 +5,12 @@
 use proptest::prelude::*;
 use proptest::strategy::{Strategy as _, ValueTree};
 use proptest::test_runner::TestRunner;
-#[cfg(feature = "talc")]
+#[cfg(feature = "strategy-talc")]
 use sluicegate_alloc::Talc;
 use sluicegate_alloc::source::{PAGE, Source};
 use sluicegate_alloc::testing::Fixed;
 use sluicegate_alloc::{Freelist, Global, Heap, Strategy, Usage};
-#[cfg(feature = "talc")]
+#[cfg(feature = "strategy-talc")]
 use sluicegate_alloc_model::Plain;
 use sluicegate_alloc_model::broken::{Broken, Fault};
 use sluicegate_alloc_model::ops::{extremes, sequences};
@@ -50,7 +50,7 @@ proptest! {
         whole(&mut Heap::new(region.source()), &ops)?;
     }
 
-    #[cfg(feature = "talc")]
+    #[cfg(feature = "strategy-talc")]
     #[test]
     fn talc_keeps_its_promises(ops in sequences(STEPS)) {
         let mut region = Region::new(PAGES);
@@ -74,7 +74,7 @@ proptest! {
     fn no_size_or_alignment_is_too_large(ops in extremes(STEPS)) {
         let mut region = Region::new(PAGES);
         anything(&mut Heap::new(region.source()), &ops)?;
-        #[cfg(feature = "talc")]
+        #[cfg(feature = "strategy-talc")]
         anything(&mut Plain(Talc::new(region.source())), &ops)?;
         anything(&mut Freelist::new(region.source()), &ops)?;
         anything(&mut Regions::new(region.source()), &ops)?;
@@ -87,7 +87,7 @@ proptest! {
         run(&mut Freelist::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
         run(&mut Regions::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
         run(&mut Heap::new(Moody::new(region.source(), refuse, 0)), &ops, usual).map_err(TestCaseError::fail)?;
-        #[cfg(feature = "talc")]
+        #[cfg(feature = "strategy-talc")]
         run(&mut Plain(Talc::new(Moody::new(region.source(), refuse, 0))), &ops, usual).map_err(TestCaseError::fail)?;
     }
 
@@ -98,7 +98,7 @@ proptest! {
         let bound = |peak| usual(peak) * 2;
         let mut region = Region::new(PAGES * 2);
         run(&mut Heap::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
-        #[cfg(feature = "talc")]
+        #[cfg(feature = "strategy-talc")]
         run(&mut Plain(Talc::new(region.source())), &ops, bound).map_err(TestCaseError::fail)?;
         run(&mut Freelist::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
         run(&mut Regions::new(region.source()), &ops, bound).map_err(TestCaseError::fail)?;
@@ -117,7 +117,7 @@ proptest! {
         run(&mut Freelist::new(region.exact(apart)), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
         run(&mut Regions::new(region.exact(apart)), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
         run(&mut Heap::new(region.exact(apart)), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
-        #[cfg(feature = "talc")]
+        #[cfg(feature = "strategy-talc")]
         run(&mut Plain(Talc::new(region.exact(apart))), &ops, |_| PAGES).map_err(TestCaseError::fail)?;
     }
 
@@ -169,7 +169,7 @@ fn everyone(
     run(&mut Freelist::new(moody(region.source())), ops, bound).map_err(TestCaseError::fail)?;
     run(&mut Regions::new(moody(region.source())), ops, bound).map_err(TestCaseError::fail)?;
     run(&mut Heap::new(moody(region.source())), ops, bound).map_err(TestCaseError::fail)?;
-    #[cfg(feature = "talc")]
+    #[cfg(feature = "strategy-talc")]
     run(&mut Plain(Talc::new(moody(region.source()))), ops, bound).map_err(TestCaseError::fail)?;
     Ok(())
 }
@@ -263,7 +263,7 @@ fn every_block_is_aligned_as_the_strategy_says() {
     }
     let mut region = Region::new(PAGES);
     check(&mut Heap::new(region.source()));
-    #[cfg(feature = "talc")]
+    #[cfg(feature = "strategy-talc")]
     check(&mut Talc::new(region.source()));
     check(&mut Freelist::new(region.source()));
     let mut arena = Regions::new(region.source());

@@ -177,7 +177,7 @@ proptest! {
         let mut region = Region::new(if cfg!(miri) { 64 } else { 512 });
         counted(Moody::new(region.source(), refuse, 0), Freelist::new, &ops)?;
         counted(Moody::new(region.source(), refuse, 0), Heap::new, &ops)?;
-        #[cfg(feature = "talc")]
+        #[cfg(feature = "strategy-talc")]
         counted(Moody::new(region.source(), refuse, 0), sluicegate_alloc::Talc::new, &ops)?;
         counted(Moody::new(region.source(), refuse, 0), Wandering::new, &ops)?;
     }

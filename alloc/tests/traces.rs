@@ -17,7 +17,7 @@ fn all<A: Subject>(subject: impl Fn(&mut Region) -> A) {
     }
 }
 
-#[cfg(feature = "talc")]
+#[cfg(feature = "strategy-talc")]
 #[test]
 fn talc_passes() {
     all(|region| sluicegate_alloc_model::Plain(sluicegate_alloc::Talc::new(region.source())));
