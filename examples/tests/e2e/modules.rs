@@ -92,8 +92,9 @@ fn http_headers_imports_what_it_uses_and_exports_what_it_implements() -> Result<
         ];
         assert_eq!(shape.imports, set(&imports));
         assert!(shape.pages <= 3, "{} pages", shape.pages);
-        // The arena's fast path is long, and in every caller.
-        let most = if allocator == Some(Allocator::Arena) { 102_000 } else { 92_000 };
+        // The fast paths of the free lists and of the arena are long, and in every caller.
+        let is_inline = matches!(allocator, Some(Allocator::Freelist | Allocator::Arena));
+        let most = if is_inline { 102_000 } else { 92_000 };
         assert!(shape.bytes <= most, "{} bytes", shape.bytes);
     }
     Ok(())
@@ -198,7 +199,7 @@ fn a_filter_that_does_nothing_is_tiny_and_exports_what_a_host_requires() -> Resu
 fn http_headers_without_the_standard_library_is_small() -> Result<()> {
     let shape = shape_of(&guest::build_small("http_headers", Allocator::Talc)?)?;
     assert!(shape.imports.iter().all(|import| import.starts_with("env.")), "{:?}", shape.imports);
-    assert!(shape.bytes <= 48_000, "{} bytes", shape.bytes);
+    assert!(shape.bytes <= 49_500, "{} bytes", shape.bytes);
     Ok(())
 }
 

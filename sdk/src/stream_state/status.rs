@@ -121,7 +121,8 @@ impl State {
             return stop;
         }
         let is_body = phase.of == Of::Body;
-        let is_joined = self.has(KEPT << place);
+        // A filter that only sees headers links no call for it.
+        let is_joined = phase.of != Of::Headers && self.has(KEPT << place);
         if holders > 0 || self.has(OWN << place) {
             if is_body && is_joined && stop == DataAction::StopIterationNoBuffer as u32 {
                 noted(drop_joined(phase.direction));
