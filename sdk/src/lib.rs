@@ -47,7 +47,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `alloc-arena`, `alloc-freelist`, `alloc-talc`, `alloc-system` | the module's allocator, as above |
-//! | `alloc-inline`, on by default | the fast path of `alloc-arena` and `alloc-freelist` in every caller: faster, for 3–10 kB of module; off with `default-features = false` |
+//! | `alloc-inline`, on by default | the fast path of `alloc-arena` and `alloc-freelist` in every caller: faster, for 3–12 kB of module; off with `default-features = false` |
 //! | `async` | `task`: `async`/`await` for calls and timers |
 //! | `timing` | `timing`: what each callback costs, as metrics and at debug level |
 //! | `request-arena` | `arena`: an arena for each stream, for whoever asks: `request.arena()` |
