@@ -13,8 +13,8 @@ pub(crate) const CLASSES: usize = 14;
 ///
 /// ```
 /// let snapshot = sluicegate_alloc::Snapshot::default();
-/// assert_eq!(snapshot.to_string(), "0 B live, 0 B peak, 0 pages, 0 grows, 0 allocations, 0
-/// frees, 0 pinned");
+/// let line = "0 B live, 0 B peak, 0 pages, 0 grows, 0 allocations, 0 frees, 0 pinned";
+/// assert_eq!(snapshot.to_string(), line);
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -23,8 +23,7 @@ pub struct Snapshot {
     pub live: usize,
     /// The most bytes that `live` ever was, with the feature `stats`. With `live` alone it
     /// is the most that was seen when a block was resized and when a snapshot was taken:
-    /// blocks that
-    /// come and go between two such moments may have passed it. Zero without both.
+    /// blocks that come and go between two such moments may have passed it. Zero without both.
     pub peak: usize,
     /// Blocks handed out; moves by realloc are not counted. Zero without the feature `stats`.
     pub allocations: u64,

@@ -20,8 +20,8 @@ const REQUEST_HEADERS: Phase = Phase::headers(StreamType::HttpRequest);
 const RESPONSE_HEADERS: Phase = Phase::headers(StreamType::HttpResponse);
 const REQUEST_BODY: Phase = Phase::body(StreamType::HttpRequest);
 const RESPONSE_BODY: Phase = Phase::body(StreamType::HttpResponse);
-const REQUEST_TRAILERS: Phase = Phase::other(StreamType::HttpRequest);
-const RESPONSE_TRAILERS: Phase = Phase::other(StreamType::HttpResponse);
+const REQUEST_TRAILERS: Phase = Phase::trailers(StreamType::HttpRequest);
+const RESPONSE_TRAILERS: Phase = Phase::trailers(StreamType::HttpResponse);
 
 /// A method for each callback of an HTTP stream.
 pub trait HttpCallbacks<H: HttpFilter>: Sized {

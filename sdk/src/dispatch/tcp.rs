@@ -11,8 +11,8 @@ use crate::handle::{ConnectionData, TcpHandle};
 use crate::stream_state::{Phase, STOP, State};
 
 /// The phases of a connection.
-const DOWNSTREAM: Phase = Phase::other(StreamType::Downstream);
-const UPSTREAM: Phase = Phase::other(StreamType::Upstream);
+const DOWNSTREAM: Phase = Phase::connection(StreamType::Downstream);
+const UPSTREAM: Phase = Phase::connection(StreamType::Upstream);
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     pub fn proxy_on_new_connection(&self, context: u32) -> u32 {

@@ -28,8 +28,30 @@ pub(super) const KEPT: u32 = 1 << 29;
 #[derive(Clone, Copy, Debug)]
 pub struct Phase {
     direction: StreamType,
-    of: Of,
+    kind: &'static Kind,
 }
+
+/// What a callback decides about, and what it may take.
+///
+/// A part is kept in a callback for a body, and later ones find it. That the two host calls which
+/// they then need stand here keeps them out of a module whose filter only sees headers.
+#[derive(Debug)]
+struct Kind {
+    of: Of,
+    kept: Option<Kept>,
+}
+
+/// What lets a kept part go on, and what drops it.
+#[derive(Debug)]
+struct Kept {
+    resume: fn(StreamType) -> Result<()>,
+    drop: fn(StreamType) -> Result<()>,
+}
+
+static HEADERS: Kind = Kind { of: Of::Headers, kept: None };
+static BODY: Kind = Kind { of: Of::Body, kept: Some(Kept { resume, drop: drop_joined }) };
+static TRAILERS: Kind = Kind { of: Of::Other, kept: Some(Kept { resume, drop: drop_joined }) };
+static CONNECTION: Kind = Kind { of: Of::Other, kept: None };
 
 /// The part of a message that a callback shows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,16 +66,20 @@ enum Of {
 
 impl Phase {
     pub(crate) const fn headers(direction: StreamType) -> Self {
-        Self { direction, of: Of::Headers }
+        Self { direction, kind: &HEADERS }
     }
 
     pub(crate) const fn body(direction: StreamType) -> Self {
-        Self { direction, of: Of::Body }
+        Self { direction, kind: &BODY }
     }
 
-    /// Trailers, or the data of a connection.
-    pub(crate) const fn other(direction: StreamType) -> Self {
-        Self { direction, of: Of::Other }
+    pub(crate) const fn trailers(direction: StreamType) -> Self {
+        Self { direction, kind: &TRAILERS }
+    }
+
+    /// The data of a connection.
+    pub(crate) const fn connection(direction: StreamType) -> Self {
+        Self { direction, kind: &CONNECTION }
     }
 
     pub(crate) const fn direction(self) -> StreamType {
@@ -65,7 +91,7 @@ impl Phase {
     }
 
     const fn goes_on(self, status: u32) -> bool {
-        status == 0 || (matches!(self.of, Of::Headers) && status == Action::ContinueAndEndStream as u32)
+        status == 0 || (matches!(self.kind.of, Of::Headers) && status == Action::ContinueAndEndStream as u32)
     }
 }
 
@@ -73,7 +99,7 @@ impl State {
     /// Whether a callback shows again what was let go, and is to let it pass.
     #[inline]
     pub(crate) fn repeats(&self, phase: Phase) -> bool {
-        phase.of != Of::Headers && self.is_let_go(phase.direction)
+        phase.kind.of != Of::Headers && self.is_let_go(phase.direction)
     }
 
     /// A callback of a direction begins.
@@ -120,24 +146,28 @@ impl State {
             self.clear(REPLIED_NOW | (PAUSED | OWN) << place);
             return stop;
         }
-        let is_body = phase.of == Of::Body;
-        // A filter that only sees headers links no call for it.
-        let is_joined = phase.of != Of::Headers && self.has(KEPT << place);
+        let is_body = phase.kind.of == Of::Body;
+        let joined = phase.kind.kept.as_ref().filter(|_| self.has(KEPT << place));
         if holders > 0 || self.has(OWN << place) {
-            if is_body && is_joined && stop == DataAction::StopIterationNoBuffer as u32 {
-                noted(drop_joined(phase.direction));
+            if let Some(kept) = joined
+                && is_body
+                && stop == DataAction::StopIterationNoBuffer as u32
+            {
+                noted((kept.drop)(phase.direction));
             }
             self.set(PAUSED << place);
             self.put(KEPT << place, is_body && stop == STOP);
             return stop;
         }
         // What was kept went on meanwhile, or would be lost.
-        let needs_resume =
-            is_joined && (!self.has(PAUSED << place) || !is_body && self.counts.is_marked(LATE << place));
+        let by_resume =
+            joined.filter(|_| !self.has(PAUSED << place) || !is_body && self.counts.is_marked(LATE << place));
         self.clear((PAUSED | KEPT) << place);
         self.set(WENT_ON << place);
         budget::resumed(phase.direction);
-        if needs_resume && noted(resume(phase.direction)) {
+        if let Some(kept) = by_resume
+            && noted((kept.resume)(phase.direction))
+        {
             if !is_body {
                 self.repeat(phase.direction);
             }
