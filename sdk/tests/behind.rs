@@ -1,6 +1,6 @@
 //! What a callback cannot ask for behind what was asked for in the same entry into the VM, by itself or by a context that it woke.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use sluicegate::LogLevel;
@@ -15,6 +15,8 @@ const GET: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority
 struct Plugin {
     told: Rc<Notify>,
     held: RefCell<Vec<u32>>,
+    /// The stream whose log callback the host calls within the next gRPC event.
+    nested: Cell<Option<u32>>,
 }
 
 /// What the plugin does when it is called by these numbers.
@@ -23,6 +25,7 @@ const TELL: u32 = 1;
 const REPLY_AND_RESET: u32 = 2;
 const RESET: u32 = 3;
 const RESUME_ALL: u32 = 4;
+const NEST: u32 = 5;
 
 #[sluicegate::plugin_context(tasks)]
 impl PluginContext for Plugin {
@@ -39,6 +42,7 @@ impl PluginContext for Plugin {
                 self.told.notify_all();
             }
             TELL => self.told.notify_all(),
+            NEST => self.nested.set(Some(first)),
             REPLY_AND_RESET => plugin.with_http_stream(first, |stream| {
                 stream.reply(&reply)?;
                 stream.reset()
@@ -89,10 +93,20 @@ impl HttpFilter for Filter {
     }
 
     fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_, Plugin>, event: &GrpcEvent) -> Result<()> {
-        if matches!(event.what(), GrpcWhat::Closed(_)) {
-            // The cluster has lost its hosts meanwhile.
-            stream.grpc_stream("idle", "Service", "Method", &[])?;
+        if !matches!(event.what(), GrpcWhat::Closed(_)) {
+            return Ok(());
         }
+        // The cluster has lost its hosts meanwhile.
+        let opened = stream.grpc_stream("idle", "Service", "Method", &[]).map(drop);
+        if let Some(other) = stream.plugin().nested.take() {
+            PLUGIN.proxy_on_log.expect("the filter has it")(other);
+            stream.plugin().told.notify_all();
+        }
+        opened
+    }
+
+    fn on_log(&mut self, _: &mut HttpHandle<'_, Plugin>) -> Result<()> {
+        info!("logged");
         Ok(())
     }
 }
@@ -129,6 +143,26 @@ fn a_woken_task_opens_no_grpc_stream_behind_anothers_failed_call() {
     host.assert_logged(LogLevel::Info, "opened");
     assert_eq!(host.calls(Import::proxy_grpc_stream), 1);
     assert_eq!(host.harm(), None);
+}
+
+/// A host that calls back into another stream within the callback begins no new entry.
+#[test]
+fn a_nested_callback_does_not_hide_a_failed_call() {
+    let host = start();
+    let _other = held(&host);
+    let streams = [(); 2].map(|()| {
+        let stream = host.http_stream();
+        stream.request_headers(&[(":path", "/"), ("x-waits", "1")]);
+        stream
+    });
+    host.call_function(TELL, "");
+    assert_eq!(host.calls(Import::proxy_grpc_stream), 2);
+    host.call_function(NEST, "");
+    host.grpc_close(host.open_grpc()[0].token, 14, "gone");
+    host.assert_logged(LogLevel::Info, "logged");
+    assert_eq!(host.calls(Import::proxy_grpc_stream), 3, "only the one that failed: {:?}", host.log());
+    assert_eq!(host.harm(), None);
+    streams.into_iter().for_each(HttpStream::complete);
 }
 
 /// Envoy tells of a stream that failed at once when the callback has returned. A filter that opens the next one whenever it is told
