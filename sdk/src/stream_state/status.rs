@@ -48,10 +48,10 @@ struct Kept {
     drop: fn(StreamType) -> Result<()>,
 }
 
-static HEADERS: Kind = Kind { of: Of::Headers, kept: None };
-static BODY: Kind = Kind { of: Of::Body, kept: Some(Kept { resume, drop: drop_joined }) };
-static TRAILERS: Kind = Kind { of: Of::Other, kept: Some(Kept { resume, drop: drop_joined }) };
-static CONNECTION: Kind = Kind { of: Of::Other, kept: None };
+const HEADERS: &Kind = &Kind { of: Of::Headers, kept: None };
+const BODY: &Kind = &Kind { of: Of::Body, kept: Some(Kept { resume, drop: drop_joined }) };
+const TRAILERS: &Kind = &Kind { of: Of::Other, kept: Some(Kept { resume, drop: drop_joined }) };
+const CONNECTION: &Kind = &Kind { of: Of::Other, kept: None };
 
 /// The part of a message that a callback shows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,20 +66,20 @@ enum Of {
 
 impl Phase {
     pub(crate) const fn headers(direction: StreamType) -> Self {
-        Self { direction, kind: &HEADERS }
+        Self { direction, kind: HEADERS }
     }
 
     pub(crate) const fn body(direction: StreamType) -> Self {
-        Self { direction, kind: &BODY }
+        Self { direction, kind: BODY }
     }
 
     pub(crate) const fn trailers(direction: StreamType) -> Self {
-        Self { direction, kind: &TRAILERS }
+        Self { direction, kind: TRAILERS }
     }
 
     /// The data of a connection.
     pub(crate) const fn connection(direction: StreamType) -> Self {
-        Self { direction, kind: &CONNECTION }
+        Self { direction, kind: CONNECTION }
     }
 
     pub(crate) const fn direction(self) -> StreamType {
