@@ -1,4 +1,5 @@
-//! Where a Proxy-Wasm filter's memory comes from: allocators behind features, and one macro that installs the picked one.
+//! Where a Proxy-Wasm filter's memory comes from: allocators behind features, and one macro that
+//! installs the picked one.
 //!
 //! ```
 //! sluicegate_alloc::install!();
@@ -12,13 +13,16 @@
 //! | `system` | the standard library's: wasi-libc's dlmalloc on wasm32-wasip1, the Rust dlmalloc on wasm32-unknown-unknown | nothing new |
 //! | none | the standard library's, because nothing is installed | [another allocator of your own](announce) |
 //!
-//! Features unify across a build, so several may be on at once. They are ranked: the first of arena, freelist, talc, system wins. [`PICKED`] tells which.
-//! [Below](#which-one) is what each costs, measured, and why not to choose it.
+//! Features unify across a build, so several may be on at once. They are ranked: the first of
+//! arena, freelist, talc, system wins. [`PICKED`] tells which. [Below](#which-one) is what each
+//! costs, measured, and why not to choose it.
 //!
-//! Linear memory grows and never shrinks, and every worker thread of the proxy has its own: what an allocator does not give back to itself is
-//! lost for the life of the VM. Every strategy here answers null when there is no more memory; none traps, panics or calls the host.
+//! Linear memory grows and never shrinks, and every worker thread of the proxy has its own: what an
+//! allocator does not give back to itself is lost for the life of the VM. Every strategy here
+//! answers null when there is no more memory; none traps, panics or calls the host.
 //!
-//! Outside of wasm [`install!`] installs nothing: tests run on the allocator of the test. `Allocator` works there all the same, for any number of threads:
+//! Outside of wasm [`install!`] installs nothing: tests run on the allocator of the test.
+//! `Allocator` works there all the same, for any number of threads:
 //!
 //! ```
 //! # #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
@@ -31,8 +35,11 @@
 //!
 //! # Layers
 //!
-//! A [`Source`](source::Source) hands out pages; a [`Strategy`] makes blocks of them, over `&mut self`; [`Global`] puts a cell or a lock around it. Natively
-//! the free lists have a form of their own for threads, without a lock on small blocks: `Native`. That part uses std, for its thread-locals; on wasm the crate needs `core` alone. To add a strategy, implement [`Strategy`] over a source: its documentation has one. An allocator of one's own is then a static:
+//! A [`Source`](source::Source) hands out pages; a [`Strategy`] makes blocks of them, over
+//! `&mut self`; [`Global`] puts a cell or a lock around it. Natively the free lists have a form of
+//! their own for threads, without a lock on small blocks: `Native`. That part uses std, for its
+//! thread-locals; on wasm the crate needs `core` alone. To add a strategy, implement [`Strategy`]
+//! over a source: its documentation has one. An allocator of one's own is then a static:
 //!
 //! ```
 //! use sluicegate_alloc::{Freelist, Global, source::Platform};
@@ -90,7 +97,8 @@ pub use system::System;
 #[cfg(feature = "strategy-talc")]
 pub use talc::Talc;
 
-/// Parts for this crate's own tests and benches, which promise nothing: another version may have them otherwise, or not at all.
+/// Parts for this crate's own tests and benches, which promise nothing: another version may have
+/// them otherwise, or not at all.
 #[doc(hidden)]
 pub mod testing {
     #[cfg(not(target_family = "wasm"))]
@@ -98,10 +106,12 @@ pub mod testing {
     pub use crate::source::fixed::Fixed;
 }
 
-/// Tells this crate which allocator the program runs on, if it is none that a feature picks: from here on [`live`], [`usage`], [`snapshot`], [`limit`] and [regions](region) speak of it.
+/// Tells this crate which allocator the program runs on, if it is none that a feature picks: from
+/// here on [`live`], [`usage`], [`snapshot`], [`limit`] and [regions](region) speak of it.
 ///
-/// It takes the name of a static, which is the program's `#[global_allocator]`. It is called where the program begins, before the first region is opened. A filter of the SDK need not call
-/// it: `sluicegate::plugin!` does, for the allocator that is named there.
+/// It takes the name of a static, which is the program's `#[global_allocator]`. It is called where
+/// the program begins, before the first region is opened. A filter of the SDK need not call it:
+/// `sluicegate::plugin!` does, for the allocator that is named there.
 ///
 /// Returns false if it comes too late: another one was announced, or a region was opened.
 ///
@@ -126,7 +136,8 @@ macro_rules! announce {
     }};
 }
 
-/// Makes the picked allocator the global one of a module: once, in the crate that becomes the module.
+/// Makes the picked allocator the global one of a module: once, in the crate that becomes the
+/// module.
 ///
 /// Without a picked allocator, and outside of wasm, it does nothing.
 #[cfg(all(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"), target_family = "wasm"))]
@@ -138,7 +149,8 @@ macro_rules! install {
     };
 }
 
-/// Makes the picked allocator the global one of a module: once, in the crate that becomes the module.
+/// Makes the picked allocator the global one of a module: once, in the crate that becomes the
+/// module.
 ///
 /// Without a picked allocator, and outside of wasm, it does nothing.
 #[cfg(not(all(

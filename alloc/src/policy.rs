@@ -1,20 +1,25 @@
-//! When memory grows and by how much, and what is kept in the free lists: all figures of that kind, in one place.
+//! When memory grows and by how much, and what is kept in the free lists: all figures of that kind,
+//! in one place.
 //!
-//! Every operation has a bound. So nothing here says "all": before memory grows, and before a request is refused, a few kept blocks go back to the heap, and the next operation gives back the
+//! Every operation has a bound. So nothing here says "all": before memory grows, and before a
+//! request is refused, a few kept blocks go back to the heap, and the next operation gives back the
 //! next few. What is kept meanwhile is a small share of the heap, so it hardly shows in its pages.
 
 use crate::source::PAGE;
 
-/// How many gaps of about the wanted size are looked at before one that is surely large enough is taken.
+/// How many gaps of about the wanted size are looked at before one that is surely large enough is
+/// taken.
 pub(crate) const TRIES: usize = 8;
 
 /// How many are looked at if none is surely large enough: before memory grows.
 pub(crate) const LAST_TRIES: usize = 8;
 
-/// Blocks are cut from the open gap unless what is left is so many times as large: a large gap is kept whole for what is large.
+/// Blocks are cut from the open gap unless what is left is so many times as large: a large gap is
+/// kept whole for what is large.
 pub(crate) const SPARE: usize = 2;
 
-/// A small block is cut from the open gap if that is at most so many times as large, or no other gap fits better.
+/// A small block is cut from the open gap if that is at most so many times as large, or no other
+/// gap fits better.
 pub(crate) const NEAR: usize = 8;
 
 /// A large block is kept only if there is room for so many.
@@ -27,7 +32,8 @@ pub(crate) const FLUSHED: usize = 6;
 pub(crate) const LISTS: usize = 40;
 pub(crate) const LARGER: usize = 32;
 
-/// How many kept blocks make room for others, each time that full lists did not have what was wanted so often; and how many lists are looked at for them.
+/// How many kept blocks make room for others, each time that full lists did not have what was
+/// wanted so often; and how many lists are looked at for them.
 pub(crate) const EVICTED: usize = 4;
 pub(crate) const EVERY: usize = 8;
 pub(crate) const LOOKED_AT: usize = 12;
@@ -38,8 +44,10 @@ pub(crate) const DEPOT: usize = 16;
 
 /// What the free lists keep in a heap of so many bytes: at most, in bytes.
 ///
-/// A kept block is a hole that others are placed around. With an eighth, and with large blocks kept only while most of it is free ([`ROOMY`]), the trace of 64, 256 and 1,024 requests takes 25, 68 and 202 pages
-/// (std 22, 63 and 203). With a sixteenth and no regard for large blocks it took 28, 72 and 214, and more instructions.
+/// A kept block is a hole that others are placed around. With an eighth, and with large blocks kept
+/// only while most of it is free ([`ROOMY`]), the trace of 64, 256 and 1,024 requests takes 25, 68
+/// and 202 pages (std 22, 63 and 203). With a sixteenth and no regard for large blocks it took 28,
+/// 72 and 214, and more instructions.
 pub(crate) const fn kept(heap: usize) -> usize {
     const LEAST: usize = 8 * 1024;
     const MOST: usize = 512 * 1024;
@@ -53,9 +61,11 @@ pub(crate) const fn kept(heap: usize) -> usize {
     }
 }
 
-/// By how many bytes a heap of so many grows at least: a thirty-second, in whole pages, so growth after a burst is geometric and a small heap grows by what it needs.
+/// By how many bytes a heap of so many grows at least: a thirty-second, in whole pages, so growth
+/// after a burst is geometric and a small heap grows by what it needs.
 ///
-/// Larger steps make fewer grows, and dearer ones: V8 takes 2–20 µs for one page and 130–160 µs for 16–256.
+/// Larger steps make fewer grows, and dearer ones: V8 takes 2–20 µs for one page and 130–160 µs for
+/// 16–256.
 pub(crate) const fn step(heap: usize) -> usize {
     heap / 32 / PAGE * PAGE
 }

@@ -86,7 +86,8 @@ impl Drop for Region {
 }
 
 /// Runs `f` outside of every region: for tables and caches that outlive the stream whose callback
-/// runs. Without it they work as well, and their blocks are counted as pinned when the stream is gone.
+/// runs. Without it they work as well, and their blocks are counted as pinned when the stream is
+/// gone.
 #[inline]
 pub fn outside<T>(f: impl FnOnce() -> T) -> T {
     within(None, f)

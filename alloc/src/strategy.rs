@@ -3,9 +3,11 @@
 use core::alloc::Layout;
 use core::ptr::{NonNull, copy_nonoverlapping};
 
-/// An allocation algorithm over `&mut self`: no cell, no lock, no counters. [`Global`](crate::Global) makes a global allocator of it.
+/// An allocation algorithm over `&mut self`: no cell, no lock, no counters.
+/// [`Global`](crate::Global) makes a global allocator of it.
 ///
-/// One that frees nothing, as the global allocator (`tests/fifth.rs` in the repository has one that does, and runs the model on it):
+/// One that frees nothing, as the global allocator (`tests/fifth.rs` in the repository has one that
+/// does, and runs the model on it):
 ///
 /// ```
 /// use sluicegate_alloc::source::{PAGE, Platform, Source};
@@ -69,22 +71,29 @@ use core::ptr::{NonNull, copy_nonoverlapping};
 ///
 /// # Safety
 ///
-/// A block must be valid for reads and writes, of at least the layout's size and alignment, and overlap no other live block. No
-/// method may panic, allocate through the global allocator, or call the host: the host forbids it in the call in which it
-/// asks the guest for memory.
+/// A block must be valid for reads and writes, of at least the layout's size and alignment, and
+/// overlap no other live block. No method may panic, allocate through the global allocator, or call
+/// the host: the host forbids it in the call in which it asks the guest for memory.
 pub unsafe trait Strategy {
-    /// What every block is aligned to, even if its layout asks for less; zero if that is nothing in particular.
+    /// What every block is aligned to, even if its layout asks for less; zero if that is nothing in
+    /// particular.
     ///
-    /// [`Global`](crate::Global) makes use of it: a layout that asks for no more reaches the strategy with an alignment of 1, so that callers, who mostly know theirs, need not pass it on, and nobody
-    /// looks at it. So with an `ALIGN` of 16 a block that a program allocates with `Layout { size: 40, align: 8 }` is one of `{ 40, 1 }` for the strategy. `allocate`, `release` and `resize` all see it so: what
-    /// a strategy derives from the layout, such as a class, is the same each time. What is derived from it elsewhere, from the layout of the program, is not. Without `ALIGN` layouts are passed on as they are,
-    /// for some 16 instructions a pair of blocks if the strategy is not compiled into its callers.
+    /// [`Global`](crate::Global) makes use of it: a layout that asks for no more reaches the
+    /// strategy with an alignment of 1, so that callers, who mostly know theirs, need not pass it
+    /// on, and nobody looks at it. So with an `ALIGN` of 16 a block that a program allocates with
+    /// `Layout { size: 40, align: 8 }` is one of `{ 40, 1 }` for the strategy. `allocate`,
+    /// `release` and `resize` all see it so: what a strategy derives from the layout, such as a
+    /// class, is the same each time. What is derived from it elsewhere, from the layout of the
+    /// program, is not. Without `ALIGN` layouts are passed on as they are, for some 16 instructions
+    /// a pair of blocks if the strategy is not compiled into its callers.
     const ALIGN: usize = 0;
 
-    /// Whether [`Global`](crate::Global) compiles `allocate` and `release` into their callers. For a fast path of some twenty instructions; the rest of it should be marked `#[inline(never)]`.
+    /// Whether [`Global`](crate::Global) compiles `allocate` and `release` into their callers. For
+    /// a fast path of some twenty instructions; the rest of it should be marked `#[inline(never)]`.
     const INLINE: bool = false;
 
-    /// Whether the strategy keeps its [`limit`](Strategy::limit). False where memory is not the strategy's to grow: `System`.
+    /// Whether the strategy keeps its [`limit`](Strategy::limit). False where memory is not the
+    /// strategy's to grow: `System`.
     const LIMITED: bool = true;
 
     /// A block of this layout; null if there is no memory.
@@ -101,26 +110,31 @@ pub unsafe trait Strategy {
     /// The block is live, from this strategy, with this layout.
     unsafe fn release(&mut self, block: *mut u8, layout: Layout);
 
-    /// Changes a block's size, moving it if need be; null if there is no memory, and then the block is as it was.
+    /// Changes a block's size, moving it if need be; null if there is no memory, and then the block
+    /// is as it was.
     ///
     /// # Safety
     ///
-    /// As for [`release`](Strategy::release); the new size is not zero and, rounded up to the alignment, at most `isize::MAX`.
+    /// As for [`release`](Strategy::release); the new size is not zero and, rounded up to the
+    /// alignment, at most `isize::MAX`.
     unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8;
 
     /// Where its memory stands.
     fn usage(&self) -> Usage;
 
-    /// Sets the limit in pages past which it answers null. Without effect if it is not [`LIMITED`](Strategy::LIMITED).
+    /// Sets the limit in pages past which it answers null. Without effect if it is not
+    /// [`LIMITED`](Strategy::LIMITED).
     fn limit(&mut self, pages: usize);
 
-    /// Opens a region: a name for blocks that are likely to end together, as those of a stream are. Returns what the strategy knows it by; none if there is no memory for it, and from a
+    /// Opens a region: a name for blocks that are likely to end together, as those of a stream are.
+    /// Returns what the strategy knows it by; none if there is no memory for it, and from a
     /// strategy without regions, which leaves these three methods as they are.
     fn open_region(&mut self) -> Option<NonNull<u8>> {
         None
     }
 
-    /// Enters a region, or none: blocks that are allocated from here on belong to it. Returns the region that was entered before.
+    /// Enters a region, or none: blocks that are allocated from here on belong to it. Returns the
+    /// region that was entered before.
     ///
     /// # Safety
     ///
@@ -168,12 +182,14 @@ pub(crate) unsafe fn relocate<A: Strategy + ?Sized>(
     layout: Layout,
     size: usize,
 ) -> *mut u8 {
-    // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size is at most `isize::MAX`.
+    // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size is
+    // at most `isize::MAX`.
     let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
     // SAFETY: the caller promises that the size is not zero.
     let moved = unsafe { strategy.allocate(new) };
     if !moved.is_null() {
-        // SAFETY: both blocks are live, so they do not overlap, and each has at least the smaller of the two sizes.
+        // SAFETY: both blocks are live, so they do not overlap, and each has at least the smaller
+        // of the two sizes.
         unsafe { copy_nonoverlapping(block, moved, layout.size().min(size)) };
         // SAFETY: the block is live and of this layout, which the caller promises.
         unsafe { strategy.release(block, layout) };
@@ -181,12 +197,14 @@ pub(crate) unsafe fn relocate<A: Strategy + ?Sized>(
     moved
 }
 
-/// The strategy of a heap that has `take`, `grow`, `give` and `resize_in_place`. `take` must hand out what [`Strategy`] asks for.
+/// The strategy of a heap that has `take`, `grow`, `give` and `resize_in_place`. `take` must hand
+/// out what [`Strategy`] asks for.
 #[cfg(feature = "strategy-talc")]
 macro_rules! coalescing {
     ($heap:ident, $align:expr) => {
         impl<S: Source> $heap<S> {
-            /// A block, growing if need be: more than once where someone else took memory in between.
+            /// A block, growing if need be: more than once where someone else took memory in
+            /// between.
             ///
             /// # Safety
             ///
@@ -202,7 +220,8 @@ macro_rules! coalescing {
             }
         }
 
-        // SAFETY: the blocks are those of `take`, as the heap's author promises, and go back to where they came from.
+        // SAFETY: the blocks are those of `take`, as the heap's author promises, and go back to
+        // where they came from.
         unsafe impl<S: Source> $crate::Strategy for $heap<S> {
             const ALIGN: usize = $align;
 
@@ -217,7 +236,8 @@ macro_rules! coalescing {
             }
 
             unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-                // SAFETY: the block is from this heap with this layout, and the size is not zero; the caller promises both.
+                // SAFETY: the block is from this heap with this layout, and the size is not zero;
+                // the caller promises both.
                 if unsafe { self.resize_in_place(block, layout, size) } {
                     return block;
                 }

@@ -1,4 +1,5 @@
-//! Whether there are threads, and the atomics of what they share: core's, or those of a model checker, which tries the orders in which threads may run.
+//! Whether there are threads, and the atomics of what they share: core's, or those of a model
+//! checker, which tries the orders in which threads may run.
 //!
 //! `--cfg loom` and `--cfg shuttle` choose a checker; see `native/schedules.rs`.
 
@@ -14,7 +15,8 @@ pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 /// Whether the module has one thread: wasm without the feature `atomics`. There a lock is nothing.
 pub(crate) const SINGLE_THREADED: bool = cfg!(all(target_family = "wasm", not(target_feature = "atomics")));
 
-/// A word in memory that threads hand on to each other, plain; under loom one that loom watches, which must have been made before it is set.
+/// A word in memory that threads hand on to each other, plain; under loom one that loom watches,
+/// which must have been made before it is set.
 #[cfg(not(any(target_family = "wasm", loom)))]
 #[repr(transparent)]
 pub(crate) struct Handed<T>(T);
@@ -38,7 +40,8 @@ impl<T: Copy> Handed<T> {
     }
 }
 
-/// A word in memory that threads hand on to each other: loom reports two threads at it, and one that was not told of the other.
+/// A word in memory that threads hand on to each other: loom reports two threads at it, and one
+/// that was not told of the other.
 #[cfg(loom)]
 pub(crate) struct Handed<T>(loom::cell::UnsafeCell<T>);
 

@@ -1,4 +1,5 @@
-//! The standard library's own allocator as a strategy, so that it can be counted and compared like the others.
+//! The standard library's own allocator as a strategy, so that it can be counted and compared like
+//! the others.
 
 extern crate std;
 
@@ -6,7 +7,8 @@ use core::alloc::{GlobalAlloc, Layout};
 
 use crate::strategy::{Strategy, Usage};
 
-/// wasi-libc's dlmalloc on wasm32-wasip1, the Rust dlmalloc on wasm32-unknown-unknown, libc's natively.
+/// wasi-libc's dlmalloc on wasm32-wasip1, the Rust dlmalloc on wasm32-unknown-unknown, libc's
+/// natively.
 ///
 /// It grows memory behind our back: grows are not counted, and a limit in pages has no effect.
 #[derive(Debug)]
@@ -26,7 +28,8 @@ impl Default for System {
     }
 }
 
-// SAFETY: std's `System` is a global allocator, and `Strategy` asks for no more than `GlobalAlloc` does.
+// SAFETY: std's `System` is a global allocator, and `Strategy` asks for no more than `GlobalAlloc`
+// does.
 unsafe impl Strategy for System {
     const LIMITED: bool = false;
 
@@ -44,7 +47,8 @@ unsafe impl Strategy for System {
 
     #[inline]
     unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the block is live and of this layout, and the size valid, which the caller promises.
+        // SAFETY: the block is live and of this layout, and the size valid, which the caller
+        // promises.
         unsafe { std::alloc::System.realloc(block, layout, size) }
     }
 

@@ -1,6 +1,8 @@
 //! talc, with a source of our own: the strategy with the least code.
 //!
-//! talc's algorithm is taken bare (`base::Talc`): its own source for wasm asks for a whole request even when the top of the heap is free: after a drained burst, one buffer of 8 MiB took it from 89 pages to 218, this one to 129, and dlmalloc to 128.
+//! talc's algorithm is taken bare (`base::Talc`): its own source for wasm asks for a whole request
+//! even when the top of the heap is free: after a drained burst, one buffer of 8 MiB took it from
+//! 89 pages to 218, this one to 129, and dlmalloc to 128.
 
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
@@ -30,11 +32,13 @@ const STEP_MOST: usize = 8 * PAGE;
 
 /// Sixteen bins for each doubling, where talc's own for wasm has two.
 ///
-/// talc takes the first block of the first bin that surely fits, so the bins' width is how badly a block may fit. With two, 256 interleaved buffers of up to
-/// 1 MiB took 3,424 pages, and rising, where dlmalloc, which searches for the best fit, took 1,316.
+/// talc takes the first block of the first bin that surely fits, so the bins' width is how badly a
+/// block may fit. With two, 256 interleaved buffers of up to 1 MiB took 3,424 pages, and rising,
+/// where dlmalloc, which searches for the best fit, took 1,316.
 struct Bins;
 
-/// Which bins hold anything: as an array of words is, but the scan is one loop and one function, where talc's is unrolled into its callers.
+/// Which bins hold anything: as an array of words is, but the scan is one loop and one function,
+/// where talc's is unrolled into its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Filled([u64; 8]);
 
@@ -75,7 +79,8 @@ impl BitField for Filled {
 impl Binning for Bins {
     type AvailabilityBitField = Filled;
 
-    /// Enough for 4 GiB in steps of 16 bytes, and a prime: talc's loop that clears them was unrolled into 1.7 kB of stores when there were 400.
+    /// Enough for 4 GiB in steps of 16 bytes, and a prime: talc's loop that clears them was
+    /// unrolled into 1.7 kB of stores when there were 400.
     const BIN_COUNT: u32 = 401;
 
     fn size_to_bin(size: usize) -> u32 {
@@ -85,22 +90,27 @@ impl Binning for Bins {
 
 /// Whether so many bytes and the rounding lie between an address and the end of the address space.
 ///
-/// talc 5.1.1 compares ends of blocks without this look: an end beyond the address space wraps, lies low, and seems to fit. Only pointers of 32 bits come near it, in a memory above 2 GiB.
+/// talc 5.1.1 compares ends of blocks without this look: an end beyond the address space wraps,
+/// lies low, and seems to fit. Only pointers of 32 bits come near it, in a memory above 2 GiB.
 #[inline]
 const fn has_end(address: usize, bytes: usize) -> bool {
     // A layout's size, rounded up to its alignment, is at most `isize::MAX`: the sum does not wrap.
     address.checked_add(bytes + ROUNDING).is_some()
 }
 
-/// How far beyond the end of a hole talc's search may look: it tries holes that are up to a sixteenth too short, and for aligned blocks any.
+/// How far beyond the end of a hole talc's search may look: it tries holes that are up to a
+/// sixteenth too short, and for aligned blocks any.
 #[inline]
 const fn reach(layout: Layout) -> usize {
     if layout.align() <= CHUNK_UNIT { layout.size() / 8 } else { layout.size() + layout.align() }
 }
 
-/// A coalescing heap over a source: any size, any alignment, one word of overhead a block, sizes in steps of four words.
+/// A coalescing heap over a source: any size, any alignment, one word of overhead a block, sizes in
+/// steps of four words.
 ///
-/// **Cost:** a pair takes 450 wasm instructions (dlmalloc: 179) and 1.7 times dlmalloc's time, with many live blocks two thirds of it; a request that finds no hole takes a search of one bin and perhaps a `memory.grow`.
+/// **Cost:** a pair takes 450 wasm instructions (dlmalloc: 179) and 1.7 times dlmalloc's time, with
+/// many live blocks two thirds of it; a request that finds no hole takes a search of one bin and
+/// perhaps a `memory.grow`.
 pub struct Talc<S> {
     talc: base::Talc<Manual, Bins>,
     source: S,
@@ -111,7 +121,8 @@ pub struct Talc<S> {
     grows: usize,
 }
 
-// SAFETY: the heap's pointers lead into memory that only the heap has (contract of `Source`), so they may move with it.
+// SAFETY: the heap's pointers lead into memory that only the heap has (contract of `Source`), so
+// they may move with it.
 unsafe impl<S: Send> Send for Talc<S> {}
 
 impl<S: Source> Talc<S> {
@@ -125,7 +136,8 @@ impl<S: Source> Talc<S> {
         Usage { pages: self.source.held() / PAGE, grows: self.grows, pinned: 0 }
     }
 
-    /// A block from what is there; null if no hole fits, or if talc's search could look past the end of the address space.
+    /// A block from what is there; null if no hole fits, or if talc's search could look past the
+    /// end of the address space.
     ///
     /// # Safety
     ///
@@ -158,23 +170,27 @@ impl<S: Source> Talc<S> {
         if !has_end(block.addr(), size) {
             return false;
         }
-        // SAFETY: the caller promises what talc asks for: a block of this heap and layout, and a size that is not zero.
+        // SAFETY: the caller promises what talc asks for: a block of this heap and layout, and a
+        // size that is not zero.
         unsafe { self.talc.try_realloc_in_place(block, layout, size) }
     }
 
     /// Makes room for a layout that did not fit; false if the source has no more.
     ///
-    /// Asks for the need less the free tail, or a thirty-second of what is held, up to 8 pages, if that is more. Larger steps make fewer grows, and
-    /// dearer ones: V8 takes 2–20 µs for one page and 130–160 µs for 16–256.
+    /// Asks for the need less the free tail, or a thirty-second of what is held, up to 8 pages, if
+    /// that is more. Larger steps make fewer grows, and dearer ones: V8 takes 2–20 µs for one page
+    /// and 130–160 µs for 16–256.
     ///
-    /// Where the source tells where the next piece begins, the need is exact for aligned blocks, too; else the whole alignment is asked for besides.
+    /// Where the source tells where the next piece begins, the need is exact for aligned blocks,
+    /// too; else the whole alignment is asked for besides.
     #[cold]
     #[inline(never)]
     fn grow(&mut self, layout: Layout) -> bool {
         let next = self.source.next();
         let end = self.end.filter(|end| next == Some(end.as_ptr().addr()));
         let tail = end.map_or(0, |end| {
-            // SAFETY: `end` is the end of talc's last heap: set below from what `claim` and `extend` return, and never truncated.
+            // SAFETY: `end` is the end of talc's last heap: set below from what `claim` and
+            // `extend` return, and never truncated.
             let reserved = unsafe { self.talc.reserved(end) };
             end.as_ptr().addr() - reserved.up_to.as_ptr().addr()
         });
@@ -190,7 +206,8 @@ impl<S: Source> Talc<S> {
             Some(next) => next.wrapping_sub(tail).wrapping_add(head).wrapping_neg() & (layout.align() - 1),
             None => layout.align(),
         };
-        // A layout's size, rounded up to its alignment, is at most `isize::MAX`: the sum does not wrap.
+        // A layout's size, rounded up to its alignment, is at most `isize::MAX`: the sum does not
+        // wrap.
         let need = head + padding + (layout.size() + TAG).next_multiple_of(CHUNK_UNIT);
         let least = need.saturating_sub(tail).max(1);
         let wish = least.max((self.source.held() / 32).min(STEP_MOST));
@@ -207,10 +224,12 @@ impl<S: Source> Talc<S> {
         self.top = self.top.max(base.addr() + piece.len());
         self.end = match end {
             Some(end) if end.as_ptr().addr() == base.addr() => {
-                // SAFETY: the piece begins where talc's last heap ends, and is the same allocation (contract of `Source`), unused so far.
+                // SAFETY: the piece begins where talc's last heap ends, and is the same allocation
+                // (contract of `Source`), unused so far.
                 Some(unsafe { self.talc.extend(end, end.as_ptr().wrapping_add(piece.len())) })
             }
-            // SAFETY: the piece is valid, ours alone (contract of `Source`), and no part of it was claimed before.
+            // SAFETY: the piece is valid, ours alone (contract of `Source`), and no part of it was
+            // claimed before.
             _ => unsafe { self.talc.claim(base, piece.len()) },
         };
         true

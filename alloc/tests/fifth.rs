@@ -1,6 +1,8 @@
-//! A strategy of somebody else's: what it takes to add a fifth. It is the global allocator of this test, and the model runs on it.
+//! A strategy of somebody else's: what it takes to add a fifth. It is the global allocator of this
+//! test, and the model runs on it.
 //!
-//! It rounds up to powers of two, keeps a list of free blocks for each, and never joins them: simple, quick, and not flat.
+//! It rounds up to powers of two, keeps a list of free blocks for each, and never joins them:
+//! simple, quick, and not flat.
 #![allow(unsafe_code, reason = "an allocator hands out raw memory")]
 
 use std::alloc::Layout;
@@ -31,7 +33,8 @@ struct Doubling<S> {
     grows: usize,
 }
 
-// SAFETY: the pointers lead into memory that only the strategy has (contract of `Source`), so they may move with it.
+// SAFETY: the pointers lead into memory that only the strategy has (contract of `Source`), so they
+// may move with it.
 unsafe impl<S: Send> Send for Doubling<S> {}
 
 /// What blocks are aligned to at most.
@@ -42,7 +45,8 @@ impl<S: Source> Doubling<S> {
         Self { source, free: [null_mut(); usize::BITS as usize], next: null_mut(), rest: 0, grows: 0 }
     }
 
-    /// The size of the block for a layout, as the exponent of a power of two: as large as the alignment, so that it is aligned by where it is cut.
+    /// The size of the block for a layout, as the exponent of a power of two: as large as the
+    /// alignment, so that it is aligned by where it is cut.
     fn class(layout: Layout) -> usize {
         layout.size().max(layout.align()).max(16).next_power_of_two().ilog2() as usize
     }
@@ -64,7 +68,8 @@ impl<S: Source> Doubling<S> {
     }
 }
 
-// SAFETY: blocks are disjoint cuts of pieces that only the strategy has, as large as their power of two and aligned to it; a freed one serves its own size again.
+// SAFETY: blocks are disjoint cuts of pieces that only the strategy has, as large as their power of
+// two and aligned to it; a freed one serves its own size again.
 unsafe impl<S: Source> Strategy for Doubling<S> {
     // Layouts that ask for no more arrive with an alignment of 1.
     const ALIGN: usize = 16;
@@ -85,7 +90,8 @@ unsafe impl<S: Source> Strategy for Doubling<S> {
 
     unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
         let class = Self::class(layout);
-        // SAFETY: the block is given away, which the caller promises; it has 16 bytes, aligned to as many.
+        // SAFETY: the block is given away, which the caller promises; it has 16 bytes, aligned to
+        // as many.
         unsafe { block.cast::<*mut u8>().write(self.free[class]) };
         self.free[class] = block;
     }

@@ -1,4 +1,5 @@
-//! The picked allocator as the global one of this test: ordinary code on several threads, with blocks freed on others than made them.
+//! The picked allocator as the global one of this test: ordinary code on several threads, with
+//! blocks freed on others than made them.
 #![cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 
 use std::collections::HashMap;

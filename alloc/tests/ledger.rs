@@ -1,4 +1,5 @@
-//! The picked allocator under the ledger, with ordinary code on several threads; and a free of each wrong kind, which the ledger must find.
+//! The picked allocator under the ledger, with ordinary code on several threads; and a free of each
+//! wrong kind, which the ledger must find.
 #![cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 #![allow(unsafe_code, reason = "the wrong frees are made by hand")]
 

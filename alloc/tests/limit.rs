@@ -1,4 +1,5 @@
-//! The cap in pages: kept by every picked allocator but the standard library's, which says that it takes none.
+//! The cap in pages: kept by every picked allocator but the standard library's, which says that it
+//! takes none.
 #![cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 #![allow(unsafe_code, reason = "the picked allocator is driven through its raw interface")]
 

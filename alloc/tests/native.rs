@@ -11,7 +11,8 @@ use sluicegate_alloc::Native;
 static GLOBAL: Native = Native;
 
 thread_local! {
-    /// Allocates and frees when its thread ends, and wakes another that does, perhaps after the magazines were given away.
+    /// Allocates and frees when its thread ends, and wakes another that does, perhaps after the
+    /// magazines were given away.
     static LAST: RefCell<Last> = const { RefCell::new(Last(Vec::new())) };
     static VERY_LAST: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
@@ -42,7 +43,8 @@ fn threads_that_end_leave_nothing_behind() {
     let before = Native.snapshot().pages;
     come_and_go(1_000);
     let after = Native.snapshot().pages;
-    // The other tests run beside this one, and a thread of theirs may keep 64 pages; 950 threads that kept 50 kB each would take 700 pages.
+    // The other tests run beside this one, and a thread of theirs may keep 64 pages; 950 threads
+    // that kept 50 kB each would take 700 pages.
     assert!(after <= before + 256, "{before} pages, then {after}");
 }
 

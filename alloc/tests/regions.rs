@@ -1,4 +1,5 @@
-//! What regions promise: blocks that escape stay whole, are counted, and hold nothing but themselves.
+//! What regions promise: blocks that escape stay whole, are counted, and hold nothing but
+//! themselves.
 #![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
 
 use std::alloc::Layout;
@@ -206,7 +207,8 @@ fn thousands_of_streams_interleave_and_leave_nothing() {
         }
     }
     let usage = arena.usage();
-    // Four blocks of up to 64 bytes with their tags, and four bytes of the region, whose table doubles; a step of growth is a thirty-second.
+    // Four blocks of up to 64 bytes with their tags, and four bytes of the region, whose table
+    // doubles; a step of growth is a thirty-second.
     assert!(
         usage.pages * PAGE <= streams * (4 * 64 + 12) * 33 / 32 + 3 * PAGE,
         "{} pages for {streams} streams",

@@ -1,4 +1,5 @@
-//! What an explicit arena promises: views and collections stay whole until the last handle is gone, and what a pool keeps comes down after a burst.
+//! What an explicit arena promises: views and collections stay whole until the last handle is gone,
+//! and what a pool keeps comes down after a burst.
 #![cfg(feature = "request-arena")]
 
 use std::alloc::Layout;

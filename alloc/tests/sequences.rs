@@ -140,7 +140,8 @@ proptest! {
         run(&mut Installed(Global::new(strategy)), &ops, usual).map_err(TestCaseError::fail)?;
     }
 
-    /// Every growth may be one in vain, and what was in vain stays: there is no bound but the source's.
+    /// Every growth may be one in vain, and what was in vain stays: there is no bound but the
+    /// source's.
     #[test]
     fn someone_else_may_grow_memory_at_the_very_moment(ops in sequences(STEPS), snatch: u64) {
         let mut region = Region::new(PAGES);
@@ -148,7 +149,8 @@ proptest! {
     }
 }
 
-/// Pieces of exactly the least that was asked for, of which some do not lie where they were foreseen.
+/// Pieces of exactly the least that was asked for, of which some do not lie where they were
+/// foreseen.
 #[test]
 fn a_piece_of_the_least_that_lies_apart_is_no_gap_without_room() {
     // The free tail is a unit short, so that is all that is asked for.
@@ -174,7 +176,8 @@ fn everyone(
     Ok(())
 }
 
-/// A growth that is cut off from the last by one that was not foreseen is in vain, as often as that happens; and no oftener.
+/// A growth that is cut off from the last by one that was not foreseen is in vain, as often as that
+/// happens; and no oftener.
 #[test]
 fn growths_in_vain_end_with_the_thief() {
     let ops = [(1, 0), (70_018, 3), (202_988, 4), (266_312, 7)].map(|(size, align)| Op::Allocate { size, align });

@@ -34,7 +34,8 @@ impl<A: Strategy> Counted<A> {
         Self { global: Global::new(strategy), expected: Expected::default() }
     }
 
-    /// A block of `old` bytes, none if zero, has become one of `new`, none if zero; or not, if there is none.
+    /// A block of `old` bytes, none if zero, has become one of `new`, none if zero; or not, if
+    /// there is none.
     fn changed(&mut self, block: *mut u8, old: usize, new: usize) {
         let expected = &mut self.expected;
         if block.is_null() {
@@ -77,7 +78,8 @@ impl<A: Strategy> Subject for Counted<A> {
     }
 }
 
-/// An arena whose blocks come from one region after the other, as the global allocator around it knows of none.
+/// An arena whose blocks come from one region after the other, as the global allocator around it
+/// knows of none.
 struct Wandering<S> {
     regions: Regions<S>,
     steps: usize,

@@ -1,4 +1,5 @@
-//! The free lists for threads: the model, blocks that cross threads, threads that end; also under miri with many schedules:
+//! The free lists for threads: the model, blocks that cross threads, threads that end; also under
+//! miri with many schedules:
 //! `MIRIFLAGS="-Zmiri-strict-provenance -Zmiri-many-seeds=0..16" cargo +nightly miri test -p sluicegate-alloc --test threads`.
 #![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
 
@@ -143,8 +144,9 @@ fn what_another_thread_frees_serves_again() {
     let mut region = Region::new(PAGES);
     let shared = Shared::new(region.source());
     let (half, end) = producer_and_consumer(&shared, ROUNDS * 4);
-    // Three batches of 250 kB are under way at most, each thread keeps some, and right after a trim memory grows by up to 8 MiB: how much of that, the schedule decides. Were
-    // one block in ten lost, 150 pages would be.
+    // Three batches of 250 kB are under way at most, each thread keeps some, and right after a trim
+    // memory grows by up to 8 MiB: how much of that, the schedule decides. Were one block in ten
+    // lost, 150 pages would be.
     assert!(end <= half.max(16) + 8 * 1024 * 1024 / PAGE, "{half} pages, then {end}");
     whole(&shared, PAGES - 2);
 }

@@ -1,4 +1,5 @@
-//! The traces of the benches on every strategy, through the shadow model: what is timed is also checked.
+//! The traces of the benches on every strategy, through the shadow model: what is timed is also
+//! checked.
 #![cfg(not(miri))]
 
 use sluicegate_alloc::{Freelist, Heap};

@@ -1,6 +1,8 @@
-//! The allocators natively, beside their rivals, in one thread, and in one that has another beside it.
+//! The allocators natively, beside their rivals, in one thread, and in one that has another beside
+//! it.
 //!
-//! Criterion runs one after another, so a machine that is busy for a while favours some; `ratios` is for comparing.
+//! Criterion runs one after another, so a machine that is busy for a while favours some; `ratios`
+//! is for comparing.
 #![allow(unsafe_code, reason = "allocators are compared through their raw interface")]
 
 mod rivals;

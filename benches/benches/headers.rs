@@ -1,6 +1,8 @@
-//! Reading the headers of a request, natively: what the guest's side of it costs, with a host that does nothing but copy.
+//! Reading the headers of a request, natively: what the guest's side of it costs, with a host that
+//! does nothing but copy.
 //!
-//! `floor` is a hand-written decoder that owns the block and walks it once; `incumbent` is `proxy-wasm`'s own code, linked to the same host.
+//! `floor` is a hand-written decoder that owns the block and walks it once; `incumbent` is
+//! `proxy-wasm`'s own code, linked to the same host.
 #![allow(unsafe_code, reason = "a host writes where the guest asks for it")]
 
 use std::hint::black_box;

@@ -1,9 +1,12 @@
-//! The allocators natively, as ratios to std's in CPU time: `cargo bench -p sluicegate-benches --bench ratios [-- ROUNDS [TRACE [RIVAL...]]] [--write]`.
+//! The allocators natively, as ratios to std's in CPU time:
+//! `cargo bench -p sluicegate-benches --bench ratios [-- ROUNDS [TRACE [RIVAL...]]] [--write]`.
 //!
-//! In each round every allocator runs a piece of the trace, one right after another; the figure is the median over the rounds of its time to std's
-//! in the same round. With two threads both run the same piece at once, and their CPU times are added up.
+//! In each round every allocator runs a piece of the trace, one right after another; the figure is
+//! the median over the rounds of its time to std's in the same round. With two threads both run the
+//! same piece at once, and their CPU times are added up.
 //!
-//! Then the pages and grows of our strategies in one thread, each from an empty heap, which are exact; with 0 rounds nothing else. `--write` puts what was found into `results/native.md`.
+//! Then the pages and grows of our strategies in one thread, each from an empty heap, which are
+//! exact; with 0 rounds nothing else. `--write` puts what was found into `results/native.md`.
 #![allow(unsafe_code, reason = "allocators are compared through their raw interface")]
 
 mod rivals;

@@ -4,8 +4,10 @@
 //! cargo bench -p sluicegate-benches --bench waits -- [BLOCKS]
 //! ```
 //!
-//! One thread makes a million blocks of 48 bytes, frees them in random order, and then makes 400 vectors of 200 kB, for which memory must grow. The other makes and frees blocks of 60–140 kB, again and again, and notes its longest
-//! wait from the first free to the last vector. Times, on a machine that does other things too: stated, not gated.
+//! One thread makes a million blocks of 48 bytes, frees them in random order, and then makes 400
+//! vectors of 200 kB, for which memory must grow. The other makes and frees blocks of 60–140 kB,
+//! again and again, and notes its longest wait from the first free to the last vector. Times, on a
+//! machine that does other things too: stated, not gated.
 #![allow(unsafe_code, reason = "allocators are compared through their raw interface")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -47,7 +49,8 @@ impl sluicegate_traces::block::Heap for Of {
     }
 }
 
-/// Seconds of the first thread's frees and vectors, and the longest wait of each thread for one operation.
+/// Seconds of the first thread's frees and vectors, and the longest wait of each thread for one
+/// operation.
 fn run(heap: Of, blocks: usize) -> [Duration; 3] {
     let state = AtomicU32::new(FILLS);
     thread::scope(|scope| {

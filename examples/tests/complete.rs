@@ -1,5 +1,6 @@
-//! No example is half one: each has its crate with the allocators' features, its README, its Envoy configuration, unit tests and an end-to-end test, and is
-//! found where people and builds look for it.
+//! No example is half one: each has its crate with the allocators' features, its README, its Envoy
+//! configuration, unit tests and an end-to-end test, and is found where people and builds look for
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

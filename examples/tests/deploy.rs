@@ -1,4 +1,5 @@
-//! The deployment of `json_validation` (docs/deploying.md): the manifests are what the clusters demand, and the plain Envoy does what its comments say.
+//! The deployment of `json_validation` (docs/deploying.md): the manifests are what the clusters
+//! demand, and the plain Envoy does what its comments say.
 
 use std::path::PathBuf;
 use std::thread;
@@ -93,7 +94,8 @@ fn filter() -> Result<PathBuf> {
     guest::build("json_validation", Some(Allocator::Talc))
 }
 
-/// Envoy as Istio would configure it: the patch goes before the router of each HTTP connection manager.
+/// Envoy as Istio would configure it: the patch goes before the router of each HTTP connection
+/// manager.
 #[test]
 fn the_patch_of_the_envoy_filter_is_what_envoy_takes() -> Result<()> {
     let patch = &manifest("istio-envoyfilter.yaml")["spec"]["configPatches"][0];

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sluicegate_loadtest::workspace;
 
-/// All pages below a folder, those of builds left out, and those that a link shows in a second place, where its own links do not hold.
+/// All pages below a folder, those of builds left out, and those that a link shows in a second
+/// place, where its own links do not hold.
 fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();

@@ -1,4 +1,5 @@
-//! The Go SDK's programs: a module takes the place of theirs under the same configuration of the proxy, and each difference is in a README, with a test.
+//! The Go SDK's programs: a module takes the place of theirs under the same configuration of the
+//! proxy, and each difference is in a README, with a test.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +9,8 @@ use sluicegate_loadtest::workspace;
 
 const HEADING: &str = "\n## Differences from the Go SDK's program\n\n";
 
-/// The programs, and for each difference how its line in the README begins, and the test that asserts it.
+/// The programs, and for each difference how its line in the README begins, and the test that
+/// asserts it.
 const PROGRAMS: [(&str, &[(&str, &str)]); 17] = [
     (
         "dispatch_call_on_tick",
@@ -243,7 +245,8 @@ fn text(configuration: &Value) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }
 
-/// What the proxy is told of the modules is what the originals tell it: no setting more, the same texts, the same VMs.
+/// What the proxy is told of the modules is what the originals tell it: no setting more, the same
+/// texts, the same VMs.
 #[test]
 fn the_proxy_is_configured_as_for_the_originals() {
     let configured = |own: Value| vec![[own, Value::Null, Value::Null]];

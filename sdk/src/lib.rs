@@ -24,23 +24,31 @@
 //! # fn main() {}
 //! ```
 //!
-//! The crate is a `cdylib`, built for `wasm32-wasip1` or `wasm32-unknown-unknown`. The module exports `proxy_on_request_headers`, the callbacks that
-//! create and delete contexts, and what the ABI demands; nothing else. It imports the host functions that the filter uses, and `proxy_log`;
-//! if its callbacks can fail, also the two that count failures, `proxy_define_metric` and `proxy_increment_metric`.
+//! The crate is a `cdylib`, built for `wasm32-wasip1` or `wasm32-unknown-unknown`. The module
+//! exports `proxy_on_request_headers`, the callbacks that create and delete contexts, and what the
+//! ABI demands; nothing else. It imports the host functions that the filter uses, and `proxy_log`;
+//! if its callbacks can fail, also the two that count failures, `proxy_define_metric` and
+//! `proxy_increment_metric`.
 //!
 //! # Where a byte goes, and who frees it
 //!
-//! The host allocates each value that it hands over in the guest, through the module's one allocation entry, and copies it once. The SDK owns
-//! the block from there: a [`HeaderMap`] or [`abi::HostBytes`] frees it when dropped. What a filter reads are views into it ([`ByteStr`]), which the
-//! borrow checker ends with the snapshot. Nothing is copied again unless the filter does it.
+//! The host allocates each value that it hands over in the guest, through the module's one
+//! allocation entry, and copies it once. The SDK owns the block from there: a [`HeaderMap`] or
+//! [`abi::HostBytes`] frees it when dropped. What a filter reads are views into it ([`ByteStr`]),
+//! which the borrow checker ends with the snapshot. Nothing is copied again unless the filter does
+//! it.
 //!
 //! # Allocators
 //!
-//! A feature picks what [`plugin!`] installs: `alloc-arena`, `alloc-freelist`, `alloc-talc` or `alloc-system`; [`allocator`] tells which one it was, and every plugin
-//! start logs it at debug level. If several are on (features unify across a build) the first of arena, freelist, talc, system wins. With none, the standard library's stays,
-//! or the module names one of its own: `plugin!(http: Filter, allocator: MINE)`, where `MINE` is its `#[global_allocator]`, a `sluicegate_alloc::Global` over any strategy.
+//! A feature picks what [`plugin!`] installs: `alloc-arena`, `alloc-freelist`, `alloc-talc` or
+//! `alloc-system`; [`allocator`] tells which one it was, and every plugin start logs it at debug
+//! level. If several are on (features unify across a build) the first of arena, freelist, talc,
+//! system wins. With none, the standard library's stays, or the module names one of its own:
+//! `plugin!(http: Filter, allocator: MINE)`, where `MINE` is its `#[global_allocator]`, a
+//! `sluicegate_alloc::Global` over any strategy.
 //!
-//! What outlives its stream is allocated [`outside`](region::outside) of the stream's region: with `alloc-arena` it would count as retained.
+//! What outlives its stream is allocated [`outside`](region::outside) of the stream's region: with
+//! `alloc-arena` it would count as retained.
 //!
 //! # Features
 //!
@@ -60,24 +68,30 @@
 //!
 //! # Errors
 //!
-//! A host call answers an [`Error`] that says which call, on what, with which status. A callback may return it: it is logged and counted, and
-//! [`HttpFilter::ON_ERROR`] decides whether the stream is answered with 500 or 503, or goes on. No answer of a host, and no order of callbacks, is a trap.
+//! A host call answers an [`Error`] that says which call, on what, with which status. A callback
+//! may return it: it is logged and counted, and [`HttpFilter::ON_ERROR`] decides whether the stream
+//! is answered with 500 or 503, or goes on. No answer of a host, and no order of callbacks, is a
+//! trap.
 //!
 //! # Budgets
 //!
-//! With the feature `budget` a plugin sets what a stream and the VM may take, or its configuration does; what passes that is refused, answered with 413 or 503,
-//! passed or shed. The module `budget` and `docs/budgets.md` say how.
+//! With the feature `budget` a plugin sets what a stream and the VM may take, or its configuration
+//! does; what passes that is refused, answered with 413 or 503, passed or shed. The module `budget`
+//! and `docs/budgets.md` say how.
 //!
 //! # The names of other SDKs
 //!
-//! Search these pages for the name that you know (`OnHttpRequestHeaders`, `get_http_request_headers`, `RootContext` …): items list them, and `docs/migrating.md` has
-//! them in one table.
+//! Search these pages for the name that you know (`OnHttpRequestHeaders`,
+//! `get_http_request_headers`, `RootContext` …): items list them, and `docs/migrating.md` has them
+//! in one table.
 //!
 //! # no_std
 //!
-//! The crate needs `alloc` only. It links nothing that can panic, so a filter that cannot panic either is a few kB and imports no WASI.
+//! The crate needs `alloc` only. It links nothing that can panic, so a filter that cannot panic
+//! either is a few kB and imports no WASI.
 #![no_std]
-// Nothing that a host sends may end the VM: what could panic is not written, and cannot be by mistake.
+// Nothing that a host sends may end the VM: what could panic is not written, and cannot be by
+// mistake.
 #![cfg_attr(
     not(test),
     deny(
@@ -183,7 +197,8 @@ pub use context::named as __named;
 #[doc(hidden)]
 pub use sluicegate_alloc as __alloc;
 
-/// The name of the allocator that [`plugin!`] installs in the module: `arena`, `freelist`, `talc`, `system`, or none if no feature picked one.
+/// The name of the allocator that [`plugin!`] installs in the module: `arena`, `freelist`, `talc`,
+/// `system`, or none if no feature picked one.
 #[must_use]
 pub const fn allocator() -> Option<&'static str> {
     sluicegate_alloc::PICKED

@@ -1,6 +1,7 @@
 //! Metrics that the proxy keeps: counters, gauges, histograms.
 //!
-//! A metric is defined once, where the plugin starts, and is a number from there on: it is copied freely, and the streams reach it through their plugin.
+//! A metric is defined once, where the plugin starts, and is a number from there on: it is copied
+//! freely, and the streams reach it through their plugin.
 //!
 //! ```
 //! use sluicegate::metric::Counter;
@@ -38,12 +39,13 @@
 //! # fn main() {}
 //! ```
 //!
-//! Metrics belong to the proxy: all VMs that define the same name share one, and it outlives them. Envoy puts `wasmcustom.` before the name, and leaves
-//! it away again in what Prometheus reads.
+//! Metrics belong to the proxy: all VMs that define the same name share one, and it outlives them.
+//! Envoy puts `wasmcustom.` before the name, and leaves it away again in what Prometheus reads.
 //!
 //! # Tags
 //!
-//! The ABI knows names only. `with_tags` writes the tags into the name, as `requests_plugin=demo`, and Envoy takes them out again where its bootstrap says how:
+//! The ABI knows names only. `with_tags` writes the tags into the name, as `requests_plugin=demo`,
+//! and Envoy takes them out again where its bootstrap says how:
 //!
 //! ```yaml
 //! stats_config:
@@ -52,17 +54,21 @@
 //!       regex: "(_plugin=([^_]+))"  # the first group leaves the name, the second is the tag's value
 //! ```
 //!
-//! The bytes of a tag go into the name as they are; a control byte is refused, because a line feed would forge lines of what the proxy publishes. A value that holds the expression's delimiter (`_` here) is cut there, so choose an expression that fits the
-//! values.
+//! The bytes of a tag go into the name as they are; a control byte is refused, because a line feed
+//! would forge lines of what the proxy publishes. A value that holds the expression's delimiter
+//! (`_` here) is cut there, so choose an expression that fits the values.
 //!
-//! **Every new value of a tag is a new metric, and no metric ever goes.** A tag that a client chooses (a path, a user agent, an address) is a memory leak in the
-//! proxy that any client can drive. Map such values to a fixed few before they become tags.
+//! **Every new value of a tag is a new metric, and no metric ever goes.** A tag that a client
+//! chooses (a path, a user agent, an address) is a memory leak in the proxy that any client can
+//! drive. Map such values to a fixed few before they become tags.
 //!
 //! # Cost
 //!
-//! An update is one host call that gives nothing back (0.03 µs in Envoy), so nothing is gained by adding up in the guest. A definition looks the name up in the
-//! proxy, and Envoy keeps a record of each one until the VM goes, also of a name that is defined already: define once, not in each request. Names of up to 256
-//! bytes are put together on the stack, longer ones in a block that is freed at once.
+//! An update is one host call that gives nothing back (0.03 µs in Envoy), so nothing is gained by
+//! adding up in the guest. A definition looks the name up in the proxy, and Envoy keeps a record of
+//! each one until the VM goes, also of a name that is defined already: define once, not in each
+//! request. Names of up to 256 bytes are put together on the stack, longer ones in a block that is
+//! freed at once.
 
 use crate::abi::{MetricType, call};
 use crate::buffer::Buffer;
@@ -71,7 +77,8 @@ use crate::headers::{Check, printable};
 
 const DEFINE: Call = Call { function: "proxy_define_metric", about: "metric" };
 
-/// Defines a metric of this name, unless it is empty or has a control byte: a line feed would forge lines of what the proxy publishes.
+/// Defines a metric of this name, unless it is empty or has a control byte: a line feed would forge
+/// lines of what the proxy publishes.
 fn define(metric_type: MetricType, name: &[u8], check: Check) -> Result<u32> {
     if name.is_empty() {
         return Err(Error::not_asked(&DEFINE, b"", &"the name is missing"));
@@ -137,7 +144,8 @@ macro_rules! metric {
                 Ok(Self { id: define(MetricType::$name, name.as_ref(), Check::Both)? })
             }
 
-            /// The metric of this name, new or not, whatever bytes the name has: for a proxy whose names have control bytes.
+            /// The metric of this name, new or not, whatever bytes the name has: for a proxy whose
+            /// names have control bytes.
             ///
             /// # Errors
             ///
@@ -150,11 +158,13 @@ macro_rules! metric {
                 Ok(Self { id: define(MetricType::$name, name.as_ref(), Check::Neither)? })
             }
 
-            /// The metric of this name with these tags, new or not; see [the module](self#tags) for what becomes of them, and why their values must be few.
+            /// The metric of this name with these tags, new or not; see [the module](self#tags) for
+            /// what becomes of them, and why their values must be few.
             ///
             /// # Errors
             ///
-            /// If the name is empty, the name or a tag has a control byte, the host refuses, or out of memory.
+            /// If the name is empty, the name or a tag has a control byte, the host refuses, or out
+            /// of memory.
             ///
             /// # Cost
             ///
@@ -163,8 +173,8 @@ macro_rules! metric {
                 Ok(Self { id: define_tagged(MetricType::$name, name.as_ref(), tags, Check::Both)? })
             }
 
-            /// The metric of this name with these tags, new or not, whatever bytes the name and the tags have. A line feed forges a line of what the proxy
-            /// publishes.
+            /// The metric of this name with these tags, new or not, whatever bytes the name and the
+            /// tags have. A line feed forges a line of what the proxy publishes.
             ///
             /// # Errors
             ///

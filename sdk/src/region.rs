@@ -1,8 +1,8 @@
 //! The region of the stream whose callback runs, and how to allocate beside it.
 //!
-//! With `alloc-arena` each stream has a region: small blocks that its callbacks allocate are counted
-//! for it. A block that outlives its stream stays valid, and is counted as retained until it is
-//! freed. That finds leaks, if what is meant to outlive its stream is allocated [`outside`].
+//! With `alloc-arena` each stream has a region: small blocks that its callbacks allocate are
+//! counted for it. A block that outlives its stream stays valid, and is counted as retained until
+//! it is freed. That finds leaks, if what is meant to outlive its stream is allocated [`outside`].
 //!
 //! With the other allocators there are no regions, and `outside` costs nothing.
 

@@ -1,7 +1,7 @@
 //! Whether a stream may go on: what holds it, and what became of it.
 //!
-//! **A direction of a stream goes on only when everyone who holds it has let it go.** For each stream that the dispatcher
-//! tracks, and each of its two directions, a [`State`] knows
+//! **A direction of a stream goes on only when everyone who holds it has let it go.** For each
+//! stream that the dispatcher tracks, and each of its two directions, a [`State`] knows
 //!
 //! | | set by | cleared by |
 //! |---|---|---|
@@ -9,12 +9,14 @@
 //! | its own pause | a callback that returned a stop for reasons of its own | `resume_request` and its like, a later `Continue` |
 //! | holders, counted | `hold_while`, `hold_for_call` | the end of the task or the closure |
 //!
-//! The status of a callback is what is true when the callback, and the tasks that run at its end, are over: the direction
-//! stops if it has holders or a pause of its own. Between callbacks the proxy is told to go on when the last holder is gone.
-//! It is never told to resume what it does not hold, because Envoy then sends a message twice or ends.
+//! The status of a callback is what is true when the callback, and the tasks that run at its end,
+//! are over: the direction stops if it has holders or a pause of its own. Between callbacks the
+//! proxy is told to go on when the last holder is gone. It is never told to resume what it does not
+//! hold, because Envoy then sends a message twice or ends.
 //!
-//! The state of the stream that host calls act on is the [`current`] one. A state also says whether the stream was answered
-//! and whether it has ended, because a proxy may end if a stream is answered then.
+//! The state of the stream that host calls act on is the [`current`] one. A state also says whether
+//! the stream was answered and whether it has ended, because a proxy may end if a stream is
+//! answered then.
 
 mod bodies;
 mod counts;
@@ -58,13 +60,15 @@ const REPLIED: u32 = 1 << 8;
 /// It was answered in the callback that runs, whose status then is a stop.
 const REPLIED_NOW: u32 = 1 << 9;
 const ENDED: u32 = 1 << 10;
-/// An answer came that nobody could take: the failure policy decides when the running callback is over.
+/// An answer came that nobody could take: the failure policy decides when the running callback is
+/// over.
 const LOST: u32 = 1 << 11;
 /// A callback has reset it.
 const RESET: u32 = 1 << 13;
 /// Somebody has held a direction.
 const HELD_ONCE: u32 = 1 << 14;
-/// The entry into the VM that runs told the proxy to let the response go on, or to answer the stream.
+/// The entry into the VM that runs told the proxy to let the response go on, or to answer the
+/// stream.
 const TOLD: u32 = 1 << 15;
 
 /// What a context can do, by its attribute and its callbacks: bits of [`State`] that never change.
@@ -115,7 +119,8 @@ crate::__vm_local! {
     static CURRENT: Scoped<State> = Scoped::new();
 }
 
-/// Gives the state of the stream or plugin that host calls act on to a function; `None` between callbacks.
+/// Gives the state of the stream or plugin that host calls act on to a function; `None` between
+/// callbacks.
 pub(crate) fn current<R>(with: impl FnOnce(Option<&State>) -> R) -> R {
     CURRENT.with(|current| current.with(with))
 }
@@ -211,7 +216,8 @@ impl State {
         }
     }
 
-    /// Returns what is not as [`begun`](Self::begun) any more: zero if nobody holds the stream, and nobody has answered it.
+    /// Returns what is not as [`begun`](Self::begun) any more: zero if nobody holds the stream, and
+    /// nobody has answered it.
     #[inline]
     pub(crate) fn changes(&self, phase: Phase, abilities: Abilities) -> u32 {
         self.bits.get() ^ (abilities.0 | DECIDING << place(phase.direction()))
@@ -219,7 +225,8 @@ impl State {
 
     // Holding and letting go.
 
-    /// Lets go what the filter's callbacks pause. The proxy is told if nobody else holds the direction.
+    /// Lets go what the filter's callbacks pause. The proxy is told if nobody else holds the
+    /// direction.
     pub(crate) fn resume(&self, direction: StreamType) -> Result<()> {
         let place = place(direction);
         if self.has_ended() {
@@ -234,8 +241,9 @@ impl State {
         self.let_go(direction).inspect_err(|_| self.set(own))
     }
 
-    /// Tells the proxy to let a direction go on, if it holds it and nobody else does. A callback of the direction that runs says
-    /// so by its status, and after an answer that was lost the failure policy decides.
+    /// Tells the proxy to let a direction go on, if it holds it and nobody else does. A callback of
+    /// the direction that runs says so by its status, and after an answer that was lost the failure
+    /// policy decides.
     pub(crate) fn let_go(&self, direction: StreamType) -> Result<()> {
         let place = place(direction);
         let bits = self.bits.get();
@@ -264,7 +272,8 @@ impl State {
         Ok(())
     }
 
-    /// Lets go what the filter's callbacks pause, in both directions, because the policy is to be open.
+    /// Lets go what the filter's callbacks pause, in both directions, because the policy is to be
+    /// open.
     pub(crate) fn let_all_go(&self, directions: [StreamType; 2]) -> Result<()> {
         let mut first = Ok(());
         for direction in directions {
@@ -291,8 +300,9 @@ impl State {
         self.counts.release(direction);
     }
 
-    /// A judge that held a direction has judged: it goes on, or it stays as the filter's own pause, because the judge replied
-    /// or something else will resume it. An error is the caller's to treat by the policy.
+    /// A judge that held a direction has judged: it goes on, or it stays as the filter's own pause,
+    /// because the judge replied or something else will resume it. An error is the caller's to
+    /// treat by the policy.
     pub(crate) fn judged(&self, direction: StreamType, answer: Result<Action>) -> Result<()> {
         self.release(direction);
         match answer? {
@@ -318,7 +328,8 @@ impl State {
             return Err(Error::new("the stream was answered before"));
         }
         if self.has(TOLD) {
-            // The resume comes first, and the stream may be complete with it. Envoy ends if it is answered then.
+            // The resume comes first, and the stream may be complete with it. Envoy ends if it is
+            // answered then.
             return Err(Error::new("the response has gone on, and nothing can take its place"));
         }
         if !self.has(Abilities::STREAM.0) {
@@ -327,12 +338,14 @@ impl State {
         Ok(())
     }
 
-    /// Whether this is a connection: a host takes an answer to it without a word, and sends nothing.
+    /// Whether this is a connection: a host takes an answer to it without a word, and sends
+    /// nothing.
     pub(crate) fn is_connection(&self) -> bool {
         self.has(Abilities::CONNECTION.0)
     }
 
-    /// The proxy was told what ends the stream, or may end it, when the callback that runs has returned.
+    /// The proxy was told what ends the stream, or may end it, when the callback that runs has
+    /// returned.
     fn tell(&self) {
         self.set(TOLD);
         entry::tell();
@@ -357,7 +370,8 @@ impl State {
         Ok(())
     }
 
-    /// The proxy was told to close a direction. An HTTP stream has ended with it; a connection still takes what was sent before.
+    /// The proxy was told to close a direction. An HTTP stream has ended with it; a connection
+    /// still takes what was sent before.
     pub(crate) fn closed(&self, direction: StreamType) {
         if matches!(direction, StreamType::HttpRequest | StreamType::HttpResponse) {
             self.clear((PAUSED | OWN) * 3);
@@ -410,9 +424,10 @@ pub(crate) fn call_failed() {
 
 /// Whether a gRPC stream can be opened in the callback that runs.
 ///
-/// Envoy reports a call that failed at once when the callback has returned. It reports a stream that failed at once within the host
-/// call that opens the stream, and looks for pending reports at the end of that nested callback. The report of the call is postponed
-/// there, because the outer callback still runs, and is looked at again without an end. The worker serves nothing any more.
+/// Envoy reports a call that failed at once when the callback has returned. It reports a stream
+/// that failed at once within the host call that opens the stream, and looks for pending reports at
+/// the end of that nested callback. The report of the call is postponed there, because the outer
+/// callback still runs, and is looked at again without an end. The worker serves nothing any more.
 pub(crate) fn may_open_stream() -> bool {
     !entry::has_failed_before() && !current(|state| state.is_some_and(|state| state.counts.call_failed()))
 }
@@ -440,7 +455,8 @@ pub(crate) fn judged(direction: StreamType, answer: Result<Action>) -> Result<()
     })
 }
 
-/// One who held a direction of the stream that host calls act on is lost: the failure policy decides when the callback is over.
+/// One who held a direction of the stream that host calls act on is lost: the failure policy
+/// decides when the callback is over.
 pub(crate) fn lose(direction: StreamType) {
     current(|state| {
         state.map(|state| {

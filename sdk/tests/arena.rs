@@ -1,4 +1,5 @@
-//! A stream's arena: one for each stream, the same from callback to callback, back in the pool when the stream is gone.
+//! A stream's arena: one for each stream, the same from callback to callback, back in the pool when
+//! the stream is gone.
 
 use sluicegate::arena::{self, RequestArena, allocator_api2::vec::Vec as ArenaVec};
 use sluicegate::prelude::*;

@@ -1,4 +1,5 @@
-//! What the host hands over, in the arena of a stream: kept without a copy, given back with the stream.
+//! What the host hands over, in the arena of a stream: kept without a copy, given back with the
+//! stream.
 
 use sluicegate::HostBytes;
 use sluicegate::arena::{self, RequestArena};

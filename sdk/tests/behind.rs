@@ -1,4 +1,5 @@
-//! What a callback cannot ask for behind what was asked for in the same entry into the VM, by itself or by a context that it woke.
+//! What a callback cannot ask for behind what was asked for in the same entry into the VM, by
+//! itself or by a context that it woke.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -165,8 +166,8 @@ fn a_nested_callback_does_not_hide_a_failed_call() {
     streams.into_iter().for_each(HttpStream::complete);
 }
 
-/// Envoy tells of a stream that failed at once when the callback has returned. A filter that opens the next one whenever it is told
-/// would be told of that one too, without an end.
+/// Envoy tells of a stream that failed at once when the callback has returned. A filter that opens
+/// the next one whenever it is told would be told of that one too, without an end.
 #[test]
 fn a_grpc_stream_that_fails_at_once_is_an_error_and_no_event() {
     let host = start();

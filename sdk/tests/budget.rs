@@ -44,7 +44,8 @@ impl PluginContext for Plugin {
     }
 }
 
-/// Holds a body back until it is complete; `x-read` makes it read the whole, `x-cache` keep it, `x-reserve` announce its size.
+/// Holds a body back until it is complete; `x-read` makes it read the whole, `x-cache` keep it,
+/// `x-reserve` announce its size.
 #[derive(Default)]
 struct Filter {
     reads: bool,
@@ -395,7 +396,8 @@ fn another_vm_starts_afresh() {
     assert_eq!(report().shed, 0);
 }
 
-/// A cap in pages is an error where no allocator would keep it: with none picked, and with the standard library's.
+/// A cap in pages is an error where no allocator would keep it: with none picked, and with the
+/// standard library's.
 #[test]
 fn a_page_cap_that_nobody_keeps_is_refused() {
     let kept = cfg!(any(feature = "alloc-talc", feature = "alloc-freelist", feature = "alloc-arena"));

@@ -40,7 +40,8 @@ impl PluginContext for Plugin {
     }
 }
 
-/// Keeps a buffer of the size that `x-keep` names, and makes one of [`PART`] for each part of the body, which it keeps or, with `x-hand-on`, hands on to the plugin.
+/// Keeps a buffer of the size that `x-keep` names, and makes one of [`PART`] for each part of the
+/// body, which it keeps or, with `x-hand-on`, hands on to the plugin.
 #[derive(Default)]
 struct Filter {
     kept: Vec<u8>,
@@ -81,7 +82,8 @@ fn keep(host: &Running, size: usize) -> (sluicegate_host::HttpStream<'_>, Option
     (stream, status)
 }
 
-/// How many parts of a body a stream takes before it is answered, up to 100; the plugin frees what it was handed after each.
+/// How many parts of a body a stream takes before it is answered, up to 100; the plugin frees what
+/// it was handed after each.
 fn parts(host: &Running, header: &str) -> usize {
     let stream = host.http_stream();
     stream.request_headers_with_body(&[(header, "0")]);
@@ -132,7 +134,8 @@ fn what_a_filter_allocates_counts_for_its_stream_and_for_the_vm() {
     }
     assert_eq!(keep(&host, 0).1, None, "and taken again");
 
-    // What a stream keeps counts for it; what it hands on, and others have freed, does not lock it out.
+    // What a stream keeps counts for it; what it hands on, and others have freed, does not lock it
+    // out.
     assert_eq!(parts(&host, "x-keep"), 10, "of 100 KiB, for 1 MiB");
     assert_eq!(parts(&host, "x-hand-on"), 100);
 

@@ -1,5 +1,6 @@
-//! Whole sequences of callbacks with random budgets, refused allocations and refused host calls: no panic, no block that stays, no account that does not come back to
-//! nothing, and a filter that serves again.
+//! Whole sequences of callbacks with random budgets, refused allocations and refused host calls: no
+//! panic, no block that stays, no account that does not come back to nothing, and a filter that
+//! serves again.
 //!
 //! `PROPTEST_CASES` says how many sequences: the default takes seconds, a million hours.
 #![cfg(feature = "budget")]
@@ -77,7 +78,8 @@ impl Imports for Outside {
     }
 }
 
-/// Runs a callback: what it allocates is the guest's, what the host allocates for its host calls is not.
+/// Runs a callback: what it allocates is the guest's, what the host allocates for its host calls is
+/// not.
 fn guest<R>(callback: impl FnOnce() -> R) -> R {
     let host = native::current().expect("a host calls");
     let _installed = native::install(Rc::new(Outside(host)));
@@ -322,7 +324,8 @@ fn run(budget: Budget, steps: &[Step]) {
         stream.complete();
     }
     assert_eq!(report().held, 0, "{}", report());
-    // Told of what is left, the plugin has emptied its cache, if that was over the low-water mark; what is in it is counted.
+    // Told of what is left, the plugin has emptied its cache, if that was over the low-water mark;
+    // what is in it is counted.
     let cached = report().live;
     assert!(cached <= 20_000, "{}", report());
     drop(host);
@@ -344,7 +347,8 @@ proptest! {
     }
 }
 
-/// Every allocation of a plain upload refused, one after the other, under a budget: the sweep that leaves nothing to chance.
+/// Every allocation of a plain upload refused, one after the other, under a budget: the sweep that
+/// leaves nothing to chance.
 #[test]
 fn each_allocation_of_an_upload_may_be_refused() {
     for does in [0, RESERVES | READS, READS | CACHES, READS | KEEPS] {

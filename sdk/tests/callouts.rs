@@ -1,4 +1,5 @@
-//! HTTP calls: dispatched by streams, connections and plugins, answered later, failed, or answered to nobody.
+//! HTTP calls: dispatched by streams, connections and plugins, answered later, failed, or answered
+//! to nobody.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -165,7 +165,8 @@ impl HttpFilter for Asking {
     }
 }
 
-/// Reads parts, as any filter without the callbacks for complete bodies: an upgrade is nothing special to it.
+/// Reads parts, as any filter without the callbacks for complete bodies: an upgrade is nothing
+/// special to it.
 #[derive(Default)]
 struct Parts;
 
@@ -250,7 +251,8 @@ fn judged(host: &Running) -> Vec<String> {
     lines.filter_map(|line| line.strip_prefix("judged ").map(ToOwned::to_owned)).collect()
 }
 
-/// The whole class: each way, each policy, each end, in one part or many or none, and all that a callback can do.
+/// The whole class: each way, each policy, each end, in one part or many or none, and all that a
+/// callback can do.
 #[test]
 fn a_body_is_judged_once_and_passes_no_earlier() {
     for way in [Way::Request, Way::Response] {
@@ -406,7 +408,8 @@ fn an_upgrade_that_the_upstream_agrees_to_passes_both_ways() {
         assert_eq!(stream.sent_request_body(), b"", "nobody has agreed");
         stream.response_headers(&[(":status", status)]);
         assert_eq!(stream.sent_request_body(), b"early", "{status}");
-        // The first part goes on by a resume, because a proxy that kept one may forget it otherwise.
+        // The first part goes on by a resume, because a proxy that kept one may forget it
+        // otherwise.
         assert_eq!(stream.request_body(" da", false), DataAction::Pause as u32);
         assert_eq!(stream.sent_request_body(), b"early da");
         assert_eq!(stream.request_body("ta", false), 0);
@@ -469,7 +472,8 @@ fn the_length_is_corrected_in_headers_that_are_held() {
     }
 }
 
-/// A judge costs no call of the host's for a part that it does not see, and two for the headers of a message with a body.
+/// A judge costs no call of the host's for a part that it does not see, and two for the headers of
+/// a message with a body.
 #[test]
 fn parts_before_the_end_cost_no_host_call() {
     let host = start("unsaid");

@@ -48,7 +48,8 @@ fn covers(title: &str, declared: &[&str]) {
     assert!(rows.is_empty(), "{rows:?} are not declared");
 }
 
-/// Whether the SDK has a function, a type, a macro, a module or a feature of this name, or of each part of this path.
+/// Whether the SDK has a function, a type, a macro, a module or a feature of this name, or of each
+/// part of this path.
 fn is_declared(path: &str) -> bool {
     static SOURCES: LazyLock<String> = LazyLock::new(|| {
         let sdk = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -104,7 +105,8 @@ fn every_export_of_a_module_has_a_row() {
     covers("Exports of every module", &[&marks[..], &["memory", "_initialize", "proxy_on_memory_allocate"]].concat());
 }
 
-/// The numbers under which the page has the variants of a type, each of which stands there as it is declared.
+/// The numbers under which the page has the variants of a type, each of which stands there as it is
+/// declared.
 fn answers<T: Debug>(kind: &str, of: &str, variants: &[(u32, T)]) {
     let (page, sdk) = page();
     let rows = section(&page, "What a callback answers").into_iter().filter(|(name, ..)| name.starts_with(kind));
@@ -154,7 +156,8 @@ fn every_status_has_a_row() {
     assert!(matches!(Status::from(u32::try_from(rows.len()).unwrap()), Status::Unknown(_)));
 }
 
-/// The functions of what callbacks are given, of calls and of tasks: each is named somewhere on the page, and what is no host function has a row with a test.
+/// The functions of what callbacks are given, of calls and of tasks: each is named somewhere on the
+/// page, and what is no host function has a row with a test.
 #[test]
 fn every_function_of_the_handles_is_named() {
     let (page, sdk) = page();

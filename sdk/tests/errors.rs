@@ -1,4 +1,5 @@
-//! The whole texts of what is refused: the callback, the host call, the name that it is about, and what is wrong or missing.
+//! The whole texts of what is refused: the callback, the host call, the name that it is about, and
+//! what is wrong or missing.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,4 +1,5 @@
-//! Reads by snapshot, edits that are written at once. What they come to is compared with a model in `overlay`.
+//! Reads by snapshot, edits that are written at once. What they come to is compared with a model in
+//! `overlay`.
 
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
@@ -119,7 +120,8 @@ fn set_all(request: &mut RequestHeaders<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Far more edits and reads in turn than snapshots would fit the stack of a guest, if dropping them took a frame each.
+/// Far more edits and reads in turn than snapshots would fit the stack of a guest, if dropping them
+/// took a frame each.
 fn many(request: &mut RequestHeaders<'_>) -> Result<()> {
     for number in 0..if cfg!(miri) { 50 } else { 3_000_u32 } {
         request.replace("x-count", number)?;
@@ -221,7 +223,8 @@ fn a_reply_carries_everything() {
     assert_eq!(run("/reply").0, Action::StopIteration as u32);
 }
 
-/// What becomes of a request whose edits the host refuses: the action, the status of the reply, the log.
+/// What becomes of a request whose edits the host refuses: the action, the status of the reply, the
+/// log.
 fn refused(path: &str) -> (u32, Option<u32>, String, Vec<(String, String)>) {
     let host = Host::new(&PLUGIN).start();
     host.fail(Import::proxy_add_header_map_value, Status::BadArgument);

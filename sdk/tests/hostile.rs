@@ -1,5 +1,5 @@
-//! Hosts worse than any proxy: wrong blocks, wrong maps, wrong numbers, calls within calls. Nothing traps, nothing leaks, and the next good
-//! request is served.
+//! Hosts worse than any proxy: wrong blocks, wrong maps, wrong numbers, calls within calls. Nothing
+//! traps, nothing leaks, and the next good request is served.
 #![allow(unsafe_code, reason = "a hostile host writes where it likes")]
 
 use std::cell::{Cell, RefCell};
@@ -62,7 +62,8 @@ sluicegate::plugin!(plugin: Plugin, http: Filter);
 
 type Script = dyn Fn(Import, &[Arg]) -> Option<u32>;
 
-/// A host that answers by a script, and well where the script says nothing: an empty map, and a log that keeps everything.
+/// A host that answers by a script, and well where the script says nothing: an empty map, and a log
+/// that keeps everything.
 struct Scripted {
     script: RefCell<Rc<Script>>,
     log: RefCell<Vec<String>>,
@@ -143,7 +144,8 @@ fn filters() -> i32 {
     FILTERS.with(|filters| filters.get())
 }
 
-/// After the hostile part: the same host behaves, and a stream is served from its first callback to its last.
+/// After the hostile part: the same host behaves, and a stream is served from its first callback to
+/// its last.
 fn serves_again(host: &Scripted) {
     host.behave();
     host.log.borrow_mut().clear();

@@ -1,4 +1,5 @@
-//! Every block that the SDK frees, the host's included, was made so: the same size and alignment, and once. And when a stream is gone, so are its blocks.
+//! Every block that the SDK frees, the host's included, was made so: the same size and alignment,
+//! and once. And when a stream is gone, so are its blocks.
 
 use std::alloc::System;
 
@@ -39,7 +40,8 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(http: Filter);
 
-/// One request from its headers to its end; in a thread of its own, so that what belongs to a thread goes with it.
+/// One request from its headers to its end; in a thread of its own, so that what belongs to a
+/// thread goes with it.
 fn requests(count: usize) {
     let run = move || {
         let host = Host::new(&PLUGIN).start();
@@ -60,7 +62,8 @@ fn requests(count: usize) {
 #[test]
 fn every_free_agrees_and_nothing_stays() {
     requests(3);
-    // The harness' own thread allocates too, when it comes to wait for this one: once. What a request leaves is left in each round.
+    // The harness' own thread allocates too, when it comes to wait for this one: once. What a
+    // request leaves is left in each round.
     let grown = || {
         let before = GLOBAL.audit();
         requests(50);

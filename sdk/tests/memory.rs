@@ -1,5 +1,5 @@
-//! Memory under a counting and failing allocator: what a stream takes comes back to the byte, what a request allocates is known, and no refused
-//! allocation is a trap.
+//! Memory under a counting and failing allocator: what a stream takes comes back to the byte, what
+//! a request allocates is known, and no refused allocation is a trap.
 #![allow(unsafe_code, reason = "a global allocator, and a host that writes where the guest asks for it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -1,4 +1,5 @@
-//! `docs/mistakes.md` shows the messages that there are: each is the compiler's in a compile-fail test, or stands in the SDK's source.
+//! `docs/mistakes.md` shows the messages that there are: each is the compiler's in a compile-fail
+//! test, or stands in the SDK's source.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,5 @@
-//! Tasks of one context that another context wakes: at the end of that callback, each with its own context, and only those that were woken.
+//! Tasks of one context that another context wakes: at the end of that callback, each with its own
+//! context, and only those that were woken.
 
 use std::cell::Cell;
 use std::future::Future as _;
@@ -115,7 +116,8 @@ fn a_stream_tells_others_and_goes_on_itself() {
     let tells = host.http_stream();
     let before = host.calls(Import::proxy_set_effective_context);
     assert_eq!(tells.request_headers(&[(":path", "/"), ("x-tells", "1")]), 0);
-    // A callback that answers what becomes of its own stream lets nobody else act before it has returned.
+    // A callback that answers what becomes of its own stream lets nobody else act before it has
+    // returned.
     assert_eq!(polled(&waits), None);
     assert_eq!(host.tick_period(), Some(core::time::Duration::from_millis(1)));
     host.tick();

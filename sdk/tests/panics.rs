@@ -1,4 +1,5 @@
-//! A panic ends a VM, and a VM that a test starts after it on the same thread knows nothing of it: whatever ran when the first one panicked.
+//! A panic ends a VM, and a VM that a test starts after it on the same thread knows nothing of it:
+//! whatever ran when the first one panicked.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,5 @@
-//! What becomes of a stream whose callback, answer or task fails, by its policy; and the proxy's count of failures.
+//! What becomes of a stream whose callback, answer or task fails, by its policy; and the proxy's
+//! count of failures.
 
 use std::time::Duration;
 
@@ -142,7 +143,8 @@ fn open_lets_a_response_go_and_not_a_request_that_went_on() {
 
 #[test]
 fn open_resumes_nothing_that_is_not_held() {
-    // Not held in the first place; resumed by the answer itself, by the plugin, by the end of a body; and held by a task still.
+    // Not held in the first place; resumed by the answer itself, by the plugin, by the end of a
+    // body; and held by a task still.
     let host = Host::new(&open::PLUGIN).start();
     let _stream = begin(&host, "pass");
     answer(&host, "");

@@ -1,4 +1,5 @@
-//! A refused edit, in every kind of callback that can make one beside the headers' own: the error is that of the edit, and the next stream hears nothing of it.
+//! A refused edit, in every kind of callback that can make one beside the headers' own: the error
+//! is that of the edit, and the next stream hears nothing of it.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -94,7 +95,8 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-/// A stream that is asked for this path, a callback that edits it, and then an innocent stream in the same VM.
+/// A stream that is asked for this path, a callback that edits it, and then an innocent stream in
+/// the same VM.
 fn refused(path: &str, then: impl FnOnce(&Running, &sluicegate_host::HttpStream<'_>)) {
     let host = Host::new(&PLUGIN).start();
     let stream = host.http_stream();

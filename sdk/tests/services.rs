@@ -1,5 +1,5 @@
-//! The services under hosts worse than any proxy: every status from every call, blocks that are not the host's, bytes that are no encoding. Each is an
-//! error or an answer, and nothing leaks.
+//! The services under hosts worse than any proxy: every status from every call, blocks that are not
+//! the host's, bytes that are no encoding. Each is an error or an answer, and nothing leaks.
 #![allow(unsafe_code, reason = "a hostile host writes where it likes, and a global allocator counts")]
 
 mod counting;
@@ -65,7 +65,8 @@ fn write_numbers(args: &[Arg]) {
     }
 }
 
-/// Uses every service once. How many answered, how many failed, and how many of those failed because of malformed bytes.
+/// Uses every service once. How many answered, how many failed, and how many of those failed
+/// because of malformed bytes.
 fn use_all() -> [usize; 3] {
     let results: [Result<()>; 34] = [
         Counter::define("c").and_then(|counter| counter.increment(1)),

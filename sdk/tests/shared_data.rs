@@ -140,7 +140,8 @@ fn an_update_of_an_absent_key_works_on_a_host_that_compares_nothing_to_it() -> R
         assert!(value.is_none());
         "v"
     })?;
-    // Neither a number that a value has after a few writes, nor one whose successor compares nothing.
+    // Neither a number that a value has after a few writes, nor one whose successor compares
+    // nothing.
     let numbers = host.numbers.borrow();
     assert!(matches!(**numbers, [1_000_000_000..=4_000_000_000, 0]), "{numbers:?}");
     Ok(())

@@ -1,4 +1,5 @@
-//! A filter that keeps nothing has no contexts, unless it takes answers: nothing is created, looked up or deleted for a stream.
+//! A filter that keeps nothing has no contexts, unless it takes answers: nothing is created, looked
+//! up or deleted for a stream.
 
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
@@ -138,7 +139,8 @@ fn a_call_is_answered_to_its_stream() {
     assert!(host.logged(LogLevel::Info, &format!("{} answered, 3 bytes", second.id())));
 }
 
-/// Without a plugin, the configuration is all that sets a budget; the total is all that is known of streams without contexts.
+/// Without a plugin, the configuration is all that sets a budget; the total is all that is known of
+/// streams without contexts.
 #[cfg(feature = "budget")]
 #[test]
 fn a_budget_from_the_configuration_holds() {

@@ -1,4 +1,5 @@
-//! What leaves the guest: names, values, statuses, metrics, properties and lines, each checked before the host is called.
+//! What leaves the guest: names, values, statuses, metrics, properties and lines, each checked
+//! before the host is called.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -181,7 +182,8 @@ const APIS: &[Api] = &[
     },
 ];
 
-/// Those that are the twins of the above, and those of metrics, of which control bytes alone are refused: `metrics_and_tags_have_no_control_bytes`.
+/// Those that are the twins of the above, and those of metrics, of which control bytes alone are
+/// refused: `metrics_and_tags_have_no_control_bytes`.
 const ELSEWHERE: &[&str] = &[
     "handle/calls.rs grpc_stream_unchecked",
     "handle/calls.rs grpc_stream_then_unchecked",

@@ -1,5 +1,5 @@
-//! The first bytes say which growths are refused, and after which someone else takes a page, or within which; the rest are operations.
-//! `.ci/fuzz 60 refusals`.
+//! The first bytes say which growths are refused, and after which someone else takes a page, or
+//! within which; the rest are operations. `.ci/fuzz 60 refusals`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -9,7 +9,8 @@ use crate::{Op, Subject};
 /// The fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Every other block is 16 bytes shorter than asked for: a class off by one. The next block lies in its last bytes, and not the tag of an allocator, which would not survive it.
+    /// Every other block is 16 bytes shorter than asked for: a class off by one. The next block
+    /// lies in its last bytes, and not the tag of an allocator, which would not survive it.
     Short,
     /// The last freed block is handed out again although it was already.
     Twice,
@@ -62,7 +63,8 @@ impl<A> Broken<A> {
 
 impl<A: Strategy> Subject for Broken<A> {}
 
-// SAFETY: it is not safe at all, and nobody but the model uses it: no block is read or written outside of the memory under the strategy.
+// SAFETY: it is not safe at all, and nobody but the model uses it: no block is read or written
+// outside of the memory under the strategy.
 unsafe impl<A: Strategy> Strategy for Broken<A> {
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
         let mut asked = layout;

@@ -1,7 +1,9 @@
 //! A ledger of blocks: what was allocated must be freed once, and as what it was allocated.
 //!
-//! Allocators that take the class of a block from its layout corrupt themselves over a wrong one, long after and elsewhere. The ledger wraps any allocator, writes down
-//! every layout, and counts each free that does not agree; such a free it sets right or keeps back, so a test goes on and can say what it found.
+//! Allocators that take the class of a block from its layout corrupt themselves over a wrong one,
+//! long after and elsewhere. The ledger wraps any allocator, writes down every layout, and counts
+//! each free that does not agree; such a free it sets right or keeps back, so a test goes on and
+//! can say what it found.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
@@ -64,7 +66,8 @@ impl<A> Ledger<A> {
     }
 }
 
-// SAFETY: every block is the inner allocator's, and goes back to it with the layout that it was made with, once.
+// SAFETY: every block is the inner allocator's, and goes back to it with the layout that it was
+// made with, once.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Ledger<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
@@ -90,7 +93,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Ledger<A> {
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let Some(made) = self.with(|book| book.freed(block, layout)) else { return null_mut() };
-        // SAFETY: the block lives and is of this layout, by the book; the size is valid, which the caller promises.
+        // SAFETY: the block lives and is of this layout, by the book; the size is valid, which the
+        // caller promises.
         let moved = unsafe { self.inner.realloc(block, made, size) };
         self.with(|book| {
             if moved.is_null() {
@@ -103,7 +107,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Ledger<A> {
     }
 }
 
-/// A table of live blocks by address, open, probed in steps of one; in memory of the system's, as the allocator under test is busy.
+/// A table of live blocks by address, open, probed in steps of one; in memory of the system's, as
+/// the allocator under test is busy.
 struct Book {
     rows: *mut Row,
     /// A power of two, or zero.

@@ -1,7 +1,10 @@
-//! One interpreter of operation sequences, with a shadow model that knows what every block must hold.
+//! One interpreter of operation sequences, with a shadow model that knows what every block must
+//! hold.
 //!
-//! It checks: alignment, overlap, contents (when a block is freed, resized, and at the end; zeros where they were asked for), that a refusal leaves everything as it was, that memory
-//! stays within a bound of the peak, and that in the end nothing is lost: after a trim, the memory serves one block of nearly all of it.
+//! It checks: alignment, overlap, contents (when a block is freed, resized, and at the end; zeros
+//! where they were asked for), that a refusal leaves everything as it was, that memory stays within
+//! a bound of the peak, and that in the end nothing is lost: after a trim, the memory serves one
+//! block of nearly all of it.
 //!
 //! Property tests, the fuzzer and the suite on wasm all drive this one interpreter.
 #![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
@@ -23,7 +26,8 @@ pub use ops::Op;
 
 /// What is tested: a strategy, and what only some of them can.
 pub trait Subject: Strategy {
-    /// A block of zeros. A strategy has no call for it, so this one clears a block; a global allocator has its own.
+    /// A block of zeros. A strategy has no call for it, so this one clears a block; a global
+    /// allocator has its own.
     ///
     /// # Safety
     ///
@@ -214,7 +218,8 @@ struct Block {
 /// What a run found out.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The most bytes in live blocks, an alignment above 16 counted like as many bytes: it may cost them.
+    /// The most bytes in live blocks, an alignment above 16 counted like as many bytes: it may cost
+    /// them.
     pub peak: usize,
     /// The same before the model freed the rest.
     pub live: usize,
@@ -336,7 +341,8 @@ impl<A: Subject> Model<'_, A> {
     fn resize(&mut self, which: usize, size: usize) -> Result<(), String> {
         self.check(which)?;
         let Block { at, layout, seed } = self.blocks[which];
-        // SAFETY: the block is live, from the subject, with this layout; sequences hold no empty size.
+        // SAFETY: the block is live, from the subject, with this layout; sequences hold no empty
+        // size.
         let moved = unsafe { self.subject.resize(at, layout, size) };
         if moved.is_null() {
             self.report.refused += 1;
@@ -408,13 +414,15 @@ fn cost(layout: Layout) -> u64 {
     layout.size() as u64 + if layout.align() > 16 { layout.align() as u64 } else { 0 }
 }
 
-/// Blocks above this have only some of their bytes written and checked: a memory of 4 GiB is not to be held for real.
+/// Blocks above this have only some of their bytes written and checked: a memory of 4 GiB is not to
+/// be held for real.
 const SPARSE: usize = 2 << 20;
 
 /// Bytes that are left out in such a block from one to the next.
 const STRIDE: usize = 1 << 20;
 
-/// The bytes that are checked: all of them; under miri those at the ends, and in large blocks those and some between.
+/// The bytes that are checked: all of them; under miri those at the ends, and in large blocks those
+/// and some between.
 fn offsets(size: usize) -> impl Iterator<Item = usize> {
     let ends = if cfg!(miri) {
         24
@@ -434,7 +442,8 @@ fn resized(at: *const u8, before: usize, now: usize, seed: u8) -> Result<(), Str
     holds(at, kept, seed).map_err(|fault| format!("after a resize from {before} to {now}: {fault}"))
 }
 
-/// What a byte must hold; under miri, which fills faster than it loops, the same in the whole block.
+/// What a byte must hold; under miri, which fills faster than it loops, the same in the whole
+/// block.
 fn pattern(seed: u8, offset: usize) -> u8 {
     if cfg!(miri) {
         return seed;

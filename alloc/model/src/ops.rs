@@ -6,10 +6,12 @@ pub const REGIONS: u8 = 6;
 /// The largest size in a sequence, in bytes.
 pub const SIZE_MOST: usize = 300_000;
 
-/// The largest exponent of an alignment in a sequence of [`extremes`]: of a word of 32 bits it is the last that a layout may have.
+/// The largest exponent of an alignment in a sequence of [`extremes`]: of a word of 32 bits it is
+/// the last that a layout may have.
 pub const ALIGN_MOST: u32 = 30;
 
-/// The kind of an encoded operation whose size and alignment may be anything that a layout may have, and of a resize to such a size.
+/// The kind of an encoded operation whose size and alignment may be anything that a layout may
+/// have, and of a resize to such a size.
 const EXTREME: u8 = 16;
 const RESIZE_EXTREME: u8 = EXTREME + 11;
 
@@ -121,7 +123,8 @@ impl Op {
     }
 }
 
-/// Any number as a size: one that sequences hold is itself, every other is spread over all doublings alike.
+/// Any number as a size: one that sequences hold is itself, every other is spread over all
+/// doublings alike.
 fn fold(raw: u32) -> usize {
     let size = raw as usize;
     if (1..=SIZE_MOST).contains(&size) {
@@ -157,7 +160,8 @@ mod generated {
 
     use super::{ALIGN_MOST, Op, REGIONS, SIZE_MOST, valid};
 
-    /// Sizes as requests have them: mostly small, some of 1–64 KiB, few above; and every border of a class.
+    /// Sizes as requests have them: mostly small, some of 1–64 KiB, few above; and every border of
+    /// a class.
     fn sizes() -> impl proptest::strategy::Strategy<Value = usize> {
         prop_oneof![
             12 => 1usize..=160,

@@ -29,7 +29,8 @@ impl Region {
 
     /// A source over all of it.
     pub fn source(&mut self) -> Fixed {
-        // SAFETY: the region is this test's alone, and outlives the source by the order in which the tests drop them.
+        // SAFETY: the region is this test's alone, and outlives the source by the order in which
+        // the tests drop them.
         unsafe { Fixed::new(self.base, self.layout.size()) }
     }
 }
@@ -47,7 +48,8 @@ const UNTOUCHED: u8 = 0xA5;
 /// Bytes that are left out before a piece that lies apart.
 const APART: usize = 64;
 
-/// Gives no byte more than the least that is asked for, to a multiple of 16; in the end it looks whether anybody wrote to what it did not give.
+/// Gives no byte more than the least that is asked for, to a multiple of 16; in the end it looks
+/// whether anybody wrote to what it did not give.
 pub struct Exact {
     base: *mut u8,
     size: usize,
@@ -125,9 +127,11 @@ pub struct Moody<S> {
     pub inner: S,
     /// Refuses the growth number n if bit n (modulo 64) is set.
     pub refuse: u64,
-    /// Someone else takes a page after the growth number n if bit n (modulo 64) is set: the next piece does not continue this one, and `next` says so.
+    /// Someone else takes a page after the growth number n if bit n (modulo 64) is set: the next
+    /// piece does not continue this one, and `next` says so.
     pub steal: u64,
-    /// The same, but between `next` and `acquire`: what was foreseen is wrong. Nobody can do that to a wasm module, and each time costs a growth in vain.
+    /// The same, but between `next` and `acquire`: what was foreseen is wrong. Nobody can do that
+    /// to a wasm module, and each time costs a growth in vain.
     pub snatch: u64,
     /// Growths so far.
     pub growths: u32,
@@ -146,7 +150,8 @@ impl<S> Moody<S> {
     }
 }
 
-// SAFETY: pieces are the inner source's; a stolen page only moves where the next begins, which `acquire`'s caller must see for itself.
+// SAFETY: pieces are the inner source's; a stolen page only moves where the next begins, which
+// `acquire`'s caller must see for itself.
 unsafe impl<S: Source> Source for Moody<S> {
     fn next(&self) -> Option<usize> {
         self.inner.next()

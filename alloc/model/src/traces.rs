@@ -1,4 +1,5 @@
-//! The traces that allocators are measured with, played on a strategy through the shadow model: what is timed is also checked.
+//! The traces that allocators are measured with, played on a strategy through the shadow model:
+//! what is timed is also checked.
 
 use std::alloc::Layout;
 use std::cell::RefCell;
@@ -11,7 +12,8 @@ use sluicegate_traces::request;
 
 use crate::{Bound, Subject, expect, fill, ops, placed, resized};
 
-/// The traces, but for the one of ordinary Rust code: that one runs on the global allocator of its program, whichever it is.
+/// The traces, but for the one of ordinary Rust code: that one runs on the global allocator of its
+/// program, whichever it is.
 pub const TRACES: [&str; 6] = ["requests", "pairs", "batches", "churn", "mixed", "growing"];
 
 /// What the traces write into each block by themselves.
@@ -87,7 +89,8 @@ pub fn play<A: Subject>(subject: &mut A, trace: usize, scale: u32, bound: Bound)
 }
 
 impl<A: Subject> Checked<'_, A> {
-    /// Counts a call, and now and then says that another region's callback runs, or that a region is over.
+    /// Counts a call, and now and then says that another region's callback runs, or that a region
+    /// is over.
     fn begin(&mut self) {
         self.calls += 1;
         let region = (self.calls / 16 % usize::from(ops::REGIONS)) as u8;

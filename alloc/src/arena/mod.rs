@@ -1,16 +1,24 @@
 //! Regions: free lists that know which stream a small block is of.
 //!
-//! While a region is entered, blocks of up to 128 bytes are counted for it: a block names its region in the heap's tag, which has the room, and a free takes it off the count, wherever that happens. So how many
-//! blocks outlive their stream is known at any time, and nothing else follows from it: this is an ordinary global allocator, sound for code that knows nothing of regions. A region that is idle holds four
-//! bytes, a block that escapes holds itself.
+//! While a region is entered, blocks of up to 128 bytes are counted for it: a block names its
+//! region in the heap's tag, which has the room, and a free takes it off the count, wherever that
+//! happens. So how many blocks outlive their stream is known at any time, and nothing else follows
+//! from it: this is an ordinary global allocator, sound for code that knows nothing of regions. A
+//! region that is idle holds four bytes, a block that escapes holds itself.
 //!
-//! Where a block lies is the [free lists'](crate::Freelist) to choose. Two kinds of regions that put the blocks of a stream side by side were measured, and lost:
+//! Where a block lies is the [free lists'](crate::Freelist) to choose. Two kinds of regions that
+//! put the blocks of a stream side by side were measured, and lost:
 //!
-//! * Chunks of 1 KiB that belong to a stream: 42 times std's pages for 10,000 streams of one block each, 31 times for blocks that escape, as a hole in a chunk waits for the whole chunk.
-//! * One window of 1 KiB that is cut for whoever is entered, and becomes ordinary blocks and gaps when another region needs it: no hole waits, but fresh blocks never fill the gaps that others left. Ordinary
-//!   Rust code with 64 and 256 streams took 18 and 55 pages where std and the free lists take 10 and 31; and a free costs more than a push, as the window must know what lives in it.
+//! * Chunks of 1 KiB that belong to a stream: 42 times std's pages for 10,000 streams of one block
+//!   each, 31 times for blocks that escape, as a hole in a chunk waits for the whole chunk.
+//! * One window of 1 KiB that is cut for whoever is entered, and becomes ordinary blocks and gaps
+//!   when another region needs it: no hole waits, but fresh blocks never fill the gaps that others
+//!   left. Ordinary Rust code with 64 and 256 streams took 18 and 55 pages where std and the free
+//!   lists take 10 and 31; and a free costs more than a push, as the window must know what lives in
+//!   it.
 //!
-//! Neither was faster than the lists, whose blocks are hot: the last one freed is the next one handed out.
+//! Neither was faster than the lists, whose blocks are hot: the last one freed is the next one
+//! handed out.
 
 mod records;
 
@@ -43,7 +51,8 @@ const fn counted(layout: Layout) -> bool {
 
 /// Free lists, and regions in front of them.
 ///
-/// **Cost:** a pair of small blocks in a region is one of the free lists, a tag that is written and one that is cleared, and a count up and down. An open region holds four bytes.
+/// **Cost:** a pair of small blocks in a region is one of the free lists, a tag that is written and
+/// one that is cleared, and a count up and down. An open region holds four bytes.
 pub struct Arena<S> {
     /// The region that is entered.
     current: u32,
@@ -73,7 +82,8 @@ impl<S: Source> Arena<S> {
         let block = unsafe { self.lists.allocate(layout) };
         if !block.is_null() {
             let mark = (self.current as usize) << NUMBER | COUNTED;
-            // SAFETY: a small block is one of the heap's, of this size, and ends with its tag, which names no region while the block is in a list or fresh.
+            // SAFETY: a small block is one of the heap's, of this size, and ends with its tag,
+            // which names no region while the block is in a list or fresh.
             unsafe { *tag(block.wrapping_add(whole(layout.size()))) |= mark };
             self.records.add(self.current);
         }
@@ -97,7 +107,8 @@ impl<S: Source> Arena<S> {
     }
 }
 
-// SAFETY: every block is the free lists'; beside it only bits of its tag are written that the heap leaves to whoever has the block.
+// SAFETY: every block is the free lists'; beside it only bits of its tag are written that the heap
+// leaves to whoever has the block.
 unsafe impl<S: Source> Strategy for Arena<S> {
     const ALIGN: usize = freelist::ALIGN;
     const INLINE: bool = freelist::INLINE;
@@ -124,7 +135,8 @@ unsafe impl<S: Source> Strategy for Arena<S> {
     }
 
     unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size is at most `isize::MAX`.
+        // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size
+        // is at most `isize::MAX`.
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (class::small(layout), class::small(new)) {
             (true, true) if whole(layout.size()) == whole(size) && counted(layout) == counted(new) => block,

@@ -10,14 +10,16 @@ use crate::strategy::Strategy;
 /// No region. Its record is the head of the list of free ones.
 pub(super) const NONE: u32 = 0;
 
-/// A record in use is twice the number of blocks, and one more if the region is closed; a free one is the number of the next free one.
+/// A record in use is twice the number of blocks, and one more if the region is closed; a free one
+/// is the number of the next free one.
 const CLOSED: u32 = 1;
 const BLOCK: u32 = 2;
 
 /// How many there is room for at first.
 const FEW: u32 = 16;
 
-// SAFETY: the table is a block of the free lists beside it, and moves together with them (`Arena` holds both).
+// SAFETY: the table is a block of the free lists beside it, and moves together with them (`Arena`
+// holds both).
 unsafe impl Send for Records {}
 
 /// A table of records, from the lists beside it: it goes back there with the last of them.
@@ -142,7 +144,8 @@ impl Records {
 
     #[inline]
     fn at(&mut self, region: u32) -> &mut u32 {
-        // SAFETY: numbers of regions are below `used`, and records are asked for only when there is a table, which is ours.
+        // SAFETY: numbers of regions are below `used`, and records are asked for only when there is
+        // a table, which is ours.
         unsafe { &mut *self.table.wrapping_add(region as usize) }
     }
 }

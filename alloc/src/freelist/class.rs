@@ -17,7 +17,8 @@ pub(crate) const SMALL_MOST: usize = 1024;
 /// The largest size in bytes that has a class.
 pub(crate) const LARGE_MOST: usize = 64 * 1024;
 
-/// What a kept block counts for beyond its own units: so there is a bound on how many are kept, and not only on their bytes.
+/// What a kept block counts for beyond its own units: so there is a bound on how many are kept, and
+/// not only on their bytes.
 const EXTRA: usize = 64 / UNIT - 1;
 
 /// Large classes for each doubling, as a power of two.
@@ -30,7 +31,8 @@ const LARGE: usize = ((LARGE_MOST / SMALL_MOST).ilog2() as usize) << DIVISIONS;
 pub(crate) const FIRST: usize = EXTRA + 1;
 const FIRST_LARGE: usize = slot_of(SMALL_MOST) + 1;
 
-/// Slots, one for each class; the slot of a small class is what its blocks count for, so the first ones are of no class.
+/// Slots, one for each class; the slot of a small class is what its blocks count for, so the first
+/// ones are of no class.
 pub(crate) const SLOTS: usize = FIRST_LARGE + LARGE;
 
 /// Whether a layout is one of a small class.
@@ -51,7 +53,8 @@ pub(crate) const fn classed(layout: Layout) -> bool {
     layout.size() <= LARGE_MOST && layout.align() <= ALIGN
 }
 
-/// The class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`], with so many classes for each doubling, as a power of two; and the size of its blocks.
+/// The class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`], with so many classes for each
+/// doubling, as a power of two; and the size of its blocks.
 #[inline]
 pub(crate) const fn divided(size: usize, divisions: u32) -> (usize, usize) {
     let last = size - 1;
@@ -69,7 +72,8 @@ pub(crate) const fn large(size: usize) -> (usize, usize) {
     (FIRST_LARGE + class % LARGE, size)
 }
 
-/// The size that a layout's block is asked of the heap with, if the layout is not small: its class's, or its own if it has no class.
+/// The size that a layout's block is asked of the heap with, if the layout is not small: its
+/// class's, or its own if it has no class.
 #[inline]
 pub(crate) const fn backing(layout: Layout) -> Layout {
     if !classed(layout) {
@@ -102,7 +106,8 @@ pub(crate) const fn charge_of(need: usize) -> usize {
     need / UNIT + EXTRA
 }
 
-/// The first slot whose blocks, with their tags, have at least so many bytes; [`SLOTS`] if there is none.
+/// The first slot whose blocks, with their tags, have at least so many bytes; [`SLOTS`] if there is
+/// none.
 pub(crate) const fn at_least(bytes: usize) -> usize {
     if bytes <= need(FIRST_LARGE - 1) {
         return bytes.div_ceil(UNIT) + EXTRA;

@@ -1,8 +1,11 @@
-//! Freed blocks, kept for the next of their class: one list for each class, and one bound for all of them.
+//! Freed blocks, kept for the next of their class: one list for each class, and one bound for all
+//! of them.
 //!
-//! A pair of blocks is a pop and a push. The heap takes ten times as many instructions, and touches both ends of a block and what lies beside it, which is memory that nobody looked at for a while.
-//! The price is memory that nobody uses, so what is kept is bounded by a share of the heap ([`policy::kept`]): what finds no room goes to the heap, where it coalesces at once. So a burst's frees
-//! cost what the heap's frees cost, and nothing is ever walked.
+//! A pair of blocks is a pop and a push. The heap takes ten times as many instructions, and touches
+//! both ends of a block and what lies beside it, which is memory that nobody looked at for a while.
+//! The price is memory that nobody uses, so what is kept is bounded by a share of the heap
+//! ([`policy::kept`]): what finds no room goes to the heap, where it coalesces at once. So a
+//! burst's frees cost what the heap's frees cost, and nothing is ever walked.
 
 use core::ptr::null_mut;
 
@@ -48,7 +51,8 @@ impl Lists {
     ///
     /// # Safety
     ///
-    /// There is such a slot, its blocks count for so much, and the block is one of them: the heap's, of [`class::need`] bytes, and the lists' from here on if the answer is true.
+    /// There is such a slot, its blocks count for so much, and the block is one of them: the
+    /// heap's, of [`class::need`] bytes, and the lists' from here on if the answer is true.
     #[inline]
     pub(crate) unsafe fn push(&mut self, block: *mut u8, slot: usize, charge: usize) -> bool {
         if charge > self.room {
@@ -57,7 +61,8 @@ impl Lists {
         self.room -= charge;
         // SAFETY: there is such a slot.
         let list = unsafe { self.free.get_unchecked_mut(slot) };
-        // SAFETY: a block of the heap is larger than a pointer, aligned to 16, and given away, which the caller promises.
+        // SAFETY: a block of the heap is larger than a pointer, aligned to 16, and given away,
+        // which the caller promises.
         unsafe { list.push(block) };
         true
     }
@@ -87,7 +92,8 @@ impl Lists {
         self.room = 0;
     }
 
-    /// A block that has at least so many bytes, of the smallest class that has one, and its bytes; null if there is none among the classes that are looked at.
+    /// A block that has at least so many bytes, of the smallest class that has one, and its bytes;
+    /// null if there is none among the classes that are looked at.
     #[inline(never)]
     pub(crate) fn pop_at_least(&mut self, bytes: usize) -> (*mut u8, usize) {
         let mut slot = class::at_least(bytes);
@@ -105,7 +111,9 @@ impl Lists {
         (null_mut(), 0)
     }
 
-    /// Gives up to so many blocks back to the heap, after a look at up to so many lists, and returns the bytes of the largest gap that came of it. The lists take turns and give up to half of the blocks each, so what is not used any more goes too.
+    /// Gives up to so many blocks back to the heap, after a look at up to so many lists, and
+    /// returns the bytes of the largest gap that came of it. The lists take turns and give up to
+    /// half of the blocks each, so what is not used any more goes too.
     #[inline(never)]
     pub(crate) fn evict<S: Source>(&mut self, heap: &mut Heap<S>, mut blocks: usize, lists: usize) -> usize {
         let (each, mut largest) = (blocks.div_ceil(2), 0);
@@ -136,9 +144,12 @@ impl Lists {
         largest
     }
 
-    /// Counts a block that no list has, and now and then has full lists give way: what they keep is not what is wanted.
+    /// Counts a block that no list has, and now and then has full lists give way: what they keep is
+    /// not what is wanted.
     ///
-    /// Blocks that find no room are no reason for it. While a burst ends, the lists keep what was freed first, which lies together; if they kept a block now and then, these would lie all over the heap.
+    /// Blocks that find no room are no reason for it. While a burst ends, the lists keep what was
+    /// freed first, which lies together; if they kept a block now and then, these would lie all
+    /// over the heap.
     #[inline]
     pub(crate) fn missed<S: Source>(&mut self, heap: &mut Heap<S>) {
         if self.room < self.most / 8 || self.most == 0 {

@@ -1,11 +1,14 @@
-//! Segregated free lists: a size class for every block up to 64 KiB, kept in lists over the coalescing heap.
+//! Segregated free lists: a size class for every block up to 64 KiB, kept in lists over the
+//! coalescing heap.
 //!
-//! Every block is one of the heap's, with its tag: so it can go back there, alone, at any time. A list keeps what was freed for the next of its size, and all lists together keep a small share of the
-//! heap. What finds no room coalesces at once, as with std; no operation walks what is free.
+//! Every block is one of the heap's, with its tag: so it can go back there, alone, at any time. A
+//! list keeps what was freed for the next of its size, and all lists together keep a small share of
+//! the heap. What finds no room coalesces at once, as with std; no operation walks what is free.
 //!
 //! The class follows from the layout alone, so a free looks nothing up: [`class`] has the table.
 //!
-//! **Give back before memory grows**: a kept block that is large enough serves at once, by way of the heap. Otherwise a few kept blocks go back, and the next operation gives back the next few.
+//! **Give back before memory grows**: a kept block that is large enough serves at once, by way of
+//! the heap. Otherwise a few kept blocks go back, and the next operation gives back the next few.
 
 pub(crate) mod class;
 mod lists;
@@ -25,12 +28,14 @@ use stack::Stack;
 /// Alignments up to this one come for free: every block is aligned so.
 pub(crate) const ALIGN: usize = 16;
 
-/// Whether the fast path is in every caller. Live bytes are counted there too; all statistics would make it too long.
+/// Whether the fast path is in every caller. Live bytes are counted there too; all statistics would
+/// make it too long.
 pub(crate) const INLINE: bool = cfg!(feature = "inline") && !cfg!(feature = "stats");
 
 /// Free lists by size class over a coalescing heap.
 ///
-/// **Cost:** a pair of small blocks is a pop and a push. What the lists keep is at most an eighth of the heap, and from 8 KiB to 512 KiB. No operation depends on how much is free.
+/// **Cost:** a pair of small blocks is a pop and a push. What the lists keep is at most an eighth
+/// of the heap, and from 8 KiB to 512 KiB. No operation depends on how much is free.
 pub struct Freelist<S> {
     lists: Lists,
     pub(crate) heap: Heap<S>,
@@ -44,7 +49,8 @@ impl<S: Source> Freelist<S> {
 
     /// Gives every kept block back to the heap, where they coalesce; true if any went.
     ///
-    /// **Cost:** one free of the heap for each kept block, of which there are some thousands at most.
+    /// **Cost:** one free of the heap for each kept block, of which there are some thousands at
+    /// most.
     pub fn trim(&mut self) -> bool {
         self.lists.flush(&mut self.heap)
     }
@@ -54,7 +60,8 @@ impl<S: Source> Freelist<S> {
         self.heap.source()
     }
 
-    /// Returns a block that neither a list nor a gap of the heap serves: gives a little back, and grows memory if that is not enough.
+    /// Returns a block that neither a list nor a gap of the heap serves: gives a little back, and
+    /// grows memory if that is not enough.
     ///
     /// # Safety
     ///
@@ -112,7 +119,8 @@ impl<S: Source> Freelist<S> {
         unsafe { self.obtain(need, 0) }
     }
 
-    /// Up to `most` blocks of a small class, as a list, and how many there are. Only if `grow`, and only for the first, is anything given back, or memory acquired.
+    /// Up to `most` blocks of a small class, as a list, and how many there are. Only if `grow`, and
+    /// only for the first, is anything given back, or memory acquired.
     ///
     /// # Safety
     ///
@@ -130,7 +138,8 @@ impl<S: Source> Freelist<S> {
             if block.is_null() {
                 return (batch, count);
             }
-            // SAFETY: a block of the heap is larger than a pointer, aligned to 16, and was just handed out to us.
+            // SAFETY: a block of the heap is larger than a pointer, aligned to 16, and was just
+            // handed out to us.
             unsafe { batch.push(block) };
         }
         (batch, most)
@@ -180,7 +189,8 @@ impl<S: Source> Freelist<S> {
         if class::classed(layout) {
             let (slot, size) = class::large(layout.size());
             let charge = class::charge_of(whole(size));
-            // SAFETY: the block came from `allocate_large`, so it has the size of its class, and nobody uses it any more.
+            // SAFETY: the block came from `allocate_large`, so it has the size of its class, and
+            // nobody uses it any more.
             if !self.lists.roomy(charge) || !unsafe { self.lists.push(block, slot, charge) } {
                 // SAFETY: as above.
                 unsafe { self.heap.free(block, whole(size)) };
@@ -204,7 +214,8 @@ impl<S: Source> Freelist<S> {
         }
     }
 
-    /// Resizes a block: where it lies if it can, growing memory under it if nothing else there is has room for it.
+    /// Resizes a block: where it lies if it can, growing memory under it if nothing else there is
+    /// has room for it.
     ///
     /// # Safety
     ///
@@ -237,17 +248,20 @@ impl<S: Source> Freelist<S> {
             }
         }
         if !moved.is_null() {
-            // SAFETY: both blocks are live, so they do not overlap, and each has at least the smaller of the two sizes.
+            // SAFETY: both blocks are live, so they do not overlap, and each has at least the
+            // smaller of the two sizes.
             unsafe { copy_nonoverlapping(block, moved, layout.size().min(new.size())) };
-            // SAFETY: the block is live and of this layout, which the caller promises, and is not used any more.
+            // SAFETY: the block is live and of this layout, which the caller promises, and is not
+            // used any more.
             unsafe { self.release_large(block, layout) };
         }
         moved
     }
 }
 
-// SAFETY: every block is one of the heap's with the size of its class, or of its layout where that has none; blocks of the heap are aligned to 16 at least, and to what the layout asks for. A block returns
-// to the list that its layout names, and to the heap with the size that it was taken with.
+// SAFETY: every block is one of the heap's with the size of its class, or of its layout where that
+// has none; blocks of the heap are aligned to 16 at least, and to what the layout asks for. A block
+// returns to the list that its layout names, and to the heap with the size that it was taken with.
 unsafe impl<S: Source> Strategy for Freelist<S> {
     const ALIGN: usize = ALIGN;
     const INLINE: bool = INLINE;
@@ -264,7 +278,8 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
             // SAFETY: the slot is one of a small class.
             return unsafe { self.refill(slot) };
         }
-        // SAFETY: the layout is none of a small class, and its size not zero, which the caller promises.
+        // SAFETY: the layout is none of a small class, and its size not zero, which the caller
+        // promises.
         unsafe { self.allocate_large(layout) }
     }
 
@@ -272,7 +287,8 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
     unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
         if class::small(layout) {
             let slot = class::slot_of(layout.size());
-            // SAFETY: the slot is that of a class, whose blocks count for as much; a block of this layout is one of them, and nobody uses it any more.
+            // SAFETY: the slot is that of a class, whose blocks count for as much; a block of this
+            // layout is one of them, and nobody uses it any more.
             if !unsafe { self.lists.push(block, slot, slot) } {
                 // SAFETY: as above.
                 unsafe { self.heap.free(block, class::small_need(slot)) };
@@ -284,7 +300,8 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
     }
 
     unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size is at most `isize::MAX`.
+        // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size
+        // is at most `isize::MAX`.
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (class::small(layout), class::small(new)) {
             (true, true) if class::slot_of(layout.size()) == class::slot_of(size) => block,

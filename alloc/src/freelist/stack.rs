@@ -4,7 +4,8 @@
 use core::mem::replace;
 use core::ptr::null_mut;
 
-/// Free blocks of one class. The last one freed is handed out first, while it is still in the cache of the processor.
+/// Free blocks of one class. The last one freed is handed out first, while it is still in the cache
+/// of the processor.
 pub(crate) struct Stack {
     top: *mut Link,
 }
@@ -30,7 +31,8 @@ impl Stack {
     ///
     /// # Safety
     ///
-    /// The block is aligned to a pointer, at least as large, writable, and the list's alone until it is popped.
+    /// The block is aligned to a pointer, at least as large, writable, and the list's alone until
+    /// it is popped.
     #[inline]
     pub(crate) unsafe fn push(&mut self, block: *mut u8) {
         let link = block.cast::<Link>();
@@ -50,7 +52,8 @@ impl Stack {
         top.cast()
     }
 
-    /// Has the block that will be popped next fetched into the processor's cache, without waiting for it.
+    /// Has the block that will be popped next fetched into the processor's cache, without waiting
+    /// for it.
     #[cfg(not(target_family = "wasm"))]
     #[inline]
     pub(crate) fn fetch(&self) {
@@ -66,7 +69,8 @@ impl Stack {
     ///
     /// # Safety
     ///
-    /// The top is null or one that [`take`](Stack::take) gave, from whoever had the list before, and no other list has it.
+    /// The top is null or one that [`take`](Stack::take) gave, from whoever had the list before,
+    /// and no other list has it.
     #[cfg(not(target_family = "wasm"))]
     pub(crate) const unsafe fn of(top: *mut u8) -> Self {
         Self { top: top.cast() }

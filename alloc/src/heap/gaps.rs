@@ -14,7 +14,8 @@ pub(super) fn bin_of(size: usize) -> usize {
     let shift = usize::BITS - 1 - DIVISIONS - (units | (1 << DIVISIONS)).leading_zeros();
     let bin = ((shift as usize) << DIVISIONS) + (units >> shift);
     let bin = if usize::BITS > 32 { bin.min(BINS - 1) } else { bin };
-    // SAFETY: 32 bits hold fewer than 2²⁸ units, which is a shift of at most 23, and bins up to 23 × 16 + 31.
+    // SAFETY: 32 bits hold fewer than 2²⁸ units, which is a shift of at most 23, and bins up to 23
+    // × 16 + 31.
     unsafe { assert_unchecked(bin < BINS) };
     bin
 }
@@ -24,7 +25,8 @@ impl<S> Heap<S> {
     ///
     /// # Safety
     ///
-    /// The bytes are the heap's, and no block or gap; their address and size, which is not zero, are multiples of `UNIT`.
+    /// The bytes are the heap's, and no block or gap; their address and size, which is not zero,
+    /// are multiples of `UNIT`.
     #[inline(never)]
     pub(super) unsafe fn insert(&mut self, base: *mut u8, size: usize) {
         let bin = bin_of(size);
@@ -92,12 +94,15 @@ impl<S> Heap<S> {
         self.filled.get(word).map_or(BINS, |filled| word * 32 + filled.trailing_zeros() as usize)
     }
 
-    /// Returns a listed gap with room for so many bytes, aligned by the mask; null if there is none, or none among those that are looked at.
+    /// Returns a listed gap with room for so many bytes, aligned by the mask; null if there is
+    /// none, or none among those that are looked at.
     ///
-    /// Every gap of a list above that of `need + mask` is large enough. So only gaps of about the wanted size are looked at one by one, and of those a few: most if nothing larger is there.
+    /// Every gap of a list above that of `need + mask` is large enough. So only gaps of about the
+    /// wanted size are looked at one by one, and of those a few: most if nothing larger is there.
     #[inline(never)]
     pub(super) fn find(&self, need: usize, mask: usize) -> *mut Gap {
-        // A layout's size, rounded up to its alignment, is at most `isize::MAX`: the sum does not wrap.
+        // A layout's size, rounded up to its alignment, is at most `isize::MAX`: the sum does not
+        // wrap.
         let sure = bin_of(need + mask);
         let mut tries = policy::TRIES;
         let mut patient = false;

@@ -5,9 +5,11 @@ use crate::policy;
 use crate::source::Source;
 
 impl<S: Source> Heap<S> {
-    /// Grows memory under a block that ends the heap, and the block with it; false if the block lies elsewhere, none if there is no memory: then there is none for a second block either.
+    /// Grows memory under a block that ends the heap, and the block with it; false if the block
+    /// lies elsewhere, none if there is no memory: then there is none for a second block either.
     ///
-    /// A body that grows so holds its own size: one that moves holds the old and the new size while it is copied, and the old one is a hole from then on.
+    /// A body that grows so holds its own size: one that moves holds the old and the new size while
+    /// it is copied, and the old one is a hole from then on.
     ///
     /// # Safety
     ///
@@ -24,15 +26,18 @@ impl<S: Source> Heap<S> {
         if !self.acquire(new - room) {
             return None;
         }
-        // SAFETY: as the caller promises; if the piece did not continue the last one after all, the block stays as it is.
+        // SAFETY: as the caller promises; if the piece did not continue the last one after all, the
+        // block stays as it is.
         Some(unsafe { self.resize_in_place(block, old, new) })
     }
 
-    /// Makes room for a block that did not fit; false if the source has no more. Where someone else grew memory between `next`
-    /// and `acquire`, it may be too little: then call again.
+    /// Makes room for a block that did not fit; false if the source has no more. Where someone else
+    /// grew memory between `next` and `acquire`, it may be too little: then call again.
     ///
-    /// Asks for the need less the free tail, or a share of the heap if that is more ([`policy::step`]). Where the source tells where the next piece begins, the need is exact: counted with the whole
-    /// alignment besides, a block of 32 KiB that is aligned to its size took two pages of an empty heap instead of one.
+    /// Asks for the need less the free tail, or a share of the heap if that is more
+    /// ([`policy::step`]). Where the source tells where the next piece begins, the need is exact:
+    /// counted with the whole alignment besides, a block of 32 KiB that is aligned to its size took
+    /// two pages of an empty heap instead of one.
     ///
     /// # Safety
     ///
@@ -58,7 +63,8 @@ impl<S: Source> Heap<S> {
     /// Adds a piece of at least so many bytes to the heap; false if the source has no more.
     fn acquire(&mut self, least: usize) -> bool {
         let next = self.source.next();
-        // A piece that does not lie where it was foreseen loses a unit at its beginning and must have another to be a gap.
+        // A piece that does not lie where it was foreseen loses a unit at its beginning and must
+        // have another to be a gap.
         let least = least.max(2 * UNIT);
         let Some(piece) = self.source.acquire(least, least.max(policy::step(self.size))) else {
             return false;
@@ -74,12 +80,14 @@ impl<S: Source> Heap<S> {
             unsafe { tag(begin).write(BLOCK) };
         }
         self.end = end;
-        // SAFETY: as above: the piece has two units at least, of which `begin` skips one at most, or none if it continues the last piece; so `end` is a unit or more beyond `begin`.
+        // SAFETY: as above: the piece has two units at least, of which `begin` skips one at most,
+        // or none if it continues the last piece; so `end` is a unit or more beyond `begin`.
         unsafe { tag(end).write(BLOCK) };
-        // SAFETY: the piece is like a block of at least a unit that ends with its tag, and before it is a tag or, if it continues the last one, what that ends with.
+        // SAFETY: the piece is like a block of at least a unit that ends with its tag, and before
+        // it is a tag or, if it continues the last one, what that ends with.
         unsafe { self.free(begin, end.addr() - begin.addr()) };
-        // The gap that ends here is cut next, whatever else there is: so a growth that is enough is never one in vain.
-        // SAFETY: the heap now ends with a gap, whose last word is its size.
+        // The gap that ends here is cut next, whatever else there is: so a growth that is enough is
+        // never one in vain. SAFETY: the heap now ends with a gap, whose last word is its size.
         let gap = end.wrapping_sub(unsafe { *tag(end) }).cast::<Gap>();
         if gap != self.open {
             // SAFETY: the open gap is in no list.

@@ -1,10 +1,14 @@
-//! The coalescing heap under the free lists and the arena: boundary tags, and lists of gaps by size.
+//! The coalescing heap under the free lists and the arena: boundary tags, and lists of gaps by
+//! size.
 //!
-//! A block is followed by a tag of one word: whether a gap comes after it. A gap ends with its size, where a block has its tag. So a free finds both
-//! neighbours without a search, and gaps never lie side by side. Gaps of a size, to within a sixteenth, are in one list; a bitmap tells which lists hold any.
+//! A block is followed by a tag of one word: whether a gap comes after it. A gap ends with its
+//! size, where a block has its tag. So a free finds both neighbours without a search, and gaps
+//! never lie side by side. Gaps of a size, to within a sixteenth, are in one list; a bitmap tells
+//! which lists hold any.
 //!
-//! The list of the very size comes first, so that a hole serves again what left it; then the gap that was cut last, the open one, which spares a search; then the smallest list whose gaps are all large
-//! enough. No operation walks what is free: see [`policy::TRIES`].
+//! The list of the very size comes first, so that a hole serves again what left it; then the gap
+//! that was cut last, the open one, which spares a search; then the smallest list whose gaps are
+//! all large enough. No operation walks what is free: see [`policy::TRIES`].
 
 mod gaps;
 mod growth;
@@ -22,10 +26,12 @@ use gaps::bin_of;
 /// Bytes of a tag.
 pub(crate) const TAG: usize = size_of::<usize>();
 
-/// Sizes and addresses of gaps, and of blocks with their tags, are multiples of this: a gap must have room for its header.
+/// Sizes and addresses of gaps, and of blocks with their tags, are multiples of this: a gap must
+/// have room for its header.
 pub(crate) const UNIT: usize = size_of::<Gap>();
 
-/// A tag's bits: the first is always set, so that a tag is told from a gap's size; the second says whether a gap follows. The heap leaves the other bits of a block's tag as they are, for whoever
+/// A tag's bits: the first is always set, so that a tag is told from a gap's size; the second says
+/// whether a gap follows. The heap leaves the other bits of a block's tag as they are, for whoever
 /// has the block.
 pub(crate) const BLOCK: usize = 1;
 pub(crate) const GAP_AFTER: usize = 2;
@@ -49,13 +55,15 @@ struct Gap {
     size: usize,
 }
 
-/// A coalescing heap over a source: any size, any alignment, one word of overhead a block, sizes in steps of four words.
+/// A coalescing heap over a source: any size, any alignment, one word of overhead a block, sizes in
+/// steps of four words.
 pub struct Heap<S> {
     bins: [*mut Gap; BINS],
     /// Which bins hold any, and which words of that hold any bit.
     filled: [u32; BINS.div_ceil(32)],
     words: u32,
-    /// The gap that was cut or widened last, which is in no list, and its bytes; null and zero if there is none.
+    /// The gap that was cut or widened last, which is in no list, and its bytes; null and zero if
+    /// there is none.
     open: *mut Gap,
     room: usize,
     source: S,
@@ -66,7 +74,8 @@ pub struct Heap<S> {
     grows: usize,
 }
 
-// SAFETY: the heap's pointers lead into memory that only the heap has (contract of `Source`), so they may move with it.
+// SAFETY: the heap's pointers lead into memory that only the heap has (contract of `Source`), so
+// they may move with it.
 unsafe impl<S: Send> Send for Heap<S> {}
 
 /// The bytes of a block with its tag.
@@ -98,7 +107,8 @@ impl<S: Source> Heap<S> {
         }
     }
 
-    /// Where the memory comes from. Not for others: with another source in its place, a piece could seem to continue the last one.
+    /// Where the memory comes from. Not for others: with another source in its place, a piece could
+    /// seem to continue the last one.
     pub(crate) const fn source(&mut self) -> &mut S {
         &mut self.source
     }
@@ -131,11 +141,13 @@ impl<S: Source> Heap<S> {
         }
     }
 
-    /// Returns a block of so many bytes, its tag included, from what is there; null if no gap fits. Nobody has written to its tag but the heap.
+    /// Returns a block of so many bytes, its tag included, from what is there; null if no gap fits.
+    /// Nobody has written to its tag but the heap.
     ///
     /// # Safety
     ///
-    /// The bytes are what [`whole`] gives for a layout's size, and the mask is its alignment less one; or the mask is zero, for an alignment up to `UNIT`.
+    /// The bytes are what [`whole`] gives for a layout's size, and the mask is its alignment less
+    /// one; or the mask is zero, for an alignment up to `UNIT`.
     #[inline(never)]
     pub(crate) unsafe fn take(&mut self, need: usize, mask: usize) -> *mut u8 {
         if need < EXACT * UNIT && mask == 0 {
@@ -174,7 +186,8 @@ impl<S: Source> Heap<S> {
         unsafe { self.cut(need, mask) }
     }
 
-    /// Returns a block like [`take`](Self::take), but from the open gap or not at all: memory has just grown, so nothing else fits.
+    /// Returns a block like [`take`](Self::take), but from the open gap or not at all: memory has
+    /// just grown, so nothing else fits.
     ///
     /// # Safety
     ///
@@ -203,7 +216,8 @@ impl<S: Source> Heap<S> {
         let rest = self.room - padding - need;
         let block = base.wrapping_add(padding);
         if padding > 0 {
-            // SAFETY: the gap's first bytes, to the block; an address and an alignment above `UNIT` are multiples of it. Below them is a tag that says that a gap follows.
+            // SAFETY: the gap's first bytes, to the block; an address and an alignment above `UNIT`
+            // are multiples of it. Below them is a tag that says that a gap follows.
             unsafe { self.insert(base, padding) };
             // SAFETY: the block's tag lies in what was the gap.
             unsafe { tag(block.wrapping_add(need)).write(BLOCK | if rest > 0 { GAP_AFTER } else { 0 }) };
@@ -259,7 +273,8 @@ impl<S: Source> Heap<S> {
             // SAFETY: the tag says that a gap begins there.
             size += unsafe { self.remove(block.wrapping_add(size).cast()) };
         }
-        // SAFETY: below a block is a block, a gap or the beginning of a piece, and each ends with a word of the heap's.
+        // SAFETY: below a block is a block, a gap or the beginning of a piece, and each ends with a
+        // word of the heap's.
         let below = unsafe { *tag(block) };
         if below & BLOCK == 0 {
             // The word is the size of the gap below.
@@ -275,7 +290,8 @@ impl<S: Source> Heap<S> {
             // SAFETY: as below; the gap beside the block was the open one.
             unsafe { self.open(base, size) };
         } else {
-            // SAFETY: the bytes of the block and of the gaps beside it, which are in no list any more.
+            // SAFETY: the bytes of the block and of the gaps beside it, which are in no list any
+            // more.
             unsafe { self.insert(base, size) };
         }
         size
@@ -295,11 +311,13 @@ impl<S: Source> Heap<S> {
         if end == self.open.cast() { self.room } else { unsafe { (*end.cast::<Gap>()).size } }
     }
 
-    /// Tries to change a block's size where it lies, in bytes that include its tag; a smaller size always can.
+    /// Tries to change a block's size where it lies, in bytes that include its tag; a smaller size
+    /// always can.
     ///
     /// # Safety
     ///
-    /// The block is from this heap, of the old size; both sizes are what [`whole`] gives for a layout's.
+    /// The block is from this heap, of the old size; both sizes are what [`whole`] gives for a
+    /// layout's.
     #[inline(never)]
     pub(crate) unsafe fn resize_in_place(&mut self, block: *mut u8, old: usize, new: usize) -> bool {
         if old == new {
@@ -326,7 +344,8 @@ impl<S: Source> Heap<S> {
         true
     }
 
-    /// Returns a block, growing if need be: more than once where someone else took memory in between.
+    /// Returns a block, growing if need be: more than once where someone else took memory in
+    /// between.
     ///
     /// # Safety
     ///
@@ -343,13 +362,15 @@ impl<S: Source> Heap<S> {
     }
 }
 
-/// What [`Heap::take`] asks for: the bytes of a layout's block with its tag, and the mask of its alignment.
+/// What [`Heap::take`] asks for: the bytes of a layout's block with its tag, and the mask of its
+/// alignment.
 #[inline]
 pub(crate) const fn needs(layout: Layout) -> (usize, usize) {
     (whole(layout.size()), if layout.align() > UNIT { layout.align() - 1 } else { 0 })
 }
 
-// SAFETY: a block is the part of a gap that the layout fits into, of memory that is the heap's alone.
+// SAFETY: a block is the part of a gap that the layout fits into, of memory that is the heap's
+// alone.
 unsafe impl<S: Source> Strategy for Heap<S> {
     const ALIGN: usize = UNIT;
 
@@ -360,7 +381,8 @@ unsafe impl<S: Source> Strategy for Heap<S> {
     }
 
     unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
-        // SAFETY: the block is from `allocate` with this layout, and nobody uses it any more; the caller promises it.
+        // SAFETY: the block is from `allocate` with this layout, and nobody uses it any more; the
+        // caller promises it.
         unsafe { self.free(block, whole(layout.size())) };
     }
 
@@ -383,7 +405,8 @@ unsafe impl<S: Source> Strategy for Heap<S> {
             }
         }
         if !moved.is_null() {
-            // SAFETY: both blocks are live, so they do not overlap, and each has at least the smaller of the two sizes.
+            // SAFETY: both blocks are live, so they do not overlap, and each has at least the
+            // smaller of the two sizes.
             unsafe { copy_nonoverlapping(block, moved, layout.size().min(size)) };
             // SAFETY: as above; nobody uses the block any more.
             unsafe { self.free(block, old) };

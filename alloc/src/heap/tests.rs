@@ -13,7 +13,8 @@ fn with_heap(pages: usize, test: impl FnOnce(&mut Heap<Fixed>)) {
     // SAFETY: the size is not zero.
     let memory = unsafe { alloc(layout) };
     assert!(!memory.is_null());
-    // SAFETY: the memory is as large as said, aligned to a page, and the heap's alone until it is freed below.
+    // SAFETY: the memory is as large as said, aligned to a page, and the heap's alone until it is
+    // freed below.
     test(&mut Heap::new(unsafe { Fixed::new(memory, layout.size()) }));
     // SAFETY: allocated above with this layout; the heap is not used any more.
     unsafe { dealloc(memory, layout) };
@@ -55,8 +56,8 @@ fn an_aligned_block_takes_no_page_for_its_alignment() {
     });
 }
 
-/// Many gaps of the very list: one that fits is found, and none that is not aligned so. That the search
-/// does not look at all of them is for the benches to count.
+/// Many gaps of the very list: one that fits is found, and none that is not aligned so. That the
+/// search does not look at all of them is for the benches to count.
 #[test]
 fn a_search_among_gaps_of_one_list_finds_what_fits() {
     let (gaps, asked) = (if cfg!(miri) { 100 } else { 2_000 }, 5_000 / UNIT * UNIT);

@@ -1,4 +1,5 @@
-//! The counters of the feature `stats`, for many threads; without it they have no fields and do nothing.
+//! The counters of the feature `stats`, for many threads; without it they have no fields and do
+//! nothing.
 
 use crate::stats::Snapshot;
 #[cfg(feature = "stats")]
@@ -8,7 +9,8 @@ use crate::strategy::Usage;
 #[cfg(feature = "stats")]
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// Counts of all threads. They are exact, but not of one moment: a block may be counted live a little before or after it is.
+/// Counts of all threads. They are exact, but not of one moment: a block may be counted live a
+/// little before or after it is.
 pub(super) struct Counters {
     #[cfg(feature = "stats")]
     live: AtomicUsize,

@@ -1,8 +1,9 @@
 //! Batches of free blocks of one class on their way from thread to thread.
 //!
-//! A lock-free stack from which everything is taken at once. Whoever takes owns all of it, keeps one batch and puts the rest back. So nobody ever reads a
-//! block that another thread may own already. A stack whose consumers follow `top.next` to pop one does just that: a data race, even where
-//! a tag on the top spares it the wrong answer.
+//! A lock-free stack from which everything is taken at once. Whoever takes owns all of it, keeps
+//! one batch and puts the rest back. So nobody ever reads a block that another thread may own
+//! already. A stack whose consumers follow `top.next` to pop one does just that: a data race, even
+//! where a tag on the top spares it the wrong answer.
 
 #[cfg(not(loom))]
 use core::mem::offset_of;
@@ -53,7 +54,8 @@ impl Batch {
     }
 }
 
-/// On a cache line of its own: threads that exchange blocks of one class do not disturb those of another.
+/// On a cache line of its own: threads that exchange blocks of one class do not disturb those of
+/// another.
 #[repr(align(64))]
 pub(crate) struct Depot {
     top: AtomicPtr<Batch>,
@@ -70,7 +72,8 @@ impl Depot {
     ///
     /// # Safety
     ///
-    /// The block is the top of a [`Stack`](crate::freelist::stack::Stack) that was taken, and the whole list is given away.
+    /// The block is the top of a [`Stack`](crate::freelist::stack::Stack) that was taken, and the
+    /// whole list is given away.
     pub(crate) unsafe fn push(&self, batch: *mut u8) {
         let batch = batch.cast::<Batch>();
         let mut top = self.top.load(Ordering::Relaxed);
@@ -85,7 +88,8 @@ impl Depot {
         }
     }
 
-    /// A batch, by its first block; null if there is none at this moment. While another thread puts the rest back there may be some yet.
+    /// A batch, by its first block; null if there is none at this moment. While another thread puts
+    /// the rest back there may be some yet.
     pub(crate) fn pop(&self) -> *mut u8 {
         let first = self.take();
         if first.is_null() {
@@ -113,7 +117,8 @@ impl Depot {
         if self.top.load(Ordering::Relaxed).is_null() {
             return null_mut();
         }
-        // Acquires what every push released: the pushes in between are exchanges too, so each belongs to the release sequences of those below it.
+        // Acquires what every push released: the pushes in between are exchanges too, so each
+        // belongs to the release sequences of those below it.
         self.top.swap(null_mut(), Ordering::Acquire)
     }
 }

@@ -15,7 +15,8 @@ use crate::source::Pages;
 use crate::stats::Snapshot;
 use crate::strategy::Usage;
 
-/// The free lists as a global allocator for any number of threads: [`Freelist`](crate::Freelist)'s classes, with magazines in each thread.
+/// The free lists as a global allocator for any number of threads: [`Freelist`](crate::Freelist)'s
+/// classes, with magazines in each thread.
 ///
 /// ```
 /// #[global_allocator]
@@ -27,14 +28,17 @@ use crate::strategy::Usage;
 /// # }
 /// ```
 ///
-/// All of it has one state, so blocks may be freed through another value, and on another thread. A thread that ends leaves its blocks to the others;
-/// what its last destructors free goes to them one by one. Memory is never given back to the system.
+/// All of it has one state, so blocks may be freed through another value, and on another thread. A
+/// thread that ends leaves its blocks to the others; what its last destructors free goes to them
+/// one by one. Memory is never given back to the system.
 ///
-/// The feature `freelist` picks it, unless `live` is on, which `stats` brings along: live bytes are counted in one place, so then the picked allocator is [`Freelist`](crate::Freelist) behind the
+/// The feature `freelist` picks it, unless `live` is on, which `stats` brings along: live bytes are
+/// counted in one place, so then the picked allocator is [`Freelist`](crate::Freelist) behind the
 /// spin lock of [`Global`](crate::Global). `Native` itself counts with `stats` alone.
 ///
-/// **After a fork** the child may do nothing but replace itself (`exec`) or end (`_exit`) if the process had
-/// more than one thread: another thread may have held the lock, and then it is held in the child too.
+/// **After a fork** the child may do nothing but replace itself (`exec`) or end (`_exit`) if the
+/// process had more than one thread: another thread may have held the lock, and then it is held in
+/// the child too.
 ///
 /// **Cost:** as for a [`Worker`](super::Worker), and the access to a thread-local.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,8 +62,10 @@ impl Drop for End {
     }
 }
 
-/// Notes that the thread's end is to be noticed, while the thread's magazines are in use: see [`with`]. The standard library hands the destructor to libc, or keeps it in a list whose memory is the
-/// system's allocator's, which it has for the sake of global allocators: neither comes back here.
+/// Notes that the thread's end is to be noticed, while the thread's magazines are in use: see
+/// [`with`]. The standard library hands the destructor to libc, or keeps it in a list whose memory
+/// is the system's allocator's, which it has for the sake of global allocators: neither comes back
+/// here.
 fn arrive() -> bool {
     END.try_with(|_| ()).is_ok()
 }
@@ -68,8 +74,10 @@ fn arrive() -> bool {
 #[inline]
 fn with<T>(f: impl FnOnce(&mut Magazines) -> T) -> T {
     MAGAZINES.with(|magazines| {
-        // SAFETY: the only reference: other threads have their own, and no `f` of this file comes back. All that one calls beyond this crate is the system's allocator, for pages, the yield of a
-        // waiting lock, and `arrive`; none of them uses the global allocator. A signal handler may not allocate, here as everywhere.
+        // SAFETY: the only reference: other threads have their own, and no `f` of this file comes
+        // back. All that one calls beyond this crate is the system's allocator, for pages, the
+        // yield of a waiting lock, and `arrive`; none of them uses the global allocator. A signal
+        // handler may not allocate, here as everywhere.
         f(unsafe { &mut *magazines.get() })
     })
 }
@@ -90,19 +98,22 @@ impl Native {
         SHARED.usage()
     }
 
-    /// Sets the most pages of 64 KiB that it may hold, past which it answers null. What is held already stays.
+    /// Sets the most pages of 64 KiB that it may hold, past which it answers null. What is held
+    /// already stays.
     pub fn limit(&self, pages: usize) {
         SHARED.limit(pages);
     }
 
-    /// Leaves what this thread keeps to the others, and gives everything that no thread keeps back to the heap, where it coalesces.
+    /// Leaves what this thread keeps to the others, and gives everything that no thread keeps back
+    /// to the heap, where it coalesces.
     pub fn trim(&self) {
         with(|magazines| magazines.give(&SHARED, false));
         SHARED.trim();
     }
 }
 
-// SAFETY: as for `Worker`; every thread's magazines are sides of the one static, and nothing here unwinds.
+// SAFETY: as for `Worker`; every thread's magazines are sides of the one static, and nothing here
+// unwinds.
 unsafe impl GlobalAlloc for Native {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

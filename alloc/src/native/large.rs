@@ -1,7 +1,9 @@
 //! What a thread keeps of blocks of 1–64 KiB.
 //!
-//! Bodies come in every size, so what counts is how often the list of a size has one. With sixteen classes for each doubling, as the lists of one thread have them, and 1,024 requests open, a thread that keeps
-//! 2 MiB misses one body in four; with four classes one in twenty, and with 4 MiB one in eighty.
+//! Bodies come in every size, so what counts is how often the list of a size has one. With sixteen
+//! classes for each doubling, as the lists of one thread have them, and 1,024 requests open, a
+//! thread that keeps 2 MiB misses one body in four; with four classes one in twenty, and with 4 MiB
+//! one in eighty.
 
 use core::alloc::Layout;
 
@@ -18,7 +20,8 @@ const BUDGET: usize = 4 * 1024 * 1024;
 /// How many blocks go back at once, under the lock.
 const BATCH: usize = 32;
 
-/// How many times what a flush gave back must be missed until the next one: once is what the flush itself costs.
+/// How many times what a flush gave back must be missed until the next one: once is what the flush
+/// itself costs.
 const PATIENCE: usize = 2;
 
 /// Classes for each doubling, as a power of two.
@@ -27,7 +30,8 @@ const DIVISIONS: u32 = 2;
 /// Lists: 24 are used; a power of two, so that an index is masked rather than checked.
 const LISTS: usize = 32;
 
-/// The classes of sizes in steps of 256 bytes: a load where the arithmetic takes a dozen instructions.
+/// The classes of sizes in steps of 256 bytes: a load where the arithmetic takes a dozen
+/// instructions.
 const CLASSES: [u8; LARGE_MOST / STEP] = {
     let mut classes = [0; LARGE_MOST / STEP];
     let mut step = SMALL_MOST / STEP;
@@ -65,7 +69,8 @@ const fn layout_of(class: usize) -> Layout {
     unsafe { Layout::from_size_align_unchecked(SIZES[class & (LISTS - 1)], ALIGN) }
 }
 
-/// The layout that a block which is not small really has: its class's, or its own if it has no class.
+/// The layout that a block which is not small really has: its class's, or its own if it has no
+/// class.
 #[inline]
 pub(super) fn backing(layout: Layout) -> Layout {
     if class::classed(layout) { layout_of(class_of(layout.size())) } else { layout }
@@ -84,7 +89,8 @@ pub(super) struct Large {
 impl Large {
     pub(super) const NEW: Self = Self { lists: [const { Stack::EMPTY }; LISTS], bytes: 0, hand: 0, patience: 0 };
 
-    /// A block of at least so many bytes, above [`SMALL_MOST`] and up to [`LARGE_MOST`]; null if there is none.
+    /// A block of at least so many bytes, above [`SMALL_MOST`] and up to [`LARGE_MOST`]; null if
+    /// there is none.
     #[inline]
     pub(super) fn pop(&mut self, size: usize) -> *mut u8 {
         let class = class_of(size);
@@ -99,11 +105,13 @@ impl Large {
     ///
     /// # Safety
     ///
-    /// The block is one of the central lists', allocated with the [`backing`] of a cached layout of this size, and nobody uses it any more.
+    /// The block is one of the central lists', allocated with the [`backing`] of a cached layout of
+    /// this size, and nobody uses it any more.
     #[inline]
     pub(super) unsafe fn push(&mut self, block: *mut u8, size: usize) -> bool {
         let class = class_of(size);
-        // SAFETY: the block is larger than a pointer, aligned to 16, and given away, which the caller promises.
+        // SAFETY: the block is larger than a pointer, aligned to 16, and given away, which the
+        // caller promises.
         unsafe { self.lists[class & (LISTS - 1)].push(block) };
         self.bytes += SIZES[class & (LISTS - 1)];
         self.bytes > BUDGET
@@ -114,7 +122,8 @@ impl Large {
         self.bytes == 0
     }
 
-    /// Gives some blocks back, so that the next block freed does not evict again: one of each class in turn, so what is cold goes too.
+    /// Gives some blocks back, so that the next block freed does not evict again: one of each class
+    /// in turn, so what is cold goes too.
     pub(super) fn evict<S: Source>(&mut self, shared: &Shared<S>) {
         shared.central(|central| {
             let mut blocks = 0;
@@ -133,10 +142,12 @@ impl Large {
         self.patience = self.patience.saturating_sub(size);
     }
 
-    /// Whether the last flush was so recent that memory should rather grow than be flushed again; it grows by no more than twice what that flush gave back.
+    /// Whether the last flush was so recent that memory should rather grow than be flushed again;
+    /// it grows by no more than twice what that flush gave back.
     ///
-    /// Where memory is tight, a flush makes just the room that the lists take again, and leads to the next one. With 64 requests open one request in 30 flushed, and three bodies in five came from
-    /// the heap.
+    /// Where memory is tight, a flush makes just the room that the lists take again, and leads to
+    /// the next one. With 64 requests open one request in 30 flushed, and three bodies in five came
+    /// from the heap.
     pub(super) const fn flushed(&self) -> bool {
         self.patience > 0
     }

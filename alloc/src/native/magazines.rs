@@ -14,7 +14,8 @@ use crate::source::Source;
 /// Small classes.
 pub(super) const CLASSES: usize = class::slot_of(SMALL_MOST) + 1 - FIRST;
 
-/// Blocks of each small class in a full magazine: what a thread takes and leaves at once. A thread keeps up to two.
+/// Blocks of each small class in a full magazine: what a thread takes and leaves at once. A thread
+/// keeps up to two.
 const FULL: [u32; CLASSES] = {
     let mut full = [0; CLASSES];
     let mut class = 0;
@@ -34,11 +35,13 @@ fn full_of(class: usize) -> u32 {
 
 /// The free blocks of one small class in a thread.
 ///
-/// Two lists, of which one is full or empty: so a thread that frees and allocates around a boundary does not go to the depot each time.
+/// Two lists, of which one is full or empty: so a thread that frees and allocates around a boundary
+/// does not go to the depot each time.
 #[repr(align(32))]
 struct Magazine {
     active: Stack,
-    /// How many more blocks the active list takes, zero for a thread that keeps none. It is below zero, wrapped, only on the way to `overflow`.
+    /// How many more blocks the active list takes, zero for a thread that keeps none. It is below
+    /// zero, wrapped, only on the way to `overflow`.
     room: u32,
     spare: Stack,
 }
@@ -97,7 +100,8 @@ impl Magazines {
 
     /// # Safety
     ///
-    /// As for [`Strategy::release`](crate::Strategy::release): the block is from any thread's side of the same `shared`.
+    /// As for [`Strategy::release`](crate::Strategy::release): the block is from any thread's side
+    /// of the same `shared`.
     #[inline]
     pub(super) unsafe fn release<S: Source>(&mut self, shared: &Shared<S>, block: *mut u8, layout: Layout) {
         if class::small(layout) {
@@ -109,7 +113,8 @@ impl Magazines {
                 // SAFETY: as the caller promises.
                 return unsafe { self.overflow(shared, block, class) };
             }
-            // SAFETY: a block of a small class is at least 16 bytes, aligned to 16, and given away, which the caller promises.
+            // SAFETY: a block of a small class is at least 16 bytes, aligned to 16, and given away,
+            // which the caller promises.
             return unsafe { magazine.active.push(block) };
         }
         // SAFETY: as the caller promises, and the layout is none of a small class.
@@ -126,7 +131,8 @@ impl Magazines {
         layout: Layout,
         size: usize,
     ) -> *mut u8 {
-        // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size is at most `isize::MAX`.
+        // SAFETY: the alignment is that of a layout, and the caller promises that the rounded size
+        // is at most `isize::MAX`.
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (class::small(layout), class::small(new)) {
             (true, true) if small_of(layout.size()) == small_of(size) => return block,
@@ -135,7 +141,8 @@ impl Magazines {
                 if held.size() == wanted.size() {
                     return block;
                 }
-                // SAFETY: as the caller promises: the block has its backing layout, and neither is one of a small class.
+                // SAFETY: as the caller promises: the block has its backing layout, and neither is
+                // one of a small class.
                 if shared.central(|central| unsafe { central.resize_in_place(block, held, wanted) }) {
                     return block;
                 }
@@ -145,7 +152,8 @@ impl Magazines {
         // SAFETY: the size is not zero, which the caller promises.
         let moved = unsafe { self.allocate(shared, new) };
         if !moved.is_null() {
-            // SAFETY: both blocks are live, so they do not overlap, and each has at least the smaller of the two sizes.
+            // SAFETY: both blocks are live, so they do not overlap, and each has at least the
+            // smaller of the two sizes.
             unsafe { copy_nonoverlapping(block, moved, layout.size().min(size)) };
             // SAFETY: the block is live and of this layout, which the caller promises.
             unsafe { self.release(shared, block, layout) };
@@ -201,7 +209,8 @@ impl Magazines {
     #[inline(never)]
     unsafe fn overflow<S: Source>(&mut self, shared: &Shared<S>, block: *mut u8, class: usize) {
         let mut list = Stack::EMPTY;
-        // SAFETY: a block of a small class is at least 16 bytes, aligned to 16, and given away, which the caller promises.
+        // SAFETY: a block of a small class is at least 16 bytes, aligned to 16, and given away,
+        // which the caller promises.
         unsafe { list.push(block) };
         let keeps = self.keeps(shared);
         let Some(magazine) = self.small.get_mut(class) else { return };
@@ -216,7 +225,8 @@ impl Magazines {
 
     /// # Safety
     ///
-    /// As for [`Strategy::allocate`](crate::Strategy::allocate), and the layout is none of a small class.
+    /// As for [`Strategy::allocate`](crate::Strategy::allocate), and the layout is none of a small
+    /// class.
     #[inline(never)]
     unsafe fn allocate_large<S: Source>(&mut self, shared: &Shared<S>, layout: Layout) -> *mut u8 {
         if class::classed(layout) {
@@ -264,11 +274,13 @@ impl Magazines {
 
     /// # Safety
     ///
-    /// As for [`Strategy::release`](crate::Strategy::release), and the layout is none of a small class.
+    /// As for [`Strategy::release`](crate::Strategy::release), and the layout is none of a small
+    /// class.
     #[inline(never)]
     unsafe fn release_large<S: Source>(&mut self, shared: &Shared<S>, block: *mut u8, layout: Layout) {
         if class::classed(layout) && self.keeps(shared) {
-            // SAFETY: the block was allocated with the backing of its layout, and is given away; the caller promises it.
+            // SAFETY: the block was allocated with the backing of its layout, and is given away;
+            // the caller promises it.
             if unsafe { self.large.push(block, layout.size()) } {
                 self.large.evict(shared);
             }

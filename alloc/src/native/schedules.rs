@@ -1,12 +1,15 @@
-//! What threads share, under model checkers: every order of steps that loom can think of, and thousands of random ones of more threads (shuttle).
+//! What threads share, under model checkers: every order of steps that loom can think of, and
+//! thousands of random ones of more threads (shuttle).
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test -p sluicegate-alloc --lib schedules
 //! RUSTFLAGS="--cfg shuttle" cargo test -p sluicegate-alloc --lib schedules
 //! ```
 //!
-//! The blocks are real memory, which a checker does not watch; so each has something beside its links that it does, and whoever believes to own the block
-//! touches that. The links from batch to batch loom watches, too. Broken depots must be found out: one that follows a link, and two that tell the taker nothing.
+//! The blocks are real memory, which a checker does not watch; so each has something beside its
+//! links that it does, and whoever believes to own the block touches that. The links from batch to
+//! batch loom watches, too. Broken depots must be found out: one that follows a link, and two that
+//! tell the taker nothing.
 
 extern crate std;
 
@@ -37,7 +40,8 @@ struct Block {
 
 #[cfg(loom)]
 mod watched {
-    /// loom reports two threads in it at once, and one that comes without having been told of the other.
+    /// loom reports two threads in it at once, and one that comes without having been told of the
+    /// other.
     pub(super) struct Watched(loom::cell::UnsafeCell<u32>);
 
     impl Watched {
@@ -299,7 +303,8 @@ fn handed_over<E: Exchange>() {
     drop(unsafe { Box::from_raw(block.cast::<Block>()) });
 }
 
-/// One thread comes twice, so that it reads what the other put back. The other leaves nothing itself, which would tell of all that it did.
+/// One thread comes twice, so that it reads what the other put back. The other leaves nothing
+/// itself, which would tell of all that it did.
 #[cfg(loom)]
 fn put_back<E: Exchange>() {
     let exchange = filled::<E>(3);

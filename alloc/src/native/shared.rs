@@ -40,7 +40,8 @@ use crate::sync::constant;
 /// ```
 pub struct Shared<S> {
     depots: [Depot; CLASSES],
-    /// About how many batches each depot has. It decides no order of steps, so no model checker need see it.
+    /// About how many batches each depot has. It decides no order of steps, so no model checker
+    /// need see it.
     batches: [AtomicUsize; CLASSES],
     /// The depot that gave a batch back last.
     hand: AtomicUsize,
@@ -50,7 +51,8 @@ pub struct Shared<S> {
     pub(super) arrive: fn() -> bool,
 }
 
-// SAFETY: the depots are made of atomics, and the central lists are touched only under the lock; what they hold may move to any thread.
+// SAFETY: the depots are made of atomics, and the central lists are touched only under the lock;
+// what they hold may move to any thread.
 unsafe impl<S: Send> Sync for Shared<S> {}
 
 impl<S: Source> Shared<S> {
@@ -79,9 +81,11 @@ impl<S: Source> Shared<S> {
         }
     }
 
-    /// Gives what the threads have exchanged and everything kept back to the heap, where it coalesces; what threads keep for themselves stays.
+    /// Gives what the threads have exchanged and everything kept back to the heap, where it
+    /// coalesces; what threads keep for themselves stays.
     ///
-    /// Before memory grows a little of it happens by itself. **Cost:** a free of the heap for each block, a batch at a time under the lock.
+    /// Before memory grows a little of it happens by itself. **Cost:** a free of the heap for each
+    /// block, a batch at a time under the lock.
     pub fn trim(&self) {
         for class in 0..CLASSES {
             while self.collect(class) {}
@@ -99,7 +103,8 @@ impl<S: Source> Shared<S> {
         self.central(|central| central.limit(pages));
     }
 
-    /// Up to `most` blocks of a small class, and how many they are, or may be: never less. Memory may grow for them if `grow`.
+    /// Up to `most` blocks of a small class, and how many they are, or may be: never less. Memory
+    /// may grow for them if `grow`.
     pub(super) fn batch(&self, class: usize, most: u32, grow: bool) -> (Stack, u32) {
         let batch = self.pop(class);
         if !batch.is_empty() {
@@ -118,7 +123,8 @@ impl<S: Source> Shared<S> {
         if !batch.is_null() {
             batches.fetch_sub(1, Ordering::Relaxed);
         }
-        // SAFETY: the top of a list that was taken (contract of `leave`), if any; the depot gave it to us alone.
+        // SAFETY: the top of a list that was taken (contract of `leave`), if any; the depot gave it
+        // to us alone.
         unsafe { Stack::of(batch) }
     }
 
@@ -176,7 +182,8 @@ impl<S: Source> Shared<S> {
                 if block.is_null() {
                     break;
                 }
-                // SAFETY: the blocks of a batch are the heap's, of its class's size, and the batch is ours.
+                // SAFETY: the blocks of a batch are the heap's, of its class's size, and the batch
+                // is ours.
                 unsafe { central.heap.free(block, need) };
             }
         });

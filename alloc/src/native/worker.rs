@@ -7,10 +7,13 @@ use super::shared::Shared;
 use crate::source::Source;
 use crate::strategy::{Strategy, Usage};
 
-/// One thread's side of [`Shared`] lists. Blocks may be released through any worker of the same lists; when it is dropped, what it kept goes to the others.
+/// One thread's side of [`Shared`] lists. Blocks may be released through any worker of the same
+/// lists; when it is dropped, what it kept goes to the others.
 ///
-/// **Cost:** a pair of small blocks is a push and a pop on lists of its own; one in up to 64 goes to the shared ones, with one to three atomic operations. It keeps up to
-/// 128 blocks of each small class, at most 32 KiB of each, and 4 MiB of larger ones, which are rounded up by at most a quarter. Above 64 KiB, and where it has none, it takes a lock.
+/// **Cost:** a pair of small blocks is a push and a pop on lists of its own; one in up to 64 goes
+/// to the shared ones, with one to three atomic operations. It keeps up to 128 blocks of each small
+/// class, at most 32 KiB of each, and 4 MiB of larger ones, which are rounded up by at most a
+/// quarter. Above 64 KiB, and where it has none, it takes a lock.
 pub struct Worker<'a, S: Source> {
     shared: &'a Shared<S>,
     magazines: Magazines,
@@ -35,7 +38,8 @@ impl<S: Source> Drop for Worker<'_, S> {
     }
 }
 
-// SAFETY: blocks come from the free lists behind the lock, each goes to one list of one thread at a time, and returns to the class of its layout.
+// SAFETY: blocks come from the free lists behind the lock, each goes to one list of one thread at a
+// time, and returns to the class of its layout.
 unsafe impl<S: Source> Strategy for Worker<'_, S> {
     #[inline]
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {

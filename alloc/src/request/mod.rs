@@ -2,8 +2,10 @@
 //!
 //! # Nothing is dropped
 //!
-//! A value that is put into the arena with [`alloc`](Bump::alloc) is **not dropped** when the arena is reset. Its bytes are used again, and that is all: what it owns outside of the arena (a
-//! `String`'s text, a reference count, another arena) leaks. So put plain data there, or use what does drop:
+//! A value that is put into the arena with [`alloc`](Bump::alloc) is **not dropped** when the arena
+//! is reset. Its bytes are used again, and that is all: what it owns outside of the arena (a
+//! `String`'s text, a reference count, another arena) leaks. So put plain data there, or use what
+//! does drop:
 //!
 //! | | its elements' `Drop` |
 //! |---|---|
@@ -46,19 +48,25 @@
 //!
 //! # From one callback to the next
 //!
-//! A [`RequestArena`] is a handle with a count of its owners. A collection over `arena.clone()` owns the arena with the others, borrows nothing, and may be a field of the filter. The arena is reset when the
-//! last owner is gone: in the ordinary case with the stream. A collection that is kept beyond its stream keeps the whole arena: it stays valid, and the memory is held.
+//! A [`RequestArena`] is a handle with a count of its owners. A collection over `arena.clone()`
+//! owns the arena with the others, borrows nothing, and may be a field of the filter. The arena is
+//! reset when the last owner is gone: in the ordinary case with the stream. A collection that is
+//! kept beyond its stream keeps the whole arena: it stays valid, and the memory is held.
 //!
 //! # Versions of `allocator-api2`
 //!
-//! The trait exists as 0.2 and as 0.4, which are different traits to the compiler. This speaks 0.2, as `bumpalo` 3 and `hashbrown` (up to 0.17 at least) do. A collection that asks for 0.4
-//! cannot use it. [`allocator_api2`] and [`bumpalo`] are re-exported, so that a filter gets the versions that fit.
+//! The trait exists as 0.2 and as 0.4, which are different traits to the compiler. This speaks 0.2,
+//! as `bumpalo` 3 and `hashbrown` (up to 0.17 at least) do. A collection that asks for 0.4 cannot
+//! use it. [`allocator_api2`] and [`bumpalo`] are re-exported, so that a filter gets the versions
+//! that fit.
 //!
 //! # Cost
 //!
-//! Opening takes a header and a first chunk of 1 KiB from the pool, or from the allocator; chunks double as the arena fills. A value is a subtraction and a comparison. Only the value made last gives its bytes
-//! back when freed, or grows in place: a vector that grows among others leaves its old buffers behind until the reset, so reserve what is known. Bodies do not belong here: chunks double, and one of 1 MiB is
-//! held until the stream ends.
+//! Opening takes a header and a first chunk of 1 KiB from the pool, or from the allocator; chunks
+//! double as the arena fills. A value is a subtraction and a comparison. Only the value made last
+//! gives its bytes back when freed, or grows in place: a vector that grows among others leaves its
+//! old buffers behind until the reset, so reserve what is known. Bodies do not belong here: chunks
+//! double, and one of 1 MiB is held until the stream ends.
 
 mod pool;
 
@@ -75,7 +83,8 @@ use allocator_api2::alloc::{AllocError, Allocator};
 
 use pool::Slot;
 
-/// A handle to an arena: the arena is reset when its last handle is gone, and goes back to its [`Pool`].
+/// A handle to an arena: the arena is reset when its last handle is gone, and goes back to its
+/// [`Pool`].
 ///
 /// It dereferences to [`Bump`], and is an [`Allocator`] itself.
 ///
@@ -105,7 +114,8 @@ impl Clone for RequestArena {
 impl Drop for RequestArena {
     fn drop(&mut self) {
         if release(&self.slot().handles) {
-            // SAFETY: this was the last handle, so nothing borrows from the slot, and no collection over it is left.
+            // SAFETY: this was the last handle, so nothing borrows from the slot, and no collection
+            // over it is left.
             unsafe { Slot::close(self.0) };
         }
     }
@@ -125,8 +135,8 @@ impl core::fmt::Debug for RequestArena {
     }
 }
 
-// SAFETY: blocks are the bump arena's, which is not reset, moved or dropped while a handle is left; clones are handles to the same arena, and moving a handle moves
-// no memory.
+// SAFETY: blocks are the bump arena's, which is not reset, moved or dropped while a handle is left;
+// clones are handles to the same arena, and moving a handle moves no memory.
 unsafe impl Allocator for RequestArena {
     #[inline]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
@@ -152,7 +162,8 @@ unsafe impl Allocator for RequestArena {
     }
 }
 
-/// Counts an owner more. Owners that are forgotten are counted too; a count that reaches its end stays there, and then nothing is freed any more.
+/// Counts an owner more. Owners that are forgotten are counted too; a count that reaches its end
+/// stays there, and then nothing is freed any more.
 fn count(owners: &Cell<usize>) {
     owners.set(owners.get().saturating_add(1));
 }

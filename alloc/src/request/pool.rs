@@ -10,7 +10,8 @@ use bumpalo::Bump;
 use super::{RequestArena, count, release};
 use crate::region::outside;
 
-/// The first chunk of an arena, in bytes; with `bumpalo`'s footer it fills 1 KiB. Smaller blocks would lie in the region of the stream whose callback runs, and the pool outlives it.
+/// The first chunk of an arena, in bytes; with `bumpalo`'s footer it fills 1 KiB. Smaller blocks
+/// would lie in the region of the stream whose callback runs, and the pool outlives it.
 const FIRST: usize = 1024 - 64;
 
 /// So many arenas close until the pool looks at how many it needs.
@@ -18,9 +19,12 @@ const PERIOD: usize = 64;
 
 /// Arenas for one VM, those in use and those that wait. Clones are the same pool.
 ///
-/// **What it keeps.** An arena that closes keeps its newest chunk, if that is no more than four times what arenas used of late; else the chunk is freed. Of the arenas that wait, as many stay as were open at
-/// once of late. Both figures rise at once and fall by an eighth: the size with each arena that closes, the number with each 64 of them. So half of a burst's arenas are freed at most 320 requests
-/// after its end, nine tenths at most 960, and all but those in use some 1,300–1,800 (bursts of 64 to 10,000, one request at a time after them).
+/// **What it keeps.** An arena that closes keeps its newest chunk, if that is no more than four
+/// times what arenas used of late; else the chunk is freed. Of the arenas that wait, as many stay
+/// as were open at once of late. Both figures rise at once and fall by an eighth: the size with
+/// each arena that closes, the number with each 64 of them. So half of a burst's arenas are freed
+/// at most 320 requests after its end, nine tenths at most 960, and all but those in use some
+/// 1,300–1,800 (bursts of 64 to 10,000, one request at a time after them).
 pub struct Pool(NonNull<Shared>);
 
 struct Shared {
@@ -48,7 +52,8 @@ pub(super) struct Slot {
     pub(super) bump: Bump,
 }
 
-/// A value in a block of its own; none if there is no memory. It lies outside of the stream's region, as it outlives it.
+/// A value in a block of its own; none if there is no memory. It lies outside of the stream's
+/// region, as it outlives it.
 fn place<T>(value: T) -> Option<NonNull<T>> {
     const { assert!(size_of::<T>() > 0) };
     // SAFETY: the size is not zero.
@@ -213,7 +218,8 @@ impl Slot {
     ///
     /// # Safety
     ///
-    /// The last handle is gone, and with it all that borrowed from the arena or was allocated in it.
+    /// The last handle is gone, and with it all that borrowed from the arena or was allocated in
+    /// it.
     pub(super) unsafe fn close(slot: NonNull<Self>) {
         let mut place = slot;
         // SAFETY: the slot is live and has no handle, so this is the only reference.

@@ -6,7 +6,8 @@ use super::{PAGE, Source};
 
 /// A region that the caller owns, handed out from its beginning in whole pages' worth of bytes.
 ///
-/// The pieces lie side by side and share one provenance, as those of linear memory do: what works here under miri works there.
+/// The pieces lie side by side and share one provenance, as those of linear memory do: what works
+/// here under miri works there.
 #[derive(Debug)]
 pub struct Fixed {
     base: *mut u8,
@@ -15,7 +16,8 @@ pub struct Fixed {
     limit: usize,
 }
 
-// SAFETY: the region belongs to this value alone (contract of `new`), so it may go wherever the value goes.
+// SAFETY: the region belongs to this value alone (contract of `new`), so it may go wherever the
+// value goes.
 unsafe impl Send for Fixed {}
 
 impl Fixed {
@@ -23,14 +25,16 @@ impl Fixed {
     ///
     /// # Safety
     ///
-    /// The region must be aligned to 16, valid for reads and writes, and used by nobody else until the last block from it is gone.
+    /// The region must be aligned to 16, valid for reads and writes, and used by nobody else until
+    /// the last block from it is gone.
     pub const unsafe fn new(base: *mut u8, size: usize) -> Self {
         Self { base, size, used: 0, limit: usize::MAX }
     }
 }
 
-// SAFETY: `used` only rises, so no two pieces overlap; all lie in the region that `new`'s caller gave away; every piece continues the previous
-// one in the same allocation; sizes are multiples of a page, so alignment follows from the base's.
+// SAFETY: `used` only rises, so no two pieces overlap; all lie in the region that `new`'s caller
+// gave away; every piece continues the previous one in the same allocation; sizes are multiples of
+// a page, so alignment follows from the base's.
 unsafe impl Source for Fixed {
     fn next(&self) -> Option<usize> {
         Some(self.base.addr() + self.used)

@@ -15,20 +15,26 @@ use crate::sync::SINGLE_THREADED;
 /// The end of a 32-bit memory less its last page: an end of 2³² would wrap to zero.
 const MOST: usize = 65_535;
 
-/// Whether the slack is gone: one word for the module, as there is one slack, whatever sources there are.
+/// Whether the slack is gone: one word for the module, as there is one slack, whatever sources
+/// there are.
 #[cfg(target_os = "unknown")]
 static SLACK_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The memory of the module, grown by whole pages.
 ///
-/// It shares `memory.grow` with whoever else calls it, wasi-libc's `malloc` for one: pieces may begin anywhere.
+/// It shares `memory.grow` with whoever else calls it, wasi-libc's `malloc` for one: pieces may
+/// begin anywhere.
 ///
-/// The slack between the data and the end of the initial memory is the first piece of whichever source asks first, where there is no C library. With WASI it is left to libc's `malloc`, which takes it if
-/// anything calls it (reading an environment variable does), and whether the module has it cannot be known here. So a filter's first block takes a page there. Slack of a page or more, which only a
-/// module linked with `--initial-memory` has, is left to the standard library's dlmalloc, whose newer versions take that and nothing less.
+/// The slack between the data and the end of the initial memory is the first piece of whichever
+/// source asks first, where there is no C library. With WASI it is left to libc's `malloc`, which
+/// takes it if anything calls it (reading an environment variable does), and whether the module has
+/// it cannot be known here. So a filter's first block takes a page there. Slack of a page or more,
+/// which only a module linked with `--initial-memory` has, is left to the standard library's
+/// dlmalloc, whose newer versions take that and nothing less.
 #[derive(Debug)]
 pub struct Linear {
-    /// Pages that are out of bounds at the end: zero by default, so that a static of zeros takes no room in the module.
+    /// Pages that are out of bounds at the end: zero by default, so that a static of zeros takes no
+    /// room in the module.
     barred: usize,
 }
 
@@ -39,7 +45,8 @@ impl Linear {
         Self { barred: 0 }
     }
 
-    /// Bytes of the slack, from a multiple of 16 on, if the next page continues it and nobody has it yet. Threads, which may grow memory between two looks, leave it alone.
+    /// Bytes of the slack, from a multiple of 16 on, if the next page continues it and nobody has
+    /// it yet. Threads, which may grow memory between two looks, leave it alone.
     #[cfg(target_os = "unknown")]
     fn slack() -> usize {
         unsafe extern "C" {
@@ -74,9 +81,11 @@ impl Default for Linear {
     }
 }
 
-// SAFETY: `memory.grow` returns pages that nobody had before, for good; the whole linear memory is one allocation, and a page's
-// address is a multiple of 64 KiB. The slack lies between the linker's symbols, so it is no data's and no stack's; without a C library nobody else takes less than a page of it. It is handed out
-// once in a module: by itself, and then `SLACK_TAKEN` is set, or below a page that continues it, and then memory ends elsewhere for ever.
+// SAFETY: `memory.grow` returns pages that nobody had before, for good; the whole linear memory is
+// one allocation, and a page's address is a multiple of 64 KiB. The slack lies between the linker's
+// symbols, so it is no data's and no stack's; without a C library nobody else takes less than a
+// page of it. It is handed out once in a module: by itself, and then `SLACK_TAKEN` is set, or below
+// a page that continues it, and then memory ends elsewhere for ever.
 unsafe impl Source for Linear {
     fn next(&self) -> Option<usize> {
         Some(memory_size(0) * PAGE - Self::slack())

@@ -8,10 +8,12 @@ use std::alloc::System;
 
 use super::{PAGE, Source};
 
-/// The least that is asked of the system at once: small pieces would lie in its own heap, between blocks of others.
+/// The least that is asked of the system at once: small pieces would lie in its own heap, between
+/// blocks of others.
 const LEAST: usize = 16 * PAGE;
 
-/// Memory of the system, in pieces of at least 1 MiB and an eighth of what is held; none is given back.
+/// Memory of the system, in pieces of at least 1 MiB and an eighth of what is held; none is given
+/// back.
 #[derive(Debug)]
 pub struct Pages {
     held: usize,
@@ -32,7 +34,8 @@ impl Default for Pages {
     }
 }
 
-// SAFETY: every piece is an allocation of its own that is never freed; `next` is always none, so nobody walks from one to another.
+// SAFETY: every piece is an allocation of its own that is never freed; `next` is always none, so
+// nobody walks from one to another.
 unsafe impl Source for Pages {
     fn next(&self) -> Option<usize> {
         None

@@ -168,7 +168,8 @@ mod placed {
     /// Addresses of one run at most: some 4,000 requests make 300,000.
     const MOST: usize = 1 << 19;
 
-    /// Where the free lists put each block of a run, handed out again with nothing to decide: what remains is the cost of touching memory where a good allocator puts it.
+    /// Where the free lists put each block of a run, handed out again with nothing to decide: what
+    /// remains is the cost of touching memory where a good allocator puts it.
     pub(super) struct Placed {
         mode: AtomicUsize,
         next: AtomicUsize,
@@ -218,8 +219,9 @@ mod placed {
         }
     }
 
-    // SAFETY: as it runs the same trace on the same addresses, what holds when they are written down holds when they are handed out again; in between nothing else
-    // allocates, and the inner allocator's blocks are all free by then.
+    // SAFETY: as it runs the same trace on the same addresses, what holds when they are written
+    // down holds when they are handed out again; in between nothing else allocates, and the inner
+    // allocator's blocks are all free by then.
     unsafe impl GlobalAlloc for Placed {
         #[inline]
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -242,7 +244,8 @@ mod placed {
             if self.mode.load(Relaxed) == REPLAY {
                 let moved = self.replayed();
                 if moved != block {
-                    // SAFETY: both blocks live, so they are apart, and are as long as their layouts.
+                    // SAFETY: both blocks live, so they are apart, and are as long as their
+                    // layouts.
                     unsafe { block.copy_to_nonoverlapping(moved, layout.size().min(size)) };
                 }
                 return moved;

@@ -1,5 +1,5 @@
-//! The global allocator with a count of the bytes in live blocks, whichever it is: what a soak's pages are judged against. It would be in the way of a
-//! measurement of time.
+//! The global allocator with a count of the bytes in live blocks, whichever it is: what a soak's
+//! pages are judged against. It would be in the way of a measurement of time.
 
 use core::alloc::Layout;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};

@@ -10,7 +10,8 @@ use crate::{Kept, Tested};
 static REQUESTS: Kept<request::Trace> = Kept::new(request::Trace::new());
 static RUST: Kept<rust::Trace> = Kept::new(rust::Trace::new());
 static CHURN: Kept<Churn> = Kept::new(Churn::new());
-/// The region of the bare traces, which outlives a call as a stream outlives its callbacks: elsewhere the arena is its free lists.
+/// The region of the bare traces, which outlives a call as a stream outlives its callbacks:
+/// elsewhere the arena is its free lists.
 static REGION: Kept<Option<Region>> = Kept::new(None);
 
 /// The request-shaped trace: until so many more requests have ended, with `open` at once.

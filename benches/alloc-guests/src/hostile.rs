@@ -1,6 +1,7 @@
 //! Operations that the host hands over one by one: it counts the instructions from one to the next.
 //!
-//! The module keeps nothing, so that its memory holds the heap and a page of stack and data. The host remembers where blocks lie, and keeps regions as bytes.
+//! The module keeps nothing, so that its memory holds the heap and a page of stack and data. The
+//! host remembers where blocks lie, and keeps regions as bytes.
 
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
@@ -27,7 +28,8 @@ static ORDER: Kept<Order> =
 
 #[link(wasm_import_module = "host")]
 unsafe extern "C" {
-    /// Tells the host what the last operation came to, and answers with the next: its parameters are in the order.
+    /// Tells the host what the last operation came to, and answers with the next: its parameters
+    /// are in the order.
     safe fn next(result: usize) -> u32;
 }
 
@@ -86,7 +88,8 @@ extern "C" fn play() {
                 0
             }
             ENTER => {
-                // SAFETY: the host wrote the bytes of a region that is open and not entered: until they are written back it is nowhere else.
+                // SAFETY: the host wrote the bytes of a region that is open and not entered: until
+                // they are written back it is nowhere else.
                 let region = unsafe { taken() };
                 region.within(|| play());
                 put(region);

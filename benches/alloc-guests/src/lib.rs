@@ -1,7 +1,8 @@
 //! Allocation traces as exports of a module; the feature picks the allocator that they run on.
 //!
-//! Each trace keeps its open requests between calls, so a host can watch pages while it goes on; the tables that hold them are static, and no trace allocates
-//! for itself. Every trace draws from its own generator with a fixed seed: all allocators see the same requests.
+//! Each trace keeps its open requests between calls, so a host can watch pages while it goes on;
+//! the tables that hold them are static, and no trace allocates for itself. Every trace draws from
+//! its own generator with a fixed seed: all allocators see the same requests.
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the traces speak to the allocator directly, and exports have fixed names")]
 

@@ -23,7 +23,8 @@ const CLOSED: Open = Open { region: None, context: Block::NONE, headers: Block::
 struct Soak {
     open: [Open; MOST],
     cache: [Block; KEYS],
-    /// Whether the plugin makes its entries outside of the region of the request that they come from.
+    /// Whether the plugin makes its entries outside of the region of the request that they come
+    /// from.
     outside: bool,
     random: Random,
 }
@@ -35,8 +36,9 @@ static SOAK: Kept<Soak> = Kept::new(Soak {
     random: Random::new(),
 });
 
-/// `open` interleaved contexts, each in a region of its own, with bodies of 64 B to 2^`log` that arrive in pieces of 16 KiB; one request in eight leaves an entry
-/// of 32–1,000 B in a cache of 4,096.
+/// `open` interleaved contexts, each in a region of its own, with bodies of 64 B to 2^`log` that
+/// arrive in pieces of 16 KiB; one request in eight leaves an entry of 32–1,000 B in a cache of
+/// 4,096.
 #[unsafe(no_mangle)]
 extern "C" fn contexts(open: u32, log: u32, count: u32) {
     SOAK.with(|Soak { open: contexts, cache, outside, random }| {
@@ -53,7 +55,8 @@ extern "C" fn contexts(open: u32, log: u32, count: u32) {
     });
 }
 
-/// From now on the entries of the plugin-wide cache are made outside of regions (1), as the crate advises, or in those of their requests (0).
+/// From now on the entries of the plugin-wide cache are made outside of regions (1), as the crate
+/// advises, or in those of their requests (0).
 #[unsafe(no_mangle)]
 extern "C" fn cache_outside(outside: u32) {
     SOAK.with(|soak| soak.outside = outside == 1);
@@ -65,7 +68,8 @@ extern "C" fn contexts_drain(from: u32) {
     SOAK.with(|soak| soak.open[from as usize..].iter_mut().for_each(Open::end));
 }
 
-/// Begins the same sequence of contexts anew; what is open stays open. Live bytes soon rise no higher, so a page more is the allocator's.
+/// Begins the same sequence of contexts anew; what is open stays open. Live bytes soon rise no
+/// higher, so a page more is the allocator's.
 #[unsafe(no_mangle)]
 extern "C" fn contexts_rewind() {
     SOAK.with(|soak| soak.random = Random::new());
@@ -119,7 +123,8 @@ impl Open {
     }
 }
 
-/// One context. Buffers of i pages less 16 bytes, each allocated before the previous is freed; then sizes about a page beside a pinned block.
+/// One context. Buffers of i pages less 16 bytes, each allocated before the previous is freed; then
+/// sizes about a page beside a pinned block.
 #[unsafe(no_mangle)]
 extern "C" fn ratchet(steps: u32) {
     Region::new().within(|| {
@@ -140,7 +145,8 @@ extern "C" fn ratchet(steps: u32) {
     });
 }
 
-/// `count` buffers at once, each in a region of its own, grown by 16 KiB to between 64 KiB and 1 MiB, then begun anew.
+/// `count` buffers at once, each in a region of its own, grown by 16 KiB to between 64 KiB and 1
+/// MiB, then begun anew.
 #[unsafe(no_mangle)]
 extern "C" fn growing(count: u32, restarts: u32) {
     SOAK.with(|Soak { open, random, .. }| {

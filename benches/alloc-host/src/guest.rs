@@ -106,7 +106,8 @@ impl Running {
             store.set_fuel(u64::MAX)?;
         }
         let mut linker = Linker::new(module.engine());
-        // What std imports of WASI on the way to a panic; nothing is called on the traces' own path but the hash seed.
+        // What std imports of WASI on the way to a panic; nothing is called on the traces' own path
+        // but the hash seed.
         linker.define_unknown_imports_as_default_values(&mut store, module)?;
         let instance = linker.instantiate(&mut store, module)?;
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
@@ -187,9 +188,11 @@ pub(crate) fn build(name: &str, kind: Kind) -> Result<PathBuf> {
         Kind::Tiny => Some("tiny"),
     };
     features.extend(suffix);
-    // Its build script sets a flag for WASI that cargo accepts only of a package with tests of its own, which the published one lacks.
+    // Its build script sets a flag for WASI that cargo accepts only of a package with tests of its
+    // own, which the published one lacks.
     let target = if features.contains(&"wasmalloc") { "wasm32-unknown-unknown" } else { "wasm32-wasip1" };
-    // Each build puts its module in the place of the one before: no other may come between it and the copy.
+    // Each build puts its module in the place of the one before: no other may come between it and
+    // the copy.
     static BUILDING: Mutex<()> = Mutex::new(());
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let built = module("sluicegate-alloc-guests", target, &features)?;
@@ -198,7 +201,8 @@ pub(crate) fn build(name: &str, kind: Kind) -> Result<PathBuf> {
     Ok(kept)
 }
 
-/// Builds a crate of this repository as a module, and says where it lies: until the next build of that crate.
+/// Builds a crate of this repository as a module, and says where it lies: until the next build of
+/// that crate.
 pub fn module(package: &str, target: &str, features: &[&str]) -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let directory = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);

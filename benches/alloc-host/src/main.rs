@@ -1,7 +1,8 @@
 //! Allocators on wasm, side by side: `cargo run -p sluicegate-alloc-host [-- --help]`.
 //!
-//! Every guest is the same traces over another allocator. Instructions (fuel) and pages are exact and repeat to the digit; time is the CPU time of the thread,
-//! each measurement paired with one of std right before it, and the figure is the median of the ratios.
+//! Every guest is the same traces over another allocator. Instructions (fuel) and pages are exact
+//! and repeat to the digit; time is the CPU time of the thread, each measurement paired with one of
+//! std right before it, and the figure is the median of the ratios.
 
 use std::collections::HashSet;
 use std::fs;
@@ -42,7 +43,8 @@ struct Options {
     /// Leaves the traces out.
     #[arg(long)]
     no_traces: bool,
-    /// Times the request trace on addresses that were written down before, too: what no allocator that keeps blocks apart can save.
+    /// Times the request trace on addresses that were written down before, too: what no allocator
+    /// that keeps blocks apart can save.
     #[arg(long)]
     placed: bool,
     /// Times the traces on V8 too, through `node --no-liftoff`; without node it says so.
@@ -57,7 +59,8 @@ struct Options {
     /// Writes all figures of the hostile traces into a file.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Puts what it found into the documents in `results`, beside printing it: as parts with this at the beginning of their names.
+    /// Puts what it found into the documents in `results`, beside printing it: as parts with this
+    /// at the beginning of their names.
     #[arg(long)]
     write: Option<String>,
 }
@@ -82,7 +85,8 @@ impl Options {
     }
 }
 
-/// Plays the hostile traces on std and the allocators that were named; on all but the floors, which are none, if none was.
+/// Plays the hostile traces on std and the allocators that were named; on all but the floors, which
+/// are none, if none was.
 fn hostile(options: &Options) -> Result<()> {
     let engine = hostile::engine()?;
     let names = options.allocators.iter().map(String::as_str).filter(|name| !["ring", "bump"].contains(name));

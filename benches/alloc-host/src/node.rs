@@ -1,4 +1,5 @@
-//! The same traces on V8, through node: what Envoy runs modules on, with code optimised from the first call.
+//! The same traces on V8, through node: what Envoy runs modules on, with code optimised from the
+//! first call.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -13,7 +14,8 @@ use sluicegate_benches::table::Table;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/node.mjs");
 
-/// Measures; none without node on the path. What is `unfinished`, by title and allocator, is left out.
+/// Measures; none without node on the path. What is `unfinished`, by title and allocator, is left
+/// out.
 ///
 /// # Errors
 ///

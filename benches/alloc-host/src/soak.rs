@@ -1,8 +1,10 @@
 //! The soaks: loads that make allocators grow for ever. What counts is the pages.
 //!
-//! Live data that are drawn at random rise to new peaks for as long as one looks, and any allocator's pages with them. So a soak is one sequence of
-//! events, played again and again: after some rounds live bytes rise no further, and a page more is the allocator's own. The first half of the rounds is warm-up;
-//! in the second half memory must stand still ([`Found::verify`]). How many rounds there are was set once, for all allocators.
+//! Live data that are drawn at random rise to new peaks for as long as one looks, and any
+//! allocator's pages with them. So a soak is one sequence of events, played again and again: after
+//! some rounds live bytes rise no further, and a page more is the allocator's own. The first half
+//! of the rounds is warm-up; in the second half memory must stand still ([`Found::verify`]). How
+//! many rounds there are was set once, for all allocators.
 
 use anyhow::{Context, Result, ensure};
 
@@ -20,9 +22,11 @@ pub struct Soak {
     /// One round.
     round: Calls,
     rounds: usize,
-    /// Whether it is a burst: a large buffer after it must end within [`Soak::margin`] pages of the standard library's.
+    /// Whether it is a burst: a large buffer after it must end within [`Soak::margin`] pages of the
+    /// standard library's.
     pub burst: bool,
-    /// Whether memory may still grow a little in the second half: what is open at a round's end goes on in the next, so rounds differ, and a rare order of events takes a page now and then.
+    /// Whether memory may still grow a little in the second half: what is open at a round's end
+    /// goes on in the next, so rounds differ, and a rare order of events takes a page now and then.
     drifts: bool,
     /// Whether it differs from another with the arena alone.
     arena: bool,
@@ -105,7 +109,8 @@ pub const SOAKS: &[Soak] = &[
     burst(soak("trace: 256 requests", &[("requests_rewind", &[]), ("requests", &[256, 4_000])], 80)),
 ];
 
-/// How many pages more than the standard library's a large buffer after a burst may end with; see [`Soak::margin`].
+/// How many pages more than the standard library's a large buffer after a burst may end with; see
+/// [`Soak::margin`].
 const MARGIN: u64 = 8;
 
 const COUNTED: &str = "the guest does not count: it lacks a feature";
@@ -154,7 +159,8 @@ impl Found {
         self.peaks.last().copied().unwrap_or_default().div_ceil(65_536)
     }
 
-    /// Whether the second and the third burst took no page beyond what more was live in them than in the first: the cache fills up over them.
+    /// Whether the second and the third burst took no page beyond what more was live in them than
+    /// in the first: the cache fills up over them.
     ///
     /// # Errors
     ///
@@ -168,8 +174,11 @@ impl Found {
 
     /// Whether memory stood still in the second half, and everything came back.
     ///
-    /// Where many blocks of many sizes are placed anew each round, a worst case so far turns up now and then, ever more rarely: seldom in the second half. What is lost, however, is lost as fast in the second half as in the first. So where memory need not
-    /// `settle`, the second may take a third of what the first took after its first round, or a tenth of what is held if that is more.
+    /// Where many blocks of many sizes are placed anew each round, a worst case so far turns up now
+    /// and then, ever more rarely: seldom in the second half. What is lost, however, is lost as
+    /// fast in the second half as in the first. So where memory need not `settle`, the second may
+    /// take a third of what the first took after its first round, or a tenth of what is held if
+    /// that is more.
     ///
     /// # Errors
     ///
@@ -186,17 +195,19 @@ impl Found {
 }
 
 impl Soak {
-    /// Whether an allocator must not take a page in the second half: where that was reached. The arena, talc
-    /// and the standard library place a few blocks worse now and then.
+    /// Whether an allocator must not take a page in the second half: where that was reached. The
+    /// arena, talc and the standard library place a few blocks worse now and then.
     #[must_use]
     pub fn settles(&self, name: &str) -> bool {
         !self.drifts && name.starts_with("freelist")
     }
 
-    /// How many pages more than the standard library's the large buffer after the burst may end with.
+    /// How many pages more than the standard library's the large buffer after the burst may end
+    /// with.
     ///
     /// The free lists and the arena may take the buffer's size anew. They keep freed blocks, and an
-    /// allocation gives back few of them before memory grows, so the gap for the buffer may not be whole.
+    /// allocation gives back few of them before memory grows, so the gap for the buffer may not be
+    /// whole.
     #[must_use]
     pub fn margin(&self, name: &str) -> u64 {
         let keeps = name.starts_with("freelist") || name.starts_with("arena");
@@ -209,7 +220,8 @@ impl Soak {
         !(self.slow && name == "lol_alloc" || self.arena && !name.starts_with("arena"))
     }
 
-    /// Plays all rounds, and all of them so many `times`; frees everything, and asks for one large buffer.
+    /// Plays all rounds, and all of them so many `times`; frees everything, and asks for one large
+    /// buffer.
     ///
     /// # Errors
     ///
@@ -239,7 +251,8 @@ impl Soak {
     }
 }
 
-/// The guest of an allocator for the soaks: the blocks are counted, by the allocator too if it is one of ours.
+/// The guest of an allocator for the soaks: the blocks are counted, by the allocator too if it is
+/// one of ours.
 ///
 /// # Errors
 ///

@@ -38,7 +38,8 @@ const fn first(trace: Trace) -> Trace {
     Trace { count_first: true, ..trace }
 }
 
-/// All traces. Those in a region differ from their namesakes with the arena alone, which is its free lists elsewhere.
+/// All traces. Those in a region differ from their namesakes with the arena alone, which is its
+/// free lists elsewhere.
 pub const TRACES: &[Trace] = &[
     trace("request 64", "requests", &[64], 4_000, true),
     trace("request 256", "requests", &[256], 4_000, true),
@@ -60,10 +61,12 @@ pub const TRACES: &[Trace] = &[
     trace("growing 100", "growing_buffers", &[100], 50_000, true),
 ];
 
-/// How often a trace is called before its instructions are counted; pages and grows are those after one call more.
+/// How often a trace is called before its instructions are counted; pages and grows are those after
+/// one call more.
 pub const WARM: usize = 4;
 
-/// So many times std's instructions, and an allocator does not finish a trace: it walks a list of all that is free.
+/// So many times std's instructions, and an allocator does not finish a trace: it walks a list of
+/// all that is free.
 const PATIENCE: f64 = 100.0;
 
 /// What one allocator does on one trace, to the digit.
@@ -218,7 +221,8 @@ pub fn run(std: &Guest, null: &Guest, others: &[Guest], repetitions: usize) -> R
     Ok(Found { times, counts: vec![fuel, instructions, pages, grows], unfinished })
 }
 
-/// Measures what of the request trace is not the allocator's: the same run on the addresses that the free lists chose before.
+/// Measures what of the request trace is not the allocator's: the same run on the addresses that
+/// the free lists chose before.
 ///
 /// # Errors
 ///

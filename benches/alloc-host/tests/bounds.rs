@@ -1,4 +1,5 @@
-//! Bounds on the worst operation, on refusals and on pages, over all hostile traces: exact, so that a walk over all that is free shows in a test.
+//! Bounds on the worst operation, on refusals and on pages, over all hostile traces: exact, so that
+//! a walk over all that is free shows in a test.
 
 use std::fmt::Write;
 
@@ -8,7 +9,8 @@ use sluicegate_traces::hostile::{ONE_OF_EACH, TRACES};
 /// Instructions of any single operation beyond the bytes that it copies or clears.
 const OPERATION: u64 = 5_000;
 
-/// Instructions of a refusal in the mean: it gives back what small blocks have left in the lists since the last.
+/// Instructions of a refusal in the mean: it gives back what small blocks have left in the lists
+/// since the last.
 const REFUSAL: f64 = 2_500.0;
 
 /// How many pages a small heap may hold beyond std's.

@@ -1,13 +1,16 @@
-//! Instructions, pages, grows and code of the strategies beside std's: exact, so that a loss shows in a test and not in a table that nobody reads.
+//! Instructions, pages, grows and code of the strategies beside std's: exact, so that a loss shows
+//! in a test and not in a table that nobody reads.
 //!
-//! The bounds lie a little above what is reached; where the crate's README names an aim that is reached, it is that aim.
+//! The bounds lie a little above what is reached; where the crate's README names an aim that is
+//! reached, it is that aim.
 
 use std::fmt::Write;
 
 use sluicegate_alloc_host::guest::{Engines, Guest};
 use sluicegate_alloc_host::speed::{Counts, TRACES};
 
-/// What a strategy may take on a trace: instructions and pages, as ratios to std's. Two pages more are always allowed, as std takes none on some traces.
+/// What a strategy may take on a trace: instructions and pages, as ratios to std's. Two pages more
+/// are always allowed, as std takes none on some traces.
 struct Bound {
     trace: &'static str,
     instructions: f64,
@@ -18,7 +21,8 @@ const fn bound(trace: &'static str, instructions: f64, pages: f64) -> Bound {
     Bound { trace, instructions, pages }
 }
 
-/// By features, with the bytes of a module that only allocates beyond one whose allocator does nothing.
+/// By features, with the bytes of a module that only allocates beyond one whose allocator does
+/// nothing.
 const BOUNDS: &[(&str, u64, &[Bound])] = &[
     (
         "freelist+inline",
@@ -141,8 +145,9 @@ fn the_strategies_keep_their_bounds() {
     assert!(faults.is_empty(), "{faults}");
 }
 
-/// What an exact count of live bytes may cost a pair of blocks, in instructions: where the fast path is in every caller, and where it is called, so that it must look whether there is a block. The loads,
-/// additions and stores are twelve.
+/// What an exact count of live bytes may cost a pair of blocks, in instructions: where the fast
+/// path is in every caller, and where it is called, so that it must look whether there is a block.
+/// The loads, additions and stores are twelve.
 const LIVE: f64 = 13.0;
 const LIVE_CALLED: f64 = 15.0;
 

@@ -1,6 +1,8 @@
-//! Memory stands still under every load, for each of the four allocators; and a load that loses a block is found out.
+//! Memory stands still under every load, for each of the four allocators; and a load that loses a
+//! block is found out.
 //!
-//! It counts pages and bytes, never time: the same on every machine. What "stands still" means is in `soak`.
+//! It counts pages and bytes, never time: the same on every machine. What "stands still" means is
+//! in `soak`.
 
 use std::thread;
 

@@ -1,4 +1,5 @@
-//! The shadow model on the targets that ship, under wasmtime: random sequences from here, interpreted there, with 32-bit pointers and the real `memory.grow`.
+//! The shadow model on the targets that ship, under wasmtime: random sequences from here,
+//! interpreted there, with 32-bit pointers and the real `memory.grow`.
 //!
 //! Any trap is a failure, and so is a broken promise.
 
@@ -206,7 +207,8 @@ fn high() -> Vec<Op> {
     vec![Op::Allocate { size: 250 << 20, align: 3 }; 13]
 }
 
-/// What any size fits behind that lies in a gap at the top: none does, as it would end beyond 4 GiB.
+/// What any size fits behind that lies in a gap at the top: none does, as it would end beyond 4
+/// GiB.
 #[test]
 fn nothing_grows_past_the_address_space() {
     let mut ops = high();

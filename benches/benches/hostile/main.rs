@@ -4,9 +4,13 @@
 //! cargo bench -p sluicegate-benches --bench hostile -- [--runs N] [--write] [TRACE…]
 //! ```
 //!
-//! Each allocator plays each trace in a process of its own, which holds nothing but a table of its blocks, made and touched before: what its resident memory grows by is the allocator's. The operations
-//! come through a pipe, so the trace's own tables lie here. A time is the processor's, of one call, with some 0.3 µs of the clock's own; a trace is played some times over, and of each operation the least counts:
-//! what the system did in between is gone, as it hardly hits the same operation each time. First uses of a page are part of a time on the first run and on all, as each run is a new process.
+//! Each allocator plays each trace in a process of its own, which holds nothing but a table of its
+//! blocks, made and touched before: what its resident memory grows by is the allocator's. The
+//! operations come through a pipe, so the trace's own tables lie here. A time is the processor's,
+//! of one call, with some 0.3 µs of the clock's own; a trace is played some times over, and of each
+//! operation the least counts: what the system did in between is gone, as it hardly hits the same
+//! operation each time. First uses of a page are part of a time on the first run and on all, as
+//! each run is a new process.
 #![allow(unsafe_code, reason = "allocators are compared through their raw interface")]
 
 mod child;
@@ -105,7 +109,8 @@ fn once(rival: &str, trace: &Trace) -> std::io::Result<Found> {
     remote.finish()
 }
 
-/// The least time of each operation, and the most pages, over all runs; none if the allocator fails.
+/// The least time of each operation, and the most pages, over all runs; none if the allocator
+/// fails.
 fn measured(rival: &str, trace: &Trace, runs: usize) -> Option<Found> {
     let mut best = once(rival, trace).ok()?;
     for _ in 1..runs {

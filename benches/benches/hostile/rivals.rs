@@ -34,7 +34,8 @@ pub(crate) fn global(name: &str) -> Option<&'static (dyn GlobalAlloc + Sync)> {
     GLOBALS.iter().find(|(known, _)| *known == name).map(|(_, heap)| *heap)
 }
 
-/// A bump arena has a stream's blocks or none: streams that are idle, and nothing that outlives its region.
+/// A bump arena has a stream's blocks or none: streams that are idle, and nothing that outlives its
+/// region.
 pub(crate) fn runs(name: &str, trace: &Trace) -> bool {
     name != BUMPALO || trace.title.contains("idle streams")
 }

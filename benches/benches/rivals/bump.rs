@@ -1,4 +1,5 @@
-//! A rival that is no global allocator: bumpalo, with a `Bump` for each open request, taken from a pool and reset when the request ends.
+//! A rival that is no global allocator: bumpalo, with a `Bump` for each open request, taken from a
+//! pool and reset when the request ends.
 //!
 //! It frees nothing before, so all that a request allocates lies side by side, bodies too.
 
@@ -89,7 +90,8 @@ impl Heap for &Pool {
         let (Some(block), Ok(new)) = (NonNull::new(block), Layout::from_size_align(size, layout.align())) else {
             return null_mut();
         };
-        // SAFETY: the block is live and of this layout, in the bump of the entered request, as requests hold their own; and the trace's buffers only grow.
+        // SAFETY: the block is live and of this layout, in the bump of the entered request, as
+        // requests hold their own; and the trace's buffers only grow.
         self.with(|bump| unsafe { bump.grow(block, layout, new) }.ok())
             .map_or(null_mut(), |block| block.cast().as_ptr())
     }

@@ -62,7 +62,8 @@ pub trait Rival: Sync {
 
 struct On<A: 'static> {
     name: &'static str,
-    /// Whether its blocks overlap, so that only traces that write nothing but one word may run on it.
+    /// Whether its blocks overlap, so that only traces that write nothing but one word may run on
+    /// it.
     floor: bool,
     /// The allocator; a new one for each trace if it is one thread's.
     heap: fn() -> &'static A,
@@ -76,7 +77,8 @@ type Talc = talc::TalcLock<spinning_top::RawSpinlock, talc::source::GlobalAllocS
 
 static TALC: Talc = talc::TalcLock::new(talc::source::GlobalAllocSource::new(System));
 
-/// A floor behind a curtain: the compiler must hand every block over, and cannot leave out what the trace does with it. So it is what the trace costs on any allocator.
+/// A floor behind a curtain: the compiler must hand every block over, and cannot leave out what the
+/// trace does with it. So it is what the trace costs on any allocator.
 struct Hidden<A>(A);
 
 // SAFETY: everything is the inner allocator's.

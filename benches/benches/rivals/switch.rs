@@ -1,6 +1,7 @@
 //! The global allocator of the suites: std's, but in a closure that names another.
 //!
-//! Each call goes through a thread-local and a pointer, whatever the allocator: a nanosecond or two that all pay.
+//! Each call goes through a thread-local and a pointer, whatever the allocator: a nanosecond or two
+//! that all pay.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -14,7 +15,8 @@ thread_local! {
 
 struct Switch;
 
-/// Runs `f` with another global allocator in this thread. What `f` leaves behind must be freed in such a closure again.
+/// Runs `f` with another global allocator in this thread. What `f` leaves behind must be freed in
+/// such a closure again.
 pub fn with<T>(heap: &'static dyn GlobalAlloc, f: impl FnOnce() -> T) -> T {
     let before = PICKED.replace(heap);
     let result = f();
@@ -22,7 +24,8 @@ pub fn with<T>(heap: &'static dyn GlobalAlloc, f: impl FnOnce() -> T) -> T {
     result
 }
 
-// SAFETY: everything is the picked allocator's; a block returns to the one that it is from, which the user of `with` sees to.
+// SAFETY: everything is the picked allocator's; a block returns to the one that it is from, which
+// the user of `with` sees to.
 unsafe impl GlobalAlloc for Switch {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.

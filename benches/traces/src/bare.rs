@@ -62,7 +62,8 @@ impl Churn {
         }
     }
 
-    /// Grows one of `live` buffers by half, at random; one that has passed its 256 bytes to 256 KiB starts anew.
+    /// Grows one of `live` buffers by half, at random; one that has passed its 256 bytes to 256 KiB
+    /// starts anew.
     pub fn growing(&mut self, heap: impl Heap, live: usize, count: u32) {
         for _ in 0..count {
             let buffer = &mut self.blocks[self.random.below(live)];

@@ -85,7 +85,8 @@ pub struct Block {
     size: usize,
 }
 
-// SAFETY: the block belongs to whoever has this, and every heap here takes blocks back from any thread.
+// SAFETY: the block belongs to whoever has this, and every heap here takes blocks back from any
+// thread.
 unsafe impl Send for Block {}
 
 impl Block {
@@ -127,7 +128,8 @@ impl Block {
         }
     }
 
-    /// Writes one word, as a first use does. A refused block ends the trace: out of memory is no measurement.
+    /// Writes one word, as a first use does. A refused block ends the trace: out of memory is no
+    /// measurement.
     #[inline]
     fn touch(self) {
         assert!(!self.at.is_null(), "out of memory");

@@ -3,10 +3,12 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 
-/// Fits the first-level cache of most processors eight times over; wrapping over live blocks is the point.
+/// Fits the first-level cache of most processors eight times over; wrapping over live blocks is the
+/// point.
 const SIZE: usize = 256 * 1024;
 
-/// A bump pointer in a ring that wraps over live blocks (`true`), or always the same block (`false`). One thread's.
+/// A bump pointer in a ring that wraps over live blocks (`true`), or always the same block
+/// (`false`). One thread's.
 #[repr(align(16))]
 #[derive(Debug)]
 pub struct Floor<const RING: bool>(UnsafeCell<[u8; SIZE]>, UnsafeCell<usize>);
@@ -28,7 +30,8 @@ impl<const RING: bool> Default for Floor<RING> {
     }
 }
 
-// SAFETY: blocks overlap, so this is no allocator; only traces that write one word to each block run on it.
+// SAFETY: blocks overlap, so this is no allocator; only traces that write one word to each block
+// run on it.
 unsafe impl<const RING: bool> GlobalAlloc for Floor<RING> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let base = self.0.get().cast::<u8>();

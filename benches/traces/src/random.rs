@@ -5,7 +5,8 @@
 pub struct Random(u32);
 
 impl Random {
-    /// All zeros, so that a static that holds it takes no room in the module; the first draw seeds it.
+    /// All zeros, so that a static that holds it takes no room in the module; the first draw seeds
+    /// it.
     #[must_use]
     pub const fn new() -> Self {
         Self(0)

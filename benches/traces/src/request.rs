@@ -1,7 +1,10 @@
-//! The request-shaped trace: what a filter's allocations look like, many requests interleaved callback by callback.
+//! The request-shaped trace: what a filter's allocations look like, many requests interleaved
+//! callback by callback.
 //!
-//! A request is a context; a host buffer of 2–4 KiB at its headers, and 20–60 small blocks of 8–128 bytes over its callbacks, of which 60 % die with the
-//! callback; a table that grows by realloc; 1–4 body chunks of 4–64 KiB, of which 70 % die with the callback; the response's headers; a log line that grows.
+//! A request is a context; a host buffer of 2–4 KiB at its headers, and 20–60 small blocks of 8–128
+//! bytes over its callbacks, of which 60 % die with the callback; a table that grows by realloc;
+//! 1–4 body chunks of 4–64 KiB, of which 70 % die with the callback; the response's headers; a log
+//! line that grows.
 
 use crate::block::{Block, Heap};
 use crate::random::Random;

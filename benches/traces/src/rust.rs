@@ -1,4 +1,5 @@
-//! Ordinary Rust code: a filter that decodes headers into owned strings, keeps a map, formats a line and collects a body.
+//! Ordinary Rust code: a filter that decodes headers into owned strings, keeps a map, formats a
+//! line and collects a body.
 
 use core::fmt::Write;
 use std::collections::HashMap;
@@ -30,7 +31,8 @@ impl Trace {
         Self { streams: Vec::new(), random: Random::new(), sum: 0 }
     }
 
-    /// Runs until so many more streams have ended, with `open` at once; the answer depends on all that they did.
+    /// Runs until so many more streams have ended, with `open` at once; the answer depends on all
+    /// that they did.
     pub fn run(&mut self, open: usize, count: u32) -> usize {
         self.streams.resize_with(open, || (Region::new(), None));
         let mut ended = 0;

@@ -1,11 +1,13 @@
-//! An access log: a line for each request that is over, and a count by the class of its status. No filter, but a plugin that the proxy's `access_log` names.
+//! An access log: a line for each request that is over, and a count by the class of its status. No
+//! filter, but a plugin that the proxy's `access_log` names.
 
 use sluicegate::metric::Counter;
 use sluicegate::prelude::*;
 use sluicegate::{HostBytes, property};
 
 const COUNTER: &str = "access_log_requests";
-/// What statuses count as, the first digit's class each; the first is for what has none: a client that went away before there was an answer.
+/// What statuses count as, the first digit's class each; the first is for what has none: a client
+/// that went away before there was an answer.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 #[derive(Default)]

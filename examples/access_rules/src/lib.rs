@@ -1,4 +1,5 @@
-//! Answers requests by rules that the operator writes in CEL, over all that the proxy knows of a request. The first rule that is true decides; without one the request passes.
+//! Answers requests by rules that the operator writes in CEL, over all that the proxy knows of a
+//! request. The first rule that is true decides; without one the request passes.
 //!
 //! The configuration is `[{"when": "request.path.startsWith('/admin')", "status": 403}]`.
 
@@ -29,7 +30,8 @@ struct Plugin {
 
 #[sluicegate::plugin_context]
 impl PluginContext for Plugin {
-    // A rule that cannot be understood refuses the configuration: better no proxy than one that lets everybody in.
+    // A rule that cannot be understood refuses the configuration: better no proxy than one that
+    // lets everybody in.
     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
         self.rules = json::parse(&plugin.configuration()?)?.elements().map(Rule::parse).collect::<Result<_>>()?;
         info!("{} rules", self.rules.len());
@@ -44,7 +46,8 @@ struct AccessRules;
 impl HttpFilter for AccessRules {
     type Plugin = Plugin;
 
-    // A rule that has no value for a request, because it asks for a header that is not there, must not let it pass.
+    // A rule that has no value for a request, because it asks for a header that is not there, must
+    // not let it pass.
     const ON_ERROR: FailurePolicy = FailurePolicy::Unavailable;
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {

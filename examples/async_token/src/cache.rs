@@ -10,7 +10,8 @@ use sluicegate::task::Notify;
 
 #[derive(Default)]
 pub(crate) struct Cache {
-    /// The value of the header, and from when until when it is good, since the Unix epoch: a clock that was wrong makes nobody keep a token for ever.
+    /// The value of the header, and from when until when it is good, since the Unix epoch: a clock
+    /// that was wrong makes nobody keep a token for ever.
     kept: RefCell<Option<(Rc<str>, Range<Duration>)>>,
     /// Whether a request fetches another one.
     fetching: Cell<bool>,
@@ -36,7 +37,8 @@ impl Cache {
         (!self.fetching.replace(true)).then(|| Fetching(self))
     }
 
-    /// Waits until the fetch of another request is over, and gives what that brought; none if that request went away, and this one is to fetch.
+    /// Waits until the fetch of another request is over, and gives what that brought; none if that
+    /// request went away, and this one is to fetch.
     pub(crate) async fn fetched(&self) -> Result<Option<Option<Rc<str>>>> {
         let before = self.fetched.borrow().0;
         self.over.notified().await?;
@@ -49,7 +51,8 @@ impl Cache {
 pub(crate) struct Fetching<'a>(&'a Cache);
 
 impl Fetching<'_> {
-    /// Gives all requests that wait what was fetched: the token, or none if there is none to be had.
+    /// Gives all requests that wait what was fetched: the token, or none if there is none to be
+    /// had.
     pub(crate) fn finish(self, bearer: Option<Rc<str>>) {
         let over = self.0.fetched.borrow().0 + 1;
         self.0.fetched.replace((over, bearer));
@@ -60,7 +63,8 @@ impl Fetching<'_> {
 impl Drop for Fetching<'_> {
     fn drop(&mut self) {
         self.0.fetching.set(false);
-        // After `finish` nobody waits any more. The request went away without it: the one that has waited longest fetches.
+        // After `finish` nobody waits any more. The request went away without it: the one that has
+        // waited longest fetches.
         self.0.over.notify_one();
     }
 }

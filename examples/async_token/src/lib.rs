@@ -1,4 +1,5 @@
-//! Adds `authorization` to each request, with a token of a token service: fetched once, kept until it expires, asked for twice if the service fails.
+//! Adds `authorization` to each request, with a token of a token service: fetched once, kept until
+//! it expires, asked for twice if the service fails.
 
 mod cache;
 
@@ -53,7 +54,8 @@ impl HttpFilter for AsyncToken {
     }
 }
 
-/// Fetches a token, or waits for the one that another request fetches; none if there is none to be had. A request that goes away while it fetches leaves it to the next.
+/// Fetches a token, or waits for the one that another request fetches; none if there is none to be
+/// had. A request that goes away while it fetches leaves it to the next.
 async fn wait(cache: &Cache) -> Result<Option<Rc<str>>> {
     loop {
         if let Some(bearer) = cache.fresh(time::now()?) {

@@ -85,7 +85,8 @@ fn requests_that_wait_together_fail_together(host: Host) {
 fn requests_that_go_away_one_after_another_leave_the_fetch_to_the_last(host: Host) {
     let host = host.start();
     let (mut streams, last) = ((0..20).map(|_| waiting(&host)).collect::<Vec<_>>(), waiting(&host));
-    // The one that fetches, and those that wait: in the order in which they came, and in another one.
+    // The one that fetches, and those that wait: in the order in which they came, and in another
+    // one.
     for _ in 0..10 {
         streams.remove(0).complete();
         streams.pop().unwrap().complete();
@@ -151,7 +152,8 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // Tasks may ask by gRPC and sleep too, and no part of a body is dropped behind one that was kept.
+    // Tasks may ask by gRPC and sleep too, and no part of a body is dropped behind one that was
+    // kept.
     let others = [
         "proxy_set_buffer_bytes",
         "proxy_set_tick_period_milliseconds",

@@ -1,6 +1,8 @@
-//! Asks two services before a request goes on, in two ways: with tasks that await, and with closures. One module, and the plugin's `root_id` says which.
+//! Asks two services before a request goes on, in two ways: with tasks that await, and with
+//! closures. One module, and the plugin's `root_id` says which.
 //!
-//! The request's own path goes to the services, so that a client of this example decides how they answer.
+//! The request's own path goes to the services, so that a client of this example decides how they
+//! answer.
 
 use std::time::Duration;
 

@@ -110,7 +110,8 @@ fn survives_whatever_a_host_does(host: Host) {
         };
         sweep(&host, traffic).and(sweep(&host, fails)).and(sweep(&host, refuses)).and(sweep(&host, passes))
     });
-    // Tasks may ask by gRPC too, no name is read by itself, and no part of a body is dropped behind one that was kept.
+    // Tasks may ask by gRPC too, no name is read by itself, and no part of a body is dropped behind
+    // one that was kept.
     let others = [
         "proxy_set_buffer_bytes",
         "proxy_get_header_map_value",

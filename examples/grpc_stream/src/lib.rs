@@ -1,4 +1,5 @@
-//! Sends the path of each request to a collector, over one gRPC stream that the plugin keeps: `collector.v1.Collector/Collect`.
+//! Sends the path of each request to a collector, over one gRPC stream that the plugin keeps:
+//! `collector.v1.Collector/Collect`.
 //!
 //! ```protobuf
 //! service Collector { rpc Collect(stream Path) returns (Acknowledgement); }
@@ -6,7 +7,8 @@
 //! message Acknowledgement { string text = 1; }
 //! ```
 //!
-//! The configuration is `{"batch": 3}`, or nothing: with so many paths the plugin ends its side of the stream, and the collector answers.
+//! The configuration is `{"batch": 3}`, or nothing: with so many paths the plugin ends its side of
+//! the stream, and the collector answers.
 
 mod message;
 mod waiting;
@@ -40,7 +42,8 @@ struct Batch {
 struct Plugin {
     batch: usize,
     open: Option<Batch>,
-    /// Requests add to it through the shared reference that they have to their plugin, hence the cell.
+    /// Requests add to it through the shared reference that they have to their plugin, hence the
+    /// cell.
     waiting: RefCell<Waiting>,
 }
 

@@ -146,7 +146,8 @@ fn survives_whatever_a_host_does(host: Host) {
         host.open_grpc().iter().for_each(|open| host.grpc_close(open.token, 0, ""));
         actions
     });
-    // For calls of streams, and for streams that a failure lets go; here the plugin makes the calls, and the policy is to be closed.
+    // For calls of streams, and for streams that a failure lets go; here the plugin makes the
+    // calls, and the policy is to be closed.
     let of_streams =
         ["proxy_continue_stream", "proxy_grpc_close", "proxy_set_buffer_bytes", "proxy_set_effective_context"];
     first.and(breaks).and(never_answers).assert_reaches_all_but(&of_streams);

@@ -1,4 +1,5 @@
-//! Asks a gRPC service about each request before it goes on: `auth.v1.Auth/Check`, with the request's path.
+//! Asks a gRPC service about each request before it goes on: `auth.v1.Auth/Check`, with the
+//! request's path.
 //!
 //! The two messages are small enough to be written and read by hand:
 //!

@@ -1,7 +1,8 @@
 //! The two messages in protobuf's wire format.
 //!
-//! A message is a row of fields. Each begins with a key, which is the field's number times eight plus its type; type 0 is a number and type 2 is a length with that many
-//! bytes. Numbers and lengths are seven bits a byte, lowest first, and all bytes but the last have the high bit.
+//! A message is a row of fields. Each begins with a key, which is the field's number times eight
+//! plus its type; type 0 is a number and type 2 is a length with that many bytes. Numbers and
+//! lengths are seven bits a byte, lowest first, and all bytes but the last have the high bit.
 
 /// The key of field 1 as a number.
 const NUMBER_1: u64 = 8;
@@ -21,7 +22,8 @@ pub(crate) fn question(path: &str) -> Vec<u8> {
     message
 }
 
-/// Whether an `Answer` says `allowed`. A field that is left out is false, and so is a message that cannot be read.
+/// Whether an `Answer` says `allowed`. A field that is left out is false, and so is a message that
+/// cannot be read.
 pub(crate) fn allowed(mut message: &[u8]) -> bool {
     let mut allowed = false;
     while !message.is_empty() {

@@ -96,8 +96,8 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // A stream of messages is what is hung up, no stream is deleted before its call is answered, and no part of a body is
-    // dropped behind one that was kept.
+    // A stream of messages is what is hung up, no stream is deleted before its call is answered,
+    // and no part of a body is dropped behind one that was kept.
     sweep(&host, traffic).and(allowed).and(closed).and(followed).assert_reaches_all_but(&[
         "proxy_grpc_cancel",
         "proxy_grpc_close",

@@ -1,6 +1,7 @@
 //! Edits many headers by a list of rules: renames, removes, sets and appends.
 //!
-//! The configuration is `{"request": [{"rename": "x-a", "to": "x-b"}, {"remove": "x-c"}, {"set": "x-d", "to": "v"}, {"append": "x-e", "to": "v"}], "response": []}`;
+//! The configuration is
+//! `{"request": [{"rename": "x-a", "to": "x-b"}, {"remove": "x-c"}, {"set": "x-d", "to": "v"}, {"append": "x-e", "to": "v"}], "response": []}`;
 //! either list may be left out.
 
 use sluicegate::json::{self, Value};
@@ -16,7 +17,8 @@ enum Rule {
 }
 
 impl Rule {
-    /// None if it is no rule, or names what is no header: the proxy's own, such as `:path`, are not for such a list.
+    /// None if it is no rule, or names what is no header: the proxy's own, such as `:path`, are not
+    /// for such a list.
     fn parse(rule: Value<'_>) -> Option<Self> {
         let text = |member: &str| Some(rule.get(member)?.to_text()?.to_str().ok()?.into_owned());
         let name = |member: &str| {
@@ -64,8 +66,8 @@ impl PluginContext for Plugin {
     }
 }
 
-/// Renames what the message came with, and edits the rest without reading it. Each edit is one call of the proxy; a rule that removes what the message
-/// does not have makes none.
+/// Renames what the message came with, and edits the rest without reading it. Each edit is one call
+/// of the proxy; a rule that removes what the message does not have makes none.
 fn apply<D>(rules: &[Rule], headers: &mut Headers<'_, D, Plugin, Head>) -> Result<()> {
     let original = headers.snapshot()?; // the one host call that reads
     for rule in rules {

@@ -1,4 +1,5 @@
-//! A plugin without a filter: it says hello when it starts, and the time and a random number every second.
+//! A plugin without a filter: it says hello when it starts, and the time and a random number every
+//! second.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;

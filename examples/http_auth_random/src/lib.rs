@@ -1,4 +1,5 @@
-//! Asks another service about each request, and decides by its answer: chance, here, by the hash of a random id.
+//! Asks another service about each request, and decides by its answer: chance, here, by the hash of
+//! a random id.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 #[derive(Default)]
 struct HttpAuthRandom;
 
-// An error in a callback is logged and answered with 500: `FailurePolicy::Closed` is the default, and what was not granted does not pass.
+// An error in a callback is logged and answered with 500: `FailurePolicy::Closed` is the default,
+// and what was not granted does not pass.
 #[sluicegate::http_filter]
 impl HttpFilter for HttpAuthRandom {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {

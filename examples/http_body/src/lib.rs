@@ -1,5 +1,5 @@
-//! Edits bodies: appends to them, prepends to them or replaces them, as a header of the request asks. With the configuration `echo` it answers the client with
-//! the request's body instead.
+//! Edits bodies: appends to them, prepends to them or replaces them, as a header of the request
+//! asks. With the configuration `echo` it answers the client with the request's body instead.
 
 use sluicegate::CompleteBody;
 use sluicegate::prelude::*;
@@ -80,7 +80,8 @@ impl HttpFilter for HttpBody {
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         if request.plugin().echo {
-            // The headers go on: to hold them until the body is complete takes a setting that not every proxy lets its users make.
+            // The headers go on: to hold them until the body is complete takes a setting that not
+            // every proxy lets its users make.
             return if request.end_of_stream() {
                 request.reply(&LocalResponse::new(200))
             } else {
@@ -93,7 +94,8 @@ impl HttpFilter for HttpBody {
         }
         self.side = Side::asked_for(&headers.get("buffer-replace-at").unwrap_or_default());
         self.operation = Operation::asked_for(&headers.get("buffer-operation").unwrap_or_default());
-        // The headers are on their way before the body is complete, so its new size cannot be told: it goes on in chunks.
+        // The headers are on their way before the body is complete, so its new size cannot be told:
+        // it goes on in chunks.
         request.body_will_change()?;
         if self.side != Side::Request {
             request.let_body_pass();

@@ -234,6 +234,7 @@ fn survives_whatever_a_host_does(host: Host) {
         seen
     }));
     let all = sweep(&host, traffic).and(of_requests).and(of_responses).and(echoes);
-    // The policy is to be closed, so nothing is let go after an error; and the only edit of headers is a removal.
+    // The policy is to be closed, so nothing is let go after an error; and the only edit of headers
+    // is a removal.
     all.assert_reaches_all_but(&["proxy_continue_stream", "proxy_replace_header_map_value"]);
 }

@@ -1,4 +1,5 @@
-//! Looks for the text `pattern` in a request's body while it arrives, and answers 403 as soon as it is there. Each byte is read once.
+//! Looks for the text `pattern` in a request's body while it arrives, and answers 403 as soon as it
+//! is there. Each byte is read once.
 
 use sluicegate::prelude::*;
 
@@ -30,7 +31,8 @@ impl HttpFilter for HttpBodyChunk {
             return self.forbid(body);
         }
         if self.cursor.position() != body.size() {
-            // A part was never looked at, so nothing of it may pass. Not only at the end: trailers would let go what is held.
+            // A part was never looked at, so nothing of it may pass. Not only at the end: trailers
+            // would let go what is held.
             return Err(Error::text(format!(
                 "read data does not match the expected total size: {} != {}",
                 self.cursor.position(),
@@ -64,7 +66,8 @@ impl HttpBodyChunk {
     }
 }
 
-/// Finds the pattern in a text that comes in chunks, also where it begins in one chunk and ends in a later one.
+/// Finds the pattern in a text that comes in chunks, also where it begins in one chunk and ends in
+/// a later one.
 #[derive(Default)]
 struct Search {
     /// The end of what was seen, one byte shorter than the pattern: what may be its beginning.

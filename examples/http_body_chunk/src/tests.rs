@@ -148,6 +148,7 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // Nothing that was kept is let go from elsewhere, and no part is dropped behind one that was kept.
+    // Nothing that was kept is let go from elsewhere, and no part is dropped behind one that was
+    // kept.
     passes.and(found).assert_reaches_all_but(&["proxy_continue_stream", "proxy_set_buffer_bytes"]);
 }

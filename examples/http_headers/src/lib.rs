@@ -1,4 +1,5 @@
-//! Reads and edits headers: one request header is set, one constant and one configured response header are added, and all are logged.
+//! Reads and edits headers: one request header is set, one constant and one configured response
+//! header are added, and all are logged.
 //!
 //! The configuration is `{"header": "x-wasm-header", "value": "demo-wasm"}`, or nothing.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -12,8 +13,8 @@ use core::fmt::Display;
 use sluicegate::json;
 use sluicegate::prelude::*;
 
-/// The header that the configuration asks for; empty without a configuration. As bytes, like all that is in headers: to log text with `{}` links the standard
-/// library's padding, 2 kB.
+/// The header that the configuration asks for; empty without a configuration. As bytes, like all
+/// that is in headers: to log text with `{}` links the standard library's padding, 2 kB.
 #[derive(Default)]
 struct Configured {
     header: Vec<u8>,
@@ -71,7 +72,8 @@ struct HttpHeaders;
 impl HttpFilter for HttpHeaders {
     type Plugin = Plugin;
 
-    // What fails is logged and left as it is: no client is turned away for a header that could not be set.
+    // What fails is logged and left as it is: no client is turned away for a header that could not
+    // be set.
     const ON_ERROR: FailurePolicy = FailurePolicy::Open;
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {

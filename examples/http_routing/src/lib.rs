@@ -1,4 +1,5 @@
-//! Sends about half of the requests to a canary, by a change of their authority before the route is chosen.
+//! Sends about half of the requests to a canary, by a change of their authority before the route is
+//! chosen.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};

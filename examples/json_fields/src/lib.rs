@@ -1,6 +1,8 @@
-//! Makes request headers of fields of a JSON body: without a tree, and without a block for each field.
+//! Makes request headers of fields of a JSON body: without a tree, and without a block for each
+//! field.
 //!
-//! The configuration says which: `{"/user/id": "x-user", "/order/items/0/sku": "x-first-item"}`. A request without one of them is answered with 400.
+//! The configuration says which: `{"/user/id": "x-user", "/order/items/0/sku": "x-first-item"}`. A
+//! request without one of them is answered with 400.
 
 mod pointer;
 
@@ -59,11 +61,13 @@ impl HttpFilter for JsonFields {
     }
 }
 
-/// Sets the headers if all fields are there; otherwise the inner error says what is wrong, and nothing is set.
+/// Sets the headers if all fields are there; otherwise the inner error says what is wrong, and
+/// nothing is set.
 fn take_fields(body: &[u8], stream: &HttpHandle<'_, Plugin>) -> Result<Result<(), &'static str>> {
     let Ok(json) = json::parse(body) else { return Ok(Err("not JSON\n")) };
     let fields = &stream.plugin().fields;
-    // Views of the fields, side by side in the arena of the request: room for all of them is one step of its pointer.
+    // Views of the fields, side by side in the arena of the request: room for all of them is one
+    // step of its pointer.
     let arena = stream.arena()?;
     let mut found: ArenaVec<(&str, Value<'_>), _> = ArenaVec::new_in(&arena);
     found.try_reserve_exact(fields.len()).map_err(|_| Error::new("no memory for the fields"))?;

@@ -128,8 +128,8 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // The policy is to be closed, so nothing is let go after an error, and nothing is logged but a configuration that is refused.
-    // A body that is not edited is not measured.
+    // The policy is to be closed, so nothing is let go after an error, and nothing is logged but a
+    // configuration that is refused. A body that is not edited is not measured.
     found.and(missing).and(long).assert_reaches_all_but(&[
         "proxy_continue_stream",
         "proxy_get_buffer_status",

@@ -1,6 +1,8 @@
-//! Lets a request pass if its body is JSON that has the keys which the configuration asks for, and answers 403 otherwise.
+//! Lets a request pass if its body is JSON that has the keys which the configuration asks for, and
+//! answers 403 otherwise.
 //!
-//! The configuration is `{"requiredKeys": ["id", "user.name"]}`, or nothing. A key is a path of GJSON's that names one value.
+//! The configuration is `{"requiredKeys": ["id", "user.name"]}`, or nothing. A key is a path of
+//! GJSON's that names one value.
 
 mod path;
 
@@ -123,7 +125,8 @@ fn invalid() -> LocalResponse<'static> {
     LocalResponse::new(403).body("invalid payload")
 }
 
-/// Whether a `content-type` is JSON's, with or without parameters. A proxy joins repeats with commas: those are refused.
+/// Whether a `content-type` is JSON's, with or without parameters. A proxy joins repeats with
+/// commas: those are refused.
 fn is_json(value: &[u8]) -> bool {
     let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
     media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") && !value.contains(&b',')

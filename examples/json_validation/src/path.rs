@@ -1,4 +1,5 @@
-//! A way to a value in a JSON text, in the part of GJSON's syntax that names one value: `user.name`, `items.0.id`, `a\.b`.
+//! A way to a value in a JSON text, in the part of GJSON's syntax that names one value:
+//! `user.name`, `items.0.id`, `a\.b`.
 
 use std::{fmt, mem};
 
@@ -93,7 +94,8 @@ impl Step {
     }
 }
 
-/// What is left of a path. It answers whether there is a value at its end, and keeps nothing of the text.
+/// What is left of a path. It answers whether there is a value at its end, and keeps nothing of the
+/// text.
 #[derive(Clone, Copy)]
 struct Way<'p> {
     step: &'p Step,

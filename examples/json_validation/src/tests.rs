@@ -90,7 +90,8 @@ fn a_dot_leads_into_a_value(host: Host) {
     }
 }
 
-/// What GJSON reads as a name is one here: a backslash, and characters that mean something elsewhere only.
+/// What GJSON reads as a name is one here: a backslash, and characters that mean something
+/// elsewhere only.
 #[sluicegate_host::test]
 fn names_are_what_gjson_takes_for_names(host: Host) {
     for (key, body) in [
@@ -154,7 +155,8 @@ fn refuses_paths_that_gjson_reads_otherwise(host: Host) {
     }
 }
 
-/// Deliberately otherwise than GJSON: of a name that comes twice the last value counts, and a text is no object.
+/// Deliberately otherwise than GJSON: of a name that comes twice the last value counts, and a text
+/// is no object.
 #[sluicegate_host::test]
 fn judges_what_an_upstream_would_read(host: Host) {
     let host = start(host, r#"{"requiredKeys": ["user.name"]}"#);
@@ -264,7 +266,8 @@ fn survives_whatever_a_host_does(host: Host) {
         };
         [exchange("text/html", true), exchange("application/json", true), exchange("application/json", false)]
     });
-    // The policy is to be closed, so nothing is let go after an error. No body is edited, so none is measured.
+    // The policy is to be closed, so nothing is let go after an error. No body is edited, so none
+    // is measured.
     passes.and(refuses).assert_reaches_all_but(&[
         "proxy_continue_stream",
         "proxy_get_buffer_status",

@@ -1,4 +1,5 @@
-//! Answers with its own memory, and starts again after a trap: `/memory` is answered with figures, `x-tier` with its rank from the configuration, and `x-panic` ends the VM.
+//! Answers with its own memory, and starts again after a trap: `/memory` is answered with figures,
+//! `x-tier` with its rank from the configuration, and `x-panic` ends the VM.
 
 use std::cell::RefCell;
 

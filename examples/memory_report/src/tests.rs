@@ -48,7 +48,8 @@ fn tells_when_the_proxy_asks(host: Host) {
 fn a_size_that_cannot_be_is_an_error_and_not_the_end(host: Host) {
     let host = start(host.clone());
     let stream = host.http_stream();
-    // The largest number that a size can be: a compiled module has linear memory, and sizes of 32 bits.
+    // The largest number that a size can be: a compiled module has linear memory, and sizes of 32
+    // bits.
     let size = if host.pages() > 0 { u64::from(u32::MAX) } else { u64::MAX };
     stream.request_headers(&[(":path", "/"), ("x-keep", &size.to_string())]);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
@@ -80,6 +81,7 @@ fn survives_whatever_a_host_does(host: Host) {
             seen
         })
     });
-    // Nothing that was kept is let go from elsewhere, and no part is dropped behind one that was kept.
+    // Nothing that was kept is let go from elsewhere, and no part is dropped behind one that was
+    // kept.
     first.and(asked).assert_reaches_all_but(&["proxy_continue_stream", "proxy_set_buffer_bytes"]);
 }

@@ -1,4 +1,5 @@
-//! Counts requests by the value of a header, in counters of the proxy that have the value as a tag. The number of counters is bounded.
+//! Counts requests by the value of a header, in counters of the proxy that have the value as a tag.
+//! The number of counters is bounded.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,7 +11,8 @@ use sluicegate::region::outside;
 const HEADER: &str = "my-custom-header";
 const COUNTER: &str = "custom_header_value_counts";
 
-/// How many values have a counter of their own. A counter never goes, and the value is the client's to choose.
+/// How many values have a counter of their own. A counter never goes, and the value is the client's
+/// to choose.
 const MOST_VALUES: usize = 64;
 /// How long such a value may be.
 const MOST_LETTERS: usize = 32;
@@ -48,7 +50,8 @@ impl Plugin {
     }
 }
 
-/// The value, if the proxy's expression for the tag takes all of it: it knows letters only, and leaves the rest in the counter's name.
+/// The value, if the proxy's expression for the tag takes all of it: it knows letters only, and
+/// leaves the rest in the counter's name.
 fn countable(value: &[u8]) -> Option<&str> {
     let letters = !value.is_empty() && value.len() <= MOST_LETTERS && value.iter().all(u8::is_ascii_alphabetic);
     letters.then(|| str::from_utf8(value).ok()).flatten()

@@ -83,7 +83,8 @@ impl TcpFilter for Network {
     }
 }
 
-/// The cluster's metadata under `location`: by the name that Envoy has for it since 1.33, or the one before.
+/// The cluster's metadata under `location`: by the name that Envoy has for it since 1.33, or the
+/// one before.
 fn location() -> Result<Option<property::Map>> {
     let path = ["xds", "cluster_metadata", "filter_metadata", "location"];
     let [_, old @ ..] = &path;

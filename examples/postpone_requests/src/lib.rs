@@ -8,8 +8,9 @@ use sluicegate::prelude::*;
 
 const TICK_PERIOD: Duration = Duration::from_secs(1);
 
-/// The streams that wait, by their places in the line: they go on in the order in which they came. Streams add and remove themselves through the shared reference that
-/// they have to their plugin, hence the cells.
+/// The streams that wait, by their places in the line: they go on in the order in which they came.
+/// Streams add and remove themselves through the shared reference that they have to their plugin,
+/// hence the cells.
 #[derive(Default)]
 struct Plugin {
     postponed: RefCell<BTreeMap<u64, u32>>,

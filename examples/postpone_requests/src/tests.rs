@@ -82,8 +82,8 @@ fn refuses_to_start_without_ticks(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    // No callback gives an error, so that none is counted and nothing answered; no part of a body is dropped behind one that
-    // was kept.
+    // No callback gives an error, so that none is counted and nothing answered; no part of a body
+    // is dropped behind one that was kept.
     let unused =
         ["proxy_define_metric", "proxy_increment_metric", "proxy_send_local_response", "proxy_set_buffer_bytes"];
     sweep(&host, traffic).assert_reaches_all_but(&unused);

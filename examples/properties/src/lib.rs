@@ -12,7 +12,8 @@ const UNAUTHENTICATED: u8 = 16;
 #[derive(Default)]
 struct Properties;
 
-// An error in a callback is logged and answered with 500: what the filter could not decide about does not pass.
+// An error in a callback is logged and answered with 500: what the filter could not decide about
+// does not pass.
 #[sluicegate::http_filter]
 impl HttpFilter for Properties {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {

@@ -11,7 +11,8 @@ const TOKEN: u64 = 1_000_000_000;
 /// The most that a rate, a burst or a batch may be: a burst in units still fits 64 bits.
 const MOST: u64 = 1_000_000;
 
-/// One plan's tokens. What is shared is 16 bytes under its key: the level in units, and when it was that, in nanoseconds.
+/// One plan's tokens. What is shared is 16 bytes under its key: the level in units, and when it was
+/// that, in nanoseconds.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     key: String,
@@ -76,7 +77,8 @@ impl Bucket {
         Duration::from_nanos(TOKEN / self.rate)
     }
 
-    /// Changes the shared level, filled up to now. If another worker is faster, the change is made again with what that one left.
+    /// Changes the shared level, filled up to now. If another worker is faster, the change is made
+    /// again with what that one left.
     fn update(&self, now: Duration, mut change: impl FnMut(u64) -> u64) -> Result<()> {
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         let full = self.burst * TOKEN;

@@ -1,7 +1,9 @@
-//! Limits how many requests each plan may send, over all worker threads: one token bucket for each plan, in data that the VMs share.
+//! Limits how many requests each plan may send, over all worker threads: one token bucket for each
+//! plan, in data that the VMs share.
 //!
-//! The configuration is `{"header": "x-plan", "plans": {"free": {"rate": 1, "burst": 3}, "paid": {"rate": 1000, "burst": 2000, "batch": 50}}}`. A request whose header
-//! names no plan counts for the first one.
+//! The configuration is
+//! `{"header": "x-plan", "plans": {"free": {"rate": 1, "burst": 3}, "paid": {"rate": 1000, "burst": 2000, "batch": 50}}}`.
+//! A request whose header names no plan counts for the first one.
 
 mod bucket;
 

@@ -1,5 +1,6 @@
-//! Says how large the headers of each request and response are. The module is built with the feature `timing`, so that what its callbacks cost becomes metrics and
-//! lines in the log; the filter has no part in that.
+//! Says how large the headers of each request and response are. The module is built with the
+//! feature `timing`, so that what its callbacks cost becomes metrics and lines in the log; the
+//! filter has no part in that.
 
 use sluicegate::prelude::*;
 

@@ -11,7 +11,8 @@ struct Vm;
 #[sluicegate::vm_context]
 impl VmContext for Vm {
     fn on_vm_start(&mut self, _: &mut VmHandle<'_>) -> Result<StartStatus> {
-        // Each worker starts a VM, and so does each reload of the configuration: what is counted already stays.
+        // Each worker starts a VM, and so does each reload of the configuration: what is counted
+        // already stays.
         let created = shared_data::update(KEY, |value| value.unwrap_or_default().to_vec());
         if let Err(error) = created {
             warn!("error setting shared data on OnVMStart: {error}");
@@ -57,7 +58,8 @@ fn count() -> Result<u64> {
     Ok(requests)
 }
 
-/// A number of eight bytes in little endian. Any VM of the same `vm_id` may write the key, so what is no number counts from the start.
+/// A number of eight bytes in little endian. Any VM of the same `vm_id` may write the key, so what
+/// is no number counts from the start.
 fn number(value: &[u8]) -> u64 {
     value.try_into().map_or(0, u64::from_le_bytes)
 }

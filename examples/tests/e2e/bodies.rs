@@ -78,7 +78,8 @@ fn http_body_echoes_instead_of_the_upstream() -> Result<()> {
     Ok(())
 }
 
-/// A body without a byte, announced or not: no callback for a body comes, and the route's cluster is not asked.
+/// A body without a byte, announced or not: no callback for a body comes, and the route's cluster
+/// is not asked.
 #[test]
 fn http_body_echoes_nothing_for_nothing() -> Result<()> {
     let proxy = Proxy::for_example("http_body", Some(Allocator::Talc))?;
@@ -130,7 +131,8 @@ fn http_body_chunk() -> Result<()> {
         assert_eq!((response.status, &*response.text()), (200, "example body\n"));
         body.extend(b"pattern");
         let response = proxy.request("POST", MAIN, "/", &[], &body)?;
-        // How many chunks there were is the proxy's to decide; the answer and the log agree about it.
+        // How many chunks there were is the proxy's to decide; the answer and the log agree about
+        // it.
         let chunk =
             response.text().strip_prefix("pattern found in chunk: ").and_then(|count| count.parse::<usize>().ok());
         assert!(response.status == 403 && chunk.is_some(), "{}", response.text());

@@ -1,4 +1,5 @@
-//! Bodies that end otherwise than by a last part, and proxies that hold headers otherwise: the same filters, whose examples say nothing of it.
+//! Bodies that end otherwise than by a last part, and proxies that hold headers otherwise: the same
+//! filters, whose examples say nothing of it.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -80,7 +81,8 @@ fn json_validation_refuses_another_protocol() -> Result<()> {
     Ok(())
 }
 
-/// Headers of another proxy's configuration: the setting that the examples do not make, made and not.
+/// Headers of another proxy's configuration: the setting that the examples do not make, made and
+/// not.
 #[test]
 fn http_body_works_whether_headers_can_be_held_alone() -> Result<()> {
     for allowed in [false, true] {

@@ -1,4 +1,5 @@
-//! What the modules log, as whole lines with their levels: a part of a line may be a part of another one.
+//! What the modules log, as whole lines with their levels: a part of a line may be a part of
+//! another one.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +9,8 @@ use sluicegate_loadtest::Proxy;
 
 use super::PATIENCE;
 
-/// A line of a module's: its level, as Envoy writes it, whose it is, such as ` receiver`, and the text.
+/// A line of a module's: its level, as Envoy writes it, whose it is, such as ` receiver`, and the
+/// text.
 fn said(line: &str) -> Option<(&str, &str, &str)> {
     let (head, tail) = line.split_once("] wasm log")?;
     let level = head.split('[').find_map(|part| part.strip_suffix(']').filter(|part| LEVELS.contains(part)))?;

@@ -1,4 +1,5 @@
-//! Every example in a real Envoy, under each allocator: what a client sees, and what the proxy's log says.
+//! Every example in a real Envoy, under each allocator: what a client sees, and what the proxy's
+//! log says.
 //!
 //! The name of a test begins with its example's: `cargo compat` tells them by it.
 
@@ -28,7 +29,8 @@ use lines::{texts, wait_for_lines};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs a test with each allocator, and with the one that the standard library brings; or with the one that a variable names.
+/// Runs a test with each allocator, and with the one that the standard library brings; or with the
+/// one that a variable names.
 fn with_each_allocator(test: impl Fn(Option<Allocator>) -> Result<()>) -> Result<()> {
     if let Ok(only) = std::env::var(ONLY_ALLOCATOR) {
         return test(Some(only.parse()?)).with_context(|| format!("with the allocator {only}"));
@@ -57,7 +59,8 @@ fn helloworld() -> Result<()> {
         let (start, begin) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos());
         wait_for_lines(&proxy, "info", &["OnPluginStart from Rust!", "OnTick called"])?;
         let (time, random) = time_and_random(&texts(&proxy, "info"))?;
-        // The clocks of the test and of the proxy are one, and the tick came since the test began or right before.
+        // The clocks of the test and of the proxy are one, and the tick came since the test began
+        // or right before.
         let second = Duration::from_secs(1).as_nanos();
         let passed = begin.saturating_sub(second)..=begin + start.elapsed().as_nanos() + second;
         assert!(passed.contains(&time), "{time} is not in {passed:?}");

@@ -43,7 +43,8 @@ fn upload_budget() -> Result<()> {
     })
 }
 
-/// Streams that announce more than there is, together: those that do not fit are shed, and new ones are taken when the others have gone.
+/// Streams that announce more than there is, together: those that do not fit are shed, and new ones
+/// are taken when the others have gone.
 #[test]
 fn upload_budget_sheds_until_memory_is_back() -> Result<()> {
     let proxy = Proxy::for_example("upload_budget", Some(Allocator::Freelist))?;
@@ -75,7 +76,8 @@ fn upload_budget_sheds_until_memory_is_back() -> Result<()> {
     wait_for_stat(&proxy, "sluicegate_memory_shed", |shed| shed > 0)
 }
 
-/// Waits until Envoy's stats have a metric of the filter's, by its name without the tag, with a right value.
+/// Waits until Envoy's stats have a metric of the filter's, by its name without the tag, with a
+/// right value.
 fn wait_for_stat(proxy: &Proxy, name: &str, is_right: impl Fn(u64) -> bool) -> Result<()> {
     let begin = Instant::now();
     loop {

@@ -112,7 +112,8 @@ fn helloworld_exports_no_stream_callback() -> Result<()> {
 fn examples_export_the_callbacks_that_they_implement() -> Result<()> {
     for (package, callbacks) in [
         ("access_log", &["proxy_on_configure", "proxy_on_log"][..]),
-        // Headers that wait for an answer are held against the body and the trailers behind them, too.
+        // Headers that wait for an answer are held against the body and the trailers behind them,
+        // too.
         (
             "http_auth_random",
             &[

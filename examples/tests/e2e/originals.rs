@@ -1,4 +1,5 @@
-//! The promise that a module takes the place of the Go SDK's under the same configuration of the proxy: the form in which that has it.
+//! The promise that a module takes the place of the Go SDK's under the same configuration of the
+//! proxy: the form in which that has it.
 
 use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};

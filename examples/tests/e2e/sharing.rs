@@ -12,7 +12,8 @@ use super::{PATIENCE, names_its_allocator, with_each_allocator};
 const MAIN: u16 = 18000;
 const TCP: u16 = 18001;
 
-/// Waits until Prometheus would read these lines of the metrics with a name like this: workers hand their counts over every few seconds.
+/// Waits until Prometheus would read these lines of the metrics with a name like this: workers hand
+/// their counts over every few seconds.
 pub(super) fn wait_for_metrics(proxy: &Proxy, name: &str, lines: &[&str]) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -67,7 +68,8 @@ fn metrics_are_bounded() -> Result<()> {
     Ok(())
 }
 
-/// Of a plugin that is no filter: requests without a route are logged too, and what gRPC is answered with.
+/// Of a plugin that is no filter: requests without a route are logged too, and what gRPC is
+/// answered with.
 #[test]
 fn access_log() -> Result<()> {
     with_each_allocator(|allocator| {

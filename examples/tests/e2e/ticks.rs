@@ -24,7 +24,8 @@ fn postpone_requests() -> Result<()> {
         let expected =
             [2, 3].map(|id| ["postpone", "resume"].map(|what| format!("{what} request with contextID={id}")));
         assert_eq!(lines, expected.concat());
-        // The second request came right after a tick, and waited for the next: a timer may be late, and is never early.
+        // The second request came right after a tick, and waited for the next: a timer may be late,
+        // and is never early.
         let [first, second] = [2, 3].map(|id| time_of(&proxy, &format!("resume request with contextID={id}")));
         let period = second.zip(first).map(|(second, first)| second - first);
         assert!(period.is_some_and(|period| period >= Duration::from_millis(995)), "{period:?}");

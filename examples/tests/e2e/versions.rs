@@ -1,4 +1,5 @@
-//! The older versions of the ABI: the same examples, built for them, in a proxy that still speaks them.
+//! The older versions of the ABI: the same examples, built for them, in a proxy that still speaks
+//! them.
 
 use anyhow::Result;
 use sluicegate_loadtest::{Allocator, Proxy};

@@ -1,4 +1,5 @@
-//! Streams that wait for each other, in a real Envoy: whichever callback tells them, all of them go on.
+//! Streams that wait for each other, in a real Envoy: whichever callback tells them, all of them go
+//! on.
 
 use std::io::{BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -192,7 +193,8 @@ fn start_wakes() -> Result<Proxy> {
     Proxy::start(&Envoy::provision()?, &config, &Options::default())
 }
 
-/// Thousands of requests wait for one token, without a timer and without being polled, and all of them go on when it comes.
+/// Thousands of requests wait for one token, without a timer and without being polled, and all of
+/// them go on when it comes.
 #[test]
 fn async_token_lets_thousands_of_requests_wait_for_one_token() -> Result<()> {
     const CONNECTIONS: u32 = 4;
@@ -208,7 +210,8 @@ fn async_token_lets_thousands_of_requests_wait_for_one_token() -> Result<()> {
                 manager["http_filters"].as_array_mut().expect("a list of filters").insert(0, delay);
             }
         })
-        // The proxy answers by itself: how many requests another cluster takes is not what is looked at.
+        // The proxy answers by itself: how many requests another cluster takes is not what is
+        // looked at.
         .with_each("route", |route| {
             route.remove("route");
             route.insert("direct_response".into(), json!({ "status": 200 }));

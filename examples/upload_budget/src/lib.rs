@@ -1,5 +1,6 @@
-//! Looks at whole uploads within a budget of memory: holds each one back until it is complete, and lets it go on with its checksum in a header of the response. What does not
-//! fit the budget is answered with 413 or 503, and the VM lives.
+//! Looks at whole uploads within a budget of memory: holds each one back until it is complete, and
+//! lets it go on with its checksum in a header of the response. What does not fit the budget is
+//! answered with 413 or 503, and the VM lives.
 
 use std::cell::RefCell;
 

@@ -106,7 +106,8 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // The policy is to be closed, so nothing is let go after an error; no size is asked for, and no header replaced.
+    // The policy is to be closed, so nothing is let go after an error; no size is asked for, and no
+    // header replaced.
     let others = [
         "proxy_continue_stream",
         "proxy_get_buffer_status",

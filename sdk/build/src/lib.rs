@@ -32,7 +32,8 @@ pub struct Build {
 }
 
 impl Build {
-    /// A package of the workspace that `folder` is in, with one of its profiles, built into `target/guests/none` in that folder.
+    /// A package of the workspace that `folder` is in, with one of its profiles, built into
+    /// `target/guests/none` in that folder.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, package: &str, profile: &str) -> Self {
         let folder = folder.into();
@@ -48,7 +49,8 @@ impl Build {
         }
     }
 
-    /// Builds into this folder. Builds that differ in their features each need one, or they overwrite each other.
+    /// Builds into this folder. Builds that differ in their features each need one, or they
+    /// overwrite each other.
     #[must_use]
     pub fn target_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.target_dir = folder.into();
@@ -76,7 +78,8 @@ impl Build {
         self
     }
 
-    /// The cargo command. Cargo locks the target folder, so several processes may run it at a time, and an up-to-date module costs a fraction of a second.
+    /// The cargo command. Cargo locks the target folder, so several processes may run it at a time,
+    /// and an up-to-date module costs a fraction of a second.
     #[must_use]
     pub fn command(&self) -> Command {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -145,8 +148,8 @@ pub fn has_target(run: impl Fn(&mut Command) -> io::Result<Output>) -> Result<bo
     Ok(Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).is_dir())
 }
 
-/// Removes what the cargo that runs us has set for its own build: flags for another platform, its target folder, what
-/// it tells about our package.
+/// Removes what the cargo that runs us has set for its own build: flags for another platform, its
+/// target folder, what it tells about our package.
 fn shed_outer_build(cargo: &mut Command) {
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(is_of_outer_build) {

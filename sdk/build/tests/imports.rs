@@ -1,4 +1,5 @@
-//! What built modules import and export: a host that does not have an import does not load the module.
+//! What built modules import and export: a host that does not have an import does not load the
+//! module.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -8,7 +9,8 @@ use wasmparser::{Parser, Payload};
 
 const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
 
-/// Builds of one package with other features overwrite each other, so each is read before the next begins.
+/// Builds of one package with other features overwrite each other, so each is read before the next
+/// begins.
 static BUILDS: Mutex<()> = Mutex::new(());
 
 /// The names of a module's imports, with the modules that they come from, and of its exports.

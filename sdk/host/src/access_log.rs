@@ -7,7 +7,8 @@ use crate::map::{Kind, Map};
 use crate::running::{Outcome, Running};
 use crate::state::Stream;
 
-/// An entry of the proxy's `access_log`, on its way to the plugin that writes it: a request that went through no filter of the plugin's.
+/// An entry of the proxy's `access_log`, on its way to the plugin that writes it: a request that
+/// went through no filter of the plugin's.
 ///
 /// ```
 /// # use sluicegate::prelude::*;

@@ -51,7 +51,8 @@ impl Running {
         self.answer_call(token, &headers, body, &[]);
     }
 
-    /// Lets a call fail: its connection broke. The status is what Envoy has for it: 11, broken connection, and `reset`.
+    /// Lets a call fail: its connection broke. The status is what Envoy has for it: 11, broken
+    /// connection, and `reset`.
     ///
     /// # Panics
     ///
@@ -137,7 +138,8 @@ impl Running {
         self.state().grpc.iter().find(|grpc| grpc.token == token).map_or(PLUGIN, |grpc| grpc.plugin)
     }
 
-    /// Brings a message of a gRPC call or stream. A call is over with it, once the filter has been told.
+    /// Brings a message of a gRPC call or stream. A call is over with it, once the filter has been
+    /// told.
     pub fn grpc_message(&self, token: u32, message: impl AsRef<[u8]>) {
         let plugin = self.plugin_of_grpc(token);
         let message = message.as_ref().to_vec();
@@ -148,7 +150,8 @@ impl Running {
         self.state().grpc.retain(|grpc| grpc.token != token || grpc.timeout.is_none());
     }
 
-    /// Closes a gRPC call or stream with a status and its text. While the filter is told, the stream is still there, as in Envoy.
+    /// Closes a gRPC call or stream with a status and its text. While the filter is told, the
+    /// stream is still there, as in Envoy.
     pub fn grpc_close(&self, token: u32, status: u32, text: &str) {
         let plugin = self.plugin_of_grpc(token);
         let answer = Answer { status, status_text: text.to_owned(), ..Answer::default() };
@@ -156,7 +159,8 @@ impl Running {
         self.state().grpc.retain(|grpc| grpc.token != token);
     }
 
-    /// Fails a gRPC call or stream as Envoy does where the answer has no message: a stream has its metadata first, which say so too.
+    /// Fails a gRPC call or stream as Envoy does where the answer has no message: a stream has its
+    /// metadata first, which say so too.
     pub fn fail_grpc(&self, token: u32, status: u32, text: &str) {
         if self.state().grpc.iter().any(|grpc| grpc.token == token && grpc.timeout.is_none()) {
             self.grpc_initial_metadata(token, &[]);

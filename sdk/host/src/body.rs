@@ -18,16 +18,17 @@ pub(crate) struct Body {
     pub(crate) hidden: bool,
     /// Whether there is a part that the filter sees: none once it has let that go on.
     pub(crate) shows: bool,
-    /// Whether the newest part is all that there is and its callback runs: the proxy does not hold it yet, so resuming does nothing to it.
+    /// Whether the newest part is all that there is and its callback runs: the proxy does not hold
+    /// it yet, so resuming does nothing to it.
     pub(crate) passing: bool,
-    /// Whether the proxy was told to keep the part before: it joins the next one to what it keeps before the filter sees both, and the filter can change that until
-    /// the trailers have gone on.
+    /// Whether the proxy was told to keep the part before: it joins the next one to what it keeps
+    /// before the filter sees both, and the filter can change that until the trailers have gone on.
     pub(crate) keeps: bool,
     /// Whether what the proxy kept has gone on since, so that an empty part joins nothing: what is
     /// written into that one is lost, unless the proxy is told to keep or to resume.
     pub(crate) resumed: bool,
-    /// Whether what the filter writes between parts is lost, though the proxy says that all is well: the proxy dropped the
-    /// last part, or keeps it without showing it.
+    /// Whether what the filter writes between parts is lost, though the proxy says that all is
+    /// well: the proxy dropped the last part, or keeps it without showing it.
     pub(crate) loses: bool,
     /// Whether the filter dropped a part of it.
     pub(crate) dropped: bool,
@@ -43,7 +44,8 @@ impl Body {
         self.held.len() + self.kept.len()
     }
 
-    /// Reads no more if more than the limit is held back, and the proxy is to wait then; reads again when half of it is left.
+    /// Reads no more if more than the limit is held back, and the proxy is to wait then; reads
+    /// again when half of it is left.
     pub(crate) fn watch(&mut self, limit: usize, waits: bool) {
         let over = if self.full { limit / 2 } else { limit };
         self.full = self.len() > over && (waits || self.full);
@@ -62,7 +64,8 @@ impl Body {
         self.kept.clear();
     }
 
-    /// Holds back what the filter saw, which sees it again, and with it what it held back before without seeing it again.
+    /// Holds back what the filter saw, which sees it again, and with it what it held back before
+    /// without seeing it again.
     pub(crate) fn show(&mut self) {
         self.kept.append(&mut self.held);
         mem::swap(&mut self.kept, &mut self.held);
@@ -73,7 +76,8 @@ impl Body {
         self.kept.append(&mut self.held);
     }
 
-    /// Envoy's `proxy_set_buffer_bytes`: from the start it replaces, past the end it appends, and in the middle it refuses.
+    /// Envoy's `proxy_set_buffer_bytes`: from the start it replaces, past the end it appends, and
+    /// in the middle it refuses.
     pub(crate) fn set(&mut self, start: usize, size: usize, bytes: &[u8]) -> Result<(), Status> {
         if !self.shows && !self.keeps {
             return Err(Status::BadArgument);

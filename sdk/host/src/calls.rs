@@ -23,7 +23,8 @@ pub struct PendingCall {
     pub trailers: Map,
     /// The timeout, in milliseconds.
     pub timeout: u32,
-    /// The context of the plugin that is told of the answer: that of the stream, if a stream called.
+    /// The context of the plugin that is told of the answer: that of the stream, if a stream
+    /// called.
     pub plugin: u32,
     /// The context that called.
     pub context: u32,
@@ -50,7 +51,8 @@ pub struct OpenGrpc {
     pub ended: bool,
     /// The timeout of a call in milliseconds; none for a stream.
     pub timeout: Option<u32>,
-    /// The context of the plugin that is told of what comes: that of the stream, if a stream called.
+    /// The context of the plugin that is told of what comes: that of the stream, if a stream
+    /// called.
     pub plugin: u32,
     /// The context that called.
     pub context: u32,
@@ -126,7 +128,8 @@ fn names_nothing(target: &[u8]) -> bool {
     contents(target, 1).is_some_and(|envoy_grpc| is_message(&envoy_grpc.concat()))
 }
 
-/// The contents of the fields of this number that have a length; `None` if the bytes are no message.
+/// The contents of the fields of this number that have a length; `None` if the bytes are no
+/// message.
 fn contents(message: &[u8], number: u64) -> Option<Vec<&[u8]>> {
     if !is_message(message) {
         return None;
@@ -147,7 +150,8 @@ fn contents(message: &[u8], number: u64) -> Option<Vec<&[u8]>> {
 }
 
 impl State {
-    /// A call that waits for its answer from here on. Envoy wants to know the cluster, and where the request goes, and has the timeout as a number with a sign: of HTTP calls, not of gRPC.
+    /// A call that waits for its answer from here on. Envoy wants to know the cluster, and where
+    /// the request goes, and has the timeout as a number with a sign: of HTTP calls, not of gRPC.
     pub(crate) fn call(&mut self, call: PendingCall) -> Result<u32, Status> {
         let complete =
             [":method", ":path", ":authority"].iter().all(|name| call.headers.get(name.as_bytes()).is_some());
@@ -168,7 +172,8 @@ impl State {
         Ok(token)
     }
 
-    /// Notes when a call's time is over; 0 is never. Those of calls that are over are forgotten when they are many.
+    /// Notes when a call's time is over; 0 is never. Those of calls that are over are forgotten
+    /// when they are many.
     fn expire(&mut self, token: u32, timeout: u32) {
         if self.deadlines.len() > 2 * (self.pending.len() + self.grpc.len()) {
             let pending = self.pending.iter().map(|call| call.token);
@@ -181,7 +186,8 @@ impl State {
         }
     }
 
-    /// Envoy's numbers: four apart, for each kind of call, which is in the lowest bits. Those of HTTP calls are as far apart as the test says.
+    /// Envoy's numbers: four apart, for each kind of call, which is in the lowest bits. Those of
+    /// HTTP calls are as far apart as the test says.
     fn new_token(&mut self, kind: u32) -> u32 {
         let step = if kind == 0 { self.call_step } else { CALL_STEP };
         let Some(next) = self.next_tokens.get_mut(kind as usize) else { unreachable!("there are three kinds") };

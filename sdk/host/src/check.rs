@@ -46,7 +46,8 @@ impl Running {
         self
     }
 
-    /// Asserts that no line of this level was logged, nor of a more severe one: `host.assert_quiet(LogLevel::Warn)`.
+    /// Asserts that no line of this level was logged, nor of a more severe one:
+    /// `host.assert_quiet(LogLevel::Warn)`.
     ///
     /// # Panics
     ///
@@ -61,7 +62,8 @@ impl Running {
 }
 
 impl Running {
-    /// Asserts what a counter stands at: `host.assert_counter("requests", 2)`. One that was never defined stands at 0.
+    /// Asserts what a counter stands at: `host.assert_counter("requests", 2)`. One that was never
+    /// defined stands at 0.
     ///
     /// # Panics
     ///
@@ -136,7 +138,8 @@ impl HttpStream<'_> {
         self
     }
 
-    /// Asserts that the stream was answered with this status in place of the upstream, and gives the answer.
+    /// Asserts that the stream was answered with this status in place of the upstream, and gives
+    /// the answer.
     ///
     /// # Panics
     ///
@@ -151,7 +154,8 @@ impl HttpStream<'_> {
         reply
     }
 
-    /// Asserts the first value of a request header as the upstream sees it; none if it must not be there.
+    /// Asserts the first value of a request header as the upstream sees it; none if it must not be
+    /// there.
     ///
     /// # Panics
     ///
@@ -163,7 +167,8 @@ impl HttpStream<'_> {
         self
     }
 
-    /// Asserts the first value of a response header as the client sees it; none if it must not be there.
+    /// Asserts the first value of a response header as the client sees it; none if it must not be
+    /// there.
     ///
     /// # Panics
     ///
@@ -197,7 +202,8 @@ impl HttpStream<'_> {
         self.assert_framed(Way::Response)
     }
 
-    /// Of a body that the filter changed, the headers may not say the old length: the peer would wait for more, or take the rest for another message.
+    /// Of a body that the filter changed, the headers may not say the old length: the peer would
+    /// wait for more, or take the rest for another message.
     #[track_caller]
     fn assert_framed(&self, way: Way) -> &Self {
         let misframed = self.host().state().streams.get(&self.id()).and_then(|stream| stream.misframed(way));

@@ -2,7 +2,8 @@
 
 use std::ops::{Add, Sub};
 
-/// Counts of what a module and its host did. They repeat to the digit, and never go back: a VM that takes a dead one's place counts on.
+/// Counts of what a module and its host did. They repeat to the digit, and never go back: a VM that
+/// takes a dead one's place counts on.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Cost {
     /// Wasm instructions, as wasmtime's fuel counts them; 0 natively.
@@ -13,7 +14,8 @@ pub struct Cost {
     pub host_calls: u64,
     /// How often the host allocated in the module, to hand over a value.
     pub host_allocations: u64,
-    /// By how many pages of 64 KiB the module's memory grew; 0 natively. What a VM begins with is no growth.
+    /// By how many pages of 64 KiB the module's memory grew; 0 natively. What a VM begins with is
+    /// no growth.
     pub pages: u64,
     /// How often it grew; 0 natively.
     pub grows: u64,

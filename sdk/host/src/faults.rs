@@ -8,7 +8,8 @@ use sluicegate::abi::{Import, Status};
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It answers this status, also one that no specification knows, and does nothing. 6 is what a guest without memory gets.
+    /// It answers this status, also one that no specification knows, and does nothing. 6 is what a
+    /// guest without memory gets.
     Status(u32),
     /// It answers OK and does nothing: neither bytes nor numbers are where they should be.
     Silent,
@@ -22,13 +23,16 @@ pub enum Fault {
     Truncated,
     /// What it hands over has the right size, and every byte is `0xff`: no text, no map.
     Garbage,
-    /// The first byte of what it hands over is one more than it should be: a map that has fewer pairs than it says.
+    /// The first byte of what it hands over is one more than it should be: a map that has fewer
+    /// pairs than it says.
     Miscounted,
     /// What it hands over is empty.
     Empty,
-    /// It asks for a hundred blocks before the one that it hands over: more than the SDK gives at once.
+    /// It asks for a hundred blocks before the one that it hands over: more than the SDK gives at
+    /// once.
     Greedy,
-    /// The numbers that it writes, such as ids, tokens, sizes and times, are all this one; the largest is also the largest of 64 bits.
+    /// The numbers that it writes, such as ids, tokens, sizes and times, are all this one; the
+    /// largest is also the largest of 64 bits.
     Number(u32),
     /// The number that it writes is the one that was written last: an id or token that is taken.
     Repeated,
@@ -37,7 +41,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// One of each kind that tells something by itself: every status of the ABI and two of none, every way to hand over bytes and numbers wrongly.
+    /// One of each kind that tells something by itself: every status of the ABI and two of none,
+    /// every way to hand over bytes and numbers wrongly.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let statuses = (1..=13).chain([99, u32::MAX]).map(Self::Status);
@@ -84,16 +89,19 @@ pub enum WasiFault {
     Errno(u32),
     /// The function answers success, and does nothing: the guest's memory is as it was.
     Silent,
-    /// The function answers success, and every byte that it writes is `0xff`: the time, random bytes, sizes, counts.
+    /// The function answers success, and every byte that it writes is `0xff`: the time, random
+    /// bytes, sizes, counts.
     Garbage,
 }
 
 #[cfg(feature = "wasm")]
 impl WasiFault {
-    /// Returns one of each kind that tells something by itself: the errnos that a libc tells apart, one that there is not, and all ways to lie.
+    /// Returns one of each kind that tells something by itself: the errnos that a libc tells apart,
+    /// one that there is not, and all ways to lie.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        // Again, bad file, fault, invalid, I/O, out of memory, no such function, not supported, not permitted, not capable.
+        // Again, bad file, fault, invalid, I/O, out of memory, no such function, not supported, not
+        // permitted, not capable.
         let errnos = [6, 8, 21, 28, 29, 48, 52, 58, 63, 76, 0xffff];
         errnos.into_iter().map(Self::Errno).chain([Self::Silent, Self::Garbage]).collect()
     }

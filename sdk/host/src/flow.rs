@@ -1,4 +1,5 @@
-//! How a message goes through a filter: what the proxy keeps while the filter holds it, and what follows when it goes on.
+//! How a message goes through a filter: what the proxy keeps while the filter holds it, and what
+//! follows when it goes on.
 
 mod local_reply;
 
@@ -10,15 +11,18 @@ use crate::state::{LocalReply, Stream};
 use crate::valid::{self, Checked};
 pub(crate) use local_reply::{answer, fail};
 
-/// What stops a stream whose VM is dead or that is over, as hosts number it: for headers, for data, and for trailers and connections.
+/// What stops a stream whose VM is dead or that is over, as hosts number it: for headers, for data,
+/// and for trailers and connections.
 pub(crate) const STOP_ALL: u32 = 4;
 pub(crate) const NO_BUFFER: u32 = 3;
 pub(crate) const STOP: u32 = 1;
 
-/// Headers and all that follows wait, and the proxy holds no more of it than its limit. The other ways to hold headers leave it at the peer then.
+/// Headers and all that follows wait, and the proxy holds no more of it than its limit. The other
+/// ways to hold headers leave it at the peer then.
 const STOP_ALL_AND_BUFFER: u32 = 3;
 
-/// How a filter holds back a body: to see all of it again, or what came since. What is neither and does not let it go on drops it, as [`NO_BUFFER`].
+/// How a filter holds back a body: to see all of it again, or what came since. What is neither and
+/// does not let it go on drops it, as [`NO_BUFFER`].
 const BUFFER: u32 = 1;
 const WATERMARK: u32 = 2;
 
@@ -146,7 +150,8 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     let action = host.filter(id, callback, &arguments, STOP_ALL);
     let goes_on = [0, 2].contains(&action) && !host.is_over(id);
     let body_follows = action == STOP && host.allows_stop_iteration();
-    // First what the filter asked for: a body that follows waits for ever if the filter resumed in the callback that stopped.
+    // First what the filter asked for: a body that follows waits for ever if the filter resumed in
+    // the callback that stopped.
     host.run_deferred();
     // A reset is one of these.
     let goes_on = goes_on && !host.is_over(id);
@@ -248,7 +253,8 @@ fn body(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> 
     })
 }
 
-/// A filter holds back more than the proxy does: the request is answered with 413, the response with 500, or with a reset if its headers are on their way.
+/// A filter holds back more than the proxy does: the request is answered with 413, the response
+/// with 500, or with a reset if its headers are on their way.
 fn refuse(host: &Running, id: u32, way: Way) -> u32 {
     let (status, details, body) = match way {
         Way::Request => (413, "request_payload_too_large", "Payload Too Large"),
@@ -353,7 +359,8 @@ fn show_again(host: &Running, id: u32, way: Way, trailers: Map) {
     self::trailers(host, id, way, trailers);
 }
 
-/// Lets a direction go on that the filter held back. What waited for the headers comes to the filter now, the body in one part, and after it what was not read.
+/// Lets a direction go on that the filter held back. What waited for the headers comes to the
+/// filter now, the body in one part, and after it what was not read.
 ///
 /// What the table of phases did not judge is judged here.
 pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
@@ -422,7 +429,8 @@ fn bring(host: &Running, id: u32, way: Way, waiting: Option<(Vec<u8>, bool)>) {
     }
 }
 
-/// Says whether a reply goes through the filter; whether the stream has one and that was not said before.
+/// Says whether a reply goes through the filter; whether the stream has one and that was not said
+/// before.
 fn answering(host: &Running, id: u32, answering: bool) -> bool {
     let mut state = host.state();
     let Some(stream) = state.streams.get_mut(&id).filter(|stream| stream.reply.is_some()) else { return false };
@@ -448,7 +456,8 @@ impl Stream {
         flow.ended && flow.gone && !flow.refused && !waits && !keeps_end
     }
 
-    /// What `content-length` says of a message that has gone on, and how long its body is, if that is wrong because the filter changed the body.
+    /// What `content-length` says of a message that has gone on, and how long its body is, if that
+    /// is wrong because the filter changed the body.
     pub(crate) fn misframed(&self, way: Way) -> Option<(usize, usize)> {
         let flow = &self.flows[way as usize];
         let body = self.bodies.get(&(way.body() as u32))?;
@@ -462,7 +471,8 @@ impl Stream {
     }
 }
 
-/// Sends a part of a body, or of a connection's data: what the filter answers decides whether it goes on, waits, or is dropped.
+/// Sends a part of a body, or of a connection's data: what the filter answers decides whether it
+/// goes on, waits, or is dropped.
 pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], filter: impl FnOnce(u32) -> u32) -> u32 {
     let way = Way::from_number(buffer as u32);
     let buffer = buffer as u32;
@@ -479,7 +489,8 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
         body.held.extend(part);
         (count(body.held.len()), too_much, joins, loses)
     };
-    // A response that cannot be answered any more ends at once. A request is shown to the filter first, whose answer comes to nothing.
+    // A response that cannot be answered any more ends at once. A request is shown to the filter
+    // first, whose answer comes to nothing.
     if too_much && way == Some(Way::Response) {
         return refuse(host, id, Way::Response);
     }
@@ -515,7 +526,8 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
                 _ if way.is_none() && !over => body.show(),
                 BUFFER => body.show(),
                 WATERMARK => body.keep(),
-                // Also what is none of the answers. What the proxy has joined to a part that it was told to keep is not dropped.
+                // Also what is none of the answers. What the proxy has joined to a part that it was
+                // told to keep is not dropped.
                 _ if joins => body.keep(),
                 _ => {
                     body.dropped |= !body.held.is_empty();

@@ -16,7 +16,8 @@ use crate::state::{Abi, BUFFER_LIMIT, PluginState, State};
 #[cfg(feature = "wasm")]
 use crate::wasm::{Limits, Module, VmError, Wasm};
 
-/// A proxy that is configured and not started: [`start`](Self::start) makes it run. A clone is another such proxy.
+/// A proxy that is configured and not started: [`start`](Self::start) makes it run. A clone is
+/// another such proxy.
 #[derive(Clone, Debug)]
 #[must_use = "a host does nothing before it is started"]
 pub struct Host {
@@ -49,7 +50,8 @@ enum Source {
 impl Host {
     /// A proxy with this module of the same process, which `plugin!` defines as `PLUGIN`.
     ///
-    /// Such a module is one VM at a time on each thread: starting it again throws the one before away, which panics when it is driven then.
+    /// Such a module is one VM at a time on each thread: starting it again throws the one before
+    /// away, which panics when it is driven then.
     pub fn new(module: &'static Exports) -> Self {
         Self::of(Source::Native(module))
     }
@@ -103,7 +105,8 @@ impl Host {
         }
     }
 
-    /// A proxy with a function that filters call by name, from the start on; see [`Running::add_foreign_function`].
+    /// A proxy with a function that filters call by name, from the start on; see
+    /// [`Running::add_foreign_function`].
     pub fn foreign_function(
         mut self,
         name: &str,
@@ -113,7 +116,8 @@ impl Host {
         self
     }
 
-    /// The VM's id, under which it has its shared data and its queues; empty unless this says otherwise.
+    /// The VM's id, under which it has its shared data and its queues; empty unless this says
+    /// otherwise.
     pub fn vm_id(mut self, id: impl Into<Vec<u8>>) -> Self {
         self.vm_id = id.into();
         self
@@ -143,68 +147,80 @@ impl Host {
         self
     }
 
-    /// Lets streams pass once the module has trapped, as Envoy's `failure_policy: FAIL_OPEN` does. Those that were open when it trapped are answered with 503.
+    /// Lets streams pass once the module has trapped, as Envoy's `failure_policy: FAIL_OPEN` does.
+    /// Those that were open when it trapped are answered with 503.
     pub fn fail_open(mut self) -> Self {
         self.policy = FailurePolicy::Open;
         self
     }
 
-    /// Loads a new VM for the next stream once the module has trapped, as Envoy's `failure_policy: FAIL_RELOAD` does: a second after the last VM was loaded by the
-    /// proxy's clock, and until then streams are answered with 503. Without this and without [`fail_open`](Self::fail_open) all are.
+    /// Loads a new VM for the next stream once the module has trapped, as Envoy's
+    /// `failure_policy: FAIL_RELOAD` does: a second after the last VM was loaded by the proxy's
+    /// clock, and until then streams are answered with 503. Without this and without
+    /// [`fail_open`](Self::fail_open) all are.
     pub fn fail_reload(mut self) -> Self {
         self.policy = FailurePolicy::Reload;
         self
     }
 
-    /// Lets body callbacks follow headers that the filter holds with `StopIteration`, as the field of this name of Envoy's plugin configuration does.
+    /// Lets body callbacks follow headers that the filter holds with `StopIteration`, as the field
+    /// of this name of Envoy's plugin configuration does.
     pub fn allow_on_headers_stop_iteration(mut self) -> Self {
         self.allows_stop_iteration = true;
         self
     }
 
-    /// How many bytes the proxy holds back of a body or of a connection's data, as Envoy's `per_connection_buffer_limit_bytes`; 1 MiB unless this says otherwise.
+    /// How many bytes the proxy holds back of a body or of a connection's data, as Envoy's
+    /// `per_connection_buffer_limit_bytes`; 1 MiB unless this says otherwise.
     ///
-    /// A filter that holds back more to see it again (`StopIterationAndBuffer`, `StopAllIterationAndBuffer`) makes the proxy answer: 413 to a request, 500 to a
-    /// response, or a reset if its headers are on their way. In the other ways to hold back (`StopIterationAndWatermark`, `StopAllIterationAndWatermark`, which is also
-    /// what `StopIteration` of headers means, and connections) the proxy reads no more: what comes then waits, is answered with 1, and comes to the filter
-    /// when half of the limit is left.
+    /// A filter that holds back more to see it again (`StopIterationAndBuffer`,
+    /// `StopAllIterationAndBuffer`) makes the proxy answer: 413 to a request, 500 to a response, or
+    /// a reset if its headers are on their way. In the other ways to hold back
+    /// (`StopIterationAndWatermark`, `StopAllIterationAndWatermark`, which is also what
+    /// `StopIteration` of headers means, and connections) the proxy reads no more: what comes then
+    /// waits, is answered with 1, and comes to the filter when half of the limit is left.
     pub fn buffer_limit(mut self, bytes: usize) -> Self {
         self.buffer_limit = bytes;
         self
     }
 
-    /// The clusters that the proxy has: a call to another one is refused. Without this it has all of them.
+    /// The clusters that the proxy has: a call to another one is refused. Without this it has all
+    /// of them.
     pub fn clusters<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.clusters = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Names a cluster that has no healthy host, such as a service that was scaled to nothing: a call to the cluster fails
-    /// at once, with the status `InternalFailure`.
+    /// Names a cluster that has no healthy host, such as a service that was scaled to nothing: a
+    /// call to the cluster fails at once, with the status `InternalFailure`.
     pub fn cluster_without_hosts(mut self, name: impl Into<String>) -> Self {
         self.hostless.push(name.into());
         self
     }
 
-    /// Sets how far apart the numbers of HTTP calls are. Envoy's are four apart, as they are without this, and other hosts count by one.
+    /// Sets how far apart the numbers of HTTP calls are. Envoy's are four apart, as they are
+    /// without this, and other hosts count by one.
     pub fn call_step(mut self, step: u32) -> Self {
         self.call_step = step;
         self
     }
 
-    /// The most pages of 64 KiB that the module's memory may have; past them it has no memory. Natively this does nothing.
+    /// The most pages of 64 KiB that the module's memory may have; past them it has no memory.
+    /// Natively this does nothing.
     pub fn page_limit(mut self, pages: u64) -> Self {
         self.pages = Some(pages);
         self
     }
 
-    /// Lets a host call go wrong, counted from the module's first one, which is 0: [`Running::fault`] for the start.
+    /// Lets a host call go wrong, counted from the module's first one, which is 0:
+    /// [`Running::fault`] for the start.
     pub fn fault(mut self, call: usize, fault: Fault) -> Self {
         self.faults.plan(call, fault);
         self
     }
 
-    /// Lets a call of a function of WASI go wrong, counted from the module's first one, which is 0: [`Running::wasi_fault`] for the start.
+    /// Lets a call of a function of WASI go wrong, counted from the module's first one, which is 0:
+    /// [`Running::wasi_fault`] for the start.
     #[cfg(feature = "wasm")]
     pub fn wasi_fault(mut self, call: usize, fault: WasiFault) -> Self {
         self.faults.wasi.plan(call, fault);
@@ -226,7 +242,8 @@ impl Host {
         self.start_in(State::default())
     }
 
-    /// Starts the VM in the proxy of another one. They share the clock and the queues, and, if their ids are the same, the data and the queues' names.
+    /// Starts the VM in the proxy of another one. They share the clock and the queues, and, if
+    /// their ids are the same, the data and the queues' names.
     ///
     /// # Panics
     ///

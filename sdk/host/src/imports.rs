@@ -1,6 +1,7 @@
 //! The host functions: arguments of the guest in, values of the simulation out.
 //!
-//! How arguments are read and where results go differs between the rungs, and is behind [`Arguments`].
+//! How arguments are read and where results go differs between the rungs, and is behind
+//! [`Arguments`].
 
 use std::cell::RefCell;
 
@@ -34,7 +35,8 @@ impl From<Status> for Failure {
     }
 }
 
-/// How many blocks a host asks for that wants more than it needs: this SDK gives a few at once, and then none.
+/// How many blocks a host asks for that wants more than it needs: this SDK gives a few at once, and
+/// then none.
 const WANTON: usize = 100;
 
 /// Bytes for the guest, and how to hand them over.
@@ -45,7 +47,8 @@ pub(crate) struct Block<'a> {
     pub(crate) told: usize,
     /// Whether the guest is told address 0 in place of the block's.
     pub(crate) null: bool,
-    /// Whether the guest need not take it: nothing is allocated if it names no place for the address, and nothing is written where it names no place.
+    /// Whether the guest need not take it: nothing is allocated if it names no place for the
+    /// address, and nothing is written where it names no place.
     pub(crate) may_be_left: bool,
 }
 
@@ -57,7 +60,8 @@ pub(crate) trait Arguments {
     /// Bytes of the guest, copied: an address and a size.
     fn bytes(&mut self) -> Result<Vec<u8>, Failure>;
 
-    /// Allocates in the guest, copies, and writes address and size to where the next two arguments say. Nothing is allocated for nothing.
+    /// Allocates in the guest, copies, and writes address and size to where the next two arguments
+    /// say. Nothing is allocated for nothing.
     fn hand_over(&mut self, block: &Block<'_>) -> Result<(), Failure>;
 
     /// Whether the guest names no place for the address that comes next.
@@ -112,7 +116,8 @@ impl Guest {
         Ok(status)
     }
 
-    /// Runs what calls the guest's allocation entry: no context is current, and few host functions may be called.
+    /// Runs what calls the guest's allocation entry: no context is current, and few host functions
+    /// may be called.
     fn allocating<R>(&self, allocate: impl FnOnce() -> R) -> R {
         let before = {
             let mut state = self.state.borrow_mut();
@@ -277,7 +282,8 @@ impl Call<'_> {
             }
             _ => {}
         }
-        // Never held while the guest allocates, which may log, or while a function of the test's runs, which may ask.
+        // Never held while the guest allocates, which may log, or while a function of the test's
+        // runs, which may ask.
         let guest = self.guest;
         let state = || guest.state.borrow_mut();
         match import {

@@ -10,8 +10,9 @@ use std::ptr;
 
 /// A global allocator that counts what filters allocate natively, and refuses it on demand.
 ///
-/// With it in a test's program, [`sweep`](crate::sweep()) also wants every byte back, and [`Running::live_bytes`](crate::Running::live_bytes) tells what the filter holds.
-/// What the simulated proxy and the test allocate does not count.
+/// With it in a test's program, [`sweep`](crate::sweep()) also wants every byte back, and
+/// [`Running::live_bytes`](crate::Running::live_bytes) tells what the filter holds. What the
+/// simulated proxy and the test allocate does not count.
 ///
 /// ```
 /// #[global_allocator]
@@ -96,7 +97,8 @@ impl Guest {
     }
 }
 
-// SAFETY: every block is the system allocator's, with the layout that was asked for, or null, which says that there is none.
+// SAFETY: every block is the system allocator's, with the layout that was asked for, or null, which
+// says that there is none.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !GUEST.with(|guest| guest.allocates(layout.size())) {
@@ -112,7 +114,8 @@ unsafe impl GlobalAlloc for Counting {
                 guest.live.set(guest.live.get() - layout.size().cast_signed());
             }
         });
-        // SAFETY: the caller's promise: the block is one of `alloc`, which is the system allocator's, and has this layout.
+        // SAFETY: the caller's promise: the block is one of `alloc`, which is the system
+        // allocator's, and has this layout.
         unsafe { System.dealloc(block, layout) };
     }
 }

@@ -2,8 +2,9 @@
 
 /// Headers in order. Names are in lower case, as Envoy keeps them.
 ///
-/// Envoy keeps one value of some names and joins what is added with commas: those of a request are others than those of a response. A map that
-/// came to or from a filter is of such a kind, and one that a test makes is of none. Maps are equal if their pairs are.
+/// Envoy keeps one value of some names and joins what is added with commas: those of a request are
+/// others than those of a response. A map that came to or from a filter is of such a kind, and one
+/// that a test makes is of none. Maps are equal if their pairs are.
 #[derive(Clone, Debug, Default)]
 pub struct Map {
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
@@ -272,7 +273,8 @@ impl Map {
         bytes
     }
 
-    /// From the ABI's encoding. Like Envoy it takes everything that it does not like for the empty map.
+    /// From the ABI's encoding. Like Envoy it takes everything that it does not like for the empty
+    /// map.
     pub(crate) fn decode(bytes: &[u8]) -> Self {
         Self::try_decode(bytes).unwrap_or_default()
     }

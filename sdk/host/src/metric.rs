@@ -12,7 +12,8 @@ pub(crate) struct Metrics {
     histograms: BTreeMap<Vec<u8>, Vec<u64>>,
 }
 
-/// The numbers by which a VM knows metrics. The low two bits are the kind; each definition is a new number, also of a name that is known.
+/// The numbers by which a VM knows metrics. The low two bits are the kind; each definition is a new
+/// number, also of a name that is known.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions(BTreeMap<u32, Vec<u8>>);
 

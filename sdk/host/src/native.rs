@@ -116,7 +116,8 @@ impl Arguments for Pointers<'_> {
         let Arg::In(start) = self.next() else { unreachable!("an address") };
         let size = usize::try_from(self.int()).expect("a size of this process");
         let mut bytes = vec![0; size];
-        // SAFETY: `Host::call` demands that an address is valid for reads of the size that follows it.
+        // SAFETY: `Host::call` demands that an address is valid for reads of the size that follows
+        // it.
         unsafe { ptr::copy_nonoverlapping(start, bytes.as_mut_ptr(), size) };
         Ok(bytes)
     }

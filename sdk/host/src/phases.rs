@@ -1,7 +1,9 @@
-//! What a host call comes to in a callback, by the table that real Envoys made: `phases.tsv`, which `cargo matrix` writes.
+//! What a host call comes to in a callback, by the table that real Envoys made: `phases.tsv`, which
+//! `cargo matrix` writes.
 //!
-//! A [`State`] notes the calls that harm in some callback. When the callback has returned, its status says what the stream holds, and
-//! each call is looked up. A stream can be where the table has no moment: then the rules of [`flow`](crate::flow) decide.
+//! A [`State`] notes the calls that harm in some callback. When the callback has returned, its
+//! status says what the stream holds, and each call is looked up. A stream can be where the table
+//! has no moment: then the rules of [`flow`](crate::flow) decide.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -120,7 +122,8 @@ enum Place {
     Own(Way),
     /// The stream has ended.
     Ended,
-    /// The callback is a plugin's, or another stream's, or brings an answer, and comes whenever it likes. To a stream all of these are alike.
+    /// The callback is a plugin's, or another stream's, or brings an answer, and comes whenever it
+    /// likes. To a stream all of these are alike.
     Between,
     /// The stream begins, or has a callback that the table does not know.
     Else,
@@ -175,7 +178,8 @@ impl<'a> Returned<'a> {
         })
     }
 
-    /// What the table may say that a stream holds, the closest first; nothing if the table does not know such a stream.
+    /// What the table may say that a stream holds, the closest first; nothing if the table does not
+    /// know such a stream.
     fn holds(&self, stream: &Stream, act: Act) -> Vec<&'static str> {
         let was_answered = stream.replies > 0;
         let of_response = self.held(stream, Way::Response);
@@ -229,7 +233,8 @@ impl<'a> Returned<'a> {
         None
     }
 
-    /// What a call harms, which followed others of the same callback; the outer `None` if the table does not know.
+    /// What a call harms, which followed others of the same callback; the outer `None` if the table
+    /// does not know.
     fn verdict(&self, stream: &Stream, before: &[Act], act: Act) -> Option<Option<String>> {
         let pair = before.last().and_then(|before| act.name_after(*before));
         // A pair is a row of what the stream held before both.
@@ -242,7 +247,8 @@ impl<'a> Returned<'a> {
     }
 }
 
-/// Looks up what a callback called, and notes the first call that harms. Gives the calls of which the table knows.
+/// Looks up what a callback called, and notes the first call that harms. Gives the calls of which
+/// the table knows.
 pub(crate) fn judge(state: &mut State, returned: &Returned<'_>, acts: &[(u32, Act)]) {
     let mut before: BTreeMap<u32, Vec<Act>> = BTreeMap::new();
     let own = returned.context;

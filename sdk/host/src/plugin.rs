@@ -129,7 +129,8 @@ impl<'host> Plugin<'host> {
         AccessLog::of(self.host, self.id)
     }
 
-    /// Ends the plugin: `on_done`, then `on_delete` if it is done; whether it is. If it is not, `on_delete` comes when it says that it is.
+    /// Ends the plugin: `on_done`, then `on_delete` if it is done; whether it is. If it is not,
+    /// `on_delete` comes when it says that it is.
     ///
     /// # Panics
     ///

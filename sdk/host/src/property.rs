@@ -140,7 +140,8 @@ const UNSET: [&[&[u8]]; 6] = [
 ];
 
 impl State {
-    /// A property: what the test set, for the stream or for all, then what the stream's headers say, then what is left empty, then the stream's filter state.
+    /// A property: what the test set, for the stream or for all, then what the stream's headers
+    /// say, then what is left empty, then the stream's filter state.
     pub(crate) fn property(&self, path: &[u8]) -> Result<Vec<u8>, Status> {
         let path: Vec<&[u8]> = path.split(|byte| *byte == 0).collect();
         let stream = self.streams.get(&self.effective);

@@ -27,12 +27,14 @@ pub(crate) const PLUGIN: u32 = 1;
 
 /// A proxy that runs a module on the current thread. Dropping it throws the VM away.
 ///
-/// What is said of "the plugin" is about the first one; [`add_plugin`](Self::add_plugin) makes others.
+/// What is said of "the plugin" is about the first one; [`add_plugin`](Self::add_plugin) makes
+/// others.
 ///
 /// # Panics
 ///
-/// Dropping it panics if the module trapped and nobody asked with [`trapped`](Self::trapped): a trap that a test does not expect fails it. Dropping it
-/// panics, too, if the filter did what ends a proxy or garbles what the proxy sends, and nobody asked with [`harm`](Self::harm).
+/// Dropping it panics if the module trapped and nobody asked with [`trapped`](Self::trapped): a
+/// trap that a test does not expect fails it. Dropping it panics, too, if the filter did what ends
+/// a proxy or garbles what the proxy sends, and nobody asked with [`harm`](Self::harm).
 pub struct Running {
     vm: RefCell<Rc<dyn Vm>>,
     /// Makes another VM of the module.
@@ -46,7 +48,8 @@ pub struct Running {
     trap: RefCell<Option<String>>,
     trap_seen: Cell<bool>,
     harm_seen: Cell<bool>,
-    /// How deep callbacks are nested: host calls of the guest may run the test's functions, which may call back.
+    /// How deep callbacks are nested: host calls of the guest may run the test's functions, which
+    /// may call back.
     depth: Cell<u32>,
     costs: RefCell<BTreeMap<&'static str, Cost>>,
 }
@@ -63,7 +66,8 @@ pub(crate) enum FailurePolicy {
     Reload,
 }
 
-/// How long a VM lives at the least before another one takes its place, in nanoseconds: Envoy's `reload_config` if it does not say otherwise.
+/// How long a VM lives at the least before another one takes its place, in nanoseconds: Envoy's
+/// `reload_config` if it does not say otherwise.
 const RELOAD_AFTER: u64 = 1_000_000_000;
 
 /// What a callback came to.
@@ -129,7 +133,8 @@ impl Running {
         self.vm.borrow().clone()
     }
 
-    /// Before a new stream: a dead VM is replaced, if the proxy does so, and not too soon. Its plugins start again.
+    /// Before a new stream: a dead VM is replaced, if the proxy does so, and not too soon. Its
+    /// plugins start again.
     pub(crate) fn reload(&self) {
         let due = self.loaded.get().saturating_add(RELOAD_AFTER) <= self.state().proxy.borrow().passed;
         if self.policy != FailurePolicy::Reload || !due || self.trap.borrow().is_none() || self.depth.get() != 0 {
@@ -189,7 +194,8 @@ impl Running {
         }
     }
 
-    /// Does what the guest asked for while its callback ran, unless the callback is within another one.
+    /// Does what the guest asked for while its callback ran, unless the callback is within another
+    /// one.
     pub(crate) fn run_deferred(&self) {
         if self.depth.get() != 0 {
             return;
@@ -247,8 +253,8 @@ impl Running {
         self.trap.borrow_mut().get_or_insert(why);
     }
 
-    /// A callback of an HTTP stream: what the filter answered, or what stops the stream if the VM is dead. Envoy answers it with 503 then, or resets it if a
-    /// response is on its way.
+    /// A callback of an HTTP stream: what the filter answered, or what stops the stream if the VM
+    /// is dead. Envoy answers it with 503 then, or resets it if a response is on its way.
     pub(crate) fn filter(&self, id: u32, callback: &'static str, arguments: &[u32], stop: u32) -> u32 {
         match self.enter(id, callback, arguments) {
             Outcome::Answer(action) => action,
@@ -276,7 +282,8 @@ impl Running {
         }
     }
 
-    /// Whether a stream goes past the dead VM: the proxy fails open, and the VM was dead before the stream began.
+    /// Whether a stream goes past the dead VM: the proxy fails open, and the VM was dead before the
+    /// stream began.
     fn passes(&self, stream: u32) -> bool {
         self.policy == FailurePolicy::Open && self.state().streams.get(&stream).is_some_and(|stream| stream.unfiltered)
     }
@@ -286,8 +293,8 @@ impl Running {
         self.trap.borrow().is_some()
     }
 
-    /// Returns the first thing that the filter did which ends a proxy, or garbles what it sends; `None` if the filter did
-    /// no such thing.
+    /// Returns the first thing that the filter did which ends a proxy, or garbles what it sends;
+    /// `None` if the filter did no such thing.
     ///
     /// A host call that does so fails the test when the host is dropped, unless the test asks here.
     pub fn harm(&self) -> Option<String> {
@@ -373,7 +380,8 @@ impl Running {
         self.deliver(answer, PLUGIN, "proxy_on_foreign_function", &[PLUGIN, function, size]);
     }
 
-    /// Calls any callback with any arguments, in any order, as no proxy would; what it answered, if the module has it and lives.
+    /// Calls any callback with any arguments, in any order, as no proxy would; what it answered, if
+    /// the module has it and lives.
     pub fn callback(&self, callback: &'static str, arguments: &[u32]) -> Option<u32> {
         // What comes of it in a proxy is nobody's guess.
         self.harm_seen.set(true);
@@ -422,7 +430,8 @@ impl Running {
         self.state().cost
     }
 
-    /// What each callback has cost since the module was first loaded, the host calls, allocations and growth within it included.
+    /// What each callback has cost since the module was first loaded, the host calls, allocations
+    /// and growth within it included.
     #[must_use]
     pub fn costs(&self) -> BTreeMap<&'static str, Cost> {
         self.costs.borrow().clone()
@@ -440,13 +449,15 @@ impl Running {
         self.first_pages
     }
 
-    /// How often the module's memory could not grow, because of [`Host::page_limit`](crate::Host); 0 natively.
+    /// How often the module's memory could not grow, because of [`Host::page_limit`](crate::Host);
+    /// 0 natively.
     #[must_use]
     pub fn refused_grows(&self) -> u64 {
         self.vm().refused_grows()
     }
 
-    /// How many bytes the filters of this thread hold, natively, where [`Counting`](crate::Counting) is the global allocator; otherwise none.
+    /// How many bytes the filters of this thread hold, natively, where
+    /// [`Counting`](crate::Counting) is the global allocator; otherwise none.
     #[must_use]
     pub fn live_bytes(&self) -> Option<isize> {
         live::live()
@@ -457,7 +468,8 @@ impl Running {
         self.pages() == 0 && self.live_bytes().is_some()
     }
 
-    /// Makes a host function answer with a status instead of doing its work; [`Status::Ok`] ends it.
+    /// Makes a host function answer with a status instead of doing its work; [`Status::Ok`] ends
+    /// it.
     pub fn fail(&self, import: Import, status: Status) {
         let statuses = &mut self.state().faults.statuses;
         if status == Status::Ok {
@@ -472,7 +484,8 @@ impl Running {
         self.state().faults.plan(call, fault);
     }
 
-    /// Lets a call of a function of WASI go wrong, of those that the module makes from here on; 0 is the next one.
+    /// Lets a call of a function of WASI go wrong, of those that the module makes from here on; 0
+    /// is the next one.
     #[cfg(feature = "wasm")]
     pub fn wasi_fault(&self, call: usize, fault: crate::WasiFault) {
         self.state().faults.wasi.plan(call, fault);
@@ -484,7 +497,8 @@ impl Running {
         self.state().faults.take_wasi_record()
     }
 
-    /// Behaves again: forgets what [`fail`](Self::fail), [`fault`](Self::fault) and their likes planned.
+    /// Behaves again: forgets what [`fail`](Self::fail), [`fault`](Self::fault) and their likes
+    /// planned.
     pub fn behave(&self) {
         self.state().faults.clear();
     }

@@ -43,7 +43,8 @@ pub(crate) struct Queues {
     /// The number that was given last.
     last: u32,
     queues: BTreeMap<u32, Queue>,
-    /// For each item that its plugin was not told of, in the order of the items: the plugin and the queue.
+    /// For each item that its plugin was not told of, in the order of the items: the plugin and the
+    /// queue.
     untold: Vec<(Owner, u32)>,
 }
 

@@ -107,7 +107,8 @@ pub struct LocalReply {
     pub grpc_status: i32,
 }
 
-/// What a call brings, while its callback runs: the buffers and maps by their numbers, and the status.
+/// What a call brings, while its callback runs: the buffers and maps by their numbers, and the
+/// status.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) maps: BTreeMap<u32, Map>,
@@ -127,7 +128,8 @@ pub(crate) struct Stream {
     /// The bodies, or the data of both directions, by the number of their buffer.
     pub(crate) bodies: BTreeMap<u32, Body>,
     pub(crate) reply: Option<LocalReply>,
-    /// How many answers there were in place of the upstream's: a later one takes the place of one that goes through the filter.
+    /// How many answers there were in place of the upstream's: a later one takes the place of one
+    /// that goes through the filter.
     pub(crate) replies: u32,
     /// The headers of each direction as they came from the peer.
     pub(crate) came: [Map; 2],
@@ -145,7 +147,8 @@ pub(crate) struct Stream {
     pub(crate) flows: [Flow; 2],
     /// The maps that the filter can see and edit: those that have not gone on.
     pub(crate) visible: BTreeSet<u32>,
-    /// The headers as they went on, of each direction in which the filter still sees them, to no effect.
+    /// The headers as they went on, of each direction in which the filter still sees them, to no
+    /// effect.
     pub(crate) went: [Option<Map>; 2],
     /// Whether the answer of the filter goes through it.
     pub(crate) answering: bool,
@@ -194,7 +197,8 @@ impl Stream {
         self.went[way as usize].as_ref().or_else(|| self.maps.get(&(way.headers() as u32)))
     }
 
-    /// Whether the filter answered or reset it, so that nothing comes to the filter any more but its answer.
+    /// Whether the filter answered or reset it, so that nothing comes to the filter any more but
+    /// its answer.
     fn is_over(&self) -> bool {
         !self.closed.is_empty() || !self.answering && self.reply.is_some()
     }
@@ -224,7 +228,8 @@ pub(crate) struct State {
     pub(crate) clusters: Option<Vec<String>>,
     pub(crate) streams: BTreeMap<u32, Stream>,
     pub(crate) next_context: u32,
-    /// The context that host calls act on: the one whose callback runs, or the one that the guest asked for since.
+    /// The context that host calls act on: the one whose callback runs, or the one that the guest
+    /// asked for since.
     pub(crate) effective: u32,
     pub(crate) restricted: Option<Restricted>,
     pub(crate) deferred: Vec<(u32, Deferred)>,
@@ -317,7 +322,8 @@ impl State {
         id
     }
 
-    /// Throws away what is a VM's own and not the proxy's: another one comes. While streams of the old one are open, their numbers are not given again.
+    /// Throws away what is a VM's own and not the proxy's: another one comes. While streams of the
+    /// old one are open, their numbers are not given again.
     pub(crate) fn forget_vm(&mut self) {
         let highest = self.plugins.keys().chain(self.streams.keys()).max().copied().unwrap_or_default();
         self.next_context = highest + 1;
@@ -453,7 +459,8 @@ impl State {
         Ok(())
     }
 
-    /// Lets go on what was held back, when the guest has returned. Envoy cannot resume the upstream's side of a connection.
+    /// Lets go on what was held back, when the guest has returned. Envoy cannot resume the
+    /// upstream's side of a connection.
     pub(crate) fn resume(&mut self, direction: u32) -> Result<(), Status> {
         if direction == StreamType::Upstream as u32 {
             return Err(Status::Unimplemented);
@@ -472,7 +479,8 @@ impl State {
         self.defer(Deferred::Resume(direction))
     }
 
-    /// Closes, when the guest has returned. What is of HTTP has no connection to close, and a connection no request.
+    /// Closes, when the guest has returned. What is of HTTP has no connection to close, and a
+    /// connection no request.
     pub(crate) fn close(&mut self, direction: u32) -> Result<(), Status> {
         let of_connections = direction >= StreamType::Downstream as u32;
         if direction <= StreamType::Upstream as u32
@@ -495,7 +503,8 @@ impl State {
         Ok(())
     }
 
-    /// What the guest asked for while it ran, and whether the table of phases knows what comes of it.
+    /// What the guest asked for while it ran, and whether the table of phases knows what comes of
+    /// it.
     pub(crate) fn take_deferred(&mut self) -> Vec<(u32, Deferred, bool)> {
         let (deferred, judged) = (mem::take(&mut self.deferred), mem::take(&mut self.judged));
         let is_judged = |context, what| match what {

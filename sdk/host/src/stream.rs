@@ -12,9 +12,11 @@ use crate::state::{LocalReply, Stream};
 ///
 /// A callback that the module does not export is answered with 0, Continue, as a proxy does.
 ///
-/// What comes after headers that the filter holds waits, as in Envoy, and comes to the filter when it lets them go on; what is sent then is answered with 1 without
-/// a callback. [`Host::allow_on_headers_stop_iteration`](crate::Host::allow_on_headers_stop_iteration) makes it come at once after `StopIteration`. An answer of the filter's
-/// goes through its own callbacks for the response. After it, and after a reset, nothing comes to the filter any more.
+/// What comes after headers that the filter holds waits, as in Envoy, and comes to the filter when
+/// it lets them go on; what is sent then is answered with 1 without a callback.
+/// [`Host::allow_on_headers_stop_iteration`](crate::Host::allow_on_headers_stop_iteration) makes it
+/// come at once after `StopIteration`. An answer of the filter's goes through its own callbacks for
+/// the response. After it, and after a reset, nothing comes to the filter any more.
 #[must_use]
 pub struct HttpStream<'host> {
     host: &'host Running,
@@ -57,7 +59,8 @@ impl<'host> HttpStream<'host> {
         flow::headers(self.host, self.id, Way::Response, Map::new(headers), false)
     }
 
-    /// Sends a part of the request's body; the filter's action. While the filter holds the body back, it sees all of it again.
+    /// Sends a part of the request's body; the filter's action. While the filter holds the body
+    /// back, it sees all of it again.
     pub fn request_body(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
         flow::body_comes(self.host, self.id, Way::Request, part.as_ref(), end_of_stream)
     }
@@ -91,7 +94,8 @@ impl<'host> HttpStream<'host> {
         sent(self.host, self.id, BufferType::HttpResponseBody)
     }
 
-    /// Sends the request's trailers; the filter's action. If they go on, so does the body that was held back.
+    /// Sends the request's trailers; the filter's action. If they go on, so does the body that was
+    /// held back.
     pub fn request_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, trailers: &[(N, V)]) -> u32 {
         flow::trailers(self.host, self.id, Way::Request, Map::new(trailers))
     }
@@ -101,7 +105,8 @@ impl<'host> HttpStream<'host> {
         flow::trailers(self.host, self.id, Way::Response, Map::new(trailers))
     }
 
-    /// Sends a frame of metadata with the request, of so many elements. Its values cannot be read, and the proxy goes on whatever the filter answers.
+    /// Sends a frame of metadata with the request, of so many elements. Its values cannot be read,
+    /// and the proxy goes on whatever the filter answers.
     pub fn request_metadata(&self, elements: u32) {
         self.metadata("proxy_on_request_metadata", elements);
     }
@@ -191,7 +196,8 @@ impl<'host> HttpStream<'host> {
         state.streams.get(&self.id).and_then(|stream| stream.head(way)).cloned().unwrap_or_default()
     }
 
-    /// The answer that the filter gave instead of the upstream, or the proxy: 413 or 500 for too large a body, 503 for a dead VM.
+    /// The answer that the filter gave instead of the upstream, or the proxy: 413 or 500 for too
+    /// large a body, 503 for a dead VM.
     #[must_use]
     pub fn reply(&self) -> Option<LocalReply> {
         self.host.state().streams.get(&self.id)?.reply.clone()
@@ -203,7 +209,8 @@ impl<'host> HttpStream<'host> {
         self.host.property_of(self.id, path)
     }
 
-    /// Gives this stream a property from now on, over what the proxy has at this path: what comes with the response is set before it.
+    /// Gives this stream a property from now on, over what the proxy has at this path: what comes
+    /// with the response is set before it.
     pub fn set_property(&self, path: &[&str], value: impl Into<PropertyValue>) -> &Self {
         set_property(self.host, self.id, path, value.into());
         self
@@ -215,7 +222,8 @@ impl<'host> HttpStream<'host> {
         self.host.state().streams.get(&self.id)?.filter_state.get(name.as_bytes()).cloned()
     }
 
-    /// An object of Envoy's own that the filter put into the filter state: its text, and the number of its life span.
+    /// An object of Envoy's own that the filter put into the filter state: its text, and the number
+    /// of its life span.
     #[must_use]
     pub fn envoy_filter_state(&self, name: &str) -> Option<(Vec<u8>, u64)> {
         self.host.state().streams.get(&self.id)?.envoy_filter_state.get(name.as_bytes()).cloned()

@@ -84,7 +84,8 @@ impl<'host> TcpConnection<'host> {
         self.opened
     }
 
-    /// Sends data from the client; the filter's action. While the filter holds the data back, it sees all of it again.
+    /// Sends data from the client; the filter's action. While the filter holds the data back, it
+    /// sees all of it again.
     pub fn downstream_data(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
         self.data(BufferType::DownstreamData, part.as_ref(), end_of_stream)
     }
@@ -125,13 +126,15 @@ impl<'host> TcpConnection<'host> {
         sent(self.host, self.id, BufferType::UpstreamData)
     }
 
-    /// The client ends the connection. Its data ends first, if the test did not end it, and Envoy then says that it closed the connection itself.
+    /// The client ends the connection. Its data ends first, if the test did not end it, and Envoy
+    /// then says that it closed the connection itself.
     pub fn close_downstream(&self) {
         self.end(BufferType::DownstreamData);
         disconnect(self.host, self.id, CLOSED_BY_PROXY);
     }
 
-    /// The upstream ends the connection. Its data ends first, if the test did not end it; Envoy closes the client's side then.
+    /// The upstream ends the connection. Its data ends first, if the test did not end it; Envoy
+    /// closes the client's side then.
     pub fn close_upstream(&self) {
         self.end(BufferType::UpstreamData);
         self.host.enter(self.id, "proxy_on_upstream_connection_close", &[self.id, CLOSED_BY_UNKNOWN]);

@@ -13,8 +13,9 @@ enum Due {
 }
 
 impl Running {
-    /// Lets time pass: the clock goes on, and every tick and every timeout of a call that comes due happens when it is due. What came due while time passed in
-    /// another VM of the proxy happens at once, a tick once.
+    /// Lets time pass: the clock goes on, and every tick and every timeout of a call that comes due
+    /// happens when it is due. What came due while time passed in another VM of the proxy happens
+    /// at once, a tick once.
     pub fn advance(&self, time: Duration) {
         let end = self.state().proxy.borrow().passed + u64::try_from(time.as_nanos()).expect("less than 584 years");
         while let Some((at, due)) = self.next_due().filter(|(at, _)| *at <= end) {
@@ -53,7 +54,8 @@ impl Running {
         }
     }
 
-    /// Sets the proxy's clock, as the time since the Unix epoch, also backwards. Ticks and timeouts do not go by it.
+    /// Sets the proxy's clock, as the time since the Unix epoch, also backwards. Ticks and timeouts
+    /// do not go by it.
     ///
     /// # Panics
     ///

@@ -20,10 +20,12 @@ pub struct Seen {
     pub connection: (Vec<u8>, Vec<u8>),
 }
 
-/// Sends two requests and responses with bodies, which end with trailers first and with their last part then, a connection with data both ways, and ticks; answers
-/// every call, and delivers what is in queues.
+/// Sends two requests and responses with bodies, which end with trailers first and with their last
+/// part then, a connection with data both ways, and ticks; answers every call, and delivers what is
+/// in queues.
 ///
-/// It fits every filter, as the scenario of a [`sweep`](crate::sweep()): `sweep(&host, traffic)`. What a filter does for some requests only needs a scenario of its own.
+/// It fits every filter, as the scenario of a [`sweep`](crate::sweep()): `sweep(&host, traffic)`.
+/// What a filter does for some requests only needs a scenario of its own.
 pub fn traffic(host: &Running) -> Seen {
     const JSON: &str = r#"{"id": 1, "name": "x"}"#;
 
@@ -89,7 +91,8 @@ const STREAMS: usize = 64;
 const PARTS: usize = 4;
 const PART: [u8; 16 << 10] = [b'x'; 16 << 10];
 
-/// Opens many streams at once, with bodies both ways, and connections beside them, before any of them ends: what takes memory.
+/// Opens many streams at once, with bodies both ways, and connections beside them, before any of
+/// them ends: what takes memory.
 pub fn crowd(host: &Running) {
     let request = [(":method", "POST"), (":path", "/"), (":authority", "host"), ("content-type", "application/json")];
     let streams: Vec<_> = (0..STREAMS).map(|_| host.http_stream()).collect();

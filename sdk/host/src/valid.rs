@@ -1,4 +1,5 @@
-//! What a proxy checks of a message before the message leaves it, and what it does not check and garbles.
+//! What a proxy checks of a message before the message leaves it, and what it does not check and
+//! garbles.
 
 use crate::flow::Way;
 use crate::map::{Kind, Map};
@@ -15,8 +16,8 @@ pub(crate) enum Checked {
     Garbled(String),
 }
 
-/// Checks the headers of a message as Envoy does when they leave the filter. What came like this from the peer is not
-/// looked at: tests send requests that lack what their filter does not read.
+/// Checks the headers of a message as Envoy does when they leave the filter. What came like this
+/// from the peer is not looked at: tests send requests that lack what their filter does not read.
 pub(crate) fn check(way: Way, came: &Map, goes: &Map) -> Checked {
     match way {
         Way::Request => check_request(came, goes),
@@ -76,7 +77,8 @@ fn check_response(came: &Map, goes: &Map) -> Checked {
     garbled(came, goes).map_or(Checked::Sound, Checked::Garbled)
 }
 
-/// Says which name or value, of those that Envoy sends as they are, a peer reads as something else; `None` if no one.
+/// Says which name or value, of those that Envoy sends as they are, a peer reads as something else;
+/// `None` if no one.
 pub(crate) fn garbled(came: &Map, goes: &Map) -> Option<String> {
     let breaks = |bytes: &[u8]| bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
     let found = added(came, goes).find(|(name, value)| breaks(name) || breaks(value));
@@ -110,8 +112,8 @@ pub(crate) fn is_bodiless(status: Option<&[u8]>) -> bool {
     status.is_some_and(|status| status == b"204" || status == b"304" || status.len() == 3 && status[0] == b'1')
 }
 
-/// Checks the headers of a call to another service: the answer that Envoy gives in the service's place, if it does not
-/// send them.
+/// Checks the headers of a call to another service: the answer that Envoy gives in the service's
+/// place, if it does not send them.
 pub(crate) fn check_call(headers: &Map) -> Option<Vec<u8>> {
     invalid(&Map::default().of(Kind::Request), headers)
 }

@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn compressed_blocks_are_read() {
-        // Of Python's `zlib`: with codes of the block's own, of the numbers' squares modulo 97 modulo 26; and with the fixed codes.
+        // Of Python's `zlib`: with codes of the block's own, of the numbers' squares modulo 97
+        // modulo 26; and with the fixed codes.
         let own = [
             120, 218, 237, 205, 183, 13, 192, 48, 12, 0, 193, 89, 69, 101, 81, 153, 80, 156, 222, 246, 16, 238, 88, 62,
             190, 56, 1, 58, 180, 139, 59, 41, 117, 230, 144, 6, 187, 163, 4, 68, 185, 183, 227, 51, 160, 92, 49, 132,

@@ -1,9 +1,11 @@
-//! How much the simulated proxy holds back, and what it does past that: as Envoy, with which the drift test compares it.
+//! How much the simulated proxy holds back, and what it does past that: as Envoy, with which the
+//! drift test compares it.
 
 use sluicegate::prelude::*;
 use sluicegate_host::{Host, HttpStream};
 
-/// Answers each callback as the configuration says: a digit for headers, data and connections; a resumed request has none.
+/// Answers each callback as the configuration says: a digit for headers, data and connections; a
+/// resumed request has none.
 #[derive(Default)]
 struct Plugin {
     headers: u8,
@@ -140,7 +142,8 @@ fn past_the_watermark_nothing_is_read_until_what_is_held_goes_on() {
         host.tick();
         assert_eq!(lines(&host), read, "{actions}");
         host.tick();
-        // This filter has no callback of trailers: that they let go what it still held, only the proxy knows.
+        // This filter has no callback of trailers: that they let go what it still held, only the
+        // proxy knows.
         host.harm();
         assert_eq!((stream.sent_request_body().len(), stream.request_trailer_map().len()), (83, 1), "{actions}");
     }

@@ -160,7 +160,8 @@ mod counts {
     #[sluicegate::http_filter]
     impl HttpFilter for Counts {
         fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
-            // Each VM has its own numbers: this one's first is another metric in every second request.
+            // Each VM has its own numbers: this one's first is another metric in every second
+            // request.
             if request.get("x-first")?.is_some() {
                 Counter::define("first")?;
             }

@@ -1,5 +1,5 @@
-//! What the arena does for streams on wasm: a block that outlives its stream is counted, also where another
-//! stream's callback ran within the one that made it.
+//! What the arena does for streams on wasm: a block that outlives its stream is counted, also where
+//! another stream's callback ran within the one that made it.
 
 use std::path::PathBuf;
 
@@ -97,7 +97,8 @@ fn a_block_counts_for_its_own_stream_after_a_callback_within_it() {
     }
 }
 
-/// Where there is no C library, the slack of the initial memory is the first piece of the allocator's source: it is not the first piece of another's besides.
+/// Where there is no C library, the slack of the initial memory is the first piece of the
+/// allocator's source: it is not the first piece of another's besides.
 #[test]
 fn the_slack_is_handed_out_once() {
     let host = start("wasm32-unknown-unknown", "alloc-arena");

@@ -7,7 +7,8 @@ use sluicegate::abi::Import;
 use sluicegate_host::wasm::Module;
 use sluicegate_host::{Host, Running, WasiFault, sweep};
 
-/// A module with an allocation entry that always gives the same block, if none is said, and what else is said.
+/// A module with an allocation entry that always gives the same block, if none is said, and what
+/// else is said.
 fn module(version: &str, parts: &str) -> Module {
     let allocate =
         if ["malloc", "proxy_on_memory_allocate"].iter().any(|name| parts.contains(name)) { "" } else { ALLOCATE };
@@ -207,7 +208,8 @@ fn wrong_blocks_and_addresses_are_status_6() {
 
 #[test]
 fn each_version_of_the_abi_has_its_ways() {
-    // ABI 0.1.0 does not tell whether the stream ends, and has an empty value for a header that is not there.
+    // ABI 0.1.0 does not tell whether the stream ends, and has an empty value for a header that is
+    // not there.
     let text = |version: &str, more: &str| {
         format!(
             r#"(module
@@ -349,7 +351,8 @@ fn what_loops_for_ever_is_stopped() {
     assert!(host.trapped().unwrap().contains("fuel"));
 }
 
-/// Envoy does what a filter asks for when the filter has returned, and before it looks at what the filter answered.
+/// Envoy does what a filter asks for when the filter has returned, and before it looks at what the
+/// filter answered.
 #[test]
 fn a_body_callback_that_resumes_and_stops_lets_go_what_was_held_before_it() {
     let parts = r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)

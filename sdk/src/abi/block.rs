@@ -1,12 +1,15 @@
 //! Who owns a block that the host asked for.
 //!
-//! [`allocate`] notes every block until the host call in progress returns; [`Claim::finish`] then hands the one that the host named to a
-//! [`HostBytes`] and frees the others. So a host that names no block, a foreign one, or a larger size than it asked for gets an error, and a
-//! host that asks for a block and then fails leaks nothing.
+//! [`allocate`] notes every block until the host call in progress returns; [`Claim::finish`] then
+//! hands the one that the host named to a [`HostBytes`] and frees the others. So a host that names
+//! no block, a foreign one, or a larger size than it asked for gets an error, and a host that asks
+//! for a block and then fails leaks nothing.
 //!
-//! One freed block is kept for the next that the host asks for, as most callbacks read one map, of about the size of the one before: to free it and to
-//! allocate it again would cost a tenth of the instructions of a request. It is a block of at most [`MOST_KEPT`] bytes, live for the allocator. With the
-//! feature `budget` none is kept, as a budget counts every byte, and with the allocator that has regions only what lies in none.
+//! One freed block is kept for the next that the host asks for, as most callbacks read one map, of
+//! about the size of the one before: to free it and to allocate it again would cost a tenth of the
+//! instructions of a request. It is a block of at most [`MOST_KEPT`] bytes, live for the allocator.
+//! With the feature `budget` none is kept, as a budget counts every byte, and with the allocator
+//! that has regions only what lies in none.
 
 use alloc::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 #[cfg(test)]
@@ -19,14 +22,16 @@ use core::ptr::{self, NonNull};
 use super::{Status, routed};
 use crate::budget::{self, Charge};
 
-/// How many blocks a host may have asked for without handing them over. A host has one at a time; calls nested in calls add one each.
+/// How many blocks a host may have asked for without handing them over. A host has one at a time;
+/// calls nested in calls add one each.
 const CAPACITY: usize = 8;
 
 /// The largest block that is kept when it is freed.
 const MOST_KEPT: usize = 8 << 10;
 /// The smallest block that is kept: not one that lies in a region's chunk, which it would hold.
 const LEAST_KEPT: usize = if cfg!(feature = "alloc-arena") { sluicegate_alloc::region::LARGEST + 1 } else { 1 };
-/// A block is used again for no less than its size divided by this: what the filter holds on to takes no more than this many times its size.
+/// A block is used again for no less than its size divided by this: what the filter holds on to
+/// takes no more than this many times its size.
 const MOST_SLACK: usize = 4;
 /// Whether a freed block is kept. Natively not, where tests count allocations.
 const KEEPS: bool = cfg!(any(target_family = "wasm", all(test, not(miri)))) && !cfg!(feature = "budget");
@@ -102,7 +107,8 @@ impl Notes {
         true
     }
 
-    /// A callback begins, and blocks are noted. Unless a host call is in progress, as one is where callbacks are nested, they belong to nobody.
+    /// A callback begins, and blocks are noted. Unless a host call is in progress, as one is where
+    /// callbacks are nested, they belong to nobody.
     #[cold]
     #[inline(never)]
     fn enter(&self, outer: usize) {
@@ -111,7 +117,8 @@ impl Notes {
         }
     }
 
-    /// Frees all blocks that came after `mark`, but the one that starts at `keep`, and gives that one; the newest of these, if a host shows the same block twice.
+    /// Frees all blocks that came after `mark`, but the one that starts at `keep`, and gives that
+    /// one; the newest of these, if a host shows the same block twice.
     #[cold]
     #[inline(never)]
     fn settle(&self, mark: usize, keep: *mut u8) -> Option<Noted> {
@@ -147,16 +154,18 @@ fn obtain(capacity: usize) -> Option<NonNull<u8>> {
     let layout = Layout::from_size_align(capacity, 1).ok().filter(|layout| layout.size() > 0)?;
     let allocate = || {
         NonNull::new(if cfg!(target_family = "wasm") {
-            // SAFETY: the layout's size is not 0. The bytes count as written by the host, outside of what the compiler sees.
+            // SAFETY: the layout's size is not 0. The bytes count as written by the host, outside
+            // of what the compiler sees.
             unsafe { alloc(layout) }
         } else {
-            // A host in the same process is seen by the compiler and by miri, and may write less than it says.
-            // SAFETY: the layout's size is not 0.
+            // A host in the same process is seen by the compiler and by miri, and may write less
+            // than it says. SAFETY: the layout's size is not 0.
             unsafe { alloc_zeroed(layout) }
         })
     };
     allocate().or_else(|| {
-        // Memory is out: what is kept may be what is missing, as may be arenas that wait for a stream.
+        // Memory is out: what is kept may be what is missing, as may be arenas that wait for a
+        // stream.
         let kept = KEEPS.then(|| NOTES.with(|notes| notes.kept.replace(Block::NONE))).filter(|kept| kept.capacity > 0);
         let some = kept.is_some();
         if let Some(kept) = kept {
@@ -207,12 +216,14 @@ fn give_back(block: Block) {
         return;
     }
     if let Ok(layout) = Layout::from_size_align(block.capacity, 1) {
-        // SAFETY: only blocks of `obtain` and boxed slices of bytes come here, each once, and this is the layout of both.
+        // SAFETY: only blocks of `obtain` and boxed slices of bytes come here, each once, and this
+        // is the layout of both.
         unsafe { dealloc(block.start.as_ptr(), layout) };
     }
 }
 
-/// The allocation entry that the host calls: a block of `size` bytes, or null when memory is out, or a budget.
+/// The allocation entry that the host calls: a block of `size` bytes, or null when memory is out,
+/// or a budget.
 ///
 /// The block is noted for the host call in progress. Nothing here calls the host.
 #[must_use]
@@ -262,7 +273,8 @@ pub(super) fn forget() {
     }
 }
 
-/// A callback in progress. While the outermost one begins no host call is in progress, so blocks that are still noted belong to nobody.
+/// A callback in progress. While the outermost one begins no host call is in progress, so blocks
+/// that are still noted belong to nobody.
 #[derive(Debug)]
 pub struct Entry {
     /// How deep the callbacks were nested before.
@@ -346,7 +358,8 @@ impl Claim {
         self.finish_as(handed, status, Ok, |odd| odd)
     }
 
-    /// The same, for who goes on differently with a block as it should be, and with all else: the one need not be put together with the other.
+    /// The same, for who goes on differently with a block as it should be, and with all else: the
+    /// one need not be put together with the other.
     #[inline]
     pub(super) fn finish_as<R>(
         self,
@@ -393,12 +406,13 @@ impl Claim {
     }
 }
 
-/// Bytes that the host handed over: the block that it allocated in the guest, owned, and freed when dropped.
+/// Bytes that the host handed over: the block that it allocated in the guest, owned, and freed when
+/// dropped.
 ///
 /// # Cost
 ///
-/// The host copied once, into this block. Nothing is copied again. It may be the block that the one before was in, and then is up to four times as large
-/// as what is in it, but at most 8 KiB.
+/// The host copied once, into this block. Nothing is copied again. It may be the block that the one
+/// before was in, and then is up to four times as large as what is in it, but at most 8 KiB.
 pub struct HostBytes {
     start: NonNull<u8>,
     /// That of the [`Block`].
@@ -444,7 +458,9 @@ impl Deref for HostBytes {
 
     fn deref(&self) -> &[u8] {
         let bytes = NonNull::slice_from_raw_parts(self.start, self.len);
-        // SAFETY: the block is owned and at least `len` bytes long (`Claim::finish` compared them), or there is none and `len` is 0. Its bytes are the host's, or zero natively. Nobody writes while `self` is borrowed: the host is done with it.
+        // SAFETY: the block is owned and at least `len` bytes long (`Claim::finish` compared them),
+        // or there is none and `len` is 0. Its bytes are the host's, or zero natively. Nobody
+        // writes while `self` is borrowed: the host is done with it.
         unsafe { bytes.as_ref() }
     }
 }

@@ -1,4 +1,5 @@
-//! Around each callback of a stream: whether the filter is asked at all, and what becomes of a stream that has passed a budget.
+//! Around each callback of a stream: whether the filter is asked at all, and what becomes of a
+//! stream that has passed a budget.
 
 use super::account::{Mode, Taken};
 use super::state::{Cause, count, current, is_idle, with, with_reserve};
@@ -97,7 +98,8 @@ pub(crate) fn guard<A: Answer>(event: Event, callback: impl FnOnce() -> Result<A
     let used_before = taken.map_or(0, Taken::used);
     match callback() {
         Err(error) if error.is_out_of_memory() => match refused(event, taken) {
-            // Memory that is out without a budget that refused it is the filter's policy for errors.
+            // Memory that is out without a budget that refused it is the filter's policy for
+            // errors.
             Verdict::Filter | Verdict::Wait => Err(error),
             decided => Ok(decided.over(A::GO)),
         },

@@ -1,6 +1,8 @@
-//! The key `memory` in a JSON configuration, found without a tree and without an allocation: everything else is skipped.
+//! The key `memory` in a JSON configuration, found without a tree and without an allocation:
+//! everything else is skipped.
 //!
-//! It runs once for each configuration, so what the compiler would inline in many places is told not to: that halves its code.
+//! It runs once for each configuration, so what the compiler would inline in many places is told
+//! not to: that halves its code.
 
 use super::{Budget, OverStream, OverTotal};
 use crate::error::{Error, Result};
@@ -8,7 +10,8 @@ use crate::error::{Error, Result};
 /// How deep arrays and objects may be nested: one bit each of the scanner's stack.
 const DEPTH: u32 = 128;
 
-/// What the configuration says about memory; none if it is no JSON object, or does not say anything.
+/// What the configuration says about memory; none if it is no JSON object, or does not say
+/// anything.
 pub(super) fn memory(configuration: &[u8]) -> Result<Option<Budget>> {
     let mut scanner = Scanner { rest: configuration };
     let mut found = None;
@@ -223,7 +226,8 @@ impl<'a> Scanner<'a> {
         start.get(..len).map(Text).ok_or(Problem::Json)
     }
 
-    /// A value of any kind, without recursion: the stack has a bit for each level, set for an object.
+    /// A value of any kind, without recursion: the stack has a bit for each level, set for an
+    /// object.
     #[inline(never)]
     fn skip(&mut self) -> Result<(), Problem> {
         let (mut stack, mut depth) = (0_u128, 0_u32);

@@ -24,7 +24,8 @@ pub struct MemoryReport {
     pub used: usize,
     /// The most that was used at the end of a callback.
     pub peak: usize,
-    /// What is allocated in the VM; if the allocator is neither picked by a feature nor named by `plugin!`, only blocks of the host's.
+    /// What is allocated in the VM; if the allocator is neither picked by a feature nor named by
+    /// `plugin!`, only blocks of the host's.
     pub live: usize,
     /// Bodies that the proxy holds back for the filter, and reservations for them.
     pub held: usize,
@@ -123,7 +124,8 @@ crate::__vm_local! {
 /// How far bytes may move before the proxy is told: a page.
 const STEP: usize = 1 << 16;
 
-/// Tells the proxy what has changed: after a plugin's callback every figure, after a stream's those that moved by a page, and the counters.
+/// Tells the proxy what has changed: after a plugin's callback every figure, after a stream's those
+/// that moved by a page, and the counters.
 pub(super) fn publish(of_plugin: bool, pressure_changed: bool) {
     let Budget { metrics, log, .. } = with(|state| state.budget.get());
     if metrics != Some(true) && log != Some(true) {
@@ -194,7 +196,8 @@ fn counter(name: &str, plugin: &[u8]) -> Option<Counter> {
 }
 
 impl Metrics {
-    /// Adds the differences, so that the gauges are the sums over all VMs. What the host refuses is lost: it changes nothing for the filter.
+    /// Adds the differences, so that the gauges are the sums over all VMs. What the host refuses is
+    /// lost: it changes nothing for the filter.
     fn tell(&self, now: &MemoryReport, last: &MemoryReport) {
         for (gauge, now, last) in [
             (self.live, now.live, last.live),

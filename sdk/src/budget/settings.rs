@@ -6,18 +6,23 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OverStream {
-    /// It is answered with this status: 413 unless something else is said. In the response 503 takes the place of 413.
+    /// It is answered with this status: 413 unless something else is said. In the response 503
+    /// takes the place of 413.
     Reply(u16),
-    /// Only blocks are refused, and the filter decides: an error that it answers goes the way of every other.
+    /// Only blocks are refused, and the filter decides: an error that it answers goes the way of
+    /// every other.
     Refuse,
     /// It goes on without the filter, and so does what was held back of it.
     Pass,
-    /// A body that is held back makes its sender wait: the callback's `StopIterationAndBuffer` becomes `StopIterationAndWatermark`. The proxy takes up to its own buffer limit. For filters that
-    /// resume a stream by themselves; one that waits for the end of the body would wait for ever.
+    /// A body that is held back makes its sender wait: the callback's `StopIterationAndBuffer`
+    /// becomes `StopIterationAndWatermark`. The proxy takes up to its own buffer limit. For filters
+    /// that resume a stream by themselves; one that waits for the end of the body would wait for
+    /// ever.
     Wait,
 }
 
-/// What happens when the total is passed: to the stream that makes memory grow, and to new ones until it is back.
+/// What happens when the total is passed: to the stream that makes memory grow, and to new ones
+/// until it is back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OverTotal {
@@ -42,7 +47,8 @@ pub enum Pressure {
     Over,
 }
 
-/// Budgets and what happens past them. What is left out stays as it was: nothing is limited by itself.
+/// Budgets and what happens past them. What is left out stays as it was: nothing is limited by
+/// itself.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Budget {
     pub(super) total: Option<usize>,
@@ -79,7 +85,8 @@ impl Budget {
         Self { total: Some(bytes), ..self }
     }
 
-    /// How few bytes it must be back at before new streams are taken again, and from how many on [`Pressure::High`] is told: three quarters of the total unless something else is said.
+    /// How few bytes it must be back at before new streams are taken again, and from how many on
+    /// [`Pressure::High`] is told: three quarters of the total unless something else is said.
     #[must_use]
     pub const fn low_water(self, bytes: usize) -> Self {
         Self { low_water: Some(bytes), ..self }
@@ -91,14 +98,17 @@ impl Budget {
         Self { stream: Some(bytes), ..self }
     }
 
-    /// How many bytes are put by for the time when memory is out: freed while a stream is answered for it and while `on_memory_pressure` runs, taken back after that.
+    /// How many bytes are put by for the time when memory is out: freed while a stream is answered
+    /// for it and while `on_memory_pressure` runs, taken back after that.
     #[must_use]
     pub const fn reserve(self, bytes: usize) -> Self {
         Self { reserve: Some(bytes), ..self }
     }
 
-    /// How many pages of 64 KiB the picked allocator may hold, the module's data and stack included. Past that it answers null, which ends in a trap where the filter uses `Vec` or
-    /// `Box`: so it is the last line of defence, well above the total. An error where nobody keeps it: without a picked allocator, and with `alloc-system`, which grows memory by itself.
+    /// How many pages of 64 KiB the picked allocator may hold, the module's data and stack
+    /// included. Past that it answers null, which ends in a trap where the filter uses `Vec` or
+    /// `Box`: so it is the last line of defence, well above the total. An error where nobody keeps
+    /// it: without a picked allocator, and with `alloc-system`, which grows memory by itself.
     #[must_use]
     pub const fn pages(self, pages: usize) -> Self {
         Self { pages: Some(pages), ..self }
@@ -122,7 +132,8 @@ impl Budget {
         Self { metrics: Some(on), ..self }
     }
 
-    /// Whether they are a line in the log, at info level, whenever the pressure changes or pages are added.
+    /// Whether they are a line in the log, at info level, whenever the pressure changes or pages
+    /// are added.
     #[must_use]
     pub const fn log(self, on: bool) -> Self {
         Self { log: Some(on), ..self }

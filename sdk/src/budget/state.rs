@@ -214,8 +214,8 @@ pub(crate) fn configure(plugin: u32, size: usize) -> bool {
     applied.is_ok()
 }
 
-/// Looks after memory when a callback has returned: tells the plugin of a new pressure, and the proxy of new figures. `deliver` answers
-/// whether the plugin could be told.
+/// Looks after memory when a callback has returned: tells the plugin of a new pressure, and the
+/// proxy of new figures. `deliver` answers whether the plugin could be told.
 pub(crate) fn boundary(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) {
     if is_idle() {
         return;

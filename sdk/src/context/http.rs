@@ -113,13 +113,16 @@ pub trait HttpFilter: Sized + 'static {
     /// [`Flow::Continue`]. With [`Flow::Pause`], and while `hold_while` holds it, it waits. The
     /// headers have gone on before, unless the filter holds them.
     ///
-    /// A request without a body has no such callback: [`on_request_headers`](Self::on_request_headers) tells it by
-    /// [`end_of_stream`](crate::RequestHeaders::end_of_stream). A stream that is reset before the end has none either. A body over the proxy's buffer limit never comes here:
-    /// Envoy answers 413. What becomes of a stream that is no HTTP any more is [`UPGRADES`](Self::UPGRADES).
+    /// A request without a body has no such callback:
+    /// [`on_request_headers`](Self::on_request_headers) tells it by
+    /// [`end_of_stream`](crate::RequestHeaders::end_of_stream). A stream that is reset before the
+    /// end has none either. A body over the proxy's buffer limit never comes here: Envoy
+    /// answers 413. What becomes of a stream that is no HTTP any more is
+    /// [`UPGRADES`](Self::UPGRADES).
     ///
-    /// A filter that has this callback has no [`on_request_body`](Self::on_request_body). For a message whose
-    /// body it does not want to judge it calls [`let_body_pass`](crate::Headers::let_body_pass) in the
-    /// callback for the headers.
+    /// A filter that has this callback has no [`on_request_body`](Self::on_request_body). For a
+    /// message whose body it does not want to judge it calls
+    /// [`let_body_pass`](crate::Headers::let_body_pass) in the callback for the headers.
     ///
     /// # Errors
     ///
@@ -192,9 +195,9 @@ pub trait HttpFilter: Sized + 'static {
     /// stream then, or answers 500 if the headers are held. What becomes of a stream that is no
     /// HTTP any more is [`UPGRADES`](Self::UPGRADES).
     ///
-    /// A filter that has this callback has no [`on_response_body`](Self::on_response_body). For a message whose
-    /// body it does not want to judge it calls [`let_body_pass`](crate::Headers::let_body_pass) in the
-    /// callback for the headers.
+    /// A filter that has this callback has no [`on_response_body`](Self::on_response_body). For a
+    /// message whose body it does not want to judge it calls
+    /// [`let_body_pass`](crate::Headers::let_body_pass) in the callback for the headers.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Answers to calls: hosts give them to the plugin, and leave it to the guest to know which of its contexts asked.
+//! Answers to calls: hosts give them to the plugin, and leave it to the guest to know which of its
+//! contexts asked.
 
 use core::cell::Cell;
 
@@ -21,8 +22,9 @@ fn asked(token: u32) -> Option<u32> {
     waiting.map(|waiting| waiting.context.get())
 }
 
-/// Who waits for the event, and whether it is the last; after the last one of a call or stream nobody does. Envoy tells also of a call that it refused to open, whose number the
-/// guest never saw.
+/// Who waits for the event, and whether it is the last; after the last one of a call or stream
+/// nobody does. Envoy tells also of a call that it refused to open, whose number the guest never
+/// saw.
 fn listens(token: u32, what: GrpcWhat) -> Option<(u32, bool)> {
     let Some(waiting) = callout::waiting(Kind::GrpcCall, token) else {
         log::note(LogLevel::Debug, "no such gRPC call or stream", token);
@@ -36,8 +38,8 @@ fn listens(token: u32, what: GrpcWhat) -> Option<(u32, bool)> {
     Some((waiting.context.get(), is_last))
 }
 
-/// Makes host calls act on the context that an answer is for. If the host refuses, the answer is lost, and what waits for it goes on waiting: that is told as a failure of the
-/// callback.
+/// Makes host calls act on the context that an answer is for. If the host refuses, the answer is
+/// lost, and what waits for it goes on waiting: that is told as a failure of the callback.
 pub(super) fn act_on(name: &str, context: u32) -> bool {
     set_effective_context(context).map_err(|error| log::failure(LogLevel::Error, name, context, &error)).is_ok()
 }
@@ -101,7 +103,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
                     each(asker, Answered::Grpc(&event)) //
                 });
             });
-            // The closure of a call waits for the message or the end, and does not see the metadata.
+            // The closure of a call waits for the message or the end, and does not see the
+            // metadata.
             if !of_stream && matches!(what, GrpcWhat::Message(_) | GrpcWhat::Closed(_)) {
                 self.answer_once(context, Kind::GrpcCall, token, Answered::Grpc(&event));
             }
@@ -210,7 +213,8 @@ impl<K: Runs> Stream<K> {
             |filter, plugin| http::code_of(name, id, callback(filter, plugin), |()| FINE),
         );
         if acts.is_none() {
-            // Its callback runs, within which the host brings the answer. The policy decides when that is over.
+            // Its callback runs, within which the host brings the answer. The policy decides when
+            // that is over.
             failures::count();
             self.state.lose();
         }

@@ -1,4 +1,5 @@
-//! Bodies that come to the filter whole: gathered in the proxy until their end, which is a last part or trailers.
+//! Bodies that come to the filter whole: gathered in the proxy until their end, which is a last
+//! part or trailers.
 
 use core::marker::PhantomData;
 
@@ -67,7 +68,8 @@ pub(super) fn on_part<H: HttpFilter, D>(
     })
 }
 
-/// The end of a body that trailers follow: lets the filter judge the body, and asks it about the trailers.
+/// The end of a body that trailers follow: lets the filter judge the body, and asks it about the
+/// trailers.
 pub(super) fn on_trailers<H: HttpFilter, D>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
@@ -137,7 +139,8 @@ fn gathered(direction: StreamType) {
     stream_state::current(|state| state.map(|state| state.gathered(direction)));
 }
 
-/// Lets the filter judge a body that is complete, and tells whether the filter has answered the stream.
+/// Lets the filter judge a body that is complete, and tells whether the filter has answered the
+/// stream.
 fn judge<H: HttpFilter, D>(
     filter: &mut H,
     stream: HttpHandle<'_, PluginOf<H>>,
@@ -151,7 +154,8 @@ fn judge<H: HttpFilter, D>(
     Ok((flow, body.replied))
 }
 
-/// Looks at headers that something follows, whether that is a body. Tells whether the filter is asked: not if the stream was refused.
+/// Looks at headers that something follows, whether that is a body. Tells whether the filter is
+/// asked: not if the stream was refused.
 pub(super) fn look<H: HttpFilter>(map: MapType) -> Result<bool> {
     match map {
         MapType::HttpRequestHeaders => {

@@ -32,7 +32,8 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     /// Runs a callback of a stream; none if there is no such stream, or it is busy.
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &H::Plugin) -> R) -> Option<R>;
 
-    /// Runs a callback whose status decides about a direction, and gives the status for the host. More `follows` where a body is to come.
+    /// Runs a callback whose status decides about a direction, and gives the status for the host.
+    /// More `follows` where a body is to come.
     #[doc(hidden)]
     fn decide_http(
         &self,
@@ -173,8 +174,8 @@ fn on_http<H: HttpFilter>(
 /// Stands for the answer of a callback that failed, which is logged, and of one that did not run.
 pub(super) const FAILED: u32 = u32::MAX;
 
-/// The number that a callback answers. An error becomes one here, before anything is done with the answer: it is as large as all the rest of a callback that
-/// goes well.
+/// The number that a callback answers. An error becomes one here, before anything is done with the
+/// answer: it is as large as all the rest of a callback that goes well.
 #[inline]
 pub(super) fn code_of<R>(name: &str, context: u32, answer: Result<R>, code: impl FnOnce(R) -> u32) -> u32 {
     match answer {
@@ -233,7 +234,8 @@ fn failed_status<H: HttpFilter>(state: &State, phase: Phase) -> u32 {
     }
 }
 
-/// Does what the policy says about a stream when an answer could not be given to it, or its callback failed.
+/// Does what the policy says about a stream when an answer could not be given to it, or its
+/// callback failed.
 #[cold]
 #[inline(never)]
 pub(super) fn fail<H: HttpFilter>(context: u32, state: &State) {
@@ -253,8 +255,8 @@ pub(super) fn let_go(context: u32, state: &State, directions: [StreamType; 2]) {
 /// What the proxy's access log says of an answer after an error.
 const DETAILS: &str = "filter_error";
 
-/// Answers a stream after an error, if it is not answered yet and has not ended. If the host refuses, a response is on its way already; the stream stops
-/// here all the same.
+/// Answers a stream after an error, if it is not answered yet and has not ended. If the host
+/// refuses, a response is on its way already; the stream stops here all the same.
 #[cold]
 #[inline(never)]
 pub(super) fn refuse(state: &State, status: u16) {

@@ -3,9 +3,10 @@
 //! The rules that keep a VM alive under any host:
 //!
 //! - Nothing of the SDK's own state is borrowed while the filter's code or a host call runs.
-//! - Each context is behind a flag of its own: a host that calls back into a context whose callback is running finds it busy, and the callback is
-//!   answered like one for an unknown context.
-//! - An unknown number, a number that is taken, a callback in a wrong order: a line in the log, and the failure policy where a stream waits for an answer.
+//! - Each context is behind a flag of its own: a host that calls back into a context whose callback
+//!   is running finds it busy, and the callback is answered like one for an unknown context.
+//! - An unknown number, a number that is taken, a callback in a wrong order: a line in the log, and
+//!   the failure policy where a stream waits for an answer.
 
 mod answers;
 mod complete;
@@ -44,7 +45,8 @@ pub(crate) use streams::{Kind, with_stream};
 pub(crate) use table::Table;
 use tracked::{Http, Runs, Stream, Tcp};
 
-/// Runs a callback, and then what it woke in other contexts: `poll` polls the tasks of one. Behind a callback that decides about its stream they are polled at a tick.
+/// Runs a callback, and then what it woke in other contexts: `poll` polls the tasks of one. Behind
+/// a callback that decides about its stream they are polled at a tick.
 #[inline]
 pub fn with_woken<R>(decides: bool, callback: impl FnOnce() -> R, poll: impl Fn(u32)) -> R {
     let answer = callback();
@@ -306,8 +308,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         if Self::TASKS {
             crate::task::forget(context);
         }
-        // Out of the table first: to a host that calls back from here on, the context is gone. It is dropped here, or at the end of the
-        // callback that is running in it.
+        // Out of the table first: to a host that calls back from here on, the context is gone. It
+        // is dropped here, or at the end of the callback that is running in it.
         if !self.delete_http(context)
             && !self.delete_tcp(context)
             && let Some(plugin) = self.plugins.remove(context)
@@ -403,7 +405,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispa
     }
 }
 
-/// The callbacks that a host has for every kind of context. Each tells whether it was an HTTP stream.
+/// The callbacks that a host has for every kind of context. Each tells whether it was an HTTP
+/// stream.
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     fn log_http(&self, context: u32) -> bool {
         self.end_http(context, "on_log", H::on_log)
@@ -446,14 +449,16 @@ fn note_failure(name: &str, context: u32, answered: Option<Result<()>>) {
     }
 }
 
-/// Before a stream is deleted: one that was paused and never let go is what an operator looks for who sees a timeout.
+/// Before a stream is deleted: one that was paused and never let go is what an operator looks for
+/// who sees a timeout.
 fn note_pause(state: &State, context: u32) {
     if state.is_left_paused() && log::enabled(LogLevel::Debug) {
         log::note(LogLevel::Debug, "a stream is deleted that was paused and never resumed", context);
     }
 }
 
-/// What the start of a VM writes to the log. Not its first context: hosts exist that have no functions for the guest by then.
+/// What the start of a VM writes to the log. Not its first context: hosts exist that have no
+/// functions for the guest by then.
 fn log_allocator() {
     if let Some(line) = crate::ALLOCATOR_LINE {
         log::write_text(LogLevel::Debug, line);

@@ -1,4 +1,5 @@
-//! The dispatcher of a filter that keeps nothing: no contexts, so none are created, looked up or deleted.
+//! The dispatcher of a filter that keeps nothing: no contexts, so none are created, looked up or
+//! deleted.
 
 use core::marker::PhantomData;
 
@@ -64,12 +65,13 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
     }
 }
 
-/// A state in the frame of a callback. By this alignment it stands where the frame begins, so that no instruction has to add its
-/// offset to its address.
+/// A state in the frame of a callback. By this alignment it stands where the frame begins, so that
+/// no instruction has to add its offset to its address.
 #[repr(align(16))]
 struct OnStack(State);
 
-/// Nothing is known of such a stream past a callback, so it holds nothing that could be resumed, and takes no answers.
+/// Nothing is known of such a stream past a callback, so it holds nothing that could be resumed,
+/// and takes no answers.
 const ABILITIES: Abilities = Abilities::of_stream(false, false, false);
 
 impl<H: HttpFilter<Plugin = ()>> Stateless<H> {

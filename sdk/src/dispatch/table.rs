@@ -8,12 +8,15 @@ use crate::error::Result;
 
 /// A map from context numbers to contexts, borrowed only within its own methods.
 ///
-/// A number is hashed before it finds its slot. Hosts count contexts in a row, and a row of taken slots would be one cluster: a lookup would end at the first slot, but an entry
-/// that lies elsewhere would be searched for, and a removed one be closed up, along all open streams. Hashed, a lookup takes 1.5 probes and a removal looks at 2.5 slots on
-/// average, whatever the order in which numbers come and go.
+/// A number is hashed before it finds its slot. Hosts count contexts in a row, and a row of taken
+/// slots would be one cluster: a lookup would end at the first slot, but an entry that lies
+/// elsewhere would be searched for, and a removed one be closed up, along all open streams. Hashed,
+/// a lookup takes 1.5 probes and a removal looks at 2.5 slots on average, whatever the order in
+/// which numbers come and go.
 ///
-/// The table doubles when it is half full and halves at one eighth, so it is back at its first size when all streams are gone. Each entry moves once or twice in its life by that; the longest
-/// pause is the move to 131,072 slots when 32,768 streams are open.
+/// The table doubles when it is half full and halves at one eighth, so it is back at its first size
+/// when all streams are gone. Each entry moves once or twice in its life by that; the longest pause
+/// is the move to 131,072 slots when 32,768 streams are open.
 pub(crate) struct Table<T> {
     map: RefCell<Map<T>>,
 }
@@ -65,7 +68,8 @@ impl<T> Table<T> {
         Ok(())
     }
 
-    /// Adds a context where there is room, without an allocation; false if the number is taken, or others took the room.
+    /// Adds a context where there is room, without an allocation; false if the number is taken, or
+    /// others took the room.
     pub(crate) fn put(&self, id: u32, context: Shared<T>) -> bool {
         let Ok(mut map) = self.map.try_borrow_mut() else { return false };
         // One slot stays empty, to end each probe.
@@ -102,8 +106,9 @@ impl<T> Table<T> {
     }
 }
 
-/// Mixes a number so that its low bits depend on all of its bits. A single multiplication would leave steps between numbers at which entries cluster, such as those of the
-/// Fibonacci numbers; of two, none of the steps up to 2,000 and no power of two does.
+/// Mixes a number so that its low bits depend on all of its bits. A single multiplication would
+/// leave steps between numbers at which entries cluster, such as those of the Fibonacci numbers; of
+/// two, none of the steps up to 2,000 and no power of two does.
 const fn hash(id: u32) -> u32 {
     let mixed = id.wrapping_mul(0x9E37_79B9);
     let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0x2C1B_3C6D);
@@ -115,8 +120,9 @@ impl<T> Map<T> {
         self.slots.len().wrapping_sub(1)
     }
 
-    /// The slot from which a number is searched: the low bits of its hash. Not the high ones: with these, numbers that come or go in the order of another table's slots
-    /// would fill a table of another size from one end, as one cluster.
+    /// The slot from which a number is searched: the low bits of its hash. Not the high ones: with
+    /// these, numbers that come or go in the order of another table's slots would fill a table of
+    /// another size from one end, as one cluster.
     fn home(&self, id: u32) -> usize {
         hash(id) as usize & self.mask()
     }
@@ -207,7 +213,8 @@ mod tests {
         assert_eq!((map.len, map.slots.len()), (0, LEAST));
     }
 
-    /// The slots that a search for an absent number looks at on average, and the most that any does: what a removal looks at too.
+    /// The slots that a search for an absent number looks at on average, and the most that any
+    /// does: what a removal looks at too.
     fn looked_at<T>(table: &Table<T>) -> (f64, usize) {
         let map = table.map.borrow();
         let (slots, mut taken, mut sum, mut most) = (map.slots.len(), 0, 0, 0);
@@ -229,7 +236,8 @@ mod tests {
         Random,
     }
 
-    /// Opens `open` streams whose numbers are a step apart, then lets one end for each that opens, and then ends them all; every look in between says what the table costs.
+    /// Opens `open` streams whose numbers are a step apart, then lets one end for each that opens,
+    /// and then ends them all; every look in between says what the table costs.
     fn churn(step: u32, open: usize, ends: Ends, mut look: impl FnMut(&Table<()>)) {
         let table = Table::new();
         let mut streams = crate::__std::collections::VecDeque::new();
@@ -265,7 +273,8 @@ mod tests {
 
     #[test]
     fn no_step_between_numbers_and_no_order_of_ending_makes_entries_cluster() {
-        // Hosts number in a row; a VM of several plugins or a host that numbers other things in between sees steps. Fibonacci numbers are the worst of a multiplied hash.
+        // Hosts number in a row; a VM of several plugins or a host that numbers other things in
+        // between sees steps. Fibonacci numbers are the worst of a multiplied hash.
         let steps = [1, 2, 3, 4, 5, 7, 8, 13, 16, 34, 64, 100, 144, 233, 256, 610, 987, 1000, 1024, 1597, 4096, 65_536];
         let (opens, steps): (&[usize], &[u32]) = if cfg!(miri) { (&[16], &steps[..2]) } else { (&[60, 4000], &steps) };
         for (&open, &step) in opens.iter().flat_map(|open| steps.iter().map(move |step| (open, step))) {
@@ -278,7 +287,8 @@ mod tests {
         }
     }
 
-    /// What a context leaves behind goes in the order of its own table, out of one that is for all contexts.
+    /// What a context leaves behind goes in the order of its own table, out of one that is for all
+    /// contexts.
     #[test]
     fn numbers_that_come_and_go_in_the_order_of_another_table_do_not_cluster() {
         let most = if cfg!(miri) { 60 } else { 3_000 };

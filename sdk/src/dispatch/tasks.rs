@@ -47,7 +47,8 @@ pub(super) fn end_tcp<T: TcpFilter>(context: u32, ended: Ended) {
     end(context, ended, |state| T::ON_ERROR.status().map(|_| tcp::refuse(state)).is_some());
 }
 
-/// Lets go what the task held, or leaves it, as the task says. For an error `refuse` does what the policy says, unless that is to be open.
+/// Lets go what the task held, or leaves it, as the task says. For an error `refuse` does what the
+/// policy says, unless that is to be open.
 fn end(context: u32, ended: Ended, refuse: impl FnOnce(&State) -> bool) {
     let Ended::Held { direction, answer } = ended else { return end_beside(context, ended) };
     stream_state::current(|state| {

@@ -138,7 +138,8 @@ fn missing<T: TcpFilter>(state: Option<&State>) -> u32 {
     STOP
 }
 
-/// Does what the policy says about a connection when an answer could not be given to it, or its callback failed.
+/// Does what the policy says about a connection when an answer could not be given to it, or its
+/// callback failed.
 #[cold]
 #[inline(never)]
 pub(super) fn fail<T: TcpFilter>(context: u32, state: &State) {

@@ -71,8 +71,9 @@ impl<T: TcpFilter> Runs for Tcp<T> {
     }
 }
 
-/// A stream or connection with its filter, and the memory that its callbacks take if the allocator is the arena. Fields are dropped in this order: what the filter holds
-/// goes before its region is closed.
+/// A stream or connection with its filter, and the memory that its callbacks take if the allocator
+/// is the arena. Fields are dropped in this order: what the filter holds goes before its region is
+/// closed.
 pub(super) struct Stream<K: Runs> {
     pub(super) plugin: Shared<Plugin<K::Plugin>>,
     pub(super) filter: RefCell<K::Filter>,
@@ -93,8 +94,9 @@ impl<K: Runs> Stream<K> {
         self.run_after(id, streams, || true, callback)
     }
 
-    /// Runs a callback, unless what comes first fails, which is in the callback's scope already: host calls act on the stream from there on, so
-    /// that a host that calls back within it finds the stream busy.
+    /// Runs a callback, unless what comes first fails, which is in the callback's scope already:
+    /// host calls act on the stream from there on, so that a host that calls back within it finds
+    /// the stream busy.
     pub(super) fn run_after<R>(
         &self,
         id: u32,

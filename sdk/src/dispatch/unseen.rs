@@ -1,8 +1,9 @@
 //! What follows a message whose filter has no callback for it: what is held stays held.
 //!
-//! A proxy takes a callback that a module does not export for one that lets everything go on. It then lets go what an earlier
-//! callback of the message paused: headers with the first part of the body, where Envoy's configuration shows bodies of paused
-//! headers; and a body with its trailers. So `plugin!` exports these callbacks for every filter that can hold what comes before.
+//! A proxy takes a callback that a module does not export for one that lets everything go on. It
+//! then lets go what an earlier callback of the message paused: headers with the first part of the
+//! body, where Envoy's configuration shows bodies of paused headers; and a body with its trailers.
+//! So `plugin!` exports these callbacks for every filter that can hold what comes before.
 
 use super::PluginOf;
 use super::http::{HttpCallbacks, code_of};
@@ -66,7 +67,8 @@ pub(super) fn pass_trailers<H: HttpFilter>(direction: StreamType) -> Result<Flow
     }
 }
 
-/// Refuses to keep a part of a body for a filter that keeps nothing: at the trailers nobody would know of the part.
+/// Refuses to keep a part of a body for a filter that keeps nothing: at the trailers nobody would
+/// know of the part.
 pub(super) fn keep_none(answer: Result<DataAction>) -> Result<DataAction> {
     match answer {
         Ok(DataAction::StopIterationAndBuffer | DataAction::StopIterationAndWatermark)

@@ -18,8 +18,10 @@ pub type ResponseBody<'cb, P = ()> = Body<'cb, Response, P>;
 
 /// A part of a body that is on its way, or all of it that was held back so far.
 ///
-/// While a filter answers [`DataAction::StopIterationAndBuffer`] the proxy keeps what it has, and each callback sees the whole of it again:
-/// [`size`](Self::size) grows. [`BodyCursor`](crate::BodyCursor) reads what is new in it, so that a growing body is not copied again and again.
+/// While a filter answers [`DataAction::StopIterationAndBuffer`] the proxy keeps what it has, and
+/// each callback sees the whole of it again: [`size`](Self::size) grows.
+/// [`BodyCursor`](crate::BodyCursor) reads what is new in it, so that a growing body is not copied
+/// again and again.
 ///
 /// | to | use |
 /// |---|---|
@@ -27,8 +29,9 @@ pub type ResponseBody<'cb, P = ()> = Body<'cb, Response, P>;
 /// | look at it as it grows | [`BodyCursor`](crate::BodyCursor) |
 /// | change it as it passes, part by part | [`Rewriter`](crate::Rewriter) |
 ///
-/// Who changes a body's size says so in the headers callback before it, by [`body_will_change`](super::Headers::body_will_change): the proxy has sent the
-/// headers by the time that the body comes, unless the headers were held back as well.
+/// Who changes a body's size says so in the headers callback before it, by
+/// [`body_will_change`](super::Headers::body_will_change): the proxy has sent the headers by the
+/// time that the body comes, unless the headers were held back as well.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -51,11 +54,14 @@ pub struct Body<'cb, D, P = ()> {
 impl<'cb, D, P> Body<'cb, D, P> {
     arena!();
 
-    /// Calls a cluster, and holds the body here until the closure has run with the answer, or with the reason why there is none:
+    /// Calls a cluster, and holds the body here until the closure has run with the answer, or with
+    /// the reason why there is none:
     /// `return body.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
     ///
-    /// The closure says what becomes of the body. [`Action::Continue`] lets it go on when nobody else holds it. Any other action leaves it paused, because the
-    /// closure has replied, or something else will resume it. For an error the [failure policy](crate::HttpFilter::ON_ERROR) decides.
+    /// The closure says what becomes of the body. [`Action::Continue`] lets it go on when nobody
+    /// else holds it. Any other action leaves it paused, because the closure has replied, or
+    /// something else will resume it. For an error the
+    /// [failure policy](crate::HttpFilter::ON_ERROR) decides.
     ///
     /// # Errors
     ///
@@ -77,7 +83,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
         Ok(DataAction::Held)
     }
 
-    /// Calls a method over gRPC, and holds the body here until the closure has run, as [`hold_for_call`](Self::hold_for_call).
+    /// Calls a method over gRPC, and holds the body here until the closure has run, as
+    /// [`hold_for_call`](Self::hold_for_call).
     ///
     /// # Errors
     ///
@@ -99,7 +106,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
         Ok(DataAction::Held)
     }
 
-    /// Holds the body here while a task runs, and then does what it answers; see [`task`](crate::task): `return body.hold_while(async { … });`
+    /// Holds the body here while a task runs, and then does what it answers; see
+    /// [`task`](crate::task): `return body.hold_while(async { … });`
     ///
     /// # Errors
     ///
@@ -132,7 +140,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
         &self.stream
     }
 
-    /// How many bytes there are, as the host announced them: what was held back so far and what is new.
+    /// How many bytes there are, as the host announced them: what was held back so far and what is
+    /// new.
     #[must_use]
     pub const fn size(&self) -> usize {
         self.size
@@ -151,7 +160,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
         call::buffer_size(self.buffer).map_err(|status| Error::host("proxy_get_buffer_status", self.buffer, status))
     }
 
-    /// Whether the body ends here. The last part may be empty, and of the same size as the one before.
+    /// Whether the body ends here. The last part may be empty, and of the same size as the one
+    /// before.
     ///
     /// A body that trailers follow has no last part. So a filter that judges bodies takes them
     /// [complete](crate::HttpFilter::on_complete_request_body), however they end.
@@ -217,8 +227,9 @@ impl<'cb, D, P> Body<'cb, D, P> {
         write(self.buffer, 0, WHOLE, bytes.as_ref())
     }
 
-    /// Replaces the first `size` bytes of what is held back. A range in the middle cannot be replaced, and one at the end neither: Envoy refuses every start but
-    /// 0 with [`Status::BadArgument`], and takes one past the end for an append.
+    /// Replaces the first `size` bytes of what is held back. A range in the middle cannot be
+    /// replaced, and one at the end neither: Envoy refuses every start but 0 with
+    /// [`Status::BadArgument`], and takes one past the end for an append.
     ///
     /// # Errors
     ///
@@ -235,7 +246,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the headers are over the host's limits, memory is out, or the host refuses: it does once a response is on its way.
+    /// If the headers are over the host's limits, memory is out, or the host refuses: it does once
+    /// a response is on its way.
     ///
     /// # Cost
     ///

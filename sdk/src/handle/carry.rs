@@ -5,8 +5,9 @@ use alloc::boxed::Box;
 use crate::abi::try_slice;
 use crate::error::Result;
 
-/// Bytes that are appended at the end and taken from the front. Each byte is copied a bounded number of times, because the block doubles when it is full, and bytes move to
-/// its front only when as many were taken from there.
+/// Bytes that are appended at the end and taken from the front. Each byte is copied a bounded
+/// number of times, because the block doubles when it is full, and bytes move to its front only
+/// when as many were taken from there.
 pub(super) struct Carry {
     block: Option<Box<[u8]>>,
     start: usize,

@@ -10,10 +10,12 @@ use crate::error::{Error, Result};
 use crate::reply::LocalResponse;
 use crate::{ToValue, stream_state};
 
-/// The request's body, in [`on_complete_request_body`](crate::HttpFilter::on_complete_request_body).
+/// The request's body, in
+/// [`on_complete_request_body`](crate::HttpFilter::on_complete_request_body).
 pub type CompleteRequestBody<'cb, P = ()> = CompleteBody<'cb, Request, P>;
 
-/// The response's body, in [`on_complete_response_body`](crate::HttpFilter::on_complete_response_body).
+/// The response's body, in
+/// [`on_complete_response_body`](crate::HttpFilter::on_complete_response_body).
 pub type CompleteResponseBody<'cb, P = ()> = CompleteBody<'cb, Response, P>;
 
 /// A body that is complete, and that the proxy holds until the callback has judged.
@@ -38,9 +40,11 @@ pub type CompleteResponseBody<'cb, P = ()> = CompleteBody<'cb, Response, P>;
 ///
 /// # Changes
 ///
-/// The proxy sends the headers before the body is complete, unless the filter holds the headers. So a filter that changes the size of a body says so in the callback for the headers, by
-/// [`body_will_change`](super::Headers::body_will_change), or the change is an error: behind a wrong `content-length` the next message would begin in the wrong
-/// place. Where the filter still holds the headers, the SDK corrects their `content-length`.
+/// The proxy sends the headers before the body is complete, unless the filter holds the headers. So
+/// a filter that changes the size of a body says so in the callback for the headers, by
+/// [`body_will_change`](super::Headers::body_will_change), or the change is an error: behind a
+/// wrong `content-length` the next message would begin in the wrong place. Where the filter still
+/// holds the headers, the SDK corrects their `content-length`.
 #[derive(Debug)]
 pub struct CompleteBody<'cb, D, P = ()> {
     pub(crate) stream: HttpHandle<'cb, P>,
@@ -77,7 +81,8 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         &self.stream
     }
 
-    /// Returns whether trailers follow the body, which [`HttpHandle::request_trailers`] or [`HttpHandle::response_trailers`] reads.
+    /// Returns whether trailers follow the body, which [`HttpHandle::request_trailers`] or
+    /// [`HttpHandle::response_trailers`] reads.
     #[must_use]
     pub const fn has_trailers(&self) -> bool {
         self.has_trailers
@@ -115,7 +120,8 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         self.read(0, WHOLE)
     }
 
-    /// Returns a part of the body: at most `size` bytes from `start` on, and no bytes if there are none.
+    /// Returns a part of the body: at most `size` bytes from `start` on, and no bytes if there are
+    /// none.
     ///
     /// # Errors
     ///
@@ -162,7 +168,8 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// As [`append`](Self::append). Bytes of the size that the body has can always be put in its place.
+    /// As [`append`](Self::append). Bytes of the size that the body has can always be put in its
+    /// place.
     ///
     /// # Cost
     ///
@@ -173,7 +180,8 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         self.write(0, WHOLE, bytes.as_ref(), size)
     }
 
-    /// Replaces the first `size` bytes of the body; [no other range](super::Body::replace_start) can be.
+    /// Replaces the first `size` bytes of the body; [no other range](super::Body::replace_start)
+    /// can be.
     ///
     /// # Errors
     ///
@@ -233,11 +241,13 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
 
     /// Answers the client from here, and returns the status for the callback to return.
     ///
-    /// A response cannot be answered once its headers have gone on. Then Envoy resets the stream, and the client sees that the response is cut off.
+    /// A response cannot be answered once its headers have gone on. Then Envoy resets the stream,
+    /// and the client sees that the response is cut off.
     ///
     /// # Errors
     ///
-    /// Fails if the headers are over the host's limits, if memory runs out, and if the host refuses.
+    /// Fails if the headers are over the host's limits, if memory runs out, and if the host
+    /// refuses.
     ///
     /// # Cost
     ///
@@ -250,7 +260,8 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         Ok(Flow::Pause)
     }
 
-    /// Holds the body here while a task runs, and then does what the task returns; see [`task`](crate::task): `return body.hold_while(async { … });`
+    /// Holds the body here while a task runs, and then does what the task returns; see
+    /// [`task`](crate::task): `return body.hold_while(async { … });`
     ///
     /// # Errors
     ///
@@ -265,11 +276,14 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         Ok(Flow::Held)
     }
 
-    /// Calls a cluster, and holds the body here until the closure has run with the answer, or with the reason why there is none:
+    /// Calls a cluster, and holds the body here until the closure has run with the answer, or with
+    /// the reason why there is none:
     /// `return body.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
     ///
-    /// The closure says what becomes of the body. [`Action::Continue`] lets the body go on when nobody else holds it. Any other action leaves the body paused, because the
-    /// closure has replied, or something else will resume the stream. For an error the [failure policy](crate::HttpFilter::ON_ERROR) decides.
+    /// The closure says what becomes of the body. [`Action::Continue`] lets the body go on when
+    /// nobody else holds it. Any other action leaves the body paused, because the closure has
+    /// replied, or something else will resume the stream. For an error the
+    /// [failure policy](crate::HttpFilter::ON_ERROR) decides.
     ///
     /// # Errors
     ///
@@ -291,7 +305,8 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         Ok(Flow::Held)
     }
 
-    /// Calls a method over gRPC, and holds the body here until the closure has run, as [`hold_for_call`](Self::hold_for_call).
+    /// Calls a method over gRPC, and holds the body here until the closure has run, as
+    /// [`hold_for_call`](Self::hold_for_call).
     ///
     /// # Errors
     ///

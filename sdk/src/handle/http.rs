@@ -76,8 +76,8 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// Fails without a host call if the stream was answered before, if it has ended, or if the
     /// callback that runs has let its response go on. Fails if the headers are over the host's
-    /// limits, if the SDK is out of memory, or if the host refuses: it does once a response is on its
-    /// way.
+    /// limits, if the SDK is out of memory, or if the host refuses: it does once a response is on
+    /// its way.
     ///
     /// # Cost
     ///

@@ -235,9 +235,9 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// Fails without a host call if the plugin has no such stream, if the stream does not hold that,
-    /// or if the callback has let 128 streams go on already: keep its number, and resume the stream
-    /// from a later tick. Fails if the host refuses.
+    /// Fails without a host call if the plugin has no such stream, if the stream does not hold
+    /// that, or if the callback has let 128 streams go on already: keep its number, and resume the
+    /// stream from a later tick. Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -252,9 +252,9 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// Fails without a host call if the plugin has no such stream, if the stream does not hold that,
-    /// or if the callback has let 128 streams go on already: keep its number, and resume the stream
-    /// from a later tick. Fails if the host refuses.
+    /// Fails without a host call if the plugin has no such stream, if the stream does not hold
+    /// that, or if the callback has let 128 streams go on already: keep its number, and resume the
+    /// stream from a later tick. Fails if the host refuses.
     ///
     /// # Cost
     ///

@@ -56,7 +56,8 @@ impl<D, P> Headers<'_, D, P, Head> {
         stream_state::current(|state| state.map(|state| state.pass_in_parts(direction)));
     }
 
-    /// Makes room for a body of another size: removes `content-length`, which would be wrong. The proxy then sends the body in chunks.
+    /// Makes room for a body of another size: removes `content-length`, which would be wrong. The
+    /// proxy then sends the body in chunks.
     ///
     /// # Errors
     ///
@@ -73,10 +74,12 @@ impl<D, P> Headers<'_, D, P, Head> {
     }
 }
 
-/// Changes a body, or the data of a connection, as it passes. The rewriter is a field of the filter, and goes with it from one part to the next.
+/// Changes a body, or the data of a connection, as it passes. The rewriter is a field of the
+/// filter, and goes with it from one part to the next.
 ///
-/// A part may end within what the filter looks for. So the closure returns how many bytes it has dealt with, and sees the rest again in front of the next part. The closure
-/// is told when no more bytes come, and then it must deal with all of them:
+/// A part may end within what the filter looks for. So the closure returns how many bytes it has
+/// dealt with, and sees the rest again in front of the next part. The closure is told when no more
+/// bytes come, and then it must deal with all of them:
 ///
 /// ```
 /// use sluicegate::prelude::*;
@@ -122,15 +125,19 @@ impl<D, P> Headers<'_, D, P, Head> {
 ///
 /// # Trailers
 ///
-/// Trailers end a body without a last part, and most responses of gRPC end so. [`finish`](Self::finish) then passes what is left. A filter that uses [`pass`](Self::pass) without
-/// a callback for the trailers gets an error for its first part. A callback for the trailers that forgets `finish` while bytes are left is an error of that callback.
+/// Trailers end a body without a last part, and most responses of gRPC end so.
+/// [`finish`](Self::finish) then passes what is left. A filter that uses [`pass`](Self::pass)
+/// without a callback for the trailers gets an error for its first part. A callback for the
+/// trailers that forgets `finish` while bytes are left is an error of that callback.
 ///
-/// So that something can still be written with the trailers, the proxy keeps the part in which the closure left bytes for the first time, until the next part, the
-/// trailers or the end come. Later parts are not kept.
+/// So that something can still be written with the trailers, the proxy keeps the part in which the
+/// closure left bytes for the first time, until the next part, the trailers or the end come. Later
+/// parts are not kept.
 ///
 /// # Limit
 ///
-/// What the closure leaves is bounded by [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT), or by [`with_limit`](Self::with_limit).
+/// What the closure leaves is bounded by [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT), or by
+/// [`with_limit`](Self::with_limit).
 pub struct Rewriter {
     carry: Carry,
     limit: usize,
@@ -162,22 +169,27 @@ impl Rewriter {
         Self { carry: Carry::new(), limit, rewritten: 0, kept: false }
     }
 
-    /// Shows what was left and this part to a closure, and puts what the closure writes in the part's place. The closure returns how many bytes it has dealt with. Returns the
-    /// status for the callback to return: [`Flow`] for a connection.
+    /// Shows what was left and this part to a closure, and puts what the closure writes in the
+    /// part's place. The closure returns how many bytes it has dealt with. Returns the status for
+    /// the callback to return: [`Flow`] for a connection.
     ///
     /// The closure is not called if there are no bytes.
     ///
     /// # Errors
     ///
-    /// Fails with the closure's error, if the host refuses, and if memory runs out. Then the part is as it was, and what was left is still left.
+    /// Fails with the closure's error, if the host refuses, and if memory runs out. Then the part
+    /// is as it was, and what was left is still left.
     ///
-    /// Fails if the closure leaves more bytes than the limit, if the closure leaves bytes of the last [`Chunk`], and if the filter has no callback for the trailers of this direction.
+    /// Fails if the closure leaves more bytes than the limit, if the closure leaves bytes of the
+    /// last [`Chunk`], and if the filter has no callback for the trailers of this direction.
     ///
     /// # Cost
     ///
-    /// Two host calls: one if the closure writes what it got, one more while bytes are left, none if there is nothing. One block of the part's size, and one of the size of what
-    /// the closure writes if that is over 256 bytes. Bytes that are left are copied a bounded number of times, however many parts they wait for. If a task holds the body
-    /// at the same time, what was rewritten so far is copied again with each part.
+    /// Two host calls: one if the closure writes what it got, one more while bytes are left, none
+    /// if there is nothing. One block of the part's size, and one of the size of what the closure
+    /// writes if that is over 256 bytes. Bytes that are left are copied a bounded number of times,
+    /// however many parts they wait for. If a task holds the body at the same time, what was
+    /// rewritten so far is copied again with each part.
     pub fn pass<B: Part>(
         &mut self,
         part: &mut B,
@@ -215,7 +227,8 @@ impl Rewriter {
         let is_empty = self.carry.len() == 0;
         stream_state::current(|state| state.map(|state| state.carry(direction, !is_empty)));
         let keeps = B::IS_KEPT && !is_empty;
-        // What was kept goes on with this part, and the proxy is ready for more to be written, be it at the trailers.
+        // What was kept goes on with this part, and the proxy is ready for more to be written, be
+        // it at the trailers.
         let passes = keeps
             && self.kept
             && stream_state::current(|state| state.map_or(Ok(false), |state| state.pass_on(direction)))?;
@@ -230,19 +243,21 @@ impl Rewriter {
         self.carry.bytes()
     }
 
-    /// Shows what is left to the closure, in the callback for the trailers, and lets what the closure writes go on before the trailers. Returns the status for the callback to return.
+    /// Shows what is left to the closure, in the callback for the trailers, and lets what the
+    /// closure writes go on before the trailers. Returns the status for the callback to return.
     ///
     /// The closure is not called if nothing is left.
     ///
     /// # Errors
     ///
-    /// Fails with the closure's error, if the closure does not deal with all bytes, if the host refuses, and if memory runs out.
-    /// Fails if the closure writes something, and the callback for the last part did not return
-    /// what [`pass`](Self::pass) returned.
+    /// Fails with the closure's error, if the closure does not deal with all bytes, if the host
+    /// refuses, and if memory runs out. Fails if the closure writes something, and the callback for
+    /// the last part did not return what [`pass`](Self::pass) returned.
     ///
     /// # Cost
     ///
-    /// One host call if anything is left, and one block of the size of what the closure writes if that is over 256 bytes.
+    /// One host call if anything is left, and one block of the size of what the closure writes if
+    /// that is over 256 bytes.
     pub fn finish<D, P>(
         &mut self,
         trailers: &mut Headers<'_, D, P, Tail>,
@@ -312,7 +327,8 @@ impl Chunk<'_> {
         self.is_last
     }
 
-    /// Returns how many bytes at the start the closure saw before, and left. A search that begins there looks at each byte once, however small the parts are.
+    /// Returns how many bytes at the start the closure saw before, and left. A search that begins
+    /// there looks at each byte once, however small the parts are.
     #[must_use]
     pub const fn seen(&self) -> usize {
         self.seen

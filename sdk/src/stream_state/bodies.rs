@@ -1,4 +1,5 @@
-//! What a stream's state knows of its bodies: who gathers one, whether its size may change, and whether it is one at all.
+//! What a stream's state knows of its bodies: who gathers one, whether its size may change, and
+//! whether it is one at all.
 
 use super::counts::{IN_PARTS, REPEATS};
 use super::status::KEPT;
@@ -15,7 +16,8 @@ const GATHERS: u32 = 1 << 20;
 const ANOTHER_SIZE: u32 = 1 << 22;
 /// A rewriter has bytes that its closure left.
 const CARRIES: u32 = 1 << 24;
-/// Bits of the stream: the client asks for another protocol, by `CONNECT` or else by `upgrade`, and the upstream has agreed.
+/// Bits of the stream: the client asks for another protocol, by `CONNECT` or else by `upgrade`, and
+/// the upstream has agreed.
 const ASKS_CONNECT: u32 = 1 << 26;
 const ASKS_UPGRADE: u32 = 1 << 27;
 const UPGRADED: u32 = 1 << 28;
@@ -58,8 +60,9 @@ impl State {
         self.counts.holders(direction) > 0
     }
 
-    /// Lets what the proxy held of a direction before go on with the part whose callback runs, and whose status will stop the direction again. Tells whether that is done: not
-    /// if the proxy holds nothing, or somebody else holds the direction.
+    /// Lets what the proxy held of a direction before go on with the part whose callback runs, and
+    /// whose status will stop the direction again. Tells whether that is done: not if the proxy
+    /// holds nothing, or somebody else holds the direction.
     pub(crate) fn pass_on(&self, direction: StreamType) -> Result<bool> {
         let place = place(direction);
         if !self.is_paused(direction) || self.is_held(direction) || self.has(ENDED | REPLIED) {
@@ -141,8 +144,9 @@ pub(crate) fn end_request() {
     current(|state| state.map(|state| state.set(NO_TRAILERS)));
 }
 
-/// Whether the request that host calls act on has no trailers and gets none. In the callback of the last part Envoy makes trailers for whoever edits them.
-/// If the filter then holds the request, the body is lost, and the trailers go out twice.
+/// Whether the request that host calls act on has no trailers and gets none. In the callback of the
+/// last part Envoy makes trailers for whoever edits them. If the filter then holds the request, the
+/// body is lost, and the trailers go out twice.
 pub(crate) fn has_no_trailers() -> bool {
     current(|state| state.is_some_and(|state| state.has(NO_TRAILERS)))
 }

@@ -1,4 +1,5 @@
-//! How many hold each direction of a stream, how many of its calls have no answer yet, and what is rarely known of its bodies.
+//! How many hold each direction of a stream, how many of its calls have no answer yet, and what is
+//! rarely known of its bodies.
 
 use core::cell::Cell;
 
@@ -27,7 +28,8 @@ pub(super) const IN_PARTS: u32 = 1 << (MARKS + 4);
 /// Whether a call of the callback that runs has failed within its host call.
 const CALL_FAILED: u32 = 1 << 31;
 
-/// The counts of a stream in one word. A state of this and its bits is two words, so a callback that begins one makes one store.
+/// The counts of a stream in one word. A state of this and its bits is two words, so a callback
+/// that begins one makes one store.
 pub(super) struct Counts(Cell<u32>);
 
 impl Counts {

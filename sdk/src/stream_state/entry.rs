@@ -1,7 +1,9 @@
-//! What one entry into the VM has asked for that changes what a later callback of the same entry may ask for.
+//! What one entry into the VM has asked for that changes what a later callback of the same entry
+//! may ask for.
 //!
-//! Hosts carry out what a callback asks for after the callback has returned. All that an entry asks for, by the callback and by the
-//! tasks that it woke in other contexts, waits in one list of the host's.
+//! Hosts carry out what a callback asks for after the callback has returned. All that an entry asks
+//! for, by the callback and by the tasks that it woke in other contexts, waits in one list of the
+//! host's.
 
 use core::cell::Cell;
 
@@ -9,8 +11,8 @@ use crate::abi::depth;
 
 /// How many streams one entry may let go on.
 ///
-/// Envoy carries out the second resume within what follows from the first, and so on: each of them takes some of its stack. At 320
-/// the VM ends.
+/// Envoy carries out the second resume within what follows from the first, and so on: each of them
+/// takes some of its stack. At 320 the VM ends.
 const MOST_RESUMES: u32 = 128;
 
 /// The tasks run that a callback woke. Below it the resumes are counted.
@@ -33,8 +35,8 @@ fn set(bit: u32) {
     ASKED.with(|asked| asked.set(asked.get() | bit));
 }
 
-/// Notes that a callback of a context begins. Returns whether an entry begins with it: not if a task is polled that another context woke,
-/// and not if the host calls back within a host call.
+/// Notes that a callback of a context begins. Returns whether an entry begins with it: not if a
+/// task is polled that another context woke, and not if the host calls back within a host call.
 #[inline]
 pub(crate) fn begin() -> bool {
     ASKED.with(|asked| {
@@ -79,7 +81,8 @@ pub(super) fn call_failed() {
     set(CALL_FAILED);
 }
 
-/// Returns whether a call has failed within its host call, of the callback that woke the task that runs.
+/// Returns whether a call has failed within its host call, of the callback that woke the task that
+/// runs.
 pub(super) fn has_failed_before() -> bool {
     has(POLLING) && has(CALL_FAILED)
 }

@@ -1,8 +1,10 @@
-//! The status of a callback: whether the direction goes on when the callback and its tasks are over, and how the proxy is told.
+//! The status of a callback: whether the direction goes on when the callback and its tasks are
+//! over, and how the proxy is told.
 //!
-//! A proxy that was told to keep a part of a body joins the next part to it. If a resume from elsewhere has let the kept part go
-//! in between, Envoy 1.36 leaves the next part there when its callback lets it go on. No Envoy drops a joined part. So a [`KEPT`]
-//! part is followed by a resume within the callback, or by an empty buffer, and then by a status that every host knows.
+//! A proxy that was told to keep a part of a body joins the next part to it. If a resume from
+//! elsewhere has let the kept part go in between, Envoy 1.36 leaves the next part there when its
+//! callback lets it go on. No Envoy drops a joined part. So a [`KEPT`] part is followed by a resume
+//! within the callback, or by an empty buffer, and then by a status that every host knows.
 //!
 //! Bytes that a callback writes where nothing else is left, into an empty last part or before the
 //! trailers, go on by such a resume, too: let go by a status, Envoy loses them.
@@ -21,7 +23,8 @@ use crate::error::{Error, Result};
 use crate::handle::{WHOLE, buffer_of};
 use crate::log;
 
-/// Of a direction, as the bits of [`super`]: the proxy was told to keep the last part of the body, and joins the next one to it.
+/// Of a direction, as the bits of [`super`]: the proxy was told to keep the last part of the body,
+/// and joins the next one to it.
 pub(super) const KEPT: u32 = 1 << 29;
 
 /// A callback whose status decides about a direction.
@@ -142,7 +145,8 @@ impl State {
             return stop;
         }
         if self.has(REPLIED_NOW) || self.has(REPLIED) && !phase.is_response() {
-            // Of the message in whose place the answer is sent, nothing follows. Nothing is to be resumed either.
+            // Of the message in whose place the answer is sent, nothing follows. Nothing is to be
+            // resumed either.
             self.clear(REPLIED_NOW | (PAUSED | OWN) << place);
             return stop;
         }

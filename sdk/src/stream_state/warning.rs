@@ -8,7 +8,8 @@ use crate::context::Action;
 use crate::log;
 
 crate::__vm_local! {
-    /// Whether the warning was written, or is not needed, because the proxy was seen to show a body whose headers it holds.
+    /// Whether the warning was written, or is not needed, because the proxy was seen to show a body
+    /// whose headers it holds.
     static WARNED: Cell<bool> = Cell::new(false);
 }
 

@@ -20,7 +20,8 @@ proptest! {
     }
 }
 
-/// Each kind of call, answered by each kind of event, under one number: what random bytes meet seldom.
+/// Each kind of call, answered by each kind of event, under one number: what random bytes meet
+/// seldom.
 #[test]
 fn every_call_meets_every_event() {
     let mut all = model::Counts::default();

@@ -1,4 +1,5 @@
-//! A host that answers calls as bytes say: with any numbers, in any order, of any size, to contexts that are there or gone; and what must hold whatever it does.
+//! A host that answers calls as bytes say: with any numbers, in any order, of any size, to contexts
+//! that are there or gone; and what must hold whatever it does.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +36,8 @@ enum Kind {
     Stream,
 }
 
-/// What must be: who asked last under each number, which closures live and which must not run any more.
+/// What must be: who asked last under each number, which closures live and which must not run any
+/// more.
 #[derive(Default)]
 struct Ledger {
     /// Who waits, by whether it is gRPC and the number: a host may number the two each by itself.

@@ -1,4 +1,5 @@
-//! A stream goes on only when everyone who holds it has let it go: each way to hold, in any order, against a model; and each way to misuse it.
+//! A stream goes on only when everyone who holds it has let it go: each way to hold, in any order,
+//! against a model; and each way to misuse it.
 
 mod model;
 mod refused;

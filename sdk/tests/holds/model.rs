@@ -1,4 +1,5 @@
-//! Streams whose directions are held by tasks, closures and callbacks as bytes say, and a model that says when they go on.
+//! Streams whose directions are held by tasks, closures and callbacks as bytes say, and a model
+//! that says when they go on.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -658,7 +659,8 @@ fn concluded_by(body: &[u8]) -> Result<Action> {
 
 sluicegate::plugin!(tcp: Connection);
 
-/// The same for the client's data of connections: an error lets them go on, and data comes again and again.
+/// The same for the client's data of connections: an error lets them go on, and data comes again
+/// and again.
 pub(crate) fn play_tcp(bytes: &[u8]) {
     let host = Host::new(&PLUGIN).start();
     let choices = &mut Choices(bytes.iter());

@@ -1,4 +1,5 @@
-//! What would end the proxy, or hold a stream for which nothing pends, is an error where it is asked for, and no host call.
+//! What would end the proxy, or hold a stream for which nothing pends, is an error where it is
+//! asked for, and no host call.
 
 use sluicegate::abi::{Exports, Import};
 use sluicegate::prelude::*;

@@ -1,5 +1,6 @@
-//! Every way to hold a message, with every way in which the wait for it ends, wherever the rest of the message comes: nothing passes
-//! before that, nothing hangs after it, and every byte comes through.
+//! Every way to hold a message, with every way in which the wait for it ends, wherever the rest of
+//! the message comes: nothing passes before that, nothing hangs after it, and every byte comes
+//! through.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -494,7 +495,8 @@ fn whatever_holds_a_connection_lets_it_go_or_closes_it_in_the_end() {
     }
 }
 
-/// Envoy 1.36 leaves a part where an earlier one was kept and went on by a resume, unless a resume of its own callback takes it on.
+/// Envoy 1.36 leaves a part where an earlier one was kept and went on by a resume, unless a resume
+/// of its own callback takes it on.
 #[test]
 fn a_part_behind_one_that_was_kept_and_resumed_goes_on_by_a_resume() {
     for direction in [REQUEST, RESPONSE] {
@@ -570,7 +572,8 @@ fn a_pause_whose_end_the_filter_cannot_see_is_an_error() {
             assert_eq!(of.sent(), (true, b"onetwo".to_vec(), true));
         }
     }
-    // A filter that keeps nothing is told where it pauses: at the trailers nobody would know of that.
+    // A filter that keeps nothing is told where it pauses: at the trailers nobody would know of
+    // that.
     for direction in [REQUEST, RESPONSE] {
         let host = Host::new(&unseen::stateless::PLUGIN).start();
         let of = Message::open(&host, direction);

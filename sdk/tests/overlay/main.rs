@@ -1,4 +1,5 @@
-//! Reads that are answered from a snapshot and a record of edits, beside a model of the proxy's map: whoever reads, at whatever time, sees the same.
+//! Reads that are answered from a snapshot and a record of edits, beside a model of the proxy's
+//! map: whoever reads, at whatever time, sees the same.
 #![allow(unsafe_code, reason = "a host reads and writes where the guest says")]
 
 mod model;
@@ -199,7 +200,8 @@ fn what_others_change_is_fetched_again() {
 /// The steps of a filter for n names; each of them makes reads that could need the host.
 type Steps = fn(usize) -> Vec<Step>;
 
-/// What a callback costs grows with the edits that it makes, not with how many it has made, nor with their bytes.
+/// What a callback costs grows with the edits that it makes, not with how many it has made, nor
+/// with their bytes.
 #[test]
 fn the_host_calls_of_edits_and_reads_are_linear() {
     let cases: [(&str, Steps); 6] = [

@@ -1,4 +1,5 @@
-//! A host with maps, a filter that does what it is told, and the model that both are compared with. The fuzz target `overlay` shares it.
+//! A host with maps, a filter that does what it is told, and the model that both are compared with.
+//! The fuzz target `overlay` shares it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -154,7 +155,8 @@ impl Host for Proxy {
             [Arg::Int(map), Arg::In(name), Arg::Int(size)] => {
                 maps.entry(map).or_default().remove(bytes(name, size));
             }
-            // The property that is asked for tells how many request headers there are: it observes the map.
+            // The property that is asked for tells how many request headers there are: it observes
+            // the map.
             [Arg::In(_), Arg::Int(_), Arg::OutBlock(value), Arg::OutSize(size)] => {
                 return hand_over(value, size, &(maps.entry(0).or_default().0.len() as u64).to_le_bytes());
             }

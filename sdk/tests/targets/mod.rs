@@ -63,7 +63,8 @@ fn run(bytes: &[u8], target: Target) {
     PLUGIN.proxy_on_delete.unwrap()(2);
 }
 
-/// A header map: it is refused, or it is walked, read and edited, and what it holds is what the block holds.
+/// A header map: it is refused, or it is walked, read and edited, and what it holds is what the
+/// block holds.
 pub(crate) fn pairs(bytes: &[u8]) {
     run(bytes, |request| {
         let map = request.snapshot()?;

@@ -1,6 +1,8 @@
-//! The interpreter as a module: the host hands it operations, and hears before and after each growth of the allocator under test, so that it can refuse it.
+//! The interpreter as a module: the host hands it operations, and hears before and after each
+//! growth of the allocator under test, so that it can refuse it.
 //!
-//! The model keeps its own books in the module's usual allocator, which grows the same memory in between: someone else's growth, as in any module.
+//! The model keeps its own books in the module's usual allocator, which grows the same memory in
+//! between: someone else's growth, as in any module.
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "exports and imports of a module")]
 
@@ -75,13 +77,15 @@ extern "C" fn ops(length: usize) -> *mut u8 {
 /// How many strategies there are before those with a fault.
 const SOUND: usize = 5;
 
-/// Runs the operations: 0 talc, 1 the heap, 2 free lists, 3 arena, 4 the standard library's, 5 and on the free lists with a fault each. False if a promise was broken.
+/// Runs the operations: 0 talc, 1 the heap, 2 free lists, 3 arena, 4 the standard library's, 5 and
+/// on the free lists with a fault each. False if a promise was broken.
 #[unsafe(no_mangle)]
 extern "C" fn interpret(strategy: usize) -> bool {
     interpreted(strategy, Op::decode, |peak| usual(peak) * 2)
 }
 
-/// The same with sizes and alignments that may be anything, and no bound on memory: an alignment may take all of it.
+/// The same with sizes and alignments that may be anything, and no bound on memory: an alignment
+/// may take all of it.
 #[unsafe(no_mangle)]
 extern "C" fn interpret_unbounded(strategy: usize) -> bool {
     interpreted(strategy, Op::decode_extreme, |_| usize::MAX / PAGE)

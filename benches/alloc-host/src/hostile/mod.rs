@@ -1,7 +1,9 @@
 //! Hostile traces on wasm: what the worst operation takes in instructions, and pages.
 //!
-//! The guest does one operation after another, as the host says, and the host reads the fuel from one to the next. So each figure is of one operation: exact, and the same on every machine. What the guest
-//! takes to ask is taken off, and bytes that `memory.copy` and `memory.fill` touch cost nothing: a bound of an allocator's is one beyond the bytes that it copies or clears.
+//! The guest does one operation after another, as the host says, and the host reads the fuel from
+//! one to the next. So each figure is of one operation: exact, and the same on every machine. What
+//! the guest takes to ask is taken off, and bytes that `memory.copy` and `memory.fill` touch cost
+//! nothing: a bound of an allocator's is one beyond the bytes that it copies or clears.
 
 mod costs;
 mod player;
@@ -22,7 +24,8 @@ use player::Wasm;
 pub use costs::{Costs, Worst};
 pub use table::tables;
 
-/// So many times the instructions of the first allocator on a trace, and another is said not to finish: some walk over all that is free for each operation.
+/// So many times the instructions of the first allocator on a trace, and another is said not to
+/// finish: some walk over all that is free for each operation.
 const PATIENCE: u64 = 20;
 
 /// Instructions that each may take on the shortest trace.
@@ -47,7 +50,8 @@ pub struct Found {
     /// Instructions.
     #[serde(flatten)]
     pub costs: Costs,
-    /// Pages beyond those of the start. Linear memory never shrinks, so this is the end and the peak.
+    /// Pages beyond those of the start. Linear memory never shrinks, so this is the end and the
+    /// peak.
     pub pages: u64,
     /// Pages of the bytes in live blocks at most.
     pub live: u64,
@@ -94,8 +98,9 @@ impl Guest {
     }
 }
 
-/// Plays all traces whose titles have `filter` in them on all allocators, by as many threads as there are processors. One list for each allocator, in the order of the traces; the first allocator
-/// says how long the others may take.
+/// Plays all traces whose titles have `filter` in them on all allocators, by as many threads as
+/// there are processors. One list for each allocator, in the order of the traces; the first
+/// allocator says how long the others may take.
 ///
 /// # Errors
 ///

@@ -54,7 +54,8 @@ struct State {
     current: Current,
     /// Fuel when the guest went on with the current operation.
     before: u64,
-    /// What the guest takes between two orders without doing anything, and how often that is still to be counted.
+    /// What the guest takes between two orders without doing anything, and how often that is still
+    /// to be counted.
     overhead: u64,
     calibrations: u32,
     costs: Costs,

@@ -6,7 +6,8 @@ use sluicegate_benches::table::Table;
 /// One of the figures, as text.
 type Figure = fn(&Found) -> String;
 
-/// A summary, and a table for each figure: traces by allocators. The first allocator is the one that pages are compared with.
+/// A summary, and a table for each figure: traces by allocators. The first allocator is the one
+/// that pages are compared with.
 #[must_use]
 pub fn tables(found: &[Vec<Found>], paged: impl Fn(&str) -> bool) -> Vec<Table> {
     let Some(first) = found.first() else { return Vec::new() };

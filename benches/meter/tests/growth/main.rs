@@ -1,4 +1,5 @@
-//! No cost grows with what there is: of everything that can be many, one costs the same among few and among eight times as many, but for a logarithm.
+//! No cost grows with what there is: of everything that can be many, one costs the same among few
+//! and among eight times as many, but for a logarithm.
 //!
 //! Counted in wasm instructions, which repeat to the digit.
 
@@ -16,7 +17,8 @@ use sluicegate_loadtest::{Allocator, guest};
 const FEW: u32 = 250;
 /// The more: eight times as many.
 const MANY: u32 = 8 * FEW;
-/// How much one may cost among many, where 1 is what it costs among few: log(2,000) / log(250) is 1.38. What is linear comes to 8.
+/// How much one may cost among many, where 1 is what it costs among few: log(2,000) / log(250) is
+/// 1.38. What is linear comes to 8.
 const MOST: f64 = 1.4;
 
 fn module() -> Module {

@@ -25,7 +25,8 @@ pub(super) fn doubled(script: &mut Script<'_>) {
     }
 }
 
-/// Each of sixteen streams reads its whole body again with each chunk: a new buffer, and the old one is freed after it. What ends makes room for the next.
+/// Each of sixteen streams reads its whole body again with each chunk: a new buffer, and the old
+/// one is freed after it. What ends makes room for the next.
 pub(super) fn read_again(script: &mut Script<'_>) {
     let mut random = Random::new();
     let mut bodies = [(None, 0); 16];

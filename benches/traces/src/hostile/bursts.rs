@@ -6,7 +6,8 @@ use crate::random::Random;
 /// Blocks of a stream.
 const EACH: usize = 60;
 
-/// So many streams of 60 blocks of 16–127 bytes open at once, and end; one block in a hundred stays.
+/// So many streams of 60 blocks of 16–127 bytes open at once, and end; one block in a hundred
+/// stays.
 fn burst(script: &mut Script<'_>, random: &mut Random, streams: usize) {
     let blocks: Vec<usize> = (0..streams * EACH).map(|_| script.allocate(random.within(16, 127))).collect();
     for block in blocks {
@@ -31,7 +32,8 @@ pub(super) fn then_bodies(script: &mut Script<'_>, streams: usize) {
     }
 }
 
-/// Then ordinary requests come: four strings grown to 1 KiB at most, and one body of 1–64 KiB into a cache of 200.
+/// Then ordinary requests come: four strings grown to 1 KiB at most, and one body of 1–64 KiB into
+/// a cache of 200.
 pub(super) fn then_requests(script: &mut Script<'_>, streams: usize) {
     let mut random = Random::new();
     burst(script, &mut random, streams);
@@ -67,7 +69,8 @@ pub(super) fn then_one_body(script: &mut Script<'_>) {
     script.request();
 }
 
-/// Then memory may not grow any more: bodies come until one is refused, and go on to be asked for beside small blocks that are granted.
+/// Then memory may not grow any more: bodies come until one is refused, and go on to be asked for
+/// beside small blocks that are granted.
 pub(super) fn then_refusals(script: &mut Script<'_>, streams: usize) {
     let mut random = Random::new();
     burst(script, &mut random, streams);

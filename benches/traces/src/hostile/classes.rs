@@ -17,7 +17,8 @@ pub(super) fn one_of_each_slab(script: &mut Script<'_>, sizes: usize, step: usiz
     }
 }
 
-/// Eight phases of 4 MiB of live blocks each, whose sizes rise from 16 B to 1 KiB; of each phase 2–10 % stay.
+/// Eight phases of 4 MiB of live blocks each, whose sizes rise from 16 B to 1 KiB; of each phase
+/// 2–10 % stay.
 pub(super) fn moving_sizes(script: &mut Script<'_>) {
     let mut random = Random::new();
     script.measure();

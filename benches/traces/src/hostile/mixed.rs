@@ -3,7 +3,8 @@
 use super::{Cap, Script};
 use crate::random::Random;
 
-/// 20,000 gaps of 5,000 bytes, and blocks of 4,096 bytes that are aligned to as much: few of the gaps have one.
+/// 20,000 gaps of 5,000 bytes, and blocks of 4,096 bytes that are aligned to as much: few of the
+/// gaps have one.
 pub(super) fn aligned(script: &mut Script<'_>) {
     let mut random = Random::new();
     let blocks: Vec<usize> =
@@ -24,7 +25,8 @@ pub(super) fn aligned(script: &mut Script<'_>) {
     }
 }
 
-/// 20,000 gaps of one size at a cap, and blocks that are a little larger: the list of the gaps has none that fits.
+/// 20,000 gaps of one size at a cap, and blocks that are a little larger: the list of the gaps has
+/// none that fits.
 pub(super) fn too_small(script: &mut Script<'_>) {
     let blocks: Vec<usize> =
         (0..40_000).map(|number| script.allocate(if number % 2 == 0 { 1_200 } else { 40 })).collect();
@@ -46,7 +48,8 @@ pub(super) fn too_small(script: &mut Script<'_>) {
     }
 }
 
-/// Blocks of all sizes and alignments, in regions and outside, resized and freed in any order; with caps that come and go, and sizes that nobody has.
+/// Blocks of all sizes and alignments, in regions and outside, resized and freed in any order; with
+/// caps that come and go, and sizes that nobody has.
 pub(super) fn random(script: &mut Script<'_>, seed: u32, caps: bool) {
     const STEPS: usize = 40_000;
     const REGIONS: usize = 40;
@@ -108,7 +111,8 @@ fn block(script: &mut Script<'_>, random: &mut Random, absurd: bool) -> usize {
     }
 }
 
-/// Mostly small, some to 64 KiB, few to 1 MiB; and with `absurd` ones that no memory has, to 2 GiB less a page.
+/// Mostly small, some to 64 KiB, few to 1 MiB; and with `absurd` ones that no memory has, to 2 GiB
+/// less a page.
 fn size(random: &mut Random, absurd: bool) -> usize {
     match random.below(200) {
         0 if absurd => random.within(1 << 30, (1 << 31) - (1 << 18)),

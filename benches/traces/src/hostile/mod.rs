@@ -1,9 +1,11 @@
 //! Hostile traces: loads that an allocator with a slow path, or with a bad fit, does not survive.
 //!
-//! A trace here does not allocate. It writes operations into a [`Script`], and a [`Player`] plays them: on wasm each operation is counted in instructions,
-//! natively it is timed. So a trace keeps no table in the module under test, whose memory holds nothing but blocks.
+//! A trace here does not allocate. It writes operations into a [`Script`], and a [`Player`] plays
+//! them: on wasm each operation is counted in instructions, natively it is timed. So a trace keeps
+//! no table in the module under test, whose memory holds nothing but blocks.
 //!
-//! Every trace draws from a generator with a fixed seed: all allocators see the same operations, as long as they serve all of them.
+//! Every trace draws from a generator with a fixed seed: all allocators see the same operations, as
+//! long as they serve all of them.
 
 mod bodies;
 mod bursts;
@@ -21,7 +23,8 @@ pub use script::{Block, Blocks, Cap, Op, Player, Script};
 pub struct Trace {
     /// Where the load comes from, and in a few words what it is.
     pub title: &'static str,
-    /// Whether the pages in the end say something: not at a cap, where every allocator has the same.
+    /// Whether the pages in the end say something: not at a cap, where every allocator has the
+    /// same.
     pub pages: bool,
     /// Whether the load opens regions.
     pub regions: bool,

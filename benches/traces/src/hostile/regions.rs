@@ -1,4 +1,5 @@
-//! Streams with regions of their own: idle, with blocks that outlive them, with blocks that others free.
+//! Streams with regions of their own: idle, with blocks that outlive them, with blocks that others
+//! free.
 
 use super::Script;
 use crate::random::Random;
@@ -36,7 +37,8 @@ pub(super) fn idle(script: &mut Script<'_>, streams: usize, blocks: usize, size:
     }
 }
 
-/// Blocks of 16–127 bytes in eight slots of each of 10,000 streams. Each callback replaces one of its stream's, and half of the time puts the new one into another stream's slot.
+/// Blocks of 16–127 bytes in eight slots of each of 10,000 streams. Each callback replaces one of
+/// its stream's, and half of the time puts the new one into another stream's slot.
 pub(super) fn changing_hands(script: &mut Script<'_>) {
     const STREAMS: usize = 10_000;
     let mut random = Random::new();

@@ -52,7 +52,8 @@ pub enum Op {
     },
     /// A request is over: what came since the last is what it cost.
     Request,
-    /// The load proper begins: means and percentiles are of what follows, while the worst is of everything.
+    /// The load proper begins: means and percentiles are of what follows, while the worst is of
+    /// everything.
     Measure,
     /// Bounds memory.
     Cap(Cap),
@@ -114,7 +115,8 @@ impl Blocks {
 
 /// Plays operations on an allocator.
 pub trait Player {
-    /// Plays these, in order, and keeps the blocks. One that cannot go on does nothing: its blocks do not live.
+    /// Plays these, in order, and keeps the blocks. One that cannot go on does nothing: its blocks
+    /// do not live.
     fn play(&mut self, ops: &[Op], blocks: &mut Blocks);
 }
 

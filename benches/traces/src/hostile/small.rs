@@ -3,7 +3,8 @@
 use super::Script;
 use crate::random::Random;
 
-/// One block of each size to 1 KiB in steps of 16 bytes, up to 128 bytes, and of eight sizes in each doubling above.
+/// One block of each size to 1 KiB in steps of 16 bytes, up to 128 bytes, and of eight sizes in
+/// each doubling above.
 pub(super) fn one_of_each(script: &mut Script<'_>) {
     script.measure();
     for size in (16..=128).step_by(16) {

@@ -3,7 +3,8 @@
 use super::{Cap, Script};
 use crate::random::Random;
 
-/// So many bytes of blocks of one size, of which one in each 8 KiB stays; the cap is where memory is then, and the rest of it is filled.
+/// So many bytes of blocks of one size, of which one in each 8 KiB stays; the cap is where memory
+/// is then, and the rest of it is filled.
 fn fill(script: &mut Script<'_>, bytes: usize, size: usize, sizes_after: &[usize]) {
     let blocks: Vec<usize> = (0..bytes / size).map(|_| script.allocate(size)).collect();
     let every = 8192 / size;

@@ -1,4 +1,5 @@
-//! Puts the headers of requests and responses, or the hashes of what an upstream sends, into the queues of the receiver.
+//! Puts the headers of requests and responses, or the hashes of what an upstream sends, into the
+//! queues of the receiver.
 
 use sluicegate::prelude::*;
 use sluicegate::queue::Queue;
@@ -24,7 +25,8 @@ impl PluginContext for Plugin {
     }
 }
 
-/// The receiver's queue of this name. It is asked for anew each time: a receiver may start later, and go.
+/// The receiver's queue of this name. It is asked for anew each time: a receiver may start later,
+/// and go.
 fn resolve(name: &'static str) -> Result<Queue> {
     let queue = Queue::resolve(RECEIVER, name).and_then(|queue| queue.ok_or(Error::new("no such queue")));
     queue.inspect_err(|error| critical!("error resolving queue id: {error}"))

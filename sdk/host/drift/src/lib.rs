@@ -1,6 +1,8 @@
-//! A filter that logs every callback with its arguments, does what its configuration says, and logs what each host call answered.
+//! A filter that logs every callback with its arguments, does what its configuration says, and logs
+//! what each host call answered.
 //!
-//! It speaks the raw ABI, of the version that its features say, so that nothing lies between the host and what is logged. Its configuration is a [script]: what to do in which callback.
+//! It speaks the raw ABI, of the version that its features say, so that nothing lies between the
+//! host and what is logged. Its configuration is a [script]: what to do in which callback.
 //!
 //! Natively it is empty.
 #![cfg(target_family = "wasm")]

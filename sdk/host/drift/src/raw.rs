@@ -81,7 +81,8 @@ pub(crate) fn handed_over(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) ->
     if status != 0 || at.is_null() || size == 0 {
         return (status, Vec::new());
     }
-    // SAFETY: the host answered OK, so the block is one of `proxy_on_memory_allocate`, which has this length and capacity.
+    // SAFETY: the host answered OK, so the block is one of `proxy_on_memory_allocate`, which has
+    // this length and capacity.
     (status, unsafe { Vec::from_raw_parts(at, size, size) })
 }
 

@@ -1,8 +1,10 @@
-//! What the filter does: lines of `callback: step; step`, or `callback#2: …` for what it does the second time. `callback@3: …` and
-//! `callback@3#2: …` are for the context with that number alone, and come first.
+//! What the filter does: lines of `callback: step; step`, or `callback#2: …` for what it does the
+//! second time. `callback@3: …` and `callback@3#2: …` are for the context with that number alone,
+//! and come first.
 //!
-//! A step is a word for a host call, and its arguments; `return` says what the callback answers. `-` is nothing, `%0d` is the byte of that number in
-//! hexadecimal digits, a dot in a path is a segment's end, and pairs are `name=value,name=value`.
+//! A step is a word for a host call, and its arguments; `return` says what the callback answers.
+//! `-` is nothing, `%0d` is the byte of that number in hexadecimal digits, a dot in a path is a
+//! segment's end, and pairs are `name=value,name=value`.
 
 use std::fmt::Write as _;
 use std::str::{FromStr, SplitWhitespace};

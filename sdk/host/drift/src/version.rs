@@ -29,7 +29,8 @@ host! {
     fn proxy_get_log_level(level: *mut u32);
 }
 
-/// What stands for the answer of a function that this version of the ABI does not have: no status of the ABI's.
+/// What stands for the answer of a function that this version of the ABI does not have: no status
+/// of the ABI's.
 #[cfg(any(feature = "abi-0-1-0", feature = "abi-0-2-0"))]
 const NO_SUCH_FUNCTION: u32 = 99;
 

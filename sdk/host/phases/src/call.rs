@@ -14,7 +14,8 @@ pub struct Call {
 /// How it is known that a call did something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Effect {
-    /// The call returns a text that contains this after its status. Such calls change nothing, and share a stream.
+    /// The call returns a text that contains this after its status. Such calls change nothing, and
+    /// share a stream.
     Returns(&'static str),
     /// The log holds a line that contains this.
     Logs(&'static str),

@@ -1,4 +1,5 @@
-//! The configuration of an Envoy: for each cell a listener, a VM, an upstream, a service and a gRPC server, all on sockets in a folder.
+//! The configuration of an Envoy: for each cell a listener, a VM, an upstream, a service and a gRPC
+//! server, all on sockets in a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,8 @@ impl Place {
         format!("c{}", self.at)
     }
 
-    /// A socket of the place: `l` is Envoy's listener, `u` the upstream, `s` the service, `g` the gRPC server.
+    /// A socket of the place: `l` is Envoy's listener, `u` the upstream, `s` the service, `g` the
+    /// gRPC server.
     #[must_use]
     pub fn socket(&self, folder: &Path, letter: char) -> PathBuf {
         folder.join(format!("{letter}{}", self.at))

@@ -10,7 +10,8 @@ use crate::wire::{self, Messages};
 /// What becomes of a host call.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Outcome {
-    /// The effect is seen at the client, at the upstream, at the service, in the log or in what the call returns.
+    /// The effect is seen at the client, at the upstream, at the service, in the log or in what the
+    /// call returns.
     Works,
     /// The host returns a status other than OK.
     Refused,
@@ -18,9 +19,11 @@ pub enum Outcome {
     Lost,
     /// The stream ends without the call, and does not end with it.
     Hangs,
-    /// The request is sent twice, the client gets two heads, or the filter's stream is completed twice.
+    /// The request is sent twice, the client gets two heads, or the filter's stream is completed
+    /// twice.
     Doubles,
-    /// The client or the upstream receives bytes that are no valid HTTP, or another body than it should.
+    /// The client or the upstream receives bytes that are no valid HTTP, or another body than it
+    /// should.
     Corrupts,
     /// Envoy ends, or does not serve the next client.
     Dies,
@@ -191,7 +194,8 @@ fn harm(call: &Call, without: &Observed, with: &Observed) -> Option<(Outcome, St
             return Some((Outcome::Corrupts, format!("the upstream got {body:?} for {wanted:?}")));
         }
     }
-    // A client that still sends its request may wait a second for the connection's end: the response counts.
+    // A client that still sends its request may wait a second for the connection's end: the
+    // response counts.
     (!client.complete && client_without.complete && !with.received.client_ended).then(|| {
         (Outcome::Hangs, format!("the client got {:?} and no end", String::from_utf8_lossy(&with.received.client)))
     })

@@ -1,8 +1,10 @@
-//! The phase matrix: every host call in every callback, for each thing that a stream can hold, made in real Envoys.
+//! The phase matrix: every host call in every callback, for each thing that a stream can hold, made
+//! in real Envoys.
 //!
-//! A *cell* is one [`Call`] in one [`Moment`]: a callback, reached with a stream that holds something. The filter of a cell is
-//! the raw tracer of `sluicegate-drift`, so no SDK stands between the cell and Envoy. [`run`] plays the cells, [`judge`] compares
-//! what the peers received with the same traffic without the call, and [`table`] keeps the outcomes in files.
+//! A *cell* is one [`Call`] in one [`Moment`]: a callback, reached with a stream that holds
+//! something. The filter of a cell is the raw tracer of `sluicegate-drift`, so no SDK stands
+//! between the cell and Envoy. [`run`] plays the cells, [`judge`] compares what the peers received
+//! with the same traffic without the call, and [`table`] keeps the outcomes in files.
 //!
 //! | module | holds |
 //! |---|---|

@@ -23,7 +23,8 @@ struct Cli {
     /// The binaries to play in, oldest first; fetched if none is named
     #[arg(long)]
     envoy: Vec<PathBuf>,
-    /// Only moments whose name contains one of these, `request_body / nothing` for example; shows them and writes no file
+    /// Only moments whose name contains one of these, `request_body / nothing` for example; shows
+    /// them and writes no file
     #[arg(long)]
     moment: Vec<String>,
     /// Only calls whose name contains one of these; shows them and writes no file

@@ -1,4 +1,5 @@
-//! The callbacks, and what the stream holds in them: for each a script of the filter and traffic that leads there.
+//! The callbacks, and what the stream holds in them: for each a script of the filter and traffic
+//! that leads there.
 
 /// A callback, reached with a stream that holds something.
 #[derive(Clone, Copy, Debug)]
@@ -11,8 +12,8 @@ pub struct Moment {
     pub kind: Kind,
     /// Whether a filter that holds headers back sees the body.
     pub shows_body: bool,
-    /// The tracer's script. `CALL` stands for the host call, `release N` for a resume that lets the stream end, unless the host call is
-    /// itself a resume.
+    /// The tracer's script. `CALL` stands for the host call, `release N` for a resume that lets the
+    /// stream end, unless the host call is itself a resume.
     pub script: &'static str,
     /// The moves of the peers, one after the other.
     pub steps: &'static [Step],
@@ -75,7 +76,8 @@ impl Moment {
         format!("{} / {}", self.callback, self.holds)
     }
 
-    /// The script with this call, for the stream with the number 2 and its plugin with the number 1.
+    /// The script with this call, for the stream with the number 2 and its plugin with the
+    /// number 1.
     #[must_use]
     pub fn script_with(&self, steps: &str, releases: bool) -> String {
         let lines = self.script.lines().filter_map(|line| {
@@ -115,7 +117,8 @@ const OF_PLUGINS: &[&str] = &[
 
 use Step::*;
 
-/// A request and its response, both in parts and with trailers, the response after the whole request.
+/// A request and its response, both in parts and with trailers, the response after the whole
+/// request.
 const WHOLE: &[Step] =
     &[Request, Part("one"), Part("two"), Trailers, Response, Back("three"), Back("fee"), BackTrailers];
 /// A request and its response, neither with a body.

@@ -1,4 +1,5 @@
-//! Plays cells in Envoys: many in one, and those during which an Envoy ended each in one of its own.
+//! Plays cells in Envoys: many in one, and those during which an Envoy ended each in one of its
+//! own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,8 @@ pub struct Job {
     pub steps: String,
     /// Whether the script lets the stream go on when it was held.
     pub releases: bool,
-    /// How many callbacks each step of the traffic brings without the call; empty if that is not known yet.
+    /// How many callbacks each step of the traffic brings without the call; empty if that is not
+    /// known yet.
     pub marks: Vec<usize>,
 }
 

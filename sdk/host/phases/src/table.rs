@@ -121,7 +121,8 @@ impl Table {
         Ok(outcomes)
     }
 
-    /// The file's text: a line for each call, a column for each moment. Versions that agree share a word.
+    /// The file's text: a line for each call, a column for each moment. Versions that agree share a
+    /// word.
     #[must_use]
     pub fn to_text(&self) -> String {
         let moments: Vec<_> = MOMENTS.iter().map(crate::Moment::name).filter(|name| self.has(name)).collect();

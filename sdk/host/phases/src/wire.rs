@@ -1,4 +1,5 @@
-//! The bytes of HTTP/1.1 that a peer received, taken apart strictly: a byte that fits nowhere is an error.
+//! The bytes of HTTP/1.1 that a peer received, taken apart strictly: a byte that fits nowhere is an
+//! error.
 
 /// The messages that a connection brought.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -1,4 +1,5 @@
-//! The committed table of phases: what the documentation shows is made of it, and a sample of it is what an Envoy does.
+//! The committed table of phases: what the documentation shows is made of it, and a sample of it is
+//! what an Envoy does.
 
 use anyhow::{Context as _, Result, ensure};
 use sluicegate_loadtest::Envoy;

@@ -15,7 +15,8 @@ struct Plugin {
 
 #[sluicegate::plugin_context]
 impl PluginContext for Plugin {
-    /// 0 drops what is kept, 1 says how memory stands, 2 takes a piece of memory from a source of its own.
+    /// 0 drops what is kept, 1 says how memory stands, 2 takes a piece of memory from a source of
+    /// its own.
     fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_>, function: u32) -> Result<()> {
         match function {
             0 => drop(self.kept.take()),
@@ -44,7 +45,8 @@ struct Filter;
 impl HttpFilter for Filter {
     type Plugin = Plugin;
 
-    /// Makes a block before a host call, and one after it; keeps the last one if the stream has a body.
+    /// Makes a block before a host call, and one after it; keeps the last one if the stream has a
+    /// body.
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         let before = block();
         info!("waiting");

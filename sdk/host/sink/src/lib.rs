@@ -1,4 +1,5 @@
-//! A filter that uses every host function of ABI 0.2.1, and allocates nothing that it cannot do without: its tests let each call and each allocation go wrong.
+//! A filter that uses every host function of ABI 0.2.1, and allocates nothing that it cannot do
+//! without: its tests let each call and each allocation go wrong.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -8,7 +8,8 @@ static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
 const REQUEST: [(&str, &str); 3] = [(":path", "/"), (":authority", "a"), ("user-agent", "curl")];
 
-/// What a client sees: the actions, the request's headers and body, the reply's status, and what went through the connection.
+/// What a client sees: the actions, the request's headers and body, the reply's status, and what
+/// went through the connection.
 type Round = (Vec<u32>, Vec<(String, String)>, Vec<u8>, Option<u32>, (Vec<u8>, Vec<u8>));
 
 fn scenario(host: &Running) -> Round {
@@ -28,7 +29,8 @@ fn scenario(host: &Running) -> Round {
     actions.push(stream.response_body("reply", false));
     let headers = stream.request_map().to_text();
     let (body, reply) = (stream.sent_request_body(), stream.reply().map(|reply| reply.status));
-    // This stream is over with its reply. It ends last: a context of its number that a fault makes ends with it.
+    // This stream is over with its reply. It ends last: a context of its number that a fault makes
+    // ends with it.
     let second = host.http_stream();
     actions.push(second.response_trailers(&[("t", "1")]));
     second.complete();

@@ -9,7 +9,8 @@ use crate::running::Running;
 use crate::state::{LocalReply, Stream};
 use crate::valid;
 
-/// Fails a stream whose VM is dead: it is answered past the filter, or reset if a response is on its way.
+/// Fails a stream whose VM is dead: it is answered past the filter, or reset if a response is on
+/// its way.
 pub(crate) fn fail(host: &Running, id: u32) {
     let (details, body, headers) = ("wasm_fail_stream".to_owned(), Vec::new(), Map::default());
     let reply = LocalReply { status: 503, details, body, headers, grpc_status: 14 };
@@ -26,8 +27,9 @@ pub(crate) fn fail(host: &Running, id: u32) {
     }
 }
 
-/// Answers a stream in place of the upstream, once the filter has returned. The answer goes through the filter as a response does, unless one is on its way
-/// already: then it takes that one's place, or the stream ends if it is too late.
+/// Answers a stream in place of the upstream, once the filter has returned. The answer goes through
+/// the filter as a response does, unless one is on its way already: then it takes that one's place,
+/// or the stream ends if it is too late.
 pub(crate) fn answer(host: &Running, id: u32, reply: &LocalReply) {
     let (map, sent, number) = {
         let mut state = host.state();
@@ -83,7 +85,8 @@ fn garbled(map: &Map, sent: &[u8]) -> Option<String> {
 }
 
 impl Stream {
-    /// The headers of an answer as Envoy makes them, and what it sends of the body: nothing to a `HEAD`, and to a gRPC request headers that say everything.
+    /// The headers of an answer as Envoy makes them, and what it sends of the body: nothing to a
+    /// `HEAD`, and to a gRPC request headers that say everything.
     fn answered<'a>(&self, reply: &'a LocalReply) -> (Map, &'a [u8]) {
         let request = self.maps.get(&(MapType::HttpRequestHeaders as u32));
         let asked = |name: &[u8]| request.and_then(|request| request.get(name)).unwrap_or_default();

@@ -8,7 +8,8 @@ use super::{PLUGIN, Running};
 use crate::PropertyValue;
 
 impl Running {
-    /// What a counter stands at, which is one for all VMs of the proxy; none if there is no counter of this name. Tags are part of the name: `requests_path=a`.
+    /// What a counter stands at, which is one for all VMs of the proxy; none if there is no counter
+    /// of this name. Tags are part of the name: `requests_path=a`.
     #[must_use]
     pub fn counter(&self, name: &str) -> Option<u64> {
         self.state().proxy.borrow().metrics.counter(name)
@@ -41,14 +42,16 @@ impl Running {
         set.expect("0 compares nothing");
     }
 
-    /// Registers a queue as another VM of this `vm_id` would, and gives its number; the own `vm_id` is empty. This VM's plugin is not told of its items.
+    /// Registers a queue as another VM of this `vm_id` would, and gives its number; the own `vm_id`
+    /// is empty. This VM's plugin is not told of its items.
     pub fn register_queue(&self, vm_id: &str, name: &str) -> u32 {
         let state = self.state();
         let vm_id = if vm_id.is_empty() { &state.vm_id } else { vm_id.as_bytes() };
         state.proxy.borrow_mut().queues.register(vm_id, name.as_bytes(), None)
     }
 
-    /// The number of the queue that a VM of this `vm_id` registered; the own `vm_id` is empty. None if there is no such queue.
+    /// The number of the queue that a VM of this `vm_id` registered; the own `vm_id` is empty. None
+    /// if there is no such queue.
     #[must_use]
     pub fn resolve_queue(&self, vm_id: &str, name: &str) -> Option<u32> {
         let state = self.state();
@@ -72,8 +75,9 @@ impl Running {
         self.state().proxy.borrow().queues.len(queue)
     }
 
-    /// Calls `on_queue_ready` once for each item that went into a queue of the VM's plugins since the last time; how often. Like a proxy it never does so
-    /// while another callback runs, so what a filter enqueues is told here.
+    /// Calls `on_queue_ready` once for each item that went into a queue of the VM's plugins since
+    /// the last time; how often. Like a proxy it never does so while another callback runs, so what
+    /// a filter enqueues is told here.
     pub fn deliver_queues(&self) -> usize {
         let untold = {
             let state = self.state();
@@ -100,12 +104,14 @@ impl Running {
         value.ok()
     }
 
-    /// Gives the proxy a property, over what it has of its own at this path: `host.set_property(&["xds", "cluster_name"], "backend")`.
+    /// Gives the proxy a property, over what it has of its own at this path:
+    /// `host.set_property(&["xds", "cluster_name"], "backend")`.
     pub fn set_property(&self, path: &[&str], value: impl Into<PropertyValue>) {
         self.state().properties.set(path, value.into());
     }
 
-    /// Gives the proxy a function that filters call by name, over one that it has of its own. It answers bytes, or the status that the filter gets.
+    /// Gives the proxy a function that filters call by name, over one that it has of its own. It
+    /// answers bytes, or the status that the filter gets.
     pub fn add_foreign_function(&self, name: &str, function: impl Fn(&[u8]) -> Result<Vec<u8>, Status> + 'static) {
         self.state().functions.add(name, Rc::new(function));
     }

@@ -6,7 +6,8 @@ use super::{Abi, State};
 use crate::map::Map;
 
 impl State {
-    /// Whether the filter sees a map: that of an answer, or one that has not gone on. Later only the log does.
+    /// Whether the filter sees a map: that of an answer, or one that has not gone on. Later only
+    /// the log does.
     pub(super) fn shows(&self, map: u32) -> bool {
         self.answer.maps.contains_key(&map)
             || self.streams.get(&self.effective).is_some_and(|stream| stream.visible.contains(&map))
@@ -26,7 +27,8 @@ impl State {
         stream.maps.get(&map).ok_or(Status::BadArgument)
     }
 
-    /// The first value of a name. ABI 0.1.0 has an empty value in place of a name that is not there.
+    /// The first value of a name. ABI 0.1.0 has an empty value in place of a name that is not
+    /// there.
     pub(crate) fn value(&self, map: u32, name: &[u8]) -> Result<Vec<u8>, Status> {
         let found = match self.read_map(map) {
             // To the log a map that does not exist is one without the name.

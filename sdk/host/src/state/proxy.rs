@@ -10,7 +10,8 @@ use crate::shared::{Queues, SharedData};
 pub(crate) struct Proxy {
     /// Nanoseconds since the Unix epoch: what the guest is told.
     pub(crate) now: u64,
-    /// Nanoseconds that passed: what ticks and timeouts go by, which setting the clock does not touch.
+    /// Nanoseconds that passed: what ticks and timeouts go by, which setting the clock does not
+    /// touch.
     pub(crate) passed: u64,
     pub(crate) shared_data: SharedData,
     pub(crate) queues: Queues,

@@ -14,7 +14,8 @@ const UNKNOWN: u32 = 999;
 /// What stands for counts, sizes, tokens and truth values.
 const COUNTS: [u32; 3] = [1, 0, u32::MAX];
 
-/// The ends of the names of the callbacks that start a plugin again or end it: it may be another one then.
+/// The ends of the names of the callbacks that start a plugin again or end it: it may be another
+/// one then.
 const OF_PLUGIN: [&str; 6] = ["_create", "_start", "_configure", "_configuration", "_done", "_delete"];
 
 fn changes_plugin(callback: &str) -> bool {
@@ -41,7 +42,8 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         callbacks
     }
 
-    /// Each callback of the stream that is open, of the next one, and of the plugin within a host call.
+    /// Each callback of the stream that is open, of the next one, and of the plugin within a host
+    /// call.
     fn nested(&self, at: usize, call: &HostCall) -> usize {
         let within = |host: &Running, context, callback| {
             let what = format!("{callback} of context {context} within host call {at}, {}", call.import.name());
@@ -91,7 +93,8 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         }
     }
 
-    /// A callback and each other one after it, with counts and sizes that are right or wrong, of contexts that live.
+    /// A callback and each other one after it, with counts and sizes that are right or wrong, of
+    /// contexts that live.
     fn any_order(&self, first: &'static str, of: Kind) {
         for count in COUNTS {
             let what = format!("{first} and other callbacks of a {of:?} with {count} of everything");

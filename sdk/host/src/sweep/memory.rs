@@ -14,7 +14,8 @@ use crate::running::Running;
 const REPEATS: u32 = 100;
 
 impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
-    /// What a failure leaves behind is a page before long. Natively every byte is counted; here runs what ships.
+    /// What a failure leaves behind is a page before long. Natively every byte is counted; here
+    /// runs what ships.
     pub(super) fn stays_flat(&self) {
         let host = self.host.clone().start();
         let fail = |times| {
@@ -45,14 +46,17 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
     }
 }
 
-/// Runs a scenario once for each allocation of the filter's, refused by itself and refused with all that follow it, at the start and later: how many there were.
+/// Runs a scenario once for each allocation of the filter's, refused by itself and refused with all
+/// that follow it, at the start and later: how many there were.
 ///
-/// It is for filters in this process that allocate nothing or what may fail, and needs [`Counting`](crate::Counting) as the global allocator. A `Vec` or a `Box` that
-/// cannot have its memory ends the process.
+/// It is for filters in this process that allocate nothing or what may fail, and needs
+/// [`Counting`](crate::Counting) as the global allocator. A `Vec` or a `Box` that cannot have its
+/// memory ends the process.
 ///
 /// # Panics
 ///
-/// If nobody counts, if the well-behaved run after a refusal gives something else than before, or if bytes of the filter's are left.
+/// If nobody counts, if the well-behaved run after a refusal gives something else than before, or
+/// if bytes of the filter's are left.
 pub fn sweep_allocations<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T) -> usize {
     let sweep = Sweep::record(host, scenario);
     assert!(live::live().is_some(), "sluicegate_host::Counting is not the global allocator");
@@ -98,22 +102,27 @@ pub fn sweep_allocations<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&R
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Limited {
-    /// The limits: from the pages with which the module starts to those with which no growth is refused.
+    /// The limits: from the pages with which the module starts to those with which no growth is
+    /// refused.
     pub limits: RangeInclusive<u64>,
     /// How often memory could not grow, under all limits together.
     pub refused: u64,
-    /// The limits under which the filter itself gave up: Rust's message that an allocation failed is in the log.
+    /// The limits under which the filter itself gave up: Rust's message that an allocation failed
+    /// is in the log.
     pub aborted: Vec<u64>,
 }
 
-/// Runs a load with every limit of pages, from those with which the module starts to those with which all growth is granted. After each, a request is served, if the
-/// limit is one that it gets along with by itself.
+/// Runs a load with every limit of pages, from those with which the module starts to those with
+/// which all growth is granted. After each, a request is served, if the limit is one that it gets
+/// along with by itself.
 ///
-/// The load is what takes memory, such as [`crowd`](crate::crowd); the scenario is a well-behaved request, as in [`sweep`](crate::sweep()).
+/// The load is what takes memory, such as [`crowd`](crate::crowd); the scenario is a well-behaved
+/// request, as in [`sweep`](crate::sweep()).
 ///
 /// # Panics
 ///
-/// If the module traps for another reason than an allocation of its own that must not fail, or if the request gives something else than without a limit.
+/// If the module traps for another reason than an allocation of its own that must not fail, or if
+/// the request gives something else than without a limit.
 #[cfg(feature = "wasm")]
 pub fn sweep_pages<T: PartialEq + Debug>(
     host: &Host,

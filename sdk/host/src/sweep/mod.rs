@@ -33,13 +33,16 @@ const STREAM: u32 = 2;
 /// How often a fault is repeated in a VM before its bytes are counted, and how often after that.
 const ROUNDS: usize = 2;
 
-/// Runs a scenario once for each of its host calls and each of [`Fault::all`], those at the start and the end of the plugin included, and those of the functions that are
-/// called only once another call failed; then with callbacks within its calls, with callbacks in any order and with any counts, and with callbacks of contexts that are
-/// not there.
+/// Runs a scenario once for each of its host calls and each of [`Fault::all`], those at the start
+/// and the end of the plugin included, and those of the functions that are called only once another
+/// call failed; then with callbacks within its calls, with callbacks in any order and with any
+/// counts, and with callbacks of contexts that are not there.
 ///
-/// The scenario drives the host as a test does: it opens a stream, drives it, completes it, and answers what waits in [`Running::pending_calls`]. What it gives
-/// is what a client sees, such as the actions and the reply. It must give the same each time when the host behaves; while a call fails it may give
-/// anything, so it asserts nothing. What it does not come to is not swept: [`Swept::assert_reaches_all`] tells.
+/// The scenario drives the host as a test does: it opens a stream, drives it, completes it, and
+/// answers what waits in [`Running::pending_calls`]. What it gives is what a client sees, such as
+/// the actions and the reply. It must give the same each time when the host behaves; while a call
+/// fails it may give anything, so it asserts nothing. What it does not come to is not swept:
+/// [`Swept::assert_reaches_all`] tells.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -70,9 +73,11 @@ const ROUNDS: usize = 2;
 ///
 /// # Panics
 ///
-/// If the module does not start, if it traps for another reason than that the standard library ends it where a function of WASI fails, if the well-behaved run after a fault gives something else than before, or if memory leaks: natively, where
-/// [`Counting`](crate::Counting) is the global allocator, a byte that a repeated fault leaves behind in a VM, or that a VM leaves behind; on wasm a page
-/// after hundreds of repetitions. The message names the call and the fault.
+/// If the module does not start, if it traps for another reason than that the standard library ends
+/// it where a function of WASI fails, if the well-behaved run after a fault gives something else
+/// than before, or if memory leaks: natively, where [`Counting`](crate::Counting) is the global
+/// allocator, a byte that a repeated fault leaves behind in a VM, or that a VM leaves behind; on
+/// wasm a page after hundreds of repetitions. The message names the call and the fault.
 pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T) -> Swept {
     let sweep = Sweep::record(host, scenario);
     let mut faults = 0;
@@ -106,7 +111,8 @@ pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T
     }
 }
 
-/// Under miri, which takes a thousand times as long, one of so many; which, the variable `SLUICEGATE_SAMPLE` says when this is compiled.
+/// Under miri, which takes a thousand times as long, one of so many; which, the variable
+/// `SLUICEGATE_SAMPLE` says when this is compiled.
 fn few<T>(many: impl ExactSizeIterator<Item = T>, of: usize) -> impl Iterator<Item = T> {
     let (skip, step) = if cfg!(miri) { (sample() % of.min(many.len()).max(1), of) } else { (0, 1) };
     many.skip(skip).step_by(step)
@@ -188,7 +194,8 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
         });
     }
 
-    /// Lets calls of the scenario go wrong again and again, the scenario go well each time after it, and wants the same bytes at the end of each.
+    /// Lets calls of the scenario go wrong again and again, the scenario go well each time after
+    /// it, and wants the same bytes at the end of each.
     fn repeat(&self, host: &Running, faults: &[(usize, Fault)], what: &str) {
         let round = || {
             plan(host, faults);
@@ -198,7 +205,8 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
             self.serves(host, what);
             host.live_bytes()
         };
-        // On wasm, and where nobody counts, once is enough. A token that is another call's leaves one that nobody answers, each time.
+        // On wasm, and where nobody counts, once is enough. A token that is another call's leaves
+        // one that nobody answers, each time.
         if host.is_counted() && !cfg!(miri) && faults.iter().all(|(_, fault)| *fault != Fault::Repeated) {
             let rounds = || (0..ROUNDS).fold(None, |_, _| round());
             let bytes = rounds();

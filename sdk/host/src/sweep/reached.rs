@@ -13,7 +13,8 @@ use crate::running::Running;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Swept {
-    /// The host calls of the start, of the scenario, and of the end, and the first of each function that is called only once one of them failed.
+    /// The host calls of the start, of the scenario, and of the end, and the first of each function
+    /// that is called only once one of them failed.
     pub calls: Vec<HostCall>,
     /// How many faults there were in these calls.
     pub faults: usize,
@@ -36,14 +37,16 @@ impl Swept {
         self.calls.iter().map(|call| call.import.name()).collect()
     }
 
-    /// The host functions that a compiled module imports and that never went wrong, and the callbacks that a module has and no scenario comes to. What a module in this
-    /// process would import is not known.
+    /// The host functions that a compiled module imports and that never went wrong, and the
+    /// callbacks that a module has and no scenario comes to. What a module in this process would
+    /// import is not known.
     #[must_use]
     pub fn unreached(&self) -> &BTreeSet<String> {
         &self.unreached
     }
 
-    /// The functions of WASI whose failure ends the VM, because the standard library panics or libc gives up.
+    /// The functions of WASI whose failure ends the VM, because the standard library panics or libc
+    /// gives up.
     #[cfg(feature = "wasm")]
     #[must_use]
     pub fn wasi_that_ends(&self) -> &BTreeSet<String> {
@@ -65,7 +68,8 @@ impl Swept {
         self
     }
 
-    /// Wants all to be reached, and so that each part of a filter is swept: no scenario is forgotten when a filter grows.
+    /// Wants all to be reached, and so that each part of a filter is swept: no scenario is
+    /// forgotten when a filter grows.
     ///
     /// # Panics
     ///
@@ -74,11 +78,13 @@ impl Swept {
         self.assert_reaches_all_but(&[]);
     }
 
-    /// Likewise, but for what a filter has and cannot come to, such as an SDK's function that another filter would use.
+    /// Likewise, but for what a filter has and cannot come to, such as an SDK's function that
+    /// another filter would use.
     ///
     /// # Panics
     ///
-    /// If something else is [unreached](Self::unreached), or if one of these is reached or not there.
+    /// If something else is [unreached](Self::unreached), or if one of these is reached or not
+    /// there.
     pub fn assert_reaches_all_but(&self, names: &[&str]) {
         let known = |name: &&&str| self.is_wasm || Exports::ALL.contains(name);
         let names: BTreeSet<_> = names.iter().filter(known).map(|name| (*name).to_owned()).collect();
@@ -87,8 +93,9 @@ impl Swept {
 }
 
 impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
-    /// Looks for functions that are called only once a call failed, as by what counts failures or answers for a filter, and lets the first call of each go wrong after that
-    /// failure: these calls, and how many faults there were.
+    /// Looks for functions that are called only once a call failed, as by what counts failures or
+    /// answers for a filter, and lets the first call of each go wrong after that failure: these
+    /// calls, and how many faults there were.
     pub(super) fn failures(&self) -> (Vec<HostCall>, usize) {
         let mut known: HashSet<_> = self.calls.iter().flatten().map(|call| call.import).collect();
         let (mut found, mut faults) = (Vec::new(), 0);
@@ -132,7 +139,8 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         host.recorded()
     }
 
-    /// What the module has and this sweep did not come to, which let these functions go wrong as well.
+    /// What the module has and this sweep did not come to, which let these functions go wrong as
+    /// well.
     pub(super) fn unreached(&self, of_failures: &[HostCall]) -> BTreeSet<String> {
         let called = self.calls.iter().flatten().chain(of_failures).map(|call| call.import.name());
         let reached: BTreeSet<_> = called.chain(self.callbacks.iter().copied()).collect();

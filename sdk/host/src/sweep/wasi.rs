@@ -7,14 +7,16 @@ use super::{Phase, Sweep};
 use crate::faults::WasiFault;
 use crate::running::Running;
 
-/// Whether the standard library, or the libc below it, ends the VM by this fault: nothing that a filter or the SDK could take back.
+/// Whether the standard library, or the libc below it, ends the VM by this fault: nothing that a
+/// filter or the SDK could take back.
 fn may_end(function: &str, fault: WasiFault) -> bool {
     match function {
         // `Instant::now` and the seed of a `HashMap` panic without an answer, and take any.
         "clock_time_get" | "random_get" => matches!(fault, WasiFault::Errno(_)),
         // `println!` panics where a line cannot be written, or not all of it.
         "fd_write" => true,
-        // libc ends the module where it cannot read the environment, which a panic asks for `RUST_BACKTRACE`.
+        // libc ends the module where it cannot read the environment, which a panic asks for
+        // `RUST_BACKTRACE`.
         "environ_get" | "environ_sizes_get" | "args_get" | "args_sizes_get" => true,
         // Hosts return from it, and what follows it is a trap.
         "proc_exit" => true,
@@ -23,11 +25,13 @@ fn may_end(function: &str, fault: WasiFault) -> bool {
 }
 
 impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
-    /// Lets each call of WASI's functions go wrong in each way: how many faults there were, and which functions end the VM by one.
+    /// Lets each call of WASI's functions go wrong in each way: how many faults there were, and
+    /// which functions end the VM by one.
     ///
     /// # Panics
     ///
-    /// If the VM ends by a fault that does not end a standard library, or does not serve the next request.
+    /// If the VM ends by a fault that does not end a standard library, or does not serve the next
+    /// request.
     pub(super) fn wasi(&self) -> (usize, BTreeSet<String>) {
         let (mut faults, mut ends) = (0, BTreeSet::new());
         for (phase, calls) in [Phase::Start, Phase::Scenario].into_iter().zip(&self.wasi) {

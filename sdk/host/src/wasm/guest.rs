@@ -10,10 +10,11 @@ use sluicegate_build::{Build, add_target, run};
 use crate::Host;
 use crate::wasm::{Module, VmError};
 
-/// A host with the module of a package, which is built first, once a process: `of_crate(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"))` in the
-/// package itself.
+/// A host with the module of a package, which is built first, once a process:
+/// `of_crate(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"))` in the package itself.
 ///
-/// The profile is the one that the environment variable `SLUICEGATE_PROFILE` names, `release` without it.
+/// The profile is the one that the environment variable `SLUICEGATE_PROFILE` names, `release`
+/// without it.
 ///
 /// # Panics
 ///

@@ -60,7 +60,8 @@ const MARKERS: [(&str, Abi); 3] = [
 ];
 
 impl Module {
-    /// The module in a file. Compiling it takes a fraction of a second; the same file, unchanged, is compiled once a process.
+    /// The module in a file. Compiling it takes a fraction of a second; the same file, unchanged,
+    /// is compiled once a process.
     ///
     /// # Errors
     ///
@@ -88,8 +89,9 @@ impl Module {
     ///
     /// # Errors
     ///
-    /// When it is no wasm, has no marker of the ABI, no memory or no allocation entry, exports a callback of another type, or imports what hosts of its version do
-    /// not give: what makes Envoy refuse it.
+    /// When it is no wasm, has no marker of the ABI, no memory or no allocation entry, exports a
+    /// callback of another type, or imports what hosts of its version do not give: what makes Envoy
+    /// refuse it.
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, VmError> {
         let bytes = bytes.as_ref();
         let module =
@@ -176,7 +178,8 @@ mod tests {
         let malloc = r#"(func (export "malloc") (param i32) (result i32) (i32.const 0))"#;
         let with = |import: &str| format!("(module {import} {memory} {malloc} {marker})");
         assert!(Module::new(with("")).is_ok());
-        // The first host function of 0.2.1, one that ended with 0.1.0, one with wrong types, and what no host has.
+        // The first host function of 0.2.1, one that ended with 0.1.0, one with wrong types, and
+        // what no host has.
         for (import, why) in [
             (r#"(import "env" "proxy_get_log_level" (func (param i32) (result i32)))"#, "env.proxy_get_log_level"),
             (r#"(import "env" "proxy_continue_request" (func (result i32)))"#, "env.proxy_continue_request"),

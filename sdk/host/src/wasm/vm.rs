@@ -15,7 +15,8 @@ use crate::wasm::module::Module;
 /// A page of linear memory, in bytes.
 const PAGE: usize = 1 << 16;
 
-/// Instructions that one callback may take: a few seconds. A filter that loops for ever is stopped with a trap.
+/// Instructions that one callback may take: a few seconds. A filter that loops for ever is stopped
+/// with a trap.
 const FUEL: u64 = 1 << 31;
 
 /// The names of the allocation entry, in the order in which Envoy looks for them.
@@ -153,8 +154,8 @@ impl Vm for Wasm {
     }
 }
 
-/// Calls a function of the module with numbers; 0 if it has no result. What it has no parameter for is left out: ABI 0.1.0 does not tell the header
-/// callbacks whether the stream ends.
+/// Calls a function of the module with numbers; 0 if it has no result. What it has no parameter for
+/// is left out: ABI 0.1.0 does not tell the header callbacks whether the stream ends.
 fn call(store: impl AsContextMut, function: Func, arguments: &[u32]) -> wasmtime::Result<u32> {
     let mut store = store;
     let ty = function.ty(&store);

@@ -1,7 +1,8 @@
 //! One interpreter of what filters do, on this SDK and on the crate `proxy-wasm`.
 //!
-//! The program is in the request's header `x-program`. Both modules do the same with the same program, so the upstream,
-//! the called service and the client get the same bytes, and the log gets the same lines.
+//! The program is in the request's header `x-program`. Both modules do the same with the same
+//! program, so the upstream, the called service and the client get the same bytes, and the log gets
+//! the same lines.
 //!
 //! | file | has |
 //! |---|---|

@@ -105,7 +105,8 @@ macro_rules! operations {
     };
 }
 
-/// A call whose answer comes to the callback, and one that holds the callback's direction until its closure has run.
+/// A call whose answer comes to the callback, and one that holds the callback's direction until its
+/// closure has run.
 macro_rules! calls {
     ($way:literal) => {
         fn call(&mut self, number: u32, holds: bool) -> Called<CallToken> {
@@ -228,7 +229,8 @@ operations!(OfResponseBody, ResponseBody, {
     calls!(1);
 });
 
-/// What can be done between a stream's own callbacks: when a call is answered, and when the plugin ticks.
+/// What can be done between a stream's own callbacks: when a call is answered, and when the plugin
+/// ticks.
 struct OfStream<'a, 'cb, P> {
     stream: &'a HttpHandle<'cb, P>,
     answer: Option<&'a CallResponse>,

@@ -1,4 +1,5 @@
-//! Programs: `number|callback:step;step|callback:step`, where a step is an operation and its words with `~` between them.
+//! Programs: `number|callback:step;step|callback:step`, where a step is an operation and its words
+//! with `~` between them.
 //!
 //! | callback | runs when |
 //! |---|---|
@@ -69,7 +70,8 @@ pub(crate) trait Operations {
     fn reply(&mut self, status: u32, body: &str);
     /// Calls the service, and holds the callback's direction until the answer is judged.
     fn call(&mut self, number: u32, holds: bool) -> Called<Self::Token>;
-    /// Lets go what callbacks pause. The proxy is told `now` if it holds the direction and nobody else does.
+    /// Lets go what callbacks pause. The proxy is told `now` if it holds the direction and nobody
+    /// else does.
     fn resume(&mut self, way: usize, now: bool);
 }
 

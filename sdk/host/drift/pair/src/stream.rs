@@ -1,6 +1,8 @@
-//! A stream that runs a program: which callback comes next, what its callbacks and calls hold, and the line of the log for each callback.
+//! A stream that runs a program: which callback comes next, what its callbacks and calls hold, and
+//! the line of the log for each callback.
 //!
-//! The model of what holds a stream is the same for both SDKs. One of them keeps to it by itself, and the other is told.
+//! The model of what holds a stream is the same for both SDKs. One of them keeps to it by itself,
+//! and the other is told.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -80,7 +82,8 @@ pub(crate) struct Stream<T> {
     runs: BTreeMap<char, u32>,
     line: String,
     replied: bool,
-    /// Whether the response was let go on, and no callback of it runs since. Neither SDK is to reply then: with `proxy-wasm` Envoy ends.
+    /// Whether the response was let go on, and no callback of it runs since. Neither SDK is to
+    /// reply then: with `proxy-wasm` Envoy ends.
     gone: bool,
     directions: [Direction; 2],
     /// The direction that the running callback is about.
@@ -113,7 +116,8 @@ impl<T: PartialEq> Stream<T> {
         self.program.clone()
     }
 
-    /// Runs the callback of a direction. Returns whether the direction stops, and what the steps came to. `log` writes the callback's line.
+    /// Runs the callback of a direction. Returns whether the direction stops, and what the steps
+    /// came to. `log` writes the callback's line.
     pub(crate) fn callback<O: Operations<Token = T>>(
         &mut self,
         letter: char,
@@ -153,7 +157,8 @@ impl<T: PartialEq> Stream<T> {
         (stops, ran)
     }
 
-    /// Runs what the program has for the answer to a call. Returns the direction that nobody holds any more, so that it is to go on.
+    /// Runs what the program has for the answer to a call. Returns the direction that nobody holds
+    /// any more, so that it is to go on.
     pub(crate) fn answer<O: Operations<Token = T>>(
         &mut self,
         number: u32,
@@ -270,7 +275,8 @@ impl<T: PartialEq> Stream<T> {
         }
     }
 
-    /// Calls the service. Only a callback for headers or a body holds its direction: trailers have no such call.
+    /// Calls the service. Only a callback for headers or a body holds its direction: trailers have
+    /// no such call.
     ///
     /// Returns whether the call holds it.
     pub(crate) fn call<O: Operations<Token = T>>(&mut self, number: u32, holds: bool, operations: &mut O) -> bool {

@@ -7,9 +7,11 @@ use anyhow::{Context as _, Result, ensure};
 /// The versions that the file is about.
 pub(crate) const VERSIONS: &[&str] = &["1.36.4"];
 
-/// The scenarios that differ in one version of Envoy, each with the lines that differ: those of Envoy after `-`, those of the simulation after `+`.
+/// The scenarios that differ in one version of Envoy, each with the lines that differ: those of
+/// Envoy after `-`, those of the simulation after `+`.
 ///
-/// A `*` in a line stands for any text. A scenario that harms the newest Envoy and not this one has no lines.
+/// A `*` in a line stands for any text. A scenario that harms the newest Envoy and not this one has
+/// no lines.
 #[derive(Default)]
 pub(crate) struct Otherwise(BTreeMap<String, Vec<String>>);
 

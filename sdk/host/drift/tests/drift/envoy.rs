@@ -55,7 +55,8 @@ fn stem(abi: Abi) -> String {
     format!("tracer{}", abi.feature())
 }
 
-/// Returns the Envoy to compare with: of the version that the variable `ENVOY_VERSION` names, or the one that all tests use.
+/// Returns the Envoy to compare with: of the version that the variable `ENVOY_VERSION` names, or
+/// the one that all tests use.
 ///
 /// # Errors
 ///
@@ -94,7 +95,8 @@ impl Envoy {
         let config = Config::from_json(config(folder.path(), scenarios))?;
         let config = modules.fold(config, |config, (abi, file)| config.with_module(&stem(*abi), file));
         let proxy = {
-            // One after the other: hundreds of free ports are found and let go before an Envoy has them.
+            // One after the other: hundreds of free ports are found and let go before an Envoy has
+            // them.
             static STARTS: Mutex<()> = Mutex::new(());
             let _guard = STARTS.lock().unwrap_or_else(PoisonError::into_inner);
             Proxy::start(binary, &config, &Options::default())?
@@ -104,7 +106,8 @@ impl Envoy {
         Ok(Self { proxy, upstream, service, seen: Mutex::default(), patience, _folder: folder })
     }
 
-    /// Whether another request reaches the filter: a filter that Envoy calls without an end serves none.
+    /// Whether another request reaches the filter: a filter that Envoy calls without an end serves
+    /// none.
     pub(crate) fn serves(&self, at: usize, scenario: &Scenario) -> bool {
         let begun = || self.lines(scenario).iter().filter(|line| line.contains(" context_create ")).count();
         let before = begun();
@@ -400,7 +403,8 @@ fn config(folder: &Path, scenarios: &[&Scenario]) -> Value {
     json!({ "static_resources": { "listeners": listeners, "clusters": clusters } })
 }
 
-/// A gRPC server: it makes the bodies that the service answers gRPC messages, with their frames and trailers.
+/// A gRPC server: it makes the bodies that the service answers gRPC messages, with their frames and
+/// trailers.
 fn bridge(path: &Path) -> Value {
     json!({
         "name": "grpc",

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::Pairs;
 
-/// The head of a request. The client asks for the connection's end, so that a whole answer can be read.
+/// The head of a request. The client asks for the connection's end, so that a whole answer can be
+/// read.
 pub(crate) fn request(headers: Pairs) -> String {
     let value = |wanted: &str, otherwise| {
         headers.iter().find(|(name, _)| *name == wanted).map_or(otherwise, |(_, value)| *value)

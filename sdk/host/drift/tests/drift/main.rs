@@ -1,7 +1,9 @@
-//! Plays the same traffic through Envoy and through the simulated host, with a filter that logs every callback and every host call's answer, and wants the same lines.
+//! Plays the same traffic through Envoy and through the simulated host, with a filter that logs
+//! every callback and every host call's answer, and wants the same lines.
 //!
-//! What differs between the two is a bug of the simulation, and is corrected there. The simulation is that of the newest Envoy; what an
-//! older one does otherwise is in `by_version.txt`. To compare with it, name it: `ENVOY_VERSION=1.36.4`.
+//! What differs between the two is a bug of the simulation, and is corrected there. The simulation
+//! is that of the newest Envoy; what an older one does otherwise is in `by_version.txt`. To compare
+//! with it, name it: `ENVOY_VERSION=1.36.4`.
 
 mod bodies;
 mod by_version;
@@ -157,7 +159,8 @@ impl Bench {
         Ok(Self { binary, files, modules, otherwise })
     }
 
-    /// Plays scenarios one after the other in one Envoy and on the simulated host; says what differs.
+    /// Plays scenarios one after the other in one Envoy and on the simulated host; says what
+    /// differs.
     fn compare(&self, scenarios: &[&Scenario]) -> Result<String> {
         let proxy = envoy::Envoy::start(&self.binary, &self.files, scenarios)?;
         let process = self.modules.process();

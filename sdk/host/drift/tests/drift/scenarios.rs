@@ -60,7 +60,8 @@ mod older;
 mod plugins;
 mod wire;
 
-/// Returns those that are made when the test runs: each again in the older versions of the ABI, and those of many names.
+/// Returns those that are made when the test runs: each again in the older versions of the ABI, and
+/// those of many names.
 pub(crate) fn made() -> Vec<&'static Scenario> {
     let names = &*Box::leak(Box::new(grpc::names()));
     older::again().iter().chain([names]).collect()

@@ -1,4 +1,5 @@
-//! Modules that no proxy can use: Envoy says in its log why it does not serve, and the simulated host says so too.
+//! Modules that no proxy can use: Envoy says in its log why it does not serve, and the simulated
+//! host says so too.
 
 use std::fs;
 

@@ -28,7 +28,8 @@ fn perform<P>(stream: &HttpHandle<'_, P>, steps: &script::Steps, from: usize) ->
                 script::tick(number(1) != 0);
                 continue;
             }
-            // The stream is the effective one already; the item and the message went with what is before them.
+            // The stream is the effective one already; the item and the message went with what is
+            // before them.
             "effective" | "enqueue" | "send" => continue,
             "call" => stream.call(&HttpCall::new("service").headers(&HEADERS)).map(drop),
             "stream" => stream.grpc_stream("grpc", "Service", "Method", &[]).and_then(|grpc| grpc.send("hello", true)),

@@ -1,4 +1,5 @@
-//! The table of phases without an Envoy: the simulated host fails a test on the cells that harm and on no others, and the SDK makes no call that harms.
+//! The table of phases without an Envoy: the simulated host fails a test on the cells that harm and
+//! on no others, and the SDK makes no call that harms.
 
 mod filter;
 mod raw;
@@ -11,10 +12,12 @@ use sluicegate_host::{Host, Running};
 use sluicegate_phases::table::Table;
 use sluicegate_phases::{CALLS, Call, MOMENTS, Moment, Outcome};
 
-/// What the names of the calls have that harm somewhere: they end a stream or let it go on, or use the request's trailers, which Envoy makes for them.
+/// What the names of the calls have that harm somewhere: they end a stream or let it go on, or use
+/// the request's trailers, which Envoy makes for them.
 const ACTS: [&str; 4] = ["continue_stream", "close_stream", "send_local_response", "request trailers"];
 
-/// Cells that harm and that the SDK does not refuse: how the names of the moment and of the call begin, and why nothing is harmed all the same.
+/// Cells that harm and that the SDK does not refuse: how the names of the moment and of the call
+/// begin, and why nothing is harmed all the same.
 const ALLOWED: &[(&str, &str, &str)] = &[
     ("context_create / nothing", "", "a filter is made without a handle: no call can be written there"),
     (

@@ -1,4 +1,5 @@
-//! A filter that follows a script and speaks the raw ABI, so that no SDK stands between the script and the simulated host.
+//! A filter that follows a script and speaks the raw ABI, so that no SDK stands between the script
+//! and the simulated host.
 #![allow(unsafe_code, reason = "the host functions are raw")]
 
 use std::ptr::{null, null_mut};
@@ -71,7 +72,8 @@ fn follow(context: u32, callback: &str) -> u32 {
 /// Makes a host call, whose addresses are of live texts and variables.
 macro_rules! call {
     ($name:ident($($argument:expr),*)) => {
-        // SAFETY: each address with a size is of a live text of this size, and each other one of a live variable.
+        // SAFETY: each address with a size is of a live text of this size, and each other one of a
+        // live variable.
         unsafe { abi::$name($($argument),*) }
     };
 }

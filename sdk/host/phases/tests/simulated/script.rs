@@ -28,7 +28,8 @@ pub(crate) fn begin(text: &str, cell: &str) {
     TICKS.set(false);
 }
 
-/// The steps of a callback that runs, and how many of them are before the cell; and those of the cell.
+/// The steps of a callback that runs, and how many of them are before the cell; and those of the
+/// cell.
 pub(crate) struct Steps {
     pub(crate) steps: Vec<String>,
     /// The numbers of the steps that are the cell's.

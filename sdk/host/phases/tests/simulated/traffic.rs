@@ -9,7 +9,8 @@ use crate::script;
 const TRAILERS: [(&str, &str); 1] = [("x-trailer", "one")];
 const ANSWER: [(&str, &str); 1] = [(":status", "200")];
 
-/// Plays the moves of a moment; ticks come at once where they are asked for, as they do in the table's Envoys.
+/// Plays the moves of a moment; ticks come at once where they are asked for, as they do in the
+/// table's Envoys.
 pub(crate) fn play(host: &Running, moment: &Moment) {
     let mut peers = Peers { host, http: None, tcp: None, responds: false };
     for step in moment.steps {

@@ -48,7 +48,8 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// Without the value of `date`, which is the only thing that two runs of the same program differ in.
+/// Without the value of `date`, which is the only thing that two runs of the same program differ
+/// in.
 pub(crate) fn without_date(bytes: &[u8]) -> Vec<u8> {
     const NAME: &[u8] = b"\r\ndate: ";
     let Some(at) = find(bytes, NAME) else { return bytes.to_vec() };

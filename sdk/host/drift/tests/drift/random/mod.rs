@@ -1,10 +1,11 @@
-//! Random programs through two modules in Envoy, one on this SDK and one on `proxy-wasm`: the same bytes must reach the
-//! upstream, the called service and the client, and the same lines the log. The module on this SDK runs on the simulated
-//! host, too, which must say the same.
+//! Random programs through two modules in Envoy, one on this SDK and one on `proxy-wasm`: the same
+//! bytes must reach the upstream, the called service and the client, and the same lines the log.
+//! The module on this SDK runs on the simulated host, too, which must say the same.
 //!
-//! Without `DRIFT_MINUTES` it plays a few hundred programs. `DRIFT_MINUTES=120 cargo test -p sluicegate-drift --test drift
-//! random` plays for two hours. `DRIFT_SEED` says with which seed it begins, and `DRIFT_PROGRAMS` how many programs it
-//! plays. A difference is shrunk before it is shown, with the command that plays its program again.
+//! Without `DRIFT_MINUTES` it plays a few hundred programs.
+//! `DRIFT_MINUTES=120 cargo test -p sluicegate-drift --test drift random` plays for two hours.
+//! `DRIFT_SEED` says with which seed it begins, and `DRIFT_PROGRAMS` how many programs it plays. A
+//! difference is shrunk before it is shown, with the command that plays its program again.
 //!
 //! | file | has |
 //! |---|---|
@@ -13,8 +14,8 @@
 //! | `pair` | a program in Envoy |
 //! | `message` | how far a message has come |
 //!
-//! What is told apart: every byte but the value of `date`. The simulated host has no codec, so what it says is compared as
-//! lines, with the chunks of a body joined.
+//! What is told apart: every byte but the value of `date`. The simulated host has no codec, so what
+//! it says is compared as lines, with the chunks of a body joined.
 
 mod message;
 mod pair;

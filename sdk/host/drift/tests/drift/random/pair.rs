@@ -1,4 +1,5 @@
-//! Programs in Envoy: a listener for each module, and the test as the client, the upstream and the called service.
+//! Programs in Envoy: a listener for each module, and the test as the client, the upstream and the
+//! called service.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -19,7 +20,8 @@ use super::simulation::{self, Act, Made, Mark, TRAILERS};
 use crate::http::{Framing, received};
 use crate::{Pairs, envoy};
 
-/// How long a move may take, and how long one may take after one that did not come to what was expected.
+/// How long a move may take, and how long one may take after one that did not come to what was
+/// expected.
 const PATIENCE: Duration = Duration::from_secs(2);
 const IMPATIENCE: Duration = Duration::from_millis(30);
 /// How often is looked for what comes.

@@ -1,4 +1,5 @@
-//! Random programs: what the callbacks do, and what the peers do meanwhile. They are drawn from a seed, and made smaller.
+//! Random programs: what the callbacks do, and what the peers do meanwhile. They are drawn from a
+//! seed, and made smaller.
 
 use std::fmt;
 

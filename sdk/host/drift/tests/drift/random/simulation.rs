@@ -1,4 +1,5 @@
-//! Programs on the simulated host, which says when the peers can move, and how far everything has come after each move.
+//! Programs on the simulated host, which says when the peers can move, and how far everything has
+//! come after each move.
 
 use sluicegate_host::{HttpStream, Map, Running};
 
@@ -43,7 +44,8 @@ pub(crate) struct Played {
     pub(crate) harm: Option<String>,
 }
 
-/// How a called service answers the call of a number: headers beside the status, body, trailers; `None` breaks the connection.
+/// How a called service answers the call of a number: headers beside the status, body, trailers;
+/// `None` breaks the connection.
 pub(crate) type Answer =
     Option<(&'static [(&'static str, &'static str)], &'static str, &'static [(&'static str, &'static str)])>;
 
@@ -145,7 +147,8 @@ struct Player<'a> {
     /// How many moves the client and the upstream have made.
     sent: [usize; 2],
     lines: Vec<String>,
-    /// Whether the request was let go on and answered at once, before the proxy had a connection to send it on.
+    /// Whether the request was let go on and answered at once, before the proxy had a connection to
+    /// send it on.
     unsent: bool,
 }
 
@@ -252,7 +255,8 @@ impl Player<'_> {
         }
     }
 
-    /// What goes to the upstream goes once there is a connection, which is after everything that comes of one move.
+    /// What goes to the upstream goes once there is a connection, which is after everything that
+    /// comes of one move.
     fn look_at_the_request(&mut self, before: Option<&Mark>) {
         let is_new = self.stream.reached_upstream() && !before.is_some_and(|mark| mark.upstream.head);
         self.unsent |= is_new && (self.flow.replied || self.stream.was_reset());
