@@ -1,5 +1,5 @@
-//! `compat`: the end-to-end tests of the examples on several versions of Envoy, and the README's
-//! table of the results.
+//! `compat`: the end-to-end tests of the examples on several versions of Envoy, and the table of
+//! the results in docs/versions.md.
 
 mod results;
 mod table;
@@ -28,7 +28,7 @@ const TESTS: [&str; 4] = ["-p", "sluicegate-examples", "--test", "e2e"];
 /// What to try, and on which versions.
 #[derive(Args, Clone, Debug)]
 pub struct CompatArgs {
-    /// The versions of Envoy [default: five, which also writes the table into README.md]
+    /// The versions of Envoy [default: five, which also writes the table into docs/versions.md]
     #[arg(value_name = "VERSION")]
     versions: Vec<String>,
     /// The allocator of the examples
@@ -36,7 +36,7 @@ pub struct CompatArgs {
     alloc: Allocator,
 }
 
-/// Runs the tests on each version, prints the table, and writes it into the README if no versions
+/// Runs the tests on each version, prints the table, and writes it into the guide if no versions
 /// were asked for.
 ///
 /// # Errors
@@ -58,9 +58,9 @@ pub fn compat(args: &CompatArgs) -> Result<()> {
     let table = table::render(&examples, &columns);
     println!("{table}");
     if all {
-        let readme = readme();
-        let text = fs::read_to_string(&readme).context("cannot read README.md")?;
-        fs::write(&readme, table::insert(&text, &table)?).context("cannot write README.md")?;
+        let page = page();
+        let text = fs::read_to_string(&page).context("cannot read docs/versions.md")?;
+        fs::write(&page, table::insert(&text, &table)?).context("cannot write docs/versions.md")?;
     }
     let failed: Vec<_> = columns
         .iter()
@@ -70,8 +70,9 @@ pub fn compat(args: &CompatArgs) -> Result<()> {
     Ok(())
 }
 
-fn readme() -> PathBuf {
-    workspace::root().join("README.md")
+/// The page that has the table.
+fn page() -> PathBuf {
+    workspace::root().join("docs/versions.md")
 }
 
 fn run(envoy: &Envoy, allocator: Allocator, examples: &[String]) -> Result<Outcomes> {

@@ -1,4 +1,4 @@
-//! The table of the results, and its place in the README.
+//! The table of the results, and its place in docs/versions.md.
 
 use anyhow::{Context as _, Result};
 
@@ -67,8 +67,8 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_a_place_for_it() {
-        let readme = std::fs::read_to_string(super::super::readme()).unwrap();
-        assert!(insert(&readme, "").is_ok());
+    fn the_page_has_a_place_for_it() {
+        let page = std::fs::read_to_string(super::super::page()).unwrap();
+        assert!(insert(&page, "").is_ok());
     }
 }
