@@ -1,4 +1,4 @@
-//! A proxy's access log that a plugin writes.
+//! Entries of the proxy's access log, which a plugin writes.
 
 use sluicegate::abi::MapType;
 
@@ -7,8 +7,9 @@ use crate::map::{Kind, Map};
 use crate::running::{Outcome, Running};
 use crate::state::Stream;
 
-/// An entry of the proxy's `access_log`, on its way to the plugin that writes it: a request that
-/// went through no filter of the plugin's.
+/// An entry of the proxy's `access_log`, before it goes to the plugin that writes it.
+///
+/// The entry is about a request that went through no filter of the plugin's.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -41,17 +42,17 @@ impl<'host> AccessLog<'host> {
         Self { host, plugin, entry: Stream { plugin, completed: true, ..Stream::default() } }
     }
 
-    /// The request's headers.
+    /// Sets the request's headers.
     pub fn request_headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(self, headers: &[(N, V)]) -> Self {
         self.map(MapType::HttpRequestHeaders, Map::new(headers).of(Kind::Request))
     }
 
-    /// The response's headers.
+    /// Sets the response's headers.
     pub fn response_headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(self, headers: &[(N, V)]) -> Self {
         self.map(MapType::HttpResponseHeaders, Map::new(headers).of(Kind::Response))
     }
 
-    /// The response's trailers. The request's are not shown to the log.
+    /// Sets the response's trailers. The log does not see the request's trailers.
     pub fn response_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(self, trailers: &[(N, V)]) -> Self {
         self.map(MapType::HttpResponseTrailers, Map::new(trailers).of(Kind::Trailers))
     }
@@ -61,16 +62,19 @@ impl<'host> AccessLog<'host> {
         self
     }
 
-    /// A property of the request, over what the proxy has at this path.
+    /// Sets a property of the request. The property takes the place of the proxy's at this path.
     pub fn property(mut self, path: &[&str], value: impl Into<PropertyValue>) -> Self {
         self.entry.properties.set(path, value.into());
         self
     }
 
-    /// Calls `on_log` of the plugin; whether the module has it, and lives.
+    /// Calls `on_log` of the plugin.
+    ///
+    /// Returns whether the callback returned: whether the module exports the callback and the VM is
+    /// alive.
     pub fn log(self) -> bool {
         let Self { host, plugin, entry } = self;
-        // What the plugin's context acts on meanwhile.
+        // While `on_log` runs, the plugin's context acts on this entry.
         host.state().streams.insert(plugin, entry);
         host.state().logging = true;
         let outcome = host.enter(plugin, "proxy_on_log", &[plugin]);

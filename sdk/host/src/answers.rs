@@ -1,4 +1,4 @@
-//! What filters ask of other services, and what a test lets these answer.
+//! Calls of filters to other services, and the responses that a test gives to them.
 
 use sluicegate::abi::{BufferType, MapType, Status};
 
@@ -8,25 +8,25 @@ use crate::running::{PLUGIN, Running, count};
 use crate::state::Answer;
 use crate::valid;
 
-/// What Envoy says where there is nobody.
+/// The body of Envoy's response where no upstream accepts the connection.
 const UNREACHABLE: &str =
     "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
 
-/// The gRPC status of a service that is not there.
+/// The gRPC status `UNAVAILABLE`, which stands for a service that is not there.
 const UNAVAILABLE: u32 = 14;
 
 impl Running {
-    /// The HTTP calls that wait for an answer, oldest first.
+    /// Returns the HTTP calls that wait for a response, oldest first.
     #[must_use]
     pub fn pending_calls(&self) -> Vec<PendingCall> {
         self.state().pending.clone()
     }
 
-    /// Answers a call that the filter dispatched.
+    /// Responds to an HTTP call that the filter dispatched.
     ///
     /// # Panics
     ///
-    /// If no call of this number waits.
+    /// Panics if no call with this token waits.
     pub fn answer_call(&self, token: u32, headers: &[(&str, &str)], body: impl AsRef<[u8]>, trailers: &[(&str, &str)]) {
         let plugin = self.take_call(token);
         let (headers, trailers) = (Map::new(headers).of(Kind::Response), Map::new(trailers).of(Kind::Trailers));
@@ -39,11 +39,11 @@ impl Running {
         self.deliver(answer, plugin, "proxy_on_http_call_response", &arguments);
     }
 
-    /// Answers a call as Envoy does when its time is over: with 504.
+    /// Responds to an HTTP call with 504, as Envoy does after the call's timeout.
     ///
     /// # Panics
     ///
-    /// If no call of this number waits.
+    /// Panics if no call with this token waits.
     pub fn time_out_call(&self, token: u32) {
         let body = "upstream request timeout";
         let length = body.len().to_string();
@@ -51,12 +51,13 @@ impl Running {
         self.answer_call(token, &headers, body, &[]);
     }
 
-    /// Lets a call fail: its connection broke. The status is what Envoy has for it: 11, broken
-    /// connection, and `reset`.
+    /// Fails an HTTP call as Envoy does when the connection broke.
+    ///
+    /// `proxy_get_status` then returns 11, broken connection, with the text `reset`.
     ///
     /// # Panics
     ///
-    /// If no call of this number waits.
+    /// Panics if no call with this token waits.
     pub fn fail_call(&self, token: u32) {
         let plugin = self.take_call(token);
         let answer =
@@ -64,11 +65,11 @@ impl Running {
         self.deliver(answer, plugin, "proxy_on_http_call_response", &[plugin, token, 0, 0, 0]);
     }
 
-    /// Answers a call as Envoy does that finds nobody where it goes: with 503.
+    /// Responds to an HTTP call with 503, as Envoy does when it reaches no upstream.
     ///
     /// # Panics
     ///
-    /// If no call of this number waits.
+    /// Panics if no call with this token waits.
     pub fn refuse_call(&self, token: u32) {
         let body = UNREACHABLE;
         let length = body.len().to_string();
@@ -76,7 +77,7 @@ impl Running {
         self.answer_call(token, &headers, body, &[]);
     }
 
-    /// Answers a call as Envoy does whose headers it does not send: with 503.
+    /// Responds to an HTTP call with 503 if its headers are of those that Envoy does not send.
     pub(crate) fn refuse_call_headers(&self, token: u32) {
         let call = self.state().pending.iter().find(|call| call.token == token).cloned();
         if let Some(call) = call
@@ -88,7 +89,8 @@ impl Running {
         }
     }
 
-    /// Closes a gRPC call that was refused, which Envoy does nevertheless.
+    /// Closes a gRPC call that failed within its host call. Envoy calls `on_grpc_close`
+    /// nevertheless.
     pub(crate) fn close_grpc_at_once(&self, plugin: u32, token: u32) {
         let answer = Answer { status: UNAVAILABLE, status_text: "no healthy upstream".to_owned(), ..Answer::default() };
         self.state().tells_of_failure = true;
@@ -99,26 +101,26 @@ impl Running {
         self.run_deferred();
     }
 
-    /// The plugin that is told of a call's answer.
+    /// Removes a pending call, and returns the plugin that gets its response.
     fn take_call(&self, token: u32) -> u32 {
         let at = self.state().pending.iter().position(|call| call.token == token);
         let at = at.unwrap_or_else(|| panic!("no call {token} waits; these do: {:?}", self.pending_calls()));
         self.state().pending.remove(at).plugin
     }
 
-    /// The gRPC calls and streams that are open, oldest first.
+    /// Returns the open gRPC calls and streams, oldest first.
     #[must_use]
     pub fn open_grpc(&self) -> Vec<OpenGrpc> {
         self.state().grpc.clone()
     }
 
-    /// Brings the initial metadata of a gRPC call or stream.
+    /// Delivers the initial metadata of a gRPC call or stream.
     pub fn grpc_initial_metadata(&self, token: u32, metadata: &[(&str, &str)]) {
         let callback = "proxy_on_grpc_receive_initial_metadata";
         self.deliver_metadata(MapType::GrpcInitialMetadata, token, metadata, callback);
     }
 
-    /// Brings the trailing metadata of a gRPC call or stream.
+    /// Delivers the trailing metadata of a gRPC call or stream.
     pub fn grpc_trailing_metadata(&self, token: u32, metadata: &[(&str, &str)]) {
         let callback = "proxy_on_grpc_receive_trailing_metadata";
         self.deliver_metadata(MapType::GrpcTrailingMetadata, token, metadata, callback);
@@ -133,13 +135,13 @@ impl Running {
         self.deliver(answer, plugin, callback, &[plugin, token, elements]);
     }
 
-    /// The first plugin is told of what nobody opened.
+    /// Returns the plugin of a gRPC call or stream, or the first plugin if the token is not known.
     fn plugin_of_grpc(&self, token: u32) -> u32 {
         self.state().grpc.iter().find(|grpc| grpc.token == token).map_or(PLUGIN, |grpc| grpc.plugin)
     }
 
-    /// Brings a message of a gRPC call or stream. A call is over with it, once the filter has been
-    /// told.
+    /// Delivers a message of a gRPC call or stream. A call ends with its message, after the
+    /// callback.
     pub fn grpc_message(&self, token: u32, message: impl AsRef<[u8]>) {
         let plugin = self.plugin_of_grpc(token);
         let message = message.as_ref().to_vec();
@@ -150,8 +152,9 @@ impl Running {
         self.state().grpc.retain(|grpc| grpc.token != token || grpc.timeout.is_none());
     }
 
-    /// Closes a gRPC call or stream with a status and its text. While the filter is told, the
-    /// stream is still there, as in Envoy.
+    /// Closes a gRPC call or stream with a status and its text.
+    ///
+    /// The call or stream is still there during the callback, as in Envoy.
     pub fn grpc_close(&self, token: u32, status: u32, text: &str) {
         let plugin = self.plugin_of_grpc(token);
         let answer = Answer { status, status_text: text.to_owned(), ..Answer::default() };
@@ -159,8 +162,10 @@ impl Running {
         self.state().grpc.retain(|grpc| grpc.token != token);
     }
 
-    /// Fails a gRPC call or stream as Envoy does where the answer has no message: a stream has its
-    /// metadata first, which say so too.
+    /// Fails a gRPC call or stream as Envoy does when the response has no message.
+    ///
+    /// A stream gets its initial and its trailing metadata first. The trailing metadata carry the
+    /// status and its text, too.
     pub fn fail_grpc(&self, token: u32, status: u32, text: &str) {
         if self.state().grpc.iter().any(|grpc| grpc.token == token && grpc.timeout.is_none()) {
             self.grpc_initial_metadata(token, &[]);
@@ -176,17 +181,17 @@ impl Running {
         self.grpc_close(token, status, text);
     }
 
-    /// Closes a gRPC call or stream as Envoy does that finds nobody where it goes.
+    /// Fails a gRPC call or stream as Envoy does when it reaches no upstream.
     pub fn refuse_grpc(&self, token: u32) {
         self.fail_grpc(token, 14, UNREACHABLE);
     }
 
-    /// Closes a gRPC call as Envoy does when its time is over.
+    /// Fails a gRPC call as Envoy does after the call's timeout.
     pub fn time_out_grpc(&self, token: u32) {
         self.fail_grpc(token, 14, "upstream request timeout");
     }
 
-    /// Runs a callback of a plugin during which an answer can be read.
+    /// Runs a callback of a plugin, during which the guest can read the result of a call.
     pub(crate) fn deliver(&self, answer: Answer, plugin: u32, callback: &'static str, arguments: &[u32]) {
         self.state().answer = answer;
         self.enter(plugin, callback, arguments);

@@ -1,4 +1,4 @@
-//! The calls of a VM to other services, as the proxy keeps them until they are answered.
+//! The calls of a VM to other services, as the proxy keeps them until they end.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use crate::map::Map;
 use crate::state::{Deferred, State};
 use crate::valid;
 
-/// An HTTP call that the filter dispatched and the test has not answered.
+/// An HTTP call that the filter dispatched, and to which the test has not responded.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PendingCall {
-    /// The number that the host gave it.
+    /// The number that the host gave the call.
     pub token: u32,
     /// The cluster.
     pub cluster: String,
@@ -23,21 +23,21 @@ pub struct PendingCall {
     pub trailers: Map,
     /// The timeout, in milliseconds.
     pub timeout: u32,
-    /// The context of the plugin that is told of the answer: that of the stream, if a stream
-    /// called.
+    /// The context of the plugin that gets the response. If a stream called, it is the stream's
+    /// plugin.
     pub plugin: u32,
-    /// The context that called.
+    /// The context that dispatched the call.
     pub context: u32,
 }
 
-/// A gRPC call or stream that the filter opened and that is not over.
+/// An open gRPC call or stream.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OpenGrpc {
-    /// The number that the host gave it.
+    /// The number that the host gave the call or stream.
     pub token: u32,
     /// The cluster.
     pub cluster: String,
-    /// Whether the filter gave the bare name of the cluster, and not the message that names it.
+    /// True if the filter gave the bare name of the cluster, and not the message that names it.
     pub is_bare: bool,
     /// The service.
     pub service: String,
@@ -45,32 +45,33 @@ pub struct OpenGrpc {
     pub method: String,
     /// The initial metadata.
     pub metadata: Map,
-    /// What was sent: the message of a call, the messages of a stream.
+    /// The messages that were sent: one for a call, any number for a stream.
     pub sent: Vec<Vec<u8>>,
-    /// Whether the filter's side has ended: always for a call.
+    /// True if the filter's side has ended. A call's has always ended.
     pub ended: bool,
-    /// The timeout of a call in milliseconds; none for a stream.
+    /// The timeout of a call in milliseconds, or `None` for a stream.
     pub timeout: Option<u32>,
-    /// The context of the plugin that is told of what comes: that of the stream, if a stream
-    /// called.
+    /// The context of the plugin that gets the callbacks. If a stream called, it is the stream's
+    /// plugin.
     pub plugin: u32,
-    /// The context that called.
+    /// The context that opened the call or stream.
     pub context: u32,
 }
 
-/// The bits of a token that tell the kind of a call, and the kinds of gRPC's.
+/// The mask of the bits of a token that hold the kind of a call. `CALL` and `STREAM` are the kinds
+/// of gRPC.
 const KIND: u32 = 3;
 const CALL: u32 = 1;
-/// Envoy's first token; the lowest two bits tell the kind of call.
+/// Envoy's first token. The lowest two bits hold the kind of call.
 pub(crate) const FIRST_TOKEN: u32 = 4;
-/// How far apart Envoy's tokens of one kind are.
+/// The distance of Envoy's tokens of one kind.
 pub(crate) const CALL_STEP: u32 = 4;
 const STREAM: u32 = 2;
 
-/// How deep groups are nested at the most in what a proxy parses.
+/// The greatest depth of nested groups in a message that a proxy parses.
 const MAX_DEPTH: u32 = 100;
 
-/// Takes a number of seven bits at a time, the lowest first.
+/// Takes a varint: seven bits a byte, the lowest first.
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..70).step_by(7) {
@@ -84,7 +85,7 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// Takes one field; of a group, all of it.
+/// Takes one field. A group is taken as a whole.
 fn field(bytes: &mut &[u8], group: Option<u64>, depth: u32) -> Option<bool> {
     let key = varint(bytes).filter(|key| (1..=u64::from(u32::MAX)).contains(key))?;
     let number = Some(key >> 3).filter(|number| *number > 0)?;
@@ -105,7 +106,7 @@ fn field(bytes: &mut &[u8], group: Option<u64>, depth: u32) -> Option<bool> {
     Some(true)
 }
 
-/// Whether bytes are a protobuf message: any of them, also the empty one.
+/// Returns whether bytes are a protobuf message. Empty bytes are one.
 fn is_message(mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         if field(&mut bytes, None, MAX_DEPTH).is_none() {
@@ -115,21 +116,21 @@ fn is_message(mut bytes: &[u8]) -> bool {
     true
 }
 
-/// The cluster that a serialised `GrpcService` names, if the target is one that names a cluster.
+/// Returns the cluster that a serialised `GrpcService` names, or `None` if the target names none.
 pub(crate) fn cluster_of(target: &[u8]) -> Option<String> {
-    // A message that comes twice is merged, and of a text the last one counts.
+    // A message that comes twice is merged. Of a string that comes twice the last one counts.
     let envoy_grpc = contents(target, 1)?.concat();
     let names = contents(&envoy_grpc, 1)?;
     names.last().map(|name| String::from_utf8_lossy(name).into_owned())
 }
 
-/// Whether bytes are a `GrpcService` that names no target, on which Envoy ends.
+/// Returns whether bytes are a `GrpcService` that names no target, at which Envoy ends.
 fn names_nothing(target: &[u8]) -> bool {
     contents(target, 1).is_some_and(|envoy_grpc| is_message(&envoy_grpc.concat()))
 }
 
-/// The contents of the fields of this number that have a length; `None` if the bytes are no
-/// message.
+/// Returns the contents of the length-delimited fields of this number, or `None` if the bytes are
+/// no message.
 fn contents(message: &[u8], number: u64) -> Option<Vec<&[u8]>> {
     if !is_message(message) {
         return None;
@@ -150,8 +151,14 @@ fn contents(message: &[u8], number: u64) -> Option<Vec<&[u8]>> {
 }
 
 impl State {
-    /// A call that waits for its answer from here on. Envoy wants to know the cluster, and where
-    /// the request goes, and has the timeout as a number with a sign: of HTTP calls, not of gRPC.
+    /// Opens an HTTP call that waits for its response.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Status::BadArgument`] if the cluster is not known, if the request lacks
+    /// `:method`, `:path` or `:authority`, or if the timeout is negative as a signed number. Envoy
+    /// does not check the timeout of gRPC calls so. Fails with [`Status::InternalFailure`] if the
+    /// cluster has no healthy host.
     pub(crate) fn call(&mut self, call: PendingCall) -> Result<u32, Status> {
         let complete =
             [":method", ":path", ":authority"].iter().all(|name| call.headers.get(name.as_bytes()).is_some());
@@ -172,8 +179,8 @@ impl State {
         Ok(token)
     }
 
-    /// Notes when a call's time is over; 0 is never. Those of calls that are over are forgotten
-    /// when they are many.
+    /// Notes the deadline of a call. A timeout of 0 is no deadline. Deadlines of calls that have
+    /// ended are dropped when there are many.
     fn expire(&mut self, token: u32, timeout: u32) {
         if self.deadlines.len() > 2 * (self.pending.len() + self.grpc.len()) {
             let pending = self.pending.iter().map(|call| call.token);
@@ -186,8 +193,8 @@ impl State {
         }
     }
 
-    /// Envoy's numbers: four apart, for each kind of call, which is in the lowest bits. Those of
-    /// HTTP calls are as far apart as the test says.
+    /// Returns a new token, as Envoy numbers calls: four apart for each kind, with the kind in the
+    /// lowest bits. The distance of HTTP calls is the one that the test set.
     fn new_token(&mut self, kind: u32) -> u32 {
         let step = if kind == 0 { self.call_step } else { CALL_STEP };
         let Some(next) = self.next_tokens.get_mut(kind as usize) else { unreachable!("there are three kinds") };
@@ -196,7 +203,7 @@ impl State {
         token
     }
 
-    /// A gRPC call or stream that is open from here on.
+    /// Opens a gRPC call or stream.
     pub(crate) fn open_grpc(&mut self, grpc: OpenGrpc) -> Result<u32, Status> {
         if grpc.is_bare && names_nothing(grpc.cluster.as_bytes()) {
             self.harm(format!(
@@ -218,7 +225,7 @@ impl State {
             }
             self.failed_at_once = true;
             if self.tells_of_failure {
-                // Without an end, if the filter always does so.
+                // If the filter always opens one there, this never ends.
                 self.harm("a gRPC call or stream that fails at once, in the callback that tells of such a failure: Envoy does nothing else any more");
                 return Err(Status::InternalFailure);
             }
@@ -237,7 +244,7 @@ impl State {
             return Err(Status::BadArgument);
         }
         let stream = self.grpc.iter_mut().find(|grpc| grpc.token == token).ok_or(Status::NotFound)?;
-        // What comes after the end goes nowhere, and is well.
+        // A message after the end goes nowhere, and the host call returns OK.
         if !stream.ended {
             stream.sent.push(message);
             stream.ended = end;
@@ -245,7 +252,7 @@ impl State {
         Ok(())
     }
 
-    /// Ends the filter's side of a stream. A call is given up by it.
+    /// Ends the filter's side of a stream. A call is cancelled.
     pub(crate) fn close_grpc(&mut self, token: u32) -> Result<(), Status> {
         if token & KIND == CALL {
             return self.cancel_grpc(token);

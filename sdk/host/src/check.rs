@@ -1,4 +1,4 @@
-//! Assertions on what came of a filter, whose messages show what did.
+//! Assertions on the effects of a filter. Their messages show what the filter did.
 
 use std::fmt::Write as _;
 
@@ -11,13 +11,13 @@ use crate::state::{LocalReply, LogLine};
 use crate::stream::HttpStream;
 use crate::tcp::TcpConnection;
 
-/// Lines for people, one below the other.
+/// Formats lines of the log for people, one below the other.
 fn lines(log: &[LogLine]) -> String {
     if log.is_empty() {
         return "\nnothing was logged".to_owned();
     }
     log.iter().fold("\nthe log:".to_owned(), |mut text, line| {
-        // Writing into a string does not fail.
+        // Writing to a string does not fail.
         let _ = write!(text, "\n  {:?} {}", line.level, line.text);
         text
     })
@@ -38,7 +38,7 @@ impl Running {
     ///
     /// # Panics
     ///
-    /// If it was not; the message shows the log.
+    /// Panics if no such line was logged. The message shows the log.
     #[track_caller]
     pub fn assert_logged(&self, level: LogLevel, text: &str) -> &Self {
         let log = self.log();
@@ -46,12 +46,12 @@ impl Running {
         self
     }
 
-    /// Asserts that no line of this level was logged, nor of a more severe one:
+    /// Asserts that no line of this level or of a more severe one was logged:
     /// `host.assert_quiet(LogLevel::Warn)`.
     ///
     /// # Panics
     ///
-    /// If one was; the message shows the log.
+    /// Panics if such a line was logged. The message shows the log.
     #[track_caller]
     pub fn assert_quiet(&self, level: LogLevel) -> &Self {
         let log = self.log();
@@ -62,12 +62,12 @@ impl Running {
 }
 
 impl Running {
-    /// Asserts what a counter stands at: `host.assert_counter("requests", 2)`. One that was never
-    /// defined stands at 0.
+    /// Asserts the value of a counter: `host.assert_counter("requests", 2)`. A counter that was
+    /// never defined counts as 0.
     ///
     /// # Panics
     ///
-    /// If it stands at something else.
+    /// Panics if the counter has another value.
     #[track_caller]
     pub fn assert_counter(&self, name: &str, value: u64) -> &Self {
         let found = self.counter(name);
@@ -79,7 +79,7 @@ impl Running {
     ///
     /// # Panics
     ///
-    /// If one does; the message shows them.
+    /// Panics if a call waits or is open. The message shows the calls.
     #[track_caller]
     pub fn assert_no_calls(&self) -> &Self {
         let (calls, grpc) = (self.pending_calls(), self.open_grpc());
@@ -89,11 +89,11 @@ impl Running {
 }
 
 impl HttpStream<'_> {
-    /// Asserts that the response went on to the client: the upstream's, or the filter's own.
+    /// Asserts that a response went on to the client: the upstream's, or the filter's local reply.
     ///
     /// # Panics
     ///
-    /// If it did not; the message says what became of the stream.
+    /// Panics if no response went on. The message says what became of the stream.
     #[track_caller]
     pub fn assert_response_passed(&self) -> &Self {
         assert!(!self.was_reset(), "the stream was reset{}", self.log());
@@ -105,18 +105,18 @@ impl HttpStream<'_> {
     ///
     /// # Panics
     ///
-    /// If it did not; the message shows the log.
+    /// Panics if the stream was not reset. The message shows the log.
     #[track_caller]
     pub fn assert_reset(&self) -> &Self {
         assert!(self.was_reset(), "the stream was not reset{}", self.log());
         self
     }
 
-    /// Asserts that the request went on to the upstream: it is not held back, answered or reset.
+    /// Asserts that the request went on to the upstream. It was not held back, replied to or reset.
     ///
     /// # Panics
     ///
-    /// If it did not; the message says what became of it.
+    /// Panics if the request did not go on. The message says what became of it.
     #[track_caller]
     pub fn assert_passed(&self) -> &Self {
         assert_eq!(self.reply(), None, "the request was answered{}", self.log());
@@ -125,11 +125,11 @@ impl HttpStream<'_> {
         self.assert_framed(Way::Request)
     }
 
-    /// Asserts that the request is held back: neither passed, answered nor reset.
+    /// Asserts that the request is held back. It did not go on, and was not replied to or reset.
     ///
     /// # Panics
     ///
-    /// If it is not; the message says what became of it.
+    /// Panics if the request is not held back. The message says what became of it.
     #[track_caller]
     pub fn assert_held(&self) -> &Self {
         assert_eq!(self.reply(), None, "the request was answered{}", self.log());
@@ -138,12 +138,11 @@ impl HttpStream<'_> {
         self
     }
 
-    /// Asserts that the stream was answered with this status in place of the upstream, and gives
-    /// the answer.
+    /// Asserts that the stream got a local reply with this status, and returns the reply.
     ///
     /// # Panics
     ///
-    /// If it was not; the message says what became of it.
+    /// Panics if there is no such reply. The message says what became of the request.
     #[track_caller]
     pub fn assert_reply(&self, status: u32) -> LocalReply {
         let Some(reply) = self.reply() else {
@@ -154,12 +153,12 @@ impl HttpStream<'_> {
         reply
     }
 
-    /// Asserts the first value of a request header as the upstream sees it; none if it must not be
-    /// there.
+    /// Asserts the first value of a request header as the upstream sees it. `None` asserts that the
+    /// header is absent.
     ///
     /// # Panics
     ///
-    /// If it is another; the message shows all headers.
+    /// Panics if the value is another one. The message shows all headers.
     #[track_caller]
     pub fn assert_request_header<'a>(&self, name: &str, value: impl Into<Option<&'a str>>) -> &Self {
         let all = self.request_map();
@@ -167,12 +166,12 @@ impl HttpStream<'_> {
         self
     }
 
-    /// Asserts the first value of a response header as the client sees it; none if it must not be
-    /// there.
+    /// Asserts the first value of a response header as the client sees it. `None` asserts that the
+    /// header is absent.
     ///
     /// # Panics
     ///
-    /// If it is another; the message shows all headers.
+    /// Panics if the value is another one. The message shows all headers.
     #[track_caller]
     pub fn assert_response_header<'a>(&self, name: &str, value: impl Into<Option<&'a str>>) -> &Self {
         let all = self.response_map();
@@ -180,30 +179,30 @@ impl HttpStream<'_> {
         self
     }
 
-    /// Asserts what the upstream got of the request's body.
+    /// Asserts the bytes of the request's body that the upstream got.
     ///
     /// # Panics
     ///
-    /// If it is another; the message shows both as text.
+    /// Panics if the bytes are others. The message shows both as text.
     #[track_caller]
     pub fn assert_request_body(&self, body: impl AsRef<[u8]>) -> &Self {
         same(&self.sent_request_body(), body.as_ref(), "what the upstream got");
         self.assert_framed(Way::Request)
     }
 
-    /// Asserts what the client got of the response's body.
+    /// Asserts the bytes of the response's body that the client got.
     ///
     /// # Panics
     ///
-    /// If it is another; the message shows both as text.
+    /// Panics if the bytes are others. The message shows both as text.
     #[track_caller]
     pub fn assert_response_body(&self, body: impl AsRef<[u8]>) -> &Self {
         same(&self.sent_response_body(), body.as_ref(), "what the client got");
         self.assert_framed(Way::Response)
     }
 
-    /// Of a body that the filter changed, the headers may not say the old length: the peer would
-    /// wait for more, or take the rest for another message.
+    /// Asserts that the headers do not give the old length of a body that the filter changed. With
+    /// the old length the peer would wait for more, or take the rest for another message.
     #[track_caller]
     fn assert_framed(&self, way: Way) -> &Self {
         let misframed = self.host().state().streams.get(&self.id()).and_then(|stream| stream.misframed(way));
@@ -228,7 +227,7 @@ impl TcpConnection<'_> {
     ///
     /// # Panics
     ///
-    /// If it did not; the message shows the log.
+    /// Panics if the filter closed no side. The message shows the log.
     #[track_caller]
     pub fn assert_closed(&self) -> &Self {
         let closed = self.closed_downstream() || self.closed_upstream();
@@ -236,11 +235,11 @@ impl TcpConnection<'_> {
         self
     }
 
-    /// Asserts what the upstream and the client got.
+    /// Asserts the bytes that the upstream and the client got.
     ///
     /// # Panics
     ///
-    /// If it is something else; the message shows both as text.
+    /// Panics if the bytes are others. The message shows both as text.
     #[track_caller]
     pub fn assert_sent(&self, upstream: impl AsRef<[u8]>, downstream: impl AsRef<[u8]>) -> &Self {
         same(&self.sent_upstream(), upstream.as_ref(), "what the upstream got");

@@ -1,23 +1,24 @@
-//! What running a module costs, in counts.
+//! The cost of running a module, in counts.
 
 use std::ops::{Add, Sub};
 
-/// Counts of what a module and its host did. They repeat to the digit, and never go back: a VM that
-/// takes a dead one's place counts on.
+/// Counts of what a module and its host did. The counts are the same in each run. They never go
+/// back: a VM that replaces a dead one continues the dead one's counts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Cost {
     /// Wasm instructions, as wasmtime's fuel counts them; 0 natively.
     pub instructions: u64,
-    /// How often the host entered the module for a callback. Allocations are counted by themselves.
+    /// The number of times the host entered the module for a callback. Allocations are counted
+    /// apart.
     pub vm_entries: u64,
-    /// How often the module called the host, WASI's functions included.
+    /// The number of host calls of the module, WASI's functions included.
     pub host_calls: u64,
-    /// How often the host allocated in the module, to hand over a value.
+    /// The number of times the host allocated in the module to hand over a value.
     pub host_allocations: u64,
-    /// By how many pages of 64 KiB the module's memory grew; 0 natively. What a VM begins with is
-    /// no growth.
+    /// The pages of 64 KiB by which the module's linear memory grew; 0 natively. The pages that a
+    /// VM begins with do not count.
     pub pages: u64,
-    /// How often it grew; 0 natively.
+    /// The number of times the linear memory grew; 0 natively.
     pub grows: u64,
 }
 
@@ -39,7 +40,7 @@ impl Add for Cost {
 impl Sub for Cost {
     type Output = Self;
 
-    /// What was spent since an earlier count.
+    /// Returns the cost since an earlier count.
     fn sub(self, earlier: Self) -> Self {
         Self {
             instructions: self.instructions - earlier.instructions,

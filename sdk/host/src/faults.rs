@@ -1,48 +1,48 @@
-//! Hosts that misbehave on demand.
+//! Faults: hosts that misbehave on demand.
 
 use std::collections::{BTreeMap, HashMap};
 
 use sluicegate::abi::{Import, Status};
 
-/// What goes wrong in one host call.
+/// A fault of one host call.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It answers this status, also one that no specification knows, and does nothing. 6 is what a
-    /// guest without memory gets.
+    /// The call returns this status, and does nothing. The status may be one that no specification
+    /// knows. A guest that is out of memory gets 6.
     Status(u32),
-    /// It answers OK and does nothing: neither bytes nor numbers are where they should be.
+    /// The call returns OK and does nothing. It writes neither bytes nor numbers.
     Silent,
-    /// What it hands over is at address 0, and has a size.
+    /// The call hands over bytes at address 0, with a size.
     Null,
-    /// What it hands over is said to be larger than the block that was asked for.
+    /// The call gives a size that is larger than the block that it asked for.
     Oversized,
-    /// What it hands over is said to have 4 GiB less a byte.
+    /// The call gives a size of 4 GiB less a byte.
     Vast,
-    /// Half of what it should hand over.
+    /// The call hands over half of the bytes.
     Truncated,
-    /// What it hands over has the right size, and every byte is `0xff`: no text, no map.
+    /// The call hands over bytes of the right size that are all `0xff`: no text, no map.
     Garbage,
-    /// The first byte of what it hands over is one more than it should be: a map that has fewer
-    /// pairs than it says.
+    /// The call hands over bytes whose first byte is one too large. A map then has fewer pairs than
+    /// it says.
     Miscounted,
-    /// What it hands over is empty.
+    /// The call hands over nothing.
     Empty,
-    /// It asks for a hundred blocks before the one that it hands over: more than the SDK gives at
-    /// once.
+    /// The call asks for a hundred blocks before the one that it hands over. The SDK does not give
+    /// so many at once.
     Greedy,
-    /// The numbers that it writes, such as ids, tokens, sizes and times, are all this one; the
-    /// largest is also the largest of 64 bits.
+    /// The call writes this number for every number, such as ids, tokens, sizes and times. For
+    /// `u32::MAX` a 64-bit number is `u64::MAX`.
     Number(u32),
-    /// The number that it writes is the one that was written last: an id or token that is taken.
+    /// The call writes the number that was written last: an id or token that is taken.
     Repeated,
-    /// It calls this callback with these arguments first, while the guest waits.
+    /// The call first calls this callback with these arguments, while the guest waits.
     Nested(&'static str, Vec<u32>),
 }
 
 impl Fault {
-    /// One of each kind that tells something by itself: every status of the ABI and two of none,
-    /// every way to hand over bytes and numbers wrongly.
+    /// Returns one fault of each kind that is worth a test: every status of the ABI, two statuses
+    /// of none, and every way to hand over bytes and numbers wrongly.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let statuses = (1..=13).chain([99, u32::MAX]).map(Self::Status);
@@ -61,7 +61,7 @@ impl Fault {
         statuses.chain(values).chain(numbers).collect()
     }
 
-    /// Whether it makes a difference in this call.
+    /// Returns whether the fault makes a difference in this call.
     #[must_use]
     pub fn matters(&self, call: &HostCall) -> bool {
         match self {
@@ -80,24 +80,24 @@ impl Fault {
     }
 }
 
-/// What goes wrong in one call of a function of WASI, on the wasm rung.
+/// A fault of one call of a WASI function, on the wasm rung.
 #[cfg(feature = "wasm")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum WasiFault {
-    /// The function answers this errno, and does nothing.
+    /// The function returns this errno, and does nothing.
     Errno(u32),
-    /// The function answers success, and does nothing: the guest's memory is as it was.
+    /// The function returns success, and does nothing. The guest's memory stays as it was.
     Silent,
-    /// The function answers success, and every byte that it writes is `0xff`: the time, random
+    /// The function returns success, and every byte that it writes is `0xff`: the time, random
     /// bytes, sizes, counts.
     Garbage,
 }
 
 #[cfg(feature = "wasm")]
 impl WasiFault {
-    /// Returns one of each kind that tells something by itself: the errnos that a libc tells apart,
-    /// one that there is not, and all ways to lie.
+    /// Returns one fault of each kind that is worth a test: the errnos that a libc distinguishes,
+    /// an errno that does not exist, and the other faults.
     #[must_use]
     pub fn all() -> Vec<Self> {
         // Again, bad file, fault, invalid, I/O, out of memory, no such function, not supported, not
@@ -107,7 +107,7 @@ impl WasiFault {
     }
 }
 
-/// What goes wrong in calls of WASI's functions, which are counted by themselves.
+/// The planned faults of WASI's functions, whose calls are counted apart.
 #[cfg(feature = "wasm")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WasiFaults {
@@ -124,7 +124,7 @@ impl WasiFaults {
         self.at.insert(self.next + call, fault);
     }
 
-    /// What goes wrong in the call that begins now.
+    /// Counts a call that begins now, and returns its fault.
     pub(crate) fn begin(&mut self, function: &str) -> Option<WasiFault> {
         self.record.iter_mut().for_each(|record| record.push(function.to_owned()));
         let planned = self.at.remove(&self.next);
@@ -133,30 +133,30 @@ impl WasiFaults {
     }
 }
 
-/// A host call as it was recorded.
+/// A recorded host call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct HostCall {
-    /// The function.
+    /// The host function.
     pub import: Import,
-    /// What it answered.
+    /// The status that the call returned.
     pub status: u32,
-    /// Whether it handed over bytes.
+    /// True if the call handed over bytes.
     pub hands_over: bool,
-    /// Whether it wrote numbers.
+    /// True if the call wrote numbers.
     pub writes_numbers: bool,
 }
 
-/// What goes wrong, and where.
+/// The planned faults.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faults {
-    /// What functions answer instead of doing their work.
+    /// The statuses that functions return instead of doing their work.
     pub(crate) statuses: HashMap<Import, Status>,
-    /// What happens in which host call, by its number.
+    /// The faults of single host calls, by the number of the call.
     at: BTreeMap<usize, Fault>,
     /// The number of the next host call.
     next: usize,
-    /// What was written last where a number goes.
+    /// The number that was written last.
     pub(crate) last_number: u64,
     /// The host calls since the record began.
     record: Option<Vec<HostCall>>,
@@ -177,7 +177,7 @@ impl Faults {
         self.wasi.at.clear();
     }
 
-    /// What goes wrong in the call that begins now.
+    /// Counts a host call that begins now, and returns its fault.
     pub(crate) fn begin(&mut self, import: Import) -> Option<Fault> {
         let planned = self.at.remove(&self.next);
         self.next += 1;

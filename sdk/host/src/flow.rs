@@ -1,5 +1,5 @@
-//! How a message goes through a filter: what the proxy keeps while the filter holds it, and what
-//! follows when it goes on.
+//! The path of a message through a filter: the parts that the proxy keeps while the filter holds
+//! it, and the steps that follow when it goes on.
 
 mod local_reply;
 
@@ -11,22 +11,24 @@ use crate::state::{LocalReply, Stream};
 use crate::valid::{self, Checked};
 pub(crate) use local_reply::{answer, fail};
 
-/// What stops a stream whose VM is dead or that is over, as hosts number it: for headers, for data,
-/// and for trailers and connections.
+/// The actions that stop a stream that is over or whose VM is dead, as hosts number them: for
+/// headers, for data, and for trailers and connections.
 pub(crate) const STOP_ALL: u32 = 4;
 pub(crate) const NO_BUFFER: u32 = 3;
 pub(crate) const STOP: u32 = 1;
 
-/// Headers and all that follows wait, and the proxy holds no more of it than its limit. The other
-/// ways to hold headers leave it at the peer then.
+/// The action that holds headers and everything after them, and makes the proxy refuse more than
+/// its limit. With the other actions that hold headers, the proxy leaves at the peer what is over
+/// the limit.
 const STOP_ALL_AND_BUFFER: u32 = 3;
 
-/// How a filter holds back a body: to see all of it again, or what came since. What is neither and
-/// does not let it go on drops it, as [`NO_BUFFER`].
+/// The actions that hold back a body: the filter sees all of it again, or only the next part. An
+/// action that is neither and does not let the body go on drops it, as [`NO_BUFFER`] does.
 const BUFFER: u32 = 1;
 const WATERMARK: u32 = 2;
 
-/// What a proxy tells of a part that it keeps, without asking the filter: that it waits.
+/// The action that the proxy reports for a part that it keeps without asking the filter: the part
+/// waits.
 const WAITS: u32 = 1;
 
 /// One direction of an HTTP stream.
@@ -70,10 +72,10 @@ impl Way {
     }
 }
 
-/// What a filter holds of a message.
+/// A part of a message that a filter holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Part {
-    /// The headers, and with them all that follows.
+    /// The headers, and with them everything after.
     Headers,
     /// The body, and with it the trailers.
     Body,
@@ -81,7 +83,8 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// How the table of phases names this part of a direction, and what is held like it.
+    /// Returns the names of this part of a direction in the table of phases: first its own, then
+    /// those of the parts that are held as this one is.
     pub(crate) fn names(self, way: Way) -> &'static [&'static str] {
         match (way, self) {
             (Way::Request, Self::Headers) => &["request headers"],
@@ -94,41 +97,45 @@ impl Part {
     }
 }
 
-/// How far one direction has come.
+/// The progress of one direction.
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
-    /// Whether the headers came to the filter.
+    /// True once the headers came to the filter.
     pub(crate) begun: bool,
-    /// Whether they went on from it.
+    /// True once the headers went on from the filter.
     pub(crate) gone: bool,
-    /// What the filter holds.
+    /// The part that the filter holds.
     pub(crate) stopped: Option<Part>,
-    /// Whether the proxy looked at them since, and whether it does not send them.
+    /// True once the proxy has checked the headers that went on. `refused` is true if the proxy
+    /// does not send them.
     checked: bool,
     pub(crate) refused: bool,
-    /// Whether the trailers went on.
+    /// True once the trailers went on.
     ended_by_trailers: bool,
-    /// Whether the proxy keeps the last part of the body, be it empty.
+    /// True if the proxy keeps the last part of the body, even an empty one.
     pub(crate) keeps_end: bool,
-    /// Whether everything after the headers waits for them.
+    /// True while everything after the headers waits for the headers.
     held: bool,
-    /// Whether the proxy answers when too much waits for the headers. Otherwise it reads no more.
+    /// True if the proxy replies when too much waits for the headers. Otherwise the proxy reads no
+    /// more.
     refuses: bool,
-    /// How many bytes of the body came from the peer, and whether it ended.
+    /// The number of bytes of the body that came from the peer. `ended` is true once the message
+    /// ended.
     came: usize,
     pub(crate) ended: bool,
-    /// What came since and the filter has not seen: the body, whether it ended, and trailers.
+    /// The parts that came since and that the filter has not seen: the body with whether it ended,
+    /// and the trailers.
     waiting: Option<(Vec<u8>, bool)>,
     waiting_trailers: Option<Map>,
-    /// Whether the headers were resumed, and what waited for them comes to the filter within that.
+    /// True while the filter gets, within a resume of the headers, the parts that waited for them.
     late: bool,
-    /// Whether what is kept of the body is lost.
+    /// True if the kept part of the body is lost.
     loses: bool,
-    /// How often what waited was shown again.
+    /// The number of times the waiting parts were shown again.
     shown_again: u32,
 }
 
-/// Headers come to the filter; its action.
+/// Shows the filter the headers. Returns the filter's action.
 pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_stream: bool) -> u32 {
     if host.is_over(id) {
         return STOP_ALL;
@@ -150,10 +157,10 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     let action = host.filter(id, callback, &arguments, STOP_ALL);
     let goes_on = [0, 2].contains(&action) && !host.is_over(id);
     let body_follows = action == STOP && host.allows_stop_iteration();
-    // First what the filter asked for: a body that follows waits for ever if the filter resumed in
-    // the callback that stopped.
+    // Deferred calls come first: a body that follows would never go on if the filter resumed in the
+    // callback that stopped it.
     host.run_deferred();
-    // A reset is one of these.
+    // A reset is one of the deferred calls.
     let goes_on = goes_on && !host.is_over(id);
     if let Some(stream) = host.state().streams.get_mut(&id) {
         let flow = &mut stream.flows[way as usize];
@@ -169,7 +176,7 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
     action
 }
 
-/// Looks at headers that went on, as a proxy does once: what it does not send it answers.
+/// Checks headers that went on, once, as a proxy does. Replies if the proxy does not send them.
 fn leave(host: &Running, id: u32, way: Way) {
     let refused = {
         let mut state = host.state();
@@ -202,7 +209,7 @@ fn leave(host: &Running, id: u32, way: Way) {
     answer(host, id, &refused);
 }
 
-/// A part of a body comes from the peer.
+/// Takes a part of a body from the peer.
 pub(crate) fn body_comes(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> u32 {
     if let Some(stream) = host.state().streams.get_mut(&id) {
         let flow = &mut stream.flows[way as usize];
@@ -212,7 +219,8 @@ pub(crate) fn body_comes(host: &Running, id: u32, way: Way, part: &[u8], end_of_
     body(host, id, way, part, end_of_stream)
 }
 
-/// It comes to the filter, unless the headers wait or the proxy reads no more; its action.
+/// Shows the filter a part of a body, unless the headers wait or the proxy reads no more. Returns
+/// the filter's action.
 fn body(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> u32 {
     if host.is_over(id) {
         return NO_BUFFER;
@@ -253,8 +261,10 @@ fn body(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> 
     })
 }
 
-/// A filter holds back more than the proxy does: the request is answered with 413, the response
-/// with 500, or with a reset if its headers are on their way.
+/// Ends a stream of which the filter holds back more than the proxy's limit.
+///
+/// A request gets a response of 413. A response is replaced by a response of 500, or reset if its
+/// headers are on their way.
 fn refuse(host: &Running, id: u32, way: Way) -> u32 {
     let (status, details, body) = match way {
         Way::Request => (413, "request_payload_too_large", "Payload Too Large"),
@@ -276,7 +286,7 @@ fn refuse(host: &Running, id: u32, way: Way) -> u32 {
     NO_BUFFER
 }
 
-/// Trailers come to the filter, unless the headers wait; its action.
+/// Shows the filter the trailers, unless the headers wait. Returns the filter's action.
 pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 {
     if host.is_over(id) {
         return STOP;
@@ -314,7 +324,7 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
         let flow = &mut stream.flows[way as usize];
         let body = stream.bodies.entry(way.body() as u32).or_default();
         if goes_on && flow.late && body.shows && !flow.loses {
-            // What is kept can be read and does not go on any more, and the trailers come again.
+            // The kept part can be read and never goes on, and the trailers come again.
             (flow.loses, again) = (true, stream.maps.get(&(way.trailers() as u32)).cloned());
         } else if goes_on {
             if body.resumed || flow.loses {
@@ -337,8 +347,8 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
     action
 }
 
-/// Shows the filter again what was kept and the trailers, where the filter resumes in the callback
-/// for trailers that came with a resume of the headers.
+/// Shows the filter the kept part and the trailers again. The filter resumed in the callback for
+/// trailers that came with a resume of the headers.
 fn show_again(host: &Running, id: u32, way: Way, trailers: Map) {
     {
         let mut state = host.state();
@@ -359,15 +369,15 @@ fn show_again(host: &Running, id: u32, way: Way, trailers: Map) {
     self::trailers(host, id, way, trailers);
 }
 
-/// Lets a direction go on that the filter held back. What waited for the headers comes to the
-/// filter now, the body in one part, and after it what was not read.
+/// Resumes a direction that the filter held back. The filter now gets the parts that waited for the
+/// headers: the body as one part, then the parts that were not read.
 ///
-/// What the table of phases did not judge is judged here.
+/// If the table of phases did not judge the resume, this function does.
 pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
     let waiting = {
         let mut state = host.state();
         let Some(stream) = state.streams.get_mut(&id).filter(|stream| !stream.is_connection) else { return };
-        // What was answered or reset does not go to the upstream any more.
+        // A request that got a reply or a reset does not go to the upstream any more.
         if way == Way::Request && (stream.reply.is_some() || !stream.closed.is_empty()) {
             return;
         }
@@ -378,7 +388,7 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
             return;
         }
         if stream.flows[way as usize].ended_by_trailers {
-            // A local reply takes the place of what went on.
+            // A local reply replaces the message that went on.
             if !is_judged && stream.replies == 0 {
                 state.harm("a resume after the trailers went on: Envoy sends the trailers twice");
             }
@@ -403,11 +413,11 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
     }
 }
 
-/// Brings what waited for the headers to the filter: the body in one part, what was not read, and
-/// the trailers.
+/// Shows the filter the parts that waited for the headers: the body as one part, the parts that
+/// were not read, and the trailers.
 fn bring(host: &Running, id: u32, way: Way, waiting: Option<(Vec<u8>, bool)>) {
     if let Some((part, ended)) = waiting {
-        // The body of a reply follows the reply's headers to the filter.
+        // The body of a local reply follows the reply's headers to the filter.
         let answers = way == Way::Response && answering(host, id, true);
         body(host, id, way, &part, ended);
         if answers {
@@ -429,15 +439,15 @@ fn bring(host: &Running, id: u32, way: Way, waiting: Option<(Vec<u8>, bool)>) {
     }
 }
 
-/// Says whether a reply goes through the filter; whether the stream has one and that was not said
-/// before.
+/// Sets whether a local reply goes through the filter. Returns whether that changes something: the
+/// stream has a local reply, and the value was the other one.
 fn answering(host: &Running, id: u32, answering: bool) -> bool {
     let mut state = host.state();
     let Some(stream) = state.streams.get_mut(&id).filter(|stream| stream.reply.is_some()) else { return false };
     std::mem::replace(&mut stream.answering, answering) != answering
 }
 
-/// The next part that the proxy did not read, if it reads again.
+/// Takes the next part that the proxy did not read, if the proxy reads again.
 pub(crate) fn next_unread(host: &Running, id: u32, buffer: BufferType) -> Option<(Vec<u8>, bool)> {
     let mut state = host.state();
     let body = state.streams.get_mut(&id)?.bodies.get_mut(&(buffer as u32))?;
@@ -445,7 +455,7 @@ pub(crate) fn next_unread(host: &Running, id: u32, buffer: BufferType) -> Option
 }
 
 impl Stream {
-    /// Whether a message went on from its head to its end.
+    /// Returns whether a message went on from its head to its end.
     pub(crate) fn sent_whole(&self, way: Way) -> bool {
         let flow = &self.flows[way as usize];
         let body = self.bodies.get(&(way.body() as u32));
@@ -456,8 +466,8 @@ impl Stream {
         flow.ended && flow.gone && !flow.refused && !waits && !keeps_end
     }
 
-    /// What `content-length` says of a message that has gone on, and how long its body is, if that
-    /// is wrong because the filter changed the body.
+    /// Returns the length in `content-length` and the length of the body, if the message has gone
+    /// on and the length is wrong because the filter changed the body.
     pub(crate) fn misframed(&self, way: Way) -> Option<(usize, usize)> {
         let flow = &self.flows[way as usize];
         let body = self.bodies.get(&(way.body() as u32))?;
@@ -471,8 +481,8 @@ impl Stream {
     }
 }
 
-/// Sends a part of a body, or of a connection's data: what the filter answers decides whether it
-/// goes on, waits, or is dropped.
+/// Shows the filter a part of a body, or of a connection's data. The filter's action decides
+/// whether the part goes on, waits, or is dropped.
 pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], filter: impl FnOnce(u32) -> u32) -> u32 {
     let way = Way::from_number(buffer as u32);
     let buffer = buffer as u32;
@@ -484,13 +494,13 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
         let (joins, loses) = (body.keeps, body.keeps && body.resumed && part.is_empty());
         body.resumed = false;
         body.passing = body.held.is_empty() && way.is_some() && !body.keeps;
-        // What is held back already is joined by the part before the filter sees both.
+        // The part is joined to the bytes that are held back before the filter sees both.
         let too_much = way.is_some() && !body.held.is_empty() && body.held.len() + part.len() > limit;
         body.held.extend(part);
         (count(body.held.len()), too_much, joins, loses)
     };
-    // A response that cannot be answered any more ends at once. A request is shown to the filter
-    // first, whose answer comes to nothing.
+    // A response that cannot be replaced any more ends at once. The filter sees a request's part
+    // first, and its action has no effect.
     if too_much && way == Some(Way::Response) {
         return refuse(host, id, Way::Response);
     }
@@ -522,11 +532,11 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
                     }
                     body.release();
                 }
-                // What is not of HTTP knows two answers.
+                // Connections know two actions only.
                 _ if way.is_none() && !over => body.show(),
                 BUFFER => body.show(),
                 WATERMARK => body.keep(),
-                // Also what is none of the answers. What the proxy has joined to a part that it was
+                // Unknown actions come here, too. A part that the proxy joined to one that it was
                 // told to keep is not dropped.
                 _ if joins => body.keep(),
                 _ => {

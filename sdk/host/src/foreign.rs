@@ -1,4 +1,4 @@
-//! The functions that Envoy offers by name.
+//! Foreign functions, which filters call by name.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::zlib::{compress, uncompress};
 
 type Function = dyn Fn(&[u8]) -> Result<Vec<u8>, Status>;
 
-/// What a test added, over what the proxy has of its own.
+/// The functions that a test added, in place of the proxy's own.
 #[derive(Clone, Default)]
 pub(crate) struct Functions(BTreeMap<Vec<u8>, Rc<Function>>);
 
@@ -32,13 +32,18 @@ impl Functions {
 }
 
 impl State {
-    /// A function of the proxy's own.
+    /// Runs one of the proxy's own functions.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Status::NotFound`] if there is no function of this name, and with the
+    /// function's own status if the function fails.
     pub(crate) fn foreign_function(&mut self, name: &[u8], arguments: &[u8]) -> Result<Vec<u8>, Status> {
         match name {
             b"compress" => Ok(compress(arguments)),
             b"uncompress" => uncompress(arguments).ok_or(Status::SerializationFailure),
             b"clear_route_cache" => {
-                // Where there is no stream there is no route, and Envoy does not mind.
+                // A context without a stream has no route, and Envoy does not mind.
                 if let Some(stream) = self.streams.get_mut(&self.effective) {
                     stream.routes_cleared += 1;
                 }
@@ -71,7 +76,8 @@ impl State {
     }
 }
 
-/// The fields of a protobuf message: a number or bytes for each.
+/// Returns the fields of a protobuf message, each with a number or with bytes, or `None` if the
+/// message is malformed.
 fn fields(message: &[u8]) -> Option<BTreeMap<u64, (u64, Vec<u8>)>> {
     let mut bytes = message.iter().copied();
     let mut fields = BTreeMap::new();

@@ -16,8 +16,8 @@ use crate::state::{Abi, BUFFER_LIMIT, PluginState, State};
 #[cfg(feature = "wasm")]
 use crate::wasm::{Limits, Module, VmError, Wasm};
 
-/// A proxy that is configured and not started: [`start`](Self::start) makes it run. A clone is
-/// another such proxy.
+/// A proxy that is configured and not started. [`start`](Self::start) starts it. A clone is another
+/// such proxy.
 #[derive(Clone, Debug)]
 #[must_use = "a host does nothing before it is started"]
 pub struct Host {
@@ -35,11 +35,11 @@ pub struct Host {
     call_step: u32,
     faults: Faults,
     functions: Functions,
-    /// The most pages of a compiled module's memory; as many as Envoy's if none.
+    /// The greatest number of pages of a compiled module's linear memory. `None` is Envoy's number.
     pages: Option<u64>,
 }
 
-/// Where the module is.
+/// The source of the module.
 #[derive(Clone, Debug)]
 enum Source {
     Native(&'static Exports),
@@ -48,15 +48,15 @@ enum Source {
 }
 
 impl Host {
-    /// A proxy with this module of the same process, which `plugin!` defines as `PLUGIN`.
+    /// Configures a proxy with a module of this process, which `plugin!` defines as `PLUGIN`.
     ///
-    /// Such a module is one VM at a time on each thread: starting it again throws the one before
-    /// away, which panics when it is driven then.
+    /// Such a module is one VM at a time on each thread. Starting it again throws the VM before
+    /// away; driving that one then panics.
     pub fn new(module: &'static Exports) -> Self {
         Self::of(Source::Native(module))
     }
 
-    /// A proxy with a compiled module. Each start is a VM with a memory of its own.
+    /// Configures a proxy with a compiled module. Each start makes a VM with its own linear memory.
     #[cfg(feature = "wasm")]
     pub fn wasm(module: &Module) -> Self {
         Self::of(Source::Wasm(module.clone()))
@@ -81,13 +81,13 @@ impl Host {
         }
     }
 
-    /// Whether the module is compiled wasm.
+    /// Returns whether the module is compiled wasm.
     #[must_use]
     pub fn is_wasm(&self) -> bool {
         !matches!(self.source, Source::Native(_))
     }
 
-    /// The names of the host functions that the module imports; natively nothing is imported.
+    /// Returns the names of the host functions that the module imports. Natively there are none.
     pub(crate) fn imports(&self) -> Vec<String> {
         match &self.source {
             Source::Native(_) => Vec::new(),
@@ -96,7 +96,7 @@ impl Host {
         }
     }
 
-    /// The names of the callbacks that the module has.
+    /// Returns the names of the callbacks that the module exports.
     pub(crate) fn callbacks(&self) -> Vec<&'static str> {
         match &self.source {
             Source::Native(exports) => exports.names(),
@@ -105,8 +105,9 @@ impl Host {
         }
     }
 
-    /// A proxy with a function that filters call by name, from the start on; see
-    /// [`Running::add_foreign_function`].
+    /// Adds a foreign function, which filters call by name, from the start on.
+    ///
+    /// See [`Running::add_foreign_function`].
     pub fn foreign_function(
         mut self,
         name: &str,
@@ -116,138 +117,152 @@ impl Host {
         self
     }
 
-    /// The VM's id, under which it has its shared data and its queues; empty unless this says
-    /// otherwise.
+    /// Sets the VM's id, which scopes its shared data and queues. The default is empty.
     pub fn vm_id(mut self, id: impl Into<Vec<u8>>) -> Self {
         self.vm_id = id.into();
         self
     }
 
-    /// The VM's configuration.
+    /// Sets the VM's configuration.
     pub fn vm_configuration(mut self, configuration: impl Into<Vec<u8>>) -> Self {
         self.vm_configuration = configuration.into();
         self
     }
 
-    /// The plugin's root id, which it reads as the property `plugin_root_id`.
+    /// Sets the plugin's root id, which the plugin reads as the property `plugin_root_id`.
     pub fn root_id(mut self, id: impl Into<Vec<u8>>) -> Self {
         self.plugin.root_id = id.into();
         self
     }
 
-    /// The plugin's configuration.
+    /// Sets the plugin's configuration.
     pub fn plugin_configuration(mut self, configuration: impl Into<Vec<u8>>) -> Self {
         self.plugin.configuration = configuration.into();
         self
     }
 
-    /// The least level that the proxy's log keeps; everything unless this says otherwise.
+    /// Sets the lowest level that the proxy's log keeps. The default keeps everything.
     pub fn log_level(mut self, level: LogLevel) -> Self {
         self.log_level = level;
         self
     }
 
-    /// Lets streams pass once the module has trapped, as Envoy's `failure_policy: FAIL_OPEN` does.
-    /// Those that were open when it trapped are answered with 503.
+    /// Lets new streams pass once the module has trapped, as Envoy's `failure_policy: FAIL_OPEN`
+    /// does.
+    ///
+    /// Streams that were open when the module trapped get a response of 503.
     pub fn fail_open(mut self) -> Self {
         self.policy = FailurePolicy::Open;
         self
     }
 
-    /// Loads a new VM for the next stream once the module has trapped, as Envoy's
-    /// `failure_policy: FAIL_RELOAD` does: a second after the last VM was loaded by the proxy's
-    /// clock, and until then streams are answered with 503. Without this and without
-    /// [`fail_open`](Self::fail_open) all are.
+    /// Loads a new VM for the next stream once the module has trapped, as Envoy's `failure_policy:
+    /// FAIL_RELOAD` does.
+    ///
+    /// The new VM is loaded at the earliest a second, by the proxy's clock, after the last VM was
+    /// loaded. Until then streams get a response of 503. Without this and without
+    /// [`fail_open`](Self::fail_open) all streams do.
     pub fn fail_reload(mut self) -> Self {
         self.policy = FailurePolicy::Reload;
         self
     }
 
-    /// Lets body callbacks follow headers that the filter holds with `StopIteration`, as the field
-    /// of this name of Envoy's plugin configuration does.
+    /// Calls body callbacks after headers that the filter holds with `StopIteration`.
+    ///
+    /// Envoy's plugin configuration has a field of this name with this effect.
     pub fn allow_on_headers_stop_iteration(mut self) -> Self {
         self.allows_stop_iteration = true;
         self
     }
 
-    /// How many bytes the proxy holds back of a body or of a connection's data, as Envoy's
-    /// `per_connection_buffer_limit_bytes`; 1 MiB unless this says otherwise.
+    /// Sets the number of bytes of a body, or of a connection's data, that the proxy holds back.
     ///
-    /// A filter that holds back more to see it again (`StopIterationAndBuffer`,
-    /// `StopAllIterationAndBuffer`) makes the proxy answer: 413 to a request, 500 to a response, or
-    /// a reset if its headers are on their way. In the other ways to hold back
-    /// (`StopIterationAndWatermark`, `StopAllIterationAndWatermark`, which is also what
-    /// `StopIteration` of headers means, and connections) the proxy reads no more: what comes then
-    /// waits, is answered with 1, and comes to the filter when half of the limit is left.
+    /// Envoy's field is `per_connection_buffer_limit_bytes`. The default is 1 MiB.
+    ///
+    /// If a filter holds back more in order to see it again (`StopIterationAndBuffer`,
+    /// `StopAllIterationAndBuffer`), the proxy ends the stream: it responds with 413 to a request,
+    /// with 500 in place of a response, or resets the stream if the response's headers are on their
+    /// way.
+    ///
+    /// In the other ways to hold back, the proxy reads no more. These are
+    /// `StopIterationAndWatermark`, `StopAllIterationAndWatermark`, `StopIteration` of headers, and
+    /// connections. A part that comes then waits: the call that sends the part returns 1 without a
+    /// callback, and the filter gets the part when half of the limit is left.
     pub fn buffer_limit(mut self, bytes: usize) -> Self {
         self.buffer_limit = bytes;
         self
     }
 
-    /// The clusters that the proxy has: a call to another one is refused. Without this it has all
-    /// of them.
+    /// Names the clusters that the proxy has. A call to another cluster is refused. The default is
+    /// that every cluster exists.
     pub fn clusters<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.clusters = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Names a cluster that has no healthy host, such as a service that was scaled to nothing: a
-    /// call to the cluster fails at once, with the status `InternalFailure`.
+    /// Names a cluster that has no healthy host, such as a service that was scaled to nothing.
+    ///
+    /// A call to the cluster fails at once, with the status `InternalFailure`.
     pub fn cluster_without_hosts(mut self, name: impl Into<String>) -> Self {
         self.hostless.push(name.into());
         self
     }
 
-    /// Sets how far apart the numbers of HTTP calls are. Envoy's are four apart, as they are
-    /// without this, and other hosts count by one.
+    /// Sets the distance of the numbers of HTTP calls. The default is Envoy's, which is 4. Other
+    /// hosts count by one.
     pub fn call_step(mut self, step: u32) -> Self {
         self.call_step = step;
         self
     }
 
-    /// The most pages of 64 KiB that the module's memory may have; past them it has no memory.
-    /// Natively this does nothing.
+    /// Sets the greatest number of pages of 64 KiB of the module's linear memory. At the limit the
+    /// guest is out of memory. Natively this does nothing.
     pub fn page_limit(mut self, pages: u64) -> Self {
         self.pages = Some(pages);
         self
     }
 
-    /// Lets a host call go wrong, counted from the module's first one, which is 0:
-    /// [`Running::fault`] for the start.
+    /// Makes a host call go wrong during the start. The module's first host call is number 0.
+    ///
+    /// See [`Running::fault`] for calls after the start.
     pub fn fault(mut self, call: usize, fault: Fault) -> Self {
         self.faults.plan(call, fault);
         self
     }
 
-    /// Lets a call of a function of WASI go wrong, counted from the module's first one, which is 0:
-    /// [`Running::wasi_fault`] for the start.
+    /// Makes a call of a WASI function go wrong during the start. The module's first such call is
+    /// number 0.
+    ///
+    /// See [`Running::wasi_fault`] for calls after the start.
     #[cfg(feature = "wasm")]
     pub fn wasi_fault(mut self, call: usize, fault: WasiFault) -> Self {
         self.faults.wasi.plan(call, fault);
         self
     }
 
-    /// Records from the start on: [`Running::recorded`] gives the host calls.
+    /// Records host calls from the start on. [`Running::recorded`] returns them.
     pub fn recording(mut self) -> Self {
         self.faults.start_record();
         self
     }
 
-    /// Starts the VM and the plugin in it, whatever they answer: [`Running::started`] tells.
+    /// Starts the VM and the plugin in it. [`Running::started`] returns whether both accepted.
     ///
     /// # Panics
     ///
-    /// If a compiled module asks for what no host gives; the message names it.
+    /// Panics if a compiled module cannot be loaded. The message names the reason.
     pub fn start(self) -> Running {
         self.start_in(State::default())
     }
 
-    /// Starts the VM in the proxy of another one. They share the clock and the queues, and, if
-    /// their ids are the same, the data and the queues' names.
+    /// Starts the VM in the proxy of another VM.
+    ///
+    /// The VMs share the clock and the queues. If their ids are the same, they also share the data
+    /// and the queues' names.
     ///
     /// # Panics
     ///
-    /// As [`start`](Self::start) does.
+    /// Panics where [`start`](Self::start) does.
     pub fn start_beside(self, other: &Running) -> Running {
         let proxy = other.state().proxy.clone();
         self.start_in(State { proxy, ..State::default() })
@@ -257,11 +272,12 @@ impl Host {
         self.try_start_in(state).unwrap_or_else(|why| panic!("{why}"))
     }
 
-    /// Like [`start`](Self::start), for modules of which nothing is known.
+    /// Starts the VM and the plugin in it, as [`start`](Self::start) does, for modules that may not
+    /// load.
     ///
     /// # Errors
     ///
-    /// When the module asks for what no host gives.
+    /// Fails with the reason if the module cannot be loaded.
     #[cfg(feature = "wasm")]
     pub fn try_start(self) -> Result<Running, VmError> {
         self.try_start_in(State::default()).map_err(VmError::new)

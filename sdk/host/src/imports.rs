@@ -1,7 +1,7 @@
-//! The host functions: arguments of the guest in, values of the simulation out.
+//! The host functions: they take the guest's arguments, and return values of the simulation.
 //!
-//! How arguments are read and where results go differs between the rungs, and is behind
-//! [`Arguments`].
+//! The rungs differ in how arguments are read and where results are written. [`Arguments`] hides
+//! that.
 
 use std::cell::RefCell;
 
@@ -19,12 +19,12 @@ pub(crate) struct Guest {
     pub(crate) state: RefCell<State>,
 }
 
-/// Why a host call did not go well.
+/// The reasons why a host call does not return OK.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It answers this.
+    /// The host call returns this status.
     Status(u32),
-    /// It does not return: the VM is dead.
+    /// The host call does not return: the VM is dead.
     #[cfg_attr(not(feature = "wasm"), allow(dead_code, reason = "natively it is a panic"))]
     Trap(String),
 }
@@ -35,36 +35,44 @@ impl From<Status> for Failure {
     }
 }
 
-/// How many blocks a host asks for that wants more than it needs: this SDK gives a few at once, and
-/// then none.
+/// The number of blocks that a wanton host asks for in place of one. This SDK gives a few at once,
+/// and then none.
 const WANTON: usize = 100;
 
-/// Bytes for the guest, and how to hand them over.
+/// Bytes for the guest, with the way to hand them over.
 #[derive(Debug)]
 pub(crate) struct Block<'a> {
     pub(crate) bytes: &'a [u8],
-    /// The size that the guest is told.
+    /// The size that the guest gets.
     pub(crate) told: usize,
-    /// Whether the guest is told address 0 in place of the block's.
+    /// True if the guest gets address 0 in place of the block's.
     pub(crate) null: bool,
-    /// Whether the guest need not take it: nothing is allocated if it names no place for the
-    /// address, and nothing is written where it names no place.
+    /// True if the guest may leave the block. Nothing is allocated if the guest gives no place for
+    /// the address, and nothing is written where the guest gives no place.
     pub(crate) may_be_left: bool,
 }
 
-/// The arguments of a host call, taken one after the other, and the guest's memory behind them.
+/// The arguments of a host call, which are taken one after the other, and the guest's memory.
 pub(crate) trait Arguments {
-    /// A number, without a sign.
+    /// Takes an unsigned number.
     fn int(&mut self) -> u64;
 
-    /// Bytes of the guest, copied: an address and a size.
+    /// Takes an address and a size, and copies those bytes of the guest.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the bytes are outside of the guest's memory.
     fn bytes(&mut self) -> Result<Vec<u8>, Failure>;
 
-    /// Allocates in the guest, copies, and writes address and size to where the next two arguments
-    /// say. Nothing is allocated for nothing.
+    /// Allocates in the guest, copies the bytes, and writes the address and the size to the places
+    /// that the next two arguments give. For no bytes nothing is allocated.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the guest does not allocate, or if a place is outside of the guest's memory.
     fn hand_over(&mut self, block: &Block<'_>) -> Result<(), Failure>;
 
-    /// Whether the guest names no place for the address that comes next.
+    /// Returns whether the guest gives no place for the address that comes next.
     fn declines(&self) -> bool {
         false
     }
@@ -73,10 +81,10 @@ pub(crate) trait Arguments {
     fn write_u32(&mut self, number: u32) -> Result<(), Failure>;
     fn write_u64(&mut self, number: u64) -> Result<(), Failure>;
 
-    /// Asks the guest for a block and forgets it.
+    /// Asks the guest for a block, and forgets the block.
     fn allocate(&mut self, size: usize) -> Result<(), Failure>;
 
-    /// Calls the guest within the host call.
+    /// Calls the guest from within the host call.
     fn nest(&mut self, callback: &'static str, arguments: &[u32]) -> Result<(), Failure>;
 }
 
@@ -91,7 +99,11 @@ struct Call<'a> {
 }
 
 impl Guest {
-    /// Answers a host call with a status, or says why the VM is dead.
+    /// Runs a host call, and returns its status.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason if the VM is dead.
     pub(crate) fn call(&self, import: Import, arguments: &mut dyn Arguments) -> Result<u32, String> {
         let fault = {
             let mut state = self.state.borrow_mut();
@@ -116,8 +128,8 @@ impl Guest {
         Ok(status)
     }
 
-    /// Runs what calls the guest's allocation entry: no context is current, and few host functions
-    /// may be called.
+    /// Runs code that calls the guest's allocation entry. No context is current meanwhile, and only
+    /// few host functions may be called.
     fn allocating<R>(&self, allocate: impl FnOnce() -> R) -> R {
         let before = {
             let mut state = self.state.borrow_mut();
@@ -161,7 +173,8 @@ impl Call<'_> {
         self.arguments.bytes()
     }
 
-    /// The number of a map that a function uses: that of the request's trailers may harm.
+    /// Takes the number of a map that a host function uses. A use of the request's trailers may do
+    /// harm.
     fn map_number(&mut self, import: Import) -> u32 {
         let map = self.u32();
         if map == MapType::HttpRequestTrailers as u32 {
@@ -178,7 +191,7 @@ impl Call<'_> {
         Ok(String::from_utf8_lossy(&self.bytes()?).into_owned())
     }
 
-    /// What the calls that open a gRPC call or stream begin with.
+    /// Takes the arguments with which the calls that open a gRPC call or stream begin.
     fn grpc(&mut self) -> Result<OpenGrpc, Failure> {
         let (target, service, method, metadata) = (self.bytes()?, self.text()?, self.text()?, self.map()?);
         let wrapped = cluster_of(&target);
@@ -282,8 +295,8 @@ impl Call<'_> {
             }
             _ => {}
         }
-        // Never held while the guest allocates, which may log, or while a function of the test's
-        // runs, which may ask.
+        // The state is not borrowed while the guest allocates, because the guest may log, nor while
+        // a function of the test's runs, because that function may use the host.
         let guest = self.guest;
         let state = || guest.state.borrow_mut();
         match import {

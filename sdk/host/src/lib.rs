@@ -1,8 +1,8 @@
-//! A simulated proxy for tests of filters: plain `cargo test`, without a proxy.
+//! Simulates a proxy for tests of filters, so that plain `cargo test` needs no proxy.
 //!
-//! The filter runs in the process of the test, allocates through its own allocation entry, and is
-//! driven as Envoy drives it. With the feature `wasm` the same test also runs the compiled module,
-//! on wasmtime: see [`test`](macro@test).
+//! The filter runs in the process of the test and allocates through its own allocation entry. The
+//! simulated proxy drives the filter as Envoy drives it. With the feature `wasm` the same test also
+//! runs the compiled module on wasmtime: see [`test`](macro@test).
 //!
 //! ```
 //! use sluicegate::prelude::*;
@@ -36,30 +36,37 @@
 //!
 //! # What it simulates
 //!
-//! Several plugins in a VM, several VMs in a proxy; logs and their level, the clock, ticks,
-//! configurations; headers and trailers with Envoy's semantics (names in lower case, a replaced
-//! header moves to the end, all repeats are removed, a map over the limits is taken for empty);
-//! bodies and TCP data that are held back and go on; local responses, resuming and closing, which
-//! wait until the guest has returned; HTTP and gRPC calls that the test answers; metrics, shared
-//! data, queues, properties (those of the headers where Envoy has them, others as the test sets
-//! them, and filter state); Envoy's foreign functions but those for signatures and expressions (a
-//! test adds its own); and the order of the callbacks. A host call within the module's allocation
-//! entry is a trap, natively a panic; only the log may be called.
+//! - Several plugins in a VM, and several VMs in a proxy.
+//! - The log and its level, the clock, ticks, and configurations.
+//! - Headers and trailers with Envoy's semantics: names are in lower case, replacing a header moves
+//!   it to the end, removing a header removes all its repeats, and a map over the limits counts as
+//!   empty.
+//! - Bodies and TCP data that the filter holds back and resumes.
+//! - Local replies, resumes and closes. The proxy acts on them when the guest has returned.
+//! - HTTP and gRPC calls, to which the test responds.
+//! - Metrics, shared data, queues and properties. Properties of the headers are there where Envoy
+//!   has them; the test sets others, and the filter sets filter state.
+//! - Envoy's foreign functions, except those for signatures and expressions. A test can add its
+//!   own.
+//! - The order of the callbacks.
+//!
+//! A host call from within the module's allocation entry is a trap, and natively a panic. Only the
+//! log may be called there.
 //!
 //! # What goes wrong on demand
 //!
-//! [`Running::fail`] makes a function answer with any status; [`Running::fault`] lets one host call
-//! of many go wrong in any of the ways of [`Fault`]. [`Running::callback`] calls anything in any
-//! order. [`sweep`] does all of this to each host call of a scenario, and wants the next request to
-//! be served well.
+//! [`Running::fail`] makes a host function return any status. [`Running::fault`] makes one host
+//! call of many go wrong in any of the ways of [`Fault`]. [`Running::callback`] calls any callback
+//! in any order. [`sweep`] does all of this to each host call of a scenario, and checks that the
+//! filter serves the next request well.
 //!
 //! # Modules of any SDK
 //!
 //! With the feature `wasm`, `Host::wasm(&wasm::Module::load("filter.wasm")?)` runs any module of
-//! ABI 0.1.0 to 0.2.1. What Envoy refuses to load is refused with the reason. A trap kills the VM:
-//! streams are then answered with 503, or go on if the proxy [fails open](Host::fail_open), and the
-//! test fails unless it asks with [`Running::trapped`]. [`Running::costs`] counts for each callback
-//! what it took.
+//! ABI 0.1.0 to 0.2.1. A module that Envoy refuses to load is refused with the reason. A trap kills
+//! the VM. The proxy then responds to streams with 503, or lets them pass if it [fails
+//! open](Host::fail_open). The test fails unless it asks for the trap with [`Running::trapped`].
+//! [`Running::costs`] counts the cost of each callback.
 
 mod access_log;
 mod answers;
@@ -116,9 +123,9 @@ pub use traffic::{Seen, crowd, traffic};
 
 /// Makes a function a test of each rung: `name::native`, and `name::wasm` with the feature `wasm`.
 ///
-/// The function takes a [`Host`] with the module of its crate: what `plugin!` defined at the
-/// crate's root natively, and the crate compiled for `wasm32-wasip1` on the wasm rung. The host is
-/// not started, and a clone of it is another one.
+/// The function takes a [`Host`] with the module of its crate. Natively that module is the one that
+/// `plugin!` defined at the crate's root. On the wasm rung it is the crate compiled for
+/// `wasm32-wasip1`. The host is not started. A clone of the host is another host.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -138,15 +145,15 @@ pub use traffic::{Seen, crowd, traffic};
 /// # fn main() {}
 /// ```
 ///
-/// A module that `plugin!` did not define at the root is named:
+/// A module that `plugin!` defined elsewhere than at the root is named in the attribute:
 /// `#[sluicegate_host::test(crate::filter::PLUGIN)]`. Attributes above the function, such as
-/// `#[should_panic]`, are the tests'.
+/// `#[should_panic]`, apply to the tests.
 ///
-/// The crate is built with the profile that `SLUICEGATE_PROFILE` names, `release` without it, into
-/// `guests/none` in the target folder, once a process.
+/// The crate is built once a process, into `guests/none` in the target folder. The variable
+/// `SLUICEGATE_PROFILE` names the profile; without the variable the profile is `release`.
 pub use sluicegate_macros::host_test as test;
 
-/// A test of the wasm rung, if there is one.
+/// Expands to its argument, a test of the wasm rung, because the wasm rung is compiled in.
 #[cfg(feature = "wasm")]
 #[doc(hidden)]
 #[macro_export]
@@ -154,7 +161,7 @@ macro_rules! __wasm_rung {
     ($($test:tt)*) => { $($test)* };
 }
 
-/// A test of the wasm rung, if there is one.
+/// Expands to nothing, because the wasm rung is not compiled in.
 #[cfg(not(feature = "wasm"))]
 #[doc(hidden)]
 #[macro_export]
@@ -166,7 +173,7 @@ macro_rules! __wasm_rung {
 #[doc(hidden)]
 pub use wasm::of_crate as __of_crate;
 
-/// The Rust in the guide's chapter is compiled.
+/// The guide's chapter, whose Rust is compiled as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod guide {}

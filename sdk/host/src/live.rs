@@ -1,4 +1,4 @@
-//! How many bytes the filter holds, natively.
+//! The number of bytes that filters hold natively.
 #![allow(
     unsafe_code,
     reason = "a global allocator is one by an unsafe trait; this one leaves everything to the system's"
@@ -8,11 +8,12 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr;
 
-/// A global allocator that counts what filters allocate natively, and refuses it on demand.
+/// A global allocator that counts the allocations of filters in this process, and refuses them on
+/// demand.
 ///
-/// With it in a test's program, [`sweep`](crate::sweep()) also wants every byte back, and
-/// [`Running::live_bytes`](crate::Running::live_bytes) tells what the filter holds. What the
-/// simulated proxy and the test allocate does not count.
+/// If a test's program has this allocator, [`sweep`](crate::sweep()) also checks that filters free
+/// every byte, and [`Running::live_bytes`](crate::Running::live_bytes) returns the number of bytes
+/// that filters hold. Allocations of the simulated proxy and of the test do not count.
 ///
 /// ```
 /// #[global_allocator]
@@ -22,15 +23,15 @@ use std::ptr;
 #[derive(Clone, Copy, Debug)]
 pub struct Counting;
 
-/// What is known of the guest of this thread.
+/// The counts of the guest of this thread.
 struct Guest {
-    /// Whether it runs: what is allocated now is its.
+    /// True while the guest runs. What is allocated then is the guest's.
     inside: Cell<bool>,
     live: Cell<isize>,
     allocations: Cell<usize>,
-    /// The allocations that are refused, by number.
+    /// The range of the numbers of allocations that are refused.
     refused: Cell<(usize, usize)>,
-    /// Whether the allocator is the program's.
+    /// True if `Counting` is the program's global allocator.
     counts: Cell<bool>,
 }
 
@@ -46,9 +47,9 @@ thread_local! {
     };
 }
 
-/// Runs the guest, or what is not it while it waits.
+/// Runs code as the guest's if `inside` is set, or else as the host's.
 pub(crate) fn within<R>(inside: bool, run: impl FnOnce() -> R) -> R {
-    /// Also when a test panics.
+    /// Restores the value before, also when a test panics.
     struct Before(bool);
 
     impl Drop for Before {
@@ -61,17 +62,18 @@ pub(crate) fn within<R>(inside: bool, run: impl FnOnce() -> R) -> R {
     run()
 }
 
-/// What the guests of this thread hold; none if nobody counts.
+/// Returns the bytes that the guests of this thread hold, or `None` if `Counting` is not the global
+/// allocator.
 pub(crate) fn live() -> Option<isize> {
     GUEST.with(|guest| guest.counts.get().then(|| guest.live.get()))
 }
 
-/// How often the guests of this thread allocated.
+/// Returns the number of allocations of the guests of this thread.
 pub(crate) fn allocations() -> usize {
     GUEST.with(|guest| guest.allocations.get())
 }
 
-/// Refuses so many allocations of the guest after so many others.
+/// Refuses the guest `count` allocations, once `after` others have succeeded.
 pub(crate) fn refuse(after: usize, count: usize) {
     GUEST.with(|guest| {
         let first = guest.allocations.get().saturating_add(after);
@@ -80,7 +82,7 @@ pub(crate) fn refuse(after: usize, count: usize) {
 }
 
 impl Guest {
-    /// Whether the guest gets a block of this size.
+    /// Counts an allocation, and returns whether it is granted.
     fn allocates(&self, size: usize) -> bool {
         self.counts.set(true);
         if !self.inside.get() {
@@ -98,13 +100,13 @@ impl Guest {
 }
 
 // SAFETY: every block is the system allocator's, with the layout that was asked for, or null, which
-// says that there is none.
+// says that there is no block.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !GUEST.with(|guest| guest.allocates(layout.size())) {
             return ptr::null_mut();
         }
-        // SAFETY: the caller's promise: the layout has a size.
+        // SAFETY: the caller promises that the layout has a size.
         unsafe { System.alloc(layout) }
     }
 
@@ -114,7 +116,7 @@ unsafe impl GlobalAlloc for Counting {
                 guest.live.set(guest.live.get() - layout.size().cast_signed());
             }
         });
-        // SAFETY: the caller's promise: the block is one of `alloc`, which is the system
+        // SAFETY: the caller promises that the block is one of `alloc`, which is the system
         // allocator's, and has this layout.
         unsafe { System.dealloc(block, layout) };
     }

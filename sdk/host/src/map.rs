@@ -1,10 +1,10 @@
-//! A header map with Envoy's semantics.
+//! Header maps with Envoy's semantics.
 
-/// Headers in order. Names are in lower case, as Envoy keeps them.
+/// A header map: pairs of names and values, in order. Names are in lower case, as Envoy keeps them.
 ///
-/// Envoy keeps one value of some names and joins what is added with commas: those of a request are
-/// others than those of a response. A map that came to or from a filter is of such a kind, and one
-/// that a test makes is of none. Maps are equal if their pairs are.
+/// Envoy keeps one value of some names, and joins added values with commas. Those names differ
+/// between requests and responses. A map that came to or from a filter is of one of these kinds. A
+/// map that a test makes is of no kind. Two maps are equal if their pairs are equal.
 #[derive(Clone, Debug, Default)]
 pub struct Map {
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
@@ -19,7 +19,7 @@ impl PartialEq for Map {
     }
 }
 
-/// What a map is of.
+/// The kind of a map.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Kind {
     #[default]
@@ -29,7 +29,7 @@ pub(crate) enum Kind {
     Trailers,
 }
 
-/// The names of which Envoy 1.40 keeps one value, in a request, in a response, and in both.
+/// The names of which Envoy 1.40 keeps one value: in requests, in responses, and in both.
 const OF_REQUESTS: &[&str] = &[
     ":authority",
     ":method",
@@ -139,19 +139,19 @@ impl Kind {
         }
     }
 
-    /// A name as the map has it.
+    /// Returns a name as the map keeps it.
     fn name(self, name: &[u8]) -> Vec<u8> {
         let name = name.to_ascii_lowercase();
         if self == Self::Request && name == b"host" { b":authority".into() } else { name }
     }
 }
 
-/// What a host decodes at the most; a longer map is taken for empty.
+/// The limits of a map that a host decodes. A larger map counts as empty.
 const MAX_BYTES: usize = 1 << 20;
 const MAX_PAIRS: usize = 1024;
 
 impl Map {
-    /// The map of these pairs.
+    /// Makes a map of these pairs.
     pub fn new<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Self {
         let mut map = Self::default();
         for (name, value) in pairs {
@@ -160,43 +160,43 @@ impl Map {
         map
     }
 
-    /// The same pairs as the proxy has them in a map of this kind.
+    /// Returns these pairs as the proxy keeps them in a map of this kind.
     pub(crate) fn of(self, kind: Kind) -> Self {
         let mut map = Self { pairs: Vec::new(), kind };
         map.extend(&self);
         map
     }
 
-    /// Other pairs in the place of all.
+    /// Replaces all pairs.
     pub(crate) fn assign(&mut self, pairs: &Self) {
         self.pairs.clear();
         self.extend(pairs);
     }
 
-    /// The pairs, in order.
+    /// Returns the pairs, in order.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.pairs.iter().map(|(name, value)| (&name[..], &value[..]))
     }
 
-    /// How many headers there are.
+    /// Returns the number of headers.
     #[must_use]
     pub fn len(&self) -> usize {
         self.pairs.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether the map has no headers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
 
-    /// The sum of the lengths of all names and values, which is how Envoy counts.
+    /// Returns the sum of the lengths of all names and values, as Envoy computes the size of a map.
     #[must_use]
     pub fn byte_size(&self) -> usize {
         self.pairs.iter().map(|(name, value)| name.len() + value.len()).sum()
     }
 
-    /// The first value of a name.
+    /// Returns the first value of `name`, or `None` if the map has no such header.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
         let name = self.kind.name(name);
@@ -204,7 +204,7 @@ impl Map {
         Some(&found.1)
     }
 
-    /// All pairs as text, what is not UTF-8 replaced.
+    /// Returns all pairs as text. Bytes that are not UTF-8 are replaced.
     #[must_use]
     pub fn to_text(&self) -> Vec<(String, String)> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -216,14 +216,14 @@ impl Map {
         if self.kind.keeps_one(&name)
             && let Some((_, values)) = self.pairs.iter_mut().find(|(found, _)| *found == name)
         {
-            // What is empty is not joined.
+            // An empty value is not joined.
             if !values.is_empty() && !value.is_empty() {
                 values.push(b',');
             }
             values.extend(value);
             return;
         }
-        // Pseudo-headers stand first, wherever they come from.
+        // Pseudo-headers are first, whichever way they are added.
         let pseudo = |name: &[u8]| name.first() == Some(&b':');
         let regular = self.pairs.iter().position(|(name, _)| !pseudo(name));
         let at = regular.filter(|_| pseudo(&name)).unwrap_or(self.pairs.len());
@@ -246,7 +246,7 @@ impl Map {
         self.pairs.retain(|(found, _)| *found != name);
     }
 
-    /// A value that stays where it was.
+    /// Sets a value. A header that is there keeps its place.
     pub(crate) fn set(&mut self, name: &[u8], value: &[u8]) {
         let name = self.kind.name(name);
         match self.pairs.iter_mut().find(|(found, _)| *found == name) {
@@ -255,7 +255,7 @@ impl Map {
         }
     }
 
-    /// In the ABI's encoding; an empty map has no bytes.
+    /// Encodes the map as the ABI does. An empty map has no bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         if self.pairs.is_empty() {
             return Vec::new();
@@ -273,8 +273,8 @@ impl Map {
         bytes
     }
 
-    /// From the ABI's encoding. Like Envoy it takes everything that it does not like for the empty
-    /// map.
+    /// Decodes a map from the ABI's encoding. Like Envoy, this returns an empty map for malformed
+    /// bytes.
     pub(crate) fn decode(bytes: &[u8]) -> Self {
         Self::try_decode(bytes).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Metrics as Envoy keeps them.
+//! Metrics with Envoy's semantics.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ pub(crate) struct Metrics {
     histograms: BTreeMap<Vec<u8>, Vec<u64>>,
 }
 
-/// The numbers by which a VM knows metrics. The low two bits are the kind; each definition is a new
-/// number, also of a name that is known.
+/// The numbers by which a VM knows metrics. The low two bits are the kind. Each definition gets a
+/// new number, even if the name is known.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions(BTreeMap<u32, Vec<u8>>);
 

@@ -12,12 +12,12 @@ use crate::imports::{Arguments, Block, Failure, Guest};
 use crate::live::within;
 use crate::vm::{Trap, Vm};
 
-/// A module of the process.
+/// A module of this process.
 pub(crate) struct Native {
     host: Rc<Linked>,
-    /// Which of the thread's VMs it is.
+    /// The number of this VM among the thread's VMs of the module.
     id: u64,
-    /// For what the test calls outside of callbacks.
+    /// Keeps the host installed for calls of the test that are outside of callbacks.
     _installed: Installed,
 }
 
@@ -41,10 +41,10 @@ impl Native {
         Self { host, id, _installed: installed }
     }
 
-    /// Whether the module was not started again since.
+    /// Returns whether the module was not started again since.
     fn is_current(&self) -> bool {
         let is_this = |(exports, id): &(&'static Exports, u64)| ptr::eq(*exports, self.host.exports) && *id == self.id;
-        // Where the thread ends there is none.
+        // At the end of the thread no VM is current.
         CURRENT.try_with(|current| current.borrow().iter().any(is_this)).unwrap_or(false)
     }
 }
@@ -68,7 +68,7 @@ impl Vm for Native {
 }
 
 thread_local! {
-    /// The modules of which this thread has a VM, and the number of the last one of each.
+    /// The modules of which this thread has a VM, each with the number of its last VM.
     static CURRENT: RefCell<Vec<(&'static Exports, u64)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -92,7 +92,7 @@ impl Host for Linked {
     }
 }
 
-/// The arguments of a call, valid as `Host::call` demands for as long as it lasts.
+/// The arguments of a call. They are valid as `Host::call` demands, for as long as the call lasts.
 struct Pointers<'a> {
     exports: &'static Exports,
     rest: std::slice::Iter<'a, Arg>,
@@ -116,7 +116,7 @@ impl Arguments for Pointers<'_> {
         let Arg::In(start) = self.next() else { unreachable!("an address") };
         let size = usize::try_from(self.int()).expect("a size of this process");
         let mut bytes = vec![0; size];
-        // SAFETY: `Host::call` demands that an address is valid for reads of the size that follows
+        // SAFETY: `Host::call` demands that the address is valid for reads of the size that follows
         // it.
         unsafe { ptr::copy_nonoverlapping(start, bytes.as_mut_ptr(), size) };
         Ok(bytes)
@@ -137,7 +137,7 @@ impl Arguments for Pointers<'_> {
         }
         // SAFETY: `Host::call` demands that the place is valid for a write.
         unsafe { value.write(if block.null { ptr::null_mut() } else { start }) };
-        // SAFETY: likewise.
+        // SAFETY: `Host::call` demands that this place is valid for a write, too.
         unsafe { size.write(block.told) };
         Ok(())
     }

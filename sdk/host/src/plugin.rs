@@ -20,7 +20,7 @@ impl<'host> Plugin<'host> {
         Self { host, id }
     }
 
-    /// Creates, starts and configures it, as far as it accepts.
+    /// Creates, starts and configures a plugin. Stops at the first callback that does not accept.
     pub(crate) fn begin(host: &'host Running, plugin: PluginState) -> Self {
         let id = host.state().new_context();
         debug_assert!(id >= PLUGIN);
@@ -36,14 +36,16 @@ impl<'host> Plugin<'host> {
         self.with(|plugin| plugin.started = started);
     }
 
+    /// Accesses the plugin's state.
+    ///
     /// # Panics
     ///
-    /// If it has ended.
+    /// Panics if the plugin has ended.
     fn with<R>(&self, what: impl FnOnce(&mut PluginState) -> R) -> R {
         what(self.host.state().plugins.get_mut(&self.id).expect("a plugin that has not ended"))
     }
 
-    /// Runs a callback in which the plugin can read its configuration.
+    /// Runs a callback during which the plugin can read its configuration.
     fn configuring(&self, callback: &'static str, arguments: &[u32]) -> bool {
         self.host.state().configuring = Some(self.id);
         let accepted = self.accepts(callback, arguments);
@@ -51,7 +53,9 @@ impl<'host> Plugin<'host> {
         accepted
     }
 
-    /// A dead VM accepts nothing; what is not exported accepts everything.
+    /// Runs a callback, and returns whether the module accepted.
+    ///
+    /// A dead VM accepts nothing. A callback that the module does not export accepts everything.
     fn accepts(&self, callback: &'static str, arguments: &[u32]) -> bool {
         use crate::running::Outcome;
         let outcome = self.host.enter(self.id, callback, arguments);
@@ -63,44 +67,61 @@ impl<'host> Plugin<'host> {
         }
     }
 
-    /// The number of its context.
+    /// Returns the number of the plugin's context.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id
     }
 
-    /// Calls `on_vm_start`; whether the module accepted.
+    /// Calls `on_vm_start`. Returns whether the module accepted.
     pub fn start_vm(&self) -> bool {
         let size = count(self.host.state().vm_configuration.len());
         self.accepts("proxy_on_vm_start", &[self.id, size])
     }
 
-    /// Calls `on_configure`; whether the module accepted.
+    /// Calls `on_configure`. Returns whether the module accepted.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the plugin has ended.
     pub fn configure(&self) -> bool {
         let size = self.with(|plugin| count(plugin.configuration.len()));
         self.configuring("proxy_on_configure", &[self.id, size])
     }
 
-    /// Asks the plugin whether it could start with its configuration.
+    /// Asks the plugin whether it could start with its configuration. Returns whether it could.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the plugin has ended.
     pub fn validate_configuration(&self) -> bool {
         let size = self.with(|plugin| count(plugin.configuration.len()));
         self.configuring("proxy_validate_configuration", &[self.id, size])
     }
 
-    /// Whether the VM and the plugin accepted their configurations.
+    /// Returns whether the VM and the plugin accepted their configurations.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the plugin has ended.
     #[must_use]
     pub fn started(&self) -> bool {
         self.with(|plugin| plugin.started)
     }
 
-    /// The tick period that the plugin asked for; none if it asked for no ticks, or has ended.
+    /// Returns the tick period that the plugin asked for, or `None` if it asked for no ticks or has
+    /// ended.
     #[must_use]
     pub fn tick_period(&self) -> Option<Duration> {
         let period = self.host.state().plugins.get(&self.id).map_or(0, |plugin| plugin.tick_period);
         (period != 0).then(|| Duration::from_millis(period.into()))
     }
 
-    /// Lets one of its tick periods pass, and tells it.
+    /// Lets one tick period of the plugin pass, and calls `on_tick`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the plugin has ended.
     pub fn tick(&self) {
         let period = u64::from(self.with(|plugin| plugin.tick_period));
         self.host.state().proxy.borrow_mut().pass(period * 1_000_000);
@@ -114,27 +135,29 @@ impl<'host> Plugin<'host> {
         self.host.run_deferred();
     }
 
-    /// Opens an HTTP stream.
+    /// Opens an HTTP stream with the plugin.
     pub fn http_stream(&self) -> HttpStream<'host> {
         HttpStream::open(self.host, self.id)
     }
 
-    /// Opens a connection: the filter's answer to it is [`TcpConnection::opened`].
+    /// Opens a connection with the plugin. [`TcpConnection::opened`] returns the filter's action.
     pub fn tcp_connection(&self) -> TcpConnection<'host> {
         TcpConnection::open(self.host, self.id)
     }
 
-    /// An entry of an access log that it writes: [`AccessLog::log`] calls its `on_log`.
+    /// Makes an entry of an access log that the plugin writes. [`AccessLog::log`] calls `on_log`.
     pub fn access_log(&self) -> AccessLog<'host> {
         AccessLog::of(self.host, self.id)
     }
 
-    /// Ends the plugin: `on_done`, then `on_delete` if it is done; whether it is. If it is not,
-    /// `on_delete` comes when it says that it is.
+    /// Ends the plugin: calls `on_done`, then `on_delete` if the plugin is done.
+    ///
+    /// Returns whether the plugin is done. If it is not, `on_delete` comes when the plugin says
+    /// that it is.
     ///
     /// # Panics
     ///
-    /// If it has ended.
+    /// Panics if the plugin has ended.
     pub fn finish(&self) -> bool {
         self.with(|_| {});
         let done = self.accepts("proxy_on_done", &[self.id]);
@@ -146,13 +169,13 @@ impl<'host> Plugin<'host> {
         done
     }
 
-    /// Whether it has ended: it was done, and `on_delete` was called.
+    /// Returns whether the plugin has ended: it was done, and `on_delete` was called.
     #[must_use]
     pub fn ended(&self) -> bool {
         !self.host.state().plugins.contains_key(&self.id)
     }
 
-    /// Its last callback; it has no ticks and no calls any more.
+    /// Calls `on_delete`, and removes the plugin with its ticks and calls.
     pub(crate) fn delete(&self) {
         self.host.enter(self.id, "proxy_on_delete", &[self.id]);
         self.host.run_deferred();

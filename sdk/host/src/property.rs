@@ -1,4 +1,4 @@
-//! Properties as Envoy answers them.
+//! Properties with Envoy's semantics.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use crate::state::{State, Stream};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PropertyValue {
-    /// Text, bytes, or a message.
+    /// Text, bytes, or a serialised message.
     Bytes(Vec<u8>),
     /// A truth value.
     Bool(bool),
-    /// A whole number, or nanoseconds.
+    /// An integer, or a duration in nanoseconds.
     Int(i64),
-    /// A number with a fraction.
+    /// A floating-point number.
     Double(f64),
-    /// Keys and values, which longer paths reach one by one.
+    /// Keys and values. A longer path reaches a single value.
     Map(Vec<(String, PropertyValue)>),
-    /// Elements, which longer paths reach by number.
+    /// Elements. A longer path reaches a single element by its number.
     List(Vec<PropertyValue>),
-    /// What the proxy holds and cannot put into bytes.
+    /// A value that the proxy holds and cannot put into bytes.
     Opaque,
 }
 
@@ -50,7 +50,7 @@ from! {
     Map => |map| Self::Map(join_repeats(&map));
 }
 
-/// Envoy gives a repeated header once, its values joined by commas.
+/// Joins the values of a repeated header with commas, as Envoy's properties do.
 fn join_repeats(map: &Map) -> Vec<(String, PropertyValue)> {
     let mut joined = BTreeMap::<String, String>::new();
     for (name, value) in map.to_text() {
@@ -78,7 +78,7 @@ impl PropertyValue {
         }
     }
 
-    /// The value at a path within this one.
+    /// Returns the value at a path within this one.
     fn descend(&self, path: &[&[u8]]) -> Option<&Self> {
         let Some((segment, rest)) = path.split_first() else { return Some(self) };
         let inner = match self {
@@ -93,7 +93,8 @@ impl PropertyValue {
     }
 }
 
-/// Like a header map, but that no pairs are a count of zero, and names keep their case.
+/// Encodes pairs as a header map, except that an empty map is a count of zero, and that names keep
+/// their case.
 fn encode_pairs(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     let number = |number: usize| u32::try_from(number).expect("less than 4 GiB").to_le_bytes();
     let mut bytes = number(pairs.len()).to_vec();
@@ -108,7 +109,7 @@ fn encode_pairs(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
-/// What a test gave the proxy, by path.
+/// The properties that a test gave the proxy, by path.
 #[derive(Debug, Default)]
 pub(crate) struct Properties(BTreeMap<Vec<Vec<u8>>, PropertyValue>);
 
@@ -122,14 +123,14 @@ impl Properties {
             let (outer, inner) = path.split_at_checked(known.len())?;
             if outer.iter().zip(known).all(|(a, b)| *a == b.as_slice()) { value.descend(inner) } else { None }
         });
-        // The whole of what has parts, such as all of `request`, has no form in bytes.
+        // An object with parts, such as all of `request`, has no form in bytes.
         let has_parts =
             || self.0.keys().any(|known| known.iter().zip(path).filter(|(a, b)| a == *b).count() == path.len());
         found.map(PropertyValue::encode).or_else(|| has_parts().then_some(Err(Status::SerializationFailure)))
     }
 }
 
-/// What Envoy has and leaves empty where it is not configured.
+/// The properties that Envoy has, and leaves empty if they are not configured.
 const UNSET: [&[&[u8]]; 6] = [
     &[b"plugin_name"],
     &[b"xds", b"route_name"],
@@ -140,8 +141,16 @@ const UNSET: [&[&[u8]]; 6] = [
 ];
 
 impl State {
-    /// A property: what the test set, for the stream or for all, then what the stream's headers
-    /// say, then what is left empty, then the stream's filter state.
+    /// Returns the bytes of a property.
+    ///
+    /// The first of these that has the path counts: what the test set for the stream, what the test
+    /// set for the proxy, the properties that the stream's headers give, the properties that Envoy
+    /// leaves empty, and the stream's filter state.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Status::NotFound`] if there is no such property, and with
+    /// [`Status::SerializationFailure`] if the property has no form in bytes.
     pub(crate) fn property(&self, path: &[u8]) -> Result<Vec<u8>, Status> {
         let path: Vec<&[u8]> = path.split(|byte| *byte == 0).collect();
         let stream = self.streams.get(&self.effective);
@@ -180,7 +189,12 @@ impl State {
         state.filter_state.get(name).cloned().ok_or(Status::NotFound)
     }
 
-    /// The bytes of the path are the key, whatever they are.
+    /// Sets the filter state of the stream. The bytes of the path are the key, whatever they are.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Status::NotFound`] if the context has no stream, and with
+    /// [`Status::BadArgument`] if the property was declared to be set once, and is set.
     pub(crate) fn set_property(&mut self, path: Vec<u8>, value: Vec<u8>) -> Result<(), Status> {
         let stream = self.streams.get_mut(&self.effective).ok_or(Status::NotFound)?;
         if self.declared.get(&path) == Some(&true) && stream.filter_state.contains_key(&path) {
@@ -192,7 +206,8 @@ impl State {
 }
 
 impl Stream {
-    /// What the headers say. The request's are gone once they went on, and back for the log.
+    /// Returns a property that the headers give. The request's headers are hidden once they went
+    /// on, until the stream is logged.
     fn derived(&self, path: &[&[u8]]) -> Option<PropertyValue> {
         let map = |map: MapType| self.maps.get(&(map as u32)).cloned().unwrap_or_default();
         let shown = self.completed || self.visible.contains(&(MapType::HttpRequestHeaders as u32));
@@ -207,7 +222,7 @@ impl Stream {
                 PropertyValue::from(map(MapType::HttpResponseTrailers)).descend(rest).cloned()
             }
             [b"response", b"code"] => {
-                // An edit counts once the headers went on.
+                // An edit of the status counts once the headers went on.
                 let (map, came) = (response(), &self.came[Way::Response as usize]);
                 let gone = self.flows[Way::Response as usize].gone;
                 let status = came.get(b":status").filter(|_| !gone).or_else(|| map.get(b":status"));

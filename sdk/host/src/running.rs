@@ -1,4 +1,4 @@
-//! A proxy that runs: what every callback goes through, and what a test sees and steers.
+//! A proxy that runs: the path that every callback takes, and the controls of a test.
 
 mod proxy;
 
@@ -25,39 +25,40 @@ use crate::vm::{Trap, Vm};
 /// The context of the first plugin.
 pub(crate) const PLUGIN: u32 = 1;
 
-/// A proxy that runs a module on the current thread. Dropping it throws the VM away.
+/// A proxy that runs a module on the current thread. Dropping the proxy ends the VM.
 ///
-/// What is said of "the plugin" is about the first one; [`add_plugin`](Self::add_plugin) makes
+/// Methods about "the plugin" are about the first plugin. [`add_plugin`](Self::add_plugin) starts
 /// others.
 ///
 /// # Panics
 ///
-/// Dropping it panics if the module trapped and nobody asked with [`trapped`](Self::trapped): a
-/// trap that a test does not expect fails it. Dropping it panics, too, if the filter did what ends
-/// a proxy or garbles what the proxy sends, and nobody asked with [`harm`](Self::harm).
+/// Dropping panics if the module trapped and the test did not ask with [`trapped`](Self::trapped):
+/// a trap that a test does not expect fails the test. Dropping also panics if the filter did
+/// something that ends a proxy or garbles what the proxy sends, and the test did not ask with
+/// [`harm`](Self::harm).
 pub struct Running {
     vm: RefCell<Rc<dyn Vm>>,
-    /// Makes another VM of the module.
+    /// Loads another VM of the module.
     load: Box<Load>,
     #[cfg(feature = "wasm")]
     first_pages: u64,
     guest: Rc<Guest>,
     policy: FailurePolicy,
-    /// When the VM was loaded, by the time that passed.
+    /// The time at which the VM was loaded, in nanoseconds that passed.
     loaded: Cell<u64>,
     trap: RefCell<Option<String>>,
     trap_seen: Cell<bool>,
     harm_seen: Cell<bool>,
-    /// How deep callbacks are nested: host calls of the guest may run the test's functions, which
-    /// may call back.
+    /// The depth of nested callbacks. A host call of the guest may run a function of the test,
+    /// which may call back.
     depth: Cell<u32>,
     costs: RefCell<BTreeMap<&'static str, Cost>>,
 }
 
-/// Makes a VM, or says why there is none.
+/// Loads a VM, or fails with the reason.
 pub(crate) type Load = dyn Fn(&Rc<Guest>) -> Result<Rc<dyn Vm>, String>;
 
-/// What streams get when the module has trapped.
+/// The treatment of streams when the module has trapped.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum FailurePolicy {
     #[default]
@@ -66,23 +67,23 @@ pub(crate) enum FailurePolicy {
     Reload,
 }
 
-/// How long a VM lives at the least before another one takes its place, in nanoseconds: Envoy's
-/// `reload_config` if it does not say otherwise.
+/// The shortest life of a VM before another VM replaces it, in nanoseconds. This is the default of
+/// Envoy's `reload_config`.
 const RELOAD_AFTER: u64 = 1_000_000_000;
 
-/// What a callback came to.
+/// The outcome of a callback.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Outcome {
-    /// The module answered.
+    /// The module returned this value.
     Answer(u32),
-    /// The module does not export it.
+    /// The module does not export the callback.
     Absent,
-    /// The VM is dead, since now or before.
+    /// The VM is dead. The callback killed it, or it was dead before.
     Failed,
 }
 
 impl Outcome {
-    /// The answer, where there is one.
+    /// Returns the value that the module returned, or `None` if there is none.
     pub(crate) fn answer(self) -> Option<u32> {
         match self {
             Self::Answer(answer) => Some(answer),
@@ -133,8 +134,8 @@ impl Running {
         self.vm.borrow().clone()
     }
 
-    /// Before a new stream: a dead VM is replaced, if the proxy does so, and not too soon. Its
-    /// plugins start again.
+    /// Replaces a dead VM before a new stream begins, if the failure policy says so and the VM is
+    /// old enough. Starts the plugins again.
     pub(crate) fn reload(&self) {
         let due = self.loaded.get().saturating_add(RELOAD_AFTER) <= self.state().proxy.borrow().passed;
         if self.policy != FailurePolicy::Reload || !due || self.trap.borrow().is_none() || self.depth.get() != 0 {
@@ -194,8 +195,8 @@ impl Running {
         }
     }
 
-    /// Does what the guest asked for while its callback ran, unless the callback is within another
-    /// one.
+    /// Does what the guest asked for during its callback. Does nothing while an outer callback
+    /// runs.
     pub(crate) fn run_deferred(&self) {
         if self.depth.get() != 0 {
             return;
@@ -212,7 +213,7 @@ impl Running {
                     }
                     match Way::from_number(direction) {
                         Some(way) => flow::resume(self, id, way, is_judged),
-                        // Envoy resumes one side of a connection only.
+                        // Envoy resumes only the downstream side of a connection.
                         None => {
                             if let Some(body) = self.state().body(id, BufferType::DownstreamData) {
                                 body.release();
@@ -239,12 +240,12 @@ impl Running {
         }
     }
 
-    /// Whether the filter answered or reset a stream.
+    /// Returns whether the filter replied to or reset a stream.
     pub(crate) fn is_over(&self, stream: u32) -> bool {
         self.state().is_over(stream)
     }
 
-    /// Whether body callbacks follow headers that are held with `StopIteration`.
+    /// Returns whether body callbacks follow headers that are held with `StopIteration`.
     pub(crate) fn allows_stop_iteration(&self) -> bool {
         self.state().allows_stop_iteration
     }
@@ -253,8 +254,10 @@ impl Running {
         self.trap.borrow_mut().get_or_insert(why);
     }
 
-    /// A callback of an HTTP stream: what the filter answered, or what stops the stream if the VM
-    /// is dead. Envoy answers it with 503 then, or resets it if a response is on its way.
+    /// Runs a callback of an HTTP stream, and returns the filter's action.
+    ///
+    /// If the VM is dead, this returns `stop`, unless the proxy fails open. Envoy then responds
+    /// with 503, or resets the stream if a response is on its way.
     pub(crate) fn filter(&self, id: u32, callback: &'static str, arguments: &[u32], stop: u32) -> u32 {
         match self.enter(id, callback, arguments) {
             Outcome::Answer(action) => action,
@@ -267,7 +270,10 @@ impl Running {
         }
     }
 
-    /// A callback of a connection: likewise, but that Envoy closes both sides.
+    /// Runs a callback of a connection, and returns the filter's action.
+    ///
+    /// If the VM is dead, this returns `stop`, unless the proxy fails open. Envoy then closes both
+    /// sides.
     pub(crate) fn connection_filter(&self, id: u32, callback: &'static str, arguments: &[u32], stop: u32) -> u32 {
         match self.enter(id, callback, arguments) {
             Outcome::Answer(action) => action,
@@ -282,70 +288,73 @@ impl Running {
         }
     }
 
-    /// Whether a stream goes past the dead VM: the proxy fails open, and the VM was dead before the
-    /// stream began.
+    /// Returns whether a stream passes the dead VM: the proxy fails open, and the VM was dead
+    /// before the stream began.
     fn passes(&self, stream: u32) -> bool {
         self.policy == FailurePolicy::Open && self.state().streams.get(&stream).is_some_and(|stream| stream.unfiltered)
     }
 
-    /// Whether there is no VM for a new stream.
+    /// Returns whether a new stream has no VM.
     pub(crate) fn is_dead(&self) -> bool {
         self.trap.borrow().is_some()
     }
 
-    /// Returns the first thing that the filter did which ends a proxy, or garbles what it sends;
+    /// Returns the first thing that the filter did which ends a proxy or garbles what it sends, or
     /// `None` if the filter did no such thing.
     ///
-    /// A host call that does so fails the test when the host is dropped, unless the test asks here.
+    /// Such a host call fails the test when the host is dropped, unless the test calls this method.
     pub fn harm(&self) -> Option<String> {
         self.harm_seen.set(true);
         self.state().harm.clone()
     }
 
-    /// Why the VM is dead; none if it lives. Natively a filter's panic is the test's.
+    /// Returns the reason why the VM is dead, or `None` if the VM is alive.
+    ///
+    /// A trap fails the test when the host is dropped, unless the test calls this method. Natively
+    /// there are no traps: a filter's panic is the test's.
     pub fn trapped(&self) -> Option<String> {
         self.trap_seen.set(true);
         self.trap.borrow().clone()
     }
 
-    /// The first plugin.
+    /// Returns the first plugin.
     pub fn plugin(&self) -> Plugin<'_> {
         Plugin::of(self, PLUGIN)
     }
 
-    /// Starts another plugin in the VM: its root id, and its configuration.
+    /// Starts another plugin in the VM, with this root id and this configuration.
     pub fn add_plugin(&self, root_id: impl Into<Vec<u8>>, configuration: impl Into<Vec<u8>>) -> Plugin<'_> {
         let (root_id, configuration) = (root_id.into(), configuration.into());
         Plugin::begin(self, PluginState { root_id, configuration, ..PluginState::default() })
     }
 
-    /// Calls `on_vm_start`; whether the module accepted.
+    /// Calls `on_vm_start`. Returns whether the module accepted.
     pub fn start_vm(&self) -> bool {
         self.plugin().start_vm()
     }
 
-    /// Calls `on_configure`; whether the module accepted.
+    /// Calls `on_configure`. Returns whether the module accepted.
     pub fn start_plugin(&self) -> bool {
         self.plugin().configure()
     }
 
-    /// Asks the plugin whether it could start with its configuration.
+    /// Asks the plugin whether it could start with its configuration. Returns whether it could.
     pub fn validate_configuration(&self) -> bool {
         self.plugin().validate_configuration()
     }
 
-    /// Whether the VM and the plugin accepted their configurations.
+    /// Returns whether the VM and the plugin accepted their configurations.
     #[must_use]
     pub fn started(&self) -> bool {
         self.plugin().started()
     }
 
-    /// Lets one tick period of the plugin pass.
+    /// Lets one tick period of the plugin pass, and calls `on_tick`.
     pub fn tick(&self) {
         self.plugin().tick();
     }
 
-    /// The tick period that the plugin asked for; none if it asked for no ticks.
+    /// Returns the tick period that the plugin asked for, or `None` if it asked for no ticks.
     #[must_use]
     pub fn tick_period(&self) -> Option<Duration> {
         self.plugin().tick_period()
@@ -356,22 +365,25 @@ impl Running {
         self.plugin().http_stream()
     }
 
-    /// Opens a connection with the plugin: the filter's answer to it is [`TcpConnection::opened`].
+    /// Opens a connection with the plugin. [`TcpConnection::opened`] returns the filter's action.
     pub fn tcp_connection(&self) -> TcpConnection<'_> {
         self.plugin().tcp_connection()
     }
 
-    /// An entry of an access log that the plugin writes: [`AccessLog::log`] calls its `on_log`.
+    /// Makes an entry of an access log that the plugin writes. [`AccessLog::log`] calls `on_log`.
     pub fn access_log(&self) -> AccessLog<'_> {
         self.plugin().access_log()
     }
 
-    /// Ends the plugin: `on_done`, then `on_delete` if it is done. Whether it is.
+    /// Ends the plugin: calls `on_done`, then `on_delete` if the plugin is done.
+    ///
+    /// Returns whether the plugin is done.
     pub fn finish(&self) -> bool {
         self.plugin().finish()
     }
 
-    /// Calls a function of the plugin.
+    /// Calls a function of the plugin: `on_foreign_function`, with the function's number and
+    /// arguments.
     pub fn call_function(&self, function: u32, arguments: impl Into<Vec<u8>>) {
         let arguments = arguments.into();
         let size = count(arguments.len());
@@ -380,96 +392,99 @@ impl Running {
         self.deliver(answer, PLUGIN, "proxy_on_foreign_function", &[PLUGIN, function, size]);
     }
 
-    /// Calls any callback with any arguments, in any order, as no proxy would; what it answered, if
-    /// the module has it and lives.
+    /// Calls any callback with any arguments, in any order, as no proxy would.
+    ///
+    /// Returns the value that the callback returned, or `None` if the module does not export the
+    /// callback or the VM is dead.
     pub fn callback(&self, callback: &'static str, arguments: &[u32]) -> Option<u32> {
-        // What comes of it in a proxy is nobody's guess.
+        // No proxy makes such a call, so its harm does not fail the test.
         self.harm_seen.set(true);
         let answer = self.enter(arguments.first().copied().unwrap_or_default(), callback, arguments).answer();
         self.run_deferred();
         answer
     }
 
-    /// All lines that the filter logged, oldest first.
+    /// Returns all lines that the filter logged, oldest first.
     #[must_use]
     pub fn log(&self) -> Vec<LogLine> {
         self.state().log.clone()
     }
 
-    /// Whether a line of this level and exactly this text was logged.
+    /// Returns whether a line of this level and exactly this text was logged.
     #[must_use]
     pub fn logged(&self, level: LogLevel, text: &str) -> bool {
         self.state().log.iter().any(|line| line.level == level && line.text == text)
     }
 
-    /// Forgets the log.
+    /// Clears the log.
     pub fn clear_log(&self) {
         self.state().log.clear();
     }
 
-    /// Changes the level that the proxy's log keeps.
+    /// Sets the lowest level that the proxy's log keeps.
     pub fn set_log_level(&self, level: LogLevel) {
         self.state().log_level = level as u32;
     }
 
-    /// How often the filter called a host function.
+    /// Returns the number of times the filter called a host function.
     #[must_use]
     pub fn calls(&self, import: Import) -> usize {
         self.state().calls.get(&import).copied().unwrap_or_default()
     }
 
-    /// How many host functions the filter called, all together.
+    /// Returns the number of all host calls of the filter.
     #[must_use]
     pub fn all_calls(&self) -> usize {
         self.state().calls.values().sum()
     }
 
-    /// What running the module has cost since it was first loaded, start functions included.
+    /// Returns the cost of the module since it was first loaded, start functions included.
     #[must_use]
     pub fn cost(&self) -> Cost {
         self.state().cost
     }
 
-    /// What each callback has cost since the module was first loaded, the host calls, allocations
-    /// and growth within it included.
+    /// Returns the cost of each callback since the module was first loaded. The host calls,
+    /// allocations and growth within a callback are included.
     #[must_use]
     pub fn costs(&self) -> BTreeMap<&'static str, Cost> {
         self.costs.borrow().clone()
     }
 
-    /// The pages of 64 KiB that the module's memory has; 0 natively.
+    /// Returns the number of pages of 64 KiB of the module's linear memory; 0 natively.
     #[must_use]
     pub fn pages(&self) -> u64 {
         self.vm().pages()
     }
 
-    /// The pages that the module began with.
+    /// Returns the number of pages with which the module began.
     #[cfg(feature = "wasm")]
     pub(crate) fn first_pages(&self) -> u64 {
         self.first_pages
     }
 
-    /// How often the module's memory could not grow, because of [`Host::page_limit`](crate::Host);
-    /// 0 natively.
+    /// Returns the number of times the linear memory could not grow because of
+    /// [`Host::page_limit`](crate::Host); 0 natively.
     #[must_use]
     pub fn refused_grows(&self) -> u64 {
         self.vm().refused_grows()
     }
 
-    /// How many bytes the filters of this thread hold, natively, where
-    /// [`Counting`](crate::Counting) is the global allocator; otherwise none.
+    /// Returns the number of bytes that the filters of this thread hold natively.
+    ///
+    /// Returns `None` if [`Counting`](crate::Counting) is not the global allocator.
     #[must_use]
     pub fn live_bytes(&self) -> Option<isize> {
         live::live()
     }
 
-    /// Whether [`live_bytes`](Self::live_bytes) are this module's.
+    /// Returns whether [`live_bytes`](Self::live_bytes) counts this module's bytes.
     pub(crate) fn is_counted(&self) -> bool {
         self.pages() == 0 && self.live_bytes().is_some()
     }
 
-    /// Makes a host function answer with a status instead of doing its work; [`Status::Ok`] ends
-    /// it.
+    /// Makes a host function return a status instead of doing its work. [`Status::Ok`] makes the
+    /// function work again.
     pub fn fail(&self, import: Import, status: Status) {
         let statuses = &mut self.state().faults.statuses;
         if status == Status::Ok {
@@ -479,25 +494,25 @@ impl Running {
         }
     }
 
-    /// Lets a host call go wrong: the next one if `call` is 0, the one after it if it is 1.
+    /// Makes a host call go wrong: the next one if `call` is 0, the one after the next if `call` is
+    /// 1.
     pub fn fault(&self, call: usize, fault: Fault) {
         self.state().faults.plan(call, fault);
     }
 
-    /// Lets a call of a function of WASI go wrong, of those that the module makes from here on; 0
-    /// is the next one.
+    /// Makes a call of a WASI function go wrong. The next such call of the module is number 0.
     #[cfg(feature = "wasm")]
     pub fn wasi_fault(&self, call: usize, fault: crate::WasiFault) {
         self.state().faults.wasi.plan(call, fault);
     }
 
-    /// Ends the record of the calls of WASI's functions, and gives their names in their order.
+    /// Ends the record of the calls of WASI's functions, and returns their names in order.
     #[cfg(feature = "wasm")]
     pub fn recorded_wasi(&self) -> Vec<String> {
         self.state().faults.take_wasi_record()
     }
 
-    /// Behaves again: forgets what [`fail`](Self::fail), [`fault`](Self::fault) and their likes
+    /// Removes everything that [`fail`](Self::fail), [`fault`](Self::fault) and `wasi_fault`
     /// planned.
     pub fn behave(&self) {
         self.state().faults.clear();
@@ -508,7 +523,7 @@ impl Running {
         self.state().faults.start_record();
     }
 
-    /// Ends the record, and gives the calls in their order.
+    /// Ends the record, and returns the host calls in order.
     pub fn recorded(&self) -> Vec<HostCall> {
         self.state().faults.take_record()
     }
@@ -521,7 +536,7 @@ impl Drop for Running {
             state.proxy.borrow_mut().end_vm(&state.vm_id);
         }
         if std::thread::panicking() {
-            // Of a test that failed: what the filter said.
+            // The test failed: print the filter's log.
             self.state().log.iter().for_each(|line| eprintln!("filter: {:?} {}", line.level, line.text));
         }
         if let Some(why) = self.trap.take()
@@ -540,7 +555,7 @@ impl Drop for Running {
     }
 }
 
-/// A count or size as callbacks get it.
+/// Converts a count or size to the type that callbacks get.
 pub(crate) fn count(count: usize) -> u32 {
     u32::try_from(count).expect("less than 4 billion")
 }

@@ -1,4 +1,4 @@
-//! What the VMs of a proxy share, as Envoy keeps it.
+//! Shared data and queues of the VMs of a proxy, with Envoy's semantics.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,12 +19,17 @@ impl SharedData {
         self.values.get(&(vm_id.to_vec(), key.to_vec())).cloned().ok_or(Status::NotFound)
     }
 
-    /// The last VM of an id is gone.
+    /// Removes all values of a `vm_id`, whose last VM has ended.
     pub(crate) fn forget(&mut self, vm_id: &[u8]) {
         self.values.retain(|(of, _), _| of != vm_id);
     }
 
-    /// A key that is absent is written whatever number comes with it.
+    /// Sets a value. If the key has no value, `cas` does not matter.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Status::CasMismatch`] if `cas` is not 0 and not the number of the key's last
+    /// write.
     pub(crate) fn set(&mut self, vm_id: &[u8], key: Vec<u8>, value: Vec<u8>, cas: u32) -> Result<(), Status> {
         let key = (vm_id.to_vec(), key);
         if cas != 0 && self.values.get(&key).is_some_and(|(_, last)| *last != cas) {
@@ -43,8 +48,8 @@ pub(crate) struct Queues {
     /// The number that was given last.
     last: u32,
     queues: BTreeMap<u32, Queue>,
-    /// For each item that its plugin was not told of, in the order of the items: the plugin and the
-    /// queue.
+    /// The plugin and the queue of each item of which the plugin was not told, in the order of the
+    /// items.
     untold: Vec<(Owner, u32)>,
 }
 
@@ -54,12 +59,12 @@ type Owner = (u32, u32);
 #[derive(Debug, Default)]
 struct Queue {
     items: VecDeque<Vec<u8>>,
-    /// The last that registered it; none if that was the test.
+    /// The plugin that registered the queue last, or `None` if that was the test.
     owner: Option<Owner>,
 }
 
 impl Queues {
-    /// What is in a queue that is there stays.
+    /// Registers a queue, and returns its number. A queue that exists keeps its items.
     pub(crate) fn register(&mut self, vm_id: &[u8], name: &[u8], owner: Option<Owner>) -> u32 {
         let last = &mut self.last;
         let number = *self.numbers.entry((vm_id.to_vec(), name.to_vec())).or_insert_with(|| {
@@ -70,7 +75,7 @@ impl Queues {
         number
     }
 
-    /// The last VM of an id is gone, and its queues with it. Numbers are not given again.
+    /// Removes all queues of a `vm_id`, whose last VM has ended. Numbers are not given again.
     pub(crate) fn forget(&mut self, vm_id: &[u8]) {
         let gone: Vec<_> = self.numbers.extract_if(.., |(of, _), _| of == vm_id).map(|(_, number)| number).collect();
         self.queues.retain(|number, _| !gone.contains(number));
@@ -96,7 +101,7 @@ impl Queues {
         self.queues.get(&queue).map_or(0, |queue| queue.items.len())
     }
 
-    /// What the plugins of a VM were not told of: plugin and queue for each item.
+    /// Takes the items of which a VM's plugins were not told: plugin and queue for each item.
     pub(crate) fn take_untold(&mut self, vm: u32) -> Vec<(u32, u32)> {
         let of_vm = self.untold.extract_if(.., |((of, _), _)| *of == vm);
         of_vm.map(|((_, plugin), queue)| (plugin, queue)).collect()

@@ -1,4 +1,4 @@
-//! What a proxy knows of a VM: its plugins, their streams, its log; and what the proxy's VMs share.
+//! The proxy's state of a VM: its plugins, their streams and its log.
 
 mod maps;
 mod proxy;
@@ -23,7 +23,7 @@ use crate::property::Properties;
 use crate::valid::is_bodiless;
 pub(crate) use proxy::Proxy;
 
-/// Envoy's, where the listener does not say another.
+/// Envoy's limit, if the listener does not set another.
 pub(crate) const BUFFER_LIMIT: usize = 1 << 20;
 
 /// One plugin of a VM: a root context.
@@ -31,16 +31,16 @@ pub(crate) const BUFFER_LIMIT: usize = 1 << 20;
 pub(crate) struct PluginState {
     pub(crate) root_id: Vec<u8>,
     pub(crate) configuration: Vec<u8>,
-    /// Milliseconds; 0 is off.
+    /// The tick period in milliseconds; 0 is off.
     pub(crate) tick_period: u32,
-    /// When the next tick is due, by the time that passed.
+    /// The time at which the next tick is due, in nanoseconds that passed.
     pub(crate) next_tick: u64,
     pub(crate) started: bool,
-    /// Whether it asked to end later and has not called `proxy_done`.
+    /// True if the plugin asked to end later, and has not called `proxy_done`.
     pub(crate) ending: bool,
 }
 
-/// The version of the ABI, which the module's marker tells.
+/// The version of the ABI, which the module's marker names.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Abi {
     V0_1_0,
@@ -50,7 +50,7 @@ pub(crate) enum Abi {
 }
 
 impl Abi {
-    /// What modules of this process speak.
+    /// Returns the version of modules of this process.
     pub(crate) fn of_the_sdk() -> Self {
         match sluicegate::ABI_VERSION {
             "0.1.0" => Self::V0_1_0,
@@ -60,55 +60,55 @@ impl Abi {
     }
 }
 
-/// Why a guest may call only a few host functions.
+/// The reason why a guest may call only a few host functions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Restricted {
-    /// It allocates for the host.
+    /// The guest allocates for the host.
     Allocating,
-    /// It starts, and has no context yet.
+    /// The guest starts, and has no context yet.
     Starting,
 }
 
-/// What the guest asked for and what happens when it has returned.
+/// A request of the guest that takes effect when the guest has returned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Deferred {
     Resume(u32),
     Close(u32),
     Answer,
-    /// A call that goes nowhere, as the proxy does not send its headers.
+    /// Responds to an HTTP call whose headers the proxy does not send.
     RefuseCall(u32),
-    /// A gRPC call that goes nowhere, as nobody is there.
+    /// Closes a gRPC call that reaches no upstream: the plugin, and the token.
     CloseGrpc(u32, u32),
-    /// The end of a plugin.
+    /// Ends a plugin.
     Delete,
 }
 
 /// A line that the filter logged.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LogLine {
-    /// Its severity.
+    /// The severity of the line.
     pub level: LogLevel,
-    /// Its text, what is not UTF-8 replaced.
+    /// The text of the line. Bytes that are not UTF-8 are replaced.
     pub text: String,
 }
 
-/// An answer that the filter gave instead of the upstream.
+/// A local reply: a response in place of the upstream's.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LocalReply {
     /// The HTTP status.
     pub status: u32,
-    /// The response code's details.
+    /// The details of the response code.
     pub details: String,
     /// The body.
     pub body: Vec<u8>,
-    /// The headers that the filter gave.
+    /// The headers that the filter set.
     pub headers: Map,
-    /// The gRPC status, -1 for none.
+    /// The gRPC status, or -1 for none.
     pub grpc_status: i32,
 }
 
-/// What a call brings, while its callback runs: the buffers and maps by their numbers, and the
-/// status.
+/// The result of a call, which the guest can read while the callback runs: buffers and maps by
+/// their numbers, and the status.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) maps: BTreeMap<u32, Map>,
@@ -117,19 +117,18 @@ pub(crate) struct Answer {
     pub(crate) status_text: String,
 }
 
-/// One stream or connection.
+/// An HTTP stream or a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     /// The plugin's context.
     pub(crate) plugin: u32,
-    /// Whether it is a connection and not of HTTP.
+    /// True for a connection, false for an HTTP stream.
     pub(crate) is_connection: bool,
     pub(crate) maps: BTreeMap<u32, Map>,
     /// The bodies, or the data of both directions, by the number of their buffer.
     pub(crate) bodies: BTreeMap<u32, Body>,
     pub(crate) reply: Option<LocalReply>,
-    /// How many answers there were in place of the upstream's: a later one takes the place of one
-    /// that goes through the filter.
+    /// The number of local replies. A later reply replaces one that goes through the filter.
     pub(crate) replies: u32,
     /// The headers of each direction as they came from the peer.
     pub(crate) came: [Map; 2],
@@ -138,29 +137,29 @@ pub(crate) struct Stream {
     /// The directions that the filter closed, by number, in order.
     pub(crate) closed: Vec<u32>,
     pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Envoy's own objects, each with its life span.
+    /// The objects of Envoy's own in the filter state, each with its life span.
     pub(crate) envoy_filter_state: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
     pub(crate) routes_cleared: usize,
-    /// What the test gave it over the proxy's.
+    /// The properties that the test set for the stream, in place of the proxy's.
     pub(crate) properties: Properties,
-    /// How far the request and the response have come.
+    /// The progress of the request and of the response.
     pub(crate) flows: [Flow; 2],
     /// The maps that the filter can see and edit: those that have not gone on.
     pub(crate) visible: BTreeSet<u32>,
-    /// The headers as they went on, of each direction in which the filter still sees them, to no
-    /// effect.
+    /// The headers as they went on, for each direction in which the filter still sees them. Edits
+    /// of these have no effect any more.
     pub(crate) went: [Option<Map>; 2],
-    /// Whether the answer of the filter goes through it.
+    /// True while a local reply goes through the filter.
     pub(crate) answering: bool,
-    /// Whether nothing comes any more but the last callbacks.
+    /// True once nothing comes any more but the last callbacks.
     pub(crate) completed: bool,
-    /// Whether it was logged: its properties end with it.
+    /// True once the stream was logged. Its properties end then.
     pub(crate) logged: bool,
-    /// The directions of a connection whose end was told, by number.
+    /// The directions of a connection whose end the filter was told, by number.
     pub(crate) ended: BTreeSet<u32>,
-    /// Whether the end of the connection was told.
+    /// True once the filter was told that the connection ended.
     pub(crate) disconnected: bool,
-    /// Whether the VM was dead when it began.
+    /// True if the VM was dead when the stream began.
     pub(crate) unfiltered: bool,
 }
 
@@ -169,7 +168,7 @@ impl Stream {
         &self.flows[way as usize]
     }
 
-    /// Lets everything of a direction go on that came to the filter.
+    /// Lets everything go on that came to the filter in a direction.
     pub(crate) fn go_on(&mut self, way: Way) {
         let flow = &mut self.flows[way as usize];
         flow.stopped = None;
@@ -178,7 +177,7 @@ impl Stream {
         if goes && let Some(map) = self.maps.get_mut(&(way.headers() as u32)) {
             self.went[way as usize] = Some(map.clone());
             if way == Way::Response {
-                // The proxy's own, from here on.
+                // From here on `transfer-encoding` is the proxy's.
                 map.remove(b"transfer-encoding");
             }
         }
@@ -192,19 +191,19 @@ impl Stream {
         }
     }
 
-    /// The headers of a direction as the peer sees them.
+    /// Returns the headers of a direction as the peer sees them.
     pub(crate) fn head(&self, way: Way) -> Option<&Map> {
         self.went[way as usize].as_ref().or_else(|| self.maps.get(&(way.headers() as u32)))
     }
 
-    /// Whether the filter answered or reset it, so that nothing comes to the filter any more but
-    /// its answer.
+    /// Returns whether the filter replied to or reset the stream. Only a local reply comes to the
+    /// filter then.
     fn is_over(&self) -> bool {
         !self.closed.is_empty() || !self.answering && self.reply.is_some()
     }
 }
 
-/// The proxy's side of a VM. Each function answers `Err` with the status that the guest gets.
+/// The proxy's side of a VM. A function that fails does so with the status that the guest gets.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) proxy: Rc<RefCell<Proxy>>,
@@ -218,53 +217,53 @@ pub(crate) struct State {
     pub(crate) plugins: BTreeMap<u32, PluginState>,
     /// The plugin whose configuration can be read.
     pub(crate) configuring: Option<u32>,
-    /// Whether a stream is logged: its headers can be read once more.
+    /// True while a stream is logged. Its headers can be read once more.
     pub(crate) logging: bool,
     /// Whether body callbacks follow headers that the filter holds with `StopIteration`.
     pub(crate) allows_stop_iteration: bool,
     /// How many bytes the proxy holds back of a body or of a connection's data.
     pub(crate) buffer_limit: usize,
-    /// The clusters that there are; any, if the test named none.
+    /// The clusters that exist, or `None` if all do.
     pub(crate) clusters: Option<Vec<String>>,
     pub(crate) streams: BTreeMap<u32, Stream>,
     pub(crate) next_context: u32,
     /// The context that host calls act on: the one whose callback runs, or the one that the guest
-    /// asked for since.
+    /// has selected since.
     pub(crate) effective: u32,
     pub(crate) restricted: Option<Restricted>,
     pub(crate) deferred: Vec<(u32, Deferred)>,
-    /// What the running callback called that harms in some callback, and on which stream.
+    /// The calls of the running callback that do harm in some callback, each with its stream.
     pub(crate) acts: Vec<(u32, Act)>,
-    /// Whether a call of what runs has failed within its host call.
+    /// True if a call of the running callback failed within its host call.
     pub(crate) failed_at_once: bool,
-    /// Whether a callback runs that tells of a gRPC call that failed within its host call.
+    /// True while a callback runs for a gRPC call that failed within its host call.
     pub(crate) tells_of_failure: bool,
-    /// Which of the deferred calls the table of phases knows.
+    /// The deferred calls that the table of phases knows.
     pub(crate) judged: Vec<(u32, Act)>,
-    /// The calls that wait for an answer, oldest first.
+    /// The HTTP calls that wait for a response, oldest first.
     pub(crate) pending: Vec<PendingCall>,
     pub(crate) next_tokens: [u32; 3],
-    /// How far apart the numbers of HTTP calls are.
+    /// The distance of the numbers of HTTP calls.
     pub(crate) call_step: u32,
     /// The gRPC calls and streams that are open, oldest first.
     pub(crate) grpc: Vec<OpenGrpc>,
-    /// When the time of which call is over, also of some that were answered.
+    /// The deadlines of calls. Some are of calls that have ended.
     pub(crate) deadlines: BTreeSet<(u64, u32)>,
     pub(crate) answer: Answer,
-    /// How often each function was called.
+    /// The number of times each host function was called.
     pub(crate) calls: HashMap<Import, usize>,
     pub(crate) faults: Faults,
     pub(crate) cost: Cost,
     pub(crate) metrics: Definitions,
     pub(crate) properties: Properties,
-    /// The properties that were declared, and whether each is set once.
+    /// The properties that were declared, each with whether it can be set only once.
     pub(crate) declared: BTreeMap<Vec<u8>, bool>,
     pub(crate) functions: Functions,
     /// The clusters that have no healthy host.
     pub(crate) hostless: Vec<String>,
-    /// What the filter did first that ends a proxy, or garbles what it sends.
+    /// The first thing that the filter did which ends a proxy or garbles what the proxy sends.
     pub(crate) harm: Option<String>,
-    /// The state of what the guest takes for random.
+    /// The state of the guest's random numbers.
     #[cfg(feature = "wasm")]
     pub(crate) random: u64,
 }
@@ -322,8 +321,8 @@ impl State {
         id
     }
 
-    /// Throws away what is a VM's own and not the proxy's: another one comes. While streams of the
-    /// old one are open, their numbers are not given again.
+    /// Drops everything that is the VM's own and not the proxy's, before another VM comes. Numbers
+    /// of streams that are open in the old VM are not given again.
     pub(crate) fn forget_vm(&mut self) {
         let highest = self.plugins.keys().chain(self.streams.keys()).max().copied().unwrap_or_default();
         self.next_context = highest + 1;
@@ -340,12 +339,12 @@ impl State {
         }
     }
 
-    /// The plugin of a context: its stream's, or itself.
+    /// Returns the plugin of a context. A plugin's context is its own.
     pub(crate) fn plugin_of(&self, context: u32) -> u32 {
         self.streams.get(&context).map_or(context, |stream| stream.plugin)
     }
 
-    /// The plugin that the effective context belongs to.
+    /// Returns the plugin that the effective context belongs to.
     pub(crate) fn plugin(&mut self) -> Option<&mut PluginState> {
         let plugin = self.plugin_of(self.effective);
         self.plugins.get_mut(&plugin)
@@ -367,7 +366,8 @@ impl State {
         Ok(())
     }
 
-    /// ABI 0.1.0 has one function for both configurations.
+    /// Returns the configuration that the guest can read. ABI 0.1.0 has one function for both
+    /// configurations.
     pub(crate) fn configuration(&self) -> Vec<u8> {
         let plugin = self.configuring.and_then(|plugin| self.plugins.get(&plugin));
         plugin.map_or(&self.vm_configuration, |plugin| &plugin.configuration).clone()
@@ -378,18 +378,22 @@ impl State {
     }
 
     pub(crate) fn register_queue(&mut self, name: &[u8]) -> u32 {
-        // Also from a stream's callback: its plugin is told.
+        // If a stream's callback registers the queue, the stream's plugin is told of the items.
         let owner = (self.vm, self.plugin_of(self.effective));
         self.proxy.borrow_mut().queues.register(&self.vm_id, name, Some(owner))
     }
 
-    /// An empty `vm_id` is the own.
+    /// Returns the number of a queue. An empty `vm_id` is the VM's own.
     pub(crate) fn resolve_queue(&self, vm_id: &[u8], name: &[u8]) -> Result<u32, Status> {
         let vm_id = if vm_id.is_empty() { &self.vm_id } else { vm_id };
         self.proxy.borrow().queues.resolve(vm_id, name)
     }
 
     /// Ends the plugin that asked to end later, when the guest has returned.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Status::NotFound`] if the plugin did not ask to end later.
     pub(crate) fn finish(&mut self) -> Result<(), Status> {
         let plugin = self.plugin_of(self.effective);
         let ending = self.plugins.get_mut(&plugin).filter(|plugin| plugin.ending).ok_or(Status::NotFound)?;
@@ -398,7 +402,8 @@ impl State {
         Ok(())
     }
 
-    /// The body of a stream, or a connection's data, of which something came.
+    /// Returns the body of a stream, or one direction of a connection's data, if something of it
+    /// came.
     pub(crate) fn body(&mut self, stream: u32, buffer: BufferType) -> Option<&mut Body> {
         self.streams.get_mut(&stream)?.bodies.get_mut(&(buffer as u32))
     }
@@ -415,7 +420,7 @@ impl State {
         Ok(())
     }
 
-    /// A line of the log.
+    /// Adds a line to the log, if its level is kept.
     pub(crate) fn note(&mut self, level: u32, message: &[u8]) {
         if level >= self.log_level {
             let text = String::from_utf8_lossy(message).into_owned();
@@ -431,7 +436,7 @@ impl State {
                 &self.plugins.get(&plugin).ok_or(Status::NotFound)?.configuration
             }
             buffer if self.answer.buffers.contains_key(&buffer) => &self.answer.buffers[&buffer],
-            // Envoy has an empty one where there is none.
+            // Envoy has an empty buffer if there is none.
             0..=3 => match self.streams.get(&self.effective).and_then(|stream| stream.bodies.get(&buffer)) {
                 Some(body) if !body.hidden => &body.held,
                 _ => return Ok(Vec::new()),
@@ -459,8 +464,12 @@ impl State {
         Ok(())
     }
 
-    /// Lets go on what was held back, when the guest has returned. Envoy cannot resume the
-    /// upstream's side of a connection.
+    /// Resumes a direction, when the guest has returned.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Status::Unimplemented`] for the upstream's side of a connection, which Envoy
+    /// cannot resume, and with [`Status::BadArgument`] for an unknown direction.
     pub(crate) fn resume(&mut self, direction: u32) -> Result<(), Status> {
         if direction == StreamType::Upstream as u32 {
             return Err(Status::Unimplemented);
@@ -468,7 +477,7 @@ impl State {
         if let Some(way) = Way::from_number(direction)
             && let Some(stream) = self.streams.get_mut(&self.effective)
         {
-            // From the call on, before anything happens.
+            // The filter sees nothing from the call on, before the resume takes effect.
             stream.visible.remove(&(way.headers() as u32));
             stream.visible.remove(&(way.trailers() as u32));
             if let Some(body) = stream.bodies.get_mut(&direction) {
@@ -479,8 +488,12 @@ impl State {
         self.defer(Deferred::Resume(direction))
     }
 
-    /// Closes, when the guest has returned. What is of HTTP has no connection to close, and a
-    /// connection no request.
+    /// Closes a direction, when the guest has returned. An HTTP stream has no connection to close,
+    /// and a connection has no request to close: such a call returns OK and does nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Status::BadArgument`] for an unknown direction.
     pub(crate) fn close(&mut self, direction: u32) -> Result<(), Status> {
         let of_connections = direction >= StreamType::Downstream as u32;
         if direction <= StreamType::Upstream as u32
@@ -492,7 +505,7 @@ impl State {
         self.defer(Deferred::Close(direction))
     }
 
-    /// What a context asks for that has no stream is granted and comes to nothing.
+    /// Defers a request of the guest. If the context has no stream, the request has no effect.
     fn defer(&mut self, what: Deferred) -> Result<(), Status> {
         if let Deferred::Resume(direction) | Deferred::Close(direction) = what
             && direction > StreamType::Upstream as u32
@@ -503,8 +516,8 @@ impl State {
         Ok(())
     }
 
-    /// What the guest asked for while it ran, and whether the table of phases knows what comes of
-    /// it.
+    /// Takes the requests of the guest from while it ran, each with whether the table of phases
+    /// knows its effect.
     pub(crate) fn take_deferred(&mut self) -> Vec<(u32, Deferred, bool)> {
         let (deferred, judged) = (mem::take(&mut self.deferred), mem::take(&mut self.judged));
         let is_judged = |context, what| match what {
@@ -516,21 +529,21 @@ impl State {
         deferred.into_iter().map(|(context, what)| (context, what, is_judged(context, what))).collect()
     }
 
-    /// Notes a call of a stream's that the table of phases judges when the callback has returned.
+    /// Notes a call of a stream that the table of phases judges when the callback has returned.
     pub(crate) fn note_act(&mut self, act: Option<Act>) {
         let context = self.effective;
         let is_http = self.streams.get(&context).is_some_and(|stream| !stream.is_connection);
         self.acts.extend(act.filter(|_| is_http).map(|act| (context, act)));
     }
 
-    /// Where there is no request to answer it comes to nothing.
+    /// Defers a local reply. If there is no request to reply to, this returns OK and does nothing.
     pub(crate) fn reply(&mut self, reply: LocalReply) -> Result<(), Status> {
         let context = self.effective;
         self.note_act(Some(Act::Reply));
         if self.streams.get(&context).is_none_or(|stream| stream.is_connection) {
             return Ok(());
         }
-        // The table has no row for this pair.
+        // The table of phases has no row for this pair.
         if self.acts.contains(&(context, Act::Resume(Way::Response))) {
             self.harm(
                 "a local reply after a resume of the response in one callback: Envoy ends if the response is complete",
@@ -547,7 +560,7 @@ impl State {
         Ok(())
     }
 
-    /// Notes a body that follows headers which say that there is none.
+    /// Notes a body after headers whose status has no body.
     pub(crate) fn look_for_a_body(&mut self, stream: u32, way: Way) {
         let Some(stream) = self.streams.get(&stream).filter(|_| way == Way::Response) else { return };
         let sent = stream.bodies.get(&(way.body() as u32)).is_some_and(|body| !body.sent.is_empty());
@@ -558,7 +571,7 @@ impl State {
         }
     }
 
-    /// Notes what ends a proxy or garbles what it sends: the first of it counts.
+    /// Notes something that ends a proxy or garbles what the proxy sends. Only the first counts.
     pub(crate) fn harm(&mut self, what: impl Into<String>) {
         self.harm.get_or_insert_with(|| what.into());
     }

@@ -1,4 +1,4 @@
-//! An HTTP stream, driven callback by callback.
+//! HTTP streams, driven callback by callback.
 
 use sluicegate::abi::{BufferType, MapType, StreamType};
 
@@ -8,15 +8,18 @@ use crate::map::Map;
 use crate::running::Running;
 use crate::state::{LocalReply, Stream};
 
-/// A stream of the simulated proxy.
+/// An HTTP stream of the simulated proxy.
 ///
-/// A callback that the module does not export is answered with 0, Continue, as a proxy does.
+/// If the module does not export a callback, the method that drives it returns 0, Continue, as a
+/// proxy does.
 ///
-/// What comes after headers that the filter holds waits, as in Envoy, and comes to the filter when
-/// it lets them go on; what is sent then is answered with 1 without a callback.
-/// [`Host::allow_on_headers_stop_iteration`](crate::Host::allow_on_headers_stop_iteration) makes it
-/// come at once after `StopIteration`. An answer of the filter's goes through its own callbacks for
-/// the response. After it, and after a reset, nothing comes to the filter any more.
+/// Parts that come after headers that the filter holds wait, as in Envoy. The filter gets these
+/// parts when it resumes the headers. A method that sends such a part returns 1 without a callback.
+/// [`Host::allow_on_headers_stop_iteration`](crate::Host::allow_on_headers_stop_iteration) makes
+/// the parts come at once after `StopIteration`.
+///
+/// A local reply goes through the filter's own callbacks for the response. After the reply, and
+/// after a reset, the filter gets nothing more.
 #[must_use]
 pub struct HttpStream<'host> {
     host: &'host Running,
@@ -33,85 +36,94 @@ impl<'host> HttpStream<'host> {
         self.host
     }
 
-    /// The number of the stream's context.
+    /// Returns the number of the stream's context.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id
     }
 
-    /// Sends the request's headers, with nothing after them; the filter's action.
+    /// Sends the request's headers, with nothing after them. Returns the filter's action.
     pub fn request_headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> u32 {
         flow::headers(self.host, self.id, Way::Request, Map::new(headers), true)
     }
 
-    /// Sends the request's headers, with a body to follow; the filter's action.
+    /// Sends the request's headers, with a body to follow. Returns the filter's action.
     pub fn request_headers_with_body<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> u32 {
         flow::headers(self.host, self.id, Way::Request, Map::new(headers), false)
     }
 
-    /// Sends the response's headers, with nothing after them; the filter's action.
+    /// Sends the response's headers, with nothing after them. Returns the filter's action.
     pub fn response_headers_only<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> u32 {
         flow::headers(self.host, self.id, Way::Response, Map::new(headers), true)
     }
 
-    /// Sends the response's headers, with a body to follow; the filter's action.
+    /// Sends the response's headers, with a body to follow. Returns the filter's action.
     pub fn response_headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> u32 {
         flow::headers(self.host, self.id, Way::Response, Map::new(headers), false)
     }
 
-    /// Sends a part of the request's body; the filter's action. While the filter holds the body
-    /// back, it sees all of it again.
+    /// Sends a part of the request's body. Returns the filter's action.
+    ///
+    /// While the filter buffers the body, it sees all of the body again with each part.
     pub fn request_body(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
         flow::body_comes(self.host, self.id, Way::Request, part.as_ref(), end_of_stream)
     }
 
-    /// Sends a part of the response's body; likewise.
+    /// Sends a part of the response's body. Returns the filter's action.
+    ///
+    /// While the filter buffers the body, it sees all of the body again with each part.
     pub fn response_body(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
         flow::body_comes(self.host, self.id, Way::Response, part.as_ref(), end_of_stream)
     }
 
-    /// What the proxy holds back of the request's body, or shows the filter just now.
+    /// Returns the bytes of the request's body that the proxy holds back, or shows the filter now.
     #[must_use]
     pub fn held_request_body(&self) -> Vec<u8> {
         held(self.host, self.id, BufferType::HttpRequestBody)
     }
 
-    /// What the proxy holds back of the response's body, or shows the filter just now.
+    /// Returns the bytes of the response's body that the proxy holds back, or shows the filter now.
     #[must_use]
     pub fn held_response_body(&self) -> Vec<u8> {
         held(self.host, self.id, BufferType::HttpResponseBody)
     }
 
-    /// What the upstream got of the request's body.
+    /// Returns the bytes of the request's body that the upstream got.
     #[must_use]
     pub fn sent_request_body(&self) -> Vec<u8> {
         sent(self.host, self.id, BufferType::HttpRequestBody)
     }
 
-    /// What the client got of the response's body.
+    /// Returns the bytes of the response's body that the client got.
     #[must_use]
     pub fn sent_response_body(&self) -> Vec<u8> {
         sent(self.host, self.id, BufferType::HttpResponseBody)
     }
 
-    /// Sends the request's trailers; the filter's action. If they go on, so does the body that was
-    /// held back.
+    /// Sends the request's trailers. Returns the filter's action.
+    ///
+    /// If the trailers go on, the body that was held back goes on, too.
     pub fn request_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, trailers: &[(N, V)]) -> u32 {
         flow::trailers(self.host, self.id, Way::Request, Map::new(trailers))
     }
 
-    /// Sends the response's trailers; likewise.
+    /// Sends the response's trailers. Returns the filter's action.
+    ///
+    /// If the trailers go on, the body that was held back goes on, too.
     pub fn response_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, trailers: &[(N, V)]) -> u32 {
         flow::trailers(self.host, self.id, Way::Response, Map::new(trailers))
     }
 
-    /// Sends a frame of metadata with the request, of so many elements. Its values cannot be read,
-    /// and the proxy goes on whatever the filter answers.
+    /// Sends a frame of metadata with the request, with this number of elements.
+    ///
+    /// The filter cannot read the values. The proxy goes on whatever the filter returns.
     pub fn request_metadata(&self, elements: u32) {
         self.metadata("proxy_on_request_metadata", elements);
     }
 
-    /// Sends a frame of metadata with the response; likewise.
+    /// Sends a frame of metadata with the response, with this number of elements.
+    ///
+    /// The filter cannot read the values. The proxy goes on whatever the filter returns.
     pub fn response_metadata(&self, elements: u32) {
         self.metadata("proxy_on_response_metadata", elements);
     }
@@ -121,31 +133,31 @@ impl<'host> HttpStream<'host> {
         self.host.run_deferred();
     }
 
-    /// Whether the filter let the request go on after it had held it back.
+    /// Returns whether the filter resumed the request.
     #[must_use]
     pub fn request_resumed(&self) -> bool {
         self.did(|stream| stream.resumed.contains(&(StreamType::HttpRequest as u32)))
     }
 
-    /// Whether the filter let the response go on after it had held it back.
+    /// Returns whether the filter resumed the response.
     #[must_use]
     pub fn response_resumed(&self) -> bool {
         self.did(|stream| stream.resumed.contains(&(StreamType::HttpResponse as u32)))
     }
 
-    /// Whether the filter reset the stream, by the request or by the response.
+    /// Returns whether the filter reset the stream, by the request or by the response.
     #[must_use]
     pub fn was_reset(&self) -> bool {
         self.did(|stream| !stream.closed.is_empty())
     }
 
-    /// Whether the filter reset the request.
+    /// Returns whether the filter reset the request.
     #[must_use]
     pub fn request_was_reset(&self) -> bool {
         self.did(|stream| stream.closed.contains(&(StreamType::HttpRequest as u32)))
     }
 
-    /// Whether the filter reset the response.
+    /// Returns whether the filter reset the response.
     #[must_use]
     pub fn response_was_reset(&self) -> bool {
         self.did(|stream| stream.closed.contains(&(StreamType::HttpResponse as u32)))
@@ -155,37 +167,39 @@ impl<'host> HttpStream<'host> {
         self.host.state().streams.get(&self.id).is_some_and(what)
     }
 
-    /// The request's trailers as the upstream would see them.
+    /// Returns the request's trailers as the upstream would see them.
     #[must_use]
     pub fn request_trailer_map(&self) -> Map {
         self.host.state().stream_map(self.id, MapType::HttpRequestTrailers).cloned().unwrap_or_default()
     }
 
-    /// The response's trailers as the client would see them.
+    /// Returns the response's trailers as the client would see them.
     #[must_use]
     pub fn response_trailer_map(&self) -> Map {
         self.host.state().stream_map(self.id, MapType::HttpResponseTrailers).cloned().unwrap_or_default()
     }
 
-    /// The first value of a request header, as the upstream would see it.
+    /// Returns the first value of a request header as the upstream would see it, or `None` if there
+    /// is no such header.
     #[must_use]
     pub fn request_header(&self, name: &str) -> Option<String> {
         text(self.head(Way::Request).get(name.as_bytes()))
     }
 
-    /// The first value of a response header, as the client would see it.
+    /// Returns the first value of a response header as the client would see it, or `None` if there
+    /// is no such header.
     #[must_use]
     pub fn response_header(&self, name: &str) -> Option<String> {
         text(self.head(Way::Response).get(name.as_bytes()))
     }
 
-    /// The request's headers as the upstream would see them.
+    /// Returns the request's headers as the upstream would see them.
     #[must_use]
     pub fn request_map(&self) -> Map {
         self.head(Way::Request)
     }
 
-    /// The response's headers as the client would see them.
+    /// Returns the response's headers as the client would see them.
     #[must_use]
     pub fn response_map(&self) -> Map {
         self.head(Way::Response)
@@ -196,52 +210,58 @@ impl<'host> HttpStream<'host> {
         state.streams.get(&self.id).and_then(|stream| stream.head(way)).cloned().unwrap_or_default()
     }
 
-    /// The answer that the filter gave instead of the upstream, or the proxy: 413 or 500 for too
-    /// large a body, 503 for a dead VM.
+    /// Returns the local reply to the stream, or `None` if there is none.
+    ///
+    /// The filter sends a local reply in place of the upstream. The proxy sends one, too: 413 or
+    /// 500 for too large a body, and 503 for a dead VM.
     #[must_use]
     pub fn reply(&self) -> Option<LocalReply> {
         self.host.state().streams.get(&self.id)?.reply.clone()
     }
 
-    /// What the filter would read as a property now; none if there is nothing of this path.
+    /// Returns the property that the filter would read now, or `None` if there is no property at
+    /// this path.
     #[must_use]
     pub fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         self.host.property_of(self.id, path)
     }
 
-    /// Gives this stream a property from now on, over what the proxy has at this path: what comes
-    /// with the response is set before it.
+    /// Sets a property of this stream, in place of the proxy's at this path, from now on.
+    ///
+    /// To give the filter a property with the response, set it before sending the response.
     pub fn set_property(&self, path: &[&str], value: impl Into<PropertyValue>) -> &Self {
         set_property(self.host, self.id, path, value.into());
         self
     }
 
-    /// What the filter set as a property, which Envoy keeps under `wasm.` and this name.
+    /// Returns the value that the filter set for a property, or `None` if the filter set none.
+    /// Envoy keeps the value under `wasm.` and this name.
     #[must_use]
     pub fn filter_state(&self, name: &str) -> Option<Vec<u8>> {
         self.host.state().streams.get(&self.id)?.filter_state.get(name.as_bytes()).cloned()
     }
 
-    /// An object of Envoy's own that the filter put into the filter state: its text, and the number
-    /// of its life span.
+    /// Returns an object of Envoy's own that the filter put into the filter state, or `None` if
+    /// there is none: the object's text, and the number of its life span.
     #[must_use]
     pub fn envoy_filter_state(&self, name: &str) -> Option<(Vec<u8>, u64)> {
         self.host.state().streams.get(&self.id)?.envoy_filter_state.get(name.as_bytes()).cloned()
     }
 
-    /// How often the filter made the proxy forget the route.
+    /// Returns the number of times the filter cleared the route cache.
     #[must_use]
     pub fn routes_cleared(&self) -> usize {
         self.host.state().streams.get(&self.id).map_or(0, |stream| stream.routes_cleared)
     }
 
-    /// Whether the request's headers went on to the upstream.
+    /// Returns whether the request's headers went on to the upstream.
     #[must_use]
     pub fn reached_upstream(&self) -> bool {
         self.did(|stream| stream.flows[Way::Request as usize].gone && !stream.flows[Way::Request as usize].refused)
     }
 
-    /// Whether a response's headers went on to the client, the upstream's or the filter's.
+    /// Returns whether a response's headers went on to the client: the upstream's, or a local
+    /// reply's.
     #[must_use]
     pub fn reached_client(&self) -> bool {
         self.did(|stream| stream.flows[Way::Response as usize].gone)
@@ -259,7 +279,7 @@ impl<'host> HttpStream<'host> {
         self.did(|stream| stream.sent_whole(Way::Response))
     }
 
-    /// Ends the stream, in Envoy's order: log, done, delete.
+    /// Ends the stream. The callbacks come in Envoy's order: log, done, delete.
     pub fn complete(self) {
         if let Some(stream) = self.host.state().streams.get_mut(&self.id) {
             stream.completed = true;
@@ -269,7 +289,7 @@ impl<'host> HttpStream<'host> {
     }
 }
 
-/// A new context of a plugin.
+/// Creates a context of a plugin.
 pub(crate) fn create(host: &Running, plugin: u32, is_connection: bool) -> u32 {
     host.reload();
     let id = host.state().new_context();
@@ -280,7 +300,7 @@ pub(crate) fn create(host: &Running, plugin: u32, is_connection: bool) -> u32 {
     id
 }
 
-/// The last callbacks of a context.
+/// Calls the last callbacks of a context, and removes the context.
 pub(crate) fn close(host: &Running, id: u32, callbacks: [&'static str; 3]) {
     for callback in callbacks {
         host.state().logging = callback == "proxy_on_log";
@@ -302,16 +322,17 @@ pub(crate) fn set_property(host: &Running, id: u32, path: &[&str], value: Proper
     }
 }
 
-/// What is held back of a body.
+/// Returns the bytes of a body that are held back.
 fn held(host: &Running, id: u32, buffer: BufferType) -> Vec<u8> {
     host.state().body(id, buffer).map(|body| [&body.kept[..], &body.held].concat()).unwrap_or_default()
 }
 
-/// What went on of a body, or of a connection's data.
+/// Returns a value as text. Bytes that are not UTF-8 are replaced.
 fn text(value: Option<&[u8]>) -> Option<String> {
     value.map(|value| String::from_utf8_lossy(value).into_owned())
 }
 
+/// Returns the bytes of a body, or of one direction of a connection's data, that went on.
 pub(crate) fn sent(host: &Running, id: u32, buffer: BufferType) -> Vec<u8> {
     let state = host.state();
     let body = state.streams.get(&id).and_then(|stream| stream.bodies.get(&(buffer as u32)));

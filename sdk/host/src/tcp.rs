@@ -1,4 +1,4 @@
-//! A TCP connection, driven callback by callback.
+//! TCP connections, driven callback by callback.
 
 use sluicegate::abi::{BufferType, StreamType};
 
@@ -7,7 +7,7 @@ use crate::flow::{NO_BUFFER, STOP, next_unread, send};
 use crate::running::Running;
 use crate::stream::{close, create, sent, set_property};
 
-/// Who closed a connection, as hosts number it.
+/// The side that closed a connection, as hosts number it.
 const CLOSED_BY_UNKNOWN: u32 = 0;
 const CLOSED_BY_PROXY: u32 = 1;
 const CLOSED_BY_REMOTE: u32 = 2;
@@ -17,7 +17,8 @@ pub(crate) fn closed_by_filter(host: &Running, id: u32) {
     disconnect(host, id, CLOSED_BY_PROXY);
 }
 
-/// Tells the filter once that a connection is closed, and by whom.
+/// Tells the filter that a connection is closed, and by which side. Only the first call has an
+/// effect.
 fn disconnect(host: &Running, id: u32, peer: u32) {
     let told = {
         let mut state = host.state();
@@ -30,7 +31,7 @@ fn disconnect(host: &Running, id: u32, peer: u32) {
     }
 }
 
-/// Data of a direction comes to the filter; its action.
+/// Shows the filter data of one direction. Returns the filter's action.
 fn data(host: &Running, id: u32, buffer: BufferType, part: &[u8], end_of_stream: bool) -> u32 {
     if host.is_over(id) {
         return NO_BUFFER;
@@ -47,16 +48,17 @@ fn data(host: &Running, id: u32, buffer: BufferType, part: &[u8], end_of_stream:
     })
 }
 
-/// Reads what was not read while too much was held back.
+/// Shows the filter the data that the proxy did not read while it held back too much.
 pub(crate) fn read_on(host: &Running, id: u32, buffer: BufferType) {
     while let Some((part, end_of_stream)) = next_unread(host, id, buffer) {
         data(host, id, buffer, &part, end_of_stream);
     }
 }
 
-/// A connection of the simulated proxy.
+/// A TCP connection of the simulated proxy.
 ///
-/// A callback that the module does not export is answered with 0, Continue, as a proxy does.
+/// If the module does not export a callback, the method that drives it returns 0, Continue, as a
+/// proxy does.
 #[must_use]
 pub struct TcpConnection<'host> {
     host: &'host Running,
@@ -72,25 +74,28 @@ impl<'host> TcpConnection<'host> {
         Self { host, id, opened }
     }
 
-    /// The number of the connection's context.
+    /// Returns the number of the connection's context.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id
     }
 
-    /// The filter's action for the new connection.
+    /// Returns the filter's action for the new connection.
     #[must_use]
     pub fn opened(&self) -> u32 {
         self.opened
     }
 
-    /// Sends data from the client; the filter's action. While the filter holds the data back, it
-    /// sees all of it again.
+    /// Sends data from the client. Returns the filter's action.
+    ///
+    /// While the filter holds the data back, it sees all of the data again with each part.
     pub fn downstream_data(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
         self.data(BufferType::DownstreamData, part.as_ref(), end_of_stream)
     }
 
-    /// Sends data from the upstream; likewise.
+    /// Sends data from the upstream. Returns the filter's action.
+    ///
+    /// While the filter holds the data back, it sees all of the data again with each part.
     pub fn upstream_data(&self, part: impl AsRef<[u8]>, end_of_stream: bool) -> u32 {
         self.data(BufferType::UpstreamData, part.as_ref(), end_of_stream)
     }
@@ -104,7 +109,7 @@ impl<'host> TcpConnection<'host> {
         data(self.host, self.id, buffer, part, end_of_stream)
     }
 
-    /// Gives this connection a property from now on, over what the proxy has at this path.
+    /// Sets a property of this connection, in place of the proxy's at this path, from now on.
     pub fn set_property(&self, path: &[&str], value: impl Into<PropertyValue>) -> &Self {
         set_property(self.host, self.id, path, value.into());
         self
@@ -114,27 +119,31 @@ impl<'host> TcpConnection<'host> {
         self.host
     }
 
-    /// What the upstream got from the client.
+    /// Returns the bytes that the upstream got from the client.
     #[must_use]
     pub fn sent_upstream(&self) -> Vec<u8> {
         sent(self.host, self.id, BufferType::DownstreamData)
     }
 
-    /// What the client got from the upstream.
+    /// Returns the bytes that the client got from the upstream.
     #[must_use]
     pub fn sent_downstream(&self) -> Vec<u8> {
         sent(self.host, self.id, BufferType::UpstreamData)
     }
 
-    /// The client ends the connection. Its data ends first, if the test did not end it, and Envoy
-    /// then says that it closed the connection itself.
+    /// Ends the connection from the client's side. The client's data ends first, if the test did
+    /// not end it.
+    ///
+    /// Envoy then tells the filter that the proxy closed the connection.
     pub fn close_downstream(&self) {
         self.end(BufferType::DownstreamData);
         disconnect(self.host, self.id, CLOSED_BY_PROXY);
     }
 
-    /// The upstream ends the connection. Its data ends first, if the test did not end it; Envoy
-    /// closes the client's side then.
+    /// Ends the connection from the upstream's side. The upstream's data ends first, if the test
+    /// did not end it.
+    ///
+    /// Envoy then closes the client's side.
     pub fn close_upstream(&self) {
         self.end(BufferType::UpstreamData);
         self.host.enter(self.id, "proxy_on_upstream_connection_close", &[self.id, CLOSED_BY_UNKNOWN]);
@@ -152,13 +161,13 @@ impl<'host> TcpConnection<'host> {
         }
     }
 
-    /// Whether the filter closed the client's side.
+    /// Returns whether the filter closed the client's side.
     #[must_use]
     pub fn closed_downstream(&self) -> bool {
         self.closed(StreamType::Downstream)
     }
 
-    /// Whether the filter closed the upstream's side.
+    /// Returns whether the filter closed the upstream's side.
     #[must_use]
     pub fn closed_upstream(&self) -> bool {
         self.closed(StreamType::Upstream)
@@ -168,7 +177,7 @@ impl<'host> TcpConnection<'host> {
         self.host.state().streams.get(&self.id).is_some_and(|stream| stream.closed.contains(&(direction as u32)))
     }
 
-    /// Ends the connection, in Envoy's order for TCP: done, log, delete.
+    /// Ends the connection. The callbacks come in Envoy's order for TCP: done, log, delete.
     pub fn complete(self) {
         close(self.host, self.id, ["proxy_on_done", "proxy_on_log", "proxy_on_delete"]);
     }

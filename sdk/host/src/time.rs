@@ -1,11 +1,11 @@
-//! Time that passes, and what comes due by it.
+//! Time that passes, with the ticks and timeouts that come due.
 
 use std::time::Duration;
 
 use crate::plugin::Plugin;
 use crate::running::Running;
 
-/// What comes due.
+/// An event that comes due.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Due {
     Tick(u32),
@@ -13,9 +13,11 @@ enum Due {
 }
 
 impl Running {
-    /// Lets time pass: the clock goes on, and every tick and every timeout of a call that comes due
-    /// happens when it is due. What came due while time passed in another VM of the proxy happens
-    /// at once, a tick once.
+    /// Lets time pass: the clock advances, and every tick and every timeout of a call happens when
+    /// it comes due.
+    ///
+    /// Events that came due while time passed in another VM of the proxy happen at once, a tick
+    /// only once.
     pub fn advance(&self, time: Duration) {
         let end = self.state().proxy.borrow().passed + u64::try_from(time.as_nanos()).expect("less than 584 years");
         while let Some((at, due)) = self.next_due().filter(|(at, _)| *at <= end) {
@@ -35,7 +37,7 @@ impl Running {
         proxy.pass(time);
     }
 
-    /// What comes due next, and when.
+    /// Returns the next event that comes due, and its time.
     fn next_due(&self) -> Option<(u64, Due)> {
         let state = self.state();
         let ticks = state.plugins.iter().filter(|(_, plugin)| plugin.tick_period != 0);
@@ -44,7 +46,7 @@ impl Running {
         ticks.chain(timeouts).min()
     }
 
-    /// The time of a call is over, if it still waits.
+    /// Times out a call that still waits.
     fn expire(&self, token: u32) {
         self.state().deadlines.retain(|(_, of)| *of != token);
         if self.state().pending.iter().any(|call| call.token == token) {
@@ -54,12 +56,12 @@ impl Running {
         }
     }
 
-    /// Sets the proxy's clock, as the time since the Unix epoch, also backwards. Ticks and timeouts
-    /// do not go by it.
+    /// Sets the proxy's clock, as the time since the Unix epoch. The clock may go backwards. Ticks
+    /// and timeouts do not depend on the clock.
     ///
     /// # Panics
     ///
-    /// If the time is 500 years away.
+    /// Panics if the time is more than 584 years after the epoch.
     pub fn set_time(&self, time: Duration) {
         let now = u64::try_from(time.as_nanos()).expect("a time in the next 500 years");
         self.state().proxy.borrow_mut().now = now;

@@ -1,31 +1,34 @@
-//! One round of everything that a proxy sends through a filter.
+//! Scenarios that fit every filter.
 
 use crate::map::Map;
 use crate::running::Running;
 use crate::state::LocalReply;
 
-/// What a client and an upstream see of a round of [`traffic`].
+/// The effects of a round of [`traffic`], as a client and an upstream see them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Seen {
-    /// What the filter answered to each callback.
+    /// The filter's action for each callback.
     pub actions: Vec<u32>,
     /// The requests as the upstream saw them: headers, body, trailers.
     pub requests: [(Map, Vec<u8>, Map); 2],
     /// The responses as the client saw them: headers, body, trailers.
     pub responses: [(Map, Vec<u8>, Map); 2],
-    /// The answers that the filter gave instead.
+    /// The local replies.
     pub replies: [Option<LocalReply>; 2],
-    /// What went through a connection, to the upstream and to the client.
+    /// The bytes that went through a connection, to the upstream and to the client.
     pub connection: (Vec<u8>, Vec<u8>),
 }
 
-/// Sends two requests and responses with bodies, which end with trailers first and with their last
-/// part then, a connection with data both ways, and ticks; answers every call, and delivers what is
-/// in queues.
+/// Sends everything that a proxy sends through a filter, once.
 ///
-/// It fits every filter, as the scenario of a [`sweep`](crate::sweep()): `sweep(&host, traffic)`.
-/// What a filter does for some requests only needs a scenario of its own.
+/// There are two requests and responses with bodies: the first end with trailers, the second with
+/// the last part of the body. There is a connection with data both ways, and there are ticks. Each
+/// call gets its response, and the items in queues are delivered.
+///
+/// This function fits every filter as the scenario of a [`sweep`](crate::sweep()): `sweep(&host,
+/// traffic)`. If a filter does something for certain requests only, that needs a scenario of its
+/// own.
 pub fn traffic(host: &Running) -> Seen {
     const JSON: &str = r#"{"id": 1, "name": "x"}"#;
 
@@ -86,13 +89,13 @@ pub fn traffic(host: &Running) -> Seen {
     }
 }
 
-/// How many streams a crowd has, how many parts each of their bodies, and the size of a part.
+/// The number of streams of a crowd, the number of parts of each body, and the bytes of a part.
 const STREAMS: usize = 64;
 const PARTS: usize = 4;
 const PART: [u8; 16 << 10] = [b'x'; 16 << 10];
 
-/// Opens many streams at once, with bodies both ways, and connections beside them, before any of
-/// them ends: what takes memory.
+/// Opens many streams at once, with bodies both ways, and connections beside them. None ends before
+/// all are open, so that the filter needs memory for all of them.
 pub fn crowd(host: &Running) {
     let request = [(":method", "POST"), (":path", "/"), (":authority", "host"), ("content-type", "application/json")];
     let streams: Vec<_> = (0..STREAMS).map(|_| host.http_stream()).collect();
@@ -130,7 +133,7 @@ pub fn crowd(host: &Running) {
     }
 }
 
-/// Answers what waits.
+/// Responds to all calls that wait.
 fn answer(host: &Running) {
     for call in host.pending_calls() {
         host.answer_call(call.token, &[(":status", "200"), ("server", "envoy")], "answer", &[("t", "3")]);

@@ -1,23 +1,24 @@
-//! What a proxy checks of a message before the message leaves it, and what it does not check and
-//! garbles.
+//! The checks that a proxy makes of a message before the message leaves, and the faults that it
+//! does not check.
 
 use crate::flow::Way;
 use crate::map::{Kind, Map};
 use crate::state::LocalReply;
 
-/// What comes of headers that a filter edited.
+/// The result of checking headers that a filter edited.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Checked {
-    /// They go on.
+    /// The headers go on.
     Sound,
-    /// The proxy answers in place of the peer.
+    /// The proxy replies in place of the peer.
     Refused(LocalReply),
-    /// They go on, and the peer reads something else: why.
+    /// The headers go on, and the peer reads something else, for this reason.
     Garbled(String),
 }
 
-/// Checks the headers of a message as Envoy does when they leave the filter. What came like this
-/// from the peer is not looked at: tests send requests that lack what their filter does not read.
+/// Checks the headers of a message as Envoy does when they leave the filter. Headers that came like
+/// this from the peer are not checked, because tests send requests without the headers that their
+/// filter does not read.
 pub(crate) fn check(way: Way, came: &Map, goes: &Map) -> Checked {
     match way {
         Way::Request => check_request(came, goes),
@@ -28,7 +29,7 @@ pub(crate) fn check(way: Way, came: &Map, goes: &Map) -> Checked {
 fn check_request(came: &Map, goes: &Map) -> Checked {
     let has_path = |map: &Map| map.get(b":path").is_some_and(|path| path.starts_with(b"/"));
     if has_path(came) && !has_path(goes) {
-        // No route is for it.
+        // There is no route for such a request.
         return refused(404, "route_not_found", Vec::new());
     }
     if came.get(b":method").is_some() && goes.get(b":method").is_none() {
@@ -40,12 +41,13 @@ fn check_request(came: &Map, goes: &Map) -> Checked {
     nameless(came, goes).map_or(Checked::Sound, Checked::Garbled)
 }
 
-/// The answer of Envoy's router to headers that it does not send.
+/// Returns the reply of Envoy's router to headers that it does not send.
 pub(crate) fn refused(status: u32, details: &str, body: Vec<u8>) -> Checked {
     Checked::Refused(LocalReply { status, details: details.to_owned(), body, headers: Map::default(), grpc_status: -1 })
 }
 
-/// Says which name or value Envoy does not send to an upstream; `None` if it sends all.
+/// Returns a message that names a header that Envoy does not send to an upstream, or `None` if
+/// Envoy sends all headers.
 pub(crate) fn invalid(came: &Map, goes: &Map) -> Option<Vec<u8>> {
     added(came, goes).find_map(|(name, value)| {
         let what = if !name.iter().all(|byte| is_token(*byte)) {
@@ -77,8 +79,8 @@ fn check_response(came: &Map, goes: &Map) -> Checked {
     garbled(came, goes).map_or(Checked::Sound, Checked::Garbled)
 }
 
-/// Says which name or value, of those that Envoy sends as they are, a peer reads as something else;
-/// `None` if no one.
+/// Returns a message that names a header that Envoy sends as it is and that the peer reads as
+/// something else, or `None` if there is no such header.
 pub(crate) fn garbled(came: &Map, goes: &Map) -> Option<String> {
     let breaks = |bytes: &[u8]| bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
     let found = added(came, goes).find(|(name, value)| breaks(name) || breaks(value));
@@ -94,7 +96,7 @@ fn nameless(came: &Map, goes: &Map) -> Option<String> {
     Some(format!("the header \": {}\" has no name, which makes the peer refuse the message", found.1.escape_ascii()))
 }
 
-/// The pairs that did not come from the peer.
+/// Returns the pairs that did not come from the peer.
 fn added<'a>(came: &'a Map, goes: &'a Map) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
     goes.pairs().filter(|pair| came.pairs().all(|of_peer| of_peer != *pair))
 }
@@ -107,13 +109,13 @@ fn is_control(byte: u8) -> bool {
     byte != b'\t' && (byte < b' ' || byte == 0x7f)
 }
 
-/// Whether a response of this status ends with its headers, whatever they say of a body.
+/// Returns whether a response of this status ends with its headers, whatever they say of a body.
 pub(crate) fn is_bodiless(status: Option<&[u8]>) -> bool {
     status.is_some_and(|status| status == b"204" || status == b"304" || status.len() == 3 && status[0] == b'1')
 }
 
-/// Checks the headers of a call to another service: the answer that Envoy gives in the service's
-/// place, if it does not send them.
+/// Checks the headers of a call to another service. If Envoy does not send them, this returns the
+/// body of Envoy's response in the service's place.
 pub(crate) fn check_call(headers: &Map) -> Option<Vec<u8>> {
     invalid(&Map::default().of(Kind::Request), headers)
 }

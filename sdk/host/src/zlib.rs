@@ -1,6 +1,6 @@
-//! zlib's format, RFC 1950 and 1951, for the foreign functions of this name.
+//! zlib's format, RFC 1950 and 1951, for the foreign functions `compress` and `uncompress`.
 
-/// In blocks that are stored as they are: larger than what Envoy makes of it, and as valid.
+/// Compresses bytes into stored blocks. The result is larger than Envoy's, and as valid.
 pub(crate) fn compress(bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![0x78, 0x01];
     let mut blocks = bytes.chunks(usize::from(u16::MAX)).peekable();
@@ -18,7 +18,8 @@ pub(crate) fn compress(bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// What was compressed; none if it is damaged. Bytes after its end do not matter.
+/// Returns the uncompressed bytes, or `None` if they are damaged. Bytes after the end do not
+/// matter.
 pub(crate) fn uncompress(bytes: &[u8]) -> Option<Vec<u8>> {
     let ([method, flags], rest) = bytes.split_first_chunk()?;
     if method & 15 != 8 || flags & 32 != 0 || u16::from_be_bytes([*method, *flags]) % 31 != 0 {
@@ -56,14 +57,14 @@ fn fixed_length(symbol: usize) -> u8 {
     }
 }
 
-/// Bits from the lowest of each byte on.
+/// A reader of bits, which takes the lowest bit of each byte first.
 struct Bits<'a> {
     bytes: &'a [u8],
     /// The next bit.
     at: usize,
 }
 
-/// The order in which the lengths of the code for lengths stand.
+/// The order of the lengths of the code for lengths.
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 impl<'a> Bits<'a> {
@@ -77,7 +78,7 @@ impl<'a> Bits<'a> {
         Some(number)
     }
 
-    /// Whole bytes, from the next one that begins.
+    /// Takes whole bytes, from the next byte that begins.
     fn aligned(&mut self, count: usize) -> Option<&'a [u8]> {
         let start = self.at.div_ceil(8);
         self.at = (start + count) * 8;
@@ -94,7 +95,7 @@ impl<'a> Bits<'a> {
         Some(())
     }
 
-    /// The codes of a block that brings its own.
+    /// Takes the codes of a block that brings its own.
     fn codes(&mut self) -> Option<(Code, Code)> {
         let (literals, distances, count) = (self.take(5)? + 257, self.take(5)? + 1, self.take(4)? + 4);
         let mut lengths = [0; 19];

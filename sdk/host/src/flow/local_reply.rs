@@ -1,4 +1,4 @@
-//! Answers in place of the upstream's: how they are made, and how they go through the filter.
+//! Local replies: how Envoy makes them, and how they go through the filter.
 
 use sluicegate::abi::{BufferType, MapType};
 
@@ -9,8 +9,8 @@ use crate::running::Running;
 use crate::state::{LocalReply, Stream};
 use crate::valid;
 
-/// Fails a stream whose VM is dead: it is answered past the filter, or reset if a response is on
-/// its way.
+/// Fails a stream whose VM is dead. The stream gets a reply that does not go through the filter, or
+/// a reset if a response is on its way.
 pub(crate) fn fail(host: &Running, id: u32) {
     let (details, body, headers) = ("wasm_fail_stream".to_owned(), Vec::new(), Map::default());
     let reply = LocalReply { status: 503, details, body, headers, grpc_status: 14 };
@@ -27,9 +27,10 @@ pub(crate) fn fail(host: &Running, id: u32) {
     }
 }
 
-/// Answers a stream in place of the upstream, once the filter has returned. The answer goes through
-/// the filter as a response does, unless one is on its way already: then it takes that one's place,
-/// or the stream ends if it is too late.
+/// Replies to a stream in place of the upstream, once the filter has returned.
+///
+/// The reply goes through the filter as a response does. If a response is in the filter, the reply
+/// replaces it without going through the filter. If a response went on, the stream is closed.
 pub(crate) fn answer(host: &Running, id: u32, reply: &LocalReply) {
     let (map, sent, number) = {
         let mut state = host.state();
@@ -48,7 +49,7 @@ pub(crate) fn answer(host: &Running, id: u32, reply: &LocalReply) {
             let body = stream.bodies.entry(BufferType::HttpResponseBody as u32).or_default();
             *body = Body { sent: sent.to_vec(), ..Body::default() };
             let flow = &mut stream.flows[Way::Response as usize];
-            // It does not go through the filter, whose edits were what is checked.
+            // The reply does not go through the filter, and only the filter's edits are checked.
             (flow.gone, flow.checked) = (true, true);
             if let Some(why) = garbled(&map, sent) {
                 state.harm(why);
@@ -71,7 +72,7 @@ pub(crate) fn answer(host: &Running, id: u32, reply: &LocalReply) {
     }
 }
 
-/// Says what of a local reply its client reads as something else.
+/// Returns a description of what the client misreads in a local reply, or `None` if it is sound.
 fn garbled(map: &Map, sent: &[u8]) -> Option<String> {
     let status = map.get(b":status").unwrap_or_default();
     let number = str::from_utf8(status).ok()?.parse::<u32>().ok()?;
@@ -85,8 +86,9 @@ fn garbled(map: &Map, sent: &[u8]) -> Option<String> {
 }
 
 impl Stream {
-    /// The headers of an answer as Envoy makes them, and what it sends of the body: nothing to a
-    /// `HEAD`, and to a gRPC request headers that say everything.
+    /// Returns the headers of a local reply as Envoy makes them, and the part of the body that
+    /// Envoy sends. A `HEAD` gets no body. A gRPC request gets no body either, because the headers
+    /// say everything.
     fn answered<'a>(&self, reply: &'a LocalReply) -> (Map, &'a [u8]) {
         let request = self.maps.get(&(MapType::HttpRequestHeaders as u32));
         let asked = |name: &[u8]| request.and_then(|request| request.get(name)).unwrap_or_default();
@@ -120,7 +122,7 @@ impl Stream {
 
 const GRPC: &[u8] = b"application/grpc";
 
-/// The gRPC status for one of HTTP's.
+/// Returns the gRPC status for an HTTP status.
 fn of_http(status: u32) -> u32 {
     match status {
         400 => 13,

@@ -1,4 +1,4 @@
-//! What a test sees and sets of the proxy: metrics, shared data, queues, properties and functions.
+//! The proxy's metrics, shared data, queues, properties and functions, for tests.
 
 use std::rc::Rc;
 
@@ -8,26 +8,28 @@ use super::{PLUGIN, Running};
 use crate::PropertyValue;
 
 impl Running {
-    /// What a counter stands at, which is one for all VMs of the proxy; none if there is no counter
-    /// of this name. Tags are part of the name: `requests_path=a`.
+    /// Returns the value of a counter, or `None` if there is no counter of this name.
+    ///
+    /// All VMs of the proxy share the counter. Tags are part of the name: `requests_path=a`.
     #[must_use]
     pub fn counter(&self, name: &str) -> Option<u64> {
         self.state().proxy.borrow().metrics.counter(name)
     }
 
-    /// What a gauge stands at; none if there is no gauge of this name.
+    /// Returns the value of a gauge, or `None` if there is no gauge of this name.
     #[must_use]
     pub fn gauge(&self, name: &str) -> Option<u64> {
         self.state().proxy.borrow().metrics.gauge(name)
     }
 
-    /// The values that a histogram recorded, in order; none if there is no histogram of this name.
+    /// Returns the values that a histogram recorded, in order, or `None` if there is no histogram
+    /// of this name.
     #[must_use]
     pub fn histogram(&self, name: &str) -> Option<Vec<u64>> {
         self.state().proxy.borrow().metrics.histogram(name)
     }
 
-    /// The value of a key of the VM's shared store; none if it was never set.
+    /// Returns the value of a key of the VM's shared data, or `None` if the key was never set.
     #[must_use]
     pub fn shared_data(&self, key: impl AsRef<[u8]>) -> Option<Vec<u8>> {
         let state = self.state();
@@ -35,23 +37,27 @@ impl Running {
         Some(value)
     }
 
-    /// Sets a key of the shared store, as another VM of this one's id would.
+    /// Sets a key of the shared data, as another VM with this VM's id would.
     pub fn set_shared_data(&self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
         let state = self.state();
         let set = state.proxy.borrow_mut().shared_data.set(&state.vm_id, key.into(), value.into(), 0);
         set.expect("0 compares nothing");
     }
 
-    /// Registers a queue as another VM of this `vm_id` would, and gives its number; the own `vm_id`
-    /// is empty. This VM's plugin is not told of its items.
+    /// Registers a queue as another VM with this `vm_id` would, and returns the queue's number.
+    ///
+    /// An empty `vm_id` stands for the VM's own. This VM's plugins get no callback for the queue's
+    /// items.
     pub fn register_queue(&self, vm_id: &str, name: &str) -> u32 {
         let state = self.state();
         let vm_id = if vm_id.is_empty() { &state.vm_id } else { vm_id.as_bytes() };
         state.proxy.borrow_mut().queues.register(vm_id, name.as_bytes(), None)
     }
 
-    /// The number of the queue that a VM of this `vm_id` registered; the own `vm_id` is empty. None
-    /// if there is no such queue.
+    /// Returns the number of the queue that a VM with this `vm_id` registered, or `None` if there
+    /// is no such queue.
+    ///
+    /// An empty `vm_id` stands for the VM's own.
     #[must_use]
     pub fn resolve_queue(&self, vm_id: &str, name: &str) -> Option<u32> {
         let state = self.state();
@@ -59,25 +65,28 @@ impl Running {
         state.proxy.borrow().queues.resolve(vm_id, name.as_bytes()).ok()
     }
 
-    /// Puts an item into a queue, as another VM would. Whether there is such a queue.
+    /// Puts an item into a queue, as another VM would. Returns whether there is such a queue.
     pub fn enqueue(&self, queue: u32, item: impl Into<Vec<u8>>) -> bool {
         self.state().proxy.borrow_mut().queues.enqueue(queue, item.into()).is_ok()
     }
 
-    /// Takes the first item of a queue, as another VM would.
+    /// Takes the first item of a queue, as another VM would. Returns `None` if the queue is empty
+    /// or does not exist.
     pub fn dequeue(&self, queue: u32) -> Option<Vec<u8>> {
         self.state().proxy.borrow_mut().queues.dequeue(queue).ok()
     }
 
-    /// How many items are in a queue.
+    /// Returns the number of items in a queue.
     #[must_use]
     pub fn queue_len(&self, queue: u32) -> usize {
         self.state().proxy.borrow().queues.len(queue)
     }
 
     /// Calls `on_queue_ready` once for each item that went into a queue of the VM's plugins since
-    /// the last time; how often. Like a proxy it never does so while another callback runs, so what
-    /// a filter enqueues is told here.
+    /// the last time. Returns the number of callbacks.
+    ///
+    /// Like a proxy, the host never calls `on_queue_ready` while another callback runs. The
+    /// callbacks for items that a filter enqueues are made here.
     pub fn deliver_queues(&self) -> usize {
         let untold = {
             let state = self.state();
@@ -90,7 +99,8 @@ impl Running {
         untold.len()
     }
 
-    /// What the plugin would read as a property now; none if there is nothing of this path.
+    /// Returns the property that the plugin would read now, or `None` if there is no property at
+    /// this path.
     #[must_use]
     pub fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         self.property_of(PLUGIN, path)
@@ -104,14 +114,16 @@ impl Running {
         value.ok()
     }
 
-    /// Gives the proxy a property, over what it has of its own at this path:
+    /// Sets a property of the proxy, in place of the proxy's own at this path:
     /// `host.set_property(&["xds", "cluster_name"], "backend")`.
     pub fn set_property(&self, path: &[&str], value: impl Into<PropertyValue>) {
         self.state().properties.set(path, value.into());
     }
 
-    /// Gives the proxy a function that filters call by name, over one that it has of its own. It
-    /// answers bytes, or the status that the filter gets.
+    /// Adds a foreign function, which filters call by name, in place of the proxy's own of this
+    /// name.
+    ///
+    /// The function returns bytes, or the status that the filter gets.
     pub fn add_foreign_function(&self, name: &str, function: impl Fn(&[u8]) -> Result<Vec<u8>, Status> + 'static) {
         self.state().functions.add(name, Rc::new(function));
     }

@@ -6,19 +6,19 @@ use super::{Abi, State};
 use crate::map::Map;
 
 impl State {
-    /// Whether the filter sees a map: that of an answer, or one that has not gone on. Later only
-    /// the log does.
+    /// Returns whether the filter sees a map: a map of a call's response, or one that has not gone
+    /// on. Maps that went on are visible to the log only.
     pub(super) fn shows(&self, map: u32) -> bool {
         self.answer.maps.contains_key(&map)
             || self.streams.get(&self.effective).is_some_and(|stream| stream.visible.contains(&map))
     }
 
-    /// A map to look into: also those that went on, for the log.
+    /// Returns a map to read. The log reads maps that went on, too.
     fn read_map(&self, map: u32) -> Result<&Map, Status> {
         if let Some(map) = self.answer.maps.get(&map) {
             return Ok(map);
         }
-        // The log has no trailers of the request.
+        // The log does not see the request's trailers.
         let shown = if self.logging { map != MapType::HttpRequestTrailers as u32 } else { self.shows(map) };
         if !shown {
             return Err(Status::BadArgument);
@@ -27,11 +27,15 @@ impl State {
         stream.maps.get(&map).ok_or(Status::BadArgument)
     }
 
-    /// The first value of a name. ABI 0.1.0 has an empty value in place of a name that is not
-    /// there.
+    /// Returns the first value of `name`.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Status::NotFound`] if the map has no such header. In ABI 0.1.0 this returns an
+    /// empty value instead. Fails with [`Status::BadArgument`] if the filter does not see the map.
     pub(crate) fn value(&self, map: u32, name: &[u8]) -> Result<Vec<u8>, Status> {
         let found = match self.read_map(map) {
-            // To the log a map that does not exist is one without the name.
+            // For the log, a map that does not exist is a map without the name.
             Err(_) if self.logging && map <= MapType::HttpCallResponseTrailers as u32 => None,
             read => read?.get(name),
         };
@@ -42,7 +46,11 @@ impl State {
         }
     }
 
-    /// A map of the effective stream, or of the answer that is being delivered, to edit.
+    /// Returns a map to edit: of the effective stream, or of the response that is being delivered.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Status::BadArgument`] if the filter does not see the map.
     pub(crate) fn map(&mut self, map: u32) -> Result<&mut Map, Status> {
         if let Some(map) = self.answer.maps.get_mut(&map) {
             return Ok(map);
@@ -54,7 +62,12 @@ impl State {
         stream.maps.get_mut(&map).ok_or(Status::BadArgument)
     }
 
-    /// All pairs of a map: none, without an error, where there is no map. That is Envoy's way.
+    /// Returns all pairs of a map, encoded. Like Envoy, this returns no pairs if there is no such
+    /// map.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Status::BadArgument`] if the number is not that of a map.
     pub(crate) fn pairs(&self, map: u32) -> Result<Vec<u8>, Status> {
         if map > MapType::HttpCallResponseTrailers as u32 {
             return Err(Status::BadArgument);

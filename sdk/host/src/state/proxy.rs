@@ -1,24 +1,24 @@
-//! What the VMs of one proxy share.
+//! The state that the VMs of one proxy share.
 
 use std::collections::BTreeMap;
 
 use crate::metric::Metrics;
 use crate::shared::{Queues, SharedData};
 
-/// What the VMs of one proxy share.
+/// The state that the VMs of one proxy share.
 #[derive(Debug)]
 pub(crate) struct Proxy {
-    /// Nanoseconds since the Unix epoch: what the guest is told.
+    /// The clock that the guest sees, in nanoseconds since the Unix epoch.
     pub(crate) now: u64,
-    /// Nanoseconds that passed: what ticks and timeouts go by, which setting the clock does not
-    /// touch.
+    /// The nanoseconds that passed. Ticks and timeouts depend on them, and setting the clock does
+    /// not change them.
     pub(crate) passed: u64,
     pub(crate) shared_data: SharedData,
     pub(crate) queues: Queues,
     pub(crate) metrics: Metrics,
-    /// How many VMs there were.
+    /// The number of VMs that were started.
     pub(crate) vms: u32,
-    /// How many VMs of each `vm_id` there are: their data and queues end with the last.
+    /// The number of live VMs of each `vm_id`. Their data and queues end with the last one.
     pub(crate) vm_ids: BTreeMap<Vec<u8>, u32>,
 }
 

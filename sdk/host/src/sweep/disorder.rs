@@ -1,4 +1,4 @@
-//! Callbacks that no proxy would send.
+//! Callbacks that no proxy would call.
 
 use std::fmt::Debug;
 
@@ -8,14 +8,14 @@ use super::{STREAM, Sweep, few, gives_back, lives};
 use crate::faults::{Fault, HostCall};
 use crate::running::{PLUGIN, Running};
 
-/// A context and a token that nobody has.
+/// A context and a token that do not exist.
 const UNKNOWN: u32 = 999;
 
-/// What stands for counts, sizes, tokens and truth values.
+/// The values for counts, sizes, tokens and truth values.
 const COUNTS: [u32; 3] = [1, 0, u32::MAX];
 
-/// The ends of the names of the callbacks that start a plugin again or end it: it may be another
-/// one then.
+/// The ends of the names of the callbacks that start a plugin again or end it. After such a
+/// callback the plugin may be another one.
 const OF_PLUGIN: [&str; 6] = ["_create", "_start", "_configure", "_configuration", "_done", "_delete"];
 
 fn changes_plugin(callback: &str) -> bool {
@@ -23,7 +23,7 @@ fn changes_plugin(callback: &str) -> bool {
 }
 
 impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
-    /// How many callbacks there were that should not be.
+    /// Runs all disorderly callbacks, and returns their number.
     pub(super) fn disorder(&self) -> usize {
         let mut callbacks = 0;
         for (at, call) in few(self.calls[1].iter().enumerate(), 150) {
@@ -42,8 +42,8 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         callbacks
     }
 
-    /// Each callback of the stream that is open, of the next one, and of the plugin within a host
-    /// call.
+    /// Calls each callback within a host call: for the open stream, for the next stream, and for
+    /// the plugin. Returns the number of callbacks.
     fn nested(&self, at: usize, call: &HostCall) -> usize {
         let within = |host: &Running, context, callback| {
             let what = format!("{callback} of context {context} within host call {at}, {}", call.import.name());
@@ -76,7 +76,8 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         3 * Exports::ALL.len()
     }
 
-    /// Contexts that are gone or never were, with numbers of nothing.
+    /// Calls a callback for contexts that have ended or never existed, with tokens that do not
+    /// exist.
     fn unknown(&self, callback: &'static str) {
         for context in [0, STREAM, UNKNOWN, u32::MAX] {
             let what = format!("{callback} of context {context}");
@@ -93,8 +94,8 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         }
     }
 
-    /// A callback and each other one after it, with counts and sizes that are right or wrong, of
-    /// contexts that live.
+    /// Calls a callback and each other callback after it, for contexts that are open, with right
+    /// and wrong counts and sizes.
     fn any_order(&self, first: &'static str, of: Kind) {
         for count in COUNTS {
             let what = format!("{first} and other callbacks of a {of:?} with {count} of everything");
@@ -114,7 +115,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
     }
 }
 
-/// What callbacks are of.
+/// The kind of context that callbacks are for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
     Stream,
@@ -123,7 +124,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Calls callbacks of a context that is open, and ends it.
+    /// Calls callbacks of a context that is open, and then ends the context.
     fn calls(self, host: &Running, callbacks: &[&'static str], count: u32) {
         let call = |context| {
             for callback in callbacks {

@@ -1,4 +1,4 @@
-//! Memory that is refused.
+//! Refusals of memory.
 
 use std::fmt::Debug;
 #[cfg(feature = "wasm")]
@@ -10,12 +10,13 @@ use crate::host::Host;
 use crate::live;
 use crate::running::Running;
 
-/// How often each call goes wrong in one VM of wasm to see whether memory grows.
+/// The number of times each call goes wrong in one VM, to see whether its linear memory grows.
 const REPEATS: u32 = 100;
 
 impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
-    /// What a failure leaves behind is a page before long. Natively every byte is counted; here
-    /// runs what ships.
+    /// Checks that failures of host calls do not make the linear memory grow. A leak of a failure
+    /// takes a page before long. The native rung counts every byte; this one runs the module that
+    /// ships.
     pub(super) fn stays_flat(&self) {
         let host = self.host.clone().start();
         let fail = |times| {
@@ -38,7 +39,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
 
 #[cfg(feature = "wasm")]
 impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
-    /// Whether so many pages are enough for the scenario alone.
+    /// Returns whether this number of pages is enough for the scenario alone.
     fn fits(&self, limit: u64) -> bool {
         let host = self.host.clone().page_limit(limit).start();
         let seen = (self.scenario)(&host);
@@ -46,17 +47,18 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
     }
 }
 
-/// Runs a scenario once for each allocation of the filter's, refused by itself and refused with all
-/// that follow it, at the start and later: how many there were.
+/// Runs a scenario once for each allocation of the filter, at the start and later. The allocation
+/// is refused alone, and then with all that follow it. Returns the number of allocations.
 ///
-/// It is for filters in this process that allocate nothing or what may fail, and needs
-/// [`Counting`](crate::Counting) as the global allocator. A `Vec` or a `Box` that cannot have its
-/// memory ends the process.
+/// This is for filters in this process that allocate nothing, or only with calls that may fail. A
+/// `Vec` or a `Box` that is out of memory ends the process. [`Counting`](crate::Counting) must be
+/// the global allocator.
 ///
 /// # Panics
 ///
-/// If nobody counts, if the well-behaved run after a refusal gives something else than before, or
-/// if bytes of the filter's are left.
+/// Panics if [`Counting`](crate::Counting) is not the global allocator, if the well-behaved run
+/// after a refusal returns something else than before, or if the filter does not free all its
+/// bytes.
 pub fn sweep_allocations<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T) -> usize {
     let sweep = Sweep::record(host, scenario);
     assert!(live::live().is_some(), "sluicegate_host::Counting is not the global allocator");
@@ -77,7 +79,7 @@ pub fn sweep_allocations<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&R
                 let host = host.clone().start();
                 (sweep.scenario)(&host);
                 live::refuse(0, 0);
-                // What could not start is another VM's to try again.
+                // A module that could not start can be started again by another VM.
                 lives(&host, &what);
             });
         }
@@ -97,32 +99,32 @@ pub fn sweep_allocations<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&R
     all
 }
 
-/// What came of page limits.
+/// The results of a sweep of page limits.
 #[cfg(feature = "wasm")]
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Limited {
-    /// The limits: from the pages with which the module starts to those with which no growth is
-    /// refused.
+    /// The limits that were tried: from the pages with which the module starts, to the first limit
+    /// at which no growth is refused.
     pub limits: RangeInclusive<u64>,
-    /// How often memory could not grow, under all limits together.
+    /// The number of times the linear memory could not grow, under all limits together.
     pub refused: u64,
-    /// The limits under which the filter itself gave up: Rust's message that an allocation failed
-    /// is in the log.
+    /// The limits under which the filter itself gave up. The log then has Rust's message that an
+    /// allocation failed.
     pub aborted: Vec<u64>,
 }
 
-/// Runs a load with every limit of pages, from those with which the module starts to those with
-/// which all growth is granted. After each, a request is served, if the limit is one that it gets
-/// along with by itself.
+/// Runs a load with every limit of pages, from the pages with which the module starts to the first
+/// limit at which no growth is refused. After each load the filter must serve a request, if the
+/// limit is enough for the request alone.
 ///
-/// The load is what takes memory, such as [`crowd`](crate::crowd); the scenario is a well-behaved
-/// request, as in [`sweep`](crate::sweep()).
+/// The load is something that takes memory, such as [`crowd`](crate::crowd). The scenario is a
+/// well-behaved request, as in [`sweep`](crate::sweep()).
 ///
 /// # Panics
 ///
-/// If the module traps for another reason than an allocation of its own that must not fail, or if
-/// the request gives something else than without a limit.
+/// Panics if the module traps for another reason than an allocation of its own that must not fail,
+/// or if the request returns something else than without a limit.
 #[cfg(feature = "wasm")]
 pub fn sweep_pages<T: PartialEq + Debug>(
     host: &Host,
@@ -130,7 +132,7 @@ pub fn sweep_pages<T: PartialEq + Debug>(
     scenario: impl Fn(&Running) -> T,
 ) -> Limited {
     let sweep = Sweep::record(host, scenario);
-    // What a VM is without a plugin: below that it cannot be made.
+    // These are the pages without a plugin. With fewer, the VM cannot be made.
     let first = host.clone().start().first_pages();
     let mut limited = Limited { limits: first..=first, refused: 0, aborted: Vec::new() };
     for limit in first.. {

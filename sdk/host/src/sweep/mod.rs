@@ -33,16 +33,18 @@ const STREAM: u32 = 2;
 /// How often a fault is repeated in a VM before its bytes are counted, and how often after that.
 const ROUNDS: usize = 2;
 
-/// Runs a scenario once for each of its host calls and each of [`Fault::all`], those at the start
-/// and the end of the plugin included, and those of the functions that are called only once another
-/// call failed; then with callbacks within its calls, with callbacks in any order and with any
-/// counts, and with callbacks of contexts that are not there.
+/// Runs a scenario once for each of its host calls with each fault of [`Fault::all`].
+///
+/// The host calls at the start and at the end of the plugin are swept, too, and so are those of
+/// functions that are called only once another call failed. After that the sweep makes callbacks
+/// within host calls, callbacks in any order and with any counts, and callbacks of contexts that do
+/// not exist.
 ///
 /// The scenario drives the host as a test does: it opens a stream, drives it, completes it, and
-/// answers what waits in [`Running::pending_calls`]. What it gives is what a client sees, such as
-/// the actions and the reply. It must give the same each time when the host behaves; while a call
-/// fails it may give anything, so it asserts nothing. What it does not come to is not swept:
-/// [`Swept::assert_reaches_all`] tells.
+/// responds to the calls in [`Running::pending_calls`]. It returns what a client sees, such as the
+/// actions and the reply. The scenario must return the same each time when the host behaves. While
+/// a call fails it may return anything, so it asserts nothing. Code that the scenario does not
+/// reach is not swept: [`Swept::assert_reaches_all`] fails then.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -73,11 +75,13 @@ const ROUNDS: usize = 2;
 ///
 /// # Panics
 ///
-/// If the module does not start, if it traps for another reason than that the standard library ends
-/// it where a function of WASI fails, if the well-behaved run after a fault gives something else
-/// than before, or if memory leaks: natively, where [`Counting`](crate::Counting) is the global
-/// allocator, a byte that a repeated fault leaves behind in a VM, or that a VM leaves behind; on
-/// wasm a page after hundreds of repetitions. The message names the call and the fault.
+/// Panics if the module does not start. Panics if the module traps, unless the standard library
+/// ends it because a function of WASI fails. Panics if the well-behaved run after a fault returns
+/// something else than before. The message names the call and the fault.
+///
+/// Panics if memory leaks. Natively, if [`Counting`](crate::Counting) is the global allocator, that
+/// is a byte that a repeated fault leaves behind in a VM, or that a VM leaves behind. On wasm it is
+/// a page after hundreds of repetitions.
 pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T) -> Swept {
     let sweep = Sweep::record(host, scenario);
     let mut faults = 0;
@@ -111,8 +115,8 @@ pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T
     }
 }
 
-/// Under miri, which takes a thousand times as long, one of so many; which, the variable
-/// `SLUICEGATE_SAMPLE` says when this is compiled.
+/// Takes one element of `of` under miri, which takes a thousand times as long, and else all
+/// elements. The variable `SLUICEGATE_SAMPLE` selects the element when this is compiled.
 fn few<T>(many: impl ExactSizeIterator<Item = T>, of: usize) -> impl Iterator<Item = T> {
     let (skip, step) = if cfg!(miri) { (sample() % of.min(many.len()).max(1), of) } else { (0, 1) };
     many.skip(skip).step_by(step)
@@ -122,7 +126,7 @@ fn sample() -> usize {
     option_env!("SLUICEGATE_SAMPLE").and_then(|sample| sample.parse().ok()).unwrap_or(0)
 }
 
-/// When a call goes wrong.
+/// The phase in which a call goes wrong.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {
     Start,
@@ -138,9 +142,9 @@ struct Sweep<'a, S, T> {
     /// The functions of WASI that were called at the start and in the scenario.
     #[cfg(feature = "wasm")]
     wasi: [Vec<String>; 2],
-    /// The callbacks that came.
+    /// The callbacks that were called.
     callbacks: BTreeSet<&'static str>,
-    /// What the scenario gives when all goes well.
+    /// The scenario's result without faults.
     good: T,
 }
 
@@ -174,7 +178,7 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
         [Phase::Start, Phase::Scenario, Phase::End].into_iter().zip(&self.calls)
     }
 
-    /// Lets calls of a phase go wrong, in a VM of their own.
+    /// Makes calls of a phase go wrong, in a VM of its own.
     fn fault(&self, phase: Phase, faults: &[(usize, Fault)], what: &str) {
         gives_back(what, || {
             let host = match phase {
@@ -194,8 +198,8 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
         });
     }
 
-    /// Lets calls of the scenario go wrong again and again, the scenario go well each time after
-    /// it, and wants the same bytes at the end of each.
+    /// Makes calls of the scenario go wrong again and again. After each time, the scenario runs
+    /// without faults, and the filter must hold the same number of bytes as before.
     fn repeat(&self, host: &Running, faults: &[(usize, Fault)], what: &str) {
         let round = || {
             plan(host, faults);
@@ -205,8 +209,8 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
             self.serves(host, what);
             host.live_bytes()
         };
-        // On wasm, and where nobody counts, once is enough. A token that is another call's leaves
-        // one that nobody answers, each time.
+        // One round is enough on wasm, and where bytes are not counted. A token of another call
+        // leaves a call behind that gets no response, each time.
         if host.is_counted() && !cfg!(miri) && faults.iter().all(|(_, fault)| *fault != Fault::Repeated) {
             let rounds = || (0..ROUNDS).fold(None, |_, _| round());
             let bytes = rounds();
@@ -216,7 +220,7 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
         }
     }
 
-    /// The next well-behaved request is served.
+    /// Asserts that the next well-behaved request is served.
     fn serves(&self, host: &Running, what: &str) {
         let after = (self.scenario)(host);
         lives(host, what);
@@ -229,12 +233,12 @@ fn plan(host: &Running, faults: &[(usize, Fault)]) {
 }
 
 fn lives(host: &Running, what: &str) {
-    // What a hostile host brings a filter to is looked at by who drives the sweep.
+    // The caller of the sweep judges the harm that a filter does under a hostile host.
     host.harm();
     assert_eq!(host.trapped(), None, "by {what}");
 }
 
-/// Runs a VM from its start to its end; what it allocated is given back with it.
+/// Runs a VM from its start to its end, and asserts that all its bytes are freed.
 fn gives_back(what: &str, run: impl FnOnce()) {
     let before = live::live();
     run();

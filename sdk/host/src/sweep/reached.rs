@@ -1,4 +1,4 @@
-//! What a sweep reached.
+//! The coverage of a sweep.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
@@ -9,51 +9,54 @@ use super::{Phase, Sweep, few};
 use crate::faults::{Fault, HostCall};
 use crate::running::Running;
 
-/// What a sweep went through.
+/// The extent of a sweep.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Swept {
-    /// The host calls of the start, of the scenario, and of the end, and the first of each function
-    /// that is called only once one of them failed.
+    /// The host calls of the start, of the scenario and of the end. For a function that is called
+    /// only once another call failed, it has the first call.
     pub calls: Vec<HostCall>,
-    /// How many faults there were in these calls.
+    /// The number of faults in these calls.
     pub faults: usize,
-    /// How many callbacks came within them, out of order, or with numbers of nothing.
+    /// The number of callbacks that were called within host calls, out of order, or with numbers
+    /// that do not exist.
     pub callbacks: usize,
-    /// How many faults there were in calls of WASI's functions.
+    /// The number of faults in calls of WASI's functions.
     #[cfg(feature = "wasm")]
     pub wasi_faults: usize,
     #[cfg(feature = "wasm")]
     pub(super) ends: BTreeSet<String>,
     pub(super) unreached: BTreeSet<String>,
-    /// Whether it is known what the module imports.
+    /// True if the imports of the module are known.
     pub(super) is_wasm: bool,
 }
 
 impl Swept {
-    /// The names of the host functions that went wrong.
+    /// Returns the names of the host functions that went wrong.
     #[must_use]
     pub fn functions(&self) -> BTreeSet<&'static str> {
         self.calls.iter().map(|call| call.import.name()).collect()
     }
 
-    /// The host functions that a compiled module imports and that never went wrong, and the
-    /// callbacks that a module has and no scenario comes to. What a module in this process would
-    /// import is not known.
+    /// Returns the names that the sweep did not reach: the host functions that a compiled module
+    /// imports and that never went wrong, and the callbacks that a module exports and no scenario
+    /// calls.
+    ///
+    /// The imports of a module in this process are not known.
     #[must_use]
     pub fn unreached(&self) -> &BTreeSet<String> {
         &self.unreached
     }
 
-    /// The functions of WASI whose failure ends the VM, because the standard library panics or libc
-    /// gives up.
+    /// Returns the functions of WASI whose failure ends the VM, because the standard library panics
+    /// or libc gives up.
     #[cfg(feature = "wasm")]
     #[must_use]
     pub fn wasi_that_ends(&self) -> &BTreeSet<String> {
         &self.ends
     }
 
-    /// This sweep and another one of the same module, whose scenario goes other ways.
+    /// Joins this sweep and another sweep of the same module, whose scenario takes other paths.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.calls.extend(other.calls);
@@ -68,23 +71,25 @@ impl Swept {
         self
     }
 
-    /// Wants all to be reached, and so that each part of a filter is swept: no scenario is
-    /// forgotten when a filter grows.
+    /// Asserts that the sweep reached everything, so that no scenario is forgotten when a filter
+    /// grows.
     ///
     /// # Panics
     ///
-    /// If something is [unreached](Self::unreached); the message names it.
+    /// Panics if something is [unreached](Self::unreached). The message names it.
     pub fn assert_reaches_all(&self) {
         self.assert_reaches_all_but(&[]);
     }
 
-    /// Likewise, but for what a filter has and cannot come to, such as an SDK's function that
-    /// another filter would use.
+    /// Asserts that the sweep reached everything except for these names.
+    ///
+    /// A filter may have functions that it cannot reach, such as functions of an SDK that another
+    /// filter would use.
     ///
     /// # Panics
     ///
-    /// If something else is [unreached](Self::unreached), or if one of these is reached or not
-    /// there.
+    /// Panics if something else is [unreached](Self::unreached), or if one of the names is reached
+    /// or does not exist.
     pub fn assert_reaches_all_but(&self, names: &[&str]) {
         let known = |name: &&&str| self.is_wasm || Exports::ALL.contains(name);
         let names: BTreeSet<_> = names.iter().filter(known).map(|name| (*name).to_owned()).collect();
@@ -93,14 +98,14 @@ impl Swept {
 }
 
 impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
-    /// Looks for functions that are called only once a call failed, as by what counts failures or
-    /// answers for a filter, and lets the first call of each go wrong after that failure: these
-    /// calls, and how many faults there were.
+    /// Finds the functions that are called only once a call failed, such as by code that counts
+    /// failures or replies for a filter. Makes the first call of each go wrong after that failure.
+    /// Returns these calls, and the number of faults.
     pub(super) fn failures(&self) -> (Vec<HostCall>, usize) {
         let mut known: HashSet<_> = self.calls.iter().flatten().map(|call| call.import).collect();
         let (mut found, mut faults) = (Vec::new(), 0);
         for (phase, calls) in self.phases() {
-            // That something is not there, and that it cannot be had.
+            // The statuses say that something does not exist, and that the host failed.
             let each = calls.iter().enumerate().flat_map(|call| [1, 10].map(|status| (call, Fault::Status(status))));
             for ((at, call), first) in few(each.collect::<Vec<_>>().into_iter(), 97) {
                 for (second, after) in self.record_failing(phase, at, &first).into_iter().enumerate() {
@@ -123,7 +128,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         (found, faults)
     }
 
-    /// The host calls of a phase in which one fails.
+    /// Returns the host calls of a phase in which one call fails.
     fn record_failing(&self, phase: Phase, at: usize, fault: &Fault) -> Vec<HostCall> {
         if phase == Phase::Start {
             return self.host.clone().recording().fault(at, fault.clone()).start().recorded();
@@ -139,8 +144,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         host.recorded()
     }
 
-    /// What the module has and this sweep did not come to, which let these functions go wrong as
-    /// well.
+    /// Returns the imports and callbacks of the module that this sweep did not reach.
     pub(super) fn unreached(&self, of_failures: &[HostCall]) -> BTreeSet<String> {
         let called = self.calls.iter().flatten().chain(of_failures).map(|call| call.import.name());
         let reached: BTreeSet<_> = called.chain(self.callbacks.iter().copied()).collect();

@@ -1,4 +1,4 @@
-//! Functions of WASI that go wrong, which the standard library calls and the SDK does not.
+//! Faults of WASI's functions, which the standard library calls and the SDK does not.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -7,31 +7,31 @@ use super::{Phase, Sweep};
 use crate::faults::WasiFault;
 use crate::running::Running;
 
-/// Whether the standard library, or the libc below it, ends the VM by this fault: nothing that a
-/// filter or the SDK could take back.
+/// Returns whether the standard library, or the libc below it, ends the VM at this fault. Neither a
+/// filter nor the SDK could prevent that.
 fn may_end(function: &str, fault: WasiFault) -> bool {
     match function {
-        // `Instant::now` and the seed of a `HashMap` panic without an answer, and take any.
+        // `Instant::now` and the seed of a `HashMap` panic without a value, and accept any value.
         "clock_time_get" | "random_get" => matches!(fault, WasiFault::Errno(_)),
-        // `println!` panics where a line cannot be written, or not all of it.
+        // `println!` panics if it cannot write a line, or only a part of it.
         "fd_write" => true,
-        // libc ends the module where it cannot read the environment, which a panic asks for
-        // `RUST_BACKTRACE`.
+        // libc ends the module if it cannot read the environment. A panic reads `RUST_BACKTRACE`
+        // from there.
         "environ_get" | "environ_sizes_get" | "args_get" | "args_sizes_get" => true,
-        // Hosts return from it, and what follows it is a trap.
+        // Hosts return from `proc_exit`, and the code after the call is a trap.
         "proc_exit" => true,
         _ => false,
     }
 }
 
 impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
-    /// Lets each call of WASI's functions go wrong in each way: how many faults there were, and
-    /// which functions end the VM by one.
+    /// Makes each call of WASI's functions go wrong in each way. Returns the number of faults, and
+    /// the functions that end the VM at one.
     ///
     /// # Panics
     ///
-    /// If the VM ends by a fault that does not end a standard library, or does not serve the next
-    /// request.
+    /// Panics if the VM ends at a fault that does not end a standard library, or if the VM does not
+    /// serve the next request.
     pub(super) fn wasi(&self) -> (usize, BTreeSet<String>) {
         let (mut faults, mut ends) = (0, BTreeSet::new());
         for (phase, calls) in [Phase::Start, Phase::Scenario].into_iter().zip(&self.wasi) {
@@ -49,7 +49,8 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         (faults, ends)
     }
 
-    /// Whether the VM ends. If not, it serves the next request.
+    /// Makes a call go wrong, and returns whether the VM ends. If it does not, it must serve the
+    /// next request.
     fn wasi_fault(&self, phase: Phase, at: usize, fault: WasiFault, what: &str) -> bool {
         let host = self.host.clone();
         let host = if phase == Phase::Start { host.wasi_fault(at, fault).start() } else { host.start() };

@@ -10,22 +10,22 @@ use sluicegate_build::{Build, add_target, run};
 use crate::Host;
 use crate::wasm::{Module, VmError};
 
-/// A host with the module of a package, which is built first, once a process:
-/// `of_crate(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"))` in the package itself.
+/// Makes a host with the module of a package: `of_crate(env!("CARGO_MANIFEST_DIR"),
+/// env!("CARGO_PKG_NAME"))` in the package itself.
 ///
-/// The profile is the one that the environment variable `SLUICEGATE_PROFILE` names, `release`
-/// without it.
+/// The package is built once a process, before its first use. The environment variable
+/// `SLUICEGATE_PROFILE` names the profile; without the variable the profile is `release`.
 ///
 /// # Panics
 ///
-/// If it cannot be built or loaded; the message says why.
+/// Panics if the package cannot be built or loaded. The message says why.
 pub fn of_crate(folder: &str, package: &str) -> Host {
-    /// The modules of this process, or why there is none.
+    /// The modules of this process, or the reasons why they could not be built.
     static BUILT: LazyLock<Mutex<BTreeMap<String, Result<Module, VmError>>>> = LazyLock::new(Mutex::default);
 
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let module = built.entry(package.to_owned()).or_insert_with(|| build(folder, package)).clone();
-    // A test that fails here must not take the others with it.
+    // A test that fails here must not fail the others.
     drop(built);
     match module {
         Ok(module) => Host::wasm(&module),
@@ -50,7 +50,8 @@ fn build(folder: &str, package: &str) -> Result<Module, VmError> {
     Module::load(module)
 }
 
-/// The target folder of the cargo that runs this test: the test's program is in `target/…/deps`.
+/// Returns the target folder of the cargo that runs this test. The test's program is in
+/// `target/…/deps`.
 fn target_dir(folder: &str) -> PathBuf {
     let program = env::current_exe().unwrap_or_default();
     let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());

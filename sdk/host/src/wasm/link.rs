@@ -1,4 +1,4 @@
-//! What a module may import.
+//! The imports of a module.
 
 use sluicegate::abi::Import;
 use wasmtime::{Caller, Engine, ExternType, FuncType, Linker, Val, ValType};
@@ -8,7 +8,11 @@ use crate::wasm::module::VmError;
 use crate::wasm::vm::{Data, Words};
 use crate::wasm::wasi;
 
-/// Gives a module what it imports, or says what of it no host gives.
+/// Links the imports of a module.
+///
+/// # Errors
+///
+/// Fails with the name of an import that hosts do not provide.
 pub(super) fn link(
     engine: &Engine,
     module: &wasmtime::Module,
@@ -33,7 +37,7 @@ pub(super) fn link(
                         host_call(caller, import, arguments, results)
                     })
                 }
-                // What Emscripten's modules import besides.
+                // Modules of Emscripten import these, too.
                 None if name == "emscripten_notify_memory_growth" => linker.func_new(from, name, ty, |_, _, _| Ok(())),
                 None if name == "pthread_equal" => linker.func_new(from, name, ty, |_, arguments, results| {
                     let [left, right] = arguments else { return Ok(()) };
@@ -70,7 +74,7 @@ fn host_call(
     }
 }
 
-/// Answers, if the function has a result.
+/// Sets the function's result, if it has one.
 fn set(results: &mut [Val], answer: u32) -> wasmtime::Result<()> {
     if let Some(result) = results.first_mut() {
         *result = Val::I32(answer.cast_signed());
@@ -78,7 +82,7 @@ fn set(results: &mut [Val], answer: u32) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// Whether hosts give the function to modules of this version.
+/// Returns whether hosts provide the function to modules of this version.
 fn has(abi: Abi, import: Import) -> bool {
     match import {
         Import::proxy_get_configuration

@@ -5,8 +5,8 @@
 //! | `guest` | the crate under test, built for wasm |
 //! | `module` | modules, compiled once a process |
 //! | `vm` | a module that runs, with its memory |
-//! | `link` | what a module may import: the host functions of its version of the ABI, and WASI's |
-//! | `wasi` | what WASI's functions answer, as Envoy has them |
+//! | `link` | the imports of a module: the host functions of its version of the ABI, and WASI's |
+//! | `wasi` | WASI's functions, as Envoy implements them |
 
 mod guest;
 mod link;

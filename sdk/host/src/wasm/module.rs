@@ -13,7 +13,7 @@ use crate::state::Abi;
 use crate::wasm::link;
 use crate::wasm::vm::{ALLOCATE, Data};
 
-/// A compiled module, of any SDK. A clone is the same one.
+/// A compiled module, of any SDK. A clone is the same module.
 #[derive(Clone)]
 pub struct Module {
     pub(crate) linked: InstancePre<Data>,
@@ -21,7 +21,7 @@ pub struct Module {
     size: u64,
 }
 
-/// Why a module cannot be loaded or started.
+/// The reason why a module cannot be loaded or started.
 #[derive(Clone, Debug)]
 pub struct VmError(String);
 
@@ -45,14 +45,14 @@ impl fmt::Debug for Module {
     }
 }
 
-/// One for all modules: they count their instructions.
+/// The engine of all modules. It counts their instructions.
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let mut config = Config::new();
     config.consume_fuel(true);
     Engine::new(&config).expect("a configuration without conflicts")
 });
 
-/// The names by which hosts know the version of the ABI.
+/// The exports by which hosts know the version of the ABI.
 const MARKERS: [(&str, Abi); 3] = [
     ("proxy_abi_version_0_1_0", Abi::V0_1_0),
     ("proxy_abi_version_0_2_0", Abi::V0_2_0),
@@ -60,20 +60,22 @@ const MARKERS: [(&str, Abi); 3] = [
 ];
 
 impl Module {
-    /// The module in a file. Compiling it takes a fraction of a second; the same file, unchanged,
-    /// is compiled once a process.
+    /// Loads the module in a file.
+    ///
+    /// Compiling the module takes a fraction of a second. An unchanged file is compiled once a
+    /// process.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, and as [`new`](Self::new) has it.
+    /// Fails if the file cannot be read, and where [`new`](Self::new) fails.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, VmError> {
-        /// The modules by their files and the times of their last change.
+        /// The modules by their files and the times of the last change.
         static LOADED: LazyLock<Mutex<HashMap<(PathBuf, SystemTime), Module>>> = LazyLock::new(Mutex::default);
 
         let path = path.as_ref();
         let unread = |error| VmError(format!("cannot read {}: {error}", path.display()));
         let changed = path.metadata().and_then(|metadata| metadata.modified()).map_err(unread)?;
-        // Held while a module is compiled, so that no two tests compile the same.
+        // The lock is held while a module is compiled, so that no two tests compile the same file.
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (path.to_owned(), changed);
         if let Some(module) = loaded.get(&key) {
@@ -85,13 +87,13 @@ impl Module {
         Ok(module)
     }
 
-    /// A module from its bytes, or from its text.
+    /// Loads a module from its bytes, or from its text.
     ///
     /// # Errors
     ///
-    /// When it is no wasm, has no marker of the ABI, no memory or no allocation entry, exports a
-    /// callback of another type, or imports what hosts of its version do not give: what makes Envoy
-    /// refuse it.
+    /// Fails where Envoy refuses the module: if the bytes are no wasm, if the module has no marker
+    /// of the ABI, no memory or no allocation entry, if it exports a callback of another type than
+    /// the ABI's, or if it imports something that hosts of its version do not provide.
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, VmError> {
         let bytes = bytes.as_ref();
         let module =
@@ -118,19 +120,19 @@ impl Module {
         Ok(Self { linked, abi: *abi, size: bytes.len() as u64 })
     }
 
-    /// Its size in bytes.
+    /// Returns the size of the module in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Whether it exports a function of this name.
+    /// Returns whether the module exports a function of this name.
     #[must_use]
     pub fn exports(&self, name: &str) -> bool {
         matches!(self.linked.module().get_export(name), Some(ExternType::Func(_)))
     }
 
-    /// The names of the host functions that it imports, without WASI's.
+    /// Returns the names of the host functions that the module imports, without WASI's.
     pub fn imports(&self) -> impl Iterator<Item = &str> {
         self.linked.module().imports().filter(|import| import.module() == "env").map(|import| import.name())
     }
@@ -140,7 +142,8 @@ impl Module {
     }
 }
 
-/// A callback of another type than the ABI's is no callback, and no host loads it.
+/// Checks the types of the callbacks. No host loads a module whose callback has another type than
+/// the ABI's.
 fn check_callbacks(module: &wasmtime::Module, abi: Abi) -> Result<(), VmError> {
     let number = |ty: wasmtime::ValType| matches!(ty, wasmtime::ValType::I32);
     for export in module.exports() {

@@ -1,4 +1,4 @@
-//! A module that runs.
+//! A module that runs on wasmtime.
 
 use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
@@ -15,27 +15,27 @@ use crate::wasm::module::Module;
 /// A page of linear memory, in bytes.
 const PAGE: usize = 1 << 16;
 
-/// Instructions that one callback may take: a few seconds. A filter that loops for ever is stopped
-/// with a trap.
+/// The instructions that one callback may take: a few seconds. A filter that loops without end is
+/// stopped with a trap.
 const FUEL: u64 = 1 << 31;
 
 /// The names of the allocation entry, in the order in which Envoy looks for them.
 pub(super) const ALLOCATE: [&str; 2] = ["malloc", "proxy_on_memory_allocate"];
 
-/// What a VM may take.
+/// The limits of a VM.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) pages: u64,
 }
 
 impl Default for Limits {
-    /// Envoy's: 1 GiB.
+    /// Returns Envoy's limit, 1 GiB.
     fn default() -> Self {
         Self { pages: 1 << 14 }
     }
 }
 
-/// What the host functions of a module see of it.
+/// The state that the host functions of a module use.
 pub(crate) struct Data {
     pub(super) guest: Rc<Guest>,
     pub(super) memory: Option<Memory>,
@@ -44,21 +44,21 @@ pub(crate) struct Data {
     growth: Growth,
 }
 
-/// How the memory grows.
+/// The growth of the linear memory.
 struct Growth {
     limits: Limits,
-    /// What no cost has been told of: how often, and by how many pages.
+    /// The number of growths that are not in the cost yet, and their pages.
     grows: u64,
     pages: u64,
     refused: u64,
-    /// Whether the memory is there: what it begins with is no growth.
+    /// True once the memory exists. The pages that it begins with are no growth.
     running: bool,
 }
 
 impl ResourceLimiter for Growth {
     fn memory_growing(&mut self, now: usize, desired: usize, most: Option<usize>) -> wasmtime::Result<bool> {
         let granted = desired.div_ceil(PAGE) as u64 <= self.limits.pages;
-        // Past the module's own maximum it does not grow, whatever this says.
+        // The memory does not grow past the module's own maximum, whatever this returns.
         if granted && self.running && most.is_none_or(|most| desired <= most) {
             self.grows += 1;
             self.pages += ((desired - now) / PAGE) as u64;
@@ -72,7 +72,7 @@ impl ResourceLimiter for Growth {
     }
 }
 
-/// An instance of a module, with its memory.
+/// An instance of a module, with its linear memory.
 pub(crate) struct Wasm {
     store: RefCell<Store<Data>>,
     instance: Instance,
@@ -96,9 +96,11 @@ impl Wasm {
         Ok(Self { store: store.into(), instance, guest, exports })
     }
 
+    /// Borrows the store.
+    ///
     /// # Panics
     ///
-    /// If the module runs.
+    /// Panics if the module runs.
     fn store(&self, name: &str) -> RefMut<'_, Store<Data>> {
         let within = || {
             panic!(
@@ -123,7 +125,7 @@ impl Wasm {
         let growth = &mut store.data_mut().growth;
         let cost = &mut self.guest.state.borrow_mut().cost;
         cost.instructions += FUEL - left;
-        // The count goes on from VM to VM.
+        // The counts continue from VM to VM.
         cost.grows += mem::take(&mut growth.grows);
         cost.pages += mem::take(&mut growth.pages);
         answer.map(Some).map_err(trap)
@@ -154,8 +156,10 @@ impl Vm for Wasm {
     }
 }
 
-/// Calls a function of the module with numbers; 0 if it has no result. What it has no parameter for
-/// is left out: ABI 0.1.0 does not tell the header callbacks whether the stream ends.
+/// Calls a function of the module with numbers. Returns its result, or 0 if it has none.
+///
+/// Arguments for which the function has no parameter are left out. ABI 0.1.0 does not tell the
+/// header callbacks whether the stream ends.
 fn call(store: impl AsContextMut, function: Func, arguments: &[u32]) -> wasmtime::Result<u32> {
     let mut store = store;
     let ty = function.ty(&store);
@@ -166,7 +170,7 @@ fn call(store: impl AsContextMut, function: Func, arguments: &[u32]) -> wasmtime
     Ok(results.first().and_then(Val::i32).unwrap_or_default().cast_unsigned())
 }
 
-/// The causes of an error in one line, without the stack.
+/// Returns the causes of an error in one line, without the stack.
 fn describe(error: &wasmtime::Error) -> String {
     let causes = error.chain().map(ToString::to_string).filter(|cause| !cause.starts_with("error while executing"));
     let line = causes.collect::<Vec<_>>().join(": ");
@@ -184,14 +188,14 @@ impl Words<'_, '_> {
         usize::try_from(self.int()).unwrap_or(usize::MAX)
     }
 
-    /// Asks the module for a block; 0 is none.
+    /// Asks the module for a block. Returns 0 if the module gives none.
     fn block(&mut self, size: usize) -> Result<u32, Failure> {
         let size = u32::try_from(size).map_err(|_| Status::InvalidMemoryAccess)?;
         let entry = self.caller.data().allocate.ok_or(Status::InvalidMemoryAccess)?;
         call(&mut *self.caller, entry, &[size]).map_err(|error| Failure::Trap(describe(&error)))
     }
 
-    /// Writes to where the next argument says.
+    /// Writes to the address in the next argument.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let at = self.word();
         write(self.caller, at, bytes)

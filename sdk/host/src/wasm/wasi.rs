@@ -1,4 +1,4 @@
-//! WASI's functions, as Envoy answers them: enough for a standard library, and no files.
+//! WASI's functions, as Envoy implements them: enough for a standard library, and no files.
 
 use sluicegate::abi::LogLevel;
 use wasmtime::{Caller, Val};
@@ -14,29 +14,29 @@ const FAULT: u32 = 21;
 const INVALID: u32 = 28;
 const NOT_SUPPORTED: u32 = 58;
 
-/// The most random bytes that are given at once.
+/// The greatest number of random bytes that are given at once.
 const MAX_RANDOM: usize = 1 << 16;
 
-/// What a function does.
+/// The effect of a function.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Function {
     Write,
     Fdstat,
     Clock,
     Random,
-    /// Two sizes: there are no arguments and no environment.
+    /// Writes two sizes of 0: there are no arguments and no environment.
     Sizes,
     Exit,
-    /// Nothing to do.
+    /// Succeeds and does nothing.
     Nothing,
     Poll,
-    /// There is no such file.
+    /// Fails because there is no such file.
     NoFile,
-    /// There are no files.
+    /// Fails because there are no files.
     Unsupported,
 }
 
-/// What a function of this name does; none if hosts do not give it.
+/// Returns the effect of the function of this name, or `None` if hosts do not provide the function.
 pub(super) fn find(name: &str) -> Option<Function> {
     Some(match name {
         "fd_write" => Function::Write,
@@ -82,7 +82,7 @@ pub(super) fn find(name: &str) -> Option<Function> {
     })
 }
 
-/// Answers with an errno.
+/// Runs a function of WASI, and returns its errno.
 pub(super) fn call(
     caller: &mut Caller<'_, Data>,
     name: &str,
@@ -112,7 +112,7 @@ pub(super) fn call(
         Function::Write => answer(write_lines(caller, word(0), word(1), word(2), word(3))),
         Function::Fdstat => match word(0) {
             1 | 2 => {
-                // A character device that can be written to.
+                // The file is a character device that can be written to.
                 let mut stat = [0; 24];
                 (stat[0], stat[8]) = (2, 64);
                 answer(write(caller, word(1), &stat))
@@ -131,7 +131,7 @@ pub(super) fn call(
         }
         Function::Sizes => answer(write(caller, word(0), &[0; 4]).and_then(|()| write(caller, word(1), &[0; 4]))),
         Function::Exit => {
-            // Envoy logs and returns: a module that wants to end has to trap.
+            // Envoy logs and returns. A module that wants to end has to trap.
             let line = format!("wasi_snapshot_preview1.proc_exit({})", word(0));
             guest.state.borrow_mut().note(LogLevel::Error as u32, line.as_bytes());
             SUCCESS
@@ -142,7 +142,7 @@ pub(super) fn call(
     })
 }
 
-/// A number among the arguments.
+/// Returns a number among the arguments.
 fn word(arguments: &[Val], at: usize) -> usize {
     match arguments.get(at) {
         Some(Val::I32(word)) => word.cast_unsigned() as usize,
@@ -168,7 +168,7 @@ fn answer(result: Result<(), Failure>) -> u32 {
     if result.is_ok() { SUCCESS } else { FAULT }
 }
 
-/// What a module prints becomes a line of the log, without the newline at its end.
+/// Writes the module's output as a line of the log, without the newline at its end.
 fn write_lines(
     caller: &mut Caller<'_, Data>,
     file: usize,
@@ -194,7 +194,7 @@ fn write_lines(
     Ok(())
 }
 
-/// The same bytes in each run: xorshift64.
+/// Returns a pseudo-random byte of xorshift64. The bytes are the same in each run.
 fn random_byte(caller: &Caller<'_, Data>) -> u8 {
     let mut state = caller.data().guest.state.borrow_mut();
     let mut random = state.random;
