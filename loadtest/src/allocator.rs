@@ -1,4 +1,4 @@
-//! The allocators that a guest can be built with. This is the one list: the command line, the
+//! The allocators with which a guest can be built. This is the one list: the command line, the
 //! guests' features and the compared variants all come from it.
 
 use std::fmt;
@@ -8,7 +8,7 @@ use anyhow::{Error, anyhow};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-/// Who answers a guest's allocations.
+/// An allocator of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Allocator {
     /// std's own, which is dlmalloc.
@@ -22,10 +22,10 @@ pub enum Allocator {
 }
 
 impl Allocator {
-    /// All of them, in the order of tables.
+    /// All allocators, in the order of tables.
     pub const ALL: &'static [Self] = &[Self::System, Self::Talc, Self::Freelist, Self::Arena];
 
-    /// The name on command lines and in reports.
+    /// Returns the name on command lines and in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::System => "system",
@@ -35,7 +35,7 @@ impl Allocator {
         }
     }
 
-    /// The cargo feature of a guest that installs it.
+    /// Returns the cargo feature of a guest that installs the allocator.
     pub fn feature(self) -> String {
         format!("alloc-{}", self.name())
     }

@@ -1,5 +1,5 @@
-//! The processes that this one started: each ends with the value that holds it, and all of them end
-//! when a signal ends us.
+//! Child processes of this process. A child ends when the value that holds it is dropped, and all
+//! children end when a signal ends this process.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How often a process that should end is looked at.
+/// The interval at which a process that should end is polled.
 const POLL: Duration = Duration::from_millis(10);
 
 static RUNNING: Mutex<Running> = Mutex::new(Running { closed: false, children: BTreeMap::new() });
@@ -22,11 +22,12 @@ pub struct Owned {
     child: Arc<Mutex<Child>>,
 }
 
-/// Ends all children when Ctrl-C, SIGTERM or SIGHUP arrives, then this process, with status 130.
+/// Installs a handler for Ctrl-C, SIGTERM and SIGHUP, which ends all children and then this
+/// process, with status 130.
 ///
 /// # Errors
 ///
-/// When a handler is installed already.
+/// Fails if a handler is installed already.
 pub fn end_with_signals() -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(|| {
         end_all();
@@ -38,7 +39,7 @@ pub fn end_with_signals() -> Result<(), ctrlc::Error> {
 ///
 /// # Errors
 ///
-/// When it cannot be started, or when [`end_all`] has been called.
+/// Fails if the process cannot be started, or if [`end_all`] was called.
 pub fn spawn(command: &mut Command) -> io::Result<Owned> {
     // The lock is held while the child is born, so that a signal cannot arrive between its birth
     // and its entry here.
@@ -53,11 +54,11 @@ pub fn spawn(command: &mut Command) -> io::Result<Owned> {
     Ok(Owned { pid, child })
 }
 
-/// Runs a process to its end, without input, and gives what it wrote.
+/// Runs a process to its end, without input, and returns its output.
 ///
 /// # Errors
 ///
-/// When it cannot be started or read.
+/// Fails if the process cannot be started, or if its output cannot be read.
 pub fn output(command: &mut Command) -> io::Result<Output> {
     let owned = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
     let (stdout, stderr) = {
@@ -80,31 +81,31 @@ pub fn end_all() {
 }
 
 impl Owned {
-    /// The process's id.
+    /// Returns the process's id.
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// How it ended, or `None` while it runs.
+    /// Returns the exit status of the process, or `None` while it runs.
     ///
-    /// It is `None` as well once [`end_all`] ends everything, so that nobody reports a child's end
-    /// as a failure in the moment before this process ends too.
+    /// This also returns `None` once [`end_all`] ends everything, so that no caller reports a
+    /// child's end as a failure in the moment before this process ends, too.
     ///
     /// # Errors
     ///
-    /// When the system does not say.
+    /// Fails if the system does not return the status.
     pub fn ended(&self) -> io::Result<Option<ExitStatus>> {
         let status = lock(&self.child).try_wait()?;
         Ok(status.filter(|_| !lock(&RUNNING).closed))
     }
 
-    /// The reading end of its stderr, once, if it was piped.
+    /// Returns the reading end of the process's stderr, once, if stderr was piped.
     pub fn take_stderr(&self) -> Option<impl Read + Send + 'static> {
         lock(&self.child).stderr.take()
     }
 
     fn wait(&self) -> io::Result<ExitStatus> {
-        // Not `Child::wait`: that would hold the lock against a signal.
+        // This is not `Child::wait`, which would hold the lock while a signal arrives.
         loop {
             if let Some(status) = self.ended()? {
                 return Ok(status);
@@ -126,8 +127,8 @@ struct Running {
     children: BTreeMap<u32, Arc<Mutex<Child>>>,
 }
 
-/// Both calls answer without harm when the child has been reaped already: the handle remembers how
-/// it ended.
+/// Kills and reaps a child. Both calls do no harm if the child has been reaped already: the handle
+/// keeps the exit status.
 fn end(child: &Mutex<Child>) {
     let mut child = lock(child);
     let _ = child.kill();
@@ -142,7 +143,8 @@ fn read_all(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A panic elsewhere must not keep a child alive, so poison is ignored: the data are handles.
+/// Locks a mutex. A panic elsewhere must not keep a child alive, so poison is ignored: the data are
+/// handles.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

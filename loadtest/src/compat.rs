@@ -1,5 +1,5 @@
-//! `compat`: the end-to-end tests of the examples on several versions of Envoy, and the table of
-//! the results in docs/versions.md.
+//! `compat`: runs the end-to-end tests of the examples on several versions of Envoy, and writes the
+//! table of results into docs/versions.md.
 
 mod results;
 mod table;
@@ -15,17 +15,17 @@ use crate::envoy::DEFAULT_VERSION;
 use crate::{Allocator, Envoy, children, progress, workspace};
 use results::Outcomes;
 
-/// The versions that are tried when none is asked for: of each, the newest patch in the package
-/// index that can run Wasm. The package's 1.38.3 was built without V8.
+/// The default versions: of each minor version the newest patch in the package index that can run
+/// Wasm. The package's 1.38.3 was built without V8.
 pub const VERSIONS: [&str; 5] = ["1.36.4", "1.37.0", "1.38.2", "1.39.3", DEFAULT_VERSION];
 
-/// The variable that keeps the end-to-end tests to one allocator. Without it they run with each.
+/// The variable that limits the end-to-end tests to one allocator. Without it they run with each.
 pub const ONLY_ALLOCATOR: &str = "SLUICEGATE_E2E_ALLOCATOR";
 
 /// The package and the target of the tests.
 const TESTS: [&str; 4] = ["-p", "sluicegate-examples", "--test", "e2e"];
 
-/// What to try, and on which versions.
+/// The arguments of `compat`: the allocator, and the versions to try.
 #[derive(Args, Clone, Debug)]
 pub struct CompatArgs {
     /// The versions of Envoy [default: five, which also writes the table into docs/versions.md]
@@ -36,18 +36,18 @@ pub struct CompatArgs {
     alloc: Allocator,
 }
 
-/// Runs the tests on each version, prints the table, and writes it into the guide if no versions
-/// were asked for.
+/// Runs the tests on each version and prints the table. Writes the table into the guide if no
+/// versions were given.
 ///
 /// # Errors
 ///
-/// When an Envoy cannot be had, when the tests do not build, and, after everything else, when a
+/// Fails if an Envoy cannot be provisioned, or if the tests do not build. Fails at the end if a
 /// test failed.
 pub fn compat(args: &CompatArgs) -> Result<()> {
     let all = args.versions.is_empty();
     let versions: Vec<&str> = if all { VERSIONS.to_vec() } else { args.versions.iter().map(String::as_str).collect() };
     let examples = workspace::examples()?;
-    // Everything is fetched before the first test, so that what cannot be had is known at once.
+    // Everything is fetched before the first test, so that a missing Envoy is known at once.
     let envoys: Vec<_> =
         versions.iter().map(|version| Envoy::provision_version(Some(version))).collect::<Result<_>>()?;
     let mut columns = Vec::new();
@@ -70,7 +70,7 @@ pub fn compat(args: &CompatArgs) -> Result<()> {
     Ok(())
 }
 
-/// The page that has the table.
+/// Returns the path of the page with the table.
 fn page() -> PathBuf {
     workspace::root().join("docs/versions.md")
 }

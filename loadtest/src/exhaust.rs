@@ -1,9 +1,10 @@
-//! `exhaust`: more uploads at once than a budget has room for, and a giant, in real Envoys: ours
-//! with a budget, the incumbent's filter that does the same job without, and no filter.
+//! `exhaust`: sends more uploads at once than a budget has room for, and a giant, to real Envoys:
+//! one with our filter and a budget, one with the incumbent's filter that does the same job without
+//! a budget, and one with no filter.
 //!
-//! For each filter one Envoy with one worker. Every connection is open before the burst; then each
-//! sends its upload at once. From the end of the burst on, uploads one after the other show how
-//! long it takes until everything is served again.
+//! There is one Envoy with one worker for each filter. Every connection is open before the burst,
+//! in which each connection sends its upload at once. After the burst, uploads one after the other
+//! show how long it takes until everything is served again.
 
 mod burst;
 mod picture;
@@ -25,16 +26,16 @@ use crate::progress::Step;
 use crate::proxy::{Options, Proxy};
 use crate::{Allocator, Config, Envoy, Response, guest, workspace};
 
-/// The example with the budget, whose configuration both filters run with.
+/// The example with the budget. Both filters run with its configuration.
 const EXAMPLE: &str = "upload_budget";
-/// The port of its listener.
+/// The port of the example's listener.
 const PORT: u16 = 18000;
-/// How many uploads in a row mean that everything is served again.
+/// The number of uploads in a row that show that everything is served again.
 const SERVED: u32 = 10;
-/// How long that may take.
+/// The longest time until everything is served again.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How many uploads, and how large.
+/// The arguments of `exhaust`: the number of uploads, and their size.
 #[derive(Args, Clone, Debug)]
 pub struct ExhaustArgs {
     /// Uploads at once
@@ -60,13 +61,13 @@ pub struct ExhaustArgs {
     alone: bool,
 }
 
-/// One of the compared.
+/// One of the compared filters.
 struct Subject {
     name: &'static str,
-    /// None for no filter.
+    /// The package of the filter, or `None` for no filter.
     package: Option<&'static str>,
     allocator: Option<Allocator>,
-    /// Whether it has a budget, and so must keep what it promises.
+    /// True if the filter has a budget, and so must keep its promises.
     budgeted: bool,
 }
 
@@ -81,13 +82,13 @@ const SUBJECTS: [Subject; 3] = [
     Subject { name: "no filter", package: None, allocator: None, budgeted: false },
 ];
 
-/// Runs it, prints the table, writes the files.
+/// Runs the comparison, prints the table, and writes the files.
 ///
 /// # Errors
 ///
-/// When something is missing, or when the filter with the budget breaks a promise: a VM that
-/// failed, an answer that is none of 200, 413 and 503, nothing that was served, or no full service
-/// after the burst.
+/// Fails if something is missing. Fails if the filter with the budget breaks a promise: a VM
+/// failed, a response is none of 200, 413 and 503, nothing was served, or the service was not full
+/// again after the burst.
 pub fn exhaust(args: &ExhaustArgs) -> Result<()> {
     let json = args.json.as_deref().map(JsonFile::open).transpose()?;
     let envoy = Envoy::provision_version(args.envoy.as_deref())?;
@@ -127,7 +128,7 @@ fn run(subject: &Subject, envoy: &Envoy, args: &ExhaustArgs) -> Result<Row> {
     Ok(Row::new(subject.name, answers, took, served_after, vm_failures, samples))
 }
 
-/// The example's configuration with the module, or without the filter.
+/// Returns the example's configuration with the module, or without the filter.
 fn config(subject: &Subject) -> Result<Config> {
     let path = workspace::example_config(EXAMPLE);
     if let Some(package) = subject.package {
@@ -139,7 +140,8 @@ fn config(subject: &Subject) -> Result<Config> {
     Config::from_yaml(&format!("{}{}", &text[..start], &text[end..]))
 }
 
-/// How long after the burst the first of ten uploads in a row begins that are all served.
+/// Returns the time after the burst at which the first of ten uploads in a row begins that are all
+/// served, or `None` if there are none within the time limit.
 fn served_again(proxy: &Proxy, size: usize, right: impl Fn(&Response) -> bool) -> Option<Duration> {
     let (end, body) = (Instant::now(), vec![7; size]);
     let mut row = None;
@@ -160,7 +162,7 @@ fn served_again(proxy: &Proxy, size: usize, right: impl Fn(&Response) -> bool) -
     None
 }
 
-/// What Envoy says of a VM that trapped.
+/// Returns whether a line of Envoy's log reports a VM that trapped.
 fn is_vm_failure(line: &str) -> bool {
     line.contains("failed: Uncaught RuntimeError")
 }

@@ -1,4 +1,4 @@
-//! Building guests: examples and benchmark guests, each with the allocator that is asked for.
+//! Builds guests: examples and benchmark guests, each with one of the allocators.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -15,25 +15,25 @@ pub use sluicegate_build::TARGET;
 /// The cargo profile of the modules.
 const PROFILE: &str = "guest";
 
-/// Builds a guest by the name of its package and gives its module. Without an allocator, none is
-/// installed.
+/// Builds a guest by the name of its package, and returns the path of its module. Without an
+/// allocator, none is installed.
 ///
-/// Each allocator has a target folder of its own, so that the builds do not overwrite each other,
-/// and an up-to-date module costs a fraction of a second.
+/// Each allocator has a target folder of its own, so that the builds do not overwrite each other.
+/// If the module is up to date, this takes a fraction of a second.
 ///
 /// # Errors
 ///
-/// When no such guest exists, when the compiler's target cannot be added, or when the build fails;
-/// cargo's own messages are then on stderr.
+/// Fails if there is no such guest, if the compiler's target cannot be added, or if the build
+/// fails. Cargo's own messages are then on stderr.
 pub fn build(package: &str, allocator: Option<Allocator>) -> Result<PathBuf> {
     build_with(package, allocator, &[])
 }
 
-/// The same with features of the SDK, such as `abi-0-1-0`.
+/// Builds a guest as [`build`] does, with features of the SDK, such as `abi-0-1-0`.
 ///
 /// # Errors
 ///
-/// As [`build`].
+/// Fails where [`build`] fails.
 pub fn build_with(package: &str, allocator: Option<Allocator>, features: &[&str]) -> Result<PathBuf> {
     ensure_known(package)?;
     add_target()?;
@@ -46,12 +46,12 @@ pub fn build_with(package: &str, allocator: Option<Allocator>, features: &[&str]
     run(package, &with, &build.features(features.join(",")), &[])
 }
 
-/// Builds a guest as small as it gets: in the profile `small`, and without its default features, so
-/// that it can do without the standard library.
+/// Builds a guest as small as possible: in the profile `small`, and without its default features,
+/// so that it needs no standard library.
 ///
 /// # Errors
 ///
-/// As [`build`].
+/// Fails where [`build`] fails.
 pub fn build_small(package: &str, allocator: Allocator) -> Result<PathBuf> {
     ensure_known(package)?;
     add_target()?;
@@ -73,20 +73,20 @@ fn run(package: &str, with: &str, build: &Build, options: &[&str]) -> Result<Pat
     Ok(module)
 }
 
-/// The size of a module in bytes.
+/// Returns the size of a module in bytes.
 ///
 /// # Errors
 ///
-/// When it cannot be read.
+/// Fails if the file cannot be read.
 pub fn size(module: &std::path::Path) -> Result<u64> {
     Ok(fs::metadata(module).with_context(|| format!("cannot read {}", module.display()))?.len())
 }
 
-/// Refuses a name that is neither a package of an example nor a benchmark guest.
+/// Checks that a name is a package of an example or a benchmark guest.
 ///
 /// # Errors
 ///
-/// Exactly then; the message lists the examples.
+/// Fails if it is neither. The message lists the examples.
 pub fn ensure_known(package: &str) -> Result<()> {
     let examples = workspace::examples()?;
     for example in &examples {
@@ -100,18 +100,18 @@ pub fn ensure_known(package: &str) -> Result<()> {
     bail!(unknown_example(package, &examples))
 }
 
-/// Refuses a name that is no example.
+/// Checks that a name is an example.
 ///
 /// # Errors
 ///
-/// Exactly then; the message lists the examples.
+/// Fails if it is not. The message lists the examples.
 pub fn ensure_example(name: &str) -> Result<()> {
     let examples = workspace::examples()?;
     ensure!(examples.iter().any(|example| example == name), unknown_example(name, &examples));
     Ok(())
 }
 
-/// What to say to somebody who misspelt an example.
+/// Returns the message for a misspelt name of an example.
 fn unknown_example(name: &str, examples: &[String]) -> String {
     format!("there is no example `{name}`; there are: {}", examples.join(", "))
 }

@@ -1,5 +1,5 @@
-//! Single HTTP requests, for tests and the admin interface: blocking, over a connection of their
-//! own.
+//! Single HTTP requests, for tests and the admin interface. They block, and each has its own
+//! connection.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,43 +7,43 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use ureq::http::Request;
 
-/// After this long, a request has failed.
+/// The timeout of a request.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A response, whatever its status.
+/// A response with any status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// The headers in their order, names in lower case.
+    /// The headers in order, with names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// The first header of this name.
+    /// Returns the first value of `name`, or `None` if the response has no such header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(of, _)| of.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// All headers of this name, in their order.
+    /// Returns all values of `name`, in order.
     pub fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |(of, _)| of.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The body as text.
+    /// Returns the body as text. Bytes that are not UTF-8 are replaced.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }
 }
 
-/// Sends one request and reads the whole response. Redirects are not followed, and no status is an
+/// Sends one request and reads the whole response. Redirects are not followed. No status is an
 /// error.
 ///
 /// # Errors
 ///
-/// When there is no answer, or none within 15 seconds, and for a body with a method that has none.
+/// Fails if there is no response within 15 seconds, and for a body with a method that has none.
 pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
     let bodiless = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "TRACE"].contains(&method);
     ensure!(body.is_empty() || !bodiless, "a {method} request has no body");

@@ -1,5 +1,5 @@
-//! `image`: an example's module as an OCI image, without Docker, in the two forms that Istio and
-//! Envoy Gateway read.
+//! `image`: writes an example's module as an OCI image, without Docker, in the two forms that Istio
+//! and Envoy Gateway read.
 //!
 //! | file | holds |
 //! |---|---|
@@ -22,12 +22,12 @@ use serde_json::json;
 use crate::{Allocator, guest, workspace};
 use layout::{Layout, digest};
 
-/// What both readers look for in a layer of the compat form.
+/// The file that both readers look for in a layer of the compat form.
 const PLUGIN: &str = "plugin.wasm";
 /// The media types of the artifact form.
 const WASM_CONFIG: &str = "application/vnd.module.wasm.config.v1+json";
 const WASM_CONTENT: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
-/// How a layer of the artifact form is called.
+/// The annotation that names a layer of the artifact form.
 const TITLE: &str = "org.opencontainers.image.title";
 
 /// The ways to put a module into an image.
@@ -48,7 +48,7 @@ impl Form {
     }
 }
 
-/// What to put into an image, and where.
+/// The arguments of `image`: the module, and the form and the folder of its image.
 #[derive(Args, Clone, Debug)]
 pub struct ImageArgs {
     /// The example: a folder of `examples/`, or a package of one
@@ -69,9 +69,9 @@ pub struct ImageArgs {
 pub struct Image {
     /// The folder in OCI's layout.
     pub layout: PathBuf,
-    /// The same as one file.
+    /// The layout as one file.
     pub archive: PathBuf,
-    /// The digest of its manifest, by which it is pulled and verified: `sha256:…`.
+    /// The digest of the manifest, by which the image is pulled and verified: `sha256:…`.
     pub digest: String,
 }
 
@@ -79,7 +79,7 @@ pub struct Image {
 ///
 /// # Errors
 ///
-/// When there is no such example, when it has several modules, when the build fails, or when
+/// Fails if there is no such example, if the example has several modules, if the build fails, or if
 /// nothing can be written.
 pub fn image(args: &ImageArgs) -> Result<()> {
     let name = &args.name;
@@ -105,12 +105,12 @@ fn summary(name: &str, args: &ImageArgs, module: &[u8], image: &Image) -> String
     )
 }
 
-/// Writes a module as an image `NAME-FORM` in a folder, over one that is there. The same module
-/// becomes the same bytes.
+/// Writes a module as an image `NAME-FORM` in a folder, and replaces an image that is there. Equal
+/// modules become equal bytes.
 ///
 /// # Errors
 ///
-/// When nothing can be written.
+/// Fails if nothing can be written.
 pub fn pack(module: &[u8], name: &str, form: Form, folder: &Path) -> Result<Image> {
     let place = folder.join(format!("{name}-{}", form.name()));
     let layout = Layout::create(&place)?;
@@ -123,7 +123,7 @@ pub fn pack(module: &[u8], name: &str, form: Form, folder: &Path) -> Result<Imag
     Ok(Image { layout: place, archive, digest })
 }
 
-/// One layer, a compressed archive with the module in it.
+/// Writes one layer: a compressed archive with the module.
 fn compat(module: &[u8], layout: &Layout) -> Result<ImageManifest> {
     let files = archive_of(module).context("cannot archive the module")?;
     let layer = layout.blob(&compressed(&files).context("cannot compress the module")?, MediaType::ImageLayerGzip)?;
@@ -139,7 +139,8 @@ fn compat(module: &[u8], layout: &Layout) -> Result<ImageManifest> {
     Ok(manifest(config, vec![layer]).annotations(variant).build()?)
 }
 
-/// Two layers, what the module is for and the module itself: both readers demand exactly two.
+/// Writes two layers: the purpose of the module, and the module itself. Both readers demand exactly
+/// two.
 fn artifact(module: &[u8], layout: &Layout) -> Result<ImageManifest> {
     let purpose = json!({ "type": "envoy_proxy", "abiVersions": ["0.2.1"], "config": { "root_ids": [] } });
     let titled = |mut layer: Descriptor, title: &str| {
@@ -160,7 +161,7 @@ fn manifest(config: Descriptor, layers: Vec<Descriptor>) -> ImageManifestBuilder
         .layers(layers)
 }
 
-/// The module in an archive that says nothing of the machine and the time.
+/// Returns an archive with the module. The archive tells nothing about the machine and the time.
 fn archive_of(module: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut header = tar::Header::new_ustar();
     header.set_size(module.len() as u64);

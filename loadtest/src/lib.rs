@@ -1,8 +1,8 @@
-//! Proxy-Wasm filters in a real Envoy: provision it, build a guest, start it, talk to it, measure
-//! it.
+//! Runs Proxy-Wasm filters in a real Envoy: fetches Envoy, builds a guest, starts Envoy with it,
+//! sends requests, and measures.
 //!
-//! The commands and the end-to-end tests stand on this library. [`Proxy`] is where to begin:
-//! [`Proxy::for_example`] does everything from nothing to a serving Envoy.
+//! The commands and the end-to-end tests use this library. Begin with [`Proxy`]:
+//! [`Proxy::for_example`] does every step up to an Envoy that serves.
 //!
 //! | module | gives |
 //! |---|---|

@@ -1,11 +1,11 @@
-//! `load`: filters that do the same job, compared in real Envoys by the CPU time that each adds to
+//! `load`: compares filters that do the same job, in real Envoys, by the CPU time that each adds to
 //! a request.
 //!
-//! One Envoy a variant, all running at once; in each repetition, every variant gets the same number
-//! of requests, in slices that take turns in an order that rotates. What a filter adds is the
-//! difference to the Envoy without one *within* a turn, so that a machine which slows down slows
-//! down both. A repetition's figure is the median over its turns; reported are the median over the
-//! repetitions and its spread.
+//! Each variant has an Envoy, and all of them run at once. In each repetition every variant gets
+//! the same number of requests, in slices that take turns in an order that rotates. The time that a
+//! filter adds is the difference to the Envoy without a filter *within* a turn, so that a machine
+//! which slows down slows down both. The figure of a repetition is the median over its turns. The
+//! report has the median over the repetitions, and its spread.
 
 mod client;
 mod picture;
@@ -26,12 +26,12 @@ use crate::progress::Step;
 use crate::proxy::{Options, Proxy};
 use crate::{Envoy, config::Config, guest, usage};
 
-/// A repetition is cut into this many slices. On a machine of two cores that compiled something
-/// else meanwhile, the standard deviation of a repetition's figure was 1.3 µs without slices, 0.7
-/// with 12 and 0.3 with 30 (64 connections).
+/// The number of slices of a repetition. On a machine of two cores that compiled something else
+/// meanwhile, the standard deviation of a repetition's figure was 1.3 µs without slices, 0.7 µs
+/// with 12 slices and 0.3 µs with 30 (64 connections).
 const SLICES: u32 = 30;
 
-/// What to compare, and how long.
+/// The arguments of `load`: the variants, and the number of requests to each.
 #[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
     /// Finish within about two minutes
@@ -43,7 +43,7 @@ pub struct LoadArgs {
     /// Draw what each filter adds into this SVG file, too
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// How often each variant is measured [default: 21, quick: 9]
+    /// Measurements of each variant [default: 21, quick: 9]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repetitions: Option<u32>,
     /// Requests to each variant in a repetition [default: 30000, quick: 12000]
@@ -70,12 +70,11 @@ impl LoadArgs {
     }
 }
 
-/// Runs the comparison, prints its table and writes its file.
+/// Runs the comparison, prints its table, and writes its file.
 ///
 /// # Errors
 ///
-/// When something is missing, when a filter does not do its job, or when any response is not as it
-/// should be.
+/// Fails if something is missing, if a filter does not do its job, or if a response is wrong.
 pub fn load(args: &LoadArgs) -> Result<()> {
     let variants = variant::chosen(&args.only)?;
     let json = args.json.as_deref().map(JsonFile::open).transpose()?;
@@ -132,8 +131,8 @@ fn measure(mut contenders: Vec<Contender<'_>>, args: &LoadArgs) -> Result<Vec<Me
     Ok(measured.collect())
 }
 
-/// Gives each contender its requests and returns the CPU time of one, in µs, for each slice of
-/// each.
+/// Sends each contender its requests. Returns the CPU time of a request, in µs, for each slice of
+/// each contender.
 fn repeat_once(contenders: &mut [Contender<'_>], requests: u32, repetition: usize) -> Result<Vec<Option<Vec<f64>>>> {
     let mut slices = vec![Vec::with_capacity(SLICES as usize); contenders.len()];
     for slice in 0..SLICES {
@@ -165,8 +164,8 @@ impl<'a> Contender<'a> {
         Ok(Self { variant, proxy, client, module_bytes })
     }
 
-    /// Sends this many requests and gives the CPU time that Envoy took, in nanoseconds, where the
-    /// system tells it.
+    /// Sends this many requests. Returns the CPU time that Envoy took, in nanoseconds, or `None` if
+    /// the system does not provide it.
     fn fire(&mut self, requests: u32) -> Result<Option<u64>> {
         let pid = self.proxy.pid();
         let before = usage::cpu_nanos(pid);

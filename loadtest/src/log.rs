@@ -1,11 +1,11 @@
-//! What an Envoy writes, from its start to its end, for several readers.
+//! The log of an Envoy, from its start to its end, for several readers.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A growing text. Clones share it.
+/// A growing text. Clones share the text.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     shared: Arc<Shared>,
@@ -42,18 +42,19 @@ impl Log {
         log
     }
 
-    /// All of it.
+    /// Returns the whole text.
     pub fn text(&self) -> String {
         self.lock().text.clone()
     }
 
-    /// What came after its first `offset` bytes.
+    /// Returns the text after its first `offset` bytes.
     pub fn text_from(&self, offset: usize) -> String {
         self.lock().text.get(offset..).unwrap_or_default().to_owned()
     }
 
-    /// Waits until it contains `needle`. False when it does not within `patience`, or has ended
-    /// without.
+    /// Waits until the text contains `needle`. Returns whether it does.
+    ///
+    /// Returns `false` after `patience`, or if the text has ended without `needle`.
     pub fn wait_for(&self, needle: &str, patience: Duration) -> bool {
         self.wait_until(patience, |state| state.text.contains(needle) || state.ended).text.contains(needle)
     }
@@ -63,8 +64,8 @@ impl Log {
         drop(self.wait_until(patience, |state| state.ended));
     }
 
-    /// Takes the whole lines that have come, after waiting for some. `None` once all are taken and
-    /// no more can come.
+    /// Waits for whole lines, and takes all that have come. Returns `None` once all lines are taken
+    /// and no more can come.
     pub(crate) fn take_lines(&self, patience: Duration) -> Option<String> {
         let mut state = self.wait_until(patience, |state| !state.text.is_empty() || state.ended);
         let text = std::mem::take(&mut state.text);
@@ -86,11 +87,11 @@ impl Log {
     }
 }
 
-/// What Envoy warns of before it complains about the code, which is fine.
+/// The warning that Envoy logs before it complains about the code, which is fine.
 const NO_RUNTIME: &str = "Envoy was compiled without support for it";
 
-/// The one line that says best why Envoy gave up: the first error in its log, without the parts
-/// that only locate it.
+/// Returns the line that best explains why Envoy gave up: the first error in its log, without the
+/// parts that only locate the error.
 pub(crate) fn reason(log: &str) -> Option<String> {
     if let Some(line) = log.lines().find(|line| line.contains(NO_RUNTIME)) {
         let runtime = line.split_whitespace().find(|word| word.starts_with("envoy.wasm.runtime."));
@@ -109,7 +110,7 @@ pub(crate) fn reason(log: &str) -> Option<String> {
     errors.chain(last).next()
 }
 
-/// The end of a log, for a message about what it lacks.
+/// Returns the last lines of a log, for a message about what the log lacks.
 pub(crate) fn tail(log: &str, lines: usize) -> String {
     let all: Vec<_> = log.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")

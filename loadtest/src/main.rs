@@ -35,8 +35,8 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.kind() == ErrorKind::InvalidValue || error.kind() == ErrorKind::ValueValidation => {
-            // What is wrong and what would be right, without the hint at `--help` that follows
-            // after an empty line.
+            // The message and the right values, without the hint at `--help`, which follows after
+            // an empty line.
             let text = error.render().to_string();
             eprintln!("{}", words(text.split("\n\n").next().unwrap_or(&text)));
             return ExitCode::from(2);
@@ -63,12 +63,12 @@ fn run(cli: &Cli) -> Result<()> {
     }
 }
 
-/// The whole chain of causes, without line breaks.
+/// Returns the whole chain of causes, without line breaks.
 fn one_line(error: &anyhow::Error) -> String {
     words(&format!("{error:#}"))
 }
 
-/// A text as one line.
+/// Returns a text as one line.
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,12 +1,11 @@
-//! What a command is busy with, on stderr: a spinner or a bar on a terminal, a plain line
-//! elsewhere.
+//! The progress of a command, on stderr: a spinner or a bar on a terminal, a plain line elsewhere.
 
 use std::io::{IsTerminal as _, stderr};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A piece of work that takes a while. Its spinner goes away with it.
+/// A piece of work that takes a while. Dropping it removes its spinner.
 #[derive(Debug)]
 pub struct Step {
     bar: ProgressBar,
@@ -37,7 +36,7 @@ impl Step {
         Self { bar }
     }
 
-    /// One part is done.
+    /// Counts one part as done.
     pub fn advance(&self) {
         self.bar.inc(1);
     }

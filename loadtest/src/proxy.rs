@@ -17,35 +17,35 @@ use crate::http::{self, Response};
 use crate::log::{self, Log};
 use crate::{guest, workspace};
 
-/// How long Envoy may take to serve.
+/// The longest time until Envoy serves.
 const START: Duration = Duration::from_secs(20);
-/// How often it is asked whether it does.
+/// The interval at which the admin interface is asked whether Envoy serves.
 const POLL: Duration = Duration::from_millis(20);
-/// How often a start is repeated when another process was faster to take a port.
+/// The number of attempts to start, because another process may be faster to take a port.
 const ATTEMPTS: usize = 3;
 
-/// How an Envoy is started.
+/// The options with which an Envoy is started.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Its worker threads, each of which has a VM.
+    /// The number of worker threads, each of which has a VM.
     pub concurrency: u32,
-    /// The level of its own log.
+    /// The level of Envoy's own log.
     pub log_level: String,
-    /// Levels of components, such as `wasm:trace`; empty for none.
+    /// The levels of components, such as `wasm:trace`, or an empty text for none.
     pub component_log_level: String,
 }
 
 impl Default for Options {
-    /// One worker, and everything that a filter logs.
+    /// Returns the options for one worker, with everything that a filter logs.
     fn default() -> Self {
         Self { concurrency: 1, log_level: "info".into(), component_log_level: "wasm:trace".into() }
     }
 }
 
-/// A running Envoy. It ends when this value is dropped, also by a panic.
+/// A running Envoy. Dropping this value ends Envoy, also when a panic drops it.
 ///
-/// Envoy listens on free ports of the loopback address; [`Proxy::port`] leads from the ports in the
-/// configuration to those. A value in a `static` is never dropped, so keep a proxy in a local
+/// Envoy listens on free ports of the loopback address. [`Proxy::port`] returns Envoy's port for a
+/// port in the configuration. A value in a `static` is never dropped, so keep a proxy in a local
 /// variable.
 ///
 /// # Examples
@@ -69,7 +69,7 @@ pub struct Proxy {
     ports: BTreeMap<u16, u16>,
     admin: u16,
     log: Log,
-    /// Holds the configuration, as long as Envoy may read it.
+    /// Holds the configuration for as long as Envoy may read it.
     _folder: TempDir,
 }
 
@@ -78,25 +78,26 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// When any of that fails; the message says what.
+    /// Fails if any of these steps fails. The message says which.
     pub fn for_example(name: &str, allocator: Option<Allocator>) -> Result<Self> {
         Self::for_example_with(name, allocator, &Options::default())
     }
 
-    /// As [`Proxy::for_example`], with options.
+    /// Does the work of [`Proxy::for_example`], with options.
     ///
     /// # Errors
     ///
-    /// As [`Proxy::for_example`].
+    /// Fails where [`Proxy::for_example`] fails.
     pub fn for_example_with(name: &str, allocator: Option<Allocator>, options: &Options) -> Result<Self> {
         Self::start(&Envoy::provision()?, &example(name, allocator)?, options)
     }
 
-    /// As [`Proxy::for_example`], with features of the SDK in the modules, such as `abi-0-1-0`.
+    /// Does the work of [`Proxy::for_example`], with features of the SDK in the modules, such as
+    /// `abi-0-1-0`.
     ///
     /// # Errors
     ///
-    /// As [`Proxy::for_example`].
+    /// Fails where [`Proxy::for_example`] fails.
     pub fn for_example_built_with(name: &str, allocator: Option<Allocator>, features: &[&str]) -> Result<Self> {
         Self::start(&Envoy::provision()?, &example_built_with(name, allocator, features)?, &Options::default())
     }
@@ -105,12 +106,13 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// When it refuses the configuration, with its reason, or does not serve in time.
+    /// Fails if Envoy refuses the configuration, with Envoy's reason, or if Envoy does not serve in
+    /// time.
     pub fn start(envoy: &Envoy, config: &Config, options: &Options) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            // Between the moment when a free port is let go and the one when Envoy has it, somebody
-            // else may take it.
+            // Another process may take a free port between the moment when it is released and the
+            // moment when Envoy takes it.
             match Self::attempt(envoy, config.render()?, options) {
                 Err(error) if attempt < ATTEMPTS && error.to_string().contains("Address already in use") => {
                     attempt += 1;
@@ -120,11 +122,11 @@ impl Proxy {
         }
     }
 
-    /// Envoy's port for a port in the configuration.
+    /// Returns Envoy's port for a port in the configuration.
     ///
     /// # Panics
     ///
-    /// When the configuration has no such port.
+    /// Panics if the configuration has no such port.
     pub fn port(&self, original: u16) -> u16 {
         match self.ports.get(&original) {
             Some(&port) => port,
@@ -132,24 +134,24 @@ impl Proxy {
         }
     }
 
-    /// The address of `path` at a port of the configuration.
+    /// Returns the URL of `path` at a port of the configuration.
     ///
     /// # Panics
     ///
-    /// When the configuration has no such port.
+    /// Panics if the configuration has no such port.
     pub fn url(&self, original: u16, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port(original))
     }
 
-    /// Gets `path` at a port of the configuration.
+    /// Sends a GET for `path` to a port of the configuration.
     ///
     /// # Errors
     ///
-    /// When there is no answer; a status such as 500 is not an error.
+    /// Fails if there is no response. A status such as 500 is not an error.
     ///
     /// # Panics
     ///
-    /// When the configuration has no such port.
+    /// Panics if the configuration has no such port.
     pub fn get(&self, original: u16, path: &str) -> Result<Response> {
         self.request("GET", original, path, &[], b"")
     }
@@ -158,11 +160,11 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// When there is no answer; a status such as 500 is not an error.
+    /// Fails if there is no response. A status such as 500 is not an error.
     ///
     /// # Panics
     ///
-    /// When the configuration has no such port.
+    /// Panics if the configuration has no such port.
     pub fn request(
         &self,
         method: &str,
@@ -174,16 +176,17 @@ impl Proxy {
         http::send(method, &self.url(original, path), headers, body)
     }
 
-    /// The address of `path` at the admin interface.
+    /// Returns the URL of `path` at the admin interface.
     pub fn admin_url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.admin)
     }
 
-    /// What the admin interface answers to a GET of `path`, such as `/config_dump`.
+    /// Returns the body of the admin interface's response to a GET of `path`, such as
+    /// `/config_dump`.
     ///
     /// # Errors
     ///
-    /// When it does not answer with 200.
+    /// Fails if the response is not a 200.
     pub fn admin(&self, path: &str) -> Result<String> {
         let response = http::send("GET", &self.admin_url(path), &[], b"")?;
         if response.status != 200 {
@@ -192,12 +195,12 @@ impl Proxy {
         Ok(response.text().into_owned())
     }
 
-    /// Envoy's counters and gauges by name. Workers hand theirs over with a delay of up to some
-    /// seconds.
+    /// Returns Envoy's counters and gauges by name. Workers report theirs with a delay of up to
+    /// some seconds.
     ///
     /// # Errors
     ///
-    /// When the admin interface does not answer.
+    /// Fails if the admin interface does not respond.
     pub fn stats(&self) -> Result<BTreeMap<String, u64>> {
         let text = self.admin("/stats")?;
         let stats = text.lines().filter_map(|line| {
@@ -207,21 +210,22 @@ impl Proxy {
         Ok(stats.collect())
     }
 
-    /// Everything that Envoy has logged so far.
+    /// Returns everything that Envoy has logged so far.
     pub fn log(&self) -> String {
         self.log.text()
     }
 
-    /// What Envoy has logged after the first `offset` bytes, for who reads along.
+    /// Returns the text that Envoy has logged after the first `offset` bytes, for a reader that
+    /// follows.
     pub fn log_from(&self, offset: usize) -> String {
         self.log.text_from(offset)
     }
 
-    /// Waits until Envoy's log contains `text`; what was logged before counts.
+    /// Waits until Envoy's log contains `text`. Text that was logged before counts.
     ///
     /// # Errors
     ///
-    /// When it does not in time; the message holds the log's end.
+    /// Fails if the log does not contain the text in time. The message has the end of the log.
     pub fn wait_for_log(&self, text: &str, patience: Duration) -> Result<()> {
         if self.log.wait_for(text, patience) {
             return Ok(());
@@ -229,17 +233,17 @@ impl Proxy {
         bail!("no `{text}` in Envoy's log within {patience:?}; it ends with:\n{}", log::tail(&self.log(), 20))
     }
 
-    /// The id of Envoy's process.
+    /// Returns the id of Envoy's process.
     pub fn pid(&self) -> u32 {
         self.child.pid()
     }
 
-    /// Whether Envoy still runs.
+    /// Returns whether Envoy still runs.
     pub fn is_running(&self) -> bool {
         self.child.ended().is_ok_and(|status| status.is_none())
     }
 
-    /// The log, for a reader that outlives a look.
+    /// Returns the log itself, for a reader that follows it.
     pub(crate) fn shared_log(&self) -> &Log {
         &self.log
     }
@@ -277,8 +281,8 @@ impl Proxy {
         bail!("Envoy does not serve after {START:?}: {reason}")
     }
 
-    /// Asked of the admin interface: a connection to a listener would be one more for the filter to
-    /// see.
+    /// Returns whether Envoy serves, by asking the admin interface. A connection to a listener
+    /// would be one more for the filter to see.
     fn serves(&self) -> bool {
         let started = "listener_manager.workers_started";
         self.admin("/ready").is_ok()
@@ -286,11 +290,11 @@ impl Proxy {
     }
 }
 
-/// The configuration of an example with its modules built.
+/// Returns the configuration of an example, after building its modules.
 ///
 /// # Errors
 ///
-/// When there is no such example, or when a build fails.
+/// Fails if there is no such example, or if a build fails.
 pub fn example(name: &str, allocator: Option<Allocator>) -> Result<Config> {
     example_built_with(name, allocator, &[])
 }

@@ -1,4 +1,4 @@
-//! `serve`: an example in an Envoy of its own, until Ctrl-C.
+//! `serve`: runs an example in an Envoy of its own, until Ctrl-C.
 
 use std::io::{Write as _, stdout};
 use std::path::PathBuf;
@@ -11,12 +11,12 @@ use crate::config::{self, Config};
 use crate::proxy::{self, Options, Proxy};
 use crate::{Allocator, Envoy, guest, log, workspace};
 
-/// The port of every example's main listener, in its configuration.
+/// The port of every example's main listener in its configuration.
 const MAIN_PORT: u16 = 18000;
-/// How often the log is asked for more.
+/// The interval at which the log is asked for more lines.
 const POLL: Duration = Duration::from_millis(500);
 
-/// What to serve, and how.
+/// The arguments of `serve`: the example, its allocator or its module, and the port.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
     /// The example: a folder of `examples/`
@@ -35,15 +35,14 @@ pub struct ServeArgs {
     wasm: Option<PathBuf>,
 }
 
-/// Builds and serves, until a signal ends this process or Envoy ends.
+/// Builds and serves an example, until a signal ends this process or Envoy ends.
 ///
 /// # Errors
 ///
-/// When something is missing or taken, when the build fails, when Envoy refuses the module, or when
-/// it ends by itself.
+/// Fails if something is missing or taken, if the build fails, if Envoy refuses the module, or if
+/// Envoy ends by itself.
 pub fn serve(args: &ServeArgs) -> Result<()> {
-    // What is cheap to find out comes first: nobody wants to wait for a download to learn of a
-    // typing error.
+    // Cheap checks come first. No user wants to wait for a download to learn of a typing error.
     let name = &args.name;
     guest::ensure_example(name)?;
     config::ensure_free(args.port)?;
@@ -78,13 +77,13 @@ fn greeting(args: &ServeArgs, envoy: &Envoy, proxy: &Proxy) -> String {
     )
 }
 
-/// Prints what the filter and Envoy say that is worth reading.
+/// Prints the lines of the filter and of Envoy that are worth reading.
 fn follow(proxy: &Proxy) -> Result<()> {
     let mut last = String::new();
     let mut reading = false;
     while let Some(lines) = proxy.shared_log().take_lines(POLL) {
         for line in lines.lines() {
-            // A line without a time in front belongs to the one before: a backtrace, or a message
+            // A line without a time in front belongs to the line before: a backtrace, or a message
             // of several lines.
             reading = if line.starts_with('[') { is_worth_reading(line) } else { reading };
             if reading {
@@ -94,7 +93,7 @@ fn follow(proxy: &Proxy) -> Result<()> {
         }
     }
     if proxy.is_running() {
-        // A signal is ending everything, this process too.
+        // A signal is ending everything, this process included.
         std::thread::sleep(POLL);
         return Ok(());
     }

@@ -1,42 +1,44 @@
-//! What a process uses: its CPU time, its memory, and the linear memory of the V8 VMs in it. Linux
-//! tells; elsewhere each answer is `None`.
+//! The resources of a process: its CPU time, its memory, and the linear memory of its V8 VMs. Linux
+//! provides them. Elsewhere each function returns `None`.
 
 use std::fs;
 
-/// What one page of linear memory has.
+/// The bytes of a page of linear memory.
 pub const WASM_PAGE: u64 = 64 * 1024;
-/// V8 reserves this much address space for each linear memory, and makes the rest of it
+/// The address space that V8 reserves for each linear memory. The part behind the memory is
 /// inaccessible.
 const V8_RESERVES: u64 = 8 << 30;
-/// The least inaccessible space behind a linear memory. Nothing else in an Envoy leaves as much
-/// behind it.
+/// The least inaccessible space behind a linear memory. Nothing else in an Envoy is followed by so
+/// much.
 const GUARD: u64 = 1 << 30;
 /// The length of a tick in `/proc/PID/stat`: `USER_HZ` is 100 on every platform that Envoy is built
 /// for.
 const NANOS_PER_TICK: u64 = 10_000_000;
 
-/// The linear memories in a process. Envoy has one for itself and one for each worker, and for each
-/// again that a configuration update leaves behind.
+/// The linear memories in a process. Envoy has one for itself and one for each worker, and leaves
+/// as many behind with each update of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WasmMemory {
-    /// How many there are.
+    /// The number of linear memories.
     pub vms: usize,
-    /// The size of the largest, in bytes.
+    /// The size of the largest one, in bytes.
     pub largest: u64,
 }
 
-/// The CPU time that a process has used, in nanoseconds: that of its living threads, or that of the
-/// process in ticks of 10 ms where the kernel does not count as finely.
+/// Returns the CPU time of a process in nanoseconds, or `None` if the system does not provide it.
+///
+/// It is the time of the living threads. If the kernel does not count so finely, it is the time of
+/// the process in ticks of 10 ms.
 pub fn cpu_nanos(pid: u32) -> Option<u64> {
     cpu_of_threads(pid).or_else(|| cpu_in_ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?))
 }
 
-/// The resident memory of a process, in KiB.
+/// Returns the resident memory of a process in KiB, or `None` if the system does not provide it.
 pub fn rss_kib(pid: u32) -> Option<u64> {
     rss_in(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
 }
 
-/// The linear memories in a process, or `None` where it has none or the system does not tell.
+/// Returns the linear memories in a process, or `None` if it has none or the system does not tell.
 pub fn wasm_memory(pid: u32) -> Option<WasmMemory> {
     wasm_memory_in(&fs::read_to_string(format!("/proc/{pid}/maps")).ok()?)
 }
@@ -51,8 +53,8 @@ fn cpu_of_threads(pid: u32) -> Option<u64> {
     (sum > 0).then_some(sum)
 }
 
-/// From `PID (name) state …`: fields 14 and 15, counted from the end of a name that may hold
-/// anything.
+/// Reads the ticks in `PID (name) state …`: fields 14 and 15. They are counted from the end of the
+/// name, because the name may hold anything.
 fn cpu_in_ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<u64>);
@@ -64,8 +66,8 @@ fn rss_in(status: &str) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
-/// Finds each writable anonymous mapping that an inaccessible one of at least 1 GiB follows without
-/// a gap.
+/// Finds each writable anonymous mapping that is followed, without a gap, by an inaccessible
+/// mapping of at least 1 GiB.
 fn wasm_memory_in(maps: &str) -> Option<WasmMemory> {
     let mappings: Vec<_> = maps.lines().filter_map(Mapping::parse).collect();
     let sizes = mappings.windows(2).filter_map(|pair| {
@@ -74,7 +76,7 @@ fn wasm_memory_in(maps: &str) -> Option<WasmMemory> {
         let is_guard = guard.access.starts_with("---") && guard.start == memory.end && guard.size() >= GUARD;
         (is_memory && is_guard).then(|| {
             // The kernel may show an unrelated writable neighbour in front of the memory as one
-            // mapping with it. Then the guard tells how large the memory is.
+            // mapping with it. The size of the guard then gives the size of the memory.
             V8_RESERVES.checked_sub(guard.size()).map_or(memory.size(), |size| size.min(memory.size()))
         })
     });
@@ -112,7 +114,8 @@ impl<'a> Mapping<'a> {
 mod tests {
     use super::*;
 
-    /// From an Envoy 1.40 with a filter of two pages, and with one of three in the worker's VM.
+    /// The mappings of an Envoy 1.40 with a filter of two pages, and with one of three in the
+    /// worker's VM.
     const MAPS: &str = "\
 55d58b400000-55d58b560000 rw-p 00000000 00:00 0                          [heap]
 73e7bf400000-73e7c0000000 rw-p 00000000 00:00 0

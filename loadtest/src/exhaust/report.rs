@@ -1,4 +1,4 @@
-//! What became of the uploads, and of the memory: a table for people, a file for programs.
+//! The results for the uploads and for the memory: a table for people, a file for programs.
 
 use std::fmt;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::picture::{self, Line};
 use super::sampler::Sample;
 use super::{Answers, ExhaustArgs};
 
-/// A run's result. Its fields are the file's.
+/// The result of a run. Its fields are those of the file.
 #[derive(Serialize)]
 pub(super) struct Report {
     envoy: String,
@@ -22,14 +22,14 @@ pub(super) struct Report {
     filters: Vec<Row>,
 }
 
-/// What was seen of one filter.
+/// The results of one filter.
 #[derive(Serialize)]
 pub(super) struct Row {
     name: String,
     #[serde(flatten)]
     answers: Answers,
     burst_ms: u128,
-    /// How long after the burst everything was served again; none if it was not.
+    /// The time after the burst at which everything was served again, or `None` if it was not.
     served_after_ms: Option<u128>,
     vm_failures: usize,
     samples: Vec<Sample>,
@@ -49,7 +49,7 @@ impl Row {
         Self { name: name.to_owned(), answers, burst_ms: burst.as_millis(), served_after_ms, vm_failures, samples }
     }
 
-    /// What a filter with a budget promises.
+    /// Checks the promises of a filter with a budget.
     pub(super) fn check(&self) -> Result<()> {
         let Self { name, answers, served_after_ms, vm_failures, .. } = self;
         ensure!(*vm_failures == 0, "{name}: the VM failed {vm_failures} times");
@@ -62,13 +62,13 @@ impl Row {
         Ok(())
     }
 
-    /// Of the resident memory or of the linear memory: the most, in MiB.
+    /// Returns the maximum of the resident memory or of the linear memory, in MiB.
     fn most(&self, of: impl Fn(&Sample) -> u64) -> f64 {
         self.samples.iter().map(of).max().unwrap_or_default() as f64 / 1024.0
     }
 }
 
-/// The most within each of so many parts of the time.
+/// The greatest number of samples in a report. Each is the maximum within a part of the time.
 const SAMPLES: usize = 120;
 
 fn thinned(samples: &[Sample]) -> Vec<Sample> {

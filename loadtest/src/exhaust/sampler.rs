@@ -9,21 +9,21 @@ use serde::Serialize;
 
 use crate::usage;
 
-/// How often the memory is looked at.
+/// The interval at which the memory is read.
 const PERIOD: Duration = Duration::from_millis(25);
 
-/// The memory at a moment.
+/// The memory at one moment.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Sample {
-    /// Milliseconds since the first.
+    /// The milliseconds since the first sample.
     pub(super) at: u64,
-    /// Resident memory of the process, in KiB.
+    /// The resident memory of the process, in KiB.
     pub(super) rss_kib: u64,
-    /// Linear memory of the largest VM, in KiB.
+    /// The linear memory of the largest VM, in KiB.
     pub(super) wasm_kib: u64,
 }
 
-/// A thread that looks at a process until it is told to end.
+/// A thread that reads the memory of a process until it is told to end.
 pub(super) struct Sampler {
     ends: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Sample>>,
@@ -36,7 +36,7 @@ impl Sampler {
         let thread = thread::spawn(move || {
             let (begun, mut samples) = (Instant::now(), Vec::new());
             while !told.load(Ordering::Relaxed) {
-                // Where the system does not tell, there are no samples.
+                // Without figures of the system there are no samples.
                 if let Some(rss_kib) = usage::rss_kib(pid) {
                     let at = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
                     let wasm_kib = usage::wasm_memory(pid).map_or(0, |memory| memory.largest / 1024);

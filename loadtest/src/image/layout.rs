@@ -1,4 +1,4 @@
-//! A folder in OCI's layout: blobs that are named by their digests, and an index that leads to the
+//! A folder in OCI's layout: blobs that are named by their digests, and an index that points to the
 //! manifest.
 
 use std::fs::{self, File};
@@ -12,10 +12,10 @@ use sha2::{Digest as _, Sha256};
 const BLOBS: &str = "blobs/sha256";
 const INDEX: &str = "index.json";
 const HEADER: &str = "oci-layout";
-/// The annotation that is the image's tag.
+/// The annotation that holds the image's tag.
 const TAG: &str = "org.opencontainers.image.ref.name";
 
-/// `sha256:` and the digits.
+/// Returns the digest: `sha256:` and the digits.
 pub(super) fn digest(bytes: &[u8]) -> String {
     format!("sha256:{:x}", Sha256::digest(bytes))
 }
@@ -26,7 +26,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// An empty layout, in the place of one that is there.
+    /// Makes an empty layout, and replaces one that is there.
     pub(super) fn create(root: &Path) -> Result<Self> {
         let name = root.display();
         if root.exists() {
@@ -36,14 +36,15 @@ impl Layout {
         Ok(Self { root: root.to_owned() })
     }
 
-    /// Writes a blob, and gives what refers to it.
+    /// Writes a blob, and returns the descriptor that refers to it.
     pub(super) fn blob(&self, bytes: &[u8], media_type: MediaType) -> Result<Descriptor> {
         let digits = format!("{:x}", Sha256::digest(bytes));
         fs::write(self.root.join(BLOBS).join(&digits), bytes).context("cannot write a blob")?;
         Ok(Descriptor::new(media_type, bytes.len() as u64, Sha256Digest::from_str(&digits)?))
     }
 
-    /// Writes the manifest, and the index that leads to it by a tag. Gives the manifest's digest.
+    /// Writes the manifest, and the index that points to it by a tag. Returns the manifest's
+    /// digest.
     pub(super) fn finish(&self, manifest: &ImageManifest, tag: &str) -> Result<String> {
         let text = manifest.to_string()?;
         let mut descriptor = self.blob(text.as_bytes(), MediaType::ImageManifest)?;
@@ -59,7 +60,7 @@ impl Layout {
         Ok(digest(text.as_bytes()))
     }
 
-    /// The whole layout as one file, without anything of the machine and the time.
+    /// Writes the whole layout as one file, which tells nothing about the machine and the time.
     pub(super) fn archive(&self, place: &Path) -> Result<PathBuf> {
         let failed = || format!("cannot write {}", place.display());
         let mut archive = tar::Builder::new(File::create(place).with_context(failed)?);

@@ -1,4 +1,4 @@
-//! The load: a closed loop over connections that are kept, on one thread.
+//! The load: a closed loop over persistent connections, on one thread.
 
 use std::time::Duration;
 
@@ -16,25 +16,25 @@ use tokio::time::timeout;
 
 use super::variant::HEADERS;
 
-/// A single response may take this long; far more than any does that comes at all.
+/// The longest time to wait for a response. It is far more than any response takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a right response has.
+/// The properties of a right response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expectation {
     /// Status 200.
     Unfiltered,
-    /// Status 200 and the header which the filter adds, so that a filter that fails silently cannot
+    /// Status 200 and the header that the filter adds, so that a filter that fails silently cannot
     /// look fast.
     Filtered,
 }
 
-/// What came back.
+/// The responses that came.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// How many responses were wrong.
+    /// The number of wrong responses.
     pub(super) bad: u32,
-    /// What was wrong with one of them.
+    /// The problem of the first wrong response.
     pub(super) first_problem: Option<String>,
 }
 
@@ -60,7 +60,7 @@ impl Client {
                 let stream = TcpStream::connect(("127.0.0.1", port)).await.context("cannot connect")?;
                 stream.set_nodelay(true).context("cannot set up a connection")?;
                 let (sender, driver) = handshake(TokioIo::new(stream)).await.context("cannot speak HTTP")?;
-                // A connection that breaks is told of by its next request.
+                // If the connection breaks, its next request fails.
                 tokio::spawn(driver);
                 idle.push(Connection { sender, request: request.clone(), expectation });
             }
@@ -105,7 +105,7 @@ impl Connection {
                     tally.bad += 1;
                     tally.first_problem.get_or_insert(problem);
                 }
-                // The connection is of no more use.
+                // The connection cannot be used any more.
                 Err(error) => {
                     tally.bad += requests - sent;
                     tally.first_problem.get_or_insert(format!("{error:#}"));
@@ -116,7 +116,8 @@ impl Connection {
         tally
     }
 
-    /// One request and its whole response. Gives what is wrong with the response.
+    /// Sends one request, and reads the whole response. Returns the problem of the response, if it
+    /// has one.
     async fn exchange(&mut self) -> Result<Option<String>> {
         let exchange = async {
             self.sender.ready().await?;

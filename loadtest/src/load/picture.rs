@@ -1,5 +1,5 @@
-//! The figures as a picture: a bar for what each filter adds, with the range that eight of ten
-//! repetitions lie in.
+//! A picture of the figures: a bar for the time that each filter adds, with the range of eight in
+//! ten repetitions.
 
 use std::path::Path;
 
@@ -10,7 +10,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 /// A bar.
 pub(super) struct Bar<'a> {
     pub(super) name: &'a str,
-    /// CPU µs that it adds to a request: the median, and where eight of ten repetitions lie.
+    /// The CPU time in µs that the filter adds to a request: the median, and the range of eight in
+    /// ten repetitions.
     pub(super) added: f64,
     pub(super) range: (f64, f64),
     pub(super) ratio: f64,
@@ -19,7 +20,7 @@ pub(super) struct Bar<'a> {
 const WIDTH: u32 = 860;
 const ROW: i32 = 40;
 const TOP: i32 = 50;
-/// Where the bars begin and end, with room for names and figures beside them.
+/// The places where the bars begin and end, with room for names and figures beside them.
 const LEFT: i32 = 190;
 const RIGHT: i32 = 640;
 

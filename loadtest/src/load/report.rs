@@ -14,21 +14,21 @@ use super::stats::{Spread, median};
 use super::variant::HEADERS_SEEN;
 use crate::usage::WasmMemory;
 
-/// A spread beyond this part of the median is worth a warning.
+/// The relative spread above which the report warns.
 const WIDE: f64 = 0.25;
 
-/// What was seen of one variant.
+/// The results of one variant.
 pub(super) struct Measured {
     pub(super) name: String,
-    /// CPU µs per request, for each slice of each repetition; `None` where the system does not
-    /// tell.
+    /// The CPU time of a request in µs, for each slice of each repetition, or `None` if the system
+    /// does not provide it.
     pub(super) cpu_us: Option<Vec<Vec<f64>>>,
     pub(super) rss_kib: Option<u64>,
     pub(super) wasm: Option<WasmMemory>,
     pub(super) module_bytes: u64,
 }
 
-/// A run's result. Its fields are the file's.
+/// The result of a run. Its fields are those of the file.
 #[derive(Serialize)]
 pub(super) struct Report {
     envoy: String,
@@ -42,17 +42,17 @@ pub(super) struct Report {
 #[derive(Serialize)]
 struct Row {
     name: String,
-    /// Median of the CPU time of a request, in µs.
+    /// The median of the CPU time of a request, in µs.
     cpu_us: Option<f64>,
-    /// Median of what the filter adds to it.
+    /// The median of the CPU time that the filter adds, in µs.
     cpu_us_added: Option<f64>,
     cpu_us_added_p10: Option<f64>,
     cpu_us_added_p90: Option<f64>,
     ratio_to_floor: Option<f64>,
     rss_kib: Option<u64>,
-    /// Linear memory of the largest VM.
+    /// The linear memory of the largest VM.
     wasm_bytes: Option<u64>,
-    /// How many VMs there are.
+    /// The number of VMs.
     vms: Option<usize>,
     module_bytes: u64,
     #[serde(skip)]
@@ -60,7 +60,7 @@ struct Row {
 }
 
 impl Report {
-    /// The first of the measured is the Envoy without a filter.
+    /// Makes the report. The first of the measured variants is the Envoy without a filter.
     pub(super) fn new(envoy: &str, repetitions: u32, requests: u32, connections: u32, measured: &[Measured]) -> Self {
         let base = measured.first().and_then(|base| base.cpu_us.as_deref());
         let mut variants: Vec<_> = measured.iter().map(|measured| Row::new(measured, base)).collect();
@@ -71,7 +71,7 @@ impl Report {
         Self { envoy: envoy.to_owned(), repetitions, requests, connections, request_headers: HEADERS_SEEN, variants }
     }
 
-    /// Draws what each filter adds; nothing where the system does not tell.
+    /// Draws the time that each filter adds. Variants without figures are left out.
     pub(super) fn draw(&self, path: &Path) -> Result<()> {
         let bars = self.variants.iter().filter_map(|row| {
             let (added, ratio) = (row.added?, row.ratio_to_floor?);
@@ -109,7 +109,7 @@ impl Report {
 impl Row {
     fn new(measured: &Measured, base: Option<&[Vec<f64>]>) -> Self {
         let cpu = measured.cpu_us.as_deref();
-        // The two of one turn: what slows down the machine slows down both.
+        // Both slices are of one turn: a machine that slows down slows down both.
         let difference = |(cpu, base): (&Vec<f64>, &Vec<f64>)| {
             median(&cpu.iter().zip(base).map(|(cpu, base)| cpu - base).collect::<Vec<_>>())
         };
@@ -171,12 +171,12 @@ impl fmt::Display for Report {
     }
 }
 
-/// The file for programs, opened before the run: to learn at its end that it cannot be written
-/// would be a pity.
+/// The file for programs. It is opened before the run, so that a path that cannot be written fails
+/// early.
 pub(crate) struct JsonFile {
     path: PathBuf,
     file: File,
-    /// Created by us and empty, so that it goes away if there is nothing to write.
+    /// True if we created the file and it is empty. It is removed if there is nothing to write.
     blank: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// A sample's middle, and where nine of ten values lie below and above.
+/// The median of a sample, with the bounds above and below which nine of ten values lie.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Spread {
     pub(super) median: f64,
@@ -11,25 +11,25 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// `None` for an empty sample.
+    /// Returns the spread of a sample, or `None` for an empty sample.
     pub(super) fn of(sample: &[f64]) -> Option<Self> {
         let mut sorted = sample.to_vec();
         sorted.sort_by(f64::total_cmp);
         Some(Self { median: quantile(&sorted, 0.5)?, p10: quantile(&sorted, 0.1)?, p90: quantile(&sorted, 0.9)? })
     }
 
-    /// The distance between the two ends as a part of the median.
+    /// Returns the distance between the two bounds, relative to the median.
     pub(super) fn relative_width(&self) -> f64 {
         (self.p90 - self.p10) / self.median.abs()
     }
 }
 
-/// `None` for an empty sample.
+/// Returns the median of a sample, or `None` for an empty sample.
 pub(super) fn median(sample: &[f64]) -> Option<f64> {
     Some(Spread::of(sample)?.median)
 }
 
-/// Between two neighbours, by their distances.
+/// Returns a quantile. Between two neighbours it is interpolated by their distances.
 fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
     let at = part * sorted.len().checked_sub(1)? as f64;
     let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);

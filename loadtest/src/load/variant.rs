@@ -1,4 +1,4 @@
-//! What is compared: an Envoy without a filter, and filters that do one and the same job.
+//! The compared variants: an Envoy without a filter, and filters that all do one job.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::proxy::Proxy;
 use crate::{Allocator, guest, http};
 
-/// The port of the listener, in the configuration.
+/// The port of the listener in the configuration.
 pub(super) const PORT: u16 = 18000;
-/// The path at which the response tells what the filter set in the request.
+/// The path whose response tells what the filter set in the request.
 const CHECK: &str = "/check";
-/// How many headers the filter sees: ours, `:authority`, `:path`, `:method` and `:scheme`, and two
-/// that Envoy adds.
+/// The number of headers that the filter sees: ours, `:authority`, `:path`, `:method` and
+/// `:scheme`, and two that Envoy adds.
 pub(super) const HEADERS_SEEN: usize = HEADERS.len() + 6;
-/// What a client sends beside `host`: what a browser and a mesh would.
+/// The headers that the client sends beside `host`, like those of a browser and a mesh.
 pub(super) const HEADERS: [(&str, &str); 19] = [
     ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0"),
     ("accept", "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8"),
@@ -40,16 +40,16 @@ pub(super) const HEADERS: [(&str, &str); 19] = [
     ("x-correlation-id", "3c9e1d4a-77b2-4a0e-8b1f-d2c4f6a8e0b1"),
     ("x-tenant", "tenant-000042-eu-central"),
 ];
-/// The headers which Envoy adds before the filters: names and the lengths of their values.
+/// The headers that Envoy adds before the filters: their names, and the lengths of their values.
 const ADDED_BY_ENVOY: [(&str, usize); 2] = [("x-forwarded-proto", "http".len()), ("x-request-id", 36)];
 
-/// One of the compared.
+/// One of the compared variants.
 pub(super) struct Variant {
     name: String,
     guest: Option<(&'static str, Option<Allocator>)>,
 }
 
-/// All variants, or those with these names and the two which the others are compared with.
+/// Returns all variants, or those with these names and the two with which the others are compared.
 pub(super) fn chosen(names: &[String]) -> Result<Vec<Variant>> {
     let all = all();
     if let Some(unknown) = names.iter().find(|name| all.iter().all(|variant| variant.name != **name)) {
@@ -83,13 +83,13 @@ impl Variant {
         self.guest.is_some()
     }
 
-    /// Builds its module, if it has one.
+    /// Builds the variant's module, if it has one.
     pub(super) fn build(&self) -> Result<Option<PathBuf>> {
         self.guest.map(|(package, allocator)| guest::build(package, allocator)).transpose()
     }
 
-    /// Makes sure that the filter reads all headers, sums up their lengths correctly and sets both
-    /// of its headers.
+    /// Checks that the filter reads all headers, sums their lengths correctly, and sets both of its
+    /// headers.
     pub(super) fn check(&self, proxy: &Proxy) -> Result<()> {
         let url = proxy.url(PORT, CHECK);
         let headers: Vec<_> = HEADERS.to_vec();
@@ -106,7 +106,8 @@ impl Variant {
     }
 }
 
-/// The lengths of all names and values that the filter sees in the request of the check.
+/// Returns the sum of the lengths of all names and values that the filter sees in the request of
+/// the check.
 fn total_bytes(authority: &str) -> usize {
     let pseudo = [(":authority", authority), (":path", CHECK), (":method", "GET"), (":scheme", "http")];
     let sent = HEADERS.iter().chain(&pseudo).map(|(name, value)| name.len() + value.len());
@@ -114,7 +115,8 @@ fn total_bytes(authority: &str) -> usize {
     sent.chain(added).sum()
 }
 
-/// A listener that answers everything itself, with the module's filter before, if there is one.
+/// Returns the configuration of a listener that responds itself, behind the module's filter if
+/// there is one.
 pub(super) fn envoy_config(module: Option<&Path>) -> Value {
     let typed = |of: &str| format!("type.googleapis.com/envoy.extensions.filters.{of}");
     let wasm = module.map(|module| {

@@ -1,4 +1,4 @@
-//! Builds filters with cargo, from tests and tools which cargo itself runs.
+//! Builds filters with cargo, for tests and tools that cargo itself runs.
 //!
 //! ```no_run
 //! use sluicegate_build::{Build, add_target, run};
@@ -15,15 +15,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::{env, io};
 
-/// The platform of the modules, unless [`Build::target`] says otherwise.
+/// The default platform of the modules. [`Build::target`] sets another one.
 pub const TARGET: &str = "wasm32-wasip1";
 
-/// A filter that is to be built: a package whose library is a `cdylib` of the package's name.
+/// A filter to build: a package whose library is a `cdylib` of the package's name.
 #[derive(Clone, Debug)]
 pub struct Build {
     package: String,
     profile: String,
-    /// Where cargo runs: its configuration is looked for from here upwards.
+    /// The folder in which cargo runs. Cargo looks for its configuration from here upwards.
     folder: PathBuf,
     target_dir: PathBuf,
     target: String,
@@ -32,8 +32,10 @@ pub struct Build {
 }
 
 impl Build {
-    /// A package of the workspace that `folder` is in, with one of its profiles, built into
-    /// `target/guests/none` in that folder.
+    /// Describes a package of the workspace that `folder` is in, with one of the workspace's
+    /// profiles.
+    ///
+    /// The default target folder is `target/guests/none` in `folder`.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, package: &str, profile: &str) -> Self {
         let folder = folder.into();
@@ -49,37 +51,39 @@ impl Build {
         }
     }
 
-    /// Builds into this folder. Builds that differ in their features each need one, or they
-    /// overwrite each other.
+    /// Sets the target folder. Builds that differ in their features each need their own, because
+    /// otherwise they overwrite each other.
     #[must_use]
     pub fn target_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.target_dir = folder.into();
         self
     }
 
-    /// Builds for this platform of the compiler's.
+    /// Sets the compiler's target platform.
     #[must_use]
     pub fn target(mut self, target: &str) -> Self {
         target.clone_into(&mut self.target);
         self
     }
 
-    /// Turns the default features off.
+    /// Turns off the default features.
     #[must_use]
     pub fn no_default_features(mut self) -> Self {
         self.default_features = false;
         self
     }
 
-    /// Turns these features on; commas are between them.
+    /// Turns on features. Commas separate them.
     #[must_use]
     pub fn features(mut self, features: impl Into<String>) -> Self {
         self.features = features.into();
         self
     }
 
-    /// The cargo command. Cargo locks the target folder, so several processes may run it at a time,
-    /// and an up-to-date module costs a fraction of a second.
+    /// Returns the cargo command.
+    ///
+    /// Cargo locks the target folder, so several processes may run the command at a time. If the
+    /// module is up to date, the command takes a fraction of a second.
     #[must_use]
     pub fn command(&self) -> Command {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -91,29 +95,30 @@ impl Build {
         cargo
     }
 
-    /// Where the command leaves the module.
+    /// Returns the path of the module that the command builds.
     #[must_use]
     pub fn module(&self) -> PathBuf {
-        // The profile `dev` is the only one whose folder has another name.
+        // Only the profile `dev` has a folder of another name.
         let profile = if self.profile == "dev" { "debug" } else { &self.profile };
         self.target_dir.join(&self.target).join(profile).join(format!("{}.wasm", self.package.replace('-', "_")))
     }
 }
 
-/// Runs a command to its end, without input, and gives what it wrote.
+/// Runs a command to its end, without input, and returns its output.
 ///
 /// # Errors
 ///
-/// When it cannot be started or read.
+/// Fails if the command cannot be started, or if its output cannot be read.
 pub fn run(command: &mut Command) -> io::Result<Output> {
     command.stdin(Stdio::null()).output()
 }
 
-/// Adds the compiler's target if it is missing. Commands are run by `run`; [`run()`] will do.
+/// Adds the compiler's target if it is missing. `run` runs the commands; [`run()`] is such a
+/// function.
 ///
 /// # Errors
 ///
-/// When the target is missing and rustup cannot add it; the message says what to do.
+/// Fails if the target is missing and rustup cannot add it. The message says how to add it.
 pub fn add_target(run: impl Fn(&mut Command) -> io::Result<Output>) -> Result<(), String> {
     if has_target(&run)? {
         return Ok(());
@@ -132,11 +137,11 @@ pub fn add_target(run: impl Fn(&mut Command) -> io::Result<Output>) -> Result<()
     }
 }
 
-/// Whether the compiler can build for the target.
+/// Returns whether the compiler can build for the target.
 ///
 /// # Errors
 ///
-/// When the compiler cannot be asked.
+/// Fails if the compiler does not return its sysroot.
 pub fn has_target(run: impl Fn(&mut Command) -> io::Result<Output>) -> Result<bool, String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let answer = run(Command::new(rustc).args(["--print", "sysroot"]));
@@ -148,8 +153,8 @@ pub fn has_target(run: impl Fn(&mut Command) -> io::Result<Output>) -> Result<bo
     Ok(Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).is_dir())
 }
 
-/// Removes what the cargo that runs us has set for its own build: flags for another platform, its
-/// target folder, what it tells about our package.
+/// Removes the variables that the outer cargo has set for its own build: flags for another
+/// platform, its target folder, and facts about our package.
 fn shed_outer_build(cargo: &mut Command) {
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(is_of_outer_build) {

@@ -250,7 +250,8 @@ impl Host {
     ///
     /// # Panics
     ///
-    /// Panics if a compiled module cannot be loaded. The message names the reason.
+    /// Panics if a compiled module cannot be instantiated, for example because its linear memory
+    /// begins with more pages than [`page_limit`](Self::page_limit). The message names the reason.
     pub fn start(self) -> Running {
         self.start_in(State::default())
     }
@@ -277,7 +278,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// Fails with the reason if the module cannot be loaded.
+    /// Fails with the reason if the module cannot be instantiated.
     #[cfg(feature = "wasm")]
     pub fn try_start(self) -> Result<Running, VmError> {
         self.try_start_in(State::default()).map_err(VmError::new)

@@ -219,9 +219,9 @@ pub(crate) struct State {
     pub(crate) configuring: Option<u32>,
     /// True while a stream is logged. Its headers can be read once more.
     pub(crate) logging: bool,
-    /// Whether body callbacks follow headers that the filter holds with `StopIteration`.
+    /// True if body callbacks follow headers that the filter holds with `StopIteration`.
     pub(crate) allows_stop_iteration: bool,
-    /// How many bytes the proxy holds back of a body or of a connection's data.
+    /// The number of bytes of a body or of a connection's data that the proxy holds back.
     pub(crate) buffer_limit: usize,
     /// The clusters that exist, or `None` if all do.
     pub(crate) clusters: Option<Vec<String>>,

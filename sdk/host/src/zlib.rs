@@ -171,7 +171,7 @@ impl<'a> Bits<'a> {
 
 /// A code in which shorter words come first, and equally long ones in the order of their symbols.
 struct Code {
-    /// How many words there are of each length.
+    /// The number of words of each length.
     counts: [usize; 16],
     symbols: Vec<usize>,
 }

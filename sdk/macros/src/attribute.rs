@@ -1,4 +1,4 @@
-//! The attributes on the implementations.
+//! The attributes on the implementations of contexts.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -32,8 +32,8 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     let Some(name) = name else {
         return Err(Error::new_spanned(&item.self_ty, "the context must be a type with a name"));
     };
-    // What is wrong from here on is said beside the implementation, so that nothing else seems to
-    // be missing.
+    // From here on, errors are added beside the implementation, so that the compiler reports
+    // nothing else as missing.
     let (arguments, mut errors) = match Arguments::parse(kind, arguments) {
         Ok(arguments) => (arguments, Vec::new()),
         Err(error) => (Arguments::default(), vec![error]),
@@ -79,8 +79,8 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     if kind.name == "PluginContext" && callbacks.iter().any(|callback| RESUMES.contains(callback)) {
         consts.push(parse_quote! { const RESUMES: bool = true; });
     }
-    // Whether an answer has a callback of its own: a call whose answer would go nowhere is an
-    // error.
+    // The dispatcher must know whether a response has a callback of its own. A call whose response
+    // no callback takes is an error.
     if has_fn(&item, "on_http_call_response") {
         consts.push(parse_quote! { const HTTP_ANSWERS: bool = true; });
     }
@@ -100,8 +100,8 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     });
     let errors = errors.into_iter().map(Error::into_compile_error);
     let list = format_ident!("__sluicegate_callbacks_of_{name}");
-    // Macros have a name space of their own, so the type's name is free in it: whoever imports the
-    // type imports its list of callbacks.
+    // Macros have a namespace of their own, in which the type's name is free. Code that imports the
+    // type also imports its list of callbacks.
     Ok(quote! {
         #item
         #check
@@ -121,7 +121,7 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     })
 }
 
-/// The trait that a mark stands for.
+/// Returns the trait that a mark stands for.
 fn marker(mark: &str) -> TokenStream {
     match mark {
         "Closures" => quote!(::sluicegate::callout::Closures),
@@ -134,7 +134,7 @@ fn marker(mark: &str) -> TokenStream {
     }
 }
 
-/// The associated type of the context above, if the author wrote it.
+/// Returns the associated type of the context above, if the author wrote it.
 fn parent<'i>(kind: &Kind, item: &'i ItemImpl) -> Option<&'i ImplItemType> {
     item.items.iter().find_map(|item| match item {
         ImplItem::Type(ty) if kind.parent.is_some_and(|parent| ty.ident == parent) => Some(ty),
@@ -142,14 +142,14 @@ fn parent<'i>(kind: &Kind, item: &'i ItemImpl) -> Option<&'i ImplItemType> {
     })
 }
 
-/// A filter without contexts has no plugin that could be told anything.
+/// Returns an error if a stateless filter has a plugin, which it could not reach.
 fn plugin_of_stateless(plugin: &ImplItemType) -> Option<Error> {
     let is_unit = matches!(&plugin.ty, Type::Tuple(tuple) if tuple.elems.is_empty());
     let text = "a stateless filter has no plugin: leave `stateless` out, or `type Plugin`";
     (!is_unit).then(|| Error::new_spanned(plugin, text))
 }
 
-/// What cannot work with a body that comes whole.
+/// Finds callbacks that cannot work with one for a whole body.
 fn bodies(item: &ItemImpl, stateless: bool) -> impl Iterator<Item = Error> {
     BODIES.into_iter().filter_map(move |(parts, whole)| {
         let function = find_fn(item, whole)?;
@@ -164,7 +164,7 @@ fn bodies(item: &ItemImpl, stateless: bool) -> impl Iterator<Item = Error> {
     })
 }
 
-/// What stands in the attribute's parentheses.
+/// The arguments in the attribute's parentheses.
 #[derive(Default)]
 struct Arguments(Vec<Ident>);
 

@@ -1,13 +1,14 @@
-//! What must hold for the contexts that `plugin!` names: each has its attribute, and those that
-//! belong together are named together.
+//! Checks of the contexts that `plugin!` names: each has its attribute, and contexts that belong
+//! together are named together.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::TypePath;
 use syn::spanned::Spanned as _;
 
-/// Asks for it by functions with bounds, whose messages say what to write. No name is introduced
-/// beside the user's: it would shadow one.
+/// Writes the checks of one plugin, as calls of functions with bounds. The bounds' messages tell
+/// the author what to write. The checks add no names beside the author's, because such a name would
+/// shadow one of the author's.
 pub(crate) fn of_root<'s>(find: impl Fn(&str) -> Option<&'s TypePath>) -> TokenStream {
     let mut checks = TokenStream::new();
     for (kind, ty) in ["vm", "plugin", "http", "tcp"].into_iter().filter_map(|kind| Some((kind, find(kind)?))) {
@@ -43,7 +44,7 @@ pub(crate) fn of_root<'s>(find: impl Fn(&str) -> Option<&'s TypePath>) -> TokenS
     checks
 }
 
-/// Where a type is named, so that the compiler points at it.
+/// Returns the place where a type is named, so that the compiler points there.
 fn at(ty: &TypePath) -> Span {
     Span::call_site().located_at(ty.span())
 }

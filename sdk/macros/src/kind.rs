@@ -1,19 +1,19 @@
-//! The kinds of contexts, and what their attributes take.
+//! The kinds of contexts, with the arguments of their attributes.
 
 /// A kind of context.
 pub(crate) struct Kind {
-    /// The trait.
+    /// The name of the trait.
     pub(crate) name: &'static str,
-    /// The attribute.
+    /// The name of the attribute.
     pub(crate) attribute: &'static str,
     /// The marker that the attribute implements, in `sluicegate::__named`.
     pub(crate) marker: &'static str,
-    /// The marker of a context that `plugin!` need not name, because the context has no callbacks;
-    /// in `sluicegate::__named`.
+    /// The marker of a context that `plugin!` need not name, because the context has no callbacks.
+    /// It is in `sluicegate::__named`.
     pub(crate) unnamed: Option<&'static str>,
-    /// The callbacks that may be left out, and then are not exported.
+    /// The optional callbacks. A callback that the author leaves out is not exported.
     pub(crate) callbacks: &'static [&'static str],
-    /// The context above: the associated type's name.
+    /// The name of the associated type that is the context above.
     pub(crate) parent: Option<&'static str>,
     /// The arguments that the attribute takes.
     pub(crate) arguments: &'static [&'static str],
@@ -97,11 +97,11 @@ pub(crate) const TCP: Kind = Kind {
     parent: Some("Plugin"),
 };
 
-/// The argument of a filter that keeps nothing, and its mark in the list of callbacks.
+/// The argument of a filter that keeps no state, and its mark in the list of callbacks.
 pub(crate) const STATELESS: &str = "stateless";
 
-/// The argument of a context that takes the answers to its calls in closures, and the callbacks
-/// that bring them.
+/// The argument of a context that takes the responses to its calls in closures, and the callbacks
+/// that deliver them.
 pub(crate) const CALLS: &str = "calls";
 pub(crate) const ANSWERS: &[&str] = &["on_http_call_response", "on_grpc_event"];
 
@@ -109,15 +109,14 @@ pub(crate) const ANSWERS: &[&str] = &["on_http_call_response", "on_grpc_event"];
 pub(crate) const TIMERS: &str = "timers";
 pub(crate) const TICKS: &[&str] = &["on_tick"];
 
-/// The argument of a context that runs tasks, which await answers and ticks.
+/// The argument of a context that runs tasks, which await responses and ticks.
 pub(crate) const TASKS: &str = "tasks";
 
-/// A body comes to a filter in parts or whole: the callback for the parts, and the one for the
-/// whole.
+/// The callbacks for a body: a filter has the one for parts or the one for the whole.
 pub(crate) const BODIES: [(&str, &str); 2] =
     [("on_request_body", "on_complete_request_body"), ("on_response_body", "on_complete_response_body")];
 
-/// Callbacks of which the dispatcher knows whether a filter has them, by a constant.
+/// The callbacks that the dispatcher knows by a constant of the filter.
 pub(crate) const MARKS: [(&str, &str); 6] = [
     ("on_request_body", "REQUEST_BODY"),
     ("on_response_body", "RESPONSE_BODY"),
@@ -127,11 +126,11 @@ pub(crate) const MARKS: [(&str, &str); 6] = [
     ("on_response_trailers", "RESPONSE_TRAILERS"),
 ];
 
-/// Callbacks of a plugin, or for an answer, from which a stream that was paused may be let go.
+/// The callbacks of a plugin, or for a response, that may resume a paused stream.
 pub(crate) const RESUMES: &[&str] =
     &["on_http_call_response", "on_grpc_event", "on_tick", "on_queue_ready", "on_foreign_function"];
 
-/// What a filter says of upgrades, and the mark in the list of callbacks of one that says it: the
-/// dispatcher then looks at the heads of both messages.
+/// The constant in which a filter declares upgrades, and its mark in the list of callbacks. With
+/// the mark, the dispatcher looks at the heads of both messages.
 pub(crate) const UPGRADES: &str = "UPGRADES";
 pub(crate) const UPGRADES_MARK: &str = "upgrades";

@@ -1,8 +1,9 @@
 //! The attributes and the `plugin!` macro of `sluicegate`, which re-exports and documents them.
 //!
-//! An attribute leaves the implementation as it is, fills in what the author left out, and puts a
-//! macro of the type's name beside the type. That macro holds the names of the callbacks that the
-//! implementation has. [`plugin!`] asks each type's macro for them and exports just those.
+//! An attribute leaves the implementation as it is, fills in the items that the author left out,
+//! and puts a macro of the type's name beside the type. That macro holds the names of the callbacks
+//! that the implementation has. [`plugin!`] asks each type's macro for the names and exports just
+//! these callbacks.
 
 mod attribute;
 mod checks;
@@ -14,39 +15,39 @@ mod uses;
 
 use proc_macro::TokenStream;
 
-/// Marks the implementation of `VmContext`: notes which callbacks it has, and fills in `create`
+/// Marks the implementation of `VmContext`: notes the callbacks that it has, and fills in `create`
 /// with [`Default`] if it is left out.
 #[proc_macro_attribute]
 pub fn vm_context(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&kind::VM, arguments.into(), item.into()).into()
 }
 
-/// Marks the implementation of `PluginContext`: notes which callbacks it has, and fills in
-/// `type Vm = ()` and `create` with [`Default`] if they are left out.
+/// Marks the implementation of `PluginContext`: notes the callbacks that it has, and fills in `type
+/// Vm = ()` and `create` with [`Default`] if they are left out.
 #[proc_macro_attribute]
 pub fn plugin_context(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&kind::PLUGIN, arguments.into(), item.into()).into()
 }
 
-/// Marks the implementation of `HttpFilter`: notes which callbacks it has, and fills in
-/// `type Plugin = ()` and `create` with [`Default`] if they are left out.
+/// Marks the implementation of `HttpFilter`: notes the callbacks that it has, and fills in `type
+/// Plugin = ()` and `create` with [`Default`] if they are left out.
 ///
-/// `#[http_filter(stateless)]` is for a filter without fields and without a plugin of its own: it
-/// has no context for each stream, so the proxy enters the VM only for its callbacks, and an open
-/// stream takes no memory.
+/// `#[http_filter(stateless)]` is for a filter without fields and without a plugin of its own. Such
+/// a filter has no context for each stream. The proxy enters the VM only for the filter's
+/// callbacks, and an open stream takes no memory.
 #[proc_macro_attribute]
 pub fn http_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&kind::HTTP, arguments.into(), item.into()).into()
 }
 
-/// Marks the implementation of `TcpFilter`: notes which callbacks it has, and fills in
-/// `type Plugin = ()` and `create` with [`Default`] if they are left out.
+/// Marks the implementation of `TcpFilter`: notes the callbacks that it has, and fills in `type
+/// Plugin = ()` and `create` with [`Default`] if they are left out.
 #[proc_macro_attribute]
 pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&kind::TCP, arguments.into(), item.into()).into()
 }
 
-/// Makes a crate a module: once, in the crate that is the `cdylib`.
+/// Makes a crate a module. It is called once, in the crate that is the `cdylib`.
 ///
 /// ```text
 /// sluicegate::plugin!(http: Filter);
@@ -55,9 +56,10 @@ pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// sluicegate::plugin!(plugin: Root, http: Filter, tcp: NetworkFilter);
 /// ```
 ///
-/// With several plugins in one module, the `root_id` of a plugin's configuration says which it is,
-/// and `_` stands for every other id. One that none is for is refused when it is configured, with a
-/// line in the log. Each has its own kinds of contexts, its VM's context included:
+/// A module may hold several plugins. The `root_id` in a plugin's configuration selects one of
+/// them, and `_` stands for every other id. A plugin with an id that the module does not have is
+/// refused when it is configured, with a line in the log. Each plugin has its own kinds of
+/// contexts, its VM's context included:
 ///
 /// ```text
 /// sluicegate::plugin! {
@@ -67,32 +69,32 @@ pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// A module that brings an allocator of its own names the static, which is its
-/// `#[global_allocator]`, behind all contexts. Then no allocator of a feature is installed, and
-/// budgets, figures, page caps and the regions of streams are those of the named one:
+/// A module with an allocator of its own names the allocator's static, which is its
+/// `#[global_allocator]`, after all contexts. Then no allocator of a feature is installed. Budgets,
+/// figures, page caps and the regions of streams are those of the named allocator:
 ///
 /// ```text
 /// sluicegate::plugin!(http: Filter, allocator: MINE);
 /// ```
 ///
-/// Each named type has its attribute, and is named as it can be reached from here. The plugin of a
-/// named filter is named beside it, and the VM's context of a plugin too: a context that has
+/// Each named type has its attribute, and is named by a path that is valid at the call. The plugin
+/// of a named filter is named beside it, and so is the VM's context of a plugin: a context that has
 /// callbacks and is not named does not compile. The macro exports the callbacks that the named
-/// types implement, and no others; it installs the allocator that a feature picked. Outside of wasm
-/// it exports nothing and defines `PLUGIN`, the module for a test host.
+/// types implement, and no others. It installs the allocator that a feature picked. Outside of wasm
+/// it exports nothing, and defines `PLUGIN`, the module for a test host.
 #[proc_macro]
 pub fn plugin(input: TokenStream) -> TokenStream {
     plugin::begin(input.into()).into()
 }
 
-/// A step of `plugin!`: a type's macro has answered.
+/// Takes a step of `plugin!`, after a type's macro has added its callbacks.
 #[doc(hidden)]
 #[proc_macro]
 pub fn __plugin(input: TokenStream) -> TokenStream {
     plugin::step(input.into()).into()
 }
 
-/// `#[sluicegate_host::test]`, which re-exports and documents it.
+/// Implements `#[sluicegate_host::test]`, which re-exports and documents this attribute.
 #[doc(hidden)]
 #[proc_macro_attribute]
 pub fn host_test(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -1,7 +1,7 @@
 //! `plugin!`: asks each context's type for its callbacks, then writes the module.
 //!
-//! The steps are macro calls, because only the compiler can find a type's macro: `plugin!` calls
-//! the first type's macro with what is still to do, that macro puts its callbacks in front and
+//! The steps are macro calls, because only the compiler can find a type's macro. `plugin!` calls
+//! the first type's macro with the rest of the work. That macro puts its callbacks in front and
 //! calls `__plugin!`, which calls the next type's macro or writes the module.
 
 use std::collections::BTreeSet;
@@ -34,9 +34,10 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_grpc_event", "proxy_on_grpc_close"),
     ("on_request_headers", "proxy_on_request_headers"),
     ("on_request_body", "proxy_on_request_body"),
-    // What is held of a body goes with its trailers where nobody says otherwise.
+    // If the filter has no callback for trailers, the held part of a body goes on with the
+    // trailers.
     ("on_request_body", "proxy_on_request_trailers"),
-    // The head tells whether what follows is a body.
+    // The head tells whether the next part is a body.
     ("on_complete_request_body", "proxy_on_request_headers"),
     ("on_complete_request_body", "proxy_on_request_body"),
     ("on_complete_request_body", "proxy_on_request_trailers"),
@@ -54,7 +55,7 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_response_trailers", "proxy_on_response_trailers"),
     ("on_response_metadata", "proxy_on_response_metadata"),
     ("on_new_connection", "proxy_on_new_connection"),
-    // Data would pass a connection that is held from its start on.
+    // Without this export, data would pass a connection that is held from its start on.
     ("on_new_connection", "proxy_on_downstream_data"),
     ("on_downstream_data", "proxy_on_downstream_data"),
     ("on_upstream_data", "proxy_on_upstream_data"),
@@ -63,9 +64,8 @@ const EXPORTS: &[(&str, &str)] = &[
     ("on_queue_ready", "proxy_on_queue_ready"),
 ];
 
-/// What a module exports besides for headers that it can pause, because something of it can let
-/// them go later: where a proxy shows the body behind them, they go with it if nobody says
-/// otherwise.
+/// The exports of a module that can pause headers and resume them later. A proxy may show the body
+/// behind paused headers; without these exports the body would release the headers.
 const PAUSED: &[(&str, &str)] = &[
     ("on_request_headers", "proxy_on_request_body"),
     ("on_request_headers", "proxy_on_request_trailers"),
@@ -73,25 +73,25 @@ const PAUSED: &[(&str, &str)] = &[
     ("on_response_headers", "proxy_on_response_trailers"),
 ];
 
-/// What a module with contexts exports: without them contexts would neither come nor go, and
-/// nothing would name the allocator.
+/// The exports of a module with contexts. Without them contexts would neither be created nor
+/// deleted, and the allocator would not be named.
 const CONTEXTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete", "proxy_on_vm_start"];
 
-/// What a module with several plugins exports besides: one with a root id that it does not have is
-/// refused when it is configured.
+/// The exports of a module with several plugins. A plugin with a root id that the module does not
+/// have is refused when it is configured.
 const ROOTS: &[&str] = &["proxy_on_context_create", "proxy_on_delete", "proxy_on_vm_start", "proxy_on_configure"];
 
-/// What a module with budgets exports besides: without them no budget would be read from the
+/// The further exports of a module with budgets. Without them no budget would be read from the
 /// configuration, and no new stream would be shed.
 const BUDGET: &[&str] = &["proxy_on_configure"];
 const BUDGET_OF_STREAMS: &[&str] = &["proxy_on_request_headers"];
 
-/// What a module without contexts exports: the one callback in which it names its allocator.
+/// The export of a module without contexts. In this callback it names its allocator.
 const NO_CONTEXTS: &[&str] = &["proxy_on_vm_start"];
 
 /// One `kind: Type` of the call.
 struct Named {
-    /// The place of its root, 0 if there are none.
+    /// The index of the plugin's root id, or 0 if there are no root ids.
     root: usize,
     kind: Ident,
     ty: TypePath,
@@ -110,7 +110,7 @@ impl Named {
         }
     }
 
-    /// The contexts of one plugin.
+    /// Parses the contexts of one plugin.
     fn parse_all(root: usize, input: ParseStream<'_>) -> Result<Vec<Self>> {
         let mut all: Vec<Self> = Vec::new();
         while !input.is_empty() && !input.peek(allocator) {
@@ -130,7 +130,7 @@ impl Named {
     }
 }
 
-/// The root id of a plugin; none for all that have no plugin of their own.
+/// The root id of a plugin, or `None` for `_`, which stands for all other ids.
 struct Root(Option<LitStr>);
 
 impl Parse for Root {
@@ -158,7 +158,7 @@ impl Named {
         quote! { #root #kind: #ty }
     }
 
-    /// The macro of the type's name.
+    /// Returns the path of the type's macro, which has the type's name.
     fn callbacks(&self) -> Path {
         let mut path = self.ty.path.clone();
         if let Some(last) = path.segments.last_mut() {
@@ -168,7 +168,7 @@ impl Named {
     }
 }
 
-/// `allocator: STATIC`, which comes last.
+/// Parses `allocator: STATIC`, which comes last.
 fn parse_allocator(input: ParseStream<'_>) -> Result<Option<Path>> {
     if !input.peek(allocator) {
         return Ok(None);
@@ -180,7 +180,8 @@ fn parse_allocator(input: ParseStream<'_>) -> Result<Option<Path>> {
     if input.is_empty() { Ok(Some(path)) } else { Err(input.error("`allocator: STATIC` comes last")) }
 }
 
-/// `kind: Type, …`, or `root "id" { kind: Type, … }` several times; then perhaps an allocator.
+/// Parses `kind: Type, …`, or `root "id" { kind: Type, … }` several times, and then perhaps an
+/// allocator.
 fn parse_call(input: ParseStream<'_>) -> Result<State> {
     let mut roots: Vec<Root> = Vec::new();
     let mut named = Vec::new();
@@ -210,8 +211,8 @@ fn parse_call(input: ParseStream<'_>) -> Result<State> {
 pub(crate) fn begin(input: TokenStream) -> TokenStream {
     match parse_call.parse2(input) {
         Ok(state) => {
-            // The checks stand before the first type's macro: without an attribute there is none,
-            // and the check says so better.
+            // The checks come before the first type's macro. A type without its attribute has no
+            // macro, and the check's message is better than the compiler's.
             let roots = 0..state.roots.len().max(1);
             let checks = roots.map(|root| checks::of_root(|kind| state.find(root, kind)));
             let ask = ask(&state);
@@ -221,27 +222,27 @@ pub(crate) fn begin(input: TokenStream) -> TokenStream {
     }
 }
 
-/// How far `plugin!` is.
+/// The progress of `plugin!`.
 struct State {
-    /// The root ids; empty if there is one plugin for all.
+    /// The root ids, or none if there is one plugin for all.
     roots: Vec<Root>,
     named: Vec<Named>,
-    /// The static that is the module's allocator, if it is none that a feature picks.
+    /// The static that is the module's allocator, or `None` if a feature picks the allocator.
     allocator: Option<Path>,
-    /// How many of the types have answered.
+    /// The number of types that have added their callbacks.
     asked: usize,
     callbacks: BTreeSet<String>,
 }
 
 impl State {
-    /// The type that a plugin names as its context of this kind.
+    /// Returns the type of a plugin's context of this kind.
     fn find(&self, root: usize, kind: &str) -> Option<&TypePath> {
         self.named.iter().find(|named| named.root == root && named.kind == kind).map(|named| &named.ty)
     }
 }
 
 impl Parse for State {
-    /// `[new callbacks] asked [callbacks before] [roots] [allocator] root kind: Type, …`
+    /// Parses `[new callbacks] asked [callbacks before] [roots] [allocator] root kind: Type, …`.
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut callbacks = BTreeSet::new();
         let mut list = |input: ParseStream<'_>| -> Result<()> {
@@ -278,8 +279,8 @@ impl State {
         self.callbacks.contains(STATELESS)
     }
 
-    /// Whether no stream needs a context. A filter without state does if it takes answers: what it
-    /// pauses until then is known by the stream.
+    /// Returns whether no stream needs a context. A stateless filter that takes responses needs
+    /// one, because the stream knows which part the filter paused until the response.
     fn keeps_nothing(&self) -> bool {
         self.is_stateless() && !ANSWERS.iter().any(|callback| self.callbacks.contains(*callback))
     }
@@ -303,11 +304,11 @@ pub(crate) fn step(input: TokenStream) -> TokenStream {
     }
 }
 
-/// The type of a plugin's dispatcher.
+/// Returns the type of a plugin's dispatcher.
 fn dispatcher(state: &State, root: usize) -> TokenStream {
     let (http, tcp, plugin) = (state.find(root, "http"), state.find(root, "tcp"), state.find(root, "plugin"));
-    // The plugin's type is what a named filter says; the checks compare it with the one that is
-    // named.
+    // The plugin's type is the one that the filter declares. The checks compare it with the named
+    // one.
     let plugin_type = match (http, tcp) {
         (Some(http), _) => quote!(<#http as ::sluicegate::HttpFilter>::Plugin),
         (None, Some(tcp)) => quote!(<#tcp as ::sluicegate::TcpFilter>::Plugin),
@@ -322,7 +323,7 @@ fn dispatcher(state: &State, root: usize) -> TokenStream {
     }
 }
 
-/// The module.
+/// Writes the module.
 fn write(state: &State) -> TokenStream {
     if state.is_stateless() && state.named.len() > 1 {
         let other = state.named.iter().find(|named| named.kind != "http").or(state.named.last()).map(|named| &named.ty);

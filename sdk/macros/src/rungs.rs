@@ -1,10 +1,10 @@
-//! `#[sluicegate_host::test]`: one function, a test for each rung.
+//! `#[sluicegate_host::test]`: a function that becomes a test for each rung.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Error, ItemFn, Path, Result, parse_quote};
 
-/// The function as it is, and beside it a module of its name with the tests.
+/// Writes the function as it is, and beside it a module of its name with the tests.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     try_expand(arguments, item.clone()).unwrap_or_else(|error| {
         let error = error.into_compile_error();
@@ -19,7 +19,7 @@ fn try_expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
         return Err(Error::new_spanned(&function.sig, "expected one parameter, the host: `fn name(host: Host)`"));
     }
     let (name, output) = (&function.sig.ident, &function.sig.output);
-    // What was written above the test is the tests': `#[should_panic]`, `#[cfg]`, and the
+    // Attributes above the function go to the tests: `#[should_panic]`, `#[cfg]`, and the
     // documentation.
     let (attributes, visibility, signature, block) = (&function.attrs, &function.vis, &function.sig, &function.block);
     Ok(quote! {

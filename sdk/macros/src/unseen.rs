@@ -1,5 +1,5 @@
-//! Places from which a callback could come unseen: an attribute reads the implementation before any
-//! other macro in it is expanded.
+//! Checks for callbacks that the attribute would not see, because it reads the implementation
+//! before any other macro in it is expanded.
 
 use quote::ToTokens as _;
 use syn::{Attribute, Error, ImplItem, ItemImpl, Path};
@@ -32,7 +32,7 @@ pub(crate) fn errors(kind: &Kind, item: &ItemImpl) -> Vec<Error> {
     macros.chain(attributes).collect()
 }
 
-/// A path as the author wrote it.
+/// Returns a path as the author wrote it.
 fn shown(path: &Path) -> String {
     path.to_token_stream().to_string().replace(' ', "")
 }
@@ -55,7 +55,7 @@ const BUILT_IN: &[&str] = &[
 /// The tools that have attributes of their own.
 const TOOLS: &[&str] = &["clippy", "diagnostic", "miri", "rust_analyzer", "rustfmt"];
 
-/// Whether an attribute is no macro.
+/// Returns whether an attribute is no macro.
 fn is_inert(attribute: &Attribute) -> bool {
     let segments = &attribute.path().segments;
     let Some(first) = segments.first().map(|first| first.ident.to_string()) else { return false };

@@ -1,10 +1,10 @@
-//! Calls of a handle whose outcome comes to a callback that the context does not have: the stream
-//! would wait for nothing.
+//! Checks for calls of a handle whose outcome comes to a callback that the context does not have.
+//! Without this check the stream would wait without end.
 //!
-//! This is the first line of defence, and sees only what cannot be meant otherwise: the name of a
-//! callback's own handle, a dot, and the call, for example `request.hold_while(…)` or
-//! `trailers.stream().spawn(…)`. What is called through another name, or in another function, is an
-//! error of the call when it runs.
+//! This check is the first line of defence, and finds only calls that cannot mean something else:
+//! the name of a callback's own handle, a dot, and the call, for example `request.hold_while(…)` or
+//! `trailers.stream().spawn(…)`. A call through another name, or in another function, fails when it
+//! runs.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens as _;
@@ -13,7 +13,7 @@ use syn::{Error, FnArg, ImplItem, ImplItemFn, ItemImpl, Pat};
 
 use crate::kind::{Kind, TASKS, TICKS};
 
-/// A method of the handles that needs something of the context.
+/// A method of the handles that needs an argument or a callback of the context.
 struct Need {
     method: &'static str,
     /// An argument of the attribute, or a callback.
@@ -55,8 +55,8 @@ impl Need {
     }
 }
 
-/// Finds the calls whose outcome nobody takes. `has` tells whether the context has an argument or a
-/// callback.
+/// Finds the calls whose outcome no callback takes. `has` returns whether the context has an
+/// argument or a callback.
 pub(crate) fn errors(kind: &Kind, item: &ItemImpl, has: &dyn Fn(&str) -> bool) -> Vec<Error> {
     let mut errors = Vec::new();
     for item in &item.items {
@@ -73,7 +73,7 @@ pub(crate) fn errors(kind: &Kind, item: &ItemImpl, has: &dyn Fn(&str) -> bool) -
     errors
 }
 
-/// The name of the callback's handle: its first parameter after `self`.
+/// Returns the name of the callback's handle, which is its first parameter after `self`.
 fn handle(function: &ImplItemFn) -> Option<&Ident> {
     let FnArg::Typed(parameter) = function.sig.inputs.iter().nth(1)? else { return None };
     match &*parameter.pat {

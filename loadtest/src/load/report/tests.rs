@@ -1,6 +1,7 @@
 use super::*;
 
-/// With three slices a repetition, one of which something else on the machine has spoilt.
+/// Makes a variant with three slices a repetition. Something else on the machine spoilt the second
+/// slice.
 fn measured(name: &str, cpu_us: &[f64], module_bytes: u64) -> Measured {
     let cpu_us = cpu_us.iter().map(|&us| vec![us, us + module_bytes as f64, us]).collect();
     let wasm = (module_bytes > 0).then_some(WasmMemory { vms: 3, largest: 131_072 });
@@ -8,8 +9,8 @@ fn measured(name: &str, cpu_us: &[f64], module_bytes: u64) -> Measured {
 }
 
 fn report() -> Report {
-    // The machine is half as fast in the second repetition; what the filters add is seen all the
-    // same.
+    // The machine is half as fast in the second repetition. The time that the filters add must not
+    // change.
     let measured = [
         measured("filterless", &[10.0, 20.0, 10.0], 0),
         measured("floor", &[14.0, 24.0, 14.0], 9_000),

@@ -30,7 +30,7 @@ pub use reached::Swept;
 /// The context of the first stream of a VM.
 const STREAM: u32 = 2;
 
-/// How often a fault is repeated in a VM before its bytes are counted, and how often after that.
+/// The number of repetitions of a fault in a VM before its bytes are counted, and after that.
 const ROUNDS: usize = 2;
 
 /// Runs a scenario once for each of its host calls with each fault of [`Fault::all`].

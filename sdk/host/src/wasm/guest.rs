@@ -10,8 +10,8 @@ use sluicegate_build::{Build, add_target, run};
 use crate::Host;
 use crate::wasm::{Module, VmError};
 
-/// Makes a host with the module of a package: `of_crate(env!("CARGO_MANIFEST_DIR"),
-/// env!("CARGO_PKG_NAME"))` in the package itself.
+/// Makes a host with the module of a package. In the package itself the call is
+/// `of_crate(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"))`.
 ///
 /// The package is built once a process, before its first use. The environment variable
 /// `SLUICEGATE_PROFILE` names the profile; without the variable the profile is `release`.
