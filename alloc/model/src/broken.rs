@@ -1,4 +1,4 @@
-//! Strategies with one fault each: the model must find every one.
+//! Strategies with one fault each. The model must find every fault.
 
 use std::alloc::Layout;
 
@@ -6,29 +6,30 @@ use sluicegate_alloc::{Strategy, Usage};
 
 use crate::{Op, Subject};
 
-/// The fault.
+/// A fault of a strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Every other block is 16 bytes shorter than asked for: a class off by one. The next block
-    /// lies in its last bytes, and not the tag of an allocator, which would not survive it.
+    /// Every other block is 16 bytes shorter than asked for, as with a class off by one. The next
+    /// block lies in the last bytes of the short one. The tag of an allocator does not lie there,
+    /// because it would not survive.
     Short,
-    /// The last freed block is handed out again although it was already.
+    /// The last block is handed out again to the next request of its layout, although it lives.
     Twice,
     /// A moved block loses its contents.
     Forgets,
     /// Every alignment above 16 is ignored.
     Crooked,
-    /// Nothing is ever reused.
+    /// No memory is ever reused.
     Leaks,
-    /// A refused resize frees the block all the same.
+    /// A refused resize frees the block.
     Drops,
 }
 
 impl Fault {
-    /// All of them.
+    /// All faults.
     pub const ALL: [Self; 6] = [Self::Short, Self::Twice, Self::Forgets, Self::Crooked, Self::Drops, Self::Leaks];
 
-    /// A sequence in which each of them shows.
+    /// Returns a sequence of operations in which each fault shows.
     #[must_use]
     pub fn shown() -> Vec<Op> {
         let mut ops = vec![Op::Allocate { size: 1000, align: 0 }, Op::Resize { which: 0, size: 5000 }];
@@ -50,12 +51,12 @@ pub struct Broken<A> {
     inner: A,
     fault: Fault,
     again: Option<(*mut u8, Layout)>,
-    /// Where the next block of this layout begins, if it is to be short.
+    /// The place where the next block of this layout begins, if the block is to be short.
     half: Option<(*mut u8, Layout)>,
 }
 
 impl<A> Broken<A> {
-    /// The strategy with the fault.
+    /// Puts a fault on top of a strategy.
     pub fn new(inner: A, fault: Fault) -> Self {
         Self { inner, fault, again: None, half: None }
     }
@@ -63,7 +64,7 @@ impl<A> Broken<A> {
 
 impl<A: Strategy> Subject for Broken<A> {}
 
-// SAFETY: it is not safe at all, and nobody but the model uses it: no block is read or written
+// SAFETY: the strategy is not safe at all, and only the model uses it: no block is read or written
 // outside of the memory under the strategy.
 unsafe impl<A: Strategy> Strategy for Broken<A> {
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {

@@ -1,9 +1,9 @@
-//! A ledger of blocks: what was allocated must be freed once, and as what it was allocated.
+//! A ledger of blocks: each block must be freed once, with the layout that it was allocated with.
 //!
-//! Allocators that take the class of a block from its layout corrupt themselves over a wrong one,
-//! long after and elsewhere. The ledger wraps any allocator, writes down every layout, and counts
-//! each free that does not agree; such a free it sets right or keeps back, so a test goes on and
-//! can say what it found.
+//! Allocators that take the class of a block from its layout corrupt themselves if the layout is
+//! wrong, and the damage shows later and elsewhere. The ledger wraps any allocator, notes every
+//! layout, and counts each free that does not match. It corrects or withholds such a free, so that
+//! a test can go on and report it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
@@ -11,23 +11,23 @@ use std::hint::spin_loop;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What the ledger found so far.
+/// The findings of a ledger so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Audit {
-    /// Blocks that live.
+    /// The number of live blocks.
     pub blocks: usize,
-    /// Bytes in them.
+    /// The bytes in live blocks.
     pub bytes: usize,
-    /// Frees and resizes with another size or alignment than the block was made with.
+    /// The number of frees and resizes with another size or alignment than the block was made with.
     pub wrong_layout: usize,
-    /// Frees and resizes of what does not live: freed twice, or never made here.
+    /// The number of frees and resizes of blocks that do not live: freed twice, or never made here.
     pub unknown: usize,
-    /// Blocks that were handed out while they lived, or that are not aligned.
+    /// The number of blocks that were handed out while they lived, or that are not aligned.
     pub wrong_block: usize,
 }
 
 impl Audit {
-    /// Whether every free so far agreed.
+    /// Returns whether every free so far matched.
     #[must_use]
     pub const fn clean(&self) -> bool {
         self.wrong_layout == 0 && self.unknown == 0 && self.wrong_block == 0
@@ -45,12 +45,12 @@ pub struct Ledger<A> {
 unsafe impl<A: Sync> Sync for Ledger<A> {}
 
 impl<A> Ledger<A> {
-    /// An empty ledger; const, for a static.
+    /// Makes an empty ledger. The function is const, for use in a static.
     pub const fn new(inner: A) -> Self {
         Self { inner, busy: AtomicBool::new(false), book: UnsafeCell::new(Book::EMPTY) }
     }
 
-    /// What it found so far.
+    /// Returns the findings so far.
     pub fn audit(&self) -> Audit {
         self.with(|book| book.audit)
     }
@@ -59,32 +59,34 @@ impl<A> Ledger<A> {
         while self.busy.swap(true, Ordering::Acquire) {
             spin_loop();
         }
-        // SAFETY: whoever set `busy` is alone here until it is cleared, and no `f` comes back.
+        // SAFETY: the caller that set `busy` is alone here until `busy` is cleared, and no `f`
+        // comes back.
         let result = f(unsafe { &mut *self.book.get() });
         self.busy.store(false, Ordering::Release);
         result
     }
 }
 
-// SAFETY: every block is the inner allocator's, and goes back to it with the layout that it was
-// made with, once.
+// SAFETY: every block is the inner allocator's, and goes back to it once, with the layout that it
+// was made with.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Ledger<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `GlobalAlloc::alloc` demands.
         let block = unsafe { self.inner.alloc(layout) };
         self.with(|book| book.made(block, layout));
         block
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `GlobalAlloc::alloc_zeroed` demands.
         let block = unsafe { self.inner.alloc_zeroed(layout) };
         self.with(|book| book.made(block, layout));
         block
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // Struck out before the free: after it another thread may be given the same address.
+        // The block is struck out before the free, because another thread may get its address after
+        // the free.
         if let Some(made) = self.with(|book| book.freed(block, layout)) {
             // SAFETY: the block lives and is of this layout, by the book.
             unsafe { self.inner.dealloc(block, made) };
@@ -93,8 +95,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Ledger<A> {
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let Some(made) = self.with(|book| book.freed(block, layout)) else { return null_mut() };
-        // SAFETY: the block lives and is of this layout, by the book; the size is valid, which the
-        // caller promises.
+        // SAFETY: the block lives and is of this layout, by the book. The caller promises that the
+        // size is valid.
         let moved = unsafe { self.inner.realloc(block, made, size) };
         self.with(|book| {
             if moved.is_null() {
@@ -107,16 +109,16 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Ledger<A> {
     }
 }
 
-/// A table of live blocks by address, open, probed in steps of one; in memory of the system's, as
-/// the allocator under test is busy.
+/// A table of live blocks by address, with open addressing and probes in steps of one. Its memory
+/// is the system's, because the allocator under test is busy.
 struct Book {
     rows: *mut Row,
-    /// A power of two, or zero.
+    /// The number of rows: a power of two, or zero.
     room: usize,
     audit: Audit,
 }
 
-/// A live block, or none if the address is zero.
+/// A live block, or no block if the address is zero.
 #[derive(Clone, Copy)]
 struct Row {
     address: usize,
@@ -150,7 +152,8 @@ impl Book {
         self.audit.bytes += layout.size();
     }
 
-    /// Strikes a block out; the layout that it was made with, none if there is no such block.
+    /// Strikes a block out. Returns the layout that it was made with, or `None` if there is no such
+    /// block.
     fn freed(&mut self, block: *mut u8, layout: Layout) -> Option<Layout> {
         let at = if self.room == 0 { None } else { Some(self.find(block.addr())) };
         let Some(at) = at.filter(|&at| self.row(at).address != 0) else {
@@ -167,7 +170,7 @@ impl Book {
         Some(made)
     }
 
-    /// Empties a row, and moves those behind it up that would not be found any more.
+    /// Empties a row, and moves up the rows behind it that would not be found any more.
     fn strike(&mut self, mut hole: usize) {
         let mut at = hole;
         loop {
@@ -185,7 +188,7 @@ impl Book {
         *self.row(hole) = NO_ROW;
     }
 
-    /// The row of an address, or the empty one where it would be.
+    /// Returns the row of an address, or the empty row where the address would be.
     fn find(&mut self, address: usize) -> usize {
         let mut at = self.home(address);
         while self.row(at).address != address && self.row(at).address != 0 {
@@ -238,7 +241,7 @@ impl Drop for Book {
     }
 }
 
-/// The layout of a table.
+/// Returns the layout of a table.
 fn table(rows: usize) -> Layout {
     Layout::array::<Row>(rows).expect("a table of live blocks fits into memory")
 }

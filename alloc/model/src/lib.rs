@@ -1,12 +1,12 @@
-//! One interpreter of operation sequences, with a shadow model that knows what every block must
-//! hold.
+//! An interpreter of operation sequences, with a shadow model that knows the contents of every
+//! block.
 //!
-//! It checks: alignment, overlap, contents (when a block is freed, resized, and at the end; zeros
-//! where they were asked for), that a refusal leaves everything as it was, that memory stays within
-//! a bound of the peak, and that in the end nothing is lost: after a trim, the memory serves one
-//! block of nearly all of it.
+//! The model checks alignment, overlap and contents. Contents are checked when a block is freed,
+//! when it is resized, and at the end, and a zeroed block must hold zeros. The model checks that a
+//! refusal changes nothing, that memory stays within a bound of the peak, and that nothing is lost
+//! in the end: after a trim, the memory serves one block of nearly all of it.
 //!
-//! Property tests, the fuzzer and the suite on wasm all drive this one interpreter.
+//! Property tests, the fuzzer and the suite on wasm all drive this interpreter.
 #![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
 
 pub mod broken;
@@ -24,16 +24,16 @@ use sluicegate_alloc::{Arena, Freelist, Heap, Strategy, Usage};
 
 pub use ops::Op;
 
-/// What is tested: a strategy, and what only some of them can.
+/// The subject of a test: a strategy, with the functions that only some strategies have.
 pub trait Subject: Strategy {
-    /// A block of zeros. A strategy has no call for it, so this one clears a block; a global
-    /// allocator has its own.
+    /// Allocates a block of zeros. A strategy has no function for that, so this default clears a
+    /// block. A global allocator has its own function.
     ///
     /// # Safety
     ///
-    /// As for [`Strategy::allocate`].
+    /// The caller promises what [`Strategy::allocate`] demands.
     unsafe fn allocate_zeroed(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `Strategy::allocate` demands.
         let block = unsafe { self.allocate(layout) };
         if !block.is_null() {
             // SAFETY: the block has the layout's size.
@@ -41,7 +41,7 @@ pub trait Subject: Strategy {
         }
         block
     }
-    /// Gives back what is cached.
+    /// Gives back the memory that is cached.
     fn trim(&mut self) {}
     /// Enters the region with this number, opening it if it is new.
     fn enter(&mut self, _region: u8) {}
@@ -74,25 +74,29 @@ pub struct Installed<G>(pub G);
 
 impl<G: GlobalAlloc> Subject for Installed<G> {
     unsafe fn allocate_zeroed(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `Strategy::allocate` demands, and `alloc_zeroed` demands
+        // the same.
         unsafe { self.0.alloc_zeroed(layout) }
     }
 }
 
-// SAFETY: all of it is the global allocator's.
+// SAFETY: every block is the global allocator's.
 unsafe impl<G: GlobalAlloc> Strategy for Installed<G> {
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `Strategy::allocate` demands, and `alloc` demands the
+        // same.
         unsafe { self.0.alloc(layout) }
     }
 
     unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `Strategy::release` demands, and `dealloc` demands the
+        // same.
         unsafe { self.0.dealloc(block, layout) };
     }
 
     unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `Strategy::resize` demands, and `realloc` demands the
+        // same.
         unsafe { self.0.realloc(block, layout, size) }
     }
 
@@ -108,20 +112,20 @@ pub struct Plain<A>(pub A);
 
 impl<A: Strategy> Subject for Plain<A> {}
 
-// SAFETY: all of it is the strategy's.
+// SAFETY: every block is the inner strategy's.
 unsafe impl<A: Strategy> Strategy for Plain<A> {
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `Strategy::allocate` demands.
         unsafe { self.0.allocate(layout) }
     }
 
     unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `Strategy::release` demands.
         unsafe { self.0.release(block, layout) };
     }
 
     unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `Strategy::resize` demands.
         unsafe { self.0.resize(block, layout, size) }
     }
 
@@ -143,7 +147,7 @@ pub struct Regions<S> {
 }
 
 impl<S: Source> Regions<S> {
-    /// An arena over the source, with no regions.
+    /// Makes an arena over the source, without regions.
     pub fn new(source: S) -> Self {
         Self { arena: Arena::new(source), regions: Default::default(), entered: Vec::new() }
     }
@@ -159,14 +163,15 @@ impl<S: Source> Subject for Regions<S> {
         if handle.is_none() {
             *handle = self.arena.open_region();
         }
-        // SAFETY: the region is the arena's, and stays open while it is entered (`close`).
+        // SAFETY: the region is the arena's, and `close` leaves it before it closes it.
         let before = unsafe { self.arena.enter_region(*handle) };
         self.entered.push((region, before));
     }
 
     fn leave(&mut self) {
         if let Some((_, before)) = self.entered.pop() {
-            // SAFETY: what was entered before is still in `entered`, so `close` let it be.
+            // SAFETY: the region that was entered before is still in `entered`, so `close` has not
+            // closed it.
             unsafe { self.arena.enter_region(before) };
         }
     }
@@ -182,20 +187,20 @@ impl<S: Source> Subject for Regions<S> {
     }
 }
 
-// SAFETY: all of it is the arena's.
+// SAFETY: every block is the arena's.
 unsafe impl<S: Source> Strategy for Regions<S> {
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `Strategy::allocate` demands.
         unsafe { self.arena.allocate(layout) }
     }
 
     unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `Strategy::release` demands.
         unsafe { self.arena.release(block, layout) };
     }
 
     unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `Strategy::resize` demands.
         unsafe { self.arena.resize(block, layout, size) }
     }
 
@@ -215,26 +220,27 @@ struct Block {
     seed: u8,
 }
 
-/// What a run found out.
+/// The results of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The most bytes in live blocks, an alignment above 16 counted like as many bytes: it may cost
-    /// them.
+    /// The most bytes in live blocks. An alignment above 16 counts like as many bytes, because it
+    /// may cost them.
     pub peak: usize,
-    /// The same before the model freed the rest.
+    /// The bytes in live blocks before the model freed the rest, counted like `peak`.
     pub live: usize,
-    /// Requests that were answered with null.
+    /// The number of requests that returned null.
     pub refused: usize,
-    /// Pages held at the end.
+    /// The pages that are held at the end.
     pub pages: usize,
-    /// Grows.
+    /// The number of growths.
     pub grows: usize,
 }
 
-/// How much memory a strategy may hold for a peak, in pages.
+/// A function from a peak to the pages that a strategy may hold for it.
 pub type Bound = fn(usize) -> usize;
 
-/// Half again what the blocks need, and a few pages: small sequences pay for a page of each kind.
+/// Returns the pages for one and a half times the peak, and a few more: small sequences pay for a
+/// page of each kind.
 pub fn usual(peak: usize) -> usize {
     peak.saturating_add(peak / 2).div_ceil(PAGE) + 8
 }
@@ -242,19 +248,19 @@ pub fn usual(peak: usize) -> usize {
 struct Model<'a, A> {
     subject: &'a mut A,
     blocks: Vec<Block>,
-    /// Live ranges: address and length.
+    /// The live ranges: address and length.
     ranges: BTreeMap<usize, usize>,
-    /// Alignments are counted too: more than a word of 32 bits holds.
+    /// The bytes in live blocks. Alignments count, too, so this may be more than 32 bits hold.
     live: u64,
     seed: u8,
     report: Report,
 }
 
-/// Runs the operations; an error says which promise was broken. Everything is freed in the end.
+/// Runs the operations, and frees every block in the end.
 ///
 /// # Errors
 ///
-/// The step, and the promise that it broke.
+/// Fails with the step and the promise that it broke.
 pub fn run<A: Subject>(subject: &mut A, ops: &[Op], bound: Bound) -> Result<Report, String> {
     let mut model =
         Model { subject, blocks: Vec::new(), ranges: BTreeMap::new(), live: 0, seed: 0, report: Report::default() };
@@ -314,7 +320,7 @@ impl<A: Subject> Model<'_, A> {
             // SAFETY: sequences hold no empty size.
             unsafe { self.subject.allocate_zeroed(layout) }
         } else {
-            // SAFETY: as above.
+            // SAFETY: sequences hold no empty size.
             unsafe { self.subject.allocate(layout) }
         };
         if at.is_null() {
@@ -354,7 +360,7 @@ impl<A: Subject> Model<'_, A> {
         self.add(Block { at: moved, layout, seed })
     }
 
-    /// Enters a block, after its promises are checked, and fills it.
+    /// Adds a block after checking its promises, and fills it.
     fn add(&mut self, block: Block) -> Result<(), String> {
         let (begin, size) = (block.at.addr(), block.layout.size());
         let before = self.ranges.range(..begin.saturating_add(size)).next_back();
@@ -380,7 +386,8 @@ impl<A: Subject> Model<'_, A> {
     }
 }
 
-/// Whether a block is aligned, and clear of the one that begins last before its end.
+/// Checks that a block is aligned, and that it does not overlap the block that begins last before
+/// its end.
 fn placed(block: *mut u8, layout: Layout, before: Option<(usize, usize)>) -> Result<(), String> {
     let (begin, size) = (block.addr(), layout.size());
     if begin.checked_add(size).is_none() {
@@ -397,14 +404,14 @@ fn placed(block: *mut u8, layout: Layout, before: Option<(usize, usize)>) -> Res
     Ok(())
 }
 
-/// Writes what the block must hold.
+/// Writes the bytes that the block must hold.
 fn fill(at: *mut u8, size: usize, seed: u8) {
     if cfg!(miri) {
         // SAFETY: the block is the model's and has `size` bytes.
         unsafe { at.write_bytes(pattern(seed, 0), size) };
     } else {
         offsets(size).for_each(|offset| {
-            // SAFETY: as above.
+            // SAFETY: the block is the model's and has `size` bytes.
             unsafe { at.wrapping_add(offset).write(pattern(seed, offset)) };
         });
     }
@@ -414,15 +421,16 @@ fn cost(layout: Layout) -> u64 {
     layout.size() as u64 + if layout.align() > 16 { layout.align() as u64 } else { 0 }
 }
 
-/// Blocks above this have only some of their bytes written and checked: a memory of 4 GiB is not to
-/// be held for real.
+/// The size above which only some bytes of a block are written and checked, because a memory of 4
+/// GiB is not to be filled for real.
 const SPARSE: usize = 2 << 20;
 
-/// Bytes that are left out in such a block from one to the next.
+/// The distance of the checked bytes within such a block.
 const STRIDE: usize = 1 << 20;
 
-/// The bytes that are checked: all of them; under miri those at the ends, and in large blocks those
-/// and some between.
+/// Returns the offsets of the bytes that are checked. These are all bytes, except under miri, where
+/// they are the bytes at the ends, and in large blocks, where they are the bytes at the ends and
+/// some between.
 fn offsets(size: usize) -> impl Iterator<Item = usize> {
     let ends = if cfg!(miri) {
         24
@@ -436,14 +444,14 @@ fn offsets(size: usize) -> impl Iterator<Item = usize> {
     (0..head).chain(between).chain(tail..size)
 }
 
-/// Whether a block that was resized still holds what it held.
+/// Checks that a resized block holds its old contents.
 fn resized(at: *const u8, before: usize, now: usize, seed: u8) -> Result<(), String> {
     let kept = offsets(before).filter(|&offset| offset < now);
     holds(at, kept, seed).map_err(|fault| format!("after a resize from {before} to {now}: {fault}"))
 }
 
-/// What a byte must hold; under miri, which fills faster than it loops, the same in the whole
-/// block.
+/// Returns the byte that a block must hold at an offset. Under miri, which fills faster than it
+/// loops, all bytes of a block are equal.
 fn pattern(seed: u8, offset: usize) -> u8 {
     if cfg!(miri) {
         return seed;

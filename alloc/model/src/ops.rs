@@ -1,70 +1,70 @@
-//! The operations, their form as bytes, and sequences of them.
+//! Operations, their form as bytes, and sequences of them.
 
-/// Regions that sequences speak of.
+/// The number of regions in sequences.
 pub const REGIONS: u8 = 6;
 
 /// The largest size in a sequence, in bytes.
 pub const SIZE_MOST: usize = 300_000;
 
-/// The largest exponent of an alignment in a sequence of [`extremes`]: of a word of 32 bits it is
+/// The largest exponent of an alignment in a sequence of [`extremes`]. With words of 32 bits it is
 /// the last that a layout may have.
 pub const ALIGN_MOST: u32 = 30;
 
-/// The kind of an encoded operation whose size and alignment may be anything that a layout may
-/// have, and of a resize to such a size.
+/// The kind of an encoded operation with any size and alignment that a layout may have, and of a
+/// resize to such a size.
 const EXTREME: u8 = 16;
 const RESIZE_EXTREME: u8 = EXTREME + 11;
 
-/// Bytes of an encoded operation.
+/// The bytes of an encoded operation.
 const CODE: usize = 8;
 
-/// One step. Blocks are named by number, modulo how many there are.
+/// One operation. Blocks are named by number, modulo the number of blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
     /// Asks for a block.
     Allocate {
-        /// Its size in bytes, not zero.
+        /// The size in bytes, not zero.
         size: usize,
-        /// Its alignment, as the exponent of a power of two.
+        /// The alignment, as the exponent of a power of two.
         align: u32,
     },
     /// Asks for a block of zeros.
     Zeroed {
-        /// Its size in bytes, not zero.
+        /// The size in bytes, not zero.
         size: usize,
-        /// Its alignment, as the exponent of a power of two.
+        /// The alignment, as the exponent of a power of two.
         align: u32,
     },
-    /// Gives a block back.
+    /// Frees a block.
     Free {
-        /// Its number.
+        /// The number of the block.
         which: usize,
     },
     /// Changes a block's size.
     Resize {
-        /// Its number.
+        /// The number of the block.
         which: usize,
         /// The new size in bytes, not zero.
         size: usize,
     },
-    /// Gives back what is cached.
+    /// Gives back the memory that is cached.
     Trim,
     /// Enters a region.
     Enter {
-        /// Its number.
+        /// The number of the region.
         region: u8,
     },
     /// Leaves the region entered last.
     Leave,
     /// Ends a region.
     Close {
-        /// Its number.
+        /// The number of the region.
         region: u8,
     },
 }
 
 impl Op {
-    /// The operation as eight bytes: kind, alignment or region, block, size.
+    /// Encodes the operation as eight bytes: kind, alignment or region, block, size.
     #[must_use]
     pub fn encode(&self) -> [u8; CODE] {
         let (kind, small, which, size) = match *self {
@@ -83,7 +83,7 @@ impl Op {
         [if extreme { kind | EXTREME } else { kind }, small, low, high, a, b, c, d]
     }
 
-    /// An operation of any eight bytes, and of encoded ones the one that was encoded.
+    /// Decodes an operation from any eight bytes. Encoded operations are decoded to themselves.
     #[must_use]
     pub fn decode([kind, small, low, high, a, b, c, d]: [u8; CODE]) -> Self {
         let which = usize::from(u16::from_le_bytes([low, high]));
@@ -100,7 +100,7 @@ impl Op {
         }
     }
 
-    /// The same where sizes and alignments may be anything that a layout may have.
+    /// Decodes an operation whose size and alignment may be anything that a layout may have.
     #[must_use]
     pub fn decode_extreme(code: [u8; CODE]) -> Self {
         let [kind, small, low, high, a, b, c, d] = code;
@@ -117,14 +117,14 @@ impl Op {
         }
     }
 
-    /// The operations of a run of bytes; what is left over at the end is none.
+    /// Decodes the operations of a run of bytes. Bytes that are left over at the end are ignored.
     pub fn decode_all(bytes: &[u8]) -> impl Iterator<Item = Self> {
         bytes.as_chunks().0.iter().map(|&code| Self::decode(code))
     }
 }
 
-/// Any number as a size: one that sequences hold is itself, every other is spread over all
-/// doublings alike.
+/// Converts any number to a size. A size that sequences hold stays itself. Every other number is
+/// spread evenly over all doublings.
 fn fold(raw: u32) -> usize {
     let size = raw as usize;
     if (1..=SIZE_MOST).contains(&size) {
@@ -133,12 +133,13 @@ fn fold(raw: u32) -> usize {
     1 + (size & ((1 << (4 + (raw >> 27) % 15)) - 1))
 }
 
-/// The nearest size that a layout of this alignment may have.
+/// Returns the nearest size that a layout of this alignment may have.
 fn valid(size: usize, align: u32) -> usize {
     size.clamp(1, isize::MAX as usize + 1 - (1 << align))
 }
 
-/// A size as 32 bits: with the highest set it is so much less than the most that a layout may have.
+/// Packs a size into 32 bits. If the highest bit is set, the rest is the distance to the largest
+/// size of a layout.
 fn pack(size: usize) -> u32 {
     match u32::try_from(size) {
         Ok(size) if size < 1 << 31 => size,
@@ -160,8 +161,8 @@ mod generated {
 
     use super::{ALIGN_MOST, Op, REGIONS, SIZE_MOST, valid};
 
-    /// Sizes as requests have them: mostly small, some of 1–64 KiB, few above; and every border of
-    /// a class.
+    /// Generates sizes like those of requests: mostly small, some of 1–64 KiB, few above, and every
+    /// border of a class.
     fn sizes() -> impl proptest::strategy::Strategy<Value = usize> {
         prop_oneof![
             12 => 1usize..=160,
@@ -172,7 +173,7 @@ mod generated {
         ]
     }
 
-    /// Sequences of up to `most` operations.
+    /// Generates sequences of up to `most` operations.
     pub fn sequences(most: usize) -> impl proptest::strategy::Strategy<Value = Vec<Op>> {
         let op = prop_oneof![
             10 => (sizes(), 0u32..=4).prop_map(|(size, align)| Op::Allocate { size, align }),
@@ -188,7 +189,7 @@ mod generated {
         prop::collection::vec(op, 1..most)
     }
 
-    /// Sizes that fill a memory of 4 GiB, and those that no memory has.
+    /// Generates sizes that fill a memory of 4 GiB, and sizes that no memory has.
     fn large() -> impl proptest::strategy::Strategy<Value = usize> {
         prop_oneof![
             6 => (20u32..28).prop_flat_map(|log| 1usize << log..2 << log),
@@ -197,7 +198,8 @@ mod generated {
         ]
     }
 
-    /// Sequences of up to `most` operations of any size and alignment, beside ordinary ones.
+    /// Generates sequences of up to `most` operations of any size and alignment, beside ordinary
+    /// ones.
     pub fn extremes(most: usize) -> impl proptest::strategy::Strategy<Value = Vec<Op>> {
         let allocate = |(size, align)| Op::Allocate { size: valid(size, align), align };
         let which = || any::<u16>().prop_map(usize::from);

@@ -6,18 +6,18 @@ use std::ptr::NonNull;
 use sluicegate_alloc::source::{PAGE, Source};
 use sluicegate_alloc::testing::Fixed;
 
-/// Memory for one test, freed with it: nothing of it may be used after.
+/// Memory for one test. Dropping it frees the memory, which must not be used afterwards.
 pub struct Region {
     base: *mut u8,
     layout: Layout,
 }
 
 impl Region {
-    /// So many pages.
+    /// Allocates this many pages.
     ///
     /// # Panics
     ///
-    /// There is no memory.
+    /// Panics if out of memory.
     #[must_use]
     pub fn new(pages: usize) -> Self {
         let layout = Layout::from_size_align(pages * PAGE, PAGE).unwrap();
@@ -27,10 +27,10 @@ impl Region {
         Self { base, layout }
     }
 
-    /// A source over all of it.
+    /// Makes a source over all of the memory.
     pub fn source(&mut self) -> Fixed {
-        // SAFETY: the region is this test's alone, and outlives the source by the order in which
-        // the tests drop them.
+        // SAFETY: the region is this test's alone. It outlives the source, because the tests drop
+        // it after the source.
         unsafe { Fixed::new(self.base, self.layout.size()) }
     }
 }
@@ -42,28 +42,28 @@ impl Drop for Region {
     }
 }
 
-/// What memory holds that nobody was given.
+/// The byte that memory holds before it is handed out.
 const UNTOUCHED: u8 = 0xA5;
 
-/// Bytes that are left out before a piece that lies apart.
+/// The bytes that are left out before a piece that lies apart.
 const APART: usize = 64;
 
-/// Gives no byte more than the least that is asked for, to a multiple of 16; in the end it looks
-/// whether anybody wrote to what it did not give.
+/// A source that gives no byte more than asked for, rounded up to a multiple of 16. Dropping it
+/// checks that no byte was written that it did not give.
 pub struct Exact {
     base: *mut u8,
     size: usize,
     used: usize,
     limit: usize,
-    /// The piece number n does not lie where it was foreseen if bit n (modulo 64) is set.
+    /// The pieces that lie apart: piece number n does if bit n (modulo 64) is set.
     apart: u64,
     pieces: u32,
-    /// What lies before pieces apart.
+    /// The places of the gaps before pieces that lie apart.
     gaps: Vec<usize>,
 }
 
 impl Region {
-    /// A source of exact pieces, some of them apart.
+    /// Makes a source of exact pieces, some of which lie apart.
     pub fn exact(&mut self, apart: u64) -> Exact {
         // SAFETY: the region is this test's alone and has this size.
         unsafe { self.base.write_bytes(UNTOUCHED, self.layout.size()) };
@@ -121,37 +121,39 @@ impl Drop for Exact {
     }
 }
 
-/// Refuses some growths, and lets someone else take pages around others.
+/// A source that refuses some growths, and lets another user take pages around others.
 pub struct Moody<S> {
-    /// Where the pages come from.
+    /// The source of the pages.
     pub inner: S,
-    /// Refuses the growth number n if bit n (modulo 64) is set.
+    /// The refused growths: growth number n is refused if bit n (modulo 64) is set.
     pub refuse: u64,
-    /// Someone else takes a page after the growth number n if bit n (modulo 64) is set: the next
-    /// piece does not continue this one, and `next` says so.
+    /// The growths after which another user takes a page: growth number n if bit n (modulo 64) is
+    /// set. The next piece does not continue this one, and `next` says so.
     pub steal: u64,
-    /// The same, but between `next` and `acquire`: what was foreseen is wrong. Nobody can do that
-    /// to a wasm module, and each time costs a growth in vain.
+    /// The growths before which another user takes a page, between `next` and `acquire`, so that
+    /// the foreseen place is wrong. This cannot happen to a wasm module, and each time costs a
+    /// growth in vain.
     pub snatch: u64,
-    /// Growths so far.
+    /// The number of growths so far.
     pub growths: u32,
 }
 
 impl<S> Moody<S> {
-    /// With bits of growths to refuse, and of growths before which to take a page.
+    /// Makes a source with the bits of the growths to refuse, and of those after which a page is
+    /// taken.
     pub fn new(inner: S, refuse: u64, steal: u64) -> Self {
         Self { inner, refuse, steal, snatch: 0, growths: 0 }
     }
 
-    /// With bits of growths within which to take a page.
+    /// Sets the bits of the growths within which a page is taken.
     #[must_use]
     pub fn snatching(self, snatch: u64) -> Self {
         Self { snatch, ..self }
     }
 }
 
-// SAFETY: pieces are the inner source's; a stolen page only moves where the next begins, which
-// `acquire`'s caller must see for itself.
+// SAFETY: pieces are the inner source's. A stolen page only moves the place where the next piece
+// begins, and the caller of `acquire` must check that place itself.
 unsafe impl<S: Source> Source for Moody<S> {
     fn next(&self) -> Option<usize> {
         self.inner.next()
@@ -168,7 +170,7 @@ unsafe impl<S: Source> Source for Moody<S> {
         }
         let piece = self.inner.acquire(least, wish)?;
         if self.steal & bit != 0 {
-            // Whether there is a page for the thief is the thief's affair.
+            // The other user may get no page, which does not matter.
             _ = self.inner.acquire(PAGE, PAGE);
         }
         Some(piece)

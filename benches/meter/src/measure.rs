@@ -1,4 +1,4 @@
-//! A module, driven through a scenario.
+//! Drives a module through a scenario.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use sluicegate_host::{Cost, Host, LogLevel, Running};
 
 use crate::scenario::Scenario;
 
-/// Rounds before the count begins: tables and free lists have their size then.
+/// The number of rounds before the count begins. Tables and free lists have their final size then.
 pub(crate) const WARM_UP: u64 = 1_000;
-/// Rounds that are counted.
+/// The number of rounds that are counted.
 pub(crate) const COUNTED: u64 = 1_000;
 
-/// What a module is started with.
+/// The configuration with which a module is started.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Setup {
     pub(crate) configuration: Vec<u8>,
@@ -22,7 +22,7 @@ pub(crate) struct Setup {
     pub(crate) root_id: Vec<u8>,
 }
 
-/// What a request costs, and what the module is.
+/// The cost of a request, and facts about the module.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figures {
     pub(crate) name: String,
@@ -31,16 +31,16 @@ pub(crate) struct Figures {
     pub(crate) vm_entries: u64,
     pub(crate) host_calls: u64,
     pub(crate) host_allocations: u64,
-    /// Of 64 KiB, at the end.
+    /// The pages of 64 KiB at the end.
     pub(crate) pages: u64,
     pub(crate) grows_after_warmup: u64,
     pub(crate) module_bytes: u64,
-    /// By callback, in the order of their names: those that the module was entered for after the
-    /// warm-up.
+    /// The costs by callback, in the order of their names. These are the callbacks for which the
+    /// module was entered after the warm-up.
     pub(crate) callbacks: Vec<Callback>,
 }
 
-/// What one callback takes of it: for each request, but for the memory's growth.
+/// The cost of one callback: for each request, except for the growth of memory.
 #[derive(Debug, Serialize)]
 pub(crate) struct Callback {
     pub(crate) callback: &'static str,
@@ -48,7 +48,7 @@ pub(crate) struct Callback {
     pub(crate) vm_entries: u64,
     pub(crate) host_calls: u64,
     pub(crate) host_allocations: u64,
-    /// By how many pages memory grew within it, in all counted rounds.
+    /// The pages by which memory grew within the callback, in all counted rounds.
     pub(crate) pages_after_warmup: u64,
     pub(crate) grows_after_warmup: u64,
 }
@@ -90,12 +90,12 @@ impl Callback {
     }
 }
 
-/// The share of one round.
+/// Returns the share of one round.
 pub(crate) fn each(count: u64) -> u64 {
     count.div_ceil(COUNTED)
 }
 
-/// A VM of its own.
+/// Starts a VM for one scenario.
 pub(crate) fn start(module: &Module, setup: &Setup) -> Result<Running> {
     let Setup { configuration, vm_configuration, root_id } = setup.clone();
     let host = Host::wasm(module).log_level(LogLevel::Info).root_id(root_id);
@@ -107,7 +107,8 @@ pub(crate) fn start(module: &Module, setup: &Setup) -> Result<Running> {
     Ok(host)
 }
 
-/// What a module refused, what gives it another one, and what it says itself.
+/// Returns a message with what the module refused, the option that sets it, and the module's last
+/// warning.
 fn refusal(host: &Running) -> String {
     // A plugin is configured once its VM has started.
     let (what, option) = if host.costs().contains_key("proxy_on_configure") {
@@ -120,17 +121,17 @@ fn refusal(host: &Running) -> String {
     format!("the module refuses {what}: {option} gives it one, --root-id the id of its plugin{said}")
 }
 
-/// What the counted rounds cost.
+/// The cost of the counted rounds.
 struct Spent {
     all: Cost,
     callbacks: BTreeMap<&'static str, Cost>,
 }
 
-/// Goes through a scenario; none if the module turns out not to support it.
+/// Runs a scenario. Returns `None` if the module turns out not to support it.
 fn spend(host: &Running, scenario: Scenario) -> Result<Option<Spent>> {
     let supported = scenario.round(host);
     if !supported {
-        // Whether it could not or would not: its trap is not a failure of the scenario.
+        // The module does not support the scenario, so its trap is not a failure of the scenario.
         host.trapped();
         return Ok(None);
     }
@@ -164,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// A filter by hand: it reads the request's headers and leaves the block where it is.
+    /// A hand-written filter, which reads the request's headers and leaves the block where it is.
     const READER: &str = r#"(module
         (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
         (memory (export "memory") 1)
@@ -178,7 +179,7 @@ mod tests {
         measure("reader", &Module::new(text)?, &Setup::default())
     }
 
-    /// A module with more in it.
+    /// Returns the module with more parts.
     fn with(parts: &str) -> String {
         format!("{}{parts})", READER.strip_suffix(')').unwrap())
     }
@@ -254,8 +255,8 @@ mod tests {
         assert!((figures.instructions..figures.instructions + 3).contains(&sum), "{figures:?}");
     }
 
-    /// A filter by hand that opens a gRPC call and a gRPC stream for each request, whose close
-    /// opens another call, and an HTTP call when it is logged.
+    /// A hand-written filter. It opens a gRPC call and a gRPC stream for each request, another call
+    /// when one of them closes, and an HTTP call when the request is logged.
     const ASKER: &str = r#"(module
         (import "env" "proxy_http_call" (func $http (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
         (import "env" "proxy_grpc_call" (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
@@ -342,7 +343,7 @@ mod tests {
         figures.into_iter().find(|figures| figures.scenario == "headers-25").unwrap()
     }
 
-    /// What the README says of the job that all guests do.
+    /// The promises of the README about the job that all guests do.
     #[test]
     fn the_job_costs_at_most_a_known_multiple_of_by_hand_with_each_allocator() {
         let (floor, incumbent) = (headers_of("guest-floor", None), headers_of("guest-incumbent", None));
@@ -350,8 +351,8 @@ mod tests {
             let ours = headers_of("guest-sluicegate", Some(allocator));
             let counts = |of: &Figures| (of.vm_entries, of.host_calls, of.host_allocations);
             assert_eq!(counts(&ours), counts(&floor), "{allocator}");
-            // The module by hand checks no names and values, records no edits, and does not know
-            // who holds a stream.
+            // The hand-written module checks no names and values, records no edits, and does not
+            // track the holders of a stream.
             assert!(ours.instructions * 100 <= floor.instructions * 115, "{allocator}: {ours:?}, {floor:?}");
             assert!(ours.instructions * 10 <= incumbent.instructions * 3, "{allocator}: {ours:?}, {incumbent:?}");
             assert!(ours.module_bytes * 3 <= incumbent.module_bytes, "{allocator}: {ours:?}, {incumbent:?}");

@@ -1,4 +1,4 @@
-//! What a request costs beside streams that are open, in each order in which streams end.
+//! The cost of a request beside open streams, for each order in which streams end.
 
 use std::collections::VecDeque;
 
@@ -11,24 +11,24 @@ use sluicegate_host::{HttpStream, Running};
 use crate::measure::{COUNTED, Setup, alive, each, start};
 use crate::scenario::RESPONSE;
 
-/// The instructions of one request and its response, beside so many open streams.
+/// The instructions of one request and its response, beside a number of open streams.
 #[derive(Debug, Serialize)]
 pub(crate) struct Beside {
     pub(crate) name: String,
     pub(crate) open: usize,
-    /// When a request has come, the oldest stream ends.
+    /// The instructions if, with each request, the oldest stream ends.
     pub(crate) oldest: u64,
-    /// The newest of the others ends.
+    /// The instructions if the newest of the other streams ends.
     pub(crate) newest: u64,
-    /// Any stream ends.
+    /// The instructions if any stream ends.
     pub(crate) any: u64,
-    /// The request itself ends, and the others stay.
+    /// The instructions if the request itself ends, and the other streams stay.
     pub(crate) short: u64,
-    /// One stream ends, and in the end all have.
+    /// The instructions of the end of one stream, when all streams end.
     pub(crate) drained: u64,
 }
 
-/// Which stream ends when a request has come.
+/// The stream that ends when a request has come.
 #[derive(Clone, Copy)]
 enum Ends {
     Oldest,
@@ -37,7 +37,8 @@ enum Ends {
     Own,
 }
 
-/// Runs a module with so many streams open; `None` if it has no callback for a request's headers.
+/// Runs a module with this many open streams. Returns `None` if it has no callback for a request's
+/// headers.
 pub(crate) fn measure(name: &str, module: &Module, setup: &Setup, open: usize) -> Result<Option<Beside>> {
     if !module.exports("proxy_on_request_headers") {
         return Ok(None);
@@ -55,7 +56,7 @@ pub(crate) fn measure(name: &str, module: &Module, setup: &Setup, open: usize) -
     Ok(Some(Beside { name: name.to_owned(), open, oldest, newest, any, short, drained }))
 }
 
-/// A request and its response, which do not end.
+/// Sends a request and its response, and leaves the stream open.
 fn request(host: &Running) -> HttpStream<'_> {
     let stream = host.http_stream();
     stream.request_headers(&REQUEST);
@@ -64,7 +65,7 @@ fn request(host: &Running) -> HttpStream<'_> {
     stream
 }
 
-/// The instructions of each of the counted rounds.
+/// Returns the instructions of one of the counted rounds.
 fn rounds<'host>(host: &'host Running, streams: &mut VecDeque<HttpStream<'host>>, ends: Ends) -> u64 {
     let before = host.cost().instructions;
     let mut random = 1_usize;
@@ -94,8 +95,8 @@ mod tests {
 
     use super::*;
 
-    /// Beside as many as a proxy may hold, a request of a filter that keeps something of each costs
-    /// what it costs alone, to a fifth.
+    /// Beside as many streams as a proxy may hold, a request of a filter that keeps something for
+    /// each stream costs the same as alone, to a fifth.
     #[test]
     fn a_request_costs_the_same_beside_up_to_fifty_thousand_streams() {
         let module = Module::load(guest::build("guest-many", Some(Allocator::Freelist)).unwrap()).unwrap();
@@ -107,7 +108,8 @@ mod tests {
         let alone = figures(1);
         for open in [256, 2_048, 10_000, 50_000] {
             let beside = figures(open);
-            // The end of the last stream gives memory back, which is all that is drained alone.
+            // The end of the last stream gives memory back. In the run with one stream that is all
+            // that is drained.
             for (beside, alone) in beside.into_iter().zip(alone).take(4) {
                 assert!(beside * 10 <= alone * 12, "{open} open: {beside}, alone {alone}");
             }

@@ -1,4 +1,4 @@
-//! What a module is driven through, round for round.
+//! The scenarios that a module is driven through, round after round.
 
 use sluicegate_benches::REQUEST;
 use sluicegate_host::wasm::Module;
@@ -16,7 +16,7 @@ pub(crate) const RESPONSE: [(&str, &str); 8] = [
     ("x-envoy-upstream-service-time", "3"),
 ];
 
-/// What makes 30 headers of 25.
+/// The headers that make 30 of 25.
 const MORE: [(&str, &str); 5] = [
     ("x-b3-traceid", "4bf92f3577b34da6a3ce929d0e0e4736"),
     ("x-b3-spanid", "00f067aa0ba902b7"),
@@ -27,25 +27,25 @@ const MORE: [(&str, &str); 5] = [
 
 const CHUNK: [u8; 1024] = [b'x'; 1024];
 
-/// What gRPC services answer: protobuf's field 1, as the number 1, which is also `true`.
+/// The message of gRPC services: protobuf's field 1 with the number 1, which is also `true`.
 const MESSAGE: [u8; 2] = [8, 1];
 
-/// How many answers in a row may each lead to another call. A filter that calls without end is
-/// answered on at the next step.
+/// The greatest number of responses in a row that may each lead to another call. A filter that
+/// calls without end gets the next response at the next step.
 const CHAIN: usize = 8;
 
 /// A kind of traffic.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Scenario {
-    /// A request of so many headers and its response, without bodies.
+    /// A request with this many headers and its response, without bodies.
     Headers(usize),
-    /// The same with a body of so many chunks of 1 KiB, both ways.
+    /// A request and its response, with a body of this many chunks of 1 KiB in each.
     Body(usize),
-    /// A request whose filter asks another service, itself or by the next tick of its plugin's.
+    /// A request whose filter calls another service, itself or by the next tick of its plugin.
     Callout,
     /// A connection with data both ways.
     Tcp,
-    /// A tick of the plugin's.
+    /// A tick of the plugin.
     Tick,
 }
 
@@ -65,7 +65,7 @@ impl Scenario {
         }
     }
 
-    /// Whether the module has the callbacks that the scenario is about.
+    /// Returns whether the module has the callbacks of the scenario.
     pub(crate) fn exports(self, module: &Module) -> bool {
         let any = |names: &[&str]| names.iter().any(|name| module.exports(name));
         match self {
@@ -77,7 +77,7 @@ impl Scenario {
         }
     }
 
-    /// One round; whether the module did what the scenario is about.
+    /// Runs one round. Returns whether the module did the scenario's work.
     pub(crate) fn round(self, host: &Running) -> bool {
         match self {
             Self::Headers(count) => {
@@ -125,7 +125,7 @@ impl Scenario {
     }
 }
 
-/// A request and its response, with so many headers and so many chunks in each body.
+/// Sends a request and its response, with this many headers and this many chunks in each body.
 fn http(host: &Running, headers: usize, chunks: usize) {
     let stream = host.http_stream();
     let headers: Vec<_> = REQUEST.iter().chain(&MORE).take(headers).copied().collect();
@@ -151,8 +151,8 @@ fn http(host: &Running, headers: usize, chunks: usize) {
     answer(host);
 }
 
-/// Answers every call and ends every gRPC stream that is open, and those that the filter opens when
-/// it is told; whether there was one.
+/// Responds to every open call and ends every open gRPC stream, and then those that the filter
+/// opens in the callbacks. Returns whether there was one.
 fn answer(host: &Running) -> bool {
     let mut asked = false;
     for _ in 0..CHAIN {
@@ -171,9 +171,10 @@ fn answer(host: &Running) -> bool {
     asked
 }
 
-/// A call is over with its message. A stream has metadata around it, and a close.
+/// Sends the events of a gRPC call or stream. A call ends with its message. A stream has metadata
+/// around its message, and a close.
 fn answer_grpc(host: &Running, grpc: &OpenGrpc) {
-    // The filter may cancel it at each step.
+    // The filter may cancel the call or stream at each step.
     let open = || host.open_grpc().iter().any(|open| open.token == grpc.token);
     let stream = grpc.timeout.is_none();
     if stream {

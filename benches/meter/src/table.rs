@@ -1,11 +1,11 @@
-//! The figures as people read them.
+//! The figures as tables for people.
 
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::measure::Figures;
 use crate::open::Beside;
 
-/// What a request costs, and what the module is.
+/// Makes the table of the cost of a request, with facts about the module.
 pub(crate) fn modules(modules: &[Figures]) -> Table {
     let columns = ["instructions", "VM entries", "host calls", "host's allocations", "pages", "grows after", "bytes"];
     let mut table = table(["module", "scenario"].into_iter().chain(columns));
@@ -24,7 +24,7 @@ pub(crate) fn modules(modules: &[Figures]) -> Table {
     align(table, 2)
 }
 
-/// What each callback takes of it.
+/// Makes the table of the cost of each callback.
 pub(crate) fn callbacks(modules: &[Figures]) -> Table {
     let columns = ["instructions", "VM entries", "host calls", "host's allocations", "pages after", "grows after"];
     let mut table = table(["module", "scenario", "callback"].into_iter().chain(columns));
@@ -44,7 +44,7 @@ pub(crate) fn callbacks(modules: &[Figures]) -> Table {
     align(table, 3)
 }
 
-/// What a request costs beside open streams.
+/// Makes the table of the cost of a request beside open streams.
 pub(crate) fn beside(modules: &[Beside]) -> Table {
     let columns = ["oldest ends", "newest ends", "any ends", "own ends", "one drained"];
     let mut table = table(["module", "open streams"].into_iter().chain(columns));
@@ -66,7 +66,7 @@ fn row<const N: usize>(table: &mut Table, texts: [&str; N], figures: &[u64]) {
     table.add_row(texts.into_iter().map(str::to_owned).chain(figures.iter().map(ToString::to_string)));
 }
 
-/// Puts the figures to the right of their columns: those after so many of text.
+/// Aligns the figures to the right. They are in the columns after the first `texts` ones.
 fn align(mut table: Table, texts: usize) -> Table {
     for column in table.column_iter_mut().skip(texts) {
         column.set_cell_alignment(CellAlignment::Right);

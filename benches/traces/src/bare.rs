@@ -1,4 +1,4 @@
-//! The allocator alone: pairs, batches, churn, growing buffers.
+//! Traces of the allocator alone: pairs, batches, churn, growing buffers.
 
 use crate::block::{Block, Heap};
 use crate::random::Random;
@@ -11,7 +11,7 @@ pub fn pair(heap: impl Heap, count: u32) {
     }
 }
 
-/// Batches of 64 blocks of 48 bytes, freed in reverse order or in their own.
+/// Allocates batches of 64 blocks of 48 bytes, and frees them in reverse order or in their own.
 pub fn batch(heap: impl Heap, count: u32, fifo: bool) {
     let mut blocks = [Block::NONE; 64];
     for _ in 0..count {
@@ -36,7 +36,7 @@ pub struct Churn {
 }
 
 impl Churn {
-    /// None yet.
+    /// Makes a churn without blocks.
     #[must_use]
     pub const fn new() -> Self {
         Self { blocks: [Block::NONE; LIVE], random: Random::new() }
@@ -52,7 +52,8 @@ impl Churn {
         }
     }
 
-    /// The same with sizes from 8 bytes to 64 KiB, each doubling as likely as another.
+    /// Replaces one of `live` blocks of 8 bytes to 64 KiB, at random, with each doubling as likely
+    /// as another.
     pub fn mixed(&mut self, heap: impl Heap, live: usize, count: u32) {
         for _ in 0..count {
             let at = self.random.below(live);
@@ -62,8 +63,8 @@ impl Churn {
         }
     }
 
-    /// Grows one of `live` buffers by half, at random; one that has passed its 256 bytes to 256 KiB
-    /// starts anew.
+    /// Grows one of `live` buffers by half, at random. A buffer that has passed its limit of 256
+    /// bytes to 256 KiB starts anew.
     pub fn growing(&mut self, heap: impl Heap, live: usize, count: u32) {
         for _ in 0..count {
             let buffer = &mut self.blocks[self.random.below(live)];

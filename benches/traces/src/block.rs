@@ -4,56 +4,57 @@ use core::alloc::{GlobalAlloc, Layout};
 
 /// The allocator under test.
 pub trait Heap: Copy {
-    /// A block.
+    /// Allocates a block.
     ///
     /// # Safety
     ///
-    /// As for [`GlobalAlloc::alloc`].
+    /// The caller promises what [`GlobalAlloc::alloc`] demands.
     unsafe fn allocate(self, layout: Layout) -> *mut u8;
 
-    /// Takes a block back.
+    /// Frees a block.
     ///
     /// # Safety
     ///
-    /// As for [`GlobalAlloc::dealloc`].
+    /// The caller promises what [`GlobalAlloc::dealloc`] demands.
     unsafe fn release(self, block: *mut u8, layout: Layout);
 
     /// Resizes a block.
     ///
     /// # Safety
     ///
-    /// As for [`GlobalAlloc::realloc`].
+    /// The caller promises what [`GlobalAlloc::realloc`] demands.
     unsafe fn resize(self, block: *mut u8, layout: Layout, size: usize) -> *mut u8;
 
-    /// What follows is done for the request with this number; for heaps that keep requests apart.
+    /// Selects the request with this number for the operations that follow. It is for heaps that
+    /// keep requests apart.
     #[inline]
     fn enter(self, _request: usize) {}
 
-    /// The request has ended, and holds nothing any more.
+    /// Ends the request with this number, which holds nothing any more.
     #[inline]
     fn end(self, _request: usize) {}
 }
 
-/// Whatever is the global allocator.
+/// The global allocator of the program.
 #[derive(Debug, Clone, Copy)]
 pub struct Global;
 
 impl Heap for Global {
     #[inline]
     unsafe fn allocate(self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `GlobalAlloc::alloc` demands.
         unsafe { std::alloc::alloc(layout) }
     }
 
     #[inline]
     unsafe fn release(self, block: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `GlobalAlloc::dealloc` demands.
         unsafe { std::alloc::dealloc(block, layout) };
     }
 
     #[inline]
     unsafe fn resize(self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `GlobalAlloc::realloc` demands.
         unsafe { std::alloc::realloc(block, layout, size) }
     }
 }
@@ -61,39 +62,38 @@ impl Heap for Global {
 impl<A: GlobalAlloc> Heap for &A {
     #[inline]
     unsafe fn allocate(self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `GlobalAlloc::alloc` demands.
         unsafe { self.alloc(layout) }
     }
 
     #[inline]
     unsafe fn release(self, block: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `GlobalAlloc::dealloc` demands.
         unsafe { self.dealloc(block, layout) };
     }
 
     #[inline]
     unsafe fn resize(self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller promises what `GlobalAlloc::realloc` demands.
         unsafe { self.realloc(block, layout, size) }
     }
 }
 
-/// A block, or none. Every use of it must name the heap that it is from.
+/// A block, or no block. Every use of a block must name the heap that it is from.
 #[derive(Debug, Clone, Copy)]
 pub struct Block {
     at: *mut u8,
     size: usize,
 }
 
-// SAFETY: the block belongs to whoever has this, and every heap here takes blocks back from any
-// thread.
+// SAFETY: the holder of this value owns the block, and every heap here frees blocks on any thread.
 unsafe impl Send for Block {}
 
 impl Block {
     /// No block.
     pub const NONE: Self = Self { at: core::ptr::null_mut(), size: 0 };
 
-    /// A block of so many bytes.
+    /// Allocates a block of this many bytes.
     #[inline]
     pub fn new(heap: impl Heap, size: usize) -> Self {
         // SAFETY: no trace asks for an empty block, and 8 is an alignment.
@@ -103,13 +103,13 @@ impl Block {
         block
     }
 
-    /// Its bytes.
+    /// Returns the bytes of the block.
     #[must_use]
     pub fn size(self) -> usize {
         self.size
     }
 
-    /// Resizes it.
+    /// Resizes the block.
     #[inline]
     pub fn grow(&mut self, heap: impl Heap, size: usize) {
         // SAFETY: the block is live and of this layout.
@@ -128,8 +128,11 @@ impl Block {
         }
     }
 
-    /// Writes one word, as a first use does. A refused block ends the trace: out of memory is no
-    /// measurement.
+    /// Writes one word, as the first use of a block does.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the block was refused, because a trace that is out of memory measures nothing.
     #[inline]
     fn touch(self) {
         assert!(!self.at.is_null(), "out of memory");

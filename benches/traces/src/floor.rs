@@ -1,23 +1,24 @@
-//! What an allocator could reach: a bump pointer that frees nothing, and one block for all.
+//! The limits of what an allocator could reach: a bump pointer that frees nothing, and one block
+//! for all.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 
-/// Fits the first-level cache of most processors eight times over; wrapping over live blocks is the
-/// point.
+/// The size of the ring. It fits the first-level cache of most processors eight times over. The
+/// ring wraps over live blocks on purpose.
 const SIZE: usize = 256 * 1024;
 
 /// A bump pointer in a ring that wraps over live blocks (`true`), or always the same block
-/// (`false`). One thread's.
+/// (`false`). It is for one thread.
 #[repr(align(16))]
 #[derive(Debug)]
 pub struct Floor<const RING: bool>(UnsafeCell<[u8; SIZE]>, UnsafeCell<usize>);
 
-// SAFETY: only traces use it, each thread its own; a module has one thread.
+// SAFETY: only traces use it, and each thread has its own. A module has one thread.
 unsafe impl<const RING: bool> Sync for Floor<RING> {}
 
 impl<const RING: bool> Floor<RING> {
-    /// Zeros, so that a static of it takes no room in a module.
+    /// Makes a floor of zeros, so that a static of it takes no room in a module.
     #[must_use]
     pub const fn new() -> Self {
         Self(UnsafeCell::new([0; SIZE]), UnsafeCell::new(0))
@@ -30,7 +31,7 @@ impl<const RING: bool> Default for Floor<RING> {
     }
 }
 
-// SAFETY: blocks overlap, so this is no allocator; only traces that write one word to each block
+// SAFETY: blocks overlap, so this is no allocator. Only traces that write one word to each block
 // run on it.
 unsafe impl<const RING: bool> GlobalAlloc for Floor<RING> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -39,12 +40,12 @@ unsafe impl<const RING: bool> GlobalAlloc for Floor<RING> {
             return base;
         }
         let size = (layout.size() + 15) & !15;
-        // SAFETY: one thread, no other reference.
+        // SAFETY: there is one thread, and no other reference.
         let mut at = unsafe { self.1.get().read() };
         if at + size > SIZE {
             at = 0;
         }
-        // SAFETY: as above.
+        // SAFETY: there is one thread, and no other reference.
         unsafe { self.1.get().write(at + size) };
         base.wrapping_add(at)
     }

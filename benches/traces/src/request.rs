@@ -1,24 +1,24 @@
-//! The request-shaped trace: what a filter's allocations look like, many requests interleaved
+//! The request-shaped trace: allocations like those of a filter, with many requests interleaved
 //! callback by callback.
 //!
-//! A request is a context; a host buffer of 2–4 KiB at its headers, and 20–60 small blocks of 8–128
-//! bytes over its callbacks, of which 60 % die with the callback; a table that grows by realloc;
-//! 1–4 body chunks of 4–64 KiB, of which 70 % die with the callback; the response's headers; a log
-//! line that grows.
+//! A request has a context, and a host buffer of 2–4 KiB at its headers. It has 20–60 small blocks
+//! of 8–128 bytes over its callbacks, of which 60 % die with the callback. It has a table that
+//! grows by realloc, and 1–4 body chunks of 4–64 KiB, of which 70 % die with the callback. It has
+//! the response's headers, and a log line that grows.
 
 use crate::block::{Block, Heap};
 use crate::random::Random;
 use sluicegate_alloc::region::Region;
 
-/// Requests open at most.
+/// The greatest number of open requests.
 const MOST: usize = 1024;
-/// Small blocks that a request keeps at most.
+/// The greatest number of small blocks that a request keeps.
 const SMALL: usize = 32;
 
 #[derive(Debug)]
 struct Request {
     region: Option<Region>,
-    /// The next callback: none, headers, each body chunk, response headers, end.
+    /// The number of the next callback: create, headers, each body chunk, response headers, end.
     stage: u8,
     bodies: u8,
     kept: u8,
@@ -49,13 +49,13 @@ const CLOSED: Request = Request {
 };
 
 impl Trace {
-    /// None open.
+    /// Makes a trace without open requests.
     #[must_use]
     pub const fn new() -> Self {
         Self { requests: [const { CLOSED }; MOST], random: Random::new() }
     }
 
-    /// Runs until so many more requests have ended, with `open` at once, 1,024 at most.
+    /// Runs until `count` more requests have ended, with `open` at once, 1,024 at most.
     pub fn run(&mut self, heap: impl Heap, open: usize, count: u32) {
         let Self { requests, random } = self;
         let mut ended = 0;
@@ -73,7 +73,7 @@ impl Trace {
         }
     }
 
-    /// Begins the same sequence of requests anew; what is open stays open.
+    /// Begins the same sequence of requests anew. Open requests stay open.
     pub const fn rewind(&mut self) {
         self.random = Random::new();
     }
@@ -94,7 +94,7 @@ impl Default for Trace {
 }
 
 impl Request {
-    /// Runs the next callback; true if it was the last.
+    /// Runs the next callback. Returns whether it was the last.
     fn step(&mut self, heap: impl Heap, random: &mut Random) -> bool {
         let last = 3 + self.bodies;
         match self.stage {
@@ -135,14 +135,15 @@ impl Request {
         false
     }
 
-    /// A header callback: the host's buffer, and blocks for what is read from it.
+    /// Runs a header callback: allocates the host's buffer, and blocks for the values that are read
+    /// from it.
     fn headers(&mut self, heap: impl Heap, random: &mut Random) {
         let mut buffer = Block::new(heap, random.within(2048, 4096));
         self.smalls(heap, random, 14);
         buffer.free(heap);
     }
 
-    /// Between `base` and twice as many small blocks, 40 % of which stay.
+    /// Allocates between `base` and twice as many small blocks, 40 % of which stay.
     fn smalls(&mut self, heap: impl Heap, random: &mut Random, base: usize) {
         let mut scratch = [Block::NONE; 32];
         let count = random.within(base, base * 2);

@@ -1,5 +1,5 @@
-//! Ordinary Rust code: a filter that decodes headers into owned strings, keeps a map, formats a
-//! line and collects a body.
+//! A trace of ordinary Rust code: a filter that decodes headers into owned strings, keeps a map,
+//! formats a line and collects a body.
 
 use core::fmt::Write;
 use std::collections::HashMap;
@@ -25,14 +25,14 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// None open.
+    /// Makes a trace without open streams.
     #[must_use]
     pub const fn new() -> Self {
         Self { streams: Vec::new(), random: Random::new(), sum: 0 }
     }
 
-    /// Runs until so many more streams have ended, with `open` at once; the answer depends on all
-    /// that they did.
+    /// Runs until `count` more streams have ended, with `open` at once. The result depends on
+    /// everything that the streams did.
     pub fn run(&mut self, open: usize, count: u32) -> usize {
         self.streams.resize_with(open, || (Region::new(), None));
         let mut ended = 0;
@@ -59,7 +59,7 @@ impl Default for Trace {
     }
 }
 
-/// Bytes as a host hands headers over: 12–24 lines of `name: value`.
+/// Returns bytes like those of a host's headers: 12–24 lines of `name: value`.
 fn wire(random: &mut Random) -> Vec<u8> {
     let lines = random.within(12, 24);
     let mut bytes = Vec::with_capacity(lines * 80);
@@ -85,7 +85,7 @@ fn decode(wire: &[u8]) -> Vec<(String, String)> {
     headers
 }
 
-/// The next callback of a stream; true if it was the last.
+/// Runs the next callback of a stream. Returns whether it was the last.
 fn step(slot: &mut Option<Box<Stream>>, random: &mut Random, sum: &mut usize) -> bool {
     let Some(stream) = slot else {
         *slot = Some(Box::new(Stream {

@@ -1,9 +1,9 @@
-//! Bodies that are collected in one buffer.
+//! Traces of bodies that are collected in one buffer.
 
 use super::Script;
 use crate::random::Random;
 
-/// So many buffers that grow in turn by a step, and by no more.
+/// Grows buffers in turn, each by exactly one step.
 pub(super) fn grown(script: &mut Script<'_>, bodies: usize, most: usize, step: usize) {
     script.measure();
     let bodies: Vec<usize> = (0..bodies).map(|_| script.allocate(step)).collect();
@@ -15,7 +15,7 @@ pub(super) fn grown(script: &mut Script<'_>, bodies: usize, most: usize, step: u
     }
 }
 
-/// A buffer that doubles.
+/// Doubles a buffer.
 pub(super) fn doubled(script: &mut Script<'_>) {
     script.measure();
     let body = script.allocate(64 << 10);
@@ -25,8 +25,8 @@ pub(super) fn doubled(script: &mut Script<'_>) {
     }
 }
 
-/// Each of sixteen streams reads its whole body again with each chunk: a new buffer, and the old
-/// one is freed after it. What ends makes room for the next.
+/// Lets each of sixteen streams read its whole body again with each chunk: a new buffer is
+/// allocated, and the old one is freed after it. A body that ends makes room for the next.
 pub(super) fn read_again(script: &mut Script<'_>) {
     let mut random = Random::new();
     let mut bodies = [(None, 0); 16];

@@ -1,13 +1,13 @@
-//! A crowd of streams that leaves few blocks behind, and what comes after it.
+//! Traces of a crowd of streams that leaves few blocks behind, and of the load after it.
 
 use super::{Cap, Script};
 use crate::random::Random;
 
-/// Blocks of a stream.
+/// The number of blocks of a stream.
 const EACH: usize = 60;
 
-/// So many streams of 60 blocks of 16–127 bytes open at once, and end; one block in a hundred
-/// stays.
+/// Opens this many streams of 60 blocks of 16–127 bytes at once, and ends them. One block in a
+/// hundred stays.
 fn burst(script: &mut Script<'_>, random: &mut Random, streams: usize) {
     let blocks: Vec<usize> = (0..streams * EACH).map(|_| script.allocate(random.within(16, 127))).collect();
     for block in blocks {
@@ -17,7 +17,7 @@ fn burst(script: &mut Script<'_>, random: &mut Random, streams: usize) {
     }
 }
 
-/// Then bodies of 60 kB come, and stay.
+/// Allocates, after a burst, bodies of 60 kB that stay.
 pub(super) fn then_bodies(script: &mut Script<'_>, streams: usize) {
     let mut random = Random::new();
     burst(script, &mut random, streams);
@@ -32,8 +32,8 @@ pub(super) fn then_bodies(script: &mut Script<'_>, streams: usize) {
     }
 }
 
-/// Then ordinary requests come: four strings grown to 1 KiB at most, and one body of 1–64 KiB into
-/// a cache of 200.
+/// Runs, after a burst, ordinary requests: four strings that grow to 1 KiB at most, and one body of
+/// 1–64 KiB into a cache of 200.
 pub(super) fn then_requests(script: &mut Script<'_>, streams: usize) {
     let mut random = Random::new();
     burst(script, &mut random, streams);
@@ -59,7 +59,8 @@ pub(super) fn then_requests(script: &mut Script<'_>, streams: usize) {
     }
 }
 
-/// All of the burst ends, the youngest block first; then one body asks for what it left.
+/// Ends all of a burst, the youngest block first. Then one body asks for the memory that the burst
+/// left.
 pub(super) fn then_one_body(script: &mut Script<'_>) {
     let mut random = Random::new();
     let blocks: Vec<usize> = (0..4_000 * EACH).map(|_| script.allocate(random.within(16, 127))).collect();
@@ -69,8 +70,8 @@ pub(super) fn then_one_body(script: &mut Script<'_>) {
     script.request();
 }
 
-/// Then memory may not grow any more: bodies come until one is refused, and go on to be asked for
-/// beside small blocks that are granted.
+/// Bounds memory after a burst, and allocates bodies until one is refused. Then it asks for more
+/// bodies, beside small blocks that are granted.
 pub(super) fn then_refusals(script: &mut Script<'_>, streams: usize) {
     let mut random = Random::new();
     burst(script, &mut random, streams);

@@ -1,9 +1,9 @@
-//! Loads that move through the sizes and leave a little of each behind.
+//! Traces of loads that move through the sizes and leave a little of each behind.
 
 use super::Script;
 use crate::random::Random;
 
-/// So many sizes in turn: blocks of `bytes` in all of each, of which one in 8 KiB stays.
+/// Allocates blocks of this many sizes in turn, `bytes` of each. One block in 8 KiB stays.
 pub(super) fn one_of_each_slab(script: &mut Script<'_>, sizes: usize, step: usize, bytes: usize) {
     script.measure();
     for size in (1..=sizes).map(|number| number * step) {
@@ -17,8 +17,8 @@ pub(super) fn one_of_each_slab(script: &mut Script<'_>, sizes: usize, step: usiz
     }
 }
 
-/// Eight phases of 4 MiB of live blocks each, whose sizes rise from 16 B to 1 KiB; of each phase
-/// 2–10 % stay.
+/// Runs eight phases of 4 MiB of live blocks each, whose sizes rise from 16 B to 1 KiB. Of each
+/// phase 2–10 % stay.
 pub(super) fn moving_sizes(script: &mut Script<'_>) {
     let mut random = Random::new();
     script.measure();

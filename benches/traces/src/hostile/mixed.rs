@@ -1,10 +1,10 @@
-//! Alignments among gaps that nearly fit, and everything at random.
+//! Traces of alignments among gaps that nearly fit, and of everything at random.
 
 use super::{Cap, Script};
 use crate::random::Random;
 
-/// 20,000 gaps of 5,000 bytes, and blocks of 4,096 bytes that are aligned to as much: few of the
-/// gaps have one.
+/// Leaves 20,000 gaps of 5,000 bytes, and asks for blocks of 4,096 bytes that are aligned to 4,096.
+/// Few of the gaps have room for one.
 pub(super) fn aligned(script: &mut Script<'_>) {
     let mut random = Random::new();
     let blocks: Vec<usize> =
@@ -25,8 +25,8 @@ pub(super) fn aligned(script: &mut Script<'_>) {
     }
 }
 
-/// 20,000 gaps of one size at a cap, and blocks that are a little larger: the list of the gaps has
-/// none that fits.
+/// Leaves 20,000 gaps of one size at a cap, and asks for blocks that are a little larger. The list
+/// of the gaps has none that fits.
 pub(super) fn too_small(script: &mut Script<'_>) {
     let blocks: Vec<usize> =
         (0..40_000).map(|number| script.allocate(if number % 2 == 0 { 1_200 } else { 40 })).collect();
@@ -48,15 +48,16 @@ pub(super) fn too_small(script: &mut Script<'_>) {
     }
 }
 
-/// Blocks of all sizes and alignments, in regions and outside, resized and freed in any order; with
-/// caps that come and go, and sizes that nobody has.
+/// Allocates, resizes and frees blocks of all sizes and alignments in any order, in regions and
+/// outside. With `caps`, memory is bounded and unbounded in between, and some sizes are ones that
+/// no memory has.
 pub(super) fn random(script: &mut Script<'_>, seed: u32, caps: bool) {
     const STEPS: usize = 40_000;
     const REGIONS: usize = 40;
     let mut random = Random::new();
     (0..seed * 1_000).for_each(|_| _ = random.next());
     let mut kept: Vec<usize> = Vec::new();
-    // The heap breathes: it fills up to a number of blocks, and empties to another.
+    // The number of blocks rises to a target and falls to another.
     let mut target = 2_000;
     script.measure();
     for step in 0..STEPS {
@@ -82,7 +83,7 @@ pub(super) fn random(script: &mut Script<'_>, seed: u32, caps: bool) {
     kept.into_iter().for_each(|block| script.free(block));
 }
 
-/// What one callback does: one to eight steps.
+/// Does the work of one callback: one to eight steps.
 fn operations(script: &mut Script<'_>, random: &mut Random, kept: &mut Vec<usize>, fills: bool, absurd: bool) {
     for _ in 0..random.within(1, 8) {
         match random.below(100) {
@@ -111,8 +112,8 @@ fn block(script: &mut Script<'_>, random: &mut Random, absurd: bool) -> usize {
     }
 }
 
-/// Mostly small, some to 64 KiB, few to 1 MiB; and with `absurd` ones that no memory has, to 2 GiB
-/// less a page.
+/// Returns a size: mostly small, some to 64 KiB, few to 1 MiB. With `absurd` some are ones that no
+/// memory has, to 2 GiB less a page.
 fn size(random: &mut Random, absurd: bool) -> usize {
     match random.below(200) {
         0 if absurd => random.within(1 << 30, (1 << 31) - (1 << 18)),

@@ -1,10 +1,10 @@
 //! Hostile traces: loads that an allocator with a slow path, or with a bad fit, does not survive.
 //!
 //! A trace here does not allocate. It writes operations into a [`Script`], and a [`Player`] plays
-//! them: on wasm each operation is counted in instructions, natively it is timed. So a trace keeps
-//! no table in the module under test, whose memory holds nothing but blocks.
+//! them. On wasm the instructions of each operation are counted, natively it is timed. So a trace
+//! keeps no table in the module under test, whose memory holds nothing but blocks.
 //!
-//! Every trace draws from a generator with a fixed seed: all allocators see the same operations, as
+//! Every trace draws from a generator with a fixed seed. All allocators see the same operations, as
 //! long as they serve all of them.
 
 mod bodies;
@@ -21,12 +21,11 @@ pub use script::{Block, Blocks, Cap, Op, Player, Script};
 /// A load, under its name.
 #[derive(Debug, Clone, Copy)]
 pub struct Trace {
-    /// Where the load comes from, and in a few words what it is.
+    /// The origin of the load, and a short description.
     pub title: &'static str,
-    /// Whether the pages in the end say something: not at a cap, where every allocator has the
-    /// same.
+    /// True if the pages at the end can be compared. At a cap every allocator has the same pages.
     pub pages: bool,
-    /// Whether the load opens regions.
+    /// True if the load opens regions.
     pub regions: bool,
     /// Writes the operations.
     pub write: fn(&mut Script<'_>),
@@ -36,12 +35,12 @@ const fn trace(title: &'static str, write: fn(&mut Script<'_>)) -> Trace {
     Trace { title, pages: true, regions: false, write }
 }
 
-/// A load at a cap.
+/// Makes a load at a cap.
 const fn capped(title: &'static str, write: fn(&mut Script<'_>)) -> Trace {
     Trace { pages: false, ..trace(title, write) }
 }
 
-/// A load whose streams have regions.
+/// Makes a load whose streams have regions.
 const fn routed(title: &'static str, write: fn(&mut Script<'_>)) -> Trace {
     Trace { regions: true, ..trace(title, write) }
 }

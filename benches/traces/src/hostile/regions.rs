@@ -1,10 +1,11 @@
-//! Streams with regions of their own: idle, with blocks that outlive them, with blocks that others
-//! free.
+//! Traces of streams with regions of their own: idle ones, ones with blocks that outlive them, and
+//! ones with blocks that others free.
 
 use super::Script;
 use crate::random::Random;
 
-/// Requests with so many blocks of their own and one that stays in a ring of `ring`.
+/// Runs requests with `others` blocks of their own and one block that stays in a ring of `ring`
+/// blocks.
 pub(super) fn escapes(script: &mut Script<'_>, size: usize, ring: usize, requests: usize, others: usize) {
     let mut random = Random::new();
     let mut kept: Vec<Option<usize>> = vec![None; ring];
@@ -22,7 +23,7 @@ pub(super) fn escapes(script: &mut Script<'_>, size: usize, ring: usize, request
     }
 }
 
-/// So many open streams that hold so many blocks each, and do nothing.
+/// Opens streams that hold this many blocks each, and do nothing.
 pub(super) fn idle(script: &mut Script<'_>, streams: usize, blocks: usize, size: usize) {
     script.measure();
     for stream in 0..streams {
@@ -37,8 +38,8 @@ pub(super) fn idle(script: &mut Script<'_>, streams: usize, blocks: usize, size:
     }
 }
 
-/// Blocks of 16–127 bytes in eight slots of each of 10,000 streams. Each callback replaces one of
-/// its stream's, and half of the time puts the new one into another stream's slot.
+/// Replaces blocks of 16–127 bytes in eight slots of each of 10,000 streams. Each callback replaces
+/// one of its stream's blocks. Half of the time it puts the new one into another stream's slot.
 pub(super) fn changing_hands(script: &mut Script<'_>) {
     const STREAMS: usize = 10_000;
     let mut random = Random::new();

@@ -1,59 +1,59 @@
-//! Operations as data: what a trace writes, and a player plays.
+//! Operations as data: a trace writes them, and a player plays them.
 
-/// So many operations are played at once, if no region is entered.
+/// The number of operations that are played at once, if no region is entered.
 const BATCH: usize = 4096;
 
 /// A bound on memory, as a host sets one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cap {
-    /// None.
+    /// No bound.
     Lifted,
-    /// So many pages beyond those that are held now.
+    /// A bound of this many pages more than are held now.
     Beyond(usize),
 }
 
-/// One step. Blocks and regions are named by numbers, which are used again once they are free.
+/// One operation. Blocks and regions are named by numbers, which are used again once they are free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     /// Asks for a block.
     Allocate {
-        /// Its number.
+        /// The number of the block.
         block: usize,
-        /// In bytes, not zero.
+        /// The size in bytes, not zero.
         size: usize,
-        /// A power of two.
+        /// The alignment, a power of two.
         align: usize,
-        /// Whether all of its bytes are to be zero.
+        /// True if all bytes are to be zero.
         zeroed: bool,
     },
-    /// Gives a block back, if it lives.
+    /// Frees a block, if it lives.
     Free {
-        /// Its number.
+        /// The number of the block.
         block: usize,
     },
     /// Changes a block's size, if it lives.
     Resize {
-        /// Its number.
+        /// The number of the block.
         block: usize,
-        /// In bytes, not zero.
+        /// The new size in bytes, not zero.
         size: usize,
     },
     /// Enters a region, and opens it if it is new.
     Enter {
-        /// Its number.
+        /// The number of the region.
         region: usize,
     },
     /// Leaves the region that was entered last.
     Leave,
     /// Ends a region that is not entered.
     Close {
-        /// Its number.
+        /// The number of the region.
         region: usize,
     },
-    /// A request is over: what came since the last is what it cost.
+    /// Ends a request. Its cost is that of the operations since the last one.
     Request,
-    /// The load proper begins: means and percentiles are of what follows, while the worst is of
-    /// everything.
+    /// Begins the load proper. Means and percentiles are over the requests that follow. The worst
+    /// is over everything.
     Measure,
     /// Bounds memory.
     Cap(Cap),
@@ -62,11 +62,11 @@ pub enum Op {
 /// A block by its number.
 #[derive(Debug, Clone, Copy)]
 pub struct Block {
-    /// Where it lies; zero if it was refused or freed.
+    /// The address of the block, or zero if it was refused or freed.
     pub address: usize,
-    /// In bytes.
+    /// The size in bytes.
     pub size: usize,
-    /// A power of two.
+    /// The alignment, a power of two.
     pub align: usize,
 }
 
@@ -81,13 +81,13 @@ pub struct Blocks {
 impl Blocks {
     const NONE: Block = Block { address: 0, size: 0, align: 1 };
 
-    /// The block of this number, if it lives.
+    /// Returns the block of this number, or `None` if it does not live.
     #[must_use]
     pub fn get(&self, block: usize) -> Option<Block> {
         self.all.get(block).copied().filter(|block| block.address != 0)
     }
 
-    /// Writes down where a block lies now.
+    /// Notes the place of a block.
     pub fn put(&mut self, block: usize, made: Block) {
         self.take(block);
         if self.all.len() <= block {
@@ -106,7 +106,7 @@ impl Blocks {
         }
     }
 
-    /// Bytes in live blocks at most so far.
+    /// Returns the most bytes in live blocks so far.
     #[must_use]
     pub fn peak(&self) -> usize {
         self.peak
@@ -115,60 +115,60 @@ impl Blocks {
 
 /// Plays operations on an allocator.
 pub trait Player {
-    /// Plays these, in order, and keeps the blocks. One that cannot go on does nothing: its blocks
-    /// do not live.
+    /// Plays operations in order, and keeps the blocks. A player that cannot go on does nothing,
+    /// and its blocks do not live.
     fn play(&mut self, ops: &[Op], blocks: &mut Blocks);
 }
 
-/// What a trace writes its operations into.
+/// A script that a trace writes its operations into.
 pub struct Script<'a> {
     player: &'a mut dyn Player,
     ops: Vec<Op>,
     blocks: Blocks,
-    /// Numbers of blocks that are free again, and the first that was never used.
+    /// The numbers of blocks that are free again. `next` is the first number that was never used.
     free: Vec<usize>,
     next: usize,
     depth: usize,
 }
 
 impl<'a> Script<'a> {
-    /// An empty script.
+    /// Makes an empty script.
     pub fn new(player: &'a mut dyn Player) -> Self {
         Self { player, ops: Vec::new(), blocks: Blocks::default(), free: Vec::new(), next: 0, depth: 0 }
     }
 
-    /// Plays what is left; bytes in live blocks at most.
+    /// Plays the operations that are left. Returns the most bytes in live blocks.
     pub fn finish(mut self) -> usize {
         self.flush();
         self.blocks.peak()
     }
 
-    /// Asks for a block of eight bytes' alignment.
+    /// Asks for a block with an alignment of eight bytes, and returns its number.
     pub fn allocate(&mut self, size: usize) -> usize {
         self.aligned(size, 8)
     }
 
-    /// Asks for a block.
+    /// Asks for a block, and returns its number.
     pub fn aligned(&mut self, size: usize, align: usize) -> usize {
         let block = self.number();
         self.push(Op::Allocate { block, size, align, zeroed: false });
         block
     }
 
-    /// Asks for a block of zeros.
+    /// Asks for a block of zeros, and returns its number.
     pub fn zeroed(&mut self, size: usize) -> usize {
         let block = self.number();
         self.push(Op::Allocate { block, size, align: 8, zeroed: true });
         block
     }
 
-    /// Gives a block back; nothing if it was refused.
+    /// Frees a block. Does nothing if the block was refused.
     pub fn free(&mut self, block: usize) {
         self.push(Op::Free { block });
         self.free.push(block);
     }
 
-    /// Changes a block's size; nothing if it was refused.
+    /// Changes a block's size. Does nothing if the block was refused.
     pub fn resize(&mut self, block: usize, size: usize) {
         self.push(Op::Resize { block, size });
     }
@@ -187,12 +187,12 @@ impl<'a> Script<'a> {
         self.push(Op::Close { region });
     }
 
-    /// Says that a request is over.
+    /// Ends a request.
     pub fn request(&mut self) {
         self.push(Op::Request);
     }
 
-    /// Says that the load proper begins.
+    /// Begins the load proper.
     pub fn measure(&mut self) {
         self.push(Op::Request);
         self.push(Op::Measure);
@@ -203,7 +203,7 @@ impl<'a> Script<'a> {
         self.push(Op::Cap(cap));
     }
 
-    /// Whether a block was granted and lives. Not to be asked in a region.
+    /// Returns whether a block was granted and lives. It must not be called within a region.
     pub fn lives(&mut self, block: usize) -> bool {
         self.flush();
         self.blocks.get(block).is_some()

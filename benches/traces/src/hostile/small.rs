@@ -1,10 +1,10 @@
-//! Heaps of a few KiB, as most filters have.
+//! Traces of heaps of a few KiB, as most filters have.
 
 use super::Script;
 use crate::random::Random;
 
-/// One block of each size to 1 KiB in steps of 16 bytes, up to 128 bytes, and of eight sizes in
-/// each doubling above.
+/// Allocates one block of each size: in steps of 16 bytes up to 128 bytes, and of eight sizes in
+/// each doubling above, up to 1 KiB.
 pub(super) fn one_of_each(script: &mut Script<'_>) {
     script.measure();
     for size in (16..=128).step_by(16) {
@@ -18,7 +18,7 @@ pub(super) fn one_of_each(script: &mut Script<'_>) {
     script.request();
 }
 
-/// So many live blocks of 16 bytes and more, replaced at random.
+/// Replaces live blocks of 16 bytes and more at random.
 pub(super) fn live(script: &mut Script<'_>, blocks: usize, most: usize) {
     let mut random = Random::new();
     let mut kept: Vec<usize> = (0..blocks).map(|_| script.allocate(random.within(16, most))).collect();

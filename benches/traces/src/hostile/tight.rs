@@ -1,10 +1,10 @@
-//! Heaps that are full but for blocks of the wrong sizes.
+//! Traces of heaps that are full except for blocks of the wrong sizes.
 
 use super::{Cap, Script};
 use crate::random::Random;
 
-/// So many bytes of blocks of one size, of which one in each 8 KiB stays; the cap is where memory
-/// is then, and the rest of it is filled.
+/// Allocates blocks of one size, `bytes` in all, of which one in each 8 KiB stays. Then memory is
+/// capped at its size, and the rest of it is filled.
 fn fill(script: &mut Script<'_>, bytes: usize, size: usize, sizes_after: &[usize]) {
     let blocks: Vec<usize> = (0..bytes / size).map(|_| script.allocate(size)).collect();
     let every = 8192 / size;
@@ -27,7 +27,7 @@ fn fill(script: &mut Script<'_>, bytes: usize, size: usize, sizes_after: &[usize
     }
 }
 
-/// Eight classes in turn, of eight blocks each; then one block at a time.
+/// Allocates blocks of eight classes in turn, eight of each class and then one.
 pub(super) fn classes_in_turn(script: &mut Script<'_>, lifted: bool) {
     fill(script, 8 << 20, 16, &[300]);
     if lifted {
@@ -48,7 +48,7 @@ pub(super) fn classes_in_turn(script: &mut Script<'_>, lifted: bool) {
     }
 }
 
-/// Blocks in a region that may not grow, and regions that open and close there.
+/// Allocates blocks in a region that may not grow, beside regions that open and close.
 pub(super) fn region_at_its_cap(script: &mut Script<'_>, mebibytes: usize) {
     let mut random = Random::new();
     script.within(0, |script| {

@@ -1,8 +1,8 @@
-//! A filter that logs every callback with its arguments, does what its configuration says, and logs
-//! what each host call answered.
+//! A filter that logs every callback with its arguments, makes the host calls in its configuration,
+//! and logs the result of each.
 //!
-//! It speaks the raw ABI, of the version that its features say, so that nothing lies between the
-//! host and what is logged. Its configuration is a [script]: what to do in which callback.
+//! It uses the raw ABI, of the version in its features, so that no SDK lies between the host and
+//! the log. Its configuration is a [script]: the steps of each callback.
 //!
 //! Natively it is empty.
 #![cfg(target_family = "wasm")]
@@ -14,7 +14,7 @@ mod version;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The plugins' scripts, and how often each callback of each context ran.
+/// The plugins' scripts, and the number of runs of each callback of each context.
 #[derive(Default)]
 struct Tracer {
     scripts: BTreeMap<u32, String>,
@@ -29,7 +29,7 @@ fn lock() -> MutexGuard<'static, Option<Tracer>> {
     TRACER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The configuration can be read when a plugin's context is made.
+/// Begins the trace of a context. The configuration can be read when a plugin's context is made.
 pub(crate) fn create(context: u32, parent: u32) {
     let script = (parent == 0).then(|| version::configuration().1);
     let mut tracer = lock();
@@ -40,7 +40,7 @@ pub(crate) fn create(context: u32, parent: u32) {
     }
 }
 
-/// Logs a callback and runs what the script has for it; gives what it shall answer.
+/// Logs a callback and runs its steps. Returns the value that the callback must return.
 pub(crate) fn trace(context: u32, callback: &'static str, arguments: &[u32], otherwise: u32) -> u32 {
     raw::log(&format!("{context} {callback} {arguments:?}"));
     let (script, run) = {

@@ -5,7 +5,7 @@ use std::ptr;
 
 use crate::{create, trace};
 
-/// The imports: each answers with a status.
+/// Declares imports. Each returns a status.
 macro_rules! host {
     ($(fn $name:ident($($arg:ident: $ty:ty),*);)*) => {
         #[link(wasm_import_module = "env")]
@@ -70,7 +70,7 @@ host! {
 }
 
 unsafe extern "C" {
-    /// wasi-libc's constructors.
+    /// Calls wasi-libc's constructors.
     fn __wasm_call_ctors();
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn handed_over(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) ->
     if status != 0 || at.is_null() || size == 0 {
         return (status, Vec::new());
     }
-    // SAFETY: the host answered OK, so the block is one of `proxy_on_memory_allocate`, which has
+    // SAFETY: the host returned OK, so the block is one of `proxy_on_memory_allocate`, which has
     // this length and capacity.
     (status, unsafe { Vec::from_raw_parts(at, size, size) })
 }
@@ -92,7 +92,7 @@ pub(crate) fn written<N: Default>(call: impl FnOnce(*mut N) -> u32) -> (u32, N) 
     (status, number)
 }
 
-/// A line at any level, also one that there is not.
+/// Logs a line at any level, also at one that does not exist.
 pub(crate) fn log_at(level: u32, text: &[u8]) -> u32 {
     // SAFETY: the addresses are of live slices and variables, with their sizes.
     unsafe { proxy_log(level, text.as_ptr(), text.len()) }
@@ -104,7 +104,7 @@ pub(crate) fn log(text: &str) {
 }
 
 pub(crate) fn tick(period: u32) -> u32 {
-    // SAFETY: the addresses are of live slices and variables, with their sizes.
+    // SAFETY: there are no addresses.
     unsafe { proxy_set_tick_period_milliseconds(period) }
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn time() -> (u32, u64) {
 }
 
 pub(crate) fn grpc_cancel(token: u32) -> u32 {
-    // SAFETY: the addresses are of live slices and variables, with their sizes.
+    // SAFETY: there are no addresses.
     unsafe { proxy_grpc_cancel(token) }
 }
 
@@ -185,22 +185,22 @@ pub(crate) fn enqueue(queue: u32, item: &[u8]) -> u32 {
 }
 
 pub(crate) fn increment(metric: u32, offset: i64) -> u32 {
-    // SAFETY: the addresses are of live slices and variables, with their sizes.
+    // SAFETY: there are no addresses.
     unsafe { proxy_increment_metric(metric, offset) }
 }
 
 pub(crate) fn record(metric: u32, value: u64) -> u32 {
-    // SAFETY: the addresses are of live slices and variables, with their sizes.
+    // SAFETY: there are no addresses.
     unsafe { proxy_record_metric(metric, value) }
 }
 
 pub(crate) fn effective(context: u32) -> u32 {
-    // SAFETY: the addresses are of live slices and variables, with their sizes.
+    // SAFETY: there are no addresses.
     unsafe { proxy_set_effective_context(context) }
 }
 
 pub(crate) fn done() -> u32 {
-    // SAFETY: the addresses are of live slices and variables, with their sizes.
+    // SAFETY: there are no addresses.
     unsafe { proxy_done() }
 }
 
@@ -322,7 +322,7 @@ pub(crate) fn buffer_size(buffer: u32) -> (u32, u32) {
     written(|size| unsafe { proxy_get_buffer_status(buffer, size, &raw mut flags) })
 }
 
-/// The status of the last call to another service, and its text.
+/// Returns the status of the last call to another service, and its text.
 pub(crate) fn status() -> (u32, u32, Vec<u8>) {
     let mut code = 0;
     // SAFETY: the addresses are of variables.
@@ -330,7 +330,7 @@ pub(crate) fn status() -> (u32, u32, Vec<u8>) {
     (status, code, text)
 }
 
-/// A value of the shared store, and the number of its last write.
+/// Returns a value of the shared data, and the number of its last write.
 pub(crate) fn shared(key: &[u8]) -> (u32, Vec<u8>, u32) {
     let mut cas = 0;
     // SAFETY: the addresses are of a live slice and of variables.
@@ -339,7 +339,7 @@ pub(crate) fn shared(key: &[u8]) -> (u32, Vec<u8>, u32) {
     (status, value, cas)
 }
 
-/// Pairs in the ABI's encoding.
+/// Encodes pairs as the ABI does.
 pub(crate) fn encode(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     let number = |number: usize| (number as u32).to_le_bytes();
     let mut bytes = number(pairs.len()).to_vec();
@@ -354,7 +354,7 @@ pub(crate) fn encode(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
-/// The pairs of a block, as far as it holds any.
+/// Decodes the pairs of a block, as far as it holds any.
 pub(crate) fn decode(block: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let number = |at: usize| {
         block.get(at..at + 4).map_or(0, |bytes| bytes.iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
@@ -369,14 +369,14 @@ pub(crate) fn decode(block: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     (0..count).map(|pair| (part(number(4 + 8 * pair)), part(number(8 + 8 * pair)))).collect()
 }
 
-/// The reactor's start.
+/// Starts the reactor.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn _initialize() {
     // SAFETY: the host calls `_initialize` once, before any other export.
     unsafe { __wasm_call_ctors() }
 }
 
-/// Gives the host a block, whose length and capacity are the size.
+/// Allocates a block for the host. The block's length and capacity are `size`.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     Box::into_raw(vec![0; size].into_boxed_slice()).cast()
@@ -389,7 +389,8 @@ pub(crate) extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
     trace(context, "context_create", &[parent], 0);
 }
 
-/// A callback that is traced: what it answers without a script, if it answers.
+/// Exports a traced callback. Without a script the callback returns the last argument, if there is
+/// one.
 macro_rules! callback {
     ($name:ident, $short:literal, ($($argument:ident),*)) => {
         /// A callback that is traced.

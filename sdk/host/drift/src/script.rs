@@ -1,10 +1,10 @@
-//! What the filter does: lines of `callback: step; step`, or `callback#2: …` for what it does the
-//! second time. `callback@3: …` and `callback@3#2: …` are for the context with that number alone,
+//! The filter's script: lines of `callback: step; step`. `callback#2: …` is for the second run of
+//! the callback. `callback@3: …` and `callback@3#2: …` are for the context with that number alone,
 //! and come first.
 //!
-//! A step is a word for a host call, and its arguments; `return` says what the callback answers.
-//! `-` is nothing, `%0d` is the byte of that number in hexadecimal digits, a dot in a path is a
-//! segment's end, and pairs are `name=value,name=value`.
+//! A step is the word for a host call, and its arguments. `return` sets the value that the callback
+//! returns. `-` is an empty text, `%0d` is the byte with that number in hexadecimal digits, a dot
+//! in a path ends a segment, and pairs are `name=value,name=value`.
 
 use std::fmt::Write as _;
 use std::str::{FromStr, SplitWhitespace};
@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{raw, version};
 
-/// The queue that was registered last: queues are numbered over all of a proxy's.
+/// The queue that was registered last. Queues are numbered over all queues of a proxy.
 static LAST: AtomicU32 = AtomicU32::new(0);
 
-/// Runs the steps of a callback; what it shall answer, if the script says so.
+/// Runs the steps of a callback. Returns the value that it must return, or `None` if the script
+/// sets none.
 pub(crate) fn run(script: &str, context: u32, callback: &str, run: usize) -> Option<u32> {
     let of = |key: &str| script.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "));
     let steps = of(&format!("{callback}@{context}#{run}"))
@@ -43,7 +44,7 @@ impl<'a> Words<'a> {
         self.text().parse().unwrap_or_default()
     }
 
-    /// A queue's number; `last` is the one that was registered last.
+    /// Takes a queue's number. `last` is the queue that was registered last.
     fn queue(&mut self) -> u32 {
         match self.text() {
             "last" => LAST.load(Ordering::Relaxed),
@@ -133,7 +134,8 @@ fn perform(step: &str) -> String {
         "tick" => raw::tick(w.number()).to_string(),
         "done" => raw::done().to_string(),
         "log" => raw::log_at(w.number(), &w.bytes()).to_string(),
-        // Since 2020, or not.
+        // Tells only whether the time is more than fifty years after 1970, so that each run logs
+        // the same.
         "time" => {
             let (status, time) = raw::time();
             format!("{status} {}", time > 50 * 365 * 86_400 * 1_000_000_000)
@@ -146,7 +148,7 @@ fn perform(step: &str) -> String {
 }
 
 fn number<N: ToString>((status, number): (u32, N)) -> String {
-    // What a call that failed leaves there is not the host's.
+    // If the call failed, the number is not the host's.
     if status == 0 { format!("0 {}", number.to_string()) } else { status.to_string() }
 }
 
@@ -157,7 +159,7 @@ fn block((status, block): (u32, Vec<u8>)) -> String {
 fn pairs((status, block): (u32, Vec<u8>)) -> String {
     let mut text = status.to_string();
     for (name, value) in raw::decode(&block) {
-        // Writing into a string does not fail.
+        // Writing to a string does not fail.
         let _ = write!(text, " {}={}", name.escape_ascii(), value.escape_ascii());
     }
     text

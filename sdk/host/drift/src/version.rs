@@ -1,4 +1,4 @@
-//! What differs by the version of the ABI, which the crate's features say.
+//! The differences between the versions of the ABI, which the crate's features select.
 #![allow(unsafe_code, reason = "the filter speaks the raw ABI, so that what it logs is the host's and not an SDK's")]
 
 #[cfg(feature = "abi-0-1-0")]
@@ -29,8 +29,8 @@ host! {
     fn proxy_get_log_level(level: *mut u32);
 }
 
-/// What stands for the answer of a function that this version of the ABI does not have: no status
-/// of the ABI's.
+/// The result in place of a function that this version of the ABI does not have. It is no status of
+/// the ABI.
 #[cfg(any(feature = "abi-0-1-0", feature = "abi-0-2-0"))]
 const NO_SUCH_FUNCTION: u32 = 99;
 
@@ -47,7 +47,7 @@ pub(crate) fn resume(stream: u32) -> u32 {
 
 #[cfg(not(feature = "abi-0-1-0"))]
 pub(crate) fn resume(stream: u32) -> u32 {
-    // SAFETY: the addresses are of live slices and variables, with their sizes.
+    // SAFETY: there are no addresses.
     unsafe { proxy_continue_stream(stream) }
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn close(_: u32) -> u32 {
     NO_SUCH_FUNCTION
 }
 
-/// The configuration of the plugin or the VM that starts.
+/// Returns the configuration of the plugin or the VM that starts.
 #[cfg(feature = "abi-0-1-0")]
 pub(crate) fn configuration() -> (u32, Vec<u8>) {
     // SAFETY: the addresses are of variables.
@@ -81,7 +81,7 @@ pub(crate) fn clear_route_cache() -> u32 {
 
 #[cfg(not(feature = "abi-0-1-0"))]
 pub(crate) fn close(stream: u32) -> u32 {
-    // SAFETY: the addresses are of live slices and variables, with their sizes.
+    // SAFETY: there are no addresses.
     unsafe { proxy_close_stream(stream) }
 }
 
@@ -96,17 +96,17 @@ pub(crate) fn level() -> (u32, u32) {
     written(|number| unsafe { proxy_get_log_level(number) })
 }
 
-/// Names the ABI; the host looks for it and never calls it.
+/// Names the version of the ABI. The host looks for this export and never calls it.
 #[cfg(feature = "abi-0-1-0")]
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_abi_version_0_1_0() {}
 
-/// Names the ABI; the host looks for it and never calls it.
+/// Names the version of the ABI. The host looks for this export and never calls it.
 #[cfg(all(feature = "abi-0-2-0", not(feature = "abi-0-1-0")))]
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_abi_version_0_2_0() {}
 
-/// Names the ABI; the host looks for it and never calls it.
+/// Names the version of the ABI. The host looks for this export and never calls it.
 #[cfg(not(any(feature = "abi-0-1-0", feature = "abi-0-2-0")))]
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_abi_version_0_2_1() {}
