@@ -88,11 +88,12 @@ crate::__vm_local! {
     static ARENAS: Arenas = Arenas { pool: Cell::new(None), current: Cell::new(None) };
 }
 
-/// The arena of the stream whose callback runs: every handle with `arena()` is one of a callback.
+/// Returns the arena of the stream whose callback runs: every handle with `arena()` is one of a
+/// callback.
 ///
 /// # Errors
 ///
-/// If the SDK is out of memory.
+/// Fails if the SDK is out of memory.
 pub(crate) fn current() -> Result<RequestArena> {
     ARENAS.with(|arenas| {
         let arena = match arenas.current.take() {

@@ -25,23 +25,23 @@ use crate::abi::with_decimal;
 pub struct ByteStr<'a>(&'a [u8]);
 
 impl<'a> ByteStr<'a> {
-    /// A view of these bytes.
+    /// Returns a view of these bytes.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes, for as long as the snapshot lives.
+    /// Returns the bytes, for as long as the snapshot lives.
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0
     }
 
-    /// The bytes as text.
+    /// Returns the bytes as text.
     ///
     /// # Errors
     ///
-    /// If they are not UTF-8. A proxy does not promise it.
+    /// Fails if they are not UTF-8. A proxy does not promise it.
     ///
     /// # Cost
     ///
@@ -50,7 +50,7 @@ impl<'a> ByteStr<'a> {
         core::str::from_utf8(self.0)
     }
 
-    /// The bytes for people: what is not UTF-8 shows as `U+FFFD`.
+    /// Returns the bytes for people: what is not UTF-8 shows as `U+FFFD`.
     #[must_use]
     pub const fn display(self) -> impl Display + use<'a> {
         Lossy(self.0)

@@ -192,7 +192,7 @@ impl On {
 }
 
 impl Error {
-    /// A failure of the filter's own, as a fixed text.
+    /// Returns a failure of the filter's own, as a fixed text.
     #[must_use]
     pub const fn new(message: &'static str) -> Self {
         Self { kind: Kind::Message(message) }
@@ -237,7 +237,7 @@ impl Error {
         }
     }
 
-    /// A host call that failed.
+    /// Returns a host call that failed.
     pub(crate) fn host(call: &'static str, on: impl Into<On>, refused: impl Into<Refused>) -> Self {
         Self::refused(call, on.into(), refused.into())
     }
@@ -252,14 +252,15 @@ impl Error {
         Self { kind }
     }
 
-    /// An edit of a header that the host refused.
+    /// Returns an edit of a header that the host refused.
     #[cold]
     #[inline(never)]
     pub(crate) fn header(call: &'static &'static str, map: MapType, name: &[u8], status: u32) -> Self {
         Self { kind: Kind::Header { call, map, status, name: Name::of(name) } }
     }
 
-    /// A host call about something with a name that failed; `why` says what the status leaves open.
+    /// Returns a host call about something with a name that failed; `why` says what the status
+    /// leaves open.
     #[cold]
     #[inline(never)]
     pub(crate) fn named(
@@ -281,14 +282,14 @@ impl Error {
         Self { kind }
     }
 
-    /// A call about something with a name that is not passed on to the host.
+    /// Returns a call about something with a name that is not passed on to the host.
     #[cold]
     #[inline(never)]
     pub(crate) fn not_asked(call: &'static Call, name: &[u8], why: &'static &'static str) -> Self {
         Self { kind: Kind::Named { call, status: 0, name: Name::of(name), why } }
     }
 
-    /// A byte of the filter's that must not leave it, in what has this name.
+    /// Returns a byte of the filter's that must not leave it, in what has this name.
     #[cold]
     #[inline(never)]
     pub(crate) fn invalid_byte(what: &'static &'static str, name: &[u8], at: usize, byte: u8) -> Self {

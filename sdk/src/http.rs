@@ -25,11 +25,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, request,
 use crate::error::{Error, Result};
 use crate::{ByteStr, ToValue};
 
-/// All headers but the pseudo-headers, in order, repeats included.
+/// Returns all headers but the pseudo-headers, in order, repeats included.
 ///
 /// # Errors
 ///
-/// If a name or value is not one that the `http` crate takes: a control character in a value, say.
+/// Fails if a name or value is not one that the `http` crate takes: a control character in a value,
+/// say.
 ///
 /// # Cost
 ///
@@ -44,8 +45,8 @@ pub fn headers(map: &crate::HeaderMap) -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// A request's method, URI and headers. The URI has scheme and authority if the map has both, and
-/// the path alone otherwise.
+/// Returns a request's method, URI and headers. The URI has scheme and authority if the map has
+/// both, and the path alone otherwise.
 ///
 /// # Errors
 ///
@@ -53,7 +54,7 @@ pub fn headers(map: &crate::HeaderMap) -> Result<HeaderMap> {
 ///
 /// # Cost
 ///
-/// As [`headers`].
+/// The cost of [`headers`].
 pub fn request(map: &crate::HeaderMap) -> Result<request::Parts> {
     let get = |name| map.get(name).unwrap_or_default().as_bytes();
     let mut uri = Uri::builder().path_and_query(get(":path"));
@@ -67,7 +68,7 @@ pub fn request(map: &crate::HeaderMap) -> Result<request::Parts> {
     Ok(parts)
 }
 
-/// A response's status and headers.
+/// Returns a response's status and headers.
 ///
 /// # Errors
 ///
@@ -75,7 +76,7 @@ pub fn request(map: &crate::HeaderMap) -> Result<request::Parts> {
 ///
 /// # Cost
 ///
-/// As [`headers`].
+/// The cost of [`headers`].
 pub fn response(map: &crate::HeaderMap) -> Result<response::Parts> {
     let status = StatusCode::from_bytes(&map.get(":status").unwrap_or_default()).map_err(Error::other)?;
     let (mut parts, ()) = http::Response::builder().status(status).body(()).map_err(Error::other)?.into_parts();

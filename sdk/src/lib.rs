@@ -197,8 +197,8 @@ pub use context::named as __named;
 #[doc(hidden)]
 pub use sluicegate_alloc as __alloc;
 
-/// The name of the allocator that [`plugin!`] installs in the module: `arena`, `freelist`, `talc`,
-/// `system`, or none if no feature picked one.
+/// Returns the name of the allocator that [`plugin!`] installs in the module: `arena`, `freelist`,
+/// `talc`, `system`, or none if no feature picked one.
 #[must_use]
 pub const fn allocator() -> Option<&'static str> {
     sluicegate_alloc::PICKED

@@ -53,7 +53,7 @@ pub(crate) fn forget_level() {
     KNOWN.with(|known| known.set(Known::No));
 }
 
-/// Whether the proxy keeps lines of this level.
+/// Returns whether the proxy keeps lines of this level.
 ///
 /// # Cost
 ///
@@ -68,11 +68,11 @@ pub fn enabled(level: LogLevel) -> bool {
     }
 }
 
-/// The least level that the proxy keeps; none if it keeps nothing.
+/// Returns the least level that the proxy keeps; none if it keeps nothing.
 ///
 /// # Cost
 ///
-/// As [`enabled`].
+/// The cost of [`enabled`].
 #[must_use]
 #[doc(alias = "get_log_level")]
 #[doc(alias = "proxy_get_log_level")]
@@ -224,8 +224,9 @@ mod facade {
 
     struct HostLog;
 
-    /// Whether the filter speaks. Natively the logger is that of the whole process: what else runs
-    /// there, as the compiler of wasm modules, is not the filter's, and may have millions of lines.
+    /// Returns whether the filter speaks. Natively the logger is that of the whole process: what
+    /// else runs there, as the compiler of wasm modules, is not the filter's, and may have millions
+    /// of lines.
     fn of_filter() -> bool {
         cfg!(target_family = "wasm") || crate::abi::depth() > 0
     }

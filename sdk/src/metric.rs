@@ -129,11 +129,11 @@ macro_rules! metric {
         }
 
         impl $name {
-            /// The metric of this name, new or not.
+            /// Returns the metric of this name, new or not.
             ///
             /// # Errors
             ///
-            /// If the name is empty or has a control byte, or the host refuses.
+            /// Fails if the name is empty or has a control byte, or the host refuses.
             ///
             /// # Cost
             ///
@@ -144,45 +144,45 @@ macro_rules! metric {
                 Ok(Self { id: define(MetricType::$name, name.as_ref(), Check::Both)? })
             }
 
-            /// The metric of this name, new or not, whatever bytes the name has: for a proxy whose
-            /// names have control bytes.
+            /// Returns the metric of this name, new or not, whatever bytes the name has: for a
+            /// proxy whose names have control bytes.
             ///
             /// # Errors
             ///
-            /// If the name is empty, or the host refuses.
+            /// Fails if the name is empty, or the host refuses.
             ///
             /// # Cost
             ///
-            /// As [`define`](Self::define).
+            /// The cost of [`define`](Self::define).
             pub fn define_unchecked(name: impl AsRef<[u8]>) -> Result<Self> {
                 Ok(Self { id: define(MetricType::$name, name.as_ref(), Check::Neither)? })
             }
 
-            /// The metric of this name with these tags, new or not; see [the module](self#tags) for
-            /// what becomes of them, and why their values must be few.
+            /// Returns the metric of this name with these tags, new or not; see [the
+            /// module](self#tags) for what becomes of them, and why their values must be few.
             ///
             /// # Errors
             ///
-            /// If the name is empty, the name or a tag has a control byte, the host refuses, or out
-            /// of memory.
+            /// Fails if the name is empty, the name or a tag has a control byte, the host refuses,
+            /// or out of memory.
             ///
             /// # Cost
             ///
-            /// As [`define`](Self::define).
+            /// The cost of [`define`](Self::define).
             pub fn with_tags<T: AsRef<[u8]>, V: AsRef<[u8]>>(name: impl AsRef<[u8]>, tags: &[(T, V)]) -> Result<Self> {
                 Ok(Self { id: define_tagged(MetricType::$name, name.as_ref(), tags, Check::Both)? })
             }
 
-            /// The metric of this name with these tags, new or not, whatever bytes the name and the
-            /// tags have. A line feed forges a line of what the proxy publishes.
+            /// Returns the metric of this name with these tags, new or not, whatever bytes the name
+            /// and the tags have. A line feed forges a line of what the proxy publishes.
             ///
             /// # Errors
             ///
-            /// If the name is empty, the host refuses, or out of memory.
+            /// Fails if the name is empty, the host refuses, or out of memory.
             ///
             /// # Cost
             ///
-            /// As [`define`](Self::define).
+            /// The cost of [`define`](Self::define).
             pub fn with_tags_unchecked<T: AsRef<[u8]>, V: AsRef<[u8]>>(
                 name: impl AsRef<[u8]>,
                 tags: &[(T, V)],
@@ -190,7 +190,7 @@ macro_rules! metric {
                 Ok(Self { id: define_tagged(MetricType::$name, name.as_ref(), tags, Check::Neither)? })
             }
 
-            /// The number that the host gave this definition.
+            /// Returns the number that the host gave this definition.
             #[must_use]
             pub const fn id(&self) -> u32 {
                 self.id
@@ -210,7 +210,7 @@ impl Counter {
     ///
     /// # Errors
     ///
-    /// If the host refuses, or the offset is over 2⁶³ - 1, which the ABI cannot say.
+    /// Fails if the host refuses, or the offset is over 2⁶³ - 1, which the ABI cannot say.
     ///
     /// # Cost
     ///
@@ -228,7 +228,7 @@ impl Counter {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -250,7 +250,7 @@ impl Gauge {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -264,7 +264,7 @@ impl Gauge {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -274,11 +274,11 @@ impl Gauge {
         record(self.id, value)
     }
 
-    /// The number that all VMs together made it.
+    /// Returns the number that all VMs together made it.
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -300,7 +300,7 @@ impl Histogram {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///

@@ -55,13 +55,13 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The queue of this name in the own `vm_id`, new or not. From here on
+    /// Returns the queue of this name in the own `vm_id`, new or not. From here on
     /// [`on_queue_ready`](crate::PluginContext::on_queue_ready) of this plugin, and of no other, is
     /// called for its items.
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -74,12 +74,12 @@ impl Queue {
         Ok(Self { id })
     }
 
-    /// The queue that a VM of this `vm_id` registered under this name; none if none has yet. An
-    /// empty `vm_id` is the own one.
+    /// Returns the queue that a VM of this `vm_id` registered under this name; none if none has
+    /// yet. An empty `vm_id` is the own one.
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -99,7 +99,7 @@ impl Queue {
         Self { id }
     }
 
-    /// The number that the host gave the queue.
+    /// Returns the number that the host gave the queue.
     #[must_use]
     pub const fn id(&self) -> u32 {
         self.id
@@ -109,7 +109,7 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// If the host refuses: [`Status::NotFound`] when the queue is gone with the VMs of its
+    /// Fails if the host refuses: [`Status::NotFound`] when the queue is gone with the VMs of its
     /// `vm_id`.
     ///
     /// # Cost
@@ -125,8 +125,8 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// If the host refuses, as for [`enqueue`](Self::enqueue). If the SDK is out of memory: Envoy
-    /// has then taken the item all the same, and it is lost.
+    /// Fails if the host refuses, as for [`enqueue`](Self::enqueue). If the SDK is out of memory:
+    /// Envoy has then taken the item all the same, and it is lost.
     ///
     /// # Cost
     ///

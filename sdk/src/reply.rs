@@ -34,7 +34,7 @@ impl<'a> LocalResponse<'a> {
 }
 
 impl<'a, N, V> LocalResponse<'a, N, V> {
-    /// The headers, as text, as bytes, or as the views of a snapshot. The proxy adds
+    /// Returns the headers, as text, as bytes, or as the views of a snapshot. The proxy adds
     /// `content-length`, `content-type`, `date` and `server` where they are missing.
     ///
     /// How the answer is framed is the proxy's to say: a pseudo-header, a `transfer-encoding`, or a
@@ -44,8 +44,9 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         LocalResponse { status, headers, body, details, grpc_status, check }
     }
 
-    /// The body. The proxy leaves it out in an answer to `HEAD`. An answer of 204 or 304 has none:
-    /// with one it is an error, because the client would take the body for the next answer.
+    /// Returns the body. The proxy leaves it out in an answer to `HEAD`. An answer of 204 or 304
+    /// has none: with one it is an error, because the client would take the body for the next
+    /// answer.
     pub fn body(self, body: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { body: body.as_ref(), ..self }
     }
@@ -57,8 +58,8 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         Self { details: details.as_ref(), ..self }
     }
 
-    /// The status for a gRPC client: the proxy answers HTTP 200 with `grpc-status`. Only if the
-    /// request is gRPC.
+    /// Returns the status for a gRPC client: the proxy answers HTTP 200 with `grpc-status`. Only if
+    /// the request is gRPC.
     pub const fn grpc_status(self, status: u8) -> Self {
         Self { grpc_status: status as i32, ..self }
     }

@@ -59,13 +59,13 @@ pub struct SharedValue {
 }
 
 impl SharedValue {
-    /// The number of this version of the value, for [`compare_and_set`].
+    /// Returns the number of this version of the value, for [`compare_and_set`].
     #[must_use]
     pub const fn cas(&self) -> u32 {
         self.cas
     }
 
-    /// The bytes alone.
+    /// Returns the bytes alone.
     #[must_use]
     pub fn into_bytes(self) -> HostBytes {
         self.bytes
@@ -86,11 +86,12 @@ impl fmt::Debug for SharedValue {
     }
 }
 
-/// The value of a key: none if it was never set, `Some` of no bytes if it was set to nothing.
+/// Returns the value of a key: none if it was never set, `Some` of no bytes if it was set to
+/// nothing.
 ///
 /// # Errors
 ///
-/// If the host refuses, or the SDK is out of memory.
+/// Fails if the host refuses, or the SDK is out of memory.
 ///
 /// # Cost
 ///
@@ -110,7 +111,7 @@ pub fn get(key: impl AsRef<[u8]>) -> Result<Option<SharedValue>> {
 ///
 /// # Errors
 ///
-/// If the host refuses.
+/// Fails if the host refuses.
 ///
 /// # Cost
 ///
@@ -128,12 +129,12 @@ pub fn set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
 ///
 /// # Errors
 ///
-/// If the host refuses, or the number is 0, with which a host would set the key whatever its value
-/// is.
+/// Fails if the host refuses, or the number is 0, with which a host would set the key whatever its
+/// value is.
 ///
 /// # Cost
 ///
-/// As [`set`].
+/// The cost of [`set`].
 #[doc(alias = "SetSharedData")]
 #[doc(alias = "set_shared_data")]
 pub fn compare_and_set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, cas: u32) -> Result<bool> {
@@ -150,8 +151,8 @@ pub fn compare_and_set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, cas: u32)
 ///
 /// # Errors
 ///
-/// If 16 times someone else was first, an error with the status [`Status::CasMismatch`]. If the
-/// host refuses, or the SDK is out of memory.
+/// Fails if 16 times someone else was first, an error with the status [`Status::CasMismatch`]. If
+/// the host refuses, or the SDK is out of memory.
 ///
 /// # Cost
 ///

@@ -82,17 +82,17 @@ impl Abilities {
     const STREAM: Self = Self(1 << 19);
     const CONNECTION: Self = Self(1 << 12);
 
-    /// The abilities of a connection, which takes no answer of HTTP.
+    /// Returns the abilities of a connection, which takes no answer of HTTP.
     pub(crate) const fn of_connection(http_answers: bool, grpc_answers: bool, tasks: bool) -> Self {
         Self(Self::of_stream(http_answers, grpc_answers, tasks).0 | Self::CONNECTION.0)
     }
 
-    /// The abilities of a stream.
+    /// Returns the abilities of a stream.
     pub(crate) const fn of_stream(http_answers: bool, grpc_answers: bool, tasks: bool) -> Self {
         Self(Self::of_plugin(http_answers, grpc_answers, tasks).0 | Self::STREAM.0)
     }
 
-    /// The abilities of a plugin, which is no stream.
+    /// Returns the abilities of a plugin, which is no stream.
     pub(crate) const fn of_plugin(http_answers: bool, grpc_answers: bool, tasks: bool) -> Self {
         let mut bits = 0;
         if http_answers {
@@ -125,7 +125,7 @@ pub(crate) fn current<R>(with: impl FnOnce(Option<&State>) -> R) -> R {
     CURRENT.with(|current| current.with(with))
 }
 
-/// The place of a direction in the bits and in the counts.
+/// Returns the place of a direction in the bits and in the counts.
 const fn place(direction: StreamType) -> u32 {
     direction as u32 & 1
 }
@@ -135,7 +135,7 @@ impl State {
         Self { bits: Cell::new(abilities.0), counts: Counts::new() }
     }
 
-    /// A state of which only a callback that begins is known.
+    /// Returns a state of which only a callback that begins is known.
     #[inline]
     pub(crate) const fn begun(abilities: Abilities, phase: Phase) -> Self {
         let bits = abilities.0 | DECIDING << place(phase.direction());
@@ -163,34 +163,34 @@ impl State {
         self.bits.set(self.bits.get() & !bits);
     }
 
-    /// Whether a callback pauses this direction for reasons of its own.
+    /// Returns whether a callback pauses this direction for reasons of its own.
     pub(crate) fn is_own_pause(&self, direction: StreamType) -> bool {
         self.has(OWN << place(direction))
     }
 
-    /// Whether the proxy holds this direction.
+    /// Returns whether the proxy holds this direction.
     #[allow(dead_code, reason = "for the checks of what a callback may ask of the host")]
     pub(crate) fn is_paused(&self, direction: StreamType) -> bool {
         self.has(PAUSED << place(direction))
     }
 
-    /// Whether the headers of this direction have left the filter.
+    /// Returns whether the headers of this direction have left the filter.
     #[allow(dead_code, reason = "for the checks of what a callback may ask of the host")]
     pub(crate) fn went_on(&self, direction: StreamType) -> bool {
         self.has(WENT_ON << place(direction))
     }
 
-    /// Whether the message that comes is the filter's own answer on its way to the client.
+    /// Returns whether the message that comes is the filter's own answer on its way to the client.
     pub(crate) fn passes_reply(&self, phase: Phase) -> bool {
         phase.is_response() && self.is_replied() && !self.has(REPLIED_NOW)
     }
 
-    /// Whether the filter has answered the stream itself, or the failure policy has.
+    /// Returns whether the filter has answered the stream itself, or the failure policy has.
     pub(crate) fn is_replied(&self) -> bool {
         self.has(REPLIED)
     }
 
-    /// Whether `on_log`, `on_done` or `on_delete` was called.
+    /// Returns whether `on_log`, `on_done` or `on_delete` was called.
     pub(crate) fn has_ended(&self) -> bool {
         self.has(ENDED)
     }
@@ -300,9 +300,9 @@ impl State {
         self.counts.release(direction);
     }
 
-    /// A judge that held a direction has judged: it goes on, or it stays as the filter's own pause,
-    /// because the judge replied or something else will resume it. An error is the caller's to
-    /// treat by the policy.
+    /// Returns a judge that held a direction has judged: it goes on, or it stays as the filter's
+    /// own pause, because the judge replied or something else will resume it. An error is the
+    /// caller's to treat by the policy.
     pub(crate) fn judged(&self, direction: StreamType, answer: Result<Action>) -> Result<()> {
         self.release(direction);
         match answer? {
@@ -319,7 +319,7 @@ impl State {
 
     // Answering.
 
-    /// Whether the stream can be answered from here.
+    /// Returns whether the stream can be answered from here.
     pub(crate) fn may_reply(&self) -> Result<()> {
         if self.has_ended() {
             return Err(Error::new("a stream that has ended cannot be answered"));
@@ -338,7 +338,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether this is a connection: a host takes an answer to it without a word, and sends
+    /// Returns whether this is a connection: a host takes an answer to it without a word, and sends
     /// nothing.
     pub(crate) fn is_connection(&self) -> bool {
         self.has(Abilities::CONNECTION.0)
@@ -359,7 +359,7 @@ impl State {
         self.tell();
     }
 
-    /// Whether a direction of the stream can be closed from here.
+    /// Returns whether a direction of the stream can be closed from here.
     pub(crate) fn may_close(&self, direction: StreamType) -> Result<()> {
         if self.has_ended() {
             return Err(Error::stream(direction, "it has ended"));
@@ -384,7 +384,8 @@ impl State {
         self.counts.answered();
     }
 
-    /// Whether something pends that may let the stream go on: a call, a task, a closure or a tick.
+    /// Returns whether something pends that may let the stream go on: a call, a task, a closure or
+    /// a tick.
     pub(crate) fn waits(&self) -> bool {
         self.counts.calls() > 0 || self.counts.holds() || timer::ticks()
     }
@@ -394,7 +395,7 @@ impl State {
         self.set(LOST);
     }
 
-    /// Whether an answer was lost; asked once.
+    /// Returns whether an answer was lost; asked once.
     #[inline]
     pub(crate) fn take_lost(&self) -> bool {
         let lost = self.has(LOST);
@@ -404,7 +405,7 @@ impl State {
         lost
     }
 
-    /// Whether a message is left at the proxy that was paused and never let go.
+    /// Returns whether a message is left at the proxy that was paused and never let go.
     pub(crate) fn is_left_paused(&self) -> bool {
         self.has(PAUSED * 3)
     }
@@ -422,7 +423,7 @@ pub(crate) fn call_failed() {
     current(|state| state.map(|state| state.counts.set_call_failed(true)));
 }
 
-/// Whether a gRPC stream can be opened in the callback that runs.
+/// Returns whether a gRPC stream can be opened in the callback that runs.
 ///
 /// Envoy reports a call that failed at once when the callback has returned. It reports a stream
 /// that failed at once within the host call that opens the stream, and looks for pending reports at
@@ -447,7 +448,7 @@ pub(crate) fn release(direction: StreamType) {
     current(|state| state.map(|state| state.release(direction)));
 }
 
-/// A judge of the stream that host calls act on has judged.
+/// Returns a judge of the stream that host calls act on has judged.
 pub(crate) fn judged(direction: StreamType, answer: Result<Action>) -> Result<()> {
     current(|state| match state {
         Some(state) => state.judged(direction, answer),

@@ -252,7 +252,7 @@ impl All {
         Ok(())
     }
 
-    /// A number that no task has. After 4 billion tasks they begin anew.
+    /// Returns a number that no task has. After 4 billion tasks they begin anew.
     fn free_number(&self) -> u32 {
         loop {
             let number = self.next.get();

@@ -5,11 +5,11 @@ use core::time::Duration;
 use crate::abi::call;
 use crate::error::{Error, On, Result};
 
-/// The time since the Unix epoch.
+/// Returns the time since the Unix epoch.
 ///
 /// # Errors
 ///
-/// If the host refuses.
+/// Fails if the host refuses.
 ///
 /// # Cost
 ///

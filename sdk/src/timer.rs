@@ -114,7 +114,7 @@ crate::__vm_local! {
     static TICKS: Cell<bool> = Cell::new(false);
 }
 
-/// Whether a plugin of the VM asked for ticks, so that something may run later.
+/// Returns whether a plugin of the VM asked for ticks, so that something may run later.
 pub(crate) fn ticks() -> bool {
     TICKS.with(Cell::get)
 }
@@ -155,7 +155,7 @@ fn set_shared(plugin: u32, milliseconds: u32) -> Result<()> {
     clock.arm(None)
 }
 
-/// The clock of a plugin, made when it is first asked for.
+/// Returns the clock of a plugin, made when it is first asked for.
 fn clock(plugin: u32) -> Result<Shared<Clock>> {
     CLOCKS.with(|clocks| {
         if !clocks.contains(plugin) {
@@ -165,7 +165,7 @@ fn clock(plugin: u32) -> Result<Shared<Clock>> {
     })
 }
 
-/// A duration as the clock counts it: at least what a host can count.
+/// Returns a duration as the clock counts it: at least what a host can count.
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(LATEST / 2).clamp(MILLISECOND, LATEST / 2)
 }
@@ -222,7 +222,7 @@ pub(crate) fn forget_timer(timer: Timer) {
     }
 }
 
-/// The host has ticked: the time up to which timers are due.
+/// Returns the host has ticked: the time up to which timers are due.
 pub(crate) fn ticked(plugin: u32) -> u64 {
     let Some(clock) = CLOCKS.with(|clocks| clocks.get(plugin)) else { return 0 };
     let before = clock.now.get();
@@ -237,8 +237,8 @@ pub(crate) fn ticked(plugin: u32) -> u64 {
     now.saturating_add(MILLISECOND - 1)
 }
 
-/// The first timer that is due by then, which runs again at its next time. Those of sleeping tasks
-/// are over with this: it wakes the tasks.
+/// Returns the first timer that is due by then, which runs again at its next time. Those of
+/// sleeping tasks are over with this: it wakes the tasks.
 pub(crate) fn take_due(plugin: u32, by: u64) -> Option<Due> {
     let clock = CLOCKS.with(|clocks| clocks.get(plugin))?;
     loop {

@@ -75,7 +75,7 @@ impl Reading {
         Self { time: call::time().ok(), host_calls, allocations }
     }
 
-    /// The counts first, so that the measuring itself is left out.
+    /// Returns the counts first, so that the measuring itself is left out.
     fn since(before: &Self) -> Self {
         let now = Self { host_calls: host_calls(), allocations: allocations(), time: call::time().ok() };
         Self {
@@ -105,7 +105,7 @@ const fn allocations() -> Option<u64> {
 }
 
 impl Timed {
-    /// The callback of this export.
+    /// Returns the callback of this export.
     #[must_use]
     pub const fn new(export: &'static str) -> Self {
         Self { export, metrics: Cell::new(Defined::NotYet) }

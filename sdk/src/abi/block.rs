@@ -135,7 +135,7 @@ impl Notes {
         kept
     }
 
-    /// The kept block, if it is one for so many bytes.
+    /// Returns the kept block, if it is one for so many bytes.
     #[inline]
     fn reuse(&self, size: usize) -> Option<Block> {
         let kept = self.kept.get();
@@ -148,7 +148,7 @@ impl Notes {
     }
 }
 
-/// A new block of so many bytes.
+/// Returns a new block of so many bytes.
 #[inline(never)]
 fn obtain(capacity: usize) -> Option<NonNull<u8>> {
     let layout = Layout::from_size_align(capacity, 1).ok().filter(|layout| layout.size() > 0)?;
@@ -175,7 +175,7 @@ fn obtain(capacity: usize) -> Option<NonNull<u8>> {
     })
 }
 
-/// Whether a block is of a size that is kept.
+/// Returns whether a block is of a size that is kept.
 #[inline]
 const fn is_kept(block: Block) -> bool {
     // Wraps for what is too small, also for no block.
@@ -222,8 +222,8 @@ fn give_back(block: Block) {
     }
 }
 
-/// The allocation entry that the host calls: a block of `size` bytes, or null when memory is out,
-/// or a budget.
+/// Returns the allocation entry that the host calls: a block of `size` bytes, or null when the SDK
+/// is out of memory, or a budget.
 ///
 /// The block is noted for the host call in progress. Nothing here calls the host.
 #[must_use]
@@ -282,7 +282,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The host called the guest.
+    /// Returns the host called the guest.
     #[must_use]
     #[inline]
     pub fn new() -> Self {
@@ -358,8 +358,8 @@ impl Claim {
         self.finish_as(handed, status, Ok, |odd| odd)
     }
 
-    /// The same, for who goes on differently with a block as it should be, and with all else: the
-    /// one need not be put together with the other.
+    /// Returns the same, for who goes on differently with a block as it should be, and with all
+    /// else: the one need not be put together with the other.
     #[inline]
     pub(super) fn finish_as<R>(
         self,
@@ -433,7 +433,7 @@ impl HostBytes {
         Self { start, capacity, len, charge: Charge::take(routed::size(capacity)) }
     }
 
-    /// The same block, in another place.
+    /// Returns the same block, in another place.
     #[inline]
     pub(super) fn moved(self) -> Self {
         let mut before = ManuallyDrop::new(self);
@@ -573,7 +573,7 @@ mod tests {
         }
     }
 
-    /// A host call that hands over a block of this size.
+    /// Returns a host call that hands over a block of this size.
     #[cfg(not(any(miri, feature = "budget")))]
     fn hand_over(size: usize) -> HostBytes {
         let claim = Claim::begin();

@@ -140,7 +140,7 @@ impl Head {
     }
 }
 
-/// The next multiple of a word; 0 past the last one.
+/// Returns the next multiple of a word; 0 past the last one.
 const fn round_up(size: usize) -> usize {
     size.wrapping_add(WORD - 1) & !(WORD - 1)
 }
@@ -180,7 +180,7 @@ impl<'p> Bump<'p> {
     ///
     /// # Errors
     ///
-    /// If there is no memory for it.
+    /// Fails if there is no memory for it.
     pub(crate) fn keep<T: 'static>(&self, value: T) -> Result<&T> {
         const { assert!(align_of::<WithHead<T>>() <= WORD) };
         let size = round_up(size_of::<WithHead<T>>());
@@ -200,7 +200,7 @@ impl<'p> Bump<'p> {
     ///
     /// # Errors
     ///
-    /// If there is no memory for them.
+    /// Fails if there is no memory for them.
     pub(crate) fn fill<T: Clone>(&self, value: &T, count: usize) -> Result<&[T]> {
         const { assert!(!needs_drop::<T>() && align_of::<T>() <= WORD) };
         let size = size_of::<T>().checked_mul(count).ok_or(Error::out_of_memory(usize::MAX))?;

@@ -13,7 +13,7 @@ fn answer(status: u32) -> Answer {
     if status == Status::Ok.code() { Ok(()) } else { Err(Status::from(status)) }
 }
 
-/// The same as the number, 0 if all went well: for calls of which a callback makes many.
+/// Returns the same as the number, 0 if all went well: for calls of which a callback makes many.
 fn code(status: u32) -> u32 {
     count();
     status
@@ -456,8 +456,8 @@ pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Answer {
     answer(unsafe { imports::proxy_set_property(path, path_size, value, size) })
 }
 
-/// Whether the host would get a block of this size: one is taken from its own entry, and given
-/// back.
+/// Returns whether the host would get a block of this size: one is taken from its own entry, and
+/// given back.
 pub(crate) fn has_room(size: usize) -> bool {
     let claim = Claim::begin();
     let has_room = !allocate(size).is_null();

@@ -83,13 +83,13 @@ macro_rules! exports {
             /// The names of all callbacks that a host may look up.
             pub const ALL: &[&str] = &[$(stringify!($name)),*];
 
-            /// A module that implements nothing.
+            /// Returns a module that implements nothing.
             #[must_use]
             pub const fn none(initialize: fn(), reset: fn()) -> Self {
                 Self { initialize, reset, $($name: None,)* }
             }
 
-            /// The names of the callbacks that the module has.
+            /// Returns the names of the callbacks that the module has.
             #[must_use]
             pub fn names(&self) -> alloc::vec::Vec<&'static str> {
                 let mut names = alloc::vec::Vec::new();

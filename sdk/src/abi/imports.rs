@@ -48,7 +48,7 @@ macro_rules! imports {
             /// All of them, in the order of their declaration.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The name as the specification writes it.
+            /// Returns the name as the specification writes it.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -56,8 +56,8 @@ macro_rules! imports {
                 }
             }
 
-            /// The types of its parameters as they are declared here: what is not `u64` or `i64` is
-            /// `i32` on wasm.
+            /// Returns the types of its parameters as they are declared here: what is not `u64` or
+            /// `i64` is `i32` on wasm.
             #[must_use]
             pub const fn parameters(self) -> &'static [&'static str] {
                 match self {

@@ -12,7 +12,8 @@ use core::ptr::NonNull;
 
 use crate::error::{Error, Result};
 
-/// A block, or null; where there is no memory, arenas that wait for a stream are given back first.
+/// Returns a block, or null; where there is no memory, arenas that wait for a stream are given back
+/// first.
 ///
 /// # Safety
 ///
@@ -28,7 +29,7 @@ pub(super) unsafe fn allocate(layout: Layout) -> *mut u8 {
     block
 }
 
-/// A slice of `len` values on the heap, or the out-of-memory error.
+/// Returns a slice of `len` values on the heap, or the out-of-memory error.
 pub(crate) fn try_slice<T>(len: usize, mut value: impl FnMut() -> T) -> Result<Box<[T]>> {
     let layout = Layout::array::<T>(len).map_err(|_| Error::out_of_memory(len))?;
     let start = if layout.size() == 0 {
@@ -51,7 +52,7 @@ pub(crate) fn try_slice<T>(len: usize, mut value: impl FnMut() -> T) -> Result<B
     Ok(unsafe { Box::from_raw(slice.as_ptr()) })
 }
 
-/// A value on the heap, or the out-of-memory error; the value is dropped with it.
+/// Returns a value on the heap, or the out-of-memory error; the value is dropped with it.
 pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
     let layout = Layout::new::<T>();
     let start = if layout.size() == 0 {

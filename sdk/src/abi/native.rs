@@ -71,7 +71,7 @@ pub fn install(host: Rc<dyn Host>) -> Installed {
     Installed { before: CURRENT.with(|current| current.replace(Some(host))) }
 }
 
-/// The current thread's host, for one that stands in front of it.
+/// Returns the current thread's host, for one that stands in front of it.
 #[must_use]
 pub fn current() -> Option<Rc<dyn Host>> {
     CURRENT.with(|current| current.borrow().clone())

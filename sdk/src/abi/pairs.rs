@@ -73,7 +73,7 @@ impl Pairs {
         self.len
     }
 
-    /// All pairs, in order.
+    /// Returns all pairs, in order.
     #[inline]
     pub(crate) fn iter(&self) -> PairsIter<'_> {
         let block = &*self.block;
@@ -139,9 +139,9 @@ fn sum_of<const N: usize>(pairs: &[[u8; LENGTHS]; N]) -> u64 {
 /// How many pairs a fold takes in a step.
 const STEP: usize = 8;
 
-/// The address after this one. Not inlined: where the compiler sees that a loop counts an address
-/// up, it adds each offset to it by two instructions, which are none for an address that it knows
-/// nothing of.
+/// Returns the address after this one. Not inlined: where the compiler sees that a loop counts an
+/// address up, it adds each offset to it by two instructions, which are none for an address that it
+/// knows nothing of.
 #[inline(never)]
 const fn after<T>(at: *const T) -> *const T {
     at.wrapping_add(1)
@@ -159,7 +159,7 @@ pub(crate) struct PairsIter<'a> {
 }
 
 impl<'a> PairsIter<'a> {
-    /// The next pair, and a step on.
+    /// Returns the next pair, and a step on.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
         let (next, rest) = self.lengths.split_first()?;
@@ -218,7 +218,7 @@ impl<'a> PairsIter<'a> {
         folded
     }
 
-    /// The value of the next pair of a name, compared without case, and a step past it. Not
+    /// Returns the value of the next pair of a name, compared without case, and a step past it. Not
     /// inlined: a filter looks for many names.
     #[inline(never)]
     pub(crate) fn find(&mut self, name: &[u8]) -> Option<&'a [u8]> {
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
     use crate::__std::prelude::v1::*;
 
-    /// A block as the host would write it, from its count, its lengths and its body.
+    /// Returns a block as the host would write it, from its count, its lengths and its body.
     fn checked(count: u32, lengths: &[u32], body: &[u8]) -> Result<usize, &'static str> {
         let mut bytes = count.to_le_bytes().to_vec();
         bytes.extend(lengths.iter().flat_map(|length| length.to_le_bytes()));

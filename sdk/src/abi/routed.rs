@@ -47,7 +47,7 @@ pub(crate) fn within<R>(arena: &RequestArena, depth: usize, call: impl FnOnce() 
     call()
 }
 
-/// Whether a block may lie in an arena now.
+/// Returns whether a block may lie in an arena now.
 #[inline]
 pub(super) fn is_open() -> bool {
     ROUTE.with(|route| route.get().is_some())
@@ -61,8 +61,8 @@ fn layout(size: usize) -> Option<Layout> {
     (start == size_of::<RequestArena>()).then(|| layout.pad_to_align())
 }
 
-/// A block in the arena that is open at this depth, and its marked capacity; none if there is none,
-/// or the block is too large, or the SDK is out of memory.
+/// Returns a block in the arena that is open at this depth, and its marked capacity; none if there
+/// is none, or the block is too large, or the SDK is out of memory.
 pub(super) fn obtain(size: usize, depth: usize) -> Option<(NonNull<u8>, usize)> {
     let route = ROUTE.with(Cell::get).filter(|route| route.depth == depth && size <= LARGEST)?;
     // SAFETY: `within` has the arena borrowed, and takes the route away before that ends.
@@ -80,7 +80,7 @@ pub(super) fn obtain(size: usize, depth: usize) -> Option<(NonNull<u8>, usize)> 
     Some((unsafe { head.add(1) }.cast(), size | MARK))
 }
 
-/// The bytes of a block by its capacity, which may be marked.
+/// Returns the bytes of a block by its capacity, which may be marked.
 #[inline]
 pub(super) const fn size(capacity: usize) -> usize {
     capacity & !MARK

@@ -64,7 +64,7 @@ impl Status {
         }
     }
 
-    /// The number that stands for it on the wire.
+    /// Returns the number that stands for it on the wire.
     #[must_use]
     pub const fn code(self) -> u32 {
         match self {
@@ -85,7 +85,7 @@ impl Status {
         }
     }
 
-    /// The text for people: `not found`, `bad argument` …
+    /// Returns the text for people: `not found`, `bad argument` …
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -126,7 +126,7 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    /// The level of a number, [`LogLevel::Critical`] for all above it.
+    /// Returns the level of a number, [`LogLevel::Critical`] for all above it.
     #[must_use]
     pub const fn from_code(code: u32) -> Self {
         match code {
@@ -171,7 +171,7 @@ impl MapType {
         }
     }
 
-    /// The text for people: `request headers` …
+    /// Returns the text for people: `request headers` …
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -222,7 +222,7 @@ impl BufferType {
         }
     }
 
-    /// The text for people: `request body` …
+    /// Returns the text for people: `request body` …
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {

@@ -82,7 +82,7 @@ impl Taken {
         }
     }
 
-    /// Whether the stream takes more than `most` with `more` bytes on top.
+    /// Returns whether the stream takes more than `most` with `more` bytes on top.
     pub(super) fn passes(&self, most: usize, more: usize) -> bool {
         let over = || self.used().saturating_add(more) > most;
         if over() {
@@ -171,7 +171,7 @@ impl Taken {
 pub(crate) struct Account(Option<Shared<Taken>>);
 
 impl Account {
-    /// A new account; without memory for it, the stream's share counts for the VM only.
+    /// Returns a new account; without memory for it, the stream's share counts for the VM only.
     pub(crate) fn open() -> Self {
         Self(Shared::try_new(Taken::new()).ok())
     }

@@ -16,12 +16,12 @@ pub(crate) trait Answer: Copy + Eq {
     /// It stops here, and nothing of it is kept.
     const STOP: Self;
 
-    /// The same, with the sender made to wait.
+    /// Returns the same, with the sender made to wait.
     fn waiting(self) -> Self {
         self
     }
 
-    /// Whether a body is held back with it.
+    /// Returns whether a body is held back with it.
     fn holds(self) -> bool {
         false
     }
@@ -134,7 +134,7 @@ fn before(event: Event, taken: Option<&Taken>) -> Verdict {
     Verdict::Filter
 }
 
-/// Decides about a stream whose callback answered that memory is out.
+/// Decides about a stream whose callback answered that the SDK is out of memory.
 #[cold]
 fn refused(event: Event, taken: Option<&Taken>) -> Verdict {
     let cause = with(|state| state.cause.take());

@@ -91,7 +91,7 @@ impl<'a> Scanner<'a> {
         if self.eat(byte) { Ok(()) } else { Err(Problem::Json) }
     }
 
-    /// The whole configuration: an object, and nothing after it.
+    /// Returns the whole configuration: an object, and nothing after it.
     fn top(&mut self, found: &mut Option<Budget>) -> Result<(), Problem> {
         self.members(|scanner, name| {
             let mut room = [0; 24];
@@ -109,7 +109,7 @@ impl<'a> Scanner<'a> {
         if self.peek().is_some() { Err(Problem::Json) } else { Ok(()) }
     }
 
-    /// An object, member by member.
+    /// Returns an object, member by member.
     fn members(&mut self, mut member: impl FnMut(&mut Self, Text<'a>) -> Result<(), Problem>) -> Result<(), Problem> {
         self.expect(b'{')?;
         if self.eat(b'}') {
@@ -226,8 +226,8 @@ impl<'a> Scanner<'a> {
         start.get(..len).map(Text).ok_or(Problem::Json)
     }
 
-    /// A value of any kind, without recursion: the stack has a bit for each level, set for an
-    /// object.
+    /// Returns a value of any kind, without recursion: the stack has a bit for each level, set for
+    /// an object.
     #[inline(never)]
     fn skip(&mut self) -> Result<(), Problem> {
         let (mut stack, mut depth) = (0_u128, 0_u32);
@@ -276,7 +276,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The name before a value, if the value is in an object.
+    /// Returns the name before a value, if the value is in an object.
     fn name_in(&mut self, object: bool) -> Result<(), Problem> {
         if object {
             self.text()?;
@@ -321,7 +321,7 @@ fn with_unit(text: &[u8]) -> Option<usize> {
     number.checked_mul(1 << shift)
 }
 
-/// The status of `reply N`.
+/// Returns the status of `reply N`.
 fn reply(text: &[u8]) -> Option<u16> {
     let (status, rest) = digits(text.strip_prefix(b"reply ")?)?;
     u16::try_from(status).ok().filter(|status| rest.is_empty() && (400..600).contains(status))

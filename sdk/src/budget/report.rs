@@ -71,7 +71,7 @@ impl fmt::Display for MemoryReport {
     }
 }
 
-/// The figures of this VM now.
+/// Returns the figures of this VM now.
 ///
 /// # Cost
 ///

@@ -98,8 +98,8 @@ impl Budget {
         Self { stream: Some(bytes), ..self }
     }
 
-    /// How many bytes are put by for the time when memory is out: freed while a stream is answered
-    /// for it and while `on_memory_pressure` runs, taken back after that.
+    /// How many bytes are put by for the time when the SDK is out of memory: freed while a stream
+    /// is answered for it and while `on_memory_pressure` runs, taken back after that.
     #[must_use]
     pub const fn reserve(self, bytes: usize) -> Self {
         Self { reserve: Some(bytes), ..self }
@@ -126,14 +126,15 @@ impl Budget {
         Self { over_total: Some(over), ..self }
     }
 
-    /// Whether the figures of [`MemoryReport`](super::MemoryReport) are metrics of the proxy.
+    /// Returns whether the figures of [`MemoryReport`](super::MemoryReport) are metrics of the
+    /// proxy.
     #[must_use]
     pub const fn metrics(self, on: bool) -> Self {
         Self { metrics: Some(on), ..self }
     }
 
-    /// Whether they are a line in the log, at info level, whenever the pressure changes or pages
-    /// are added.
+    /// Returns whether they are a line in the log, at info level, whenever the pressure changes or
+    /// pages are added.
     #[must_use]
     pub const fn log(self, on: bool) -> Self {
         Self { log: Some(on), ..self }
@@ -154,7 +155,7 @@ impl Budget {
         }
     }
 
-    /// Whether the fields fit each other.
+    /// Returns whether the fields fit each other.
     pub(super) fn check(&self) -> Result<()> {
         match (self.low_water, self.total) {
             (Some(_), None) => Err(Error::new("memory: low_water without total")),
@@ -163,7 +164,7 @@ impl Budget {
         }
     }
 
-    /// The low-water mark that holds for this total.
+    /// Returns the low-water mark that holds for this total.
     pub(super) fn mark(&self, total: usize) -> usize {
         self.low_water.unwrap_or(total - total / 4)
     }

@@ -69,7 +69,7 @@ pub(super) fn count(counter: &Cell<u64>) {
 }
 
 impl State {
-    /// Whether so many more bytes fit the budgets; notes which one they do not fit.
+    /// Returns whether so many more bytes fit the budgets; notes which one they do not fit.
     pub(super) fn admits(&self, size: usize) -> bool {
         let budget = self.budget.get();
         let stream = current::get();
@@ -128,12 +128,12 @@ pub(super) mod current {
     }
 }
 
-/// Whether there is nothing to look after.
+/// Returns whether there is nothing to look after.
 pub(super) fn is_idle() -> bool {
     with(|state| !state.active.get())
 }
 
-/// Whether the host may have a block of this size.
+/// Returns whether the host may have a block of this size.
 pub(crate) fn fits(size: usize) -> bool {
     is_idle() || with(|state| state.unlimited.get() != 0 || state.admits(size))
 }

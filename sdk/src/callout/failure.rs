@@ -149,11 +149,11 @@ impl GrpcFailure {
         }
     }
 
-    /// The text of the status, in the callback that brought it.
+    /// Returns the text of the status, in the callback that brought it.
     ///
     /// # Errors
     ///
-    /// If the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///

@@ -172,12 +172,12 @@ impl<'a> GrpcCall<'a> {
         Self { target: Target { at: GrpcTarget::Raw(target), ..self.target }, ..self }
     }
 
-    /// The initial metadata.
+    /// Returns the initial metadata.
     pub const fn metadata(self, metadata: &'a [(&'a str, &'a str)]) -> Self {
         Self { target: Target { metadata, ..self.target }, ..self }
     }
 
-    /// The message, serialised.
+    /// Returns the message, serialised.
     pub fn message(self, message: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { message: message.as_ref(), ..self }
     }
@@ -198,7 +198,7 @@ impl<'a> GrpcCall<'a> {
     ///
     /// # Errors
     ///
-    /// If the call is not sent, or ends with a status instead of a message.
+    /// Fails if the call is not sent, or ends with a status instead of a message.
     ///
     /// # Cost
     ///
@@ -267,7 +267,7 @@ impl GrpcStream {
     ///
     /// # Errors
     ///
-    /// If the host refuses: the stream may be closed.
+    /// Fails if the host refuses: the stream may be closed.
     ///
     /// # Cost
     ///
@@ -282,7 +282,7 @@ impl GrpcStream {
     ///
     /// # Errors
     ///
-    /// If the host refuses: the stream may be closed.
+    /// Fails if the host refuses: the stream may be closed.
     ///
     /// # Cost
     ///
@@ -296,7 +296,7 @@ impl GrpcStream {
     ///
     /// # Errors
     ///
-    /// If the host refuses: the stream may be closed.
+    /// Fails if the host refuses: the stream may be closed.
     ///
     /// # Cost
     ///
@@ -313,7 +313,7 @@ impl CallToken {
     ///
     /// # Errors
     ///
-    /// If the host refuses: the call may be answered already.
+    /// Fails if the host refuses: the call may be answered already.
     ///
     /// # Cost
     ///
@@ -367,11 +367,11 @@ impl GrpcEvent {
         self.what
     }
 
-    /// The message; empty if the event is another one.
+    /// Returns the message; empty if the event is another one.
     ///
     /// # Errors
     ///
-    /// If the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -381,12 +381,12 @@ impl GrpcEvent {
         self.message_part(0, WHOLE)
     }
 
-    /// A part of the message: at most `size` bytes from `start` on, none if there are no bytes
-    /// there.
+    /// Returns a part of the message: at most `size` bytes from `start` on, none if there are no
+    /// bytes there.
     ///
     /// # Errors
     ///
-    /// As [`message`](Self::message).
+    /// Fails as [`message`](Self::message) does.
     ///
     /// # Cost
     ///
@@ -398,12 +398,12 @@ impl GrpcEvent {
         }
     }
 
-    /// The metadata, initial or trailing, of an event that brings them.
+    /// Returns the metadata, initial or trailing, of an event that brings them.
     ///
     /// # Errors
     ///
-    /// If the event brings none, the host refuses or sends what is no map, or the SDK is out of
-    /// memory.
+    /// Fails if the event brings none, the host refuses or sends what is no map, or the SDK is out
+    /// of memory.
     ///
     /// # Cost
     ///
@@ -421,7 +421,7 @@ impl GrpcEvent {
     ///
     /// # Errors
     ///
-    /// If the host refuses, or out of memory.
+    /// Fails if the host refuses, or out of memory.
     ///
     /// # Cost
     ///
@@ -435,7 +435,7 @@ impl GrpcEvent {
     }
 }
 
-/// The text of the status of the callback that runs.
+/// Returns the text of the status of the callback that runs.
 pub(super) fn status_text() -> Result<HostBytes> {
     match call::status() {
         Ok((_, text)) => Ok(text),

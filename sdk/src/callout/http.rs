@@ -53,8 +53,8 @@ pub struct HttpCall<'a, N = &'a str, V = &'a str, T = &'a str> {
 }
 
 impl<'a> HttpCall<'a> {
-    /// A call to a cluster of the proxy's configuration, with nothing in it and a timeout of one
-    /// second.
+    /// Returns a call to a cluster of the proxy's configuration, with nothing in it and a timeout
+    /// of one second.
     pub const fn new(cluster: &'a str) -> Self {
         let timeout = Duration::from_secs(1);
         Self { cluster, headers: &[], body: &[], trailers: &[], timeout, check: Check::Both }
@@ -62,9 +62,9 @@ impl<'a> HttpCall<'a> {
 }
 
 impl<'a, N, V, T> HttpCall<'a, N, V, T> {
-    /// The headers, as text, as bytes, or as the views of a snapshot. No host sends a call without
-    /// `:method`, `:path` and `:authority` (or `host`), so such a call fails without a host call,
-    /// and the error names the header that is missing.
+    /// Returns the headers, as text, as bytes, or as the views of a snapshot. No host sends a call
+    /// without `:method`, `:path` and `:authority` (or `host`), so such a call fails without a host
+    /// call, and the error names the header that is missing.
     ///
     /// Whoever passes a request's headers on leaves `content-length` out, unless the call has a
     /// body of that size: the cluster would wait for it.
@@ -73,12 +73,12 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         HttpCall { cluster, headers, body, trailers, timeout, check }
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn body(self, body: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { body: body.as_ref(), ..self }
     }
 
-    /// The trailers, as text, as bytes, or as the views of a snapshot.
+    /// Returns the trailers, as text, as bytes, or as the views of a snapshot.
     pub const fn trailers<T2>(self, trailers: &'a [(T2, T2)]) -> HttpCall<'a, N, V, T2> {
         let Self { cluster, headers, body, trailers: _, timeout, check } = self;
         HttpCall { cluster, headers, body, trailers, timeout, check }
@@ -101,7 +101,7 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
     ///
     /// # Errors
     ///
-    /// If the call is not sent, or not answered; the answer's status is no error.
+    /// Fails if the call is not sent, or not answered; the answer's status is no error.
     ///
     /// # Cost
     ///
@@ -129,7 +129,7 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         })
     }
 
-    /// The header without which no host sends a call, if one is missing.
+    /// Returns the header without which no host sends a call, if one is missing.
     fn missing(&self) -> Option<&'static &'static str>
     where
         N: AsRef<[u8]>,
@@ -183,8 +183,8 @@ const MISSING: [Option<&&str>; 8] = {
     [METHOD, PATH, METHOD, AUTHORITY, METHOD, PATH, METHOD, None]
 };
 
-/// The bit of a header that a call needs, or none for another one: 1 for `:method`, 2 for `:path`,
-/// 4 for `:authority` or `host`.
+/// Returns the bit of a header that a call needs, or none for another one: 1 for `:method`, 2 for
+/// `:path`, 4 for `:authority` or `host`.
 #[inline(never)]
 fn required(name: &[u8]) -> u8 {
     match name.len() {
@@ -237,11 +237,11 @@ impl CallResponse {
         })
     }
 
-    /// The response's headers, empty if the call failed.
+    /// Returns the response's headers, empty if the call failed.
     ///
     /// # Errors
     ///
-    /// If the host refuses, sends what is no header map, or the SDK is out of memory.
+    /// Fails if the host refuses, sends what is no header map, or the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -257,11 +257,11 @@ impl CallResponse {
         self.body_size
     }
 
-    /// The response's body, empty if there is none.
+    /// Returns the response's body, empty if there is none.
     ///
     /// # Errors
     ///
-    /// If the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -271,12 +271,12 @@ impl CallResponse {
         self.body_part(0, WHOLE)
     }
 
-    /// A part of the response's body: at most `size` bytes from `start` on, none if there are no
-    /// bytes there.
+    /// Returns a part of the response's body: at most `size` bytes from `start` on, none if there
+    /// are no bytes there.
     ///
     /// # Errors
     ///
-    /// As [`body`](Self::body).
+    /// Fails as [`body`](Self::body) does.
     ///
     /// # Cost
     ///
@@ -291,15 +291,15 @@ impl CallResponse {
         self.trailers
     }
 
-    /// The response's trailers, empty if there are none.
+    /// Returns the response's trailers, empty if there are none.
     ///
     /// # Errors
     ///
-    /// As [`headers`](Self::headers).
+    /// Fails as [`headers`](Self::headers) does.
     ///
     /// # Cost
     ///
-    /// As [`headers`](Self::headers).
+    /// The cost of [`headers`](Self::headers).
     #[doc(alias = "GetHttpCallResponseTrailers")]
     pub fn trailers(&self) -> Result<HeaderMap> {
         fetch(MapType::HttpCallResponseTrailers)
@@ -330,25 +330,25 @@ impl Answer {
         read().map_err(CallFailure::Refused)
     }
 
-    /// The HTTP status; none if the response has none, or no number.
+    /// Returns the HTTP status; none if the response has none, or no number.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.headers.get(":status")?.to_str().ok()?.parse().ok()
     }
 
-    /// The headers.
+    /// Returns the headers.
     #[must_use]
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The body.
+    /// Returns the body.
     #[must_use]
     pub const fn body(&self) -> &HostBytes {
         &self.body
     }
 
-    /// The trailers, if there are any.
+    /// Returns the trailers, if there are any.
     #[must_use]
     pub const fn trailers(&self) -> Option<&HeaderMap> {
         self.trailers.as_ref()

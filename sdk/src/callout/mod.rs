@@ -203,8 +203,8 @@ pub(crate) fn clear() {
     open::clear();
 }
 
-/// A timeout as hosts count it: no time that is one becomes zero, which is none, nor negative,
-/// which Envoy refuses.
+/// Returns a timeout as hosts count it: no time that is one becomes zero, which is none, nor
+/// negative, which Envoy refuses.
 fn timeout(timeout: Duration) -> u32 {
     const MOST: u32 = i32::MAX.cast_unsigned();
     let of_seconds = timeout.as_secs().saturating_mul(1000);

@@ -85,7 +85,7 @@ pub(crate) enum Then {
     Each(Each),
 }
 
-/// The filter's own bug: a closure that names a type which is not the context's.
+/// Returns the filter's own bug: a closure that names a type which is not the context's.
 pub(crate) const fn wrong_context() -> Error {
     Error::new("this closure is not for this type of context")
 }
@@ -226,7 +226,7 @@ fn of_context(context: u32, kind: Kind) -> Option<Shared<Table<Waiter>>> {
     WAITERS.with(|waiters| waiters.of(kind).get(context))
 }
 
-/// The closure that waits for this answer, and does no more.
+/// Returns the closure that waits for this answer, and does no more.
 pub(crate) fn take_then(context: u32, kind: Kind, token: u32) -> Option<Then> {
     of_context(context, kind)?.remove(token)?.then.take()
 }
@@ -255,7 +255,7 @@ pub(crate) fn lend(context: u32, token: u32, last: bool, run: impl FnOnce(&mut E
     true
 }
 
-/// Whether a closure waits for this answer.
+/// Returns whether a closure waits for this answer.
 pub(crate) fn waits(context: u32, kind: Kind, token: u32) -> bool {
     of_context(context, kind).is_some_and(|of_context| of_context.get(token).is_some())
 }
@@ -286,7 +286,7 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// The number of the call.
+    /// Returns the number of the call.
     #[must_use]
     pub const fn token(self) -> CallToken {
         self.token

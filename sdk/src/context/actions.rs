@@ -110,7 +110,7 @@ pub enum FailurePolicy {
 }
 
 impl FailurePolicy {
-    /// The status of the answer to the client; none if the stream goes on.
+    /// Returns the status of the answer to the client; none if the stream goes on.
     pub(crate) const fn status(self) -> Option<u16> {
         match self {
             Self::Closed => Some(500),

@@ -67,9 +67,9 @@ pub trait HttpFilter: Sized + 'static {
     #[doc(hidden)]
     const GRPC_ANSWERS: bool = false;
 
-    /// Whether a stream of this plugin is an HTTP stream. Hosts do not say: a module with both
-    /// kinds of filter decides by its configuration. What is not accepted here is offered to the
-    /// [`TcpFilter`](super::TcpFilter); what neither accepts has no context, and
+    /// Returns whether a stream of this plugin is an HTTP stream. Hosts do not say: a module with
+    /// both kinds of filter decides by its configuration. What is not accepted here is offered to
+    /// the [`TcpFilter`](super::TcpFilter); what neither accepts has no context, and
     /// [`ON_ERROR`](Self::ON_ERROR) decides about it.
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {
         let _ = (plugin, id);
@@ -80,7 +80,7 @@ pub trait HttpFilter: Sized + 'static {
     #[doc(alias = "NewHttpContext")]
     fn create(plugin: &Self::Plugin, id: u32) -> Self;
 
-    /// The request's headers are here.
+    /// Returns the request's headers are here.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Action::Continue)
     }
 
-    /// A part of the request's body is here, or all of it that was held back so far.
+    /// Returns a part of the request's body is here, or all of it that was held back so far.
     ///
     /// # Errors
     ///
@@ -132,7 +132,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// The request's trailers are here.
+    /// Returns the request's trailers are here.
     ///
     /// # Errors
     ///
@@ -144,8 +144,8 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// An HTTP/2 METADATA frame of the request with this many elements, which cannot be read, is
-    /// here.
+    /// Returns an HTTP/2 METADATA frame of the request with this many elements, which cannot be
+    /// read, is here.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// The response's headers are here.
+    /// Returns the response's headers are here.
     ///
     /// # Errors
     ///
@@ -167,7 +167,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Action::Continue)
     }
 
-    /// A part of the response's body is here, or all of it that was held back so far.
+    /// Returns a part of the response's body is here, or all of it that was held back so far.
     ///
     /// # Errors
     ///
@@ -207,7 +207,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// The response's trailers are here.
+    /// Returns the response's trailers are here.
     ///
     /// # Errors
     ///
@@ -219,8 +219,8 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// An HTTP/2 METADATA frame of the response with this many elements, which cannot be read, is
-    /// here.
+    /// Returns an HTTP/2 METADATA frame of the response with this many elements, which cannot be
+    /// read, is here.
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// A call that the stream dispatched is answered, or has failed.
+    /// Returns a call that the stream dispatched is answered, or has failed.
     ///
     /// # Errors
     ///
@@ -246,7 +246,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// A gRPC call or stream that this context opened has news.
+    /// Returns a gRPC call or stream that this context opened has news.
     ///
     /// # Errors
     ///
@@ -258,7 +258,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// The stream is complete and goes to the access log. All of its headers can be read.
+    /// Returns the stream is complete and goes to the access log. All of its headers can be read.
     ///
     /// Envoy calls it before [`on_done`](Self::on_done), other hosts after it.
     ///
@@ -271,7 +271,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// The stream is over.
+    /// Returns the stream is over.
     ///
     /// # Errors
     ///
@@ -281,7 +281,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// The last callback; the context is dropped after it.
+    /// Returns the last callback; the context is dropped after it.
     ///
     /// # Errors
     ///

@@ -33,7 +33,7 @@ pub trait VmContext: Sized + 'static {
     /// Makes the context, before anything else. Filled in with [`Default`] if left out.
     fn create() -> Self;
 
-    /// The VM starts, or a further plugin context starts in it.
+    /// Returns the VM starts, or a further plugin context starts in it.
     ///
     /// # Errors
     ///

@@ -48,7 +48,7 @@ pub trait PluginContext: Sized + 'static {
     /// Makes the context. Filled in with [`Default`] if left out.
     fn create(vm: &Self::Vm, id: u32) -> Self;
 
-    /// The plugin starts: its configuration can be read, ticks can be asked for.
+    /// Returns the plugin starts: its configuration can be read, ticks can be asked for.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ pub trait PluginContext: Sized + 'static {
         Ok(StartStatus::Ok)
     }
 
-    /// The proxy asks whether it could start with a configuration, which
+    /// Returns the proxy asks whether it could start with a configuration, which
     /// [`PluginHandle::configuration`] gives. Envoy knows the callback and does not call it.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ pub trait PluginContext: Sized + 'static {
         Ok(StartStatus::Ok)
     }
 
-    /// The proxy calls a function of the plugin, with arguments that
+    /// Returns the proxy calls a function of the plugin, with arguments that
     /// [`PluginHandle::foreign_arguments`] gives. Envoy does so in tests only.
     ///
     /// # Errors
@@ -82,7 +82,7 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// The period that [`PluginHandle::set_tick_period`] asked for has passed.
+    /// Returns the period that [`PluginHandle::set_tick_period`] asked for has passed.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// A call that the plugin dispatched is answered, or has failed.
+    /// Returns a call that the plugin dispatched is answered, or has failed.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// A gRPC call or stream that this context opened has news.
+    /// Returns a gRPC call or stream that this context opened has news.
     ///
     /// # Errors
     ///
@@ -147,9 +147,9 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// A request is over and goes to the access log that the plugin writes: one of a proxy's
-    /// `access_log`, not of its filters. Its headers, trailers and properties can be read here, and
-    /// nowhere else.
+    /// Returns a request is over and goes to the access log that the plugin writes: one of a
+    /// proxy's `access_log`, not of its filters. Its headers, trailers and properties can be read
+    /// here, and nowhere else.
     ///
     /// Of a plugin that is a filter's too, hosts call it for no stream of the filter's: those have
     /// [`HttpFilter::on_log`](super::HttpFilter::on_log).
@@ -162,7 +162,7 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// The plugin ends. With `false` the proxy waits until [`PluginHandle::done`].
+    /// Returns the plugin ends. With `false` the proxy waits until [`PluginHandle::done`].
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ pub trait PluginContext: Sized + 'static {
         Ok(true)
     }
 
-    /// The last callback; the context is dropped after it.
+    /// Returns the last callback; the context is dropped after it.
     ///
     /// # Errors
     ///

@@ -37,7 +37,7 @@ pub trait TcpFilter: Sized + 'static {
     #[doc(hidden)]
     const GRPC_ANSWERS: bool = false;
 
-    /// Whether a stream of this plugin is a connection: as
+    /// Returns whether a stream of this plugin is a connection: as
     /// [`HttpFilter::accepts`](super::HttpFilter::accepts).
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {
         let _ = (plugin, id);
@@ -48,7 +48,7 @@ pub trait TcpFilter: Sized + 'static {
     #[doc(alias = "NewTcpContext")]
     fn create(plugin: &Self::Plugin, id: u32) -> Self;
 
-    /// A client has connected.
+    /// Returns a client has connected.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// The connection to the client is closed.
+    /// Returns the connection to the client is closed.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// The connection to the upstream is closed.
+    /// Returns the connection to the upstream is closed.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// A call that the connection dispatched is answered, or has failed.
+    /// Returns a call that the connection dispatched is answered, or has failed.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// A gRPC call or stream that this context opened has news.
+    /// Returns a gRPC call or stream that this context opened has news.
     ///
     /// # Errors
     ///
@@ -129,8 +129,8 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// The connection goes to the access log. Envoy calls it after [`on_done`](Self::on_done) here,
-    /// and before it for HTTP.
+    /// Returns the connection goes to the access log. Envoy calls it after
+    /// [`on_done`](Self::on_done) here, and before it for HTTP.
     ///
     /// # Errors
     ///
@@ -141,7 +141,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// The connection is over.
+    /// Returns the connection is over.
     ///
     /// # Errors
     ///
@@ -151,7 +151,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// The last callback; the context is dropped after it.
+    /// Returns the last callback; the context is dropped after it.
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ pub(super) type Whole<H, D> = (&'static str, fn(&mut H, &mut CompleteBody<'_, D,
 /// The name of a callback for trailers, and the callback.
 pub(super) type Trailing<H, D> = (&'static str, fn(&mut H, &mut Headers<'_, D, PluginOf<H>, Tail>) -> Result<Flow>);
 
-/// A part of a body: gathered, or the last one.
+/// Returns a part of a body: gathered, or the last one.
 pub(super) fn on_part<H: HttpFilter, D>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
@@ -68,8 +68,8 @@ pub(super) fn on_part<H: HttpFilter, D>(
     })
 }
 
-/// The end of a body that trailers follow: lets the filter judge the body, and asks it about the
-/// trailers.
+/// Returns the end of a body that trailers follow: lets the filter judge the body, and asks it
+/// about the trailers.
 pub(super) fn on_trailers<H: HttpFilter, D>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
@@ -130,7 +130,7 @@ fn both(body: Flow, trailers: Flow) -> Flow {
     }
 }
 
-/// Whether the filter lets the body of a direction pass in parts.
+/// Returns whether the filter lets the body of a direction pass in parts.
 fn passes_in_parts(direction: StreamType) -> bool {
     stream_state::current(|state| state.is_some_and(|state| state.passes_in_parts(direction)))
 }

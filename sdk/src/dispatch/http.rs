@@ -174,8 +174,8 @@ fn on_http<H: HttpFilter>(
 /// Stands for the answer of a callback that failed, which is logged, and of one that did not run.
 pub(super) const FAILED: u32 = u32::MAX;
 
-/// The number that a callback answers. An error becomes one here, before anything is done with the
-/// answer: it is as large as all the rest of a callback that goes well.
+/// Returns the number that a callback answers. An error becomes one here, before anything is done
+/// with the answer: it is as large as all the rest of a callback that goes well.
 #[inline]
 pub(super) fn code_of<R>(name: &str, context: u32, answer: Result<R>, code: impl FnOnce(R) -> u32) -> u32 {
     match answer {
@@ -191,7 +191,8 @@ fn failed(name: &str, context: u32, error: Error) -> u32 {
     FAILED
 }
 
-/// The status for a callback whose context is missing or busy, which is noted where that is found.
+/// Returns the status for a callback whose context is missing or busy, which is noted where that is
+/// found.
 #[cold]
 #[inline(never)]
 pub(super) fn missing<H: HttpFilter>(state: Option<&State>) -> u32 {
@@ -205,7 +206,7 @@ pub(super) fn missing<H: HttpFilter>(state: Option<&State>) -> u32 {
     STOP
 }
 
-/// The status for the host; for a callback that failed what the filter's policy says.
+/// Returns the status for the host; for a callback that failed what the filter's policy says.
 #[inline]
 pub(super) fn conclude<H: HttpFilter>(state: &State, phase: Phase, code: u32, follows: bool) -> u32 {
     if code == FAILED {

@@ -57,7 +57,7 @@ pub fn with_woken<R>(decides: bool, callback: impl FnOnce() -> R, poll: impl Fn(
     answer
 }
 
-/// Whether a callback answers the host what becomes of a stream.
+/// Returns whether a callback answers the host what becomes of a stream.
 #[must_use]
 pub const fn decides(callback: &str) -> bool {
     let name = callback.as_bytes();
@@ -131,7 +131,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Default for Dispatcher<H, 
 }
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
-    /// A VM before anything was called.
+    /// Returns a VM before anything was called.
     #[must_use]
     pub const fn new() -> Self {
         Self { vm: RefCell::new(None), plugins: Table::new(), streams: Table::new(), connections: Table::new() }
@@ -219,7 +219,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         Ok(())
     }
 
-    /// The VM's context, made when it is first asked for.
+    /// Returns the VM's context, made when it is first asked for.
     fn vm(&self) -> Result<Shared<RefCell<VmOf<H>>>, NotCreated> {
         if let Some(vm) = self.vm.try_borrow().map_err(|_| NotCreated::Busy)?.as_ref() {
             return Ok(vm.clone());

@@ -10,20 +10,20 @@ crate::__vm_local! {
     static ROOTS: Table<u32> = Table::new();
 }
 
-/// The root that a context belongs to. One that is not known goes to the first, which knows no such
-/// context either and says so.
+/// Returns the root that a context belongs to. One that is not known goes to the first, which knows
+/// no such context either and says so.
 pub fn root_of(context: u32) -> u32 {
     ROOTS.with(|roots| roots.get(context)).map_or(0, |root| *root)
 }
 
-/// The root that a context belongs to, which is deleted.
+/// Returns the root that a context belongs to, which is deleted.
 pub fn forget_root(context: u32) -> u32 {
     ROOTS.with(|roots| roots.remove(context)).map_or(0, |root| *root)
 }
 
-/// The root that a new context belongs to: a stream's is its plugin's, and a plugin's is the one
-/// with its `root_id`, or the one for all others. None if there is neither, and then the plugin is
-/// refused when it is configured.
+/// Returns the root that a new context belongs to: a stream's is its plugin's, and a plugin's is
+/// the one with its `root_id`, or the one for all others. None if there is neither, and then the
+/// plugin is refused when it is configured.
 pub fn root_of_new(context: u32, parent: u32, ids: &[Option<&str>]) -> Option<u32> {
     let _entry = Entry::new();
     let root = if parent == 0 { choose(ids)? } else { root_of(parent) };

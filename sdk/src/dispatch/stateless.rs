@@ -75,7 +75,7 @@ struct OnStack(State);
 const ABILITIES: Abilities = Abilities::of_stream(false, false, false);
 
 impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
-    /// A VM before anything was called.
+    /// Returns a VM before anything was called.
     #[must_use]
     pub const fn new() -> Self {
         Self(PhantomData)

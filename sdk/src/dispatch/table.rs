@@ -120,9 +120,9 @@ impl<T> Map<T> {
         self.slots.len().wrapping_sub(1)
     }
 
-    /// The slot from which a number is searched: the low bits of its hash. Not the high ones: with
-    /// these, numbers that come or go in the order of another table's slots would fill a table of
-    /// another size from one end, as one cluster.
+    /// Returns the slot from which a number is searched: the low bits of its hash. Not the high
+    /// ones: with these, numbers that come or go in the order of another table's slots would fill a
+    /// table of another size from one end, as one cluster.
     fn home(&self, id: u32) -> usize {
         hash(id) as usize & self.mask()
     }
@@ -213,8 +213,8 @@ mod tests {
         assert_eq!((map.len, map.slots.len()), (0, LEAST));
     }
 
-    /// The slots that a search for an absent number looks at on average, and the most that any
-    /// does: what a removal looks at too.
+    /// Returns the slots that a search for an absent number looks at on average, and the most that
+    /// any does: what a removal looks at too.
     fn looked_at<T>(table: &Table<T>) -> (f64, usize) {
         let map = table.map.borrow();
         let (slots, mut taken, mut sum, mut most) = (map.slots.len(), 0, 0, 0);

@@ -77,7 +77,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         note_failure("on_upstream_close", context, closed);
     }
 
-    /// Whether it was a connection, as with the two below.
+    /// Returns whether it was a connection, as with the two below.
     pub(super) fn log_tcp(&self, context: u32) -> bool {
         self.end_tcp(context, "on_log", T::on_log)
     }
@@ -123,7 +123,7 @@ fn data<'cb, D, P>(
     ConnectionData { connection, buffer, size, end_of_stream: end_of_stream != 0, direction: PhantomData }
 }
 
-/// The status for a callback whose context is missing or busy.
+/// Returns the status for a callback whose context is missing or busy.
 #[cold]
 #[inline(never)]
 fn missing<T: TcpFilter>(state: Option<&State>) -> u32 {

@@ -151,7 +151,7 @@ impl<K: Runs> Table<Stream<K>> {
         self.known(id)?.run(id, streams, callback)
     }
 
-    /// The stream; `None` with a line in the log if there is none of this number.
+    /// Returns the stream; `None` with a line in the log if there is none of this number.
     pub(super) fn known(&self, id: u32) -> Option<Shared<Stream<K>>> {
         let stream = self.get(id);
         if stream.is_none() {

@@ -18,7 +18,7 @@ const UNSEEN: Error = Error::new(
     "a body that was paused ends with trailers, which the filter does not see: use the callback for the complete body, or implement the one for the trailers",
 );
 
-/// A part of a body comes.
+/// Returns a part of a body comes.
 pub(super) fn on_part<H: HttpFilter>(
     streams: &impl HttpCallbacks<H>,
     context: u32,

@@ -82,8 +82,8 @@ impl Expression {
 
     /// Its value, in the encoding of a property. It is an error if there is no room for `room`
     /// bytes, which the caller expects at the most; **that does not bound the answer**, and [when
-    /// memory is out](super#when-memory-is-out) the proxy is lost: of an expression whose value a
-    /// client can make large, ask for the truth.
+    /// the SDK is out of memory](super#when-memory-is-out) the proxy is lost: of an expression
+    /// whose value a client can make large, ask for the truth.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl Expression {
         Ok(Property::new(EVALUATE, value))
     }
 
-    /// Whether it is true.
+    /// Returns whether it is true.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Expression {
     ///
     /// # Cost
     ///
-    /// As [`evaluate`](Self::evaluate).
+    /// The cost of [`evaluate`](Self::evaluate).
     pub fn is_true(&self) -> Result<bool> {
         self.evaluate(TRUTH)?.to_bool()
     }

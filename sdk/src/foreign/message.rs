@@ -68,7 +68,8 @@ impl<'a> Fields<'a> {
         Self(message)
     }
 
-    /// The next field with its number, none at the end; an error if the bytes are no message.
+    /// Returns the next field with its number, none at the end; an error if the bytes are no
+    /// message.
     pub(super) fn next(&mut self) -> Result<Option<(u64, Field<'a>)>, &'static str> {
         if self.0.is_empty() {
             return Ok(None);

@@ -88,11 +88,11 @@ fn call_named(on: On, name: &[u8], arguments: &[u8], room: usize) -> Result<Host
     abi::foreign_function(name, arguments).map_err(|refused| Error::host("proxy_call_foreign_function", on, refused))
 }
 
-/// The bytes compressed, in zlib's format.
+/// Returns the bytes compressed, in zlib's format.
 ///
 /// # Errors
 ///
-/// As [`call`].
+/// Fails as [`call`] does.
 ///
 /// # Cost
 ///
@@ -104,7 +104,7 @@ pub fn compress(bytes: impl AsRef<[u8]>) -> Result<HostBytes> {
     call_named(On::Named(&"foreign function compress"), b"compress", bytes, room)
 }
 
-/// The bytes that were compressed in zlib's format.
+/// Returns the bytes that were compressed in zlib's format.
 ///
 /// It is an error if there is no room for `room` bytes, which the caller expects at the most.
 /// **That does not bound the answer**: a few bytes may become a thousand times as many, in the
@@ -128,7 +128,7 @@ pub fn uncompress(bytes: impl AsRef<[u8]>, room: usize) -> Result<HostBytes> {
 ///
 /// # Errors
 ///
-/// As [`call`].
+/// Fails as [`call`] does.
 ///
 /// # Cost
 ///

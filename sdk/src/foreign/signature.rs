@@ -19,7 +19,7 @@ pub enum Key<'a> {
 }
 
 impl fmt::Debug for Key<'_> {
-    /// The form alone: a private key has no place in a log.
+    /// Returns the form alone: a private key has no place in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Der(_) => "Key::Der(..)",
@@ -34,7 +34,7 @@ const ROOM: usize = 8192;
 const VERIFY: On = On::Named(&"foreign function verify_signature");
 const SIGN: On = On::Named(&"foreign function sign");
 
-/// Whether a signature of a text is that of a key. The hash is named as `sha256`.
+/// Returns whether a signature of a text is that of a key. The hash is named as `sha256`.
 ///
 /// # Errors
 ///
@@ -71,8 +71,8 @@ fn verify_arguments(hash: &str, key: Key<'_>, signature: &[u8], text: &[u8]) -> 
     Ok(arguments)
 }
 
-/// The signature of a text with a private key. The hash is named as `sha256`. Older Envoys do not
-/// have it.
+/// Returns the signature of a text with a private key. The hash is named as `sha256`. Older Envoys
+/// do not have it.
 ///
 /// # Errors
 ///
@@ -111,7 +111,7 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Whether the signature is the key's.
+    /// Returns whether the signature is the key's.
     #[must_use]
     pub const fn is_valid(&self) -> bool {
         self.parts.good
@@ -132,7 +132,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The signature; none if the proxy could not make it.
+    /// Returns the signature; none if the proxy could not make it.
     #[must_use]
     pub fn bytes(&self) -> Option<ByteStr<'_>> {
         self.parts.good.then(|| part(&self.answer, &self.parts.signature))

@@ -65,11 +65,11 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the call cannot be sent: then nothing is held, and the closure does not run.
+    /// Fails if the call cannot be sent: then nothing is held, and the closure does not run.
     ///
     /// # Cost
     ///
-    /// As [`call_then`](crate::HttpHandle::call_then).
+    /// The cost of [`call_then`](crate::HttpHandle::call_then).
     pub fn hold_for_call<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
         &mut self,
         call: &HttpCall<'_, N, V, T>,
@@ -88,11 +88,11 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// As [`hold_for_call`](Self::hold_for_call).
+    /// Fails as [`hold_for_call`](Self::hold_for_call) does.
     ///
     /// # Cost
     ///
-    /// As [`hold_for_call`](Self::hold_for_call).
+    /// The cost of [`hold_for_call`](Self::hold_for_call).
     pub fn hold_for_grpc_call<F>(
         &mut self,
         call: &GrpcCall<'_>,
@@ -111,7 +111,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If memory is out.
+    /// Fails if the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -122,19 +122,19 @@ impl<'cb, D, P> Body<'cb, D, P> {
         Ok(DataAction::Held)
     }
 
-    /// The number that the host gave the stream.
+    /// Returns the number that the host gave the stream.
     #[must_use]
     pub const fn id(&self) -> u32 {
         self.stream.id
     }
 
-    /// The plugin's context: shared with the other streams, not copied.
+    /// Returns the plugin's context: shared with the other streams, not copied.
     #[must_use]
     pub const fn plugin(&self) -> &'cb P {
         self.stream.plugin
     }
 
-    /// The stream, for its headers.
+    /// Returns the stream, for its headers.
     #[must_use]
     pub const fn stream(&self) -> &HttpHandle<'cb, P> {
         &self.stream
@@ -151,7 +151,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -160,8 +160,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
         call::buffer_size(self.buffer).map_err(|status| Error::host("proxy_get_buffer_status", self.buffer, status))
     }
 
-    /// Whether the body ends here. The last part may be empty, and of the same size as the one
-    /// before.
+    /// Returns whether the body ends here. The last part may be empty, and of the same size as the
+    /// one before.
     ///
     /// A body that trailers follow has no last part. So a filter that judges bodies takes them
     /// [complete](crate::HttpFilter::on_complete_request_body), however they end.
@@ -170,11 +170,12 @@ impl<'cb, D, P> Body<'cb, D, P> {
         self.end_of_stream
     }
 
-    /// A part of the body: at most `size` bytes from `start` on, none if there are no bytes there.
+    /// Returns a part of the body: at most `size` bytes from `start` on, none if there are no bytes
+    /// there.
     ///
     /// # Errors
     ///
-    /// If the host refuses, or memory is out.
+    /// Fails if the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -189,7 +190,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -203,7 +204,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -217,7 +218,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -233,7 +234,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -246,8 +247,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the headers are over the host's limits, memory is out, or the host refuses: it does once
-    /// a response is on its way.
+    /// Fails if the headers are over the host's limits, the SDK is out of memory, or the host
+    /// refuses: it does once a response is on its way.
     ///
     /// # Cost
     ///
@@ -279,7 +280,7 @@ pub(super) fn write_at_trailers(buffer: BufferType, start: usize, size: usize, b
     write(buffer, start, size, bytes)
 }
 
-/// The buffer of the body that goes this way.
+/// Returns the buffer of the body that goes this way.
 pub(crate) const fn buffer_of(direction: StreamType) -> BufferType {
     match direction {
         StreamType::HttpRequest => BufferType::HttpRequestBody,

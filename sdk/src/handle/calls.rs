@@ -11,7 +11,7 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the context has no such callback, so that the answer would go nowhere: use
+        /// Fails if the context has no such callback, so that the answer would go nowhere: use
         /// [`call_then`](Self::call_then) or [`call_and_forget`](Self::call_and_forget) then. If
         /// the headers are over the host's limits, the SDK is out of memory, or the host refuses:
         /// it does not know the cluster, or misses a header.
@@ -34,7 +34,7 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the headers are over the host's limits, the SDK is out of memory, or the host
+        /// Fails if the headers are over the host's limits, the SDK is out of memory, or the host
         /// refuses.
         ///
         /// # Cost
@@ -54,7 +54,7 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the context has no such callback, so that the answer would go nowhere: use
+        /// Fails if the context has no such callback, so that the answer would go nowhere: use
         /// [`grpc_call_then`](Self::grpc_call_then) or
         /// [`grpc_call_and_forget`](Self::grpc_call_and_forget) then. If the metadata are over the
         /// host's limits, the SDK is out of memory, or the host refuses: it does not know the
@@ -73,7 +73,7 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the metadata are over the host's limits, the SDK is out of memory, or the host
+        /// Fails if the metadata are over the host's limits, the SDK is out of memory, or the host
         /// refuses.
         ///
         /// # Cost
@@ -123,7 +123,7 @@ macro_rules! calls {
         ///
         /// # Cost
         ///
-        /// As [`call_then`](Self::call_then).
+        /// The cost of [`call_then`](Self::call_then).
         pub fn grpc_call_then<F>(
             &self,
             call: &$crate::callout::GrpcCall<'_>,
@@ -145,7 +145,7 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// If the SDK is out of memory.
+        /// Fails if the SDK is out of memory.
         ///
         /// # Cost
         ///
@@ -191,7 +191,7 @@ macro_rules! calls {
         ///
         /// # Cost
         ///
-        /// As [`grpc_stream`](Self::grpc_stream).
+        /// The cost of [`grpc_stream`](Self::grpc_stream).
         pub fn grpc_stream_unchecked<'a>(
             &self,
             target: impl Into<$crate::callout::GrpcTarget<'a>>,
@@ -260,7 +260,7 @@ macro_rules! calls {
         ///
         /// # Cost
         ///
-        /// As [`grpc_stream_then`](Self::grpc_stream_then).
+        /// The cost of [`grpc_stream_then`](Self::grpc_stream_then).
         pub fn grpc_stream_then_unchecked<'a, F>(
             &self,
             target: impl Into<$crate::callout::GrpcTarget<'a>>,
@@ -367,8 +367,8 @@ macro_rules! holds {
 /// The method that gives the stream's arena, for a handle of a stream or connection.
 macro_rules! arena {
     () => {
-        /// The stream's arena: empty when it is first asked for, the same in every callback of the
-        /// stream, reset when the stream is deleted.
+        /// Returns the stream's arena: empty when it is first asked for, the same in every callback
+        /// of the stream, reset when the stream is deleted.
         ///
         /// What [`alloc`](crate::arena::Bump::alloc) puts there is never dropped; see
         /// [`arena`](crate::arena) for what is. Views end with the handle that is given here; a
@@ -376,7 +376,7 @@ macro_rules! arena {
         ///
         /// # Errors
         ///
-        /// If the SDK is out of memory.
+        /// Fails if the SDK is out of memory.
         ///
         /// # Cost
         ///

@@ -154,7 +154,7 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// As [`append`](Self::append).
+    /// Fails as [`append`](Self::append) does.
     ///
     /// # Cost
     ///
@@ -185,11 +185,11 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// As [`replace`](Self::replace).
+    /// Fails as [`replace`](Self::replace) does.
     ///
     /// # Cost
     ///
-    /// As [`replace`](Self::replace).
+    /// The cost of [`replace`](Self::replace).
     pub fn replace_start(&mut self, size: usize, bytes: impl AsRef<[u8]>) -> Result<()> {
         let replaced = size.min(self.size()?);
         self.write(0, size.min(WHOLE), bytes.as_ref(), replaced)
@@ -291,7 +291,7 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     ///
     /// # Cost
     ///
-    /// As [`call_then`](crate::HttpHandle::call_then).
+    /// The cost of [`call_then`](crate::HttpHandle::call_then).
     pub fn hold_for_call<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
         &mut self,
         call: &HttpCall<'_, N, V, T>,
@@ -310,11 +310,11 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// As [`hold_for_call`](Self::hold_for_call).
+    /// Fails as [`hold_for_call`](Self::hold_for_call) does.
     ///
     /// # Cost
     ///
-    /// As [`hold_for_call`](Self::hold_for_call).
+    /// The cost of [`hold_for_call`](Self::hold_for_call).
     pub fn hold_for_grpc_call<F>(
         &mut self,
         call: &GrpcCall<'_>,

@@ -101,20 +101,20 @@ impl<D, P, K> core::fmt::Debug for Headers<'_, D, P, K> {
 impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     arena!();
 
-    /// The number that the host gave the stream.
+    /// Returns the number that the host gave the stream.
     #[must_use]
     pub const fn id(&self) -> u32 {
         self.stream.id
     }
 
-    /// The plugin's context: shared with the other streams, not copied.
+    /// Returns the plugin's context: shared with the other streams, not copied.
     #[must_use]
     pub const fn plugin(&self) -> &'cb P {
         self.stream.plugin
     }
 
-    /// The stream, for what has nothing to do with these headers: its body, an answer to the
-    /// client.
+    /// Returns the stream, for what has nothing to do with these headers: its body, an answer to
+    /// the client.
     #[must_use]
     pub const fn stream(&self) -> &HttpHandle<'cb, P> {
         &self.stream
@@ -130,7 +130,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If the host refuses, sends what is no header map, or is out of memory for it.
+    /// Fails if the host refuses, sends what is no header map, or is out of memory for it.
     ///
     /// # Cost
     ///
@@ -148,7 +148,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -163,7 +163,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// As [`snapshot`](Self::snapshot).
+    /// Fails as [`snapshot`](Self::snapshot) does.
     ///
     /// # Cost
     ///
@@ -181,7 +181,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If the host refuses, or is out of memory for it.
+    /// Fails if the host refuses, or is out of memory for it.
     ///
     /// # Cost
     ///
@@ -202,8 +202,8 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If the name is not a token, optionally behind one colon; if the value has a control byte
-    /// other than the tab; if the [proxy refuses](Self#when-the-proxy-refuses).
+    /// Fails if the name is not a token, optionally behind one colon; if the value has a control
+    /// byte other than the tab; if the [proxy refuses](Self#when-the-proxy-refuses).
     ///
     /// # Cost
     ///
@@ -219,11 +219,11 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If the name is empty, or the [proxy refuses](Self#when-the-proxy-refuses).
+    /// Fails if the name is empty, or the [proxy refuses](Self#when-the-proxy-refuses).
     ///
     /// # Cost
     ///
-    /// As [`add`](Self::add).
+    /// The cost of [`add`](Self::add).
     pub fn add_unchecked(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
         self.snapshots.add(Check::Neither, name.as_ref(), &value)
     }
@@ -232,7 +232,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// As [`add`](Self::add).
+    /// Fails as [`add`](Self::add) does.
     ///
     /// # Cost
     ///
@@ -248,11 +248,11 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// As [`add_unchecked`](Self::add_unchecked).
+    /// Fails as [`add_unchecked`](Self::add_unchecked) does.
     ///
     /// # Cost
     ///
-    /// As [`replace`](Self::replace).
+    /// The cost of [`replace`](Self::replace).
     pub fn replace_unchecked(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
         self.snapshots.replace(Check::Neither, name.as_ref(), &value)
     }
@@ -261,7 +261,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If the name is not a token, optionally behind one colon, or the [proxy
+    /// Fails if the name is not a token, optionally behind one colon, or the [proxy
     /// refuses](Self#when-the-proxy-refuses).
     ///
     /// # Cost
@@ -278,11 +278,11 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// As [`add_unchecked`](Self::add_unchecked).
+    /// Fails as [`add_unchecked`](Self::add_unchecked) does.
     ///
     /// # Cost
     ///
-    /// As [`remove`](Self::remove).
+    /// The cost of [`remove`](Self::remove).
     pub fn remove_unchecked(&mut self, name: impl AsRef<[u8]>) -> Result<()> {
         self.snapshots.remove(Check::Neither, name.as_ref())
     }
@@ -291,9 +291,9 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// If a name is no token or a value has a control byte, if there are more than 1,024 pairs or 1
-    /// MiB (a host would take such a map for empty, and say that all went well), out of memory, or
-    /// if the host refuses.
+    /// Fails if a name is no token or a value has a control byte, if there are more than 1,024
+    /// pairs or 1 MiB (a host would take such a map for empty, and say that all went well), out of
+    /// memory, or if the host refuses.
     ///
     /// # Cost
     ///
@@ -317,7 +317,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// As [`set_all`](Self::set_all).
+    /// The cost of [`set_all`](Self::set_all).
     pub fn set_all_unchecked<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
         self.replace_all(pairs, Check::Neither)
     }
@@ -342,11 +342,11 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     ///
     /// # Errors
     ///
-    /// As [`HttpHandle::call`].
+    /// Fails as [`HttpHandle::call`] does.
     ///
     /// # Cost
     ///
-    /// As [`HttpHandle::call`].
+    /// The cost of [`HttpHandle::call`].
     #[doc(alias = "DispatchHttpCall")]
     #[doc(alias = "dispatch_http_call")]
     pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
@@ -360,11 +360,11 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     ///
     /// # Errors
     ///
-    /// As [`HttpHandle::call_and_forget`].
+    /// Fails as [`HttpHandle::call_and_forget`] does.
     ///
     /// # Cost
     ///
-    /// As [`HttpHandle::call_and_forget`].
+    /// The cost of [`HttpHandle::call_and_forget`].
     pub fn call_and_forget<N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
         &self,
         call: &HttpCall<'_, N, V, T>,
@@ -406,11 +406,11 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     ///
     /// # Errors
     ///
-    /// If the call cannot be sent: then nothing is held, and the closure does not run.
+    /// Fails if the call cannot be sent: then nothing is held, and the closure does not run.
     ///
     /// # Cost
     ///
-    /// As [`call_then`](crate::HttpHandle::call_then).
+    /// The cost of [`call_then`](crate::HttpHandle::call_then).
     pub fn hold_for_call<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
         &mut self,
         call: &HttpCall<'_, N, V, T>,
@@ -429,11 +429,11 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     ///
     /// # Errors
     ///
-    /// As [`hold_for_call`](Self::hold_for_call).
+    /// Fails as [`hold_for_call`](Self::hold_for_call) does.
     ///
     /// # Cost
     ///
-    /// As [`hold_for_call`](Self::hold_for_call).
+    /// The cost of [`hold_for_call`](Self::hold_for_call).
     pub fn hold_for_grpc_call<F>(
         &mut self,
         call: &GrpcCall<'_>,
@@ -452,7 +452,7 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     ///
     /// # Errors
     ///
-    /// If the SDK is out of memory.
+    /// Fails if the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -463,7 +463,7 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         Ok(Action::Held)
     }
 
-    /// Whether nothing follows the headers: no body, no trailers.
+    /// Returns whether nothing follows the headers: no body, no trailers.
     #[must_use]
     pub const fn end_of_stream(&self) -> bool {
         self.end_of_stream
@@ -474,8 +474,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     ///
     /// # Errors
     ///
-    /// If the headers are over the host's limits, the SDK is out of memory, or the host refuses: it
-    /// does once a response is on its way.
+    /// Fails if the headers are over the host's limits, the SDK is out of memory, or the host
+    /// refuses: it does once a response is on its way.
     ///
     /// # Cost
     ///

@@ -22,13 +22,13 @@ impl<'cb, P> HttpHandle<'cb, P> {
     arena!();
     maps!();
 
-    /// The number that the host gave the stream.
+    /// Returns the number that the host gave the stream.
     #[must_use]
     pub const fn id(&self) -> u32 {
         self.id
     }
 
-    /// The plugin's context.
+    /// Returns the plugin's context.
     #[must_use]
     pub const fn plugin(&self) -> &'cb P {
         self.plugin
@@ -40,8 +40,8 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the stream does not hold the request, or has ended: the host is not asked then. If the
-    /// host refuses.
+    /// Fails if the stream does not hold the request, or has ended: the host is not asked then. If
+    /// the host refuses.
     ///
     /// # Cost
     ///
@@ -58,8 +58,8 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the stream does not hold the response, or has ended: the host is not asked then. If the
-    /// host refuses.
+    /// Fails if the stream does not hold the response, or has ended: the host is not asked then. If
+    /// the host refuses.
     ///
     /// # Cost
     ///
@@ -95,8 +95,8 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If they do not fit: the error [is out of memory](crate::Error::is_out_of_memory), and if the
-    /// callback answers it the budget's policy decides.
+    /// Fails if they do not fit: the error [is out of memory](crate::Error::is_out_of_memory), and
+    /// if the callback answers it the budget's policy decides.
     ///
     /// # Cost
     ///
@@ -154,7 +154,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// As [`reset`](Self::reset).
+    /// Fails as [`reset`](Self::reset) does.
     ///
     /// # Cost
     ///
@@ -169,7 +169,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -182,11 +182,11 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// As [`request_body`](Self::request_body).
+    /// Fails as [`request_body`](Self::request_body) does.
     ///
     /// # Cost
     ///
-    /// As [`request_body`](Self::request_body).
+    /// The cost of [`request_body`](Self::request_body).
     pub fn response_body(&self) -> Result<HostBytes> {
         read(BufferType::HttpResponseBody, 0, WHOLE)
     }

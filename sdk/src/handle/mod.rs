@@ -64,11 +64,11 @@ pub struct VmHandle<'cb> {
 }
 
 impl VmHandle<'_> {
-    /// The VM's configuration, empty if there is none.
+    /// Returns the VM's configuration, empty if there is none.
     ///
     /// # Errors
     ///
-    /// If the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -78,7 +78,7 @@ impl VmHandle<'_> {
         read(BufferType::VmConfiguration, 0, WHOLE)
     }
 
-    /// The configuration's size in bytes, as the host announced it.
+    /// Returns the configuration's size in bytes, as the host announced it.
     #[must_use]
     pub const fn configuration_size(&self) -> usize {
         self.configuration_size
@@ -96,23 +96,24 @@ pub struct PluginHandle<'cb, V = ()> {
 impl<'cb, V> PluginHandle<'cb, V> {
     calls!(PluginContext<Vm = V: VmContext>, PluginHandle, |id, vm| PluginHandle { id, vm, configuration_size: 0 });
 
-    /// The number that the host gave the plugin context.
+    /// Returns the number that the host gave the plugin context.
     #[must_use]
     pub const fn id(&self) -> u32 {
         self.id
     }
 
-    /// The VM's context.
+    /// Returns the VM's context.
     #[must_use]
     pub const fn vm(&self) -> &'cb V {
         self.vm
     }
 
-    /// The plugin's configuration, empty if there is none. Hosts give it in `on_configure` only.
+    /// Returns the plugin's configuration, empty if there is none. Hosts give it in `on_configure`
+    /// only.
     ///
     /// # Errors
     ///
-    /// If the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -122,11 +123,11 @@ impl<'cb, V> PluginHandle<'cb, V> {
         read(BufferType::PluginConfiguration, 0, WHOLE)
     }
 
-    /// The arguments of a call of the proxy's, in `on_foreign_function`; empty elsewhere.
+    /// Returns the arguments of a call of the proxy's, in `on_foreign_function`; empty elsewhere.
     ///
     /// # Errors
     ///
-    /// If the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -135,7 +136,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
         read(BufferType::ForeignFunctionArguments, 0, WHOLE)
     }
 
-    /// The configuration's size in bytes, as the host announced it; 0 outside of `on_configure`.
+    /// Returns the configuration's size in bytes, as the host announced it; 0 outside of
+    /// `on_configure`.
     #[must_use]
     pub const fn configuration_size(&self) -> usize {
         self.configuration_size
@@ -146,7 +148,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -165,7 +167,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the SDK is out of memory, or the host refuses to tick.
+    /// Fails if the SDK is out of memory, or the host refuses to tick.
     ///
     /// # Cost
     ///
@@ -193,7 +195,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// As [`every`](Self::every).
+    /// Fails as [`every`](Self::every) does.
     ///
     /// # Cost
     ///
@@ -222,7 +224,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the host refuses to change the tick; the timer is stopped all the same.
+    /// Fails if the host refuses to change the tick; the timer is stopped all the same.
     ///
     /// # Cost
     ///
@@ -290,8 +292,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the host does not know the number, the stream being gone: then the closure does not run.
-    /// What the closure answers.
+    /// Fails if the host does not know the number, the stream being gone: then the closure does not
+    /// run. What the closure answers.
     ///
     /// # Cost
     ///
@@ -310,11 +312,11 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// As [`with_http_stream`](Self::with_http_stream).
+    /// Fails as [`with_http_stream`](Self::with_http_stream) does.
     ///
     /// # Cost
     ///
-    /// As [`with_http_stream`](Self::with_http_stream).
+    /// The cost of [`with_http_stream`](Self::with_http_stream).
     pub fn with_tcp_connection<R>(
         &mut self,
         connection: u32,
@@ -346,9 +348,9 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If fields do not fit each other, memory for the reserve is out, or there are `pages` and the
-    /// module's allocator takes no limit: the standard library's, picked by `alloc-system` or
-    /// because nothing is.
+    /// Fails if fields do not fit each other, memory for the reserve is out, or there are `pages`
+    /// and the module's allocator takes no limit: the standard library's, picked by `alloc-system`
+    /// or because nothing is.
     ///
     /// # Cost
     ///
@@ -369,7 +371,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///

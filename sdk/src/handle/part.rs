@@ -23,21 +23,21 @@ pub trait Part: sealed::Sealed {
     /// How many bytes there are.
     fn size(&self) -> usize;
 
-    /// Whether there are no more to come.
+    /// Returns whether there are no more to come.
     fn end_of_stream(&self) -> bool;
 
     /// At most `size` bytes from `start` on.
     ///
     /// # Errors
     ///
-    /// If the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or the SDK is out of memory.
     fn read(&self, start: usize, size: usize) -> Result<HostBytes>;
 
     /// Replaces all of it.
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     fn replace(&mut self, bytes: &[u8]) -> Result<()>;
 }
 
@@ -45,7 +45,7 @@ mod sealed {
     use crate::abi::StreamType;
 
     pub trait Sealed {
-        /// Whether somebody sees the end of the body if trailers are its end.
+        /// Returns whether somebody sees the end of the body if trailers are its end.
         fn sees_trailers(&self) -> bool;
 
         fn direction(&self) -> StreamType;
@@ -128,7 +128,8 @@ impl BodyCursor {
     ///
     /// # Errors
     ///
-    /// If the host refuses, or the SDK is out of memory: the next read begins at the same place.
+    /// Fails if the host refuses, or the SDK is out of memory: the next read begins at the same
+    /// place.
     ///
     /// # Cost
     ///

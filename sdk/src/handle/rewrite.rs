@@ -61,11 +61,11 @@ impl<D, P> Headers<'_, D, P, Head> {
     ///
     /// # Errors
     ///
-    /// As [`remove`](Self::remove).
+    /// Fails as [`remove`](Self::remove) does.
     ///
     /// # Cost
     ///
-    /// As [`remove`](Self::remove).
+    /// The cost of [`remove`](Self::remove).
     pub fn body_will_change(&mut self) -> Result<()> {
         self.remove("content-length")?;
         let direction = self.direction();
@@ -370,7 +370,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// As [`push`](Self::push).
+    /// Fails as [`push`](Self::push) does.
     ///
     /// # Cost
     ///

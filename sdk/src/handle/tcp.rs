@@ -47,11 +47,11 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the call cannot be sent: then nothing is held, and the closure does not run.
+    /// Fails if the call cannot be sent: then nothing is held, and the closure does not run.
     ///
     /// # Cost
     ///
-    /// As [`call_then`](crate::TcpHandle::call_then).
+    /// The cost of [`call_then`](crate::TcpHandle::call_then).
     pub fn hold_for_call<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
         &self,
         call: &HttpCall<'_, N, V, T>,
@@ -70,11 +70,11 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// As [`hold_for_call`](Self::hold_for_call).
+    /// Fails as [`hold_for_call`](Self::hold_for_call) does.
     ///
     /// # Cost
     ///
-    /// As [`hold_for_call`](Self::hold_for_call).
+    /// The cost of [`hold_for_call`](Self::hold_for_call).
     pub fn hold_for_grpc_call<F>(
         &self,
         call: &GrpcCall<'_>,
@@ -93,7 +93,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the SDK is out of memory.
+    /// Fails if the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -104,13 +104,13 @@ impl<'cb, P> TcpHandle<'cb, P> {
         Ok(Flow::Held)
     }
 
-    /// The number that the host gave the connection.
+    /// Returns the number that the host gave the connection.
     #[must_use]
     pub const fn id(&self) -> u32 {
         self.id
     }
 
-    /// The plugin's context: shared with the other connections, not copied.
+    /// Returns the plugin's context: shared with the other connections, not copied.
     #[must_use]
     pub const fn plugin(&self) -> &'cb P {
         self.plugin
@@ -120,7 +120,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -134,7 +134,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses: Envoy does so always, with
+    /// Fails if the host refuses: Envoy does so always, with
     /// [`Unimplemented`](crate::Status::Unimplemented).
     ///
     /// # Cost
@@ -148,7 +148,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -162,7 +162,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -188,19 +188,19 @@ pub struct ConnectionData<'cb, D, P = ()> {
 impl<'cb, D, P> ConnectionData<'cb, D, P> {
     arena!();
 
-    /// The number that the host gave the connection.
+    /// Returns the number that the host gave the connection.
     #[must_use]
     pub const fn id(&self) -> u32 {
         self.connection.id
     }
 
-    /// The plugin's context: shared with the other connections, not copied.
+    /// Returns the plugin's context: shared with the other connections, not copied.
     #[must_use]
     pub const fn plugin(&self) -> &'cb P {
         self.connection.plugin
     }
 
-    /// The connection, to close it.
+    /// Returns the connection, to close it.
     #[must_use]
     pub const fn connection(&self) -> &TcpHandle<'cb, P> {
         &self.connection
@@ -212,17 +212,18 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
         self.size
     }
 
-    /// Whether this side sends no more.
+    /// Returns whether this side sends no more.
     #[must_use]
     pub const fn end_of_stream(&self) -> bool {
         self.end_of_stream
     }
 
-    /// A part of the data: at most `size` bytes from `start` on, none if there are no bytes there.
+    /// Returns a part of the data: at most `size` bytes from `start` on, none if there are no bytes
+    /// there.
     ///
     /// # Errors
     ///
-    /// If the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -237,7 +238,7 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -250,7 +251,7 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -263,7 +264,7 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -277,7 +278,7 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     ///
     /// # Cost
     ///

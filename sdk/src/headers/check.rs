@@ -41,7 +41,7 @@ impl Check {
         }
     }
 
-    /// Whether a name passes at first sight. Else [`check`](Self::check) says.
+    /// Returns whether a name passes at first sight. Else [`check`](Self::check) says.
     #[inline(always)]
     pub(super) fn passes_name(self, name: &[u8]) -> bool {
         match self {
@@ -50,7 +50,7 @@ impl Check {
         }
     }
 
-    /// Whether a value passes at first sight. Else [`check`](Self::check) says.
+    /// Returns whether a value passes at first sight. Else [`check`](Self::check) says.
     #[inline]
     pub(super) fn passes_value(self, value: &[u8]) -> bool {
         self == Self::Neither || !may_have_control(value)
@@ -69,7 +69,7 @@ const fn is_token(byte: u8) -> bool {
         )
 }
 
-/// Whether a byte may stand in a value: no control byte but the tab.
+/// Returns whether a byte may stand in a value: no control byte but the tab.
 pub(crate) const fn is_value(byte: u8) -> bool {
     byte >= b' ' && byte != 0x7f || byte == b'\t'
 }
@@ -78,14 +78,14 @@ pub(crate) const fn is_value(byte: u8) -> bool {
 ///
 /// # Errors
 ///
-/// If the name is empty, or has another byte: which one, and where.
+/// Fails if the name is empty, or has another byte: which one, and where.
 #[inline(never)]
 pub(crate) fn name(name: &[u8]) -> Result<()> {
     if is_usual_name(name) { Ok(()) } else { name_bytewise(name) }
 }
 
-/// Whether there is a name, and all of its bytes are lower-case letters, digits, `-`, or a few
-/// others of a token's. Always inlined: of a literal the compiler knows the answer.
+/// Returns whether there is a name, and all of its bytes are lower-case letters, digits, `-`, or a
+/// few others of a token's. Always inlined: of a literal the compiler knows the answer.
 #[inline(always)]
 fn is_usual_name(name: &[u8]) -> bool {
     !name.is_empty()
@@ -115,7 +115,7 @@ fn name_bytewise(name: &[u8]) -> Result<()> {
 ///
 /// # Errors
 ///
-/// If the value has such a byte: which one, in which header, and where.
+/// Fails if the value has such a byte: which one, in which header, and where.
 #[inline]
 pub(crate) fn value(name: &[u8], value: &[u8]) -> Result<()> {
     printable(&"header value", name, value)
@@ -126,19 +126,19 @@ pub(crate) fn value(name: &[u8], value: &[u8]) -> Result<()> {
 ///
 /// # Errors
 ///
-/// If they have one.
+/// Fails if they have one.
 #[inline]
 pub(crate) fn printable(what: &'static &'static str, name: &[u8], bytes: &[u8]) -> Result<()> {
     if may_have_control(bytes) { printable_bytewise(what, name, bytes) } else { Ok(()) }
 }
 
-/// Whether bytes have a control byte other than the tab.
+/// Returns whether bytes have a control byte other than the tab.
 #[inline]
 pub(crate) fn has_control(bytes: &[u8]) -> bool {
     may_have_control(bytes) && bytes.iter().any(|&byte| !is_value(byte))
 }
 
-/// Whether there is a control byte, or one that is not ASCII.
+/// Returns whether there is a control byte, or one that is not ASCII.
 #[inline(never)]
 fn may_have_control(bytes: &[u8]) -> bool {
     // The highest bit of each byte says: not ASCII; DEL, or not ASCII; below a space, or not ASCII.
@@ -158,13 +158,13 @@ fn invalid(what: &'static &'static str, name: &[u8], bytes: &[u8], at: usize) ->
     Error::invalid_byte(what, name, at, bytes.get(at).copied().unwrap_or_default())
 }
 
-/// The same byte eight times.
+/// Returns the same byte eight times.
 const fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// Whether a function sets the highest bit of any byte, for eight bytes at a time. Bytes may be
-/// shown twice, and short texts are filled up with `a`.
+/// Returns whether a function sets the highest bit of any byte, for eight bytes at a time. Bytes
+/// may be shown twice, and short texts are filled up with `a`.
 #[inline]
 fn has_unusual(bytes: &[u8], unusual: impl Fn(u64) -> u64) -> bool {
     let mut found = 0;
@@ -194,7 +194,7 @@ mod tests {
 
     const DELIMITERS: &[u8] = b"\"(),/:;<=>?@[\\]{} ";
 
-    /// The rules as the specification has them, byte by byte.
+    /// Returns the rules as the specification has them, byte by byte.
     fn is_name(name: &[u8]) -> bool {
         let token = name.strip_prefix(b":").unwrap_or(name);
         !token.is_empty() && token.iter().all(|byte| byte.is_ascii_graphic() && !DELIMITERS.contains(byte))

@@ -54,9 +54,9 @@ impl MapEditor<'_> {
     ///
     /// # Errors
     ///
-    /// If the name is not a token, optionally behind one colon; if the value has a control byte
-    /// other than the tab; if the host refuses, as it does if the stream does not have this map
-    /// yet, or any more.
+    /// Fails if the name is not a token, optionally behind one colon; if the value has a control
+    /// byte other than the tab; if the host refuses, as it does if the stream does not have this
+    /// map yet, or any more.
     ///
     /// # Cost
     ///
@@ -69,11 +69,11 @@ impl MapEditor<'_> {
     ///
     /// # Errors
     ///
-    /// If the name is empty, or the host refuses.
+    /// Fails if the name is empty, or the host refuses.
     ///
     /// # Cost
     ///
-    /// As [`add`](Self::add).
+    /// The cost of [`add`](Self::add).
     pub fn add_unchecked(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
         self.edit(Check::Neither, Op::Add, name.as_ref(), &value)
     }
@@ -82,11 +82,11 @@ impl MapEditor<'_> {
     ///
     /// # Errors
     ///
-    /// As [`add`](Self::add).
+    /// Fails as [`add`](Self::add) does.
     ///
     /// # Cost
     ///
-    /// As [`add`](Self::add).
+    /// The cost of [`add`](Self::add).
     pub fn replace(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
         self.edit(Check::Both, Op::Replace, name.as_ref(), &value)
     }
@@ -95,11 +95,11 @@ impl MapEditor<'_> {
     ///
     /// # Errors
     ///
-    /// As [`add_unchecked`](Self::add_unchecked).
+    /// Fails as [`add_unchecked`](Self::add_unchecked) does.
     ///
     /// # Cost
     ///
-    /// As [`add`](Self::add).
+    /// The cost of [`add`](Self::add).
     pub fn replace_unchecked(&self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
         self.edit(Check::Neither, Op::Replace, name.as_ref(), &value)
     }
@@ -108,11 +108,11 @@ impl MapEditor<'_> {
     ///
     /// # Errors
     ///
-    /// As [`add`](Self::add).
+    /// Fails as [`add`](Self::add) does.
     ///
     /// # Cost
     ///
-    /// As [`add`](Self::add).
+    /// The cost of [`add`](Self::add).
     pub fn remove(&self, name: impl AsRef<[u8]>) -> Result<()> {
         self.edit(Check::Both, Op::Remove, name.as_ref(), b"")
     }
@@ -121,11 +121,11 @@ impl MapEditor<'_> {
     ///
     /// # Errors
     ///
-    /// As [`add_unchecked`](Self::add_unchecked).
+    /// Fails as [`add_unchecked`](Self::add_unchecked) does.
     ///
     /// # Cost
     ///
-    /// As [`add`](Self::add).
+    /// The cost of [`add`](Self::add).
     pub fn remove_unchecked(&self, name: impl AsRef<[u8]>) -> Result<()> {
         self.edit(Check::Neither, Op::Remove, name.as_ref(), b"")
     }

@@ -32,7 +32,7 @@ const HOST: &[u8] = b"host";
 /// The name by which Envoy has a request's `host`. It gives the value by either.
 pub(super) const AUTHORITY: &[u8] = b":authority";
 
-/// Whether a name is `host`, case aside.
+/// Returns whether a name is `host`, case aside.
 #[inline]
 pub(super) fn is_host(name: &[u8]) -> bool {
     name.len() == HOST.len() && name.eq_ignore_ascii_case(HOST)
@@ -70,7 +70,7 @@ impl HeaderMap {
         self.pairs.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
@@ -87,7 +87,7 @@ impl HeaderMap {
         found.map(ByteStr::new)
     }
 
-    /// The first value of a name, and of no other.
+    /// Returns the first value of a name, and of no other.
     pub(super) fn find(&self, name: &[u8]) -> Option<&[u8]> {
         self.pairs.iter().find(name)
     }
@@ -105,7 +105,7 @@ impl HeaderMap {
         Values { pairs: self.pairs.iter(), name, of_authority }
     }
 
-    /// All names and values, in order.
+    /// Returns all names and values, in order.
     #[must_use]
     #[inline]
     pub fn iter(&self) -> Iter<'_> {

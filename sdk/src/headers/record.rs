@@ -95,7 +95,7 @@ impl<'cb> Edit<'cb> {
         self.leaves.get()
     }
 
-    /// Whether this is an edit of a name.
+    /// Returns whether this is an edit of a name.
     fn is_of(&self, hash: u32, name: &[u8]) -> bool {
         self.hash.get() == hash && is_same(self.name, name)
     }
@@ -112,7 +112,7 @@ impl<'cb> Edit<'cb> {
     }
 }
 
-/// The bit of a name's length.
+/// Returns the bit of a name's length.
 const fn length_bit(name: &[u8]) -> u32 {
     1 << (name.len() % 32)
 }
@@ -140,8 +140,8 @@ fn hash(name: &[u8]) -> u32 {
     low
 }
 
-/// Whether two names are the same. Most are in lower case: eight bytes are compared at once, and
-/// only what differs is read byte by byte.
+/// Returns whether two names are the same. Most are in lower case: eight bytes are compared at
+/// once, and only what differs is read byte by byte.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
@@ -164,7 +164,7 @@ impl<'cb> Record<'cb> {
         Self { newest: Cell::new(None), index: Cell::new(None) }
     }
 
-    /// Whether there are no edits.
+    /// Returns whether there are no edits.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.newest.get().is_none()
@@ -197,7 +197,7 @@ impl<'cb> Record<'cb> {
     ///
     /// # Errors
     ///
-    /// If there is no memory for the index.
+    /// Fails if there is no memory for the index.
     #[inline(never)]
     pub(super) fn find(&self, bump: &'cb Bump<'cb>, name: &[u8]) -> Result<Option<&'cb Edit<'cb>>> {
         let Some(newest) = self.newest.get() else { return Ok(None) };
@@ -211,7 +211,7 @@ impl<'cb> Record<'cb> {
     }
 }
 
-/// Whether these are the same edit, not only equal ones.
+/// Returns whether these are the same edit, not only equal ones.
 fn is_this<'cb>(one: Option<&'cb Edit<'cb>>, other: &'cb Edit<'cb>) -> bool {
     one.is_some_and(|one| core::ptr::eq(one, other))
 }
@@ -225,7 +225,7 @@ impl<'cb> Index<'cb> {
     ///
     /// # Errors
     ///
-    /// If there is no memory for them.
+    /// Fails if there is no memory for them.
     fn extend_to(&self, bump: &'cb Bump<'cb>, newest: &'cb Edit<'cb>) -> Result<()> {
         let before = self.newest.get();
         if is_this(before, newest) {
@@ -250,7 +250,7 @@ impl<'cb> Index<'cb> {
         Ok(())
     }
 
-    /// The newest edit of a name, of those that are in it.
+    /// Returns the newest edit of a name, of those that are in it.
     fn find(&self, name: &[u8]) -> Option<&'cb Edit<'cb>> {
         if self.lengths.get() & length_bit(name) == 0 {
             return None;
@@ -266,7 +266,7 @@ impl<'cb> Index<'cb> {
         edit
     }
 
-    /// The chain that names of this hash are in.
+    /// Returns the chain that names of this hash are in.
     fn head(heads: Heads<'cb>, hash: u32) -> Option<&'cb Cell<Option<&'cb Edit<'cb>>>> {
         // There are as many as a power of two, or none.
         heads.get(hash as usize & heads.len().wrapping_sub(1))
@@ -304,7 +304,7 @@ impl<'cb> Index<'cb> {
     ///
     /// # Errors
     ///
-    /// If there is no memory for it.
+    /// Fails if there is no memory for it.
     fn make_room(&self, bump: &'cb Bump<'cb>, names: usize) -> Result<()> {
         let old = self.heads.get();
         if names <= old.len() {

@@ -47,13 +47,13 @@ impl<'cb> Kept<'cb> {
         Self { first, newest: Cell::new(None), known: Cell::new(writes), record: Record::new() }
     }
 
-    /// The newest snapshot, if it and the record say what the host has now.
+    /// Returns the newest snapshot, if it and the record say what the host has now.
     #[inline]
     fn current(&'cb self) -> Option<&'cb HeaderMap> {
         (self.known.get() == writes()).then(|| self.newest.get().unwrap_or(&self.first))
     }
 
-    /// Whether the host is known not to have a name.
+    /// Returns whether the host is known not to have a name.
     fn is_absent(&'cb self, bump: &'cb Bump<'cb>, name: &[u8]) -> bool {
         let Some(map) = self.current() else { return false };
         match self.record.find(bump, name) {
@@ -86,7 +86,7 @@ impl<'cb> Snapshots<'cb> {
     ///
     /// # Errors
     ///
-    /// If the host refuses, sends what is no header map, or the SDK is out of memory.
+    /// Fails if the host refuses, sends what is no header map, or the SDK is out of memory.
     #[inline]
     pub(crate) fn current(self) -> Result<&'cb HeaderMap> {
         let Some((kept, bump)) = self.kept.get() else { return self.fetch() };
@@ -104,7 +104,7 @@ impl<'cb> Snapshots<'cb> {
     ///
     /// # Errors
     ///
-    /// If the host refuses, sends what is no header map, or the SDK is out of memory.
+    /// Fails if the host refuses, sends what is no header map, or the SDK is out of memory.
     #[inline]
     pub(crate) fn get(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
         if let Some((kept, bump)) = self.kept.get()
@@ -120,7 +120,7 @@ impl<'cb> Snapshots<'cb> {
     ///
     /// # Errors
     ///
-    /// If the name or the value is not what `check` lets pass, or the host refuses.
+    /// Fails if the name or the value is not what `check` lets pass, or the host refuses.
     #[inline]
     pub(crate) fn add<V: ToValue>(self, check: Check, name: &[u8], value: &V) -> Result<()> {
         write::checked((check, Op::Add, self.map), name, value, |value| self.write_add(name, value))
@@ -130,7 +130,7 @@ impl<'cb> Snapshots<'cb> {
     ///
     /// # Errors
     ///
-    /// As [`add`](Self::add).
+    /// Fails as [`add`](Self::add) does.
     #[inline]
     pub(crate) fn replace<V: ToValue>(self, check: Check, name: &[u8], value: &V) -> Result<()> {
         write::checked((check, Op::Replace, self.map), name, value, |value| self.write_replace(name, value))
@@ -140,7 +140,7 @@ impl<'cb> Snapshots<'cb> {
     ///
     /// # Errors
     ///
-    /// If the name is not what `check` lets pass, or the host refuses.
+    /// Fails if the name is not what `check` lets pass, or the host refuses.
     #[inline]
     pub(crate) fn remove(self, check: Check, name: &[u8]) -> Result<()> {
         write::checked((check, Op::Remove, self.map), name, b"", |_| self.write_remove(name))
@@ -150,7 +150,7 @@ impl<'cb> Snapshots<'cb> {
     ///
     /// # Errors
     ///
-    /// If the host refuses.
+    /// Fails if the host refuses.
     pub(crate) fn replace_all(self, pairs: &[u8]) -> Result<()> {
         write::replace_all(self.map, pairs)
     }
@@ -235,7 +235,7 @@ impl<'cb> Snapshots<'cb> {
         Ok(map)
     }
 
-    /// The first value of a name, asked of the host.
+    /// Returns the first value of a name, asked of the host.
     fn ask(self, bump: &'cb Bump<'cb>, name: &[u8]) -> Result<Option<&'cb [u8]>> {
         match call::map_value(self.map, name) {
             Ok(value) => Ok(Some(bump.keep(value)?)),
@@ -244,7 +244,7 @@ impl<'cb> Snapshots<'cb> {
         }
     }
 
-    /// A value after edits.
+    /// Returns a value after edits.
     #[cold]
     #[inline(never)]
     fn get_edited(

@@ -24,7 +24,7 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    /// The host function that does it.
+    /// Returns the host function that does it.
     const fn call(self) -> &'static &'static str {
         match self {
             Self::Add => &"proxy_add_header_map_value",
@@ -40,7 +40,7 @@ pub(super) fn writes() -> u32 {
     WRITES.with(Cell::get)
 }
 
-/// The count after one more change.
+/// Returns the count after one more change.
 #[inline]
 pub(super) const fn next(writes: u32) -> u32 {
     writes.wrapping_add(1)
@@ -60,7 +60,7 @@ fn count() {
 ///
 /// # Errors
 ///
-/// If the name or the value is not what `check` lets pass, or the host refuses.
+/// Fails if the name or the value is not what `check` lets pass, or the host refuses.
 #[inline]
 pub(super) fn checked<V: ToValue>(
     (check, op, map): (Check, Op, MapType),
@@ -83,7 +83,7 @@ pub(super) fn checked<V: ToValue>(
 ///
 /// # Errors
 ///
-/// If it is not what `check` lets pass.
+/// Fails if it is not what `check` lets pass.
 #[cold]
 #[inline(never)]
 fn look_again(check: Check, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
@@ -101,7 +101,7 @@ pub(super) fn edit(op: Op, map: MapType, name: &[u8], value: &[u8]) -> u32 {
     }
 }
 
-/// The same, once in a module.
+/// Returns the same, once in a module.
 #[inline(never)]
 pub(super) fn edit_out_of_line(op: Op, map: MapType, name: &[u8], value: &[u8]) -> u32 {
     edit(op, map, name, value)
@@ -111,7 +111,7 @@ pub(super) fn edit_out_of_line(op: Op, map: MapType, name: &[u8], value: &[u8]) 
 ///
 /// # Errors
 ///
-/// If the host refuses.
+/// Fails if the host refuses.
 pub(super) fn replace_all(map: MapType, pairs: &[u8]) -> Result<()> {
     count();
     call::set_map(map, pairs).map_err(|status| Error::host("proxy_set_header_map_pairs", map, status))

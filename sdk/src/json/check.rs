@@ -9,8 +9,8 @@ pub(super) type Problem = &'static str;
 /// The white space that JSON has.
 pub(super) const SPACE: &[u8] = b" \t\n\r";
 
-/// A text after the bytes at its start that are among these, which are ASCII. For `char`s, the
-/// standard library would decode each.
+/// Returns a text after the bytes at its start that are among these, which are ASCII. For `char`s,
+/// the standard library would decode each.
 #[inline(never)]
 pub(super) fn after<'a>(text: &'a str, skipped: &[u8]) -> &'a str {
     let count = text.bytes().take_while(|byte| skipped.contains(byte)).count();
@@ -79,7 +79,7 @@ impl Checker<'_> {
         self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 
-    /// The first byte after any space.
+    /// Returns the first byte after any space.
     fn peek(&mut self) -> Option<u8> {
         self.rest = after(self.rest, SPACE);
         self.first()
@@ -98,7 +98,7 @@ impl Checker<'_> {
         found
     }
 
-    /// The name and the colon in front of a value, if the value is in an object.
+    /// Returns the name and the colon in front of a value, if the value is in an object.
     fn name_in(&mut self, object: bool) -> Result<(), Problem> {
         if object {
             if self.peek() != Some(b'"') {

@@ -27,17 +27,17 @@ impl<'a> Text<'a> {
         Self { raw }
     }
 
-    /// The string, if there is no escape in it.
+    /// Returns the string, if there is no escape in it.
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
         (!self.raw.as_bytes().contains(&b'\\')).then_some(self.raw)
     }
 
-    /// The string: borrowed if there is no escape in it.
+    /// Returns the string: borrowed if there is no escape in it.
     ///
     /// # Errors
     ///
-    /// If the SDK is out of memory.
+    /// Fails if the SDK is out of memory.
     ///
     /// # Cost
     ///
@@ -60,7 +60,7 @@ impl<'a> Text<'a> {
         Ok(Cow::Owned(String::from_utf8(decoded).unwrap_or_default()))
     }
 
-    /// The characters, escapes resolved.
+    /// Returns the characters, escapes resolved.
     #[must_use]
     pub const fn chars(&self) -> Chars<'a> {
         Chars { rest: self.raw }

@@ -12,7 +12,7 @@ const JSON: On = On::Named(&"JSON");
 ///
 /// # Errors
 ///
-/// If it is no JSON in UTF-8; [`Error::is_malformed`] is true then. Bytes that look like a
+/// Fails if it is no JSON in UTF-8; [`Error::is_malformed`] is true then. Bytes that look like a
 /// serialised `google.protobuf.Struct` are called that: a proxy hands over the message where a
 /// configuration gives a `Struct`, and the JSON where it gives a `StringValue`.
 ///
@@ -37,8 +37,8 @@ fn parse_text(text: &[u8]) -> Result<Value<'_>, &'static str> {
     Ok(Value { json: text.get(..text.len() - rest.len()).unwrap_or_default() })
 }
 
-/// Whether bytes begin as a serialised `google.protobuf.Struct` does: with an entry of its map,
-/// which begins with a key, and after which comes another or nothing.
+/// Returns whether bytes begin as a serialised `google.protobuf.Struct` does: with an entry of its
+/// map, which begins with a key, and after which comes another or nothing.
 #[cold]
 fn is_struct(bytes: &[u8]) -> bool {
     const FIRST: u8 = 0x0a;
@@ -94,37 +94,39 @@ impl<'a> Value<'a> {
         self.json
     }
 
-    /// The member of an object with this name; none if there is none, or if it is no object.
+    /// Returns the member of an object with this name; none if there is none, or if it is no
+    /// object.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Self> {
         self.members().find(|(found, _)| found == name).map(|(_, value)| value)
     }
 
-    /// The element of an array at this place, from 0; none if there is none, or if it is no array.
+    /// Returns the element of an array at this place, from 0; none if there is none, or if it is no
+    /// array.
     #[must_use]
     pub fn at(&self, index: usize) -> Option<Self> {
         self.elements().nth(index)
     }
 
-    /// The members of an object, in order; none if it is no object.
+    /// Returns the members of an object, in order; none if it is no object.
     #[must_use]
     pub fn members(&self) -> Members<'a> {
         Members { rest: self.json.strip_prefix('{').unwrap_or_default() }
     }
 
-    /// The elements of an array, in order; none if it is no array.
+    /// Returns the elements of an array, in order; none if it is no array.
     #[must_use]
     pub fn elements(&self) -> Elements<'a> {
         Elements { rest: self.json.strip_prefix('[').unwrap_or_default() }
     }
 
-    /// A string; none if it is something else.
+    /// Returns a string; none if it is something else.
     #[must_use]
     pub fn to_text(&self) -> Option<Text<'a>> {
         self.json.strip_prefix('"')?.strip_suffix('"').map(Text::new)
     }
 
-    /// A string without escapes; none if it has one, or is something else.
+    /// Returns a string without escapes; none if it has one, or is something else.
     /// [`to_text`](Self::to_text) takes escapes too.
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
@@ -141,21 +143,22 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A whole number from 0 to 2⁶⁴ − 1, written without fraction and exponent; none if it is
-    /// something else.
+    /// Returns a whole number from 0 to 2⁶⁴ − 1, written without fraction and exponent; none if it
+    /// is something else.
     #[must_use]
     pub fn to_u64(&self) -> Option<u64> {
         self.json.parse().ok()
     }
 
-    /// A whole number from −2⁶³ to 2⁶³ − 1, written without fraction and exponent; none if it is
-    /// something else.
+    /// Returns a whole number from −2⁶³ to 2⁶³ − 1, written without fraction and exponent; none if
+    /// it is something else.
     #[must_use]
     pub fn to_i64(&self) -> Option<i64> {
         self.json.parse().ok()
     }
 
-    /// A number of any kind, rounded to the nearest that there is; none if it is something else.
+    /// Returns a number of any kind, rounded to the nearest that there is; none if it is something
+    /// else.
     ///
     /// **Cost:** 10 kB of module, for the digits.
     #[must_use]
@@ -163,7 +166,7 @@ impl<'a> Value<'a> {
         if self.kind() == Kind::Number { self.json.parse().ok() } else { None }
     }
 
-    /// Whether it is `null`.
+    /// Returns whether it is `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.json == "null"
@@ -254,7 +257,7 @@ fn length(text: &[u8]) -> usize {
     }
 }
 
-/// The length of a string with its quotes.
+/// Returns the length of a string with its quotes.
 fn string_length(text: &[u8]) -> usize {
     let mut at = 1;
     loop {

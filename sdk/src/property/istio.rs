@@ -63,7 +63,7 @@ pub struct Service {
 ///
 /// # Errors
 ///
-/// If the host refuses, or the SDK is out of memory.
+/// Fails if the host refuses, or the SDK is out of memory.
 ///
 /// # Cost
 ///

@@ -76,15 +76,15 @@ const PROPERTY: On = On::Named(&"property");
 const GET: Call = Call { function: "proxy_get_property", about: "property" };
 const SET: Call = Call { function: "proxy_set_property", about: "property" };
 
-/// The property at a path; see [the module](self#what-is-not-there) for the ways in which there may
-/// be none.
+/// Returns the property at a path; see [the module](self#what-is-not-there) for the ways in which
+/// there may be none.
 ///
 /// Envoy descends maps and messages by name and lists by number:
 /// `["xds", "node", "metadata", "NAME"]`.
 ///
 /// # Errors
 ///
-/// If the path is empty, the host refuses, or the SDK is out of memory.
+/// Fails if the path is empty, the host refuses, or the SDK is out of memory.
 ///
 /// # Cost
 ///
@@ -103,10 +103,10 @@ pub fn get<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
 ///
 /// # Errors
 ///
-/// If the path is empty; if it has several segments, or begins as the proxy's own attributes do
-/// (`request`, `node`, `xds` …), because Envoy answers Ok to both and nobody can read the value; if
-/// the host refuses (with [`Status::NotFound`] where there is no stream, as in the callbacks of a
-/// plugin); or out of memory.
+/// Fails if the path is empty; if it has several segments, or begins as the proxy's own attributes
+/// do (`request`, `node`, `xds` …), because Envoy answers Ok to both and nobody can read the value;
+/// if the host refuses (with [`Status::NotFound`] where there is no stream, as in the callbacks of
+/// a plugin); or out of memory.
 ///
 /// # Cost
 ///
@@ -127,11 +127,11 @@ pub fn set<S: AsRef<[u8]>>(path: &[S], value: impl AsRef<[u8]>) -> Result<()> {
 ///
 /// # Errors
 ///
-/// If the path is empty, the host refuses, or out of memory.
+/// Fails if the path is empty, the host refuses, or out of memory.
 ///
 /// # Cost
 ///
-/// As [`set`].
+/// The cost of [`set`].
 pub fn set_unchecked<S: AsRef<[u8]>>(path: &[S], value: impl AsRef<[u8]>) -> Result<()> {
     let mut joined = Buffer::new();
     join(&mut joined, path)?;
@@ -182,44 +182,44 @@ fn settable(path: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// A value of the stream's filter state, by the name that the proxy has for it: those that [`set`]
-/// left begin with `wasm.`.
+/// Returns a value of the stream's filter state, by the name that the proxy has for it: those that
+/// [`set`] left begin with `wasm.`.
 ///
 /// # Errors
 ///
-/// If the host refuses (with [`Status::SerializationFailure`] if the object has no form in bytes),
-/// or the SDK is out of memory.
+/// Fails if the host refuses (with [`Status::SerializationFailure`] if the object has no form in
+/// bytes), or the SDK is out of memory.
 ///
 /// # Cost
 ///
-/// As [`get`].
+/// The cost of [`get`].
 pub fn filter_state(name: impl AsRef<[u8]>) -> Result<Option<Property>> {
     fetch_within(b"filter_state", &[name])
 }
 
-/// A value of the filter state of the connection to the upstream.
+/// Returns a value of the filter state of the connection to the upstream.
 ///
 /// # Errors
 ///
-/// As [`filter_state`].
+/// Fails as [`filter_state`] does.
 ///
 /// # Cost
 ///
-/// As [`get`].
+/// The cost of [`get`].
 pub fn upstream_filter_state(name: impl AsRef<[u8]>) -> Result<Option<Property>> {
     fetch_within(b"upstream_filter_state", &[name])
 }
 
-/// A value of the stream's dynamic metadata: the name space of the filter that set it, then the way
-/// into its maps and lists.
+/// Returns a value of the stream's dynamic metadata: the name space of the filter that set it, then
+/// the way into its maps and lists.
 ///
 /// # Errors
 ///
-/// As [`get`].
+/// Fails as [`get`] does.
 ///
 /// # Cost
 ///
-/// As [`get`].
+/// The cost of [`get`].
 pub fn metadata<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
     fetch_within(b"metadata\0filter_metadata", path)
 }

@@ -45,26 +45,27 @@ properties! {
     list listening_addresses = xds."node"."listening_addresses";
 }
 
-/// The parameters by which the proxy asks for the resources of a type: `type.googleapis.com/…`.
+/// Returns the parameters by which the proxy asks for the resources of a type:
+/// `type.googleapis.com/…`.
 ///
 /// # Errors
 ///
-/// If the host refuses, sends what is no map, or the SDK is out of memory.
+/// Fails if the host refuses, sends what is no map, or the SDK is out of memory.
 ///
 /// # Cost
 ///
-/// As [`metadata`].
+/// The cost of [`metadata`].
 #[doc(alias = "GetNodeDynamicParams")]
 pub fn dynamic_parameters(resource_type: impl AsRef<[u8]>) -> Result<Option<Map>> {
     let path = [b"dynamic_parameters", resource_type.as_ref(), b"params"];
     fetch_node(b"", &path)?.map(Property::into_map).transpose()
 }
 
-/// A value of the proxy's own metadata: `["NAME"]`, or the way into its maps and lists.
+/// Returns a value of the proxy's own metadata: `["NAME"]`, or the way into its maps and lists.
 ///
 /// # Errors
 ///
-/// If the path is empty, the host refuses, or the SDK is out of memory.
+/// Fails if the path is empty, the host refuses, or the SDK is out of memory.
 ///
 /// # Cost
 ///

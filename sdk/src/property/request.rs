@@ -56,12 +56,12 @@ properties! {
     u64 headers_bytes = "request"."headers_bytes";
 }
 
-/// A header, by its name in lower case. Where there is a handle of the request's headers, that is
-/// the cheaper way.
+/// Returns a header, by its name in lower case. Where there is a handle of the request's headers,
+/// that is the cheaper way.
 ///
 /// # Errors
 ///
-/// If the host refuses, or the SDK is out of memory.
+/// Fails if the host refuses, or the SDK is out of memory.
 ///
 /// # Cost
 ///

@@ -42,7 +42,7 @@ macro_rules! decoders {
                 ///
                 /// # Errors
                 ///
-                /// If the value has another size, or says what cannot be.
+                /// Fails if the value has another size, or says what cannot be.
                 ///
                 /// # Cost
                 ///
@@ -59,7 +59,7 @@ macro_rules! decoders {
                 ///
                 /// # Errors
                 ///
-                /// If the value has another size, or says what cannot be.
+                /// Fails if the value has another size, or says what cannot be.
                 ///
                 /// # Cost
                 ///
@@ -74,7 +74,7 @@ macro_rules! decoders {
 }
 
 decoders! {
-    /// A truth value: one byte.
+    /// Returns a truth value: one byte.
     fn to_bool(value) -> bool {
         match value.bytes {
             [byte] => Ok(*byte != 0),
@@ -82,28 +82,29 @@ decoders! {
         }
     }
 
-    /// A whole number with a sign: eight bytes.
+    /// Returns a whole number with a sign: eight bytes.
     fn to_i64(value) -> i64 {
         Ok(i64::from_le_bytes(value.eight()?))
     }
 
-    /// A whole number without a sign: eight bytes.
+    /// Returns a whole number without a sign: eight bytes.
     fn to_u64(value) -> u64 {
         Ok(u64::from_le_bytes(value.eight()?))
     }
 
-    /// A number with a fraction: eight bytes.
+    /// Returns a number with a fraction: eight bytes.
     fn to_f64(value) -> f64 {
         Ok(f64::from_le_bytes(value.eight()?))
     }
 
-    /// A duration: nanoseconds in eight bytes. None is below zero.
+    /// Returns a duration: nanoseconds in eight bytes. None is below zero.
     fn to_duration(value) -> Duration {
         let nanoseconds = u64::try_from(value.to_i64()?);
         nanoseconds.map(Duration::from_nanos).map_err(|_| Error::malformed(value.name, "a time below zero"))
     }
 
-    /// A point in time, as the time since the Unix epoch, like [`time::now`](crate::time::now).
+    /// Returns a point in time, as the time since the Unix epoch, like
+    /// [`time::now`](crate::time::now).
     fn to_time(value) -> Duration {
         value.to_duration()
     }
@@ -123,23 +124,23 @@ impl Property {
         Value { bytes: &self.bytes, name: self.name }
     }
 
-    /// The bytes as text, not checked.
+    /// Returns the bytes as text, not checked.
     #[must_use]
     pub fn text(&self) -> ByteStr<'_> {
         ByteStr::new(&self.bytes)
     }
 
-    /// The bytes alone.
+    /// Returns the bytes alone.
     #[must_use]
     pub fn into_bytes(self) -> HostBytes {
         self.bytes
     }
 
-    /// The value as a map.
+    /// Returns the value as a map.
     ///
     /// # Errors
     ///
-    /// If the lengths in it do not add up.
+    /// Fails if the lengths in it do not add up.
     ///
     /// # Cost
     ///
@@ -151,11 +152,11 @@ impl Property {
         Ok(Map { pairs, name })
     }
 
-    /// The value as a list.
+    /// Returns the value as a list.
     ///
     /// # Errors
     ///
-    /// If the lengths in it do not add up.
+    /// Fails if the lengths in it do not add up.
     ///
     /// # Cost
     ///
@@ -180,13 +181,13 @@ impl fmt::Debug for Property {
 }
 
 impl<'a> Value<'a> {
-    /// The bytes as text, not checked.
+    /// Returns the bytes as text, not checked.
     #[must_use]
     pub const fn text(self) -> ByteStr<'a> {
         ByteStr::new(self.bytes)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {
         self.bytes
@@ -222,20 +223,20 @@ impl Map {
         self.pairs.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The first value of a key.
+    /// Returns the first value of a key.
     #[must_use]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<Value<'_>> {
         let key = key.as_ref();
         self.iter().find(|(found, _)| **found == *key).map(|(_, value)| value)
     }
 
-    /// All keys and values, in order.
+    /// Returns all keys and values, in order.
     #[must_use]
     pub fn iter(&self) -> MapIter<'_> {
         MapIter { pairs: self.pairs.iter(), name: self.name }
@@ -296,19 +297,19 @@ impl List {
         self.map.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The element at a place, from 0 on.
+    /// Returns the element at a place, from 0 on.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Value<'_>> {
         self.iter().nth(index)
     }
 
-    /// All elements, in order.
+    /// Returns all elements, in order.
     #[must_use]
     pub fn iter(&self) -> ListIter<'_> {
         ListIter(self.map.iter())

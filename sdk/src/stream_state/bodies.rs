@@ -30,7 +30,7 @@ impl State {
         self.counts.mark(REPEATS << place(direction));
     }
 
-    /// Whether a callback for a body or for trailers shows again what was let go.
+    /// Returns whether a callback for a body or for trailers shows again what was let go.
     #[inline]
     pub(super) fn is_let_go(&self, direction: StreamType) -> bool {
         self.counts.is_marked(REPEATS << place(direction))
@@ -45,8 +45,9 @@ impl State {
         self.counts.is_marked(IN_PARTS << place(direction))
     }
 
-    /// Whether the proxy takes bytes of a body in the callback for its trailers: only while it
-    /// keeps the last part. Otherwise Envoy refuses, or loses the bytes and says that all is well.
+    /// Returns whether the proxy takes bytes of a body in the callback for its trailers: only while
+    /// it keeps the last part. Otherwise Envoy refuses, or loses the bytes and says that all is
+    /// well.
     fn takes_bytes_at_trailers(&self, direction: StreamType) -> bool {
         self.has(KEPT << place(direction))
     }
@@ -55,7 +56,7 @@ impl State {
         if set { self.set(bits) } else { self.clear(bits) }
     }
 
-    /// Whether a task, a closure or the dispatcher holds a direction.
+    /// Returns whether a task, a closure or the dispatcher holds a direction.
     pub(crate) fn is_held(&self, direction: StreamType) -> bool {
         self.counts.holders(direction) > 0
     }
@@ -116,7 +117,7 @@ impl State {
         self.set(if by_connect { ASKS_CONNECT } else { ASKS_UPGRADE });
     }
 
-    /// Whether this status of a response agrees to what the client asks for.
+    /// Returns whether this status of a response agrees to what the client asks for.
     pub(crate) fn agrees_to_upgrade(&self, status: &[u8]) -> bool {
         (self.has(ASKS_UPGRADE | ASKS_CONNECT) && status == b"101")
             || (self.has(ASKS_CONNECT) && matches!(status, [b'2', _, _]))
@@ -126,7 +127,8 @@ impl State {
         self.has(ASKS_UPGRADE | ASKS_CONNECT)
     }
 
-    /// The upstream agrees: what follows is not a body. What was gathered of the request goes on.
+    /// Returns the upstream agrees: what follows is not a body. What was gathered of the request
+    /// goes on.
     pub(crate) fn upgrade(&self) -> Result<()> {
         self.set(UPGRADED);
         self.gathered(StreamType::HttpRequest);
@@ -144,9 +146,9 @@ pub(crate) fn end_request() {
     current(|state| state.map(|state| state.set(NO_TRAILERS)));
 }
 
-/// Whether the request that host calls act on has no trailers and gets none. In the callback of the
-/// last part Envoy makes trailers for whoever edits them. If the filter then holds the request, the
-/// body is lost, and the trailers go out twice.
+/// Returns whether the request that host calls act on has no trailers and gets none. In the
+/// callback of the last part Envoy makes trailers for whoever edits them. If the filter then holds
+/// the request, the body is lost, and the trailers go out twice.
 pub(crate) fn has_no_trailers() -> bool {
     current(|state| state.is_some_and(|state| state.has(NO_TRAILERS)))
 }

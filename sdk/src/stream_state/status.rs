@@ -80,7 +80,7 @@ impl Phase {
         Self { direction, kind: TRAILERS }
     }
 
-    /// The data of a connection.
+    /// Returns the data of a connection.
     pub(crate) const fn connection(direction: StreamType) -> Self {
         Self { direction, kind: CONNECTION }
     }
@@ -99,7 +99,7 @@ impl Phase {
 }
 
 impl State {
-    /// Whether a callback shows again what was let go, and is to let it pass.
+    /// Returns whether a callback shows again what was let go, and is to let it pass.
     #[inline]
     pub(crate) fn repeats(&self, phase: Phase) -> bool {
         phase.kind.of != Of::Headers && self.is_let_go(phase.direction)

@@ -16,7 +16,7 @@ use sluicegate_alloc::region::outside;
 ///
 /// # Errors
 ///
-/// If the SDK is out of memory, the host refuses to tick, or it is awaited outside of a task.
+/// Fails if the SDK is out of memory, the host refuses to tick, or it is awaited outside of a task.
 ///
 /// # Cost
 ///

@@ -18,8 +18,8 @@ use crate::reply::LocalResponse;
 ///
 /// # Errors
 ///
-/// If the headers are over the host's limits, the SDK is out of memory, the host refuses, or it is
-/// called outside of a task.
+/// Fails if the headers are over the host's limits, the SDK is out of memory, the host refuses, or
+/// it is called outside of a task.
 ///
 /// # Cost
 ///
@@ -37,7 +37,7 @@ macro_rules! with {
         ///
         /// # Errors
         ///
-        /// If it is awaited outside of a task of such a context, or the SDK is out of memory.
+        /// Fails if it is awaited outside of a task of such a context, or the SDK is out of memory.
         ///
         /// # Cost
         ///

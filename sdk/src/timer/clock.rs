@@ -62,7 +62,7 @@ pub(super) struct Clock {
     pub(super) next_tick: Cell<u64>,
 }
 
-/// The hash of a name: FNV-1a.
+/// Returns the hash of a name: FNV-1a.
 fn hash(name: &str) -> u32 {
     name.bytes().fold(0x811C_9DC5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -8,10 +8,10 @@ use crate::error::Result;
 
 /// When something is due, and where that stands in its [`Heap`].
 pub(super) trait Due {
-    /// The time, and a number that orders equal times.
+    /// Returns the time, and a number that orders equal times.
     fn key(&self) -> (u64, u32);
 
-    /// The place in the heap, which only the heap writes.
+    /// Returns the place in the heap, which only the heap writes.
     fn place(&self) -> &Cell<usize>;
 }
 
