@@ -1,5 +1,4 @@
-//! What can go wrong: one error for host calls, for data that a host sent, and for a filter's own
-//! reasons.
+//! The error of host calls, of data that a host sent, and of a filter's own failures.
 
 use alloc::boxed::Box;
 use core::any::Any;
@@ -9,13 +8,13 @@ use crate::ToValue;
 use crate::abi::{BufferType, MapType, Refused, Status, StreamType, try_slice};
 use crate::escape::{write_escaped, write_hex};
 
-/// The result of everything that asks the host, and of the callbacks.
+/// The result of host calls and of callbacks.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
-/// What a filter may put into an [`Error`] of its own.
+/// An error that a filter may put into an [`Error`] of its own.
 type Source = Box<dyn core::error::Error + Send + Sync>;
 
-/// A failure that says which host call failed, on what, and with which status.
+/// An error that names the host call that failed, its subject and the status.
 ///
 /// ```
 /// use sluicegate::{Error, Status};
@@ -28,8 +27,9 @@ type Source = Box<dyn core::error::Error + Send + Sync>;
 ///
 /// # Cost
 ///
-/// An error about the host holds no memory of its own, but for one that names a header, which
-/// copies at most 64 bytes of the name. [`Error::other`] boxes its source.
+/// An error about the host holds no memory of its own, except one that has a name, which copies at
+/// most 64 bytes of the name. [`Error::text`] copies its text, and [`Error::other`] boxes its
+/// source.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -37,7 +37,8 @@ pub struct Error {
 
 const INVALID_MEMORY_ACCESS: u32 = Status::InvalidMemoryAccess.code();
 
-// It crosses every callback: no larger than a call, what it was about, and a status.
+// An error crosses every callback, so it is no larger than a call, the subject of the call, and a
+// status.
 #[cfg(target_pointer_width = "32")]
 const _: () = assert!(size_of::<Error>() <= 24);
 
@@ -46,34 +47,35 @@ enum Kind {
     Host {
         call: &'static str,
         on: On,
-        /// By its number, which is smaller.
+        /// The number of the status, which is smaller than the status.
         status: u32,
     },
     ForeignBlock {
         call: &'static str,
         on: On,
     },
-    /// An edit of a header.
+    /// An edit of a header that the host refused.
     Header {
-        /// A text behind two references, which is smaller.
+        /// The name of the call behind two references, which is smaller.
         call: &'static &'static str,
         map: MapType,
-        /// By its number, which is smaller.
+        /// The number of the status, which is smaller than the status.
         status: u32,
         name: Name,
     },
-    /// A host call about what has a name, or one that is not made because of what it lacks.
+    /// A failed host call about something with a name, or a call that is not made because something
+    /// is missing or wrong.
     Named {
         call: &'static Call,
-        /// The host's status by its number, or 0 if the host was not asked.
+        /// The number of the host's status, or 0 if the host was not called.
         status: u32,
         name: Name,
-        /// What the status leaves open, or nothing.
+        /// An explanation that the status does not give, or an empty text.
         why: &'static &'static str,
     },
-    /// The filter's own bytes, which must not leave.
+    /// A byte of the filter that must not leave it.
     InvalidByte {
-        /// The host call that would have sent them, or nothing for an edit of a header.
+        /// The host call that would have sent the byte, or an empty text for an edit of a header.
         call: &'static &'static str,
         what: &'static &'static str,
         at: u32,
@@ -85,7 +87,7 @@ enum Kind {
         problem: &'static str,
     },
     TooLarge {
-        /// The host call that would have sent it, or nothing.
+        /// The host call that would have sent the value, or an empty text.
         call: &'static &'static str,
         what: &'static str,
         size: usize,
@@ -94,7 +96,7 @@ enum Kind {
     OutOfMemory {
         size: usize,
     },
-    /// The SDK does not ask the host for this.
+    /// A request that the SDK does not pass on to the host.
     NotPossible {
         on: On,
         why: &'static str,
@@ -111,12 +113,13 @@ pub(crate) struct Call {
     pub(crate) about: &'static str,
 }
 
-/// The beginning of a name that an error is about; empty if it has none, or memory ran out.
+/// The beginning of the name of an error's subject. It is empty if the subject has no name, or if
+/// the SDK was out of memory.
 #[derive(Debug)]
 struct Name(Box<[u8]>);
 
 impl Name {
-    /// How much of a name an error keeps.
+    /// The largest number of bytes of a name that an error keeps.
     const MOST: usize = 64;
 
     fn of(name: &[u8]) -> Self {
@@ -124,7 +127,7 @@ impl Name {
         Self(try_slice(name.len().min(Self::MOST), || bytes.next().unwrap_or_default()).unwrap_or_default())
     }
 
-    /// Writes the name after a text, or nothing if there is no name.
+    /// Writes the name after a text. Writes nothing if there is no name.
     fn write_to(&self, before: &str, out: &mut dyn Write) -> fmt::Result {
         if self.0.is_empty() {
             return Ok(());
@@ -134,7 +137,7 @@ impl Name {
     }
 }
 
-/// What a host call was about.
+/// The subject of a host call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum On {
     Nothing,
@@ -144,11 +147,11 @@ pub(crate) enum On {
     /// A call or gRPC stream.
     Token(u32),
     Context(u32),
-    /// An answer of the filter's, by its status.
+    /// A local reply, by its status.
     Reply(u32),
     /// A metric, by its number.
     Metric(u32),
-    /// A text behind two references, so that an error stays as small as it is without one.
+    /// A text behind two references, so that the size of an error does not grow.
     Named(&'static &'static str),
 }
 
@@ -192,19 +195,19 @@ impl On {
 }
 
 impl Error {
-    /// Returns a failure of the filter's own, as a fixed text.
+    /// Returns an error of the filter itself, with a fixed text.
     #[must_use]
     pub const fn new(message: &'static str) -> Self {
         Self { kind: Kind::Message(message) }
     }
 
-    /// Returns a failure of the filter's own, as a text that is put together where it happens:
+    /// Returns an error of the filter itself, with a text that is made when the error happens:
     /// `Error::text(format!("no user {id}"))`.
     ///
     /// # Cost
     ///
-    /// A copy of the text. Out of memory, the error is that instead. Nothing of the formatting
-    /// machinery is linked beyond what put the text together.
+    /// A copy of the text. If the SDK is out of memory, the error says that instead. The error
+    /// links no formatting code beyond that which made the text.
     #[must_use]
     pub fn text(text: impl AsRef<str>) -> Self {
         let text = text.as_ref().as_bytes();
@@ -215,16 +218,16 @@ impl Error {
         }
     }
 
-    /// Returns a failure of the filter's own, as any error: `.map_err(Error::other)?`. An [`Error`]
-    /// stays what it is.
+    /// Returns an error of the filter itself, from any error: `.map_err(Error::other)?`. An
+    /// [`Error`] is returned unchanged.
     ///
-    /// A text is no error: [`Error::new`] takes a fixed one, and [`Error::text`] one that is put
-    /// together.
+    /// A text is not an error: [`Error::new`] takes a fixed text, and [`Error::text`] a text that
+    /// is made at run time.
     ///
     /// # Cost
     ///
-    /// A box for the source; none for an [`Error`]. The source's `Display` is linked, and with it
-    /// the formatting machinery of the standard library.
+    /// A box for the source, except for an [`Error`]. The `Display` of the source is linked, and
+    /// with it the formatting code of the standard library.
     #[must_use]
     pub fn other<E: core::error::Error + Send + Sync + 'static>(source: E) -> Self {
         let mut source = Some(source);
@@ -237,7 +240,7 @@ impl Error {
         }
     }
 
-    /// Returns a host call that failed.
+    /// Returns the error of a host call that failed.
     pub(crate) fn host(call: &'static str, on: impl Into<On>, refused: impl Into<Refused>) -> Self {
         Self::refused(call, on.into(), refused.into())
     }
@@ -252,14 +255,14 @@ impl Error {
         Self { kind }
     }
 
-    /// Returns an edit of a header that the host refused.
+    /// Returns the error of an edit of a header that the host refused.
     #[cold]
     #[inline(never)]
     pub(crate) fn header(call: &'static &'static str, map: MapType, name: &[u8], status: u32) -> Self {
         Self { kind: Kind::Header { call, map, status, name: Name::of(name) } }
     }
 
-    /// Returns a host call about something with a name that failed; `why` says what the status
+    /// Returns the error of a host call about something with a name. `why` explains what the status
     /// leaves open.
     #[cold]
     #[inline(never)]
@@ -282,14 +285,15 @@ impl Error {
         Self { kind }
     }
 
-    /// Returns a call about something with a name that is not passed on to the host.
+    /// Returns the error of a call about something with a name, which is not passed on to the host.
     #[cold]
     #[inline(never)]
     pub(crate) fn not_asked(call: &'static Call, name: &[u8], why: &'static &'static str) -> Self {
         Self { kind: Kind::Named { call, status: 0, name: Name::of(name), why } }
     }
 
-    /// Returns a byte of the filter's that must not leave it, in what has this name.
+    /// Returns the error of a byte of the filter that must not leave it, in something with this
+    /// name.
     #[cold]
     #[inline(never)]
     pub(crate) fn invalid_byte(what: &'static &'static str, name: &[u8], at: usize, byte: u8) -> Self {
@@ -297,7 +301,7 @@ impl Error {
         Self { kind: Kind::InvalidByte { call: &"", what, at, byte, name: Name::of(name) } }
     }
 
-    /// Says which host call would have sent what is refused.
+    /// Adds the name of the host call that would have sent the refused value.
     #[cold]
     #[inline(never)]
     pub(crate) fn within(mut self, function: &'static &'static str) -> Self {
@@ -313,12 +317,14 @@ impl Error {
         Self { kind: Kind::Malformed { what: what.into(), problem } }
     }
 
-    /// What the filter asked for is wrong, and is not passed on.
+    /// Returns the error of a request of the filter that is wrong, and is not passed on to the
+    /// host.
     pub(crate) fn invalid(what: impl Into<On>, problem: &'static str) -> Self {
         Self { kind: Kind::NotPossible { on: what.into(), why: problem } }
     }
 
-    /// What cannot be done with a stream, and is not asked of the host.
+    /// Returns the error of an act that a stream does not allow, and that is not passed on to the
+    /// host.
     pub(crate) fn stream(on: impl Into<On>, why: &'static str) -> Self {
         Self { kind: Kind::NotPossible { on: on.into(), why } }
     }
@@ -331,7 +337,7 @@ impl Error {
         Self { kind: Kind::OutOfMemory { size } }
     }
 
-    /// Returns the status that the host answered, or `None` if the failure is not the host's.
+    /// Returns the status that the host returned, or `None` if the failure is not the host's.
     #[must_use]
     pub const fn status(&self) -> Option<Status> {
         match self.kind {
@@ -341,7 +347,8 @@ impl Error {
         }
     }
 
-    /// Returns the host function that failed, by its name in the ABI.
+    /// Returns the name of the host function that failed, as the ABI writes it, or `None` if no
+    /// host call failed.
     #[must_use]
     pub const fn call(&self) -> Option<&'static str> {
         match self.kind {
@@ -352,9 +359,8 @@ impl Error {
         }
     }
 
-    /// Returns the name of what the failure is about, such as a header, a cluster, a metric, a
-    /// property or a key: its first 64 bytes, or nothing if the failure is about nothing that has a
-    /// name.
+    /// Returns the name of the subject of the failure, such as a header, a cluster, a metric, a
+    /// property or a key: at most its first 64 bytes. Returns `None` if the subject has no name.
     #[must_use]
     pub fn name(&self) -> Option<&[u8]> {
         match &self.kind {
@@ -377,13 +383,13 @@ impl Error {
     }
 
     /// Returns whether the filter passed a byte that must not leave it, such as a line feed in the
-    /// value of a header. Nothing was sent.
+    /// value of a header. In this case nothing was sent.
     #[must_use]
     pub const fn is_invalid_byte(&self) -> bool {
         matches!(self.kind, Kind::InvalidByte { .. })
     }
 
-    /// Returns whether the host sent bytes that are not what the ABI says.
+    /// Returns whether the host sent bytes that break the rules of the ABI.
     #[must_use]
     pub const fn is_malformed(&self) -> bool {
         matches!(self.kind, Kind::Malformed { .. } | Kind::ForeignBlock { .. })
@@ -391,12 +397,12 @@ impl Error {
 }
 
 impl Error {
-    /// Writes the text in pieces. `Formatter`'s own ways to write text and numbers can panic as far
-    /// as the linker knows, and would bring the standard library's panic machinery and the WASI
-    /// imports into every filter whose callbacks can fail. Behind a table of functions, so that it
-    /// is in the module once.
+    /// Writes the text in pieces. `Formatter`'s own methods for text and numbers can panic as far
+    /// as the linker knows. They would bring the standard library's panic code and the WASI imports
+    /// into every filter whose callbacks can fail. The writer is behind a table of functions, so
+    /// that the module has this code once.
     ///
-    /// For people who come from the Go SDK, a host's status reads as it does there.
+    /// A host's status reads as in the Go SDK, for people who come from there.
     pub(crate) fn write_to(&self, out: &mut dyn Write) -> fmt::Result {
         match &self.kind {
             Kind::Host { call, on, status } => {
@@ -474,7 +480,7 @@ impl Error {
     }
 }
 
-/// Writes the name of a call before what went wrong in it, or nothing.
+/// Writes the name of a call and a colon. Writes nothing if there is no call.
 fn write_before(out: &mut dyn Write, call: &str) -> fmt::Result {
     out.write_str(call)?;
     out.write_str(if call.is_empty() { "" } else { ": " })

@@ -26,29 +26,30 @@
 //!
 //! The crate is a `cdylib`, built for `wasm32-wasip1` or `wasm32-unknown-unknown`. The module
 //! exports `proxy_on_request_headers`, the callbacks that create and delete contexts, and what the
-//! ABI demands; nothing else. It imports the host functions that the filter uses, and `proxy_log`;
-//! if its callbacks can fail, also the two that count failures, `proxy_define_metric` and
-//! `proxy_increment_metric`.
+//! ABI demands; nothing else. It imports the host functions that the filter uses, and `proxy_log`.
+//! If its callbacks can fail, it also imports the two functions that count failures:
+//! `proxy_define_metric` and `proxy_increment_metric`.
 //!
 //! # Where a byte goes, and who frees it
 //!
 //! The host allocates each value that it hands over in the guest, through the module's one
-//! allocation entry, and copies it once. The SDK owns the block from there: a [`HeaderMap`] or
-//! [`abi::HostBytes`] frees it when dropped. What a filter reads are views into it ([`ByteStr`]),
-//! which the borrow checker ends with the snapshot. Nothing is copied again unless the filter does
-//! it.
+//! allocation entry, and copies the value once. From there the SDK owns the block: a [`HeaderMap`]
+//! or [`abi::HostBytes`] frees the block when dropped. A filter reads views into the block
+//! ([`ByteStr`]), which the borrow checker ends with the snapshot. Nothing is copied again unless
+//! the filter copies it.
 //!
 //! # Allocators
 //!
-//! A feature picks what [`plugin!`] installs: `alloc-arena`, `alloc-freelist`, `alloc-talc` or
-//! `alloc-system`; [`allocator`] tells which one it was, and every plugin start logs it at debug
-//! level. If several are on (features unify across a build) the first of arena, freelist, talc,
-//! system wins. With none, the standard library's stays, or the module names one of its own:
-//! `plugin!(http: Filter, allocator: MINE)`, where `MINE` is its `#[global_allocator]`, a
-//! `sluicegate_alloc::Global` over any strategy.
+//! A feature picks the allocator that [`plugin!`] installs: `alloc-arena`, `alloc-freelist`,
+//! `alloc-talc` or `alloc-system`. [`allocator`] returns the name of the picked one, and every
+//! plugin start logs the name at debug level. If several features are on (features unify across a
+//! build), the first of arena, freelist, talc, system wins. Without any of them the standard
+//! library's allocator stays, or the module names its own: `plugin!(http: Filter, allocator:
+//! MINE)`, where `MINE` is its `#[global_allocator]`, a `sluicegate_alloc::Global` over any
+//! strategy.
 //!
-//! What outlives its stream is allocated [`outside`](region::outside) of the stream's region: with
-//! `alloc-arena` it would count as retained.
+//! Values that outlive their stream are allocated [`outside`](region::outside) of the stream's
+//! region. With `alloc-arena` they would otherwise count as retained.
 //!
 //! # Features
 //!
@@ -68,30 +69,29 @@
 //!
 //! # Errors
 //!
-//! A host call answers an [`Error`] that says which call, on what, with which status. A callback
-//! may return it: it is logged and counted, and [`HttpFilter::ON_ERROR`] decides whether the stream
-//! is answered with 500 or 503, or goes on. No answer of a host, and no order of callbacks, is a
-//! trap.
+//! A host call returns an [`Error`] that names the call, its subject and the status. A callback may
+//! return the error: the SDK logs and counts it, and [`HttpFilter::ON_ERROR`] decides whether the
+//! client gets a 500 or 503, or the stream goes on. No value that a host returns, and no order of
+//! callbacks, is a trap.
 //!
 //! # Budgets
 //!
-//! With the feature `budget` a plugin sets what a stream and the VM may take, or its configuration
-//! does; what passes that is refused, answered with 413 or 503, passed or shed. The module `budget`
-//! and `docs/budgets.md` say how.
+//! With the feature `budget` a plugin, or its configuration, limits the memory that a stream and
+//! the VM may take. An allocation over a limit is refused, and a stream over a limit is answered
+//! with 413 or 503, passed or shed. The module `budget` and `docs/budgets.md` explain the limits.
 //!
 //! # The names of other SDKs
 //!
 //! Search these pages for the name that you know (`OnHttpRequestHeaders`,
-//! `get_http_request_headers`, `RootContext` …): items list them, and `docs/migrating.md` has them
-//! in one table.
+//! `get_http_request_headers`, `RootContext` …). The items list these names, and
+//! `docs/migrating.md` has all of them in one table.
 //!
 //! # no_std
 //!
-//! The crate needs `alloc` only. It links nothing that can panic, so a filter that cannot panic
-//! either is a few kB and imports no WASI.
+//! The crate needs `alloc` only. It links nothing that can panic. A filter that cannot panic either
+//! is a few kB and imports no WASI.
 #![no_std]
-// Nothing that a host sends may end the VM: what could panic is not written, and cannot be by
-// mistake.
+// Nothing that a host sends may end the VM. So these lints deny the code that could panic.
 #![cfg_attr(
     not(test),
     deny(
@@ -198,7 +198,7 @@ pub use context::named as __named;
 pub use sluicegate_alloc as __alloc;
 
 /// Returns the name of the allocator that [`plugin!`] installs in the module: `arena`, `freelist`,
-/// `talc`, `system`, or none if no feature picked one.
+/// `talc` or `system`. Returns `None` if no feature picked one.
 #[must_use]
 pub const fn allocator() -> Option<&'static str> {
     sluicegate_alloc::PICKED
@@ -213,10 +213,11 @@ pub const ABI_VERSION: &str = if cfg!(feature = "abi-0-1-0") {
     "0.2.1"
 };
 
-/// What a plugin's start writes to the log.
+/// The line that the start of a plugin writes to the log.
 pub(crate) const ALLOCATOR_LINE: Option<&str> = sluicegate_alloc::PICKED_LINE;
 
-/// What `_initialize` does.
+/// Runs the module's constructors, and installs the logger and the panic hook that the features ask
+/// for: the body of `_initialize`.
 #[doc(hidden)]
 pub fn __initialize() {
     #[cfg(target_os = "wasi")]

@@ -1,7 +1,7 @@
 //! Metrics that the proxy keeps: counters, gauges, histograms.
 //!
-//! A metric is defined once, where the plugin starts, and is a number from there on: it is copied
-//! freely, and the streams reach it through their plugin.
+//! A plugin defines a metric once, when it starts. From then on the metric is a number that is
+//! copied freely. The streams reach it through their plugin.
 //!
 //! ```
 //! use sluicegate::metric::Counter;
@@ -39,13 +39,13 @@
 //! # fn main() {}
 //! ```
 //!
-//! Metrics belong to the proxy: all VMs that define the same name share one, and it outlives them.
-//! Envoy puts `wasmcustom.` before the name, and leaves it away again in what Prometheus reads.
+//! Metrics belong to the proxy: all VMs that define the same name share one metric, and the metric
+//! outlives them. Envoy puts `wasmcustom.` before the name, and removes it again for Prometheus.
 //!
 //! # Tags
 //!
-//! The ABI knows names only. `with_tags` writes the tags into the name, as `requests_plugin=demo`,
-//! and Envoy takes them out again where its bootstrap says how:
+//! The ABI knows names only. `with_tags` writes the tags into the name, as `requests_plugin=demo`.
+//! Envoy extracts them again if its bootstrap has an expression for them:
 //!
 //! ```yaml
 //! stats_config:
@@ -54,21 +54,21 @@
 //!       regex: "(_plugin=([^_]+))"  # the first group leaves the name, the second is the tag's value
 //! ```
 //!
-//! The bytes of a tag go into the name as they are; a control byte is refused, because a line feed
-//! would forge lines of what the proxy publishes. A value that holds the expression's delimiter
-//! (`_` here) is cut there, so choose an expression that fits the values.
+//! The bytes of a tag go into the name as they are. A control byte is refused, because a line feed
+//! would forge lines of the metrics that the proxy publishes. A value that contains the
+//! expression's delimiter (`_` here) is cut there, so choose an expression that fits the values.
 //!
-//! **Every new value of a tag is a new metric, and no metric ever goes.** A tag that a client
+//! **Every new value of a tag is a new metric, and no metric is ever removed.** A tag that a client
 //! chooses (a path, a user agent, an address) is a memory leak in the proxy that any client can
-//! drive. Map such values to a fixed few before they become tags.
+//! drive. Map such values to a small fixed set before they become tags.
 //!
 //! # Cost
 //!
-//! An update is one host call that gives nothing back (0.03 µs in Envoy), so nothing is gained by
-//! adding up in the guest. A definition looks the name up in the proxy, and Envoy keeps a record of
-//! each one until the VM goes, also of a name that is defined already: define once, not in each
-//! request. Names of up to 256 bytes are put together on the stack, longer ones in a block that is
-//! freed at once.
+//! An update is one host call that returns nothing (0.03 µs in Envoy), so adding up in the guest
+//! gains nothing. A definition looks up the name in the proxy. Envoy keeps a record of each
+//! definition until the VM ends, even if the name is defined already. So define a metric once, not
+//! in each request. Names of up to 256 bytes are put together on the stack, longer ones in a block
+//! that is freed at once.
 
 use crate::abi::{MetricType, call};
 use crate::buffer::Buffer;
@@ -77,8 +77,12 @@ use crate::headers::{Check, printable};
 
 const DEFINE: Call = Call { function: "proxy_define_metric", about: "metric" };
 
-/// Defines a metric of this name, unless it is empty or has a control byte: a line feed would forge
-/// lines of what the proxy publishes.
+/// Defines a metric of this name.
+///
+/// # Errors
+///
+/// Fails without a host call if the name is empty, or if `check` refuses a control byte in it: a
+/// line feed would forge lines of the metrics that the proxy publishes. Fails if the host refuses.
 fn define(metric_type: MetricType, name: &[u8], check: Check) -> Result<u32> {
     if name.is_empty() {
         return Err(Error::not_asked(&DEFINE, b"", &"the name is missing"));
@@ -119,7 +123,7 @@ fn value(metric: u32) -> Result<u64> {
     call::metric(metric).map_err(|status| Error::host("proxy_get_metric", On::Metric(metric), status))
 }
 
-/// Declares a kind of metric with what all kinds have.
+/// Declares a kind of metric, with the methods that all kinds have.
 macro_rules! metric {
     ($(#[$doc:meta])* $name:ident, $go:literal) => {
         $(#[$doc])*
@@ -129,11 +133,11 @@ macro_rules! metric {
         }
 
         impl $name {
-            /// Returns the metric of this name, new or not.
+            /// Returns the metric of this name, and defines it if it is new.
             ///
             /// # Errors
             ///
-            /// Fails if the name is empty or has a control byte, or the host refuses.
+            /// Fails if the name is empty or has a control byte, or if the host refuses.
             ///
             /// # Cost
             ///
@@ -144,12 +148,12 @@ macro_rules! metric {
                 Ok(Self { id: define(MetricType::$name, name.as_ref(), Check::Both)? })
             }
 
-            /// Returns the metric of this name, new or not, whatever bytes the name has: for a
-            /// proxy whose names have control bytes.
+            /// Returns the metric of this name, and defines it if it is new, without checking the
+            /// bytes of the name: for a proxy whose names have control bytes.
             ///
             /// # Errors
             ///
-            /// Fails if the name is empty, or the host refuses.
+            /// Fails if the name is empty, or if the host refuses.
             ///
             /// # Cost
             ///
@@ -158,13 +162,13 @@ macro_rules! metric {
                 Ok(Self { id: define(MetricType::$name, name.as_ref(), Check::Neither)? })
             }
 
-            /// Returns the metric of this name with these tags, new or not; see [the
-            /// module](self#tags) for what becomes of them, and why their values must be few.
+            /// Returns the metric of this name with these tags, and defines it if it is new. See
+            /// [the module](self#tags) for how tags work, and why their values must be few.
             ///
             /// # Errors
             ///
-            /// Fails if the name is empty, the name or a tag has a control byte, the host refuses,
-            /// or out of memory.
+            /// Fails if the name is empty, if the name or a tag has a control byte, if the host
+            /// refuses, or if the SDK is out of memory.
             ///
             /// # Cost
             ///
@@ -173,12 +177,14 @@ macro_rules! metric {
                 Ok(Self { id: define_tagged(MetricType::$name, name.as_ref(), tags, Check::Both)? })
             }
 
-            /// Returns the metric of this name with these tags, new or not, whatever bytes the name
-            /// and the tags have. A line feed forges a line of what the proxy publishes.
+            /// Returns the metric of this name with these tags, and defines it if it is new,
+            /// without checking the bytes of the name and the tags. A line feed forges a line of
+            /// the metrics that the proxy publishes.
             ///
             /// # Errors
             ///
-            /// Fails if the name is empty, the host refuses, or out of memory.
+            /// Fails if the host refuses, or if the SDK is out of memory. Fails if the name and the
+            /// tags are empty.
             ///
             /// # Cost
             ///
@@ -200,21 +206,21 @@ macro_rules! metric {
 }
 
 metric! {
-    /// A number that only grows.
+    /// A counter: a number that only grows.
     #[doc(alias = "MetricCounter")]
     Counter, "DefineCounterMetric"
 }
 
 impl Counter {
-    /// Adds to the counter. Hosts refuse zero, which is therefore no host call.
+    /// Adds to the counter. Hosts refuse zero, so zero makes no host call.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or the offset is over 2⁶³ - 1, which the ABI cannot say.
+    /// Fails if the host refuses, or if the offset is over 2⁶³ - 1, which the ABI cannot pass.
     ///
     /// # Cost
     ///
-    /// One host call that gives nothing back (0.03 µs in Envoy).
+    /// One host call that returns nothing (0.03 µs in Envoy).
     #[doc(alias = "increment_metric")]
     pub fn increment(&self, offset: u64) -> Result<()> {
         match i64::try_from(offset) {
@@ -224,7 +230,7 @@ impl Counter {
         }
     }
 
-    /// What all VMs have counted so far.
+    /// Returns the sum that all VMs have counted so far.
     ///
     /// # Errors
     ///
@@ -232,7 +238,7 @@ impl Counter {
     ///
     /// # Cost
     ///
-    /// One host call that gives a number back.
+    /// One host call that returns a number.
     #[doc(alias = "get_metric")]
     pub fn value(&self) -> Result<u64> {
         value(self.id)
@@ -240,13 +246,13 @@ impl Counter {
 }
 
 metric! {
-    /// A number that goes up and down.
+    /// A gauge: a number that goes up and down.
     #[doc(alias = "MetricGauge")]
     Gauge, "DefineGaugeMetric"
 }
 
 impl Gauge {
-    /// Adds to the gauge, or takes off. Below zero Envoy's gauge wraps around.
+    /// Adds to the gauge, or subtracts from it. Below zero Envoy's gauge wraps around.
     ///
     /// # Errors
     ///
@@ -254,13 +260,13 @@ impl Gauge {
     ///
     /// # Cost
     ///
-    /// One host call that gives nothing back (0.03 µs in Envoy).
+    /// One host call that returns nothing (0.03 µs in Envoy).
     #[doc(alias = "increment_metric")]
     pub fn add(&self, offset: i64) -> Result<()> {
         increment(self.id, offset)
     }
 
-    /// Sets the gauge, over what any other VM set or added.
+    /// Sets the gauge, and replaces any value that another VM set.
     ///
     /// # Errors
     ///
@@ -268,13 +274,13 @@ impl Gauge {
     ///
     /// # Cost
     ///
-    /// One host call that gives nothing back (0.03 µs in Envoy).
+    /// One host call that returns nothing (0.03 µs in Envoy).
     #[doc(alias = "record_metric")]
     pub fn set(&self, value: u64) -> Result<()> {
         record(self.id, value)
     }
 
-    /// Returns the number that all VMs together made it.
+    /// Returns the value that results from the updates of all VMs.
     ///
     /// # Errors
     ///
@@ -282,7 +288,7 @@ impl Gauge {
     ///
     /// # Cost
     ///
-    /// One host call that gives a number back.
+    /// One host call that returns a number.
     #[doc(alias = "get_metric")]
     pub fn value(&self) -> Result<u64> {
         value(self.id)
@@ -290,13 +296,14 @@ impl Gauge {
 }
 
 metric! {
-    /// Many values, of which the proxy keeps the distribution. No host gives them back.
+    /// A histogram: the proxy keeps the distribution of its values. No host returns the values.
     #[doc(alias = "MetricHistogram")]
     Histogram, "DefineHistogramMetric"
 }
 
 impl Histogram {
-    /// Records a value. Envoy gives it no unit: put it into the name, as in `wait_ms`.
+    /// Records a value. Envoy has no unit for the value: put the unit into the name, as in
+    /// `wait_ms`.
     ///
     /// # Errors
     ///
@@ -304,7 +311,7 @@ impl Histogram {
     ///
     /// # Cost
     ///
-    /// One host call that gives nothing back.
+    /// One host call that returns nothing.
     #[doc(alias = "record_metric")]
     pub fn record(&self, value: u64) -> Result<()> {
         record(self.id, value)

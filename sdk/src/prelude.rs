@@ -1,4 +1,4 @@
-//! What a filter needs: `use sluicegate::prelude::*;`
+//! The names that a filter needs: `use sluicegate::prelude::*;`
 
 pub use crate::callout::{
     CallFailure, CallResponse, CallToken, GrpcCall, GrpcEvent, GrpcFailure, GrpcStatus, GrpcStream, GrpcWhat, HttpCall,

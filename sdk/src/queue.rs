@@ -1,4 +1,5 @@
-//! Queues between VMs: one plugin registers a queue, any VM puts items in, and the plugin is told.
+//! Queues between VMs: one plugin registers a queue, any VM puts items in, and the host notifies
+//! the plugin.
 //!
 //! ```
 //! use sluicegate::prelude::*;
@@ -28,20 +29,20 @@
 //! # fn main() {}
 //! ```
 //!
-//! A queue belongs to the proxy, under the `vm_id` of the VM that registered it and a name. If
-//! several VMs register it (Envoy runs the same plugin once for each worker thread, and more than
-//! once while it starts) it stays one queue, and only the last to register is told. Any VM may take
-//! an item, so it may be gone when the plugin is told of it: an empty queue is an answer, not an
-//! error.
+//! A queue belongs to the proxy, under a name and the `vm_id` of the VM that registered it. Several
+//! VMs may register it: Envoy runs the same plugin once for each worker thread, and more than once
+//! while it starts. The queue stays one queue, and only the last VM to register is notified. Any VM
+//! may take an item, so the item may be gone when the plugin is notified. An empty queue is a
+//! result, not an error.
 //!
-//! **Nothing bounds a queue.** Items wait in the proxy until somebody takes them; if nobody does,
-//! they are a leak. The ABI tells no length and removes no queue.
+//! **Nothing bounds a queue.** Items wait in the proxy until somebody takes them. If nobody does,
+//! they are a leak. The ABI has no call for the length of a queue, and none to remove it.
 //!
 //! # Cost
 //!
-//! Putting an item in is one host call; the proxy copies the item, takes a lock that all threads
-//! share, and wakes the thread of the plugin. Taking one out is one host call and one block of the
-//! host's.
+//! Putting an item in is one host call. The proxy copies the item, takes a lock that all threads
+//! share, and wakes the thread of the plugin. Taking an item out is one host call and one block,
+//! which the host allocates.
 
 use crate::abi::{HostBytes, Refused, Status, call};
 use crate::error::{Error, On, Result};
@@ -55,9 +56,9 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Returns the queue of this name in the own `vm_id`, new or not. From here on
-    /// [`on_queue_ready`](crate::PluginContext::on_queue_ready) of this plugin, and of no other, is
-    /// called for its items.
+    /// Returns the queue of this name in the VM's own `vm_id`, and registers it if it is new. From
+    /// now on the host calls [`on_queue_ready`](crate::PluginContext::on_queue_ready) of this
+    /// plugin, and of no other, for items of the queue.
     ///
     /// # Errors
     ///
@@ -65,7 +66,7 @@ impl Queue {
     ///
     /// # Cost
     ///
-    /// One host call that gives a number back.
+    /// One host call that returns a number.
     #[doc(alias = "RegisterSharedQueue")]
     #[doc(alias = "register_shared_queue")]
     pub fn register(name: impl AsRef<[u8]>) -> Result<Self> {
@@ -74,8 +75,8 @@ impl Queue {
         Ok(Self { id })
     }
 
-    /// Returns the queue that a VM of this `vm_id` registered under this name; none if none has
-    /// yet. An empty `vm_id` is the own one.
+    /// Returns the queue that a VM of this `vm_id` registered under this name, or `None` if no VM
+    /// has registered it yet. An empty `vm_id` is the VM's own.
     ///
     /// # Errors
     ///
@@ -83,8 +84,8 @@ impl Queue {
     ///
     /// # Cost
     ///
-    /// One host call that gives a number back. Keep the queue: it stays the same until the last VM
-    /// of its `vm_id` is gone.
+    /// One host call that returns a number. Keep the queue: its number stays the same until the
+    /// last VM of its `vm_id` is gone.
     #[doc(alias = "ResolveSharedQueue")]
     #[doc(alias = "resolve_shared_queue")]
     pub fn resolve(vm_id: impl AsRef<[u8]>, name: impl AsRef<[u8]>) -> Result<Option<Self>> {
@@ -105,32 +106,32 @@ impl Queue {
         self.id
     }
 
-    /// Puts an item at the end; one of no bytes is an item too.
+    /// Puts an item at the end of the queue. An item may have no bytes.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses: [`Status::NotFound`] when the queue is gone with the VMs of its
-    /// `vm_id`.
+    /// Fails if the host refuses: with [`Status::NotFound`] if the queue is gone with the VMs of
+    /// its `vm_id`.
     ///
     /// # Cost
     ///
-    /// One host call that gives nothing back; the host copies the item.
+    /// One host call that returns nothing. The host copies the item.
     #[doc(alias = "EnqueueSharedQueue")]
     #[doc(alias = "enqueue_shared_queue")]
     pub fn enqueue(&self, item: impl AsRef<[u8]>) -> Result<()> {
         call::enqueue(self.id, item.as_ref()).map_err(|status| Error::host("proxy_enqueue_shared_queue", QUEUE, status))
     }
 
-    /// Takes the first item; none if there is none.
+    /// Takes the first item, or returns `None` if the queue is empty.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, as for [`enqueue`](Self::enqueue). If the SDK is out of memory:
-    /// Envoy has then taken the item all the same, and it is lost.
+    /// Fails if the host refuses, as for [`enqueue`](Self::enqueue). Fails if the SDK is out of
+    /// memory: Envoy has then removed the item from the queue, and the item is lost.
     ///
     /// # Cost
     ///
-    /// One host call, and one block of the host's if there is an item.
+    /// One host call. If there is an item, one block, which the host allocates.
     #[doc(alias = "DequeueSharedQueue")]
     #[doc(alias = "dequeue_shared_queue")]
     pub fn dequeue(&self) -> Result<Option<HostBytes>> {

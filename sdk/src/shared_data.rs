@@ -1,7 +1,8 @@
 //! Values that VMs share through the proxy, under keys.
 //!
-//! The store belongs to the proxy. All VMs of the same `vm_id` see the same values: those of all
-//! worker threads, and of all plugins that name that `vm_id`. It lives as long as one of them does.
+//! The store belongs to the proxy. All VMs of the same `vm_id` see the same values, across all
+//! worker threads and all plugins that name the `vm_id`. The store lives as long as one of these
+//! VMs.
 //!
 //! ```
 //! use sluicegate::prelude::*;
@@ -18,16 +19,16 @@
 //!
 //! # Nothing can be deleted
 //!
-//! The ABI has no way to delete a key, and none to list them. An empty value is the least that can
-//! be left of one: the key and a few words stay in the proxy until the last VM of its `vm_id` is
-//! gone. What other SDKs call removing is that. So a key that a client chooses is a memory leak in
-//! the proxy that any client can drive: keep the keys to a fixed few.
+//! The ABI cannot delete a key, and cannot list the keys. A key with an empty value is the smallest
+//! remainder: the key and a few words stay in the proxy until the last VM of its `vm_id` is gone.
+//! Other SDKs call this removing. So a key that a client chooses is a memory leak in the proxy that
+//! any client can drive: limit the keys to a small fixed set.
 //!
 //! # Cost
 //!
-//! Reading is one host call and one block of the host's (0.63 µs in Envoy for 16 bytes); writing is
-//! one host call that gives nothing back. In the proxy both take a lock that all worker threads
-//! share.
+//! Reading is one host call and one block, which the host allocates (0.63 µs in Envoy for 16
+//! bytes). Writing is one host call that returns nothing. In the proxy both take a lock that all
+//! worker threads share.
 
 use core::fmt;
 use core::ops::Deref;
@@ -38,21 +39,21 @@ use crate::error::{Call, Error, Result};
 const GET: Call = Call { function: "proxy_get_shared_data", about: "key" };
 const SET: Call = Call { function: "proxy_set_shared_data", about: "key" };
 
-/// How often [`update`] tries.
+/// The number of attempts of [`update`].
 const ATTEMPTS: usize = 16;
 
-/// A CAS number that no value has: hosts count up from 1. Envoy writes a key that is absent
-/// whatever number comes with it, so with this one a key is written only if it is absent. In the
-/// middle of the numbers, because there are hosts that give the value the number after this one:
-/// after `u32::MAX` that would be 0, which compares nothing.
+/// A CAS number that no value has: hosts count up from 1. Envoy writes an absent key whatever
+/// number is passed, so with this number a key is written only if it is absent. The number lies in
+/// the middle, because some hosts give the value the next number: after `u32::MAX` that would be 0,
+/// which compares nothing.
 const OF_NONE: u32 = 1 << 31;
 
-/// A value of the store as it was when it was read: its bytes, and the number that tells whether it
-/// is still the same.
+/// A value of the store as it was when it was read: its bytes, and the number of this version of
+/// the value.
 ///
 /// # Cost
 ///
-/// None beyond the read: it is the block that the host wrote.
+/// None beyond the read: the value is the block that the host wrote.
 pub struct SharedValue {
     bytes: HostBytes,
     cas: u32,
@@ -65,7 +66,7 @@ impl SharedValue {
         self.cas
     }
 
-    /// Returns the bytes alone.
+    /// Returns the bytes, without the number.
     #[must_use]
     pub fn into_bytes(self) -> HostBytes {
         self.bytes
@@ -86,16 +87,16 @@ impl fmt::Debug for SharedValue {
     }
 }
 
-/// Returns the value of a key: none if it was never set, `Some` of no bytes if it was set to
-/// nothing.
+/// Returns the value of a key, or `None` if the key was never set. A key that was set to an empty
+/// value returns `Some` of no bytes.
 ///
 /// # Errors
 ///
-/// Fails if the host refuses, or the SDK is out of memory.
+/// Fails if the host refuses, or if the SDK is out of memory.
 ///
 /// # Cost
 ///
-/// One host call and one block of the host's (0.63 µs in Envoy).
+/// One host call and one block, which the host allocates (0.63 µs in Envoy).
 #[doc(alias = "GetSharedData")]
 #[doc(alias = "get_shared_data")]
 pub fn get(key: impl AsRef<[u8]>) -> Result<Option<SharedValue>> {
@@ -107,7 +108,7 @@ pub fn get(key: impl AsRef<[u8]>) -> Result<Option<SharedValue>> {
     }
 }
 
-/// Sets a key, whatever its value is now.
+/// Sets a key, and replaces any value that it has.
 ///
 /// # Errors
 ///
@@ -115,7 +116,7 @@ pub fn get(key: impl AsRef<[u8]>) -> Result<Option<SharedValue>> {
 ///
 /// # Cost
 ///
-/// One host call that gives nothing back; the host copies key and value.
+/// One host call that returns nothing. The host copies key and value.
 #[doc(alias = "SetSharedData")]
 #[doc(alias = "set_shared_data")]
 #[doc(alias = "remove_shared_data")]
@@ -124,13 +125,13 @@ pub fn set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
     call::set_shared_data(key, value.as_ref(), 0).map_err(|status| failed(key, status))
 }
 
-/// Sets a key if its value is still the one that [`get`] gave with this number; false if someone
-/// else was first.
+/// Sets a key if its value is still the version that [`get`] returned with this number. Returns
+/// `false` if another VM changed the value before.
 ///
 /// # Errors
 ///
-/// Fails if the host refuses, or the number is 0, with which a host would set the key whatever its
-/// value is.
+/// Fails without a host call if the number is 0, with which a host would set the key without
+/// comparing. Fails if the host refuses.
 ///
 /// # Cost
 ///
@@ -145,14 +146,14 @@ pub fn compare_and_set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, cas: u32)
     set_if(key, value.as_ref(), cas)
 }
 
-/// Replaces the value of a key by what the function makes of it, without losing what another VM
-/// writes meanwhile: if one does, the function runs again with the new value, up to 16 times. It
-/// gets none if the key was never set.
+/// Replaces the value of a key by the result of a function, without losing a value that another VM
+/// writes meanwhile. If another VM writes, the function runs again with the new value, up to 16
+/// times in all. The function gets `None` if the key was never set.
 ///
 /// # Errors
 ///
-/// Fails if 16 times someone else was first, an error with the status [`Status::CasMismatch`]. If
-/// the host refuses, or the SDK is out of memory.
+/// Fails with the status [`Status::CasMismatch`] if another VM wrote first 16 times. Fails if the
+/// host refuses, or if the SDK is out of memory.
 ///
 /// # Cost
 ///
@@ -168,8 +169,8 @@ pub fn update<V: AsRef<[u8]>>(key: impl AsRef<[u8]>, mut update: impl FnMut(Opti
             }
             None => {
                 let written = set_if(key, update(None).as_ref(), cas_of_none)?;
-                // If the key is absent all the same next time, this host does compare the number of
-                // nothing.
+                // If the key is still absent next time, this host compares the number even for an
+                // absent key.
                 cas_of_none = 0;
                 written
             }
@@ -184,7 +185,7 @@ pub fn update<V: AsRef<[u8]>>(key: impl AsRef<[u8]>, mut update: impl FnMut(Opti
 fn set_if(key: &[u8], value: &[u8], cas: u32) -> Result<bool> {
     match call::set_shared_data(key, value, cas) {
         Ok(()) => Ok(true),
-        // Not found: a host that can delete has done so since.
+        // `NotFound`: a host that can delete has deleted the key since.
         Err(Status::CasMismatch | Status::NotFound) => Ok(false),
         Err(status) => Err(failed(key, status)),
     }

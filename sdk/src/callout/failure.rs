@@ -1,45 +1,45 @@
-//! Why there is no answer.
+//! The reasons for a call without a response.
 
 use super::grpc::status_text;
 use super::{CallResponse, GrpcEvent, GrpcWhat};
 use crate::abi::{HostBytes, Status};
 use crate::error::{Error, Result};
 
-/// Why an HTTP call has no answer.
+/// The reason for which an HTTP call has no response.
 ///
-/// # What Envoy tells
+/// # What Envoy reports
 ///
 /// - A cluster that does not exist: the call is refused where it is made, with
 ///   [`Status::BadArgument`]. In a task that is [`NoSuchCluster`](Self::NoSuchCluster).
 /// - A cluster without a healthy host: the call is refused where it is made, with
 ///   [`Status::InternalFailure`]. In a task that is [`NoHealthyHost`](Self::NoHealthyHost).
 /// - A connection that breaks before the answer is whole: [`Reset`](Self::Reset).
-/// - **A timeout is an answer**, which Envoy makes up: status 504 with the body
-///   `upstream request timeout`. So is a host that refuses the connection: 503. Look at the status
-///   before the body.
+/// - **A timeout is a response**, which Envoy makes up: status 504 with the body `upstream request
+///   timeout`. A host that refuses the connection is also a response, with status 503. Look at the
+///   status before the body.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallFailure {
-    /// The time ran out, on a host that says so.
+    /// The time ran out, on a host that reports timeouts.
     Timeout,
-    /// The stream to the cluster was reset before the answer was whole.
+    /// The stream to the cluster was reset before the response was complete.
     Reset,
     /// The connection to the cluster broke, or there was none.
     BrokenConnection,
     /// The host does not know the cluster.
     NoSuchCluster,
-    /// The cluster has no host that could take the call; or the host cannot send it for another
-    /// reason of its own, and says no more.
+    /// The cluster has no host that could take the call. Or the host cannot send the call for
+    /// another reason, which it does not report.
     NoHealthyHost,
-    /// The call was not sent: the host refused it, its headers are over the host's limits, or
-    /// the SDK is out of memory.
+    /// The call was not sent: the host refused it, its headers are over the host's limits, or the
+    /// SDK is out of memory.
     Refused(Error),
-    /// The host has another reason, or none.
+    /// The host reports another reason, or none.
     Unknown(Status),
 }
 
 impl CallFailure {
-    /// Asks the host why; `None` if the call is answered.
+    /// Asks the host for the reason. Returns `None` if the call has a response.
     pub(crate) fn of(response: &CallResponse) -> Option<Self> {
         response.failure().map(|(status, text)| Self::told(status, &text))
     }
@@ -69,7 +69,7 @@ impl From<CallFailure> for Error {
     }
 }
 
-/// How a gRPC call or stream ended, by the names of the gRPC specification.
+/// The status with which a gRPC call or stream ended, by the names of the gRPC specification.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the specification's names, in the order of its numbers")]
@@ -91,7 +91,7 @@ pub enum GrpcStatus {
     Unavailable,
     DataLoss,
     Unauthenticated,
-    /// Any other number; Envoy's -1 for a status that is no number among them.
+    /// Another number. Envoy reports -1 for a status that is none of the numbers above.
     Other(u32),
 }
 
@@ -126,14 +126,14 @@ impl From<u32> for GrpcStatus {
     }
 }
 
-/// Why a gRPC call has no answer.
+/// The reason for which a gRPC call has no response.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum GrpcFailure {
-    /// The call ended with this status and no message: what the service said, or
-    /// [`GrpcStatus::Unavailable`] if the cluster could not be reached. Envoy 1.40 says that also
-    /// if the time ran out, with the [text](Self::text) `upstream request timeout`;
-    /// [`GrpcStatus::DeadlineExceeded`] is the service's own word, or another host's.
+    /// The call ended with this status and no message. The status is that of the service, or
+    /// [`GrpcStatus::Unavailable`] if the cluster could not be reached. Envoy 1.40 also reports
+    /// `Unavailable` if the time ran out, with the [text](Self::text) `upstream request timeout`.
+    /// [`GrpcStatus::DeadlineExceeded`] comes from the service itself, or from another host.
     Closed(GrpcStatus),
     /// The call was not sent, or its message could not be read: the host refused, or the SDK is out
     /// of memory.
@@ -141,7 +141,7 @@ pub enum GrpcFailure {
 }
 
 impl GrpcFailure {
-    /// Why there is no message; none if there is one.
+    /// Returns the failure that an event reports, or `None` if it brings a message.
     pub(crate) const fn of(event: &GrpcEvent) -> Option<Self> {
         match event.what() {
             GrpcWhat::Closed(code) => Some(Self::Closed(GrpcStatus::of(code))),
@@ -149,15 +149,15 @@ impl GrpcFailure {
         }
     }
 
-    /// Returns the text of the status, in the callback that brought it.
+    /// Returns the text of the status. Call this in the callback that brought the status.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call, and one block of the host's if there is a text.
+    /// One host call. If there is a text, one block, which the host allocates.
     pub fn text(&self) -> Result<HostBytes> {
         status_text()
     }

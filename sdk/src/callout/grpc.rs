@@ -1,4 +1,4 @@
-//! gRPC calls and streams. Messages are bytes: bring the protobuf library of your choice, or none.
+//! gRPC calls and streams. Messages are bytes: use the protobuf library of your choice, or none.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -17,7 +17,7 @@ use crate::stream_state;
 const CALL: Call = Call { function: "proxy_grpc_call", about: "cluster" };
 const STREAM: Call = Call { function: "proxy_grpc_stream", about: "cluster" };
 
-/// A unary gRPC call. Its answer is one [`GrpcWhat::Message`], or a [`GrpcWhat::Closed`] with the
+/// A unary gRPC call. Its response is one [`GrpcWhat::Message`], or a [`GrpcWhat::Closed`] with the
 /// status of its failure.
 ///
 /// ```
@@ -53,22 +53,22 @@ pub struct GrpcCall<'a> {
     timeout: Duration,
 }
 
-/// The service that a gRPC call or stream goes to, as the host finds it.
+/// The target of a gRPC call or stream: the service as the host finds it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum GrpcTarget<'a> {
     /// A cluster of the proxy's configuration, by its name, which may be any but the empty one.
     ///
-    /// The name goes to the host within a serialised `envoy.config.core.v3.GrpcService`, which
-    /// Envoy and the proxies that are built on Envoy look for first. A bare name is not safe there:
-    /// many an ordinary name (`users`) happens to be a message of another content, on which Envoy
-    /// ends.
+    /// The name goes to the host within a serialised `envoy.config.core.v3.GrpcService`. Envoy, and
+    /// proxies that are built on Envoy, look for such a message first. A bare name is not safe
+    /// there: many ordinary names (`users`) happen to be a message with other contents, on which
+    /// Envoy ends.
     Cluster(&'a str),
-    /// Bytes that the host gets as they are: a `GrpcService` with more in it than a cluster, or the
-    /// form of a host that is not built on Envoy.
+    /// Bytes that the host gets as they are: a `GrpcService` with more fields than a cluster, or
+    /// the form of a host that is not built on Envoy.
     ///
-    /// **Envoy ends, with all that it serves, on bytes that are a message and name no target**, the
-    /// empty one included.
+    /// **Envoy ends, with all that it serves, on bytes that are a message without a target**. Empty
+    /// bytes are such a message.
     Raw(&'a [u8]),
 }
 
@@ -85,13 +85,13 @@ impl<'a> From<&'a String> for GrpcTarget<'a> {
 }
 
 impl GrpcTarget<'_> {
-    /// Appends the target of a call or stream in the host's form.
+    /// Appends the target of a call or stream in the form of the host.
     fn append_to(self, call: &'static Call, buffer: &mut Buffer) -> Result<()> {
         /// The key of field 1 with a length: of `GrpcService.envoy_grpc`, and of
         /// `EnvoyGrpc.cluster_name`.
         const FIRST: &[u8] = b"\x0a";
         let name = match self {
-            // No host takes it, and Envoy 1.40 ends.
+            // No host takes an empty target, and Envoy 1.40 ends on it.
             Self::Cluster("") | Self::Raw(b"") => return Err(Error::not_asked(call, b"", &"the name is missing")),
             Self::Cluster(name) => name.as_bytes(),
             Self::Raw(bytes) => return buffer.append(bytes),
@@ -103,7 +103,7 @@ impl GrpcTarget<'_> {
         buffer.append(name)
     }
 
-    /// What the log calls the target.
+    /// Returns the name of the target for the log.
     const fn name(&self) -> &[u8] {
         match self {
             Self::Cluster(name) => name.as_bytes(),
@@ -126,13 +126,13 @@ fn low_bits(number: usize) -> u8 {
     lowest & 0x7f
 }
 
-/// How many bytes [`append_varint`] appends.
+/// Returns the number of bytes that [`append_varint`] appends.
 const fn varint_len(number: usize) -> usize {
     let bits = usize::BITS - (number | 1).leading_zeros();
     bits.div_ceil(7) as usize
 }
 
-/// Where a call or stream goes, and its metadata.
+/// The target of a call or stream, and its metadata.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) at: GrpcTarget<'a>,
@@ -143,8 +143,8 @@ pub(crate) struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Returns the target and the metadata in the host's form, unless the proxy would send bytes
-    /// that end a line: service and method become the path.
+    /// Returns the target and the metadata in the form of the host. Fails if the service, the
+    /// method or the metadata have bytes that would end a line: service and method become the path.
     fn encoded(&self, call: &'static Call) -> Result<(Buffer, Box<[u8]>)> {
         let within = |error: Error| error.within(&call.function);
         if self.check == Check::Both {
@@ -160,50 +160,50 @@ impl Target<'_> {
 
 impl<'a> GrpcCall<'a> {
     /// Returns a call of a method, with an empty message and a timeout of one second. The cluster
-    /// is a name of the proxy's configuration; any name works.
+    /// is a name of the proxy's configuration. Any name works.
     pub const fn new(cluster: &'a str, service: &'a str, method: &'a str) -> Self {
         let target = Target { at: GrpcTarget::Cluster(cluster), service, method, metadata: &[], check: Check::Both };
         Self { target, message: &[], timeout: Duration::from_secs(1) }
     }
 
-    /// Sends the call to bytes that the host gets as they are, instead of to a cluster: see
-    /// [`GrpcTarget::Raw`].
+    /// Replaces the cluster by bytes that the host gets as they are: see [`GrpcTarget::Raw`].
     pub const fn raw_target(self, target: &'a [u8]) -> Self {
         Self { target: Target { at: GrpcTarget::Raw(target), ..self.target }, ..self }
     }
 
-    /// Returns the initial metadata.
+    /// Sets the initial metadata.
     pub const fn metadata(self, metadata: &'a [(&'a str, &'a str)]) -> Self {
         Self { target: Target { metadata, ..self.target }, ..self }
     }
 
-    /// Returns the message, serialised.
+    /// Sets the serialised message.
     pub fn message(self, message: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { message: message.as_ref(), ..self }
     }
 
-    /// How long to wait. Hosts count in milliseconds: a part of one counts as one, and what is over
-    /// 24 days as `i32::MAX`. With zero Envoy waits without end.
+    /// Sets the longest time to wait. Hosts count milliseconds: a part of a millisecond counts as
+    /// one, and a time over 24 days as `i32::MAX`. With zero, Envoy waits without limit.
     pub const fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Leaves the metadata, the service and the method as they are, whatever bytes they have: for a
-    /// filter that must send what is not HTTP.
+    /// Turns off the check of the bytes of the metadata, the service and the method: for a filter
+    /// that must send bytes that HTTP does not allow.
     pub const fn unchecked(self) -> Self {
         Self { target: Target { check: Check::Neither, ..self.target }, ..self }
     }
 
-    /// Sends it in a [task](crate::task), and waits for the message that answers it.
+    /// Sends the call in a [task](crate::task), and returns the message of the response.
     ///
     /// # Errors
     ///
-    /// Fails if the call is not sent, or ends with a status instead of a message.
+    /// Fails if the call is not sent, if the call ends with a status instead of a message, or if
+    /// the message cannot be read.
     ///
     /// # Cost
     ///
-    /// Beside the call three small blocks until the answer, and one host call and block for its
-    /// message.
+    /// The cost of the call, and three small blocks until the response comes. Then one host call
+    /// and one block for the message.
     #[cfg(feature = "async")]
     pub fn send(self) -> impl Future<Output = Result<HostBytes, GrpcFailure>> {
         let mut sent = crate::task::Call::NEW;
@@ -224,7 +224,7 @@ impl<'a> GrpcCall<'a> {
         })
     }
 
-    /// Sends it for a context.
+    /// Sends the call for a context.
     pub(crate) fn dispatch(&self, context: u32) -> Result<CallToken> {
         let Target { at, service, method, .. } = self.target;
         let (target, metadata) = self.target.encoded(&CALL)?;
@@ -252,22 +252,22 @@ pub(crate) fn open(context: u32, to: &Target<'_>) -> Result<GrpcStream> {
     Ok(GrpcStream(reserved.note(token)))
 }
 
-/// A gRPC stream that is open: kept in the filter, to send on it and to end it.
+/// An open gRPC stream. The filter keeps it, to send on the stream and to end it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct GrpcStream(pub(super) CallToken);
 
 impl GrpcStream {
-    /// Its number, as its events have it.
+    /// Returns the number of the stream, which its events carry.
     #[must_use]
     pub const fn token(self) -> CallToken {
         self.0
     }
 
-    /// Sends a message, serialised; the last one if the stream ends with it.
+    /// Sends a serialised message. With `end_of_stream` the message is the last one.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses: the stream may be closed.
+    /// Fails if the host refuses. The stream may be closed.
     ///
     /// # Cost
     ///
@@ -278,11 +278,11 @@ impl GrpcStream {
             .map_err(|status| Error::host("proxy_grpc_send", On::Token(self.0.0), status))
     }
 
-    /// Ends this side of the stream; its events go on until it is closed.
+    /// Ends this side of the stream. Events follow until the stream is closed.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses: the stream may be closed.
+    /// Fails if the host refuses. The stream may be closed.
     ///
     /// # Cost
     ///
@@ -292,11 +292,11 @@ impl GrpcStream {
         call::grpc_close(self.0.0).map_err(|status| Error::host("proxy_grpc_close", On::Token(self.0.0), status))
     }
 
-    /// Cancels the stream: no event follows.
+    /// Cancels the stream. No event follows.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses: the stream may be closed.
+    /// Fails if the host refuses. The stream may be closed.
     ///
     /// # Cost
     ///
@@ -308,12 +308,12 @@ impl GrpcStream {
 }
 
 impl CallToken {
-    /// Cancels a gRPC call or stream: no event follows, and nothing is kept for it. An HTTP call
-    /// cannot be cancelled: the host refuses it.
+    /// Cancels a gRPC call or stream. No event follows, and nothing is kept for it. An HTTP call
+    /// cannot be cancelled: the host refuses.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses: the call may be answered already.
+    /// Fails if the host refuses. The call may have its response already.
     ///
     /// # Cost
     ///
@@ -321,7 +321,7 @@ impl CallToken {
     #[doc(alias = "cancel_grpc_call")]
     pub fn cancel(self) -> Result<()> {
         let cancelled = call::grpc_cancel(self.0);
-        // What the host does not know has no event that would end the wait.
+        // A call that the host does not know gets no event that would end the wait.
         if matches!(cancelled, Ok(()) | Err(Status::NotFound))
             && let Some(waiting) = take(Kind::GrpcCall, self.0)
         {
@@ -333,56 +333,56 @@ impl CallToken {
     }
 }
 
-/// Something happened to a gRPC call or stream. What it brings can be read in its callback only.
+/// An event of a gRPC call or stream. Its contents can be read in its callback only.
 #[derive(Debug)]
 pub struct GrpcEvent {
     pub(crate) token: u32,
     pub(crate) what: GrpcWhat,
 }
 
-/// What happened to a gRPC call or stream.
+/// The kind of a gRPC event.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum GrpcWhat {
-    /// The initial metadata are here, this many.
+    /// The initial metadata have come, with this number of entries.
     InitialMetadata(u32),
-    /// A message of this many bytes is here. A unary call ends with it.
+    /// A message of this number of bytes has come. A unary call ends with it.
     Message(usize),
-    /// The trailing metadata are here, this many.
+    /// The trailing metadata have come, with this number of entries.
     TrailingMetadata(u32),
-    /// The call or stream is over, with this gRPC status: 0 is Ok, 14 Unavailable …
+    /// The call or stream is over, with this gRPC status: 0 is Ok, 14 is Unavailable …
     Closed(u32),
 }
 
 impl GrpcEvent {
-    /// Which call or stream it is about.
+    /// Returns the number of the call or stream that the event belongs to.
     #[must_use]
     pub const fn token(&self) -> CallToken {
         CallToken(self.token)
     }
 
-    /// What happened.
+    /// Returns the kind of the event.
     #[must_use]
     pub const fn what(&self) -> GrpcWhat {
         self.what
     }
 
-    /// Returns the message; empty if the event is another one.
+    /// Returns the message. The message is empty if the event is of another kind.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the host's for each call.
+    /// One host call and one block, which the host allocates, for each call.
     #[doc(alias = "get_grpc_call_response_body")]
     pub fn message(&self) -> Result<HostBytes> {
         self.message_part(0, WHOLE)
     }
 
-    /// Returns a part of the message: at most `size` bytes from `start` on, none if there are no
-    /// bytes there.
+    /// Returns a part of the message: at most `size` bytes from `start` on. Returns no bytes if
+    /// there are none at `start`.
     ///
     /// # Errors
     ///
@@ -398,16 +398,16 @@ impl GrpcEvent {
         }
     }
 
-    /// Returns the metadata, initial or trailing, of an event that brings them.
+    /// Returns the initial or trailing metadata that the event brings.
     ///
     /// # Errors
     ///
-    /// Fails if the event brings none, the host refuses or sends what is no map, or the SDK is out
-    /// of memory.
+    /// Fails if the event brings no metadata, if the host refuses, if the host sends bytes that are
+    /// not a map, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the host's for each call.
+    /// One host call and one block, which the host allocates, for each call.
     pub fn metadata(&self) -> Result<HeaderMap> {
         match self.what {
             GrpcWhat::InitialMetadata(_) => fetch(MapType::GrpcInitialMetadata),
@@ -421,11 +421,11 @@ impl GrpcEvent {
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or out of memory.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call, and a block for the text; nothing for another event.
+    /// One host call and a block for the text. Nothing for an event of another kind.
     #[doc(alias = "get_grpc_status")]
     pub fn status_text(&self) -> Result<HostBytes> {
         match self.what {
@@ -435,7 +435,8 @@ impl GrpcEvent {
     }
 }
 
-/// Returns the text of the status of the callback that runs.
+/// Returns the text of the status, in the callback that brought it. The text is empty on a host
+/// that has none.
 pub(super) fn status_text() -> Result<HostBytes> {
     match call::status() {
         Ok((_, text)) => Ok(text),
@@ -450,7 +451,7 @@ mod tests {
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
-    /// Reads a number, and what is left.
+    /// Reads a number. Returns the number and the bytes after it.
     fn varint(bytes: &[u8]) -> (usize, &[u8]) {
         let len = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
         let number = bytes[..len].iter().rev().fold(0, |number, byte| number << 7 | usize::from(byte & 0x7f));
@@ -472,8 +473,8 @@ mod tests {
     }
 
     fn names() -> impl Strategy<Value = String> {
-        // Those that are messages themselves, those around the lengths where a varint grows, and
-        // any.
+        // Names that are messages themselves, names with lengths at which a varint grows, and any
+        // names.
         prop_oneof![
             Just("users".into()),
             "[a-z]{1,8}",
@@ -498,7 +499,7 @@ mod tests {
         }
     }
 
-    /// Many of these are messages themselves, on which Envoy would end.
+    /// Tests short names. Many of them are messages themselves, on which Envoy would end.
     #[test]
     fn every_short_name_is_sent_as_the_message_that_names_it() {
         let letters = || (b'a'..=b'z').map(char::from);

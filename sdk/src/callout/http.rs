@@ -12,7 +12,7 @@ use crate::headers::{Check, HeaderMap, encode};
 
 const CALL: Call = Call { function: "proxy_http_call", about: "cluster" };
 
-/// A call to a cluster: what to send, and how long to wait.
+/// A call to a cluster: the request to send, and the time to wait.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -53,8 +53,8 @@ pub struct HttpCall<'a, N = &'a str, V = &'a str, T = &'a str> {
 }
 
 impl<'a> HttpCall<'a> {
-    /// Returns a call to a cluster of the proxy's configuration, with nothing in it and a timeout
-    /// of one second.
+    /// Returns a call to a cluster of the proxy's configuration, without headers and body, and with
+    /// a timeout of one second.
     pub const fn new(cluster: &'a str) -> Self {
         let timeout = Duration::from_secs(1);
         Self { cluster, headers: &[], body: &[], trailers: &[], timeout, check: Check::Both }
@@ -62,51 +62,54 @@ impl<'a> HttpCall<'a> {
 }
 
 impl<'a, N, V, T> HttpCall<'a, N, V, T> {
-    /// Returns the headers, as text, as bytes, or as the views of a snapshot. No host sends a call
-    /// without `:method`, `:path` and `:authority` (or `host`), so such a call fails without a host
-    /// call, and the error names the header that is missing.
+    /// Sets the headers, as text, as bytes, or as the views of a snapshot. No host sends a call
+    /// without `:method`, `:path` and `:authority` (or `host`). Such a call fails without a host
+    /// call, and the error names the missing header.
     ///
-    /// Whoever passes a request's headers on leaves `content-length` out, unless the call has a
-    /// body of that size: the cluster would wait for it.
+    /// A filter that passes a request's headers on leaves `content-length` out, unless the call has
+    /// a body of that size: the cluster would wait for the body.
     pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> HttpCall<'a, N2, V2, T> {
         let Self { cluster, headers: _, body, trailers, timeout, check } = self;
         HttpCall { cluster, headers, body, trailers, timeout, check }
     }
 
-    /// Returns the body.
+    /// Sets the body.
     pub fn body(self, body: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { body: body.as_ref(), ..self }
     }
 
-    /// Returns the trailers, as text, as bytes, or as the views of a snapshot.
+    /// Sets the trailers, as text, as bytes, or as the views of a snapshot.
     pub const fn trailers<T2>(self, trailers: &'a [(T2, T2)]) -> HttpCall<'a, N, V, T2> {
         let Self { cluster, headers, body, trailers: _, timeout, check } = self;
         HttpCall { cluster, headers, body, trailers, timeout, check }
     }
 
-    /// How long to wait for the whole response. Hosts count in milliseconds: a part of one counts
-    /// as one, and what is over 24 days as `i32::MAX`. With zero Envoy waits without end.
+    /// Sets the longest time to wait for the whole response. Hosts count milliseconds: a part of a
+    /// millisecond counts as one, and a time over 24 days as `i32::MAX`. With zero, Envoy waits
+    /// without limit.
     pub const fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Leaves headers and trailers as they are, whatever bytes they have and whatever is missing:
-    /// for a filter that must send what is not HTTP. A value with a line feed ends its line, and
-    /// what follows it is a header, or a request, of its own.
+    /// Turns off the check of the headers and trailers: for a filter that must send bytes that HTTP
+    /// does not allow, or a call without the usual headers. A line feed in a value ends the
+    /// header's line. The bytes after it become a header, or a request, of their own.
     pub const fn unchecked(self) -> Self {
         Self { check: Check::Neither, ..self }
     }
 
-    /// Sends it in a [task](crate::task), and waits for the answer.
+    /// Sends the call in a [task](crate::task), and returns the response.
     ///
     /// # Errors
     ///
-    /// Fails if the call is not sent, or not answered; the answer's status is no error.
+    /// Fails if the call is not sent, if it gets no response, or if the response cannot be read. A
+    /// response with an error status is not a failure.
     ///
     /// # Cost
     ///
-    /// Beside the call three small blocks until the answer; then one host call and block for its
-    /// headers, and one for each of body and trailers if it has them.
+    /// The cost of the call, and three small blocks until the response comes. Then one host call
+    /// and one block for the headers, and one of each for the body and for the trailers if the
+    /// response has them.
     #[cfg(feature = "async")]
     pub fn send(self) -> impl Future<Output = Result<Answer, CallFailure>>
     where
@@ -129,7 +132,7 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         })
     }
 
-    /// Returns the header without which no host sends a call, if one is missing.
+    /// Returns what is wrong if a header is missing without which no host sends a call.
     fn missing(&self) -> Option<&'static &'static str>
     where
         N: AsRef<[u8]>,
@@ -138,8 +141,8 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         MISSING.get(usize::from(found)).copied().flatten()
     }
 
-    /// Envoy has one status for all that it does not like about a call; if everything else is
-    /// there, it is the cluster.
+    /// Returns the failure for an error of the host. Envoy has one status for every fault of a
+    /// call. If no header is missing, the cluster is the fault.
     #[cfg(feature = "async")]
     fn refused(&self, error: Error) -> CallFailure
     where
@@ -153,7 +156,7 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         }
     }
 
-    /// Sends it for a context.
+    /// Sends the call for a context.
     pub(crate) fn dispatch(&self, context: u32) -> Result<CallToken>
     where
         N: AsRef<[u8]>,
@@ -175,7 +178,8 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
     }
 }
 
-/// What is missing of a call, by the bits that [`required`] gave for its headers.
+/// The texts about the missing header of a call, by the bits that [`required`] returns for its
+/// headers.
 const MISSING: [Option<&&str>; 8] = {
     const METHOD: Option<&&str> = Some(&"the header :method is missing");
     const PATH: Option<&&str> = Some(&"the header :path is missing");
@@ -183,8 +187,8 @@ const MISSING: [Option<&&str>; 8] = {
     [METHOD, PATH, METHOD, AUTHORITY, METHOD, PATH, METHOD, None]
 };
 
-/// Returns the bit of a header that a call needs, or none for another one: 1 for `:method`, 2 for
-/// `:path`, 4 for `:authority` or `host`.
+/// Returns the bit of a header that a call needs: 1 for `:method`, 2 for `:path`, 4 for
+/// `:authority` or `host`. Returns 0 for other headers.
 #[inline(never)]
 fn required(name: &[u8]) -> u8 {
     match name.len() {
@@ -196,7 +200,7 @@ fn required(name: &[u8]) -> u8 {
     }
 }
 
-/// The answer to a call, or the news that there is none. It can be read in its callback only.
+/// The response to a call, or the report that there is none. It can be read in its callback only.
 #[derive(Debug)]
 pub struct CallResponse {
     pub(crate) token: u32,
@@ -206,28 +210,29 @@ pub struct CallResponse {
 }
 
 impl CallResponse {
-    /// Which call it answers.
+    /// Returns the number of the call.
     #[must_use]
     pub const fn token(&self) -> CallToken {
         CallToken(self.token)
     }
 
-    /// Returns whether there is no answer: the call timed out, or its connection broke.
-    /// [`failure`](Self::failure) says more.
+    /// Returns whether the call got no response, because it timed out or its connection broke.
+    /// [`failure`](Self::failure) returns the reason.
     #[must_use]
     pub const fn failed(&self) -> bool {
         self.headers == 0
     }
 
-    /// Returns why a call failed, as the host's status and text, or `None` if the call is answered.
+    /// Returns the reason for which a call failed, as the host's status and text, or `None` if the
+    /// call has a response.
     ///
-    /// A host that cannot say why, because it has no `proxy_get_status` or has no memory for the
-    /// text, gives the status with which it refused to say it, and no text:
-    /// [`Status::Unimplemented`], for example. The call failed all the same.
+    /// A host may be unable to give the reason, because it has no `proxy_get_status` or no memory
+    /// for the text. Then the status with which the host refused is returned, for example
+    /// [`Status::Unimplemented`], and no text. The call has failed in this case too.
     ///
     /// # Cost
     ///
-    /// One host call, and a block for its text; nothing if there is an answer.
+    /// One host call and a block for the text. Nothing if there is a response.
     #[must_use]
     pub fn failure(&self) -> Option<(Status, HostBytes)> {
         self.failed().then(|| match call::status() {
@@ -237,42 +242,43 @@ impl CallResponse {
         })
     }
 
-    /// Returns the response's headers, empty if the call failed.
+    /// Returns the response's headers. The map is empty if the call failed.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, sends what is no header map, or the SDK is out of memory.
+    /// Fails if the host refuses, if the host sends bytes that are not a header map, or if the SDK
+    /// is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the host's for each call.
+    /// One host call and one block, which the host allocates, for each call.
     #[doc(alias = "GetHttpCallResponseHeaders")]
     pub fn headers(&self) -> Result<HeaderMap> {
         fetch(MapType::HttpCallResponseHeaders)
     }
 
-    /// How large the body is, in bytes.
+    /// Returns the size of the body in bytes.
     #[must_use]
     pub const fn body_size(&self) -> usize {
         self.body_size
     }
 
-    /// Returns the response's body, empty if there is none.
+    /// Returns the response's body, which is empty if there is none.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the host's for each call.
+    /// One host call and one block, which the host allocates, for each call.
     #[doc(alias = "GetHttpCallResponseBody")]
     pub fn body(&self) -> Result<HostBytes> {
         self.body_part(0, WHOLE)
     }
 
-    /// Returns a part of the response's body: at most `size` bytes from `start` on, none if there
-    /// are no bytes there.
+    /// Returns a part of the response's body: at most `size` bytes from `start` on. Returns no
+    /// bytes if there are none at `start`.
     ///
     /// # Errors
     ///
@@ -285,13 +291,13 @@ impl CallResponse {
         read(BufferType::HttpCallResponseBody, start, size)
     }
 
-    /// How many trailers there are.
+    /// Returns the number of trailers.
     #[must_use]
     pub const fn trailers_len(&self) -> u32 {
         self.trailers
     }
 
-    /// Returns the response's trailers, empty if there are none.
+    /// Returns the response's trailers. The map is empty if there are none.
     ///
     /// # Errors
     ///
@@ -306,7 +312,8 @@ impl CallResponse {
     }
 }
 
-/// The answer to a call that a task awaited, read whole: it is good for as long as it is kept.
+/// The response to a call that a task awaited. It is read whole, and stays valid as long as it is
+/// kept.
 #[cfg(feature = "async")]
 #[derive(Debug)]
 pub struct Answer {
@@ -330,7 +337,7 @@ impl Answer {
         read().map_err(CallFailure::Refused)
     }
 
-    /// Returns the HTTP status; none if the response has none, or no number.
+    /// Returns the HTTP status, or `None` if the response has none, or one that is not a number.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.headers.get(":status")?.to_str().ok()?.parse().ok()
@@ -348,7 +355,7 @@ impl Answer {
         &self.body
     }
 
-    /// Returns the trailers, if there are any.
+    /// Returns the trailers, or `None` if there are none.
     #[must_use]
     pub const fn trailers(&self) -> Option<&HeaderMap> {
         self.trailers.as_ref()

@@ -1,25 +1,24 @@
 //! Calls from a filter to other clusters of the proxy, over HTTP and gRPC.
 //!
-//! A context dispatches a call and goes on; the proxy answers later, to the context that asked: a
-//! stream, a connection or a plugin. If that is gone by then, the answer is dropped. There are
-//! three ways to take an answer, and a filter may mix them:
+//! A context dispatches a call and goes on. The proxy brings the response later, to the context
+//! that made the call: a stream, a connection or a plugin. If the context is gone by then, the
+//! response is dropped. There are three ways to take a response, and a filter may mix them:
 //!
 //! | way | good for | costs beside the call |
 //! |---|---|---|
-//! | `on_http_call_response`, `on_grpc_event` of the context | one kind of call | nothing |
-//! | a closure with the call: `call_then`, `grpc_call_then` | several kinds of calls, what is known only where the call is made | two small blocks until the answer |
-//! | `.await` in a task, with the feature `async` | one call after another, or several at once | the task, and the answer read whole |
+//! | `on_http_call_response`, `on_grpc_event` | one kind of call | nothing |
+//! | a closure: `call_then`, `grpc_call_then` | several kinds of calls | two small blocks |
+//! | `.await` in a task (`async`) | calls in turn, or several at once | the task, the response |
 //!
-//! A filter that takes answers says so, because the proxy enters the VM only for callbacks that the
-//! module exports: it implements the callback, or takes `calls` into its attribute, as [`Closures`]
-//! shows.
+//! The proxy enters the VM only for callbacks that the module exports. So a filter that takes
+//! responses implements the callback, or says `calls` in its attribute, as [`Closures`] shows.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `http`, `grpc` | the calls and what they bring |
-//! | `failure` | why there is no answer |
-//! | `then` | closures that wait for an answer |
-//! | `open` | what is open over gRPC whose events come to a callback |
+//! | `http`, `grpc` | the calls and their responses |
+//! | `failure` | the reasons for a call without a response |
+//! | `then` | closures that wait for a response |
+//! | `open` | the open gRPC calls and streams whose events come to a callback |
 
 mod failure;
 mod grpc;
@@ -54,25 +53,25 @@ use sluicegate_alloc::region::outside;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct CallToken(pub(crate) u32);
 
-/// What kind of call it is, which decides what its last answer is.
+/// The kind of a call, which decides which response is its last.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Kind {
-    /// Answered once.
+    /// An HTTP call, which gets one response.
     Http,
-    /// Answered with one message, or closed.
+    /// A gRPC call, which gets one message, or is closed.
     GrpcCall,
-    /// Answered until it is closed.
+    /// A gRPC stream, which gets events until it is closed.
     GrpcStream,
 }
 
-/// Who waits for a call.
+/// The context that waits for a call.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) context: Cell<u32>,
     pub(crate) kind: Kind,
 }
 
-/// One for HTTP calls, one for those of gRPC: a host may number each by themselves.
+/// A value for HTTP calls and one for gRPC calls. A host may number the two kinds separately.
 struct ByKind<T> {
     http: T,
     grpc: T,
@@ -88,17 +87,17 @@ impl<T> ByKind<T> {
 }
 
 crate::__vm_local! {
-    /// Who waits for an answer, by the numbers of the calls.
+    /// The contexts that wait for a response, by the numbers of the calls.
     static CALLS: ByKind<Table<Waiting>> = ByKind { http: Table::new(), grpc: Table::new() };
 }
 
 crate::__vm_local! {
-    /// Whether the module lacks the callbacks that bring answers, so that nothing would ever take
-    /// away who waits.
+    /// `true` if the module lacks the callback that brings responses. Then nothing would ever
+    /// remove the entry of a call.
     static UNANSWERED: ByKind<Cell<bool>> = ByKind { http: Cell::new(false), grpc: Cell::new(false) };
 }
 
-/// Says which callbacks the module exports: that for answers over HTTP, and those of gRPC.
+/// Stores which callbacks the module exports: the one for HTTP responses, and those of gRPC.
 #[doc(hidden)]
 pub fn __answered(http: bool, grpc: bool) {
     UNANSWERED.with(|unanswered| {
@@ -107,8 +106,8 @@ pub fn __answered(http: bool, grpc: bool) {
     });
 }
 
-/// Room to note who waits for a call, taken before the host has it: nothing is sent whose answer
-/// would find nobody. None if no answer can come.
+/// Room for the entry of a call, taken before the host gets the call. So no call is sent whose
+/// response would find no entry. `None` if no response can come.
 struct Reserved(Option<Shared<Waiting>>);
 
 impl Reserved {
@@ -116,18 +115,18 @@ impl Reserved {
         if UNANSWERED.with(|unanswered| unanswered.of(kind).get()) {
             return Ok(Self(None));
         }
-        // Not in the region of the stream that calls: the table outlives it.
+        // Not in the region of the stream that makes the call: the table outlives the stream.
         outside(|| {
             CALLS.with(|calls| calls.of(kind).reserve())?;
             Shared::try_new(Waiting { context: Cell::new(context), kind }).map(|waiting| Self(Some(waiting)))
         })
     }
 
-    /// Notes who waits.
+    /// Enters the waiting context under the number of the call.
     fn note(self, token: u32) -> CallToken {
         if let Some(waiting) = self.0 {
-            // A host that gives a number twice loses the first call: the newer context is the one
-            // that waits for it.
+            // A host that gives a number twice loses the first call. The newer context then waits
+            // under the number.
             let kind = waiting.kind;
             if waiting.context.get() != NOBODY {
                 stream_state::ask();
@@ -139,26 +138,26 @@ impl Reserved {
     }
 }
 
-/// Who waits for a call of this kind, and goes on waiting.
+/// Returns the entry of a call of this kind, and keeps it in the table.
 pub(crate) fn waiting(kind: Kind, token: u32) -> Option<Shared<Waiting>> {
     CALLS.with(|calls| calls.of(kind).get(token))
 }
 
-/// Who waited for a call of this kind, and does no more.
+/// Returns the entry of a call of this kind, and removes it from the table.
 pub(crate) fn take(kind: Kind, token: u32) -> Option<Shared<Waiting>> {
     outside(|| CALLS.with(|calls| calls.of(kind).remove(token)))
 }
 
-/// Lets the answer to a call come to nobody, without a word.
+/// Makes the response to a call go to no context, without a log line.
 fn orphan(kind: Kind, token: u32) {
     if let Some(waiting) = waiting(kind, token) {
         waiting.context.set(NOBODY);
     }
 }
 
-/// Ends this side of a gRPC stream whose context is gone: it would stay open at the proxy until the
-/// other side ends it. Not cancelled, because this runs in a callback of the stream, and Envoy may
-/// have further messages at hand.
+/// Ends this side of a gRPC stream whose context is gone. Otherwise the stream would stay open at
+/// the proxy until the other side ends it. The stream is not cancelled, because this runs in a
+/// callback of the stream, and Envoy may have further messages at hand.
 pub(crate) fn hang_up(token: u32) {
     if let Some(waiting) = waiting(Kind::GrpcStream, token)
         && waiting.kind == Kind::GrpcStream
@@ -168,8 +167,8 @@ pub(crate) fn hang_up(token: u32) {
     }
 }
 
-/// Says why the host did not take a call. The cluster is often the reason, and is in the log too: a
-/// task's failure has no name.
+/// Returns the error for a call that the host refused, and logs the cluster. The cluster is often
+/// the reason, and the failure in a task has no name.
 #[cold]
 #[inline(never)]
 fn refused(call: &'static Call, cluster: &[u8], status: Status) -> Error {
@@ -180,17 +179,17 @@ fn refused(call: &'static Call, cluster: &[u8], status: Status) -> Error {
     Error::named(call, cluster, status, why(status))
 }
 
-/// Returns what hosts mean by the status of a call that lacks nothing.
+/// Returns what hosts mean by a status for a call that is complete.
 const fn why(status: Status) -> &'static &'static str {
     match status {
-        // Envoy: the first over HTTP, the second over gRPC.
+        // In Envoy the first status is that of HTTP calls, the second that of gRPC calls.
         Status::BadArgument | Status::ParseFailure | Status::NotFound => &"the proxy has no such cluster",
         Status::InternalFailure => &"the cluster has no healthy host, or there is none of this name",
         _ => &"",
     }
 }
 
-/// The number of no context: zero is the VM. An answer to nobody is dropped.
+/// The number that no context has: zero is the VM. A response to it is dropped.
 pub(crate) const NOBODY: u32 = 0;
 
 /// Forgets all calls.
@@ -203,8 +202,8 @@ pub(crate) fn clear() {
     open::clear();
 }
 
-/// Returns a timeout as hosts count it: no time that is one becomes zero, which is none, nor
-/// negative, which Envoy refuses.
+/// Returns a timeout in the host's milliseconds. A timeout above zero does not become zero, which
+/// means no timeout. It does not become negative, which Envoy refuses.
 fn timeout(timeout: Duration) -> u32 {
     const MOST: u32 = i32::MAX.cast_unsigned();
     let of_seconds = timeout.as_secs().saturating_mul(1000);

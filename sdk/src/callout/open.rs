@@ -1,5 +1,5 @@
-//! Calls and streams over gRPC whose events come to a callback: the context that opened them ends
-//! them when it is deleted.
+//! gRPC calls and streams whose events come to a callback. They end when the context that opened
+//! them is deleted.
 
 use super::{CallToken, Kind, take, waiting};
 use crate::abi::{Status, call};
@@ -7,7 +7,7 @@ use crate::dispatch::Table;
 use crate::error::{Error, Result};
 use sluicegate_alloc::region::outside;
 
-/// A call or stream. Dropped before it is over, it is cancelled.
+/// An open call or stream. If it is dropped before it is over, it is cancelled.
 struct Open {
     context: u32,
     token: u32,
@@ -25,11 +25,16 @@ impl Drop for Open {
 }
 
 crate::__vm_local! {
-    /// By the numbers of the contexts, and then of the calls.
+    /// The open calls and streams, by the numbers of their contexts and then by their own.
     static OPEN: Table<Table<Open>> = Table::new();
 }
 
-/// Notes what a context opened. If the SDK is out of memory, it is cancelled at once.
+/// Enters a call or stream that a context opened. If the SDK is out of memory, the call or stream
+/// is cancelled at once.
+///
+/// # Errors
+///
+/// Fails if the SDK is out of memory.
 pub(crate) fn opened(context: u32, token: CallToken) -> Result<CallToken> {
     let noted = outside(|| {
         OPEN.with(|open| {
@@ -37,7 +42,7 @@ pub(crate) fn opened(context: u32, token: CallToken) -> Result<CallToken> {
                 open.insert(context, Table::new())?;
             }
             let of_context = open.get(context).ok_or(Error::out_of_memory(0))?;
-            // A host that gives a number twice: it is noted.
+            // A host that gives a number twice: the number is in the table already.
             if of_context.contains(token.0) {
                 return Ok(true);
             }
@@ -53,22 +58,22 @@ pub(crate) fn opened(context: u32, token: CallToken) -> Result<CallToken> {
     }
 }
 
-/// Forgets what is over.
+/// Removes a call or stream that is over.
 pub(crate) fn closed(context: u32, token: u32) {
     if let Some(of_context) = OPEN.with(|open| open.get(context)) {
         outside(|| of_context.remove(token));
     }
 }
 
-/// Cancels what a context that is deleted has open: it would stay open until the other side ends
-/// it.
+/// Cancels the open calls and streams of a context that is deleted. Otherwise they would stay open
+/// until the other side ends them.
 pub(crate) fn forget_open(context: u32) {
-    // Dropped when the table is borrowed no more.
+    // Dropped only after the table is no longer borrowed.
     let gone = outside(|| OPEN.with(|open| open.remove(context)));
     drop(gone);
 }
 
-/// Forgets everything.
+/// Forgets all open calls and streams.
 pub(super) fn clear() {
     OPEN.with(Table::clear);
 }

@@ -1,7 +1,7 @@
-//! Closures that wait for the answer to one call, or for the events of one gRPC stream.
+//! Closures that wait for the response to one call, or for the events of one gRPC stream.
 //!
-//! They are kept by the context that asked, so that they go with it. A filter whose attribute does
-//! not say `calls` links nothing of this.
+//! The context that made the call keeps the closures, so that they are dropped with it. A filter
+//! whose attribute does not say `calls` links none of this code.
 
 use alloc::boxed::Box;
 use core::any::Any;
@@ -17,8 +17,8 @@ use crate::log;
 use crate::stream_state;
 use sluicegate_alloc::region::outside;
 
-/// A context that takes the answers to its calls in closures. The attributes implement it for those
-/// that say `calls`:
+/// A context that takes the responses to its calls in closures. The attributes implement this trait
+/// for contexts that say `calls`:
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -50,50 +50,53 @@ use sluicegate_alloc::region::outside;
 /// # fn main() {}
 /// ```
 ///
-/// The closure names the filter's type, because a handle does not know it. It is dropped without
-/// being run when its stream or connection is deleted, or its call is [cancelled](Pending::cancel).
+/// The closure names the filter's type, because a handle does not know it. The closure is dropped
+/// without being run when its stream or connection is deleted, or when its call is
+/// [cancelled](Pending::cancel).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not take the answers to its calls in closures",
     note = "say so in its attribute, for example `#[sluicegate::http_filter(calls)]`: the module then exports the callbacks that bring them"
 )]
 pub trait Closures {}
 
-/// The context that asked, as far as its type is not known: whoever kept a closure for it knows.
+/// The context that made the call, without its type. The code that kept a closure for it knows the
+/// type.
 pub(crate) struct Asker<'a> {
     pub(crate) id: u32,
     pub(crate) context: &'a mut dyn Any,
-    /// The plugin of a stream or connection, the VM of a plugin.
+    /// The plugin of a stream or connection, or the VM of a plugin.
     pub(crate) above: &'a dyn Any,
 }
 
-/// What came.
+/// The response or event for a closure.
 #[derive(Clone, Copy)]
 pub(crate) enum Answered<'a> {
     Http(&'a CallResponse),
     Grpc(&'a GrpcEvent),
 }
 
-/// A closure for one answer, with the types of its context behind it.
+/// A closure for one response, which hides the types of its context.
 pub(crate) type Once = Box<dyn FnOnce(Asker<'_>, Answered<'_>) -> Result<()>>;
 
-/// A closure for all events of a gRPC stream, likewise.
+/// A closure for all events of a gRPC stream, which hides the types of its context.
 pub(crate) type Each = Box<dyn FnMut(Asker<'_>, Answered<'_>) -> Result<()>>;
 
 pub(crate) enum Then {
-    /// With the direction of the stream that is held until the closure has run.
+    /// A closure for one response, and the direction of the stream that is held until the closure
+    /// has run.
     Once(Once, Option<StreamType>),
     Each(Each),
 }
 
-/// Returns the filter's own bug: a closure that names a type which is not the context's.
+/// Returns the error for a bug of the filter: a closure names a type that is not its context's.
 pub(crate) const fn wrong_context() -> Error {
     Error::new("this closure is not for this type of context")
 }
 
-/// What waits for one call. Dropped with its closure, it gives the call up.
+/// A closure that waits for one call. If it is dropped with its closure, the call is given up.
 struct Waiter {
     context: u32,
-    /// None before it is sent.
+    /// `None` before the call is sent.
     token: Cell<Option<u32>>,
     kind: Kind,
     then: Cell<Option<Then>>,
@@ -102,17 +105,17 @@ struct Waiter {
 impl Drop for Waiter {
     fn drop(&mut self) {
         let Some(token) = self.token.get() else { return };
-        // A host that gave the number twice: the call is another context's by now.
+        // If a host gave the number twice, the call belongs to another context by now.
         let still_waits = waiting(self.kind, token).is_some_and(|waiting| waiting.context.get() == self.context);
         if self.then.take().is_none() || !still_waits {
             return;
         }
         match self.kind {
-            // No host can cancel it.
+            // No host can cancel an HTTP call.
             Kind::Http => orphan(self.kind, token),
             Kind::GrpcCall | Kind::GrpcStream => {
                 take(self.kind, token);
-                // If the host refuses, it is answered, and the answer will find nobody.
+                // If the host refuses, the call gets a response, which then finds no closure.
                 let _ = call::grpc_cancel(token);
             }
         }
@@ -120,12 +123,13 @@ impl Drop for Waiter {
 }
 
 crate::__vm_local! {
-    /// Who waits, by the numbers of their contexts and then by those of the calls.
+    /// The waiting closures, by the numbers of their contexts and then by those of the calls.
     static WAITERS: ByKind<Table<Table<Waiter>>> = ByKind { http: Table::new(), grpc: Table::new() };
 }
 
 crate::__vm_local! {
-    /// How the closure of a gRPC call is dropped. A module that keeps none links nothing of it.
+    /// The function that drops the closure of a gRPC call. A module that keeps no closures links no
+    /// code for it.
     static DROP_CLOSURE: Cell<fn(u32, u32)> = Cell::new(|_, _| {});
 }
 
@@ -134,8 +138,12 @@ pub(super) fn drop_closure(context: u32, token: u32) {
     DROP_CLOSURE.with(Cell::get)(context, token);
 }
 
-/// Sends a call, and keeps a closure for its answer. There is room for the closure before the call
+/// Sends a call, and keeps a closure for its response. Room for the closure is made before the call
 /// is sent, so that nothing is sent if the SDK is out of memory.
+///
+/// # Errors
+///
+/// Fails if the SDK is out of memory, or if the call cannot be sent.
 pub(crate) fn keep(
     context: u32,
     kind: Kind,
@@ -145,8 +153,12 @@ pub(crate) fn keep(
     keep_closure(context, kind, send, then, None)
 }
 
-/// Sends a call, and holds a direction of the stream until the closure for its answer has run,
-/// which says whether the direction goes on.
+/// Sends a call, and holds a direction of the stream until the closure for the response has run.
+/// The closure decides whether the direction goes on.
+///
+/// # Errors
+///
+/// Fails if the SDK is out of memory, or if the call cannot be sent. Then nothing is held.
 pub(crate) fn keep_holding(
     context: u32,
     direction: StreamType,
@@ -167,13 +179,19 @@ fn keep_closure(
     then: impl FnOnce(Asker<'_>, Answered<'_>) -> Result<()> + 'static,
     holds: Option<StreamType>,
 ) -> Result<Pending> {
-    // The tables outlive the region of the stream that calls, and so may the closure.
+    // The tables outlive the region of the stream that makes the call, and the closure may outlive
+    // it too.
     let waiter = outside(|| wait(context, kind, Then::Once(try_box(then)?, holds)))?;
     let token = send(context)?;
     outside(|| hold(waiter, token))
 }
 
-/// Opens a gRPC stream, and keeps a closure for its events, likewise.
+/// Opens a gRPC stream, and keeps a closure for its events. Room for the closure is made before the
+/// stream is opened.
+///
+/// # Errors
+///
+/// Fails if the SDK is out of memory, or if the stream cannot be opened.
 pub(crate) fn keep_each(
     context: u32,
     open: impl FnOnce(u32) -> Result<GrpcStream>,
@@ -185,7 +203,7 @@ pub(crate) fn keep_each(
     Ok(stream)
 }
 
-/// Makes what will wait, and room for it.
+/// Makes the entry of a closure, and room for it in the table.
 fn wait(context: u32, kind: Kind, then: Then) -> Result<Shared<Waiter>> {
     let waiter = Shared::try_new(Waiter { context, token: Cell::new(None), kind, then: Cell::new(Some(then)) })?;
     WAITERS.with(|waiters| {
@@ -203,14 +221,18 @@ fn wait(context: u32, kind: Kind, then: Then) -> Result<Shared<Waiter>> {
     Ok(waiter)
 }
 
-/// Keeps what waits for the answer to a call that was sent. It gives the call up if it cannot be
-/// kept, because the host deleted the context meanwhile.
+/// Enters a closure under the number of the call that was sent. If the host deleted the context
+/// meanwhile, the closure cannot be kept, and the call is given up.
+///
+/// # Errors
+///
+/// Fails if the context of the call is gone.
 fn hold(waiter: Shared<Waiter>, token: CallToken) -> Result<Pending> {
     waiter.token.set(Some(token.0));
     let pending = Pending { context: waiter.context, kind: waiter.kind, token };
     let kept = of_context(pending.context, pending.kind).is_some_and(|of_context| {
-        // A host that gives a number twice: the first closure is lost, and its call is not given
-        // up, because it is this one.
+        // If a host gives a number twice, the first closure is lost. Its call is not given up,
+        // because the number now belongs to this call.
         if let Some(before) = of_context.remove(token.0)
             && let Some(Then::Once(_, Some(direction))) = before.then.take()
         {
@@ -221,18 +243,18 @@ fn hold(waiter: Shared<Waiter>, token: CallToken) -> Result<Pending> {
     if kept { Ok(pending) } else { Err(Error::new("the context of the call is gone")) }
 }
 
-/// What waits for a context.
+/// Returns the closures that wait for a context, or `None` if there are none.
 fn of_context(context: u32, kind: Kind) -> Option<Shared<Table<Waiter>>> {
     WAITERS.with(|waiters| waiters.of(kind).get(context))
 }
 
-/// Returns the closure that waits for this answer, and does no more.
+/// Returns the closure that waits for this response, and removes it, or `None` if there is none.
 pub(crate) fn take_then(context: u32, kind: Kind, token: u32) -> Option<Then> {
     of_context(context, kind)?.remove(token)?.then.take()
 }
 
-/// Gives the closure of a gRPC stream, if that has one, to a function that runs it with an event.
-/// It stays for the next, unless this is the last. False if it has none.
+/// Passes the closure of a gRPC stream to a function that runs it with an event. The closure stays
+/// for the next event, unless this is the last. Returns `false` if the stream has no closure.
 pub(crate) fn lend(context: u32, token: u32, last: bool, run: impl FnOnce(&mut Each)) -> bool {
     let Some(of_context) = of_context(context, Kind::GrpcStream) else { return false };
     let Some(waiter) = of_context.get(token).filter(|waiter| waiter.kind == Kind::GrpcStream) else { return false };
@@ -240,36 +262,37 @@ pub(crate) fn lend(context: u32, token: u32, last: bool, run: impl FnOnce(&mut E
         drop(of_context.remove(token));
     }
     let Some(Then::Each(mut each)) = waiter.then.take() else {
-        // It runs, so its context is.
+        // The closure runs already, so its context is busy.
         log::note(LogLevel::Warn, "context is busy", context);
         return true;
     };
     run(&mut each);
-    // A host that gave the number again meanwhile: it is another stream's, and not given up.
+    // If a host gave the number again meanwhile, it belongs to another stream, which is not given
+    // up.
     let is_lost = of_context.get(token).is_some_and(|now| !ptr::eq(&raw const *now, &raw const *waiter));
     if !last && !is_lost {
-        // If the context went meanwhile, and this with it, the stream is given up when it is
-        // dropped here.
+        // If the context was deleted meanwhile, and this entry with it, the stream is given up when
+        // the entry is dropped here.
         waiter.then.set(Some(Then::Each(each)));
     }
     true
 }
 
-/// Returns whether a closure waits for this answer.
+/// Returns whether a closure waits for this response.
 pub(crate) fn waits(context: u32, kind: Kind, token: u32) -> bool {
     of_context(context, kind).is_some_and(|of_context| of_context.get(token).is_some())
 }
 
-/// Drops everything that waits for a context.
+/// Drops all closures that wait for a context.
 pub(crate) fn forget(context: u32) {
     for kind in [Kind::Http, Kind::GrpcCall] {
-        // Dropped when the tables are borrowed no more.
+        // Dropped only after the tables are no longer borrowed.
         let gone = WAITERS.with(|waiters| waiters.of(kind).remove(context));
         drop(gone);
     }
 }
 
-/// Drops everything.
+/// Drops all waiting closures.
 pub(super) fn clear() {
     WAITERS.with(|waiters| {
         waiters.http.clear();
@@ -277,7 +300,7 @@ pub(super) fn clear() {
     });
 }
 
-/// A call whose answer comes to a closure. It goes on whether this is kept or not.
+/// A call whose response comes to a closure. The call goes on whether this value is kept or not.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Pending {
     context: u32,
@@ -292,9 +315,9 @@ impl Pending {
         self.token
     }
 
-    /// Drops the closure, now and without running it; false if it has run, or is gone with its
-    /// context. A gRPC call is cancelled at the proxy; an HTTP call cannot be: its answer comes,
-    /// and is dropped.
+    /// Drops the closure now, without running it. Returns `false` if the closure has run, or is
+    /// gone with its context. A gRPC call is cancelled at the proxy. An HTTP call cannot be
+    /// cancelled: its response comes, and is dropped.
     #[must_use = "false says that the closure has run"]
     pub fn cancel(self) -> bool {
         let cancelled =

@@ -1,17 +1,17 @@
-//! What a callback answers: whether a VM or plugin starts, what becomes of a stream, and what an
-//! error does to it.
+//! The statuses that a callback returns: the start of a VM or plugin, the fate of a stream, and the
+//! effect of an error on the stream.
 
-/// Whether a VM or plugin can work.
+/// The outcome of the start of a VM or plugin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use = "return it from the callback, which decides by it whether the VM or plugin starts"]
 pub enum StartStatus {
-    /// It can.
+    /// The VM or plugin can work.
     Ok,
-    /// It cannot: the proxy refuses the configuration.
+    /// The VM or plugin cannot work. The proxy refuses the configuration.
     Failed,
 }
 
-/// What the proxy does with a stream after a headers callback.
+/// The status of a headers callback, which tells the proxy what to do with the stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 #[non_exhaustive]
@@ -19,59 +19,60 @@ pub enum StartStatus {
 pub enum Action {
     /// Go on to the next filter.
     Continue = 0,
-    /// Hold the headers here. Envoy holds the body too, as if
-    /// [`StopAllIterationAndWatermark`](Self::StopAllIterationAndWatermark) were answered, unless
-    /// its plugin configuration sets `allow_on_headers_stop_iteration`.
+    /// Pause the headers. Envoy pauses the body too, as for
+    /// [`StopAllIterationAndWatermark`](Self::StopAllIterationAndWatermark), unless its plugin
+    /// configuration sets `allow_on_headers_stop_iteration`.
     StopIteration = 1,
-    /// Go on, and end the stream here. Envoy takes it for [`Continue`](Self::Continue).
+    /// Go on, and end the stream here. Envoy takes this status for [`Continue`](Self::Continue).
     ContinueAndEndStream = 2,
-    /// Hold everything; a body over the buffer's limit is answered with 413, or 500 for a response.
+    /// Pause everything. If a body is over the buffer's limit, Envoy answers 413, or 500 for a
+    /// response.
     StopAllIterationAndBuffer = 3,
-    /// Hold everything; a body over the buffer's limit makes the sender wait.
+    /// Pause everything. If a body is over the buffer's limit, the sender waits.
     StopAllIterationAndWatermark = 4,
-    /// Hold the headers here while somebody holds them, and go on when nobody does: what
-    /// `hold_while` and [`hold_for_call`](crate::Headers::hold_for_call) return. The proxy gets
+    /// Pause the headers while somebody holds them, and go on when nobody does. `hold_while` and
+    /// [`hold_for_call`](crate::Headers::hold_for_call) return this status. The proxy gets
     /// [`StopIteration`](Self::StopIteration) or [`Continue`](Self::Continue).
     Held = 0x100,
 }
 
 impl Action {
-    /// The name that the specification and other SDKs have for
-    /// [`StopIteration`](Self::StopIteration).
+    /// [`StopIteration`](Self::StopIteration), by the name that the specification and other SDKs
+    /// use.
     #[allow(non_upper_case_globals, reason = "it stands beside the variants")]
     pub const Pause: Self = Self::StopIteration;
 }
 
-/// What the proxy does with a body after a body callback.
+/// The status of a body callback, which tells the proxy what to do with the body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 #[non_exhaustive]
 #[must_use = "return it from the callback, which decides by it whether the body goes on"]
 pub enum DataAction {
-    /// Let it go on, and what was held back before it.
+    /// Let the part go on, and the kept parts before it.
     Continue = 0,
-    /// Hold it back; over the buffer's limit a request is answered with 413, and a response is
-    /// reset, or answered with 500 if its headers are held.
+    /// Keep the part. If the body is over the buffer's limit, a request is answered with 413, and a
+    /// response is reset, or answered with 500 if its headers are paused.
     StopIterationAndBuffer = 1,
-    /// Hold it back; a body over the buffer's limit makes the sender wait.
+    /// Keep the part. If the body is over the buffer's limit, the sender waits.
     StopIterationAndWatermark = 2,
-    /// Neither hold it back nor let it go on: all that the callback was shown is dropped, which is
-    /// this part and what was kept before it.
+    /// Drop all bytes that the callback was shown: this part and the kept parts before it.
     StopIterationNoBuffer = 3,
-    /// Hold the body back while somebody holds it, and let it go on when nobody does: what
-    /// `hold_while` and [`hold_for_call`](crate::Body::hold_for_call) return. The proxy gets
+    /// Pause the body while somebody holds it, and let it go on when nobody does. `hold_while` and
+    /// [`hold_for_call`](crate::Body::hold_for_call) return this status. The proxy gets
     /// [`StopIterationAndBuffer`](Self::StopIterationAndBuffer) or [`Continue`](Self::Continue).
     Held = 0x100,
 }
 
 impl DataAction {
-    /// The name that the specification and other SDKs have for
-    /// [`StopIterationAndBuffer`](Self::StopIterationAndBuffer).
+    /// [`StopIterationAndBuffer`](Self::StopIterationAndBuffer), by the name that the specification
+    /// and other SDKs use.
     #[allow(non_upper_case_globals, reason = "it stands beside the variants")]
     pub const Pause: Self = Self::StopIterationAndBuffer;
 }
 
-/// What the proxy does after a callback for trailers, or for a connection and its data.
+/// The status of a callback for trailers, for a complete body, or for a connection and its data,
+/// which tells the proxy what to do next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 #[non_exhaustive]
@@ -79,38 +80,39 @@ impl DataAction {
 pub enum Flow {
     /// Go on to the next filter.
     Continue = 0,
-    /// Hold it here. Data of a connection is held back with it.
+    /// Pause here. The data of a connection are kept.
     StopIteration = 1,
-    /// Hold it here while somebody holds it, and go on when nobody does: what `hold_while` and
-    /// [`hold_for_call`](crate::TcpHandle::hold_for_call) return. The proxy gets
+    /// Pause while somebody holds the direction, and go on when nobody does. `hold_while` and
+    /// [`hold_for_call`](crate::TcpHandle::hold_for_call) return this status. The proxy gets
     /// [`StopIteration`](Self::StopIteration) or [`Continue`](Self::Continue).
     Held = 0x100,
 }
 
 impl Flow {
-    /// The name that the specification and other SDKs have for
-    /// [`StopIteration`](Self::StopIteration).
+    /// [`StopIteration`](Self::StopIteration), by the name that the specification and other SDKs
+    /// use.
     #[allow(non_upper_case_globals, reason = "it stands beside the variants")]
     pub const Pause: Self = Self::StopIteration;
 }
 
-/// What happens to a stream when a callback answers an error, or its context is missing or busy:
-/// memory was out when it was to be made, say. Either way it is logged, and counted for each
-/// callback: the proxy's metric `sluicegate_errors`, of all plugins in it.
+/// The effect on a stream of a callback that returns an error, or of a context that is missing or
+/// busy. A context is missing if, for example, the SDK was out of memory when it was to make the
+/// context. In every case the SDK logs the error, and counts it for each callback in the proxy's
+/// metric `sluicegate_errors`, which all plugins of the proxy share.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FailurePolicy {
-    /// The client gets a 500, a connection is closed; nothing passes unfiltered.
+    /// The client gets a 500. A connection is closed. Nothing passes unfiltered.
     Closed,
-    /// The client gets a 503, which clients and load balancers take for a reason to try again
-    /// elsewhere; a connection is closed.
+    /// The client gets a 503, on which clients and load balancers try again elsewhere. A connection
+    /// is closed.
     Unavailable,
-    /// The stream goes on as if the filter were not there. What it holds back goes on too, if the
-    /// error comes from the answer to a call.
+    /// The stream goes on as if the filter were not there. If the error comes from the response to
+    /// a call, the parts that the stream holds go on too.
     Open,
 }
 
 impl FailurePolicy {
-    /// Returns the status of the answer to the client; none if the stream goes on.
+    /// Returns the status of the local reply to the client, or `None` if the stream goes on.
     pub(crate) const fn status(self) -> Option<u16> {
         match self {
             Self::Closed => Some(500),
@@ -120,21 +122,22 @@ impl FailurePolicy {
     }
 }
 
-/// What becomes of a request that asks for another protocol, by `upgrade` (WebSocket) or by
-/// `CONNECT`: what follows its headers is no body, and does not end.
+/// The treatment of a request that asks for another protocol, by `upgrade` (WebSocket) or by
+/// `CONNECT`. The bytes after the headers of such a request are not a body, and do not end.
 ///
-/// It concerns filters that judge [complete bodies](crate::HttpFilter::on_complete_request_body),
-/// because such a stream has nothing that they could judge. Other filters see the data part by
-/// part, as a body.
+/// The policy concerns filters that judge [complete
+/// bodies](crate::HttpFilter::on_complete_request_body), because such a stream has nothing that
+/// they could judge. Other filters see the data part by part, as a body.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Upgrades {
-    /// The client gets a 403, before any callback of the filter's for the request.
+    /// The client gets a 403, before any callback of the filter for the request.
     #[default]
     Refuse,
-    /// The data passes in both directions without a callback, once the upstream has agreed: with
-    /// status 101, or 2xx to `CONNECT`. Until then what follows the request is kept as a body, and
-    /// judged if it ends. An upstream that does not agree answers with an ordinary response.
+    /// The data pass in both directions without a callback, once the upstream has agreed with
+    /// status 101, or with 2xx to `CONNECT`. Until then the bytes after the request's headers are
+    /// kept as a body, and judged if it ends. An upstream that does not agree sends an ordinary
+    /// response.
     ///
-    /// The filter's own `on_request_headers` can still refuse some of them.
+    /// The filter's own `on_request_headers` can still refuse some of these requests.
     Pass,
 }

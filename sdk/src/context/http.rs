@@ -8,79 +8,79 @@ use crate::handle::{
     ResponseHeaders, ResponseTrailers,
 };
 
-/// A stream: one HTTP request and its response.
+/// The context of a stream: one HTTP request and its response.
 #[doc(alias = "HttpContext")]
 pub trait HttpFilter: Sized + 'static {
-    /// The plugin's context, which [`RequestHeaders::plugin`] and the other handles give without a
-    /// copy. Filled in with `()` if left out.
+    /// The plugin's context. [`RequestHeaders::plugin`] and the other handles return a reference to
+    /// it. The attribute fills in `()` if it is left out.
     type Plugin: PluginContext;
 
-    /// What happens to the stream when a callback answers an error. Closed unless the filter says
-    /// otherwise.
+    /// The effect on the stream of a callback that returns an error. The default is
+    /// [`FailurePolicy::Closed`].
     const ON_ERROR: FailurePolicy = FailurePolicy::Closed;
 
-    /// What becomes of a request that asks for another protocol, if the filter judges complete
-    /// bodies: refused unless the filter says otherwise.
+    /// The treatment of a request that asks for another protocol, if the filter judges complete
+    /// bodies. The default is [`Upgrades::Refuse`].
     const UPGRADES: Upgrades = Upgrades::Refuse;
 
-    /// Whether it has [`on_complete_request_body`](Self::on_complete_request_body).
+    /// `true` if the filter has [`on_complete_request_body`](Self::on_complete_request_body).
     #[doc(hidden)]
     const COMPLETE_REQUEST: bool = false;
 
-    /// Whether it has [`on_complete_response_body`](Self::on_complete_response_body).
+    /// `true` if the filter has [`on_complete_response_body`](Self::on_complete_response_body).
     #[doc(hidden)]
     const COMPLETE_RESPONSE: bool = false;
 
-    /// Whether it has [`on_request_body`](Self::on_request_body).
+    /// `true` if the filter has [`on_request_body`](Self::on_request_body).
     #[doc(hidden)]
     const REQUEST_BODY: bool = false;
 
-    /// Whether it has [`on_response_body`](Self::on_response_body).
+    /// `true` if the filter has [`on_response_body`](Self::on_response_body).
     #[doc(hidden)]
     const RESPONSE_BODY: bool = false;
 
-    /// Whether it has [`on_request_trailers`](Self::on_request_trailers).
+    /// `true` if the filter has [`on_request_trailers`](Self::on_request_trailers).
     #[doc(hidden)]
     const REQUEST_TRAILERS: bool = false;
 
-    /// Whether it has [`on_response_trailers`](Self::on_response_trailers).
+    /// `true` if the filter has [`on_response_trailers`](Self::on_response_trailers).
     #[doc(hidden)]
     const RESPONSE_TRAILERS: bool = false;
 
-    /// Whether the SDK keeps contexts of this kind at all.
+    /// `true` if the SDK keeps contexts of this kind.
     #[doc(hidden)]
     const TRACKED: bool = true;
 
-    /// Whether the attribute says `calls`: answers may come to closures.
+    /// `true` if the attribute says `calls`, so that responses may come to closures.
     #[doc(hidden)]
     const CALLS: bool = false;
 
-    /// Whether the attribute says `tasks`.
+    /// `true` if the attribute says `tasks`.
     #[doc(hidden)]
     const TASKS: bool = false;
 
-    /// Whether it has [`on_http_call_response`](Self::on_http_call_response).
+    /// `true` if the filter has [`on_http_call_response`](Self::on_http_call_response).
     #[doc(hidden)]
     const HTTP_ANSWERS: bool = false;
 
-    /// Whether it has [`on_grpc_event`](Self::on_grpc_event).
+    /// `true` if the filter has [`on_grpc_event`](Self::on_grpc_event).
     #[doc(hidden)]
     const GRPC_ANSWERS: bool = false;
 
-    /// Returns whether a stream of this plugin is an HTTP stream. Hosts do not say: a module with
-    /// both kinds of filter decides by its configuration. What is not accepted here is offered to
-    /// the [`TcpFilter`](super::TcpFilter); what neither accepts has no context, and
-    /// [`ON_ERROR`](Self::ON_ERROR) decides about it.
+    /// Returns whether a stream of this plugin is an HTTP stream. Hosts do not tell: a module with
+    /// both kinds of filter decides by its configuration. A stream that is not accepted here is
+    /// offered to the [`TcpFilter`](super::TcpFilter). A stream that neither accepts has no
+    /// context, and [`ON_ERROR`](Self::ON_ERROR) decides about it.
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {
         let _ = (plugin, id);
         true
     }
 
-    /// Makes the context. Filled in with [`Default`] if left out.
+    /// Makes the context. The attribute fills in [`Default`] if it is left out.
     #[doc(alias = "NewHttpContext")]
     fn create(plugin: &Self::Plugin, id: u32) -> Self;
 
-    /// Returns the request's headers are here.
+    /// Handles the request's headers.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Action::Continue)
     }
 
-    /// Returns a part of the request's body is here, or all of it that was held back so far.
+    /// Handles a part of the request's body, or all parts that are kept so far.
     ///
     /// # Errors
     ///
@@ -104,24 +104,24 @@ pub trait HttpFilter: Sized + 'static {
         Ok(DataAction::Continue)
     }
 
-    /// Judges the request's body, of which every byte is here: the obvious place to look at a body,
-    /// to change it, or to refuse it.
+    /// Judges the complete request body. This is the place to look at a body, to change it, or to
+    /// refuse it.
     ///
-    /// The callback runs once for each request that has a body, in whatever way the body ends: with
-    /// a last part, which may be empty, or with trailers. Until then the SDK keeps the parts in the
-    /// proxy, which nothing else lets go. The body goes on when the callback returns
-    /// [`Flow::Continue`]. With [`Flow::Pause`], and while `hold_while` holds it, it waits. The
-    /// headers have gone on before, unless the filter holds them.
+    /// The callback runs once for each request that has a body, however the body ends: with a last
+    /// part, which may be empty, or with trailers. Until then the SDK keeps the parts in the proxy,
+    /// and nothing else lets them go on. The body goes on when the callback returns
+    /// [`Flow::Continue`]. With [`Flow::Pause`], and while `hold_while` holds the body, the body
+    /// waits. The headers have gone on before, unless the filter holds them.
     ///
-    /// A request without a body has no such callback:
-    /// [`on_request_headers`](Self::on_request_headers) tells it by
-    /// [`end_of_stream`](crate::RequestHeaders::end_of_stream). A stream that is reset before the
-    /// end has none either. A body over the proxy's buffer limit never comes here: Envoy
-    /// answers 413. What becomes of a stream that is no HTTP any more is
-    /// [`UPGRADES`](Self::UPGRADES).
+    /// The callback does not run for a request without a body:
+    /// [`end_of_stream`](crate::RequestHeaders::end_of_stream) in
+    /// [`on_request_headers`](Self::on_request_headers) tells such a request. It does not run for a
+    /// stream that is reset before the end of the body. It does not run for a body over the proxy's
+    /// buffer limit: Envoy answers 413. [`UPGRADES`](Self::UPGRADES) decides about a stream that
+    /// changes to another protocol.
     ///
     /// A filter that has this callback has no [`on_request_body`](Self::on_request_body). For a
-    /// message whose body it does not want to judge it calls
+    /// message whose body it does not want to judge, the filter calls
     /// [`let_body_pass`](crate::Headers::let_body_pass) in the callback for the headers.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// Returns the request's trailers are here.
+    /// Handles the request's trailers.
     ///
     /// # Errors
     ///
@@ -144,8 +144,8 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// Returns an HTTP/2 METADATA frame of the request with this many elements, which cannot be
-    /// read, is here.
+    /// Handles an HTTP/2 METADATA frame of the request with this number of elements. The elements
+    /// cannot be read.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// Returns the response's headers are here.
+    /// Handles the response's headers.
     ///
     /// # Errors
     ///
@@ -167,7 +167,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Action::Continue)
     }
 
-    /// Returns a part of the response's body is here, or all of it that was held back so far.
+    /// Handles a part of the response's body, or all parts that are kept so far.
     ///
     /// # Errors
     ///
@@ -179,24 +179,24 @@ pub trait HttpFilter: Sized + 'static {
         Ok(DataAction::Continue)
     }
 
-    /// Judges the response's body, of which every byte is here: the obvious place to look at a
-    /// body, to change it, or to refuse it.
+    /// Judges the complete response body. This is the place to look at a body, to change it, or to
+    /// refuse it.
     ///
-    /// The callback runs once for each response that has a body, in whatever way the body ends:
-    /// with a last part, which may be empty, or with trailers. Until then the SDK keeps the parts
-    /// in the proxy, which nothing else lets go. The body goes on when the callback returns
-    /// [`Flow::Continue`]. With [`Flow::Pause`], and while `hold_while` holds it, it waits. The
-    /// headers have gone on before, unless the filter holds them.
+    /// The callback runs once for each response that has a body, however the body ends: with a last
+    /// part, which may be empty, or with trailers. Until then the SDK keeps the parts in the proxy,
+    /// and nothing else lets them go on. The body goes on when the callback returns
+    /// [`Flow::Continue`]. With [`Flow::Pause`], and while `hold_while` holds the body, the body
+    /// waits. The headers have gone on before, unless the filter holds them.
     ///
-    /// A response without a body has no such callback:
-    /// [`on_response_headers`](Self::on_response_headers) tells it by
-    /// [`end_of_stream`](crate::ResponseHeaders::end_of_stream). A stream that is reset before the
-    /// end has none either. A body over the proxy's buffer limit never comes here: Envoy resets the
-    /// stream then, or answers 500 if the headers are held. What becomes of a stream that is no
-    /// HTTP any more is [`UPGRADES`](Self::UPGRADES).
+    /// The callback does not run for a response without a body:
+    /// [`end_of_stream`](crate::ResponseHeaders::end_of_stream) in
+    /// [`on_response_headers`](Self::on_response_headers) tells such a response. It does not run
+    /// for a stream that is reset before the end of the body. It does not run for a body over the
+    /// proxy's buffer limit: Envoy resets the stream, or answers 500 if the headers are paused.
+    /// [`UPGRADES`](Self::UPGRADES) decides about a stream that changes to another protocol.
     ///
     /// A filter that has this callback has no [`on_response_body`](Self::on_response_body). For a
-    /// message whose body it does not want to judge it calls
+    /// message whose body it does not want to judge, the filter calls
     /// [`let_body_pass`](crate::Headers::let_body_pass) in the callback for the headers.
     ///
     /// # Errors
@@ -207,7 +207,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// Returns the response's trailers are here.
+    /// Handles the response's trailers.
     ///
     /// # Errors
     ///
@@ -219,8 +219,8 @@ pub trait HttpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// Returns an HTTP/2 METADATA frame of the response with this many elements, which cannot be
-    /// read, is here.
+    /// Handles an HTTP/2 METADATA frame of the response with this number of elements. The elements
+    /// cannot be read.
     ///
     /// # Errors
     ///
@@ -230,12 +230,12 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// Returns a call that the stream dispatched is answered, or has failed.
+    /// Handles the response to a call that the stream dispatched, or its failure.
     ///
     /// # Errors
     ///
-    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream: closed, the
-    /// client gets a 500; open, what the filter holds back of the stream goes on.
+    /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream. Closed, the
+    /// client gets a 500. Open, the parts that the filter holds of the stream go on.
     #[doc(alias = "OnHttpCallResponse")]
     fn on_http_call_response(
         &mut self,
@@ -246,7 +246,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// Returns a gRPC call or stream that this context opened has news.
+    /// Handles an event of a gRPC call or stream that this context opened.
     ///
     /// # Errors
     ///
@@ -258,9 +258,10 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// Returns the stream is complete and goes to the access log. All of its headers can be read.
+    /// Handles a stream that is complete and goes to the access log. All headers of the stream can
+    /// be read.
     ///
-    /// Envoy calls it before [`on_done`](Self::on_done), other hosts after it.
+    /// Envoy calls this before [`on_done`](Self::on_done), other hosts after it.
     ///
     /// # Errors
     ///
@@ -271,7 +272,7 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// Returns the stream is over.
+    /// Handles the end of the stream.
     ///
     /// # Errors
     ///
@@ -281,7 +282,8 @@ pub trait HttpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// Returns the last callback; the context is dropped after it.
+    /// Handles the deletion of the context. This is its last callback, after which the context is
+    /// dropped.
     ///
     /// # Errors
     ///

@@ -1,16 +1,16 @@
-//! The four kinds of context, as traits: what a filter's author implements.
+//! The traits of the four kinds of context, which a filter's author implements.
 //!
 //! A proxy runs a module in one VM per worker thread. A VM holds one plugin context for each
-//! configuration of the plugin, and each plugin context one context for each HTTP stream or
-//! connection that is open. The attributes [`vm_context`](crate::vm_context),
+//! configuration of the plugin. A plugin context holds one context for each open HTTP stream or
+//! connection. The attributes [`vm_context`](crate::vm_context),
 //! [`plugin_context`](crate::plugin_context), [`http_filter`](crate::http_filter) and
-//! [`tcp_filter`](crate::tcp_filter) go on the implementations; they fill in what is left out and
-//! tell [`plugin!`](crate::plugin) which callbacks to export, so that the proxy does not enter the
-//! VM for a callback that does nothing.
+//! [`tcp_filter`](crate::tcp_filter) stand above the implementations. They fill in the parts that
+//! are left out, and tell [`plugin!`](crate::plugin) which callbacks to export. So the proxy does
+//! not enter the VM for a callback that does nothing.
 //!
-//! The order in Envoy: plugin context created, VM start, configure; then for each stream created,
-//! headers, log, done, delete. A host may start a VM and throw it away again (Envoy does so once
-//! for each configuration), and may call `on_vm_start` once for each plugin.
+//! The order in Envoy is: create the plugin context, start the VM, configure; then for each stream
+//! create, headers, log, done, delete. A host may start a VM and throw it away again, as Envoy does
+//! once for each configuration. A host may call `on_vm_start` once for each plugin.
 
 mod actions;
 mod http;
@@ -27,13 +27,15 @@ pub use tcp::TcpFilter;
 use crate::error::Result;
 use crate::handle::VmHandle;
 
-/// The VM: one for each worker thread, shared by all plugin contexts in it.
+/// The context of a VM. There is one for each worker thread, which all plugin contexts of the VM
+/// share.
 #[doc(alias = "VMContext")]
 pub trait VmContext: Sized + 'static {
-    /// Makes the context, before anything else. Filled in with [`Default`] if left out.
+    /// Makes the context, before any other callback. The attribute fills in [`Default`] if it is
+    /// left out.
     fn create() -> Self;
 
-    /// Returns the VM starts, or a further plugin context starts in it.
+    /// Handles the start of the VM, or of a further plugin context in the VM.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
-//! What [`plugin!`](crate::plugin) demands of the contexts that it names, as traits whose error
-//! messages say what to write.
+//! Traits that express what [`plugin!`](crate::plugin) requires of the contexts that it names.
+//! Their error messages say what to write.
 //!
-//! The attributes implement these traits, and `plugin!` asks for them. A context whose callbacks
-//! are not exported would be silent: its filter would let every request pass, or would judge
-//! without its configuration.
+//! The attributes implement these traits, and `plugin!` requires them. Without an attribute the
+//! callbacks of a context would not be exported, and nothing would say so: its filter would let
+//! every request pass, or would judge without its configuration.
 
 use super::{HttpFilter, PluginContext, TcpFilter, VmContext};
 
@@ -58,7 +58,7 @@ pub trait UnnamedVm {}
 impl UnnamedPlugin for () {}
 impl UnnamedVm for () {}
 
-/// Holds for a plugin and itself.
+/// Holds for a plugin and itself: the filter's plugin is the one that `plugin!` names.
 #[diagnostic::on_unimplemented(
     message = "the plugin of the filter is `{Self}`, and `plugin!` names `{Named}`",
     label = "`type Plugin` of this filter is `{Self}`",
@@ -68,7 +68,7 @@ pub trait IsPlugin<Named> {}
 
 impl<P> IsPlugin<P> for P {}
 
-/// Holds for a plugin and itself.
+/// Holds for a plugin and itself: both filters have the same plugin.
 #[diagnostic::on_unimplemented(
     message = "the plugin of the TCP filter is `{Self}`, and that of the HTTP filter is `{Other}`",
     label = "`type Plugin` of this filter is `{Self}`",
@@ -78,7 +78,7 @@ pub trait IsPluginOfBoth<Other> {}
 
 impl<P> IsPluginOfBoth<P> for P {}
 
-/// Holds for a VM's context and itself.
+/// Holds for a VM's context and itself: the plugin's `Vm` is the context that `plugin!` names.
 #[diagnostic::on_unimplemented(
     message = "the VM's context of the plugin is `{Self}`, and `plugin!` names `{Named}`",
     label = "`type Vm` of the plugin is `{Self}`",
@@ -88,7 +88,7 @@ pub trait IsVm<Named> {}
 
 impl<V> IsVm<V> for V {}
 
-// What the code of `plugin!` calls, in constants.
+// The functions that the code of `plugin!` calls, in constants.
 
 pub const fn vm<V: VmAttribute>() {}
 pub const fn plugin<P: PluginAttribute>() {}

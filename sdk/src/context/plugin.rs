@@ -6,49 +6,50 @@ use crate::error::Result;
 use crate::handle::{LogEntry, PluginHandle};
 use crate::queue::Queue;
 
-/// A plugin: one for each configuration in a VM. Its streams reach it by reference, so what they
-/// change in it is in a `Cell` or `RefCell`.
+/// The context of a plugin. A VM has one for each configuration. The streams of the plugin share it
+/// by reference, so values that they change are in a `Cell` or `RefCell`.
 #[doc(alias = "RootContext")]
 pub trait PluginContext: Sized + 'static {
-    /// The VM's context. Filled in with `()` if left out.
+    /// The VM's context. The attribute fills in `()` if it is left out.
     type Vm: VmContext;
 
-    /// Whether the attribute says `calls`: answers may come to closures.
+    /// `true` if the attribute says `calls`, so that responses may come to closures.
     #[doc(hidden)]
     const CALLS: bool = false;
 
-    /// Whether the attribute says `tasks`.
+    /// `true` if the attribute says `tasks`.
     #[doc(hidden)]
     const TASKS: bool = false;
 
-    /// Whether the attribute says `timers`.
+    /// `true` if the attribute says `timers`.
     #[doc(hidden)]
     const TIMERS: bool = false;
 
-    /// Whether it has [`on_log`](Self::on_log).
+    /// `true` if the plugin has [`on_log`](Self::on_log).
     #[doc(hidden)]
     const LOGS: bool = false;
 
-    /// Whether it has [`on_http_call_response`](Self::on_http_call_response).
+    /// `true` if the plugin has [`on_http_call_response`](Self::on_http_call_response).
     #[doc(hidden)]
     const HTTP_ANSWERS: bool = false;
 
-    /// Whether it has [`on_grpc_event`](Self::on_grpc_event).
+    /// `true` if the plugin has [`on_grpc_event`](Self::on_grpc_event).
     #[doc(hidden)]
     const GRPC_ANSWERS: bool = false;
 
-    /// Whether it has callbacks from which it may let streams go on.
+    /// `true` if the plugin has callbacks from which it may resume streams.
     #[doc(hidden)]
     const RESUMES: bool = false;
 
-    /// Whether there is no plugin, which then reaches no streams.
+    /// `true` if there is no plugin, so that it reaches no streams.
     #[doc(hidden)]
     const ABSENT: bool = false;
 
-    /// Makes the context. Filled in with [`Default`] if left out.
+    /// Makes the context. The attribute fills in [`Default`] if it is left out.
     fn create(vm: &Self::Vm, id: u32) -> Self;
 
-    /// Returns the plugin starts: its configuration can be read, ticks can be asked for.
+    /// Handles the start of the plugin. The callback can read the plugin's configuration, and ask
+    /// for ticks.
     ///
     /// # Errors
     ///
@@ -59,8 +60,8 @@ pub trait PluginContext: Sized + 'static {
         Ok(StartStatus::Ok)
     }
 
-    /// Returns the proxy asks whether it could start with a configuration, which
-    /// [`PluginHandle::configuration`] gives. Envoy knows the callback and does not call it.
+    /// Handles a question of the proxy: could the plugin start with the configuration that
+    /// [`PluginHandle::configuration`] returns? Envoy knows the callback and does not call it.
     ///
     /// # Errors
     ///
@@ -71,8 +72,8 @@ pub trait PluginContext: Sized + 'static {
         Ok(StartStatus::Ok)
     }
 
-    /// Returns the proxy calls a function of the plugin, with arguments that
-    /// [`PluginHandle::foreign_arguments`] gives. Envoy does so in tests only.
+    /// Handles a call by the proxy of a function of the plugin, whose arguments
+    /// [`PluginHandle::foreign_arguments`] returns. Envoy makes such calls in tests only.
     ///
     /// # Errors
     ///
@@ -82,7 +83,7 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// Returns the period that [`PluginHandle::set_tick_period`] asked for has passed.
+    /// Handles a tick: the period that [`PluginHandle::set_tick_period`] asked for has passed.
     ///
     /// # Errors
     ///
@@ -93,8 +94,8 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// There is an item in a queue that this plugin registered. Another VM may have taken it
-    /// meanwhile.
+    /// Handles a new item in a queue that this plugin registered. Another VM may have taken the
+    /// item meanwhile.
     ///
     /// # Errors
     ///
@@ -105,7 +106,7 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// Returns a call that the plugin dispatched is answered, or has failed.
+    /// Handles the response to a call that the plugin dispatched, or its failure.
     ///
     /// # Errors
     ///
@@ -119,7 +120,7 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// Returns a gRPC call or stream that this context opened has news.
+    /// Handles an event of a gRPC call or stream that this context opened.
     ///
     /// # Errors
     ///
@@ -131,8 +132,8 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// More or less of the [total budget](crate::budget) is used than before: caches may shrink.
-    /// After the callback in which it changed.
+    /// Handles a change in how much of the [total budget](crate::budget) is used, so that caches
+    /// may shrink. The callback runs after the one in which the use changed.
     ///
     /// # Errors
     ///
@@ -147,12 +148,12 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// Returns a request is over and goes to the access log that the plugin writes: one of a
-    /// proxy's `access_log`, not of its filters. Its headers, trailers and properties can be read
-    /// here, and nowhere else.
+    /// Handles a request that is over and goes to the access log that the plugin writes: an
+    /// `access_log` of the proxy that names the plugin, not one of its filters. The request's
+    /// headers, trailers and properties can be read here, and nowhere else.
     ///
-    /// Of a plugin that is a filter's too, hosts call it for no stream of the filter's: those have
-    /// [`HttpFilter::on_log`](super::HttpFilter::on_log).
+    /// If the plugin has a filter too, hosts do not call this for the streams of the filter: those
+    /// have [`HttpFilter::on_log`](super::HttpFilter::on_log).
     ///
     /// # Errors
     ///
@@ -162,7 +163,8 @@ pub trait PluginContext: Sized + 'static {
         Ok(())
     }
 
-    /// Returns the plugin ends. With `false` the proxy waits until [`PluginHandle::done`].
+    /// Handles the end of the plugin. If the callback returns `false`, the proxy waits until
+    /// [`PluginHandle::done`].
     ///
     /// # Errors
     ///
@@ -173,7 +175,8 @@ pub trait PluginContext: Sized + 'static {
         Ok(true)
     }
 
-    /// Returns the last callback; the context is dropped after it.
+    /// Handles the deletion of the context. This is its last callback, after which the context is
+    /// dropped.
     ///
     /// # Errors
     ///

@@ -6,49 +6,49 @@ use crate::callout::{CallResponse, GrpcEvent};
 use crate::error::Result;
 use crate::handle::{DownstreamData, TcpHandle, UpstreamData};
 
-/// A connection, for a network filter.
+/// The context of a connection, for a network filter.
 #[doc(alias = "TcpContext")]
 #[doc(alias = "StreamContext")]
 pub trait TcpFilter: Sized + 'static {
-    /// The plugin's context. Filled in with `()` if left out.
+    /// The plugin's context. The attribute fills in `()` if it is left out.
     type Plugin: PluginContext;
 
-    /// What happens to the connection when a callback answers an error: it is closed, unless this
-    /// is [`FailurePolicy::Open`].
+    /// The effect on the connection of a callback that returns an error. The connection is closed,
+    /// unless this is [`FailurePolicy::Open`].
     const ON_ERROR: FailurePolicy = FailurePolicy::Closed;
 
-    /// Whether the SDK keeps contexts of this kind at all.
+    /// `true` if the SDK keeps contexts of this kind.
     #[doc(hidden)]
     const TRACKED: bool = true;
 
-    /// Whether the attribute says `calls`: answers may come to closures.
+    /// `true` if the attribute says `calls`, so that responses may come to closures.
     #[doc(hidden)]
     const CALLS: bool = false;
 
-    /// Whether the attribute says `tasks`.
+    /// `true` if the attribute says `tasks`.
     #[doc(hidden)]
     const TASKS: bool = false;
 
-    /// Whether it has [`on_http_call_response`](Self::on_http_call_response).
+    /// `true` if the filter has [`on_http_call_response`](Self::on_http_call_response).
     #[doc(hidden)]
     const HTTP_ANSWERS: bool = false;
 
-    /// Whether it has [`on_grpc_event`](Self::on_grpc_event).
+    /// `true` if the filter has [`on_grpc_event`](Self::on_grpc_event).
     #[doc(hidden)]
     const GRPC_ANSWERS: bool = false;
 
-    /// Returns whether a stream of this plugin is a connection: as
-    /// [`HttpFilter::accepts`](super::HttpFilter::accepts).
+    /// Returns whether a stream of this plugin is a connection, as
+    /// [`HttpFilter::accepts`](super::HttpFilter::accepts) does for HTTP streams.
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {
         let _ = (plugin, id);
         true
     }
 
-    /// Makes the context. Filled in with [`Default`] if left out.
+    /// Makes the context. The attribute fills in [`Default`] if it is left out.
     #[doc(alias = "NewTcpContext")]
     fn create(plugin: &Self::Plugin, id: u32) -> Self;
 
-    /// Returns a client has connected.
+    /// Handles a new connection of a client.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// Data from the client is here. A last call without data is usual.
+    /// Handles data from the client. The last call usually brings no data.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// Data from the upstream is here. A last call without data is usual.
+    /// Handles data from the upstream. The last call usually brings no data.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(Flow::Continue)
     }
 
-    /// Returns the connection to the client is closed.
+    /// Handles the close of the connection to the client.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// Returns the connection to the upstream is closed.
+    /// Handles the close of the connection to the upstream.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// Returns a call that the connection dispatched is answered, or has failed.
+    /// Handles the response to a call that the connection dispatched, or its failure.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// Returns a gRPC call or stream that this context opened has news.
+    /// Handles an event of a gRPC call or stream that this context opened.
     ///
     /// # Errors
     ///
@@ -129,8 +129,8 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// Returns the connection goes to the access log. Envoy calls it after
-    /// [`on_done`](Self::on_done) here, and before it for HTTP.
+    /// Handles a connection that goes to the access log. Envoy calls this after
+    /// [`on_done`](Self::on_done). For HTTP, Envoy calls it before.
     ///
     /// # Errors
     ///
@@ -141,7 +141,7 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// Returns the connection is over.
+    /// Handles the end of the connection.
     ///
     /// # Errors
     ///
@@ -151,7 +151,8 @@ pub trait TcpFilter: Sized + 'static {
         Ok(())
     }
 
-    /// Returns the last callback; the context is dropped after it.
+    /// Handles the deletion of the context. This is its last callback, after which the context is
+    /// dropped.
     ///
     /// # Errors
     ///

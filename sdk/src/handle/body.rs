@@ -18,9 +18,9 @@ pub type ResponseBody<'cb, P = ()> = Body<'cb, Response, P>;
 
 /// A part of a body that is on its way, or all of it that was held back so far.
 ///
-/// While a filter answers [`DataAction::StopIterationAndBuffer`] the proxy keeps what it has, and
-/// each callback sees the whole of it again: [`size`](Self::size) grows.
-/// [`BodyCursor`](crate::BodyCursor) reads what is new in it, so that a growing body is not copied
+/// While a filter returns [`DataAction::StopIterationAndBuffer`], the proxy keeps the parts, and
+/// each callback sees all kept parts again: [`size`](Self::size) grows.
+/// [`BodyCursor`](crate::BodyCursor) reads only the new bytes, so that a growing body is not copied
 /// again and again.
 ///
 /// | to | use |
@@ -29,9 +29,9 @@ pub type ResponseBody<'cb, P = ()> = Body<'cb, Response, P>;
 /// | look at it as it grows | [`BodyCursor`](crate::BodyCursor) |
 /// | change it as it passes, part by part | [`Rewriter`](crate::Rewriter) |
 ///
-/// Who changes a body's size says so in the headers callback before it, by
-/// [`body_will_change`](super::Headers::body_will_change): the proxy has sent the headers by the
-/// time that the body comes, unless the headers were held back as well.
+/// A filter that changes a body's size calls [`body_will_change`](super::Headers::body_will_change)
+/// in the headers callback before it. The proxy has sent the headers by the time that the body
+/// comes, unless the headers were paused as well.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -46,7 +46,7 @@ pub struct Body<'cb, D, P = ()> {
     pub(crate) buffer: BufferType,
     pub(crate) size: usize,
     pub(crate) end_of_stream: bool,
-    /// Whether the filter has a callback for the trailers of this direction.
+    /// `true` if the filter has a callback for the trailers of this direction.
     pub(crate) sees_trailers: bool,
     pub(crate) direction: PhantomData<D>,
 }
@@ -54,18 +54,18 @@ pub struct Body<'cb, D, P = ()> {
 impl<'cb, D, P> Body<'cb, D, P> {
     arena!();
 
-    /// Calls a cluster, and holds the body here until the closure has run with the answer, or with
-    /// the reason why there is none:
-    /// `return body.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
+    /// Calls a cluster over HTTP, and holds the body until the closure has run with the response,
+    /// or with the reason for the failure: `return body.hold_for_call(&call, |filter: &mut Self,
+    /// stream, answer| …);`
     ///
-    /// The closure says what becomes of the body. [`Action::Continue`] lets it go on when nobody
-    /// else holds it. Any other action leaves it paused, because the closure has replied, or
-    /// something else will resume it. For an error the
-    /// [failure policy](crate::HttpFilter::ON_ERROR) decides.
+    /// The closure decides about the body. [`Action::Continue`] resumes the body when nobody else
+    /// holds it. Any other action leaves the body paused: the closure has replied, or something
+    /// else will resume the body. If the closure fails, the [failure
+    /// policy](crate::HttpFilter::ON_ERROR) decides.
     ///
     /// # Errors
     ///
-    /// Fails if the call cannot be sent: then nothing is held, and the closure does not run.
+    /// Fails if the call cannot be sent. Then nothing is held, and the closure does not run.
     ///
     /// # Cost
     ///
@@ -83,8 +83,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
         Ok(DataAction::Held)
     }
 
-    /// Calls a method over gRPC, and holds the body here until the closure has run, as
-    /// [`hold_for_call`](Self::hold_for_call).
+    /// Calls a method over gRPC, and holds the body until the closure has run, as
+    /// [`hold_for_call`](Self::hold_for_call) does.
     ///
     /// # Errors
     ///
@@ -106,16 +106,16 @@ impl<'cb, D, P> Body<'cb, D, P> {
         Ok(DataAction::Held)
     }
 
-    /// Holds the body here while a task runs, and then does what it answers; see
-    /// [`task`](crate::task): `return body.hold_while(async { … });`
+    /// Runs a task, holds the body until the task ends, and then takes the action that the task
+    /// returns; see [`task`](crate::task): `return body.hold_while(async { … });`
     ///
     /// # Errors
     ///
-    /// Fails if the SDK is out of memory.
+    /// Fails if the attribute of the filter does not say `tasks`, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// Blocks for the future and for its task, until it ends; no host call by itself.
+    /// Blocks for the future and for its task, until the task ends. No host call by itself.
     #[cfg(feature = "async")]
     pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<DataAction> {
         crate::task::hold(self.stream.id, self.buffer.direction(), task)?;
@@ -128,26 +128,25 @@ impl<'cb, D, P> Body<'cb, D, P> {
         self.stream.id
     }
 
-    /// Returns the plugin's context: shared with the other streams, not copied.
+    /// Returns the plugin's context, which all streams of the plugin share.
     #[must_use]
     pub const fn plugin(&self) -> &'cb P {
         self.stream.plugin
     }
 
-    /// Returns the stream, for its headers.
+    /// Returns the stream, through which the callback reads and edits headers.
     #[must_use]
     pub const fn stream(&self) -> &HttpHandle<'cb, P> {
         &self.stream
     }
 
-    /// How many bytes there are, as the host announced them: what was held back so far and what is
-    /// new.
+    /// Returns the number of bytes as the host announced it: the kept bytes and the new ones.
     #[must_use]
     pub const fn size(&self) -> usize {
         self.size
     }
 
-    /// How many bytes there are now, as the proxy counts them: after changes, say.
+    /// Returns the number of bytes that the proxy has now, for example after changes.
     ///
     /// # Errors
     ///
@@ -160,33 +159,33 @@ impl<'cb, D, P> Body<'cb, D, P> {
         call::buffer_size(self.buffer).map_err(|status| Error::host("proxy_get_buffer_status", self.buffer, status))
     }
 
-    /// Returns whether the body ends here. The last part may be empty, and of the same size as the
-    /// one before.
+    /// Returns whether the body ends with this part. The last part may bring no new bytes: then its
+    /// size is that of the part before.
     ///
-    /// A body that trailers follow has no last part. So a filter that judges bodies takes them
-    /// [complete](crate::HttpFilter::on_complete_request_body), however they end.
+    /// A body that trailers follow has no last part. So a filter that judges bodies takes [complete
+    /// bodies](crate::HttpFilter::on_complete_request_body), however they end.
     #[must_use]
     pub const fn end_of_stream(&self) -> bool {
         self.end_of_stream
     }
 
-    /// Returns a part of the body: at most `size` bytes from `start` on, none if there are no bytes
-    /// there.
+    /// Returns a part of the body: at most `size` bytes from `start` on. Returns no bytes if there
+    /// are none at `start`.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the size that is read, copied once by the host.
+    /// One host call and one block of the size that is read. The host copies the bytes once.
     #[doc(alias = "GetHttpRequestBody")]
     #[doc(alias = "get_http_request_body")]
     pub fn read(&self, start: usize, size: usize) -> Result<HostBytes> {
         read(self.buffer, start, size)
     }
 
-    /// Appends bytes to what is held back.
+    /// Appends bytes to the bytes that the proxy keeps.
     ///
     /// # Errors
     ///
@@ -200,7 +199,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
         write(self.buffer, WHOLE, 0, bytes.as_ref())
     }
 
-    /// Puts bytes before what is held back.
+    /// Puts bytes before the bytes that the proxy keeps.
     ///
     /// # Errors
     ///
@@ -208,13 +207,13 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Cost
     ///
-    /// One host call, which copies the bytes, and moves what is held.
+    /// One host call, which copies the bytes, and moves the kept ones.
     #[doc(alias = "PrependHttpRequestBody")]
     pub fn prepend(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, 0, bytes.as_ref())
     }
 
-    /// Replaces all that is held back.
+    /// Replaces all bytes that the proxy keeps.
     ///
     /// # Errors
     ///
@@ -228,9 +227,9 @@ impl<'cb, D, P> Body<'cb, D, P> {
         write(self.buffer, 0, WHOLE, bytes.as_ref())
     }
 
-    /// Replaces the first `size` bytes of what is held back. A range in the middle cannot be
-    /// replaced, and one at the end neither: Envoy refuses every start but 0 with
-    /// [`Status::BadArgument`], and takes one past the end for an append.
+    /// Replaces the first `size` bytes that the proxy keeps. A range in the middle or at the end
+    /// cannot be replaced: Envoy refuses every start but 0 with [`Status::BadArgument`], and takes
+    /// a start past the end for an append.
     ///
     /// # Errors
     ///
@@ -243,16 +242,17 @@ impl<'cb, D, P> Body<'cb, D, P> {
         write(self.buffer, 0, size.min(WHOLE), bytes.as_ref())
     }
 
-    /// Answers the client from here, and gives the action to return.
+    /// Sends a local reply to the client, and returns the action for the callback to return.
     ///
     /// # Errors
     ///
-    /// Fails if the headers are over the host's limits, the SDK is out of memory, or the host
-    /// refuses: it does once a response is on its way.
+    /// Fails without a host call if the stream was replied to before, if it has ended, or if the
+    /// [`LocalResponse`] is not valid. Fails if the headers are over the host's limits, if the SDK
+    /// is out of memory, or if the host refuses. The host refuses once a response is on its way.
     ///
     /// # Cost
     ///
-    /// One host call, and a block for the headers if there are any.
+    /// One host call. If there are headers, one block for them.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
     pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<DataAction> {
@@ -261,7 +261,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
     }
 }
 
-/// Reads a part of a buffer; a buffer that is not there is empty.
+/// Reads a part of a buffer. A buffer that the host does not have is empty.
 pub(crate) fn read(buffer: BufferType, start: usize, size: usize) -> Result<HostBytes> {
     match call::buffer(buffer, start, size.min(WHOLE)) {
         Err(Refused::Status(Status::NotFound)) => Ok(HostBytes::EMPTY),
@@ -269,18 +269,23 @@ pub(crate) fn read(buffer: BufferType, start: usize, size: usize) -> Result<Host
     }
 }
 
-/// Replaces `size` bytes from `start` on.
+/// Replaces `size` bytes of a buffer from `start` on.
 pub(super) fn write(buffer: BufferType, start: usize, size: usize, bytes: &[u8]) -> Result<()> {
     call::set_buffer(buffer, start, size, bytes).map_err(|status| Error::host("proxy_set_buffer_bytes", buffer, status))
 }
 
-/// Replaces `size` bytes from `start` on, in the callback for the trailers.
+/// Replaces `size` bytes of a buffer from `start` on, in the callback for the trailers.
+///
+/// # Errors
+///
+/// Fails without a host call if the proxy takes no bytes of the body at the trailers. Fails if the
+/// host refuses.
 pub(super) fn write_at_trailers(buffer: BufferType, start: usize, size: usize, bytes: &[u8]) -> Result<()> {
     stream_state::may_write_at_trailers(buffer.direction())?;
     write(buffer, start, size, bytes)
 }
 
-/// Returns the buffer of the body that goes this way.
+/// Returns the buffer of the body in this direction.
 pub(crate) const fn buffer_of(direction: StreamType) -> BufferType {
     match direction {
         StreamType::HttpRequest => BufferType::HttpRequestBody,

@@ -1,8 +1,8 @@
-//! What a plugin, a stream and a connection can call alike.
+//! The calls that a plugin, a stream and a connection have in common.
 
-/// The methods that dispatch calls, for a handle with an `id`; the answers come to the callbacks of
-/// the named trait, or to closures. A closure gets the context, and a handle that is made of the
-/// context's number and what is above it.
+/// Defines the methods that dispatch calls, for a handle with an `id`. The responses come to the
+/// callbacks of the named trait, or to closures. A closure gets the context, and a handle that is
+/// made of the context's number and the context above it.
 macro_rules! calls {
     ($callbacks:ident<$assoc:ident = $above:ident: $bound:ident>, $handle:ident, $make:expr) => {
         #[doc = concat!(
@@ -11,14 +11,16 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// Fails if the context has no such callback, so that the answer would go nowhere: use
-        /// [`call_then`](Self::call_then) or [`call_and_forget`](Self::call_and_forget) then. If
-        /// the headers are over the host's limits, the SDK is out of memory, or the host refuses:
-        /// it does not know the cluster, or misses a header.
+        /// Fails without a host call if the context has no such callback, because the response
+        /// would be lost. Then use [`call_then`](Self::call_then) or
+        /// [`call_and_forget`](Self::call_and_forget). Fails if the headers are over the host's
+        /// limits, if the SDK is out of memory, or if the host refuses because it does not know the
+        /// cluster or misses a header.
         ///
         /// # Cost
         ///
-        /// One host call, a block for the headers, and an entry of a table until the answer.
+        /// One host call, a block for the headers, and an entry of a table until the response
+        /// comes.
         #[doc(alias = "DispatchHttpCall")]
         #[doc(alias = "dispatch_http_call")]
         pub fn call<N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
@@ -29,18 +31,18 @@ macro_rules! calls {
             call.dispatch(self.id)
         }
 
-        /// Calls a cluster over HTTP, and drops the answer when it comes: for a mirror, a log or a
-        /// notice.
+        /// Calls a cluster over HTTP, and drops the response when it comes: for a mirror, a log or
+        /// a notification.
         ///
         /// # Errors
         ///
-        /// Fails if the headers are over the host's limits, the SDK is out of memory, or the host
-        /// refuses.
+        /// Fails if the headers are over the host's limits, if the SDK is out of memory, or if the
+        /// host refuses.
         ///
         /// # Cost
         ///
-        /// One host call, a block for the headers, and an entry of a table until the answer if the
-        /// module takes answers at all.
+        /// One host call and a block for the headers. If the module exports the callback for
+        /// responses, an entry of a table until the response comes.
         pub fn call_and_forget<N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
             &self,
             call: &$crate::callout::HttpCall<'_, N, W, T>,
@@ -54,48 +56,51 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// Fails if the context has no such callback, so that the answer would go nowhere: use
-        /// [`grpc_call_then`](Self::grpc_call_then) or
-        /// [`grpc_call_and_forget`](Self::grpc_call_and_forget) then. If the metadata are over the
-        /// host's limits, the SDK is out of memory, or the host refuses: it does not know the
-        /// cluster.
+        /// Fails without a host call if the context has no such callback, because the response
+        /// would be lost. Then use [`grpc_call_then`](Self::grpc_call_then) or
+        /// [`grpc_call_and_forget`](Self::grpc_call_and_forget). Fails if the metadata are over the
+        /// host's limits, if the SDK is out of memory, or if the host refuses because it does not
+        /// know the cluster.
         ///
         /// # Cost
         ///
-        /// One host call, a block for the metadata, and an entry of a table until the answer.
+        /// One host call, a block for the metadata, and an entry of a table until the response
+        /// comes.
         #[doc(alias = "dispatch_grpc_call")]
         pub fn grpc_call(&self, call: &$crate::callout::GrpcCall<'_>) -> $crate::Result<$crate::callout::CallToken> {
             $crate::callout::takes_grpc_answers()?;
             $crate::callout::opened(self.id, call.dispatch(self.id)?)
         }
 
-        /// Calls a method over gRPC, and drops the answer when it comes.
+        /// Calls a method over gRPC, and drops the response when it comes.
         ///
         /// # Errors
         ///
-        /// Fails if the metadata are over the host's limits, the SDK is out of memory, or the host
-        /// refuses.
+        /// Fails if the metadata are over the host's limits, if the SDK is out of memory, or if the
+        /// host refuses.
         ///
         /// # Cost
         ///
-        /// One host call, a block for the metadata, and an entry of a table until the answer if the
-        /// module takes answers at all.
+        /// One host call and a block for the metadata. If the module exports the callbacks for
+        /// responses, an entry of a table until the response comes.
         pub fn grpc_call_and_forget(&self, call: &$crate::callout::GrpcCall<'_>) -> $crate::Result<()> {
             call.dispatch($crate::callout::NOBODY).map(drop)
         }
 
-        /// Calls a cluster over HTTP, and runs the closure with the answer, or with the reason why
-        /// there is none. [`Closures`](crate::callout::Closures) has an example. An error that the
-        /// closure answers is treated like one of a callback.
+        /// Calls a cluster over HTTP, and runs the closure with the response, or with the reason
+        /// for the failure. [`Closures`](crate::callout::Closures) has an example. An error that
+        /// the closure returns is treated like an error of a callback.
         ///
         /// # Errors
         ///
-        /// As [`call`](Self::call): then nothing is sent, and the closure does not run.
+        /// Fails if the headers are over the host's limits, if the SDK is out of memory, or if the
+        /// host refuses. Then nothing is sent, and the closure does not run.
         ///
         /// # Cost
         ///
-        /// Beside the call two small blocks until the answer, and the context's table of those at
-        /// its first call. A failed call costs one host call more, which asks for the reason.
+        /// The cost of the call, and two small blocks until the response comes. The first such call
+        /// of a context also makes the context's table of closures. A failed call costs one more
+        /// host call, which asks for the reason.
         #[doc(alias = "DispatchHttpCall")]
         pub fn call_then<F, N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
             &self,
@@ -114,12 +119,13 @@ macro_rules! calls {
             calls!(@keep self.id, call, Http, Http(response), CallFailure, then(F, $above, $handle, $make))
         }
 
-        /// Calls a method over gRPC, and runs the closure with the event that brings the answer, or
-        /// with the reason why there is none.
+        /// Calls a method over gRPC, and runs the closure with the event that brings the response,
+        /// or with the reason for the failure.
         ///
         /// # Errors
         ///
-        /// As [`grpc_call`](Self::grpc_call): then nothing is sent, and the closure does not run.
+        /// Fails if the metadata are over the host's limits, if the SDK is out of memory, or if the
+        /// host refuses. Then nothing is sent, and the closure does not run.
         ///
         /// # Cost
         ///
@@ -141,15 +147,17 @@ macro_rules! calls {
             calls!(@keep self.id, call, GrpcCall, Grpc(event), GrpcFailure, then(F, $above, $handle, $make))
         }
 
-        /// Runs a task beside; see [`task`](crate::task). An error that it answers is logged.
+        /// Starts a task that runs beside the callbacks; see [`task`](crate::task). An error that
+        /// the task returns is logged.
         ///
         /// # Errors
         ///
-        /// Fails if the SDK is out of memory.
+        /// Fails if the attribute of the context does not say `tasks`, or if the SDK is out of
+        /// memory.
         ///
         /// # Cost
         ///
-        /// Blocks for the future and for its task, until it ends; no host call by itself.
+        /// Blocks for the future and for its task, until the task ends. No host call by itself.
         #[cfg(feature = "async")]
         pub fn spawn(&self, task: impl Future<Output = $crate::Result<()>> + 'static) -> $crate::Result<()> {
             $crate::task::spawn(self.id, task)
@@ -162,13 +170,15 @@ macro_rules! calls {
         /// # Errors
         ///
         /// Fails if the metadata are over the host's limits, if the SDK is out of memory, or if the
-        /// host does not know the cluster. Fails without a host call if another call of the same
-        /// callback, or of the callback that woke this task, has failed at once, as its cluster has
-        /// no healthy host: Envoy would stop serving. Open the stream in a later callback then.
+        /// host does not know the cluster. Fails without a host call if the context has no such
+        /// callback. Fails without a host call if another call has failed at once, in the same
+        /// callback or in the callback that woke this task, because its cluster has no healthy
+        /// host: Envoy would stop serving. Then open the stream in a later callback.
         ///
         /// # Cost
         ///
-        /// One host call, a block for the metadata, and an entry of a table until it is closed.
+        /// One host call, a block for the metadata, and an entry of a table until the stream is
+        /// closed.
         #[doc(alias = "open_grpc_stream")]
         pub fn grpc_stream<'a>(
             &self,
@@ -180,14 +190,14 @@ macro_rules! calls {
             self.open_grpc(target.into(), service, method, metadata, $crate::headers::Check::Both)
         }
 
-        /// Opens a gRPC stream as [`grpc_stream`](Self::grpc_stream) does, and leaves the metadata,
-        /// the service and the method as they are, whatever bytes they have: for a filter that must
-        /// send what is not HTTP.
+        /// Opens a gRPC stream as [`grpc_stream`](Self::grpc_stream) does, without checking the
+        /// bytes of the metadata, the service and the method: for a filter that must send bytes
+        /// that HTTP does not allow.
         ///
         /// # Errors
         ///
-        /// As [`grpc_stream`](Self::grpc_stream), but that any byte is allowed; a name of the
-        /// metadata is never empty.
+        /// Fails as [`grpc_stream`](Self::grpc_stream) does, but allows any byte. A name of the
+        /// metadata must not be empty.
         ///
         /// # Cost
         ///
@@ -218,19 +228,22 @@ macro_rules! calls {
         }
 
         /// Opens a gRPC stream to a cluster or [`GrpcTarget`](crate::callout::GrpcTarget), and runs
-        /// the closure with each of its events, the last of which is
-        /// [`GrpcWhat::Closed`](crate::callout::GrpcWhat::Closed). It is dropped after that, and
-        /// before if the stream is cancelled or its context is deleted, which cancels the stream.
-        /// An error that it answers is treated like one of a callback, and the events go on.
+        /// the closure with each event of the stream. The last event is
+        /// [`GrpcWhat::Closed`](crate::callout::GrpcWhat::Closed), after which the closure is
+        /// dropped. The closure is dropped earlier if the stream is cancelled, or if the context is
+        /// deleted, which cancels the stream. An error that the closure returns is treated like an
+        /// error of a callback, and further events follow.
         ///
         /// # Errors
         ///
-        /// As [`grpc_stream`](Self::grpc_stream): then the closure does not run.
+        /// Fails if the metadata are over the host's limits, if the SDK is out of memory, or if the
+        /// host does not know the cluster. Fails without a host call after a call that failed at
+        /// once, as [`grpc_stream`](Self::grpc_stream) does. Then the closure does not run.
         ///
         /// # Cost
         ///
-        /// Beside the stream two small blocks until it is closed, and the context's table of those
-        /// at its first call.
+        /// The cost of the stream, and two small blocks until the stream is closed. The first such
+        /// call of a context also makes the context's table of closures.
         pub fn grpc_stream_then<'a, F>(
             &self,
             target: impl Into<$crate::callout::GrpcTarget<'a>>,
@@ -249,14 +262,14 @@ macro_rules! calls {
             calls!(@each self.id, target, each(F, $above, $handle, $make))
         }
 
-        /// Opens a gRPC stream as [`grpc_stream_then`](Self::grpc_stream_then) does, and leaves the
-        /// metadata, the service and the method as they are, whatever bytes they have: for a filter
-        /// that must send what is not HTTP.
+        /// Opens a gRPC stream as [`grpc_stream_then`](Self::grpc_stream_then) does, without
+        /// checking the bytes of the metadata, the service and the method: for a filter that must
+        /// send bytes that HTTP does not allow.
         ///
         /// # Errors
         ///
-        /// As [`grpc_stream_unchecked`](Self::grpc_stream_unchecked): then the closure does not
-        /// run.
+        /// Fails as [`grpc_stream_then`](Self::grpc_stream_then) does, but allows any byte. A name
+        /// of the metadata must not be empty.
         ///
         /// # Cost
         ///
@@ -279,8 +292,8 @@ macro_rules! calls {
             calls!(@each self.id, target, each(F, $above, $handle, $make))
         }
     };
-    // Sends a call and keeps a closure, behind which the types of its context are forgotten until
-    // they are asked for by name.
+    // Sends a call and keeps a closure. The kept closure hides the types of its context, which are
+    // asked for by name when the closure runs.
     (@keep $id:expr, $call:ident, $kind:ident, $answered:ident($answer:ident), $failure:ident,
      $then:ident($context:ident, $above:ident, $handle:ident, $make:expr)) => {
         $crate::callout::keep($id, $crate::callout::Kind::$kind, |id| $call.dispatch(id), move |asker, answered| {
@@ -289,7 +302,8 @@ macro_rules! calls {
             })
         })
     };
-    // The same for a closure that holds a direction of the stream until it has run.
+    // Sends a call and keeps a closure that holds a direction of the stream until the closure has
+    // run.
     (@hold $id:expr, $direction:expr, $call:ident, $kind:ident, $answered:ident($answer:ident), $failure:ident,
      $then:ident($context:ident, $above:ident, $handle:ident, $make:expr)) => {
         $crate::callout::keep_holding($id, $direction, $crate::callout::Kind::$kind, |id| $call.dispatch(id), move |asker, answered| {
@@ -306,7 +320,7 @@ macro_rules! calls {
             })
         })
     };
-    // Asks for the types of a context by name, and gives it with its handle to an expression.
+    // Downcasts a context to its types, and passes the context and its handle to an expression.
     (@with $asker:ident, $answered_as:ident, $answered:ident($answer:ident), ($context:ident, $above:ident, $handle:ident, $make:expr),
      |$of:ident, $with:ident| $body:block) => {{
         let (Some($of), Some(above), $crate::callout::Answered::$answered($answer)) =
@@ -320,11 +334,12 @@ macro_rules! calls {
     }};
 }
 
-/// The methods that hold a direction of the stream until an answer is judged, for a handle of a
-/// stream or connection.
+/// Defines the methods that hold a direction of the stream until a response is judged, for a handle
+/// of a stream or connection.
 macro_rules! holds {
     ($callbacks:ident<$assoc:ident = $above:ident: $bound:ident>, $handle:ident, $make:expr) => {
-        /// Calls a cluster, and holds a direction of the stream until the closure has run.
+        /// Calls a cluster over HTTP, and holds a direction of the stream until the closure has
+        /// run.
         pub(crate) fn hold_for<F, N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
             &self,
             direction: $crate::abi::StreamType,
@@ -364,15 +379,15 @@ macro_rules! holds {
     };
 }
 
-/// The method that gives the stream's arena, for a handle of a stream or connection.
+/// Defines the method that returns the stream's arena, for a handle of a stream or connection.
 macro_rules! arena {
     () => {
-        /// Returns the stream's arena: empty when it is first asked for, the same in every callback
-        /// of the stream, reset when the stream is deleted.
+        /// Returns the stream's arena. The arena is empty when it is first asked for, is the same
+        /// in every callback of the stream, and is reset when the stream is deleted.
         ///
-        /// What [`alloc`](crate::arena::Bump::alloc) puts there is never dropped; see
-        /// [`arena`](crate::arena) for what is. Views end with the handle that is given here; a
-        /// collection over a clone of it may be kept in the filter.
+        /// A value that [`alloc`](crate::arena::Bump::alloc) puts into the arena is never dropped;
+        /// [`arena`](crate::arena) says which values are dropped. Views end with the handle that
+        /// this method returns. A filter may keep a collection over a clone of the handle.
         ///
         /// # Errors
         ///
@@ -380,7 +395,7 @@ macro_rules! arena {
         ///
         /// # Cost
         ///
-        /// The first call of a stream takes an arena from the VM's pool, or makes one: 1 KiB.
+        /// The first call of a stream takes an arena from the VM's pool, or makes one of 1 KiB.
         /// Further calls count an owner.
         #[cfg(feature = "request-arena")]
         pub fn arena(&self) -> $crate::Result<$crate::arena::RequestArena> {

@@ -1,13 +1,13 @@
-//! Bytes that wait for more of them.
+//! A buffer of bytes that wait for further bytes.
 
 use alloc::boxed::Box;
 
 use crate::abi::try_slice;
 use crate::error::Result;
 
-/// Bytes that are appended at the end and taken from the front. Each byte is copied a bounded
-/// number of times, because the block doubles when it is full, and bytes move to its front only
-/// when as many were taken from there.
+/// A buffer whose bytes are appended at the end and taken from the front. Each byte is copied a
+/// bounded number of times: the block doubles when it is full, and bytes move to its front only
+/// when at least as many bytes were taken from there.
 pub(super) struct Carry {
     block: Option<Box<[u8]>>,
     start: usize,
@@ -35,7 +35,7 @@ impl Carry {
         self.end - self.start
     }
 
-    /// Appends bytes. If memory runs out nothing is appended.
+    /// Appends bytes. If the SDK is out of memory, nothing is appended.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -71,19 +71,19 @@ impl Carry {
         Ok(())
     }
 
-    /// Takes bytes from the front.
+    /// Removes bytes from the front.
     pub(super) fn consume(&mut self, size: usize) {
         self.start = self.start.saturating_add(size).min(self.end);
         self.give_back();
     }
 
-    /// Takes bytes from the end, so that this many are left.
+    /// Removes bytes from the end, so that `len` bytes are left.
     pub(super) fn truncate(&mut self, len: usize) {
         self.end = self.end.min(self.start.saturating_add(len));
         self.give_back();
     }
 
-    /// An empty one keeps no block.
+    /// Frees the block if no bytes are left.
     fn give_back(&mut self) {
         if self.start == self.end {
             self.block = None;
@@ -105,7 +105,8 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
-    /// What a closure leaves of each part, and how large parts are.
+    /// Returns how many bytes were copied, for parts of this size of which a closure takes some
+    /// bytes.
     fn copied(parts: usize, size: usize, taken: impl Fn(usize) -> usize) -> usize {
         let part: Vec<u8> = (0..=u8::MAX).cycle().take(size).collect();
         let mut carry = Carry::new();

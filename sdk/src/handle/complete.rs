@@ -18,7 +18,7 @@ pub type CompleteRequestBody<'cb, P = ()> = CompleteBody<'cb, Request, P>;
 /// [`on_complete_response_body`](crate::HttpFilter::on_complete_response_body).
 pub type CompleteResponseBody<'cb, P = ()> = CompleteBody<'cb, Response, P>;
 
-/// A body that is complete, and that the proxy holds until the callback has judged.
+/// A complete body, which the proxy holds until the callback has judged it.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -41,16 +41,17 @@ pub type CompleteResponseBody<'cb, P = ()> = CompleteBody<'cb, Response, P>;
 /// # Changes
 ///
 /// The proxy sends the headers before the body is complete, unless the filter holds the headers. So
-/// a filter that changes the size of a body says so in the callback for the headers, by
-/// [`body_will_change`](super::Headers::body_will_change), or the change is an error: behind a
-/// wrong `content-length` the next message would begin in the wrong place. Where the filter still
-/// holds the headers, the SDK corrects their `content-length`.
+/// a filter that changes the size of a body calls
+/// [`body_will_change`](super::Headers::body_will_change) in the callback for the headers. Without
+/// that call the change is an error: behind a wrong `content-length` the next message would begin
+/// in the wrong place. If the filter still holds the headers, the SDK corrects their
+/// `content-length`.
 #[derive(Debug)]
 pub struct CompleteBody<'cb, D, P = ()> {
     pub(crate) stream: HttpHandle<'cb, P>,
     pub(crate) buffer: BufferType,
     pub(crate) has_trailers: bool,
-    /// Whether the size changed while the filter held the headers.
+    /// `true` if the size changed while the filter held the headers.
     pub(crate) resized: bool,
     pub(crate) replied: bool,
     pub(crate) direction: PhantomData<D>,
@@ -69,7 +70,7 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         self.stream.id
     }
 
-    /// Returns the plugin's context: shared with the other streams, not copied.
+    /// Returns the plugin's context, which all streams of the plugin share.
     #[must_use]
     pub const fn plugin(&self) -> &'cb P {
         self.stream.plugin
@@ -81,14 +82,14 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         &self.stream
     }
 
-    /// Returns whether trailers follow the body, which [`HttpHandle::request_trailers`] or
-    /// [`HttpHandle::response_trailers`] reads.
+    /// Returns whether trailers follow the body. [`HttpHandle::request_trailers`] and
+    /// [`HttpHandle::response_trailers`] read them.
     #[must_use]
     pub const fn has_trailers(&self) -> bool {
         self.has_trailers
     }
 
-    /// Returns how many bytes the body has now.
+    /// Returns the number of bytes that the body has now.
     ///
     /// # Errors
     ///
@@ -99,7 +100,7 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     /// One host call that returns a number (0.02 µs in Envoy).
     pub fn size(&self) -> Result<usize> {
         match call::buffer_size(self.buffer) {
-            // Without a part there is no buffer.
+            // The host has no buffer for a body without parts.
             Err(Status::NotFound) => Ok(0),
             size => size.map_err(|status| Error::host("proxy_get_buffer_status", self.buffer, status)),
         }
@@ -109,38 +110,38 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, and if memory runs out.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the body's size, copied once by the host.
+    /// One host call and one block of the body's size. The host copies the bytes once.
     #[doc(alias = "GetHttpRequestBody")]
     #[doc(alias = "get_http_request_body")]
     pub fn bytes(&self) -> Result<HostBytes> {
         self.read(0, WHOLE)
     }
 
-    /// Returns a part of the body: at most `size` bytes from `start` on, and no bytes if there are
-    /// none.
+    /// Returns a part of the body: at most `size` bytes from `start` on. Returns no bytes if there
+    /// are none at `start`.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, and if memory runs out.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the size that is read, copied once by the host.
+    /// One host call and one block of the size that is read. The host copies the bytes once.
     pub fn read(&self, start: usize, size: usize) -> Result<HostBytes> {
         body::read(self.buffer, start, size)
     }
 
-    /// Appends bytes.
+    /// Appends bytes to the body.
     ///
     /// # Errors
     ///
-    /// Fails if the headers have gone on without
-    /// [`body_will_change`](super::Headers::body_will_change), if trailers follow a body without a
-    /// single part, and if the host refuses.
+    /// Fails without a host call if the headers have gone on and
+    /// [`body_will_change`](super::Headers::body_will_change) was not called, or if trailers follow
+    /// a body without a single part. Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -158,7 +159,7 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     ///
     /// # Cost
     ///
-    /// One host call, which copies the bytes, and moves what is held.
+    /// One host call, which copies the bytes, and moves the bytes of the body.
     #[doc(alias = "PrependHttpRequestBody")]
     pub fn prepend(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         self.write(0, 0, bytes.as_ref(), 0)
@@ -168,8 +169,8 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// As [`append`](Self::append). Bytes of the size that the body has can always be put in its
-    /// place.
+    /// Fails as [`append`](Self::append) does. Bytes of the same size as the body can replace it
+    /// even after the headers have gone on.
     ///
     /// # Cost
     ///
@@ -180,8 +181,8 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         self.write(0, WHOLE, bytes.as_ref(), size)
     }
 
-    /// Replaces the first `size` bytes of the body; [no other range](super::Body::replace_start)
-    /// can be.
+    /// Replaces the first `size` bytes of the body. [No other range](super::Body::replace_start)
+    /// can be replaced.
     ///
     /// # Errors
     ///
@@ -203,7 +204,11 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         write(self.buffer, start, size, bytes)
     }
 
-    /// Fails if the headers have gone on, and a length may be among them.
+    /// Notes that the size of the body changes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the headers have gone on, and may have announced a length.
     fn take_another_size(&mut self) -> Result<()> {
         let direction = self.buffer.direction();
         let state = |state: Option<&stream_state::State>| {
@@ -222,7 +227,7 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         Ok(())
     }
 
-    /// Corrects the length in headers that the filter holds.
+    /// Corrects `content-length` in headers that the filter holds, if the size of the body changed.
     pub(crate) fn settle_length(&self) -> Result<()> {
         if !self.resized || self.replied {
             return Ok(());
@@ -233,25 +238,26 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
                 0 => Ok(()),
                 refused => Err(Error::host("proxy_replace_header_map_value", map, Status::from(refused))),
             },
-            // There is none to correct.
+            // There is no length to correct.
             Err(Refused::Status(Status::NotFound)) => Ok(()),
             Err(refused) => Err(Error::host("proxy_get_header_map_value", map, refused)),
         }
     }
 
-    /// Answers the client from here, and returns the status for the callback to return.
+    /// Sends a local reply to the client, and returns the status for the callback to return.
     ///
-    /// A response cannot be answered once its headers have gone on. Then Envoy resets the stream,
-    /// and the client sees that the response is cut off.
+    /// A response cannot be replaced once its headers have gone on. Then Envoy resets the stream,
+    /// and the client sees a response that is cut off.
     ///
     /// # Errors
     ///
-    /// Fails if the headers are over the host's limits, if memory runs out, and if the host
-    /// refuses.
+    /// Fails without a host call if the stream was replied to before, if it has ended, or if the
+    /// [`LocalResponse`] is not valid. Fails if the headers are over the host's limits, if the SDK
+    /// is out of memory, or if the host refuses.
     ///
     /// # Cost
     ///
-    /// One host call, and a block for the headers if there are any.
+    /// One host call. If there are headers, one block for them.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
     pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<Flow> {
@@ -260,30 +266,30 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         Ok(Flow::Pause)
     }
 
-    /// Holds the body here while a task runs, and then does what the task returns; see
-    /// [`task`](crate::task): `return body.hold_while(async { … });`
+    /// Runs a task, holds the body until the task ends, and then takes the action that the task
+    /// returns; see [`task`](crate::task): `return body.hold_while(async { … });`
     ///
     /// # Errors
     ///
-    /// Fails if memory runs out, and if the attribute of the filter does not say `tasks`.
+    /// Fails if the attribute of the filter does not say `tasks`, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// Blocks for the future and for its task, until the task ends; no host call by itself.
+    /// Blocks for the future and for its task, until the task ends. No host call by itself.
     #[cfg(feature = "async")]
     pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Flow> {
         crate::task::hold(self.stream.id, self.buffer.direction(), task)?;
         Ok(Flow::Held)
     }
 
-    /// Calls a cluster, and holds the body here until the closure has run with the answer, or with
-    /// the reason why there is none:
-    /// `return body.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
+    /// Calls a cluster over HTTP, and holds the body until the closure has run with the response,
+    /// or with the reason for the failure: `return body.hold_for_call(&call, |filter: &mut Self,
+    /// stream, answer| …);`
     ///
-    /// The closure says what becomes of the body. [`Action::Continue`] lets the body go on when
-    /// nobody else holds it. Any other action leaves the body paused, because the closure has
-    /// replied, or something else will resume the stream. For an error the
-    /// [failure policy](crate::HttpFilter::ON_ERROR) decides.
+    /// The closure decides about the body. [`Action::Continue`] resumes the body when nobody else
+    /// holds it. Any other action leaves the body paused: the closure has replied, or something
+    /// else will resume the body. If the closure fails, the [failure
+    /// policy](crate::HttpFilter::ON_ERROR) decides.
     ///
     /// # Errors
     ///
@@ -305,8 +311,8 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         Ok(Flow::Held)
     }
 
-    /// Calls a method over gRPC, and holds the body here until the closure has run, as
-    /// [`hold_for_call`](Self::hold_for_call).
+    /// Calls a method over gRPC, and holds the body until the closure has run, as
+    /// [`hold_for_call`](Self::hold_for_call) does.
     ///
     /// # Errors
     ///

@@ -25,16 +25,16 @@ pub type RequestTrailers<'cb, P = ()> = Headers<'cb, Request, P, Tail>;
 /// The response's trailers, in [`on_response_trailers`](crate::HttpFilter::on_response_trailers).
 pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 
-/// Headers or trailers that are on their way: read through a snapshot, edited in the proxy.
+/// Headers or trailers that are on their way. A snapshot reads them, and edits go to the proxy.
 ///
-/// The first read fetches the whole map: further reads in the callback are answered from this
-/// snapshot, and from the edits made since. To read several names take
-/// [`snapshot`](Headers::snapshot) and ask it. [`fetch`](Headers::fetch) asks the proxy for one
-/// name alone, which is cheaper where the name is mostly absent and nothing else is read.
+/// The first read fetches the whole map. Further reads in the callback use this snapshot and the
+/// edits made since, without a host call. To read several names, take a
+/// [`snapshot`](Headers::snapshot) and read from it. [`fetch`](Headers::fetch) asks the proxy for
+/// one name alone, which is cheaper if the name is mostly absent and nothing else is read.
 ///
-/// An edit is written to the proxy by the call that makes it, and a refusal is the error of that
-/// call. What was read before stays valid until the callback returns, so edits are possible while
-/// views are in use:
+/// The call that makes an edit writes it to the proxy, and fails if the proxy refuses. Values that
+/// were read before stay valid until the callback returns, so edits are possible while views are in
+/// use:
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -51,21 +51,22 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 ///
 /// # What the proxy makes of an edit
 ///
-/// The rules are the newest Envoy's: `add` appends, `replace` removes all values of the name and
-/// appends one, `remove` removes all; names compare without case; pseudo-headers stay in front.
-/// Whether the proxy joins an added value to the one that is there (Envoy does so with `,` for the
-/// names that it knows well) cannot be known here: a read of a name that has several values, one of
-/// them added since the snapshot, asks the proxy for that name. A snapshot after edits is fetched
-/// again; so is, at the next read, a map that was edited by other means:
-/// [`set_all`](Headers::set_all), an editor, an edit of `host`, which Envoy has as `:authority`.
+/// The rules are those of the newest Envoy: `add` appends, `replace` removes all values of the name
+/// and appends one, `remove` removes all. Names compare without case. Pseudo-headers stay in front.
+/// The proxy may join an added value to the existing one, as Envoy does with `,` for the names that
+/// it knows well. The guest cannot know. So a read asks the proxy for a name that has several
+/// values, one of them added since the snapshot. A snapshot after edits is fetched again. A map
+/// that was edited in another way is also fetched again, at the next read: by
+/// [`set_all`](Headers::set_all), by an editor, or by an edit of `host`, which Envoy has as
+/// `:authority`.
 ///
 /// # When the proxy refuses
 ///
-/// A refusal is the error of the edit. The proxy refuses an edit of a map that the stream does not
-/// have yet: of the response's headers while the request's are on their way, say. Before the proxy
-/// is called an edit fails if the name is not a token, optionally behind one colon, or if the value
-/// has a control byte other than the tab: a line feed would end the header's line. A filter that
-/// must write such bytes has [`add_unchecked`](Headers::add_unchecked) and
+/// If the proxy refuses an edit, the edit fails. The proxy refuses an edit of a map that the stream
+/// does not have yet, for example of the response's headers while the request's are on their way.
+/// An edit fails without a host call if the name is not a token, optionally behind one colon, or if
+/// the value has a control byte other than the tab: a line feed would end the header's line. A
+/// filter that must write such bytes uses [`add_unchecked`](Headers::add_unchecked) and
 /// [`replace_unchecked`](Headers::replace_unchecked).
 ///
 /// # Views
@@ -107,44 +108,44 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
         self.stream.id
     }
 
-    /// Returns the plugin's context: shared with the other streams, not copied.
+    /// Returns the plugin's context, which all streams of the plugin share.
     #[must_use]
     pub const fn plugin(&self) -> &'cb P {
         self.stream.plugin
     }
 
-    /// Returns the stream, for what has nothing to do with these headers: its body, an answer to
-    /// the client.
+    /// Returns the stream, for things other than these headers: the body, or a local reply.
     #[must_use]
     pub const fn stream(&self) -> &HttpHandle<'cb, P> {
         &self.stream
     }
 
-    /// How many headers the host announced.
+    /// Returns the number of headers that the host announced.
     #[must_use]
     pub const fn announced(&self) -> u32 {
         self.announced
     }
 
-    /// Returns all headers, as they are now.
+    /// Returns a snapshot of all headers, as they are now.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, sends what is no header map, or is out of memory for it.
+    /// Fails if the host refuses, if the host sends bytes that are not a header map, or if the SDK
+    /// is out of memory.
     ///
     /// # Cost
     ///
-    /// The first time: one host call and one block of the host's (14,200 instructions of the proxy
-    /// for 25 headers, about 1 µs). The first time after edits the same once more. Otherwise
-    /// nothing.
+    /// The first time, one host call and one block, which the host allocates (14,200 instructions
+    /// of the proxy for 25 headers, about 1 µs). The first time after edits, the same again.
+    /// Otherwise nothing.
     #[doc(alias = "GetHttpRequestHeaders")]
     #[doc(alias = "get_http_request_headers")]
     pub fn snapshot(&self) -> Result<&'cb HeaderMap> {
         self.snapshots.current()
     }
 
-    /// Returns the size of the map in bytes, as the proxy counts it: in Envoy, names and values
-    /// without what is between them.
+    /// Returns the size of the map in bytes, as the proxy counts it. Envoy counts names and values,
+    /// without the bytes between them.
     ///
     /// # Errors
     ///
@@ -158,8 +159,8 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
         call::map_size(map).map_err(|status| Error::host("proxy_get_header_map_size", map, status))
     }
 
-    /// Returns the first value of a name, compared without case. To read several names take a
-    /// [`snapshot`](Self::snapshot) and ask it.
+    /// Returns the first value of a name, compared without case, or `None` if the map has no such
+    /// header. To read several names, take a [`snapshot`](Self::snapshot) and read from it.
     ///
     /// # Errors
     ///
@@ -168,27 +169,27 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     /// # Cost
     ///
     /// The first read of a callback fetches the map, as [`snapshot`](Self::snapshot) does.
-    /// Otherwise none, but for a name that has several values, one of them added since the
-    /// snapshot: then one host call, once.
+    /// Otherwise nothing, except for a name that has several values, one of them added since the
+    /// snapshot: one host call, once.
     #[doc(alias = "GetHttpRequestHeader")]
     #[doc(alias = "get_http_request_header")]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Result<Option<ByteStr<'cb>>> {
         self.snapshots.get(name.as_ref())
     }
 
-    /// Returns the first value of a name as a block of its own, asked of the proxy each time: for a
-    /// value that the filter keeps.
+    /// Asks the proxy for the first value of a name, and returns the value as a block of its own,
+    /// or `None` if the map has no such header. For a value that the filter keeps.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or is out of memory for it.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call each time; a block of the host's if the name is there. In Envoy a value that
-    /// is there is dearer than the whole map of 25 headers, and a name that is absent is cheaper:
-    /// 9,000 instructions of the proxy for the first one of a callback and 2,000 for each further
-    /// one, to the map's 13,500.
+    /// One host call each time. If the name is there, one block, which the host allocates. In
+    /// Envoy, fetching a value that is there costs more than fetching the whole map of 25 headers,
+    /// and fetching an absent one costs less: 9,000 instructions of the proxy for the first fetch
+    /// of a callback and 2,000 for each further one, against 13,500 for the map.
     pub fn fetch(&self, name: impl AsRef<[u8]>) -> Result<Option<HostBytes>> {
         let map = self.snapshots.map();
         match call::map_value(map, name.as_ref()) {
@@ -198,28 +199,28 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
         }
     }
 
-    /// Appends a header, beside any of the same name.
+    /// Appends a header. Existing headers of the same name stay.
     ///
     /// # Errors
     ///
-    /// Fails if the name is not a token, optionally behind one colon; if the value has a control
-    /// byte other than the tab; if the [proxy refuses](Self#when-the-proxy-refuses).
+    /// Fails if the name is not a token, optionally behind one colon. Fails if the value has a
+    /// control byte other than the tab. Fails if the [proxy refuses](Self#when-the-proxy-refuses).
     ///
     /// # Cost
     ///
-    /// One host call that returns nothing (2,000 to 2,900 instructions of the proxy). Beside a
-    /// snapshot the edit is copied, for later reads.
+    /// One host call that returns nothing (2,000 to 2,900 instructions of the proxy). If there is a
+    /// snapshot, the edit is copied for later reads.
     #[doc(alias = "AddHttpRequestHeader")]
     #[doc(alias = "add_http_request_header")]
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
         self.snapshots.add(Check::Both, name.as_ref(), &value)
     }
 
-    /// Appends a header whose bytes the caller answers for.
+    /// Appends a header without checking its bytes. The caller answers for them.
     ///
     /// # Errors
     ///
-    /// Fails if the name is empty, or the [proxy refuses](Self#when-the-proxy-refuses).
+    /// Fails if the name is empty, or if the [proxy refuses](Self#when-the-proxy-refuses).
     ///
     /// # Cost
     ///
@@ -228,7 +229,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
         self.snapshots.add(Check::Neither, name.as_ref(), &value)
     }
 
-    /// Sets the value of a name, whether it is there or not.
+    /// Sets the value of a name, and adds the header if the map has none of this name.
     ///
     /// # Errors
     ///
@@ -236,15 +237,15 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Cost
     ///
-    /// One host call that returns nothing (3,500 to 4,400 instructions of the proxy). Beside a
-    /// snapshot the edit is copied, for later reads.
+    /// One host call that returns nothing (3,500 to 4,400 instructions of the proxy). If there is a
+    /// snapshot, the edit is copied for later reads.
     #[doc(alias = "ReplaceHttpRequestHeader")]
     #[doc(alias = "set_http_request_header")]
     pub fn replace(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
         self.snapshots.replace(Check::Both, name.as_ref(), &value)
     }
 
-    /// Sets the value of a name; the caller answers for the bytes of both.
+    /// Sets the value of a name without checking the bytes of either. The caller answers for them.
     ///
     /// # Errors
     ///
@@ -257,24 +258,24 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
         self.snapshots.replace(Check::Neither, name.as_ref(), &value)
     }
 
-    /// Removes all headers of a name. No header of the name is fine too.
+    /// Removes all headers of a name. Succeeds if there are none.
     ///
     /// # Errors
     ///
-    /// Fails if the name is not a token, optionally behind one colon, or the [proxy
+    /// Fails if the name is not a token, optionally behind one colon, or if the [proxy
     /// refuses](Self#when-the-proxy-refuses).
     ///
     /// # Cost
     ///
-    /// One host call that returns nothing (2,000 instructions of the proxy); none if there is a
-    /// snapshot and the name is absent.
+    /// One host call that returns nothing (2,000 instructions of the proxy). No host call if there
+    /// is a snapshot and the name is absent.
     #[doc(alias = "RemoveHttpRequestHeader")]
     #[doc(alias = "remove_http_request_header")]
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> Result<()> {
         self.snapshots.remove(Check::Both, name.as_ref())
     }
 
-    /// Removes all headers of a name whose bytes the caller answers for.
+    /// Removes all headers of a name without checking its bytes. The caller answers for them.
     ///
     /// # Errors
     ///
@@ -287,13 +288,13 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
         self.snapshots.remove(Check::Neither, name.as_ref())
     }
 
-    /// Replaces the whole map, pseudo-headers included. A few edits are cheaper than this.
+    /// Replaces the whole map, including the pseudo-headers. A few edits are cheaper.
     ///
     /// # Errors
     ///
-    /// Fails if a name is no token or a value has a control byte, if there are more than 1,024
-    /// pairs or 1 MiB (a host would take such a map for empty, and say that all went well), out of
-    /// memory, or if the host refuses.
+    /// Fails if a name is not a token, or if a value has a control byte other than the tab. Fails
+    /// if there are more than 1,024 pairs or 1 MiB: a host would take such a map for empty, and
+    /// return success. Fails if the SDK is out of memory, or if the host refuses.
     ///
     /// # Cost
     ///
@@ -305,15 +306,15 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
         self.replace_all(pairs, Check::Both)
     }
 
-    /// Replaces the whole map by names and values that nobody looks at: for a filter that must send
-    /// what is not HTTP.
+    /// Replaces the whole map without checking the bytes of names and values: for a filter that
+    /// must send bytes that HTTP does not allow.
     ///
-    /// A value with a line feed ends its line, and what follows it is a header, or a message, of
-    /// its own.
+    /// A line feed in a value ends the header's line. The bytes after it become a header, or a
+    /// message, of their own.
     ///
     /// # Errors
     ///
-    /// As [`set_all`](Self::set_all), but for the bytes.
+    /// Fails as [`set_all`](Self::set_all) does, but allows any byte. A name must not be empty.
     ///
     /// # Cost
     ///
@@ -329,16 +330,16 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
 }
 
 impl<D, P, K> Headers<'_, D, P, K> {
-    /// Which way the message goes.
+    /// Returns the direction of the message.
     pub(crate) const fn direction(&self) -> StreamType {
         self.snapshots.map().direction()
     }
 }
 
 impl<'cb, D, P> Headers<'cb, D, P, Head> {
-    /// Calls a cluster; the answer comes to
+    /// Calls a cluster over HTTP. The response comes to
     /// [`on_http_call_response`](crate::HttpFilter::on_http_call_response), as with
-    /// [`HttpHandle::call`]. Answer [`Action::Pause`] to hold the stream until then.
+    /// [`HttpHandle::call`]. Return [`Action::Pause`] to pause the stream until then.
     ///
     /// # Errors
     ///
@@ -356,7 +357,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         self.stream.call(call)
     }
 
-    /// Calls a cluster, and drops the answer when it comes, as [`HttpHandle::call_and_forget`].
+    /// Calls a cluster over HTTP, and drops the response when it comes, as
+    /// [`HttpHandle::call_and_forget`] does.
     ///
     /// # Errors
     ///
@@ -372,17 +374,17 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         self.stream.call_and_forget(call)
     }
 
-    /// Calls a cluster, and runs the closure with the answer, as [`HttpHandle::call_then`]. Answer
-    /// [`Action::Pause`] to hold the stream until then.
+    /// Calls a cluster over HTTP, and runs the closure with the response, as
+    /// [`HttpHandle::call_then`] does. Return [`Action::Pause`] to pause the stream until then.
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call): then nothing is sent, and the closure does not run.
+    /// Fails as [`HttpHandle::call_then`] does. Then nothing is sent, and the closure does not run.
     ///
     /// # Cost
     ///
-    /// One host call, a block for the headers, and one for the closure and entries of two tables
-    /// until the answer.
+    /// One host call and a block for the headers. Until the response comes, a block for the closure
+    /// and entries of two tables.
     pub fn call_then<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
         &self,
         call: &HttpCall<'_, N, V, T>,
@@ -395,18 +397,18 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         self.stream.call_then(call, then)
     }
 
-    /// Calls a cluster, and holds the message here until the closure has run with the answer, or
-    /// with the reason why there is none:
-    /// `return request.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
+    /// Calls a cluster over HTTP, and holds the message until the closure has run with the
+    /// response, or with the reason for the failure: `return request.hold_for_call(&call, |filter:
+    /// &mut Self, stream, answer| …);`
     ///
-    /// The closure says what becomes of the message. [`Action::Continue`] lets it go on when nobody
-    /// else holds it. Any other action leaves it paused, because the closure has replied, or
-    /// something else will resume it. For an error the [failure
+    /// The closure decides about the message. [`Action::Continue`] resumes the message when nobody
+    /// else holds it. Any other action leaves the message paused: the closure has replied, or
+    /// something else will resume the message. If the closure fails, the [failure
     /// policy](crate::HttpFilter::ON_ERROR) decides.
     ///
     /// # Errors
     ///
-    /// Fails if the call cannot be sent: then nothing is held, and the closure does not run.
+    /// Fails if the call cannot be sent. Then nothing is held, and the closure does not run.
     ///
     /// # Cost
     ///
@@ -424,8 +426,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         Ok(Action::Held)
     }
 
-    /// Calls a method over gRPC, and holds the message here until the closure has run, as
-    /// [`hold_for_call`](Self::hold_for_call).
+    /// Calls a method over gRPC, and holds the message until the closure has run, as
+    /// [`hold_for_call`](Self::hold_for_call) does.
     ///
     /// # Errors
     ///
@@ -447,39 +449,40 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         Ok(Action::Held)
     }
 
-    /// Holds the stream here while a task runs, and then does what it answers; see
-    /// [`task`](crate::task): `return request.hold_while(async { … });`
+    /// Runs a task, holds the message until the task ends, and then takes the action that the task
+    /// returns; see [`task`](crate::task): `return request.hold_while(async { … });`
     ///
     /// # Errors
     ///
-    /// Fails if the SDK is out of memory.
+    /// Fails if the attribute of the filter does not say `tasks`, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// Blocks for the future and for its task, until it ends; no host call by itself.
+    /// Blocks for the future and for its task, until the task ends. No host call by itself.
     #[cfg(feature = "async")]
     pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Action> {
         crate::task::hold(self.stream.id, self.direction(), task)?;
         Ok(Action::Held)
     }
 
-    /// Returns whether nothing follows the headers: no body, no trailers.
+    /// Returns whether nothing follows the headers: neither a body nor trailers.
     #[must_use]
     pub const fn end_of_stream(&self) -> bool {
         self.end_of_stream
     }
 
-    /// Answers the client from here, and gives the action to return:
+    /// Sends a local reply to the client, and returns the action for the callback to return:
     /// `return request.reply(&LocalResponse::new(403));`
     ///
     /// # Errors
     ///
-    /// Fails if the headers are over the host's limits, the SDK is out of memory, or the host
-    /// refuses: it does once a response is on its way.
+    /// Fails without a host call if the stream was replied to before, if it has ended, or if the
+    /// [`LocalResponse`] is not valid. Fails if the headers are over the host's limits, if the SDK
+    /// is out of memory, or if the host refuses. The host refuses once a response is on its way.
     ///
     /// # Cost
     ///
-    /// One host call; with headers one block, freed at once.
+    /// One host call. If there are headers, one block, freed at once.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
     pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<Action> {

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::headers::MapEditor;
 use crate::reply::LocalResponse;
 
-/// A stream, in the [`HttpFilter`](crate::HttpFilter) callbacks that come with no data of their
-/// own.
+/// The handle of a stream, in the [`HttpFilter`](crate::HttpFilter) callbacks that come with no
+/// data of their own.
 #[derive(Debug)]
 pub struct HttpHandle<'cb, P = ()> {
     pub(crate) id: u32,
@@ -34,14 +34,14 @@ impl<'cb, P> HttpHandle<'cb, P> {
         self.plugin
     }
 
-    /// Lets the request go on that a callback of the filter paused. While a task or a closure holds
-    /// the request too, it goes on when the last of them ends. In a callback of the request the
-    /// status that the callback returns decides, and this makes no host call.
+    /// Resumes the request that a callback of the filter paused. While a task or a closure holds
+    /// the request too, the request goes on when the last of them ends. In a callback of the
+    /// request the returned status decides, and this method makes no host call.
     ///
     /// # Errors
     ///
-    /// Fails if the stream does not hold the request, or has ended: the host is not asked then. If
-    /// the host refuses.
+    /// Fails without a host call if the filter does not hold the request, or if the stream has
+    /// ended. Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -52,14 +52,14 @@ impl<'cb, P> HttpHandle<'cb, P> {
         resume(StreamType::HttpRequest)
     }
 
-    /// Lets the response go on that a callback of the filter paused. While a task or a closure
-    /// holds the response too, it goes on when the last of them ends. In a callback of the response
-    /// the status that the callback returns decides, and this makes no host call.
+    /// Resumes the response that a callback of the filter paused. While a task or a closure holds
+    /// the response too, the response goes on when the last of them ends. In a callback of the
+    /// response the returned status decides, and this method makes no host call.
     ///
     /// # Errors
     ///
-    /// Fails if the stream does not hold the response, or has ended: the host is not asked then. If
-    /// the host refuses.
+    /// Fails without a host call if the filter does not hold the response, or if the stream has
+    /// ended. Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -70,33 +70,34 @@ impl<'cb, P> HttpHandle<'cb, P> {
         resume(StreamType::HttpResponse)
     }
 
-    /// Answers the client from here, while the request or the response is held back.
+    /// Sends a local reply to the client, while the request or the response is paused.
     ///
     /// # Errors
     ///
-    /// Fails without a host call if the stream was answered before, if it has ended, or if the
-    /// callback that runs has let its response go on. Fails if the headers are over the host's
-    /// limits, if the SDK is out of memory, or if the host refuses: it does once a response is on
-    /// its way.
+    /// Fails without a host call if the stream was replied to before, if it has ended, if the
+    /// callback that runs has resumed its response, or if the [`LocalResponse`] is not valid. Fails
+    /// if the headers are over the host's limits, if the SDK is out of memory, or if the host
+    /// refuses. The host refuses once a response is on its way.
     ///
     /// # Cost
     ///
-    /// One host call, and a block for the headers if there are any.
+    /// One host call. If there are headers, one block for them.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
     pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, response: &LocalResponse<'_, N, V>) -> Result<()> {
         response.send()
     }
 
-    /// Takes so many bytes of the budgets for the request's body before it comes: what
-    /// `content-length` says, if the filter will hold the body back. They are given back when the
-    /// body goes on or the stream ends, so give streams a timeout: who announces a body and does
-    /// not send it has its share all that time.
+    /// Reserves bytes of the budgets for the request's body before the body comes. Reserve the size
+    /// that `content-length` announces, if the filter will hold the body. The bytes are given back
+    /// when the body goes on or the stream ends. So give streams a timeout: a client that announces
+    /// a body and does not send it keeps its share until then.
     ///
     /// # Errors
     ///
-    /// Fails if they do not fit: the error [is out of memory](crate::Error::is_out_of_memory), and
-    /// if the callback answers it the budget's policy decides.
+    /// Fails if the bytes do not fit the budgets: the error [is out of
+    /// memory](crate::Error::is_out_of_memory). If the callback returns the error, the budget's
+    /// policy decides.
     ///
     /// # Cost
     ///
@@ -106,40 +107,43 @@ impl<'cb, P> HttpHandle<'cb, P> {
         budget::reserve_body(size)
     }
 
-    /// Edits the request's headers while they are held back, as
-    /// [`RequestHeaders`](crate::RequestHeaders) does: each edit is one host call.
+    /// Returns an editor of the request's headers, while they are paused.
+    /// [`RequestHeaders`](crate::RequestHeaders) has the same edits. Each edit is one host call.
     #[must_use]
     pub const fn edit_request_headers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpRequestHeaders)
     }
 
-    /// Edits the response's headers while they are held back, likewise.
+    /// Returns an editor of the response's headers, while they are paused. Each edit is one host
+    /// call.
     #[must_use]
     pub const fn edit_response_headers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpResponseHeaders)
     }
 
-    /// Edits the request's trailers while they are held back. A request whose body ended with its
-    /// last part has none and gets none: an edit fails, and the host is not asked.
+    /// Returns an editor of the request's trailers, while they are paused. A request whose body
+    /// ended with its last part has no trailers and gets none: an edit fails without a host call.
     #[must_use]
     pub const fn edit_request_trailers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpRequestTrailers)
     }
 
-    /// Edits the response's trailers while they are held back, likewise.
+    /// Returns an editor of the response's trailers, while they are paused. Each edit is one host
+    /// call.
     #[must_use]
     pub const fn edit_response_trailers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpResponseTrailers)
     }
 
-    /// Resets the stream: the client gets no answer. The stream has ended then: a later reply,
-    /// resume or reset fails, and the callback that runs stops its message, whatever it returns.
+    /// Resets the stream: the client gets no response. The stream has then ended: a later reply,
+    /// resume or reset fails, and the callback that runs stops its message, whatever status it
+    /// returns.
     ///
     /// # Errors
     ///
-    /// Fails without a host call if the stream has ended, or if the callback that runs has answered
-    /// it or let its response go on: Envoy may complete the stream twice, or end. Fails if the host
-    /// refuses.
+    /// Fails without a host call if the stream has ended, or if the callback that runs has replied
+    /// to it or resumed its response: Envoy could complete the stream twice, or end. Fails if the
+    /// host refuses.
     ///
     /// # Cost
     ///
@@ -149,8 +153,8 @@ impl<'cb, P> HttpHandle<'cb, P> {
         close(StreamType::HttpRequest)
     }
 
-    /// Resets the response: what the client has not got of it does not come. Envoy ends the whole
-    /// stream with it, as [`reset`](Self::reset) does.
+    /// Resets the response: the client does not get the rest of it. Envoy ends the whole stream
+    /// with it, as with [`reset`](Self::reset).
     ///
     /// # Errors
     ///
@@ -164,21 +168,22 @@ impl<'cb, P> HttpHandle<'cb, P> {
         close(StreamType::HttpResponse)
     }
 
-    /// What the filter holds back of the request's body: all of it when trailers follow, which end
-    /// a body without a last part.
+    /// Returns the bytes of the request's body that the filter holds. The bytes are the whole body
+    /// when trailers follow, because such a body has no last part.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the body's size, copied once by the host.
+    /// One host call and one block of the body's size. The host copies the bytes once.
     pub fn request_body(&self) -> Result<HostBytes> {
         read(BufferType::HttpRequestBody, 0, WHOLE)
     }
 
-    /// What the filter holds back of the response's body, likewise.
+    /// Returns the bytes of the response's body that the filter holds, as
+    /// [`request_body`](Self::request_body) does for the request.
     ///
     /// # Errors
     ///

@@ -2,9 +2,9 @@
 
 use core::marker::PhantomData;
 
-/// What goes to the access log, in [`PluginContext::on_log`](crate::PluginContext::on_log): a
-/// request and its response that are over, and cannot be changed. What the proxy knows beside them
-/// is in [`property`](crate::property).
+/// An entry of the access log, in [`PluginContext::on_log`](crate::PluginContext::on_log): a
+/// request and its response that are over, and cannot be changed. [`property`](crate::property)
+/// reads what else the proxy knows about them.
 ///
 /// A connection that is logged has no headers.
 #[derive(Debug)]

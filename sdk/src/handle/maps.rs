@@ -1,26 +1,28 @@
-//! What a stream and an entry of the access log can read of headers and trailers.
+//! The headers and trailers that a stream and an entry of the access log can read.
 
 use crate::abi::{HostBytes, MapType, Refused, Status, call};
 use crate::error::{Error, Result};
 use crate::headers::HeaderMap;
 
-/// The methods that read the maps of a stream.
+/// Defines the methods that read the maps of a stream.
 macro_rules! maps {
     () => {
         /// Returns the request's headers, as they are now.
         ///
         /// # Errors
         ///
-        /// Fails if the host refuses, sends what is no header map, or the SDK is out of memory.
+        /// Fails if the host refuses, if the host sends bytes that are not a header map, or if the
+        /// SDK is out of memory.
         ///
         /// # Cost
         ///
-        /// One host call and one block of the host's for each call.
+        /// One host call and one block, which the host allocates, for each call.
         pub fn request_headers(&self) -> $crate::Result<$crate::HeaderMap> {
             $crate::handle::maps::fetch($crate::abi::MapType::HttpRequestHeaders)
         }
 
-        /// Returns the response's headers, as they are now; empty before there is a response.
+        /// Returns the response's headers, as they are now. The map is empty before there is a
+        /// response.
         ///
         /// # Errors
         ///
@@ -33,8 +35,8 @@ macro_rules! maps {
             $crate::handle::maps::fetch($crate::abi::MapType::HttpResponseHeaders)
         }
 
-        /// Returns the request's trailers, as they are now; empty where there are none. Envoy has
-        /// none for the access log.
+        /// Returns the request's trailers, as they are now. The map is empty if there are none. In
+        /// Envoy it is always empty for the access log.
         ///
         /// # Errors
         ///
@@ -47,8 +49,9 @@ macro_rules! maps {
             $crate::handle::maps::fetch($crate::abi::MapType::HttpRequestTrailers)
         }
 
-        /// Returns the response's trailers, as they are now; empty where there are none. Those of
-        /// gRPC have `grpc-status`, unless the response is headers alone, which have it then.
+        /// Returns the response's trailers, as they are now. The map is empty if there are none.
+        /// The trailers of gRPC have `grpc-status`, unless the response has headers alone: then the
+        /// headers have it.
         ///
         /// # Errors
         ///
@@ -61,22 +64,23 @@ macro_rules! maps {
             $crate::handle::maps::fetch($crate::abi::MapType::HttpResponseTrailers)
         }
 
-        /// Returns the first value of one of the request's headers, without the others; none if
-        /// there is none, or the headers cannot be seen.
+        /// Returns the first value of one of the request's headers, without fetching the others.
+        /// Returns `None` if there is no such header, or if the headers cannot be seen.
         ///
         /// # Errors
         ///
-        /// Fails if the host refuses, or the SDK is out of memory.
+        /// Fails if the host refuses, or if the SDK is out of memory.
         ///
         /// # Cost
         ///
-        /// One host call and one block of the host's for each call. Two of these cost more at the
-        /// host than the whole map does.
+        /// One host call and one block, which the host allocates, for each call. Two of these calls
+        /// cost more in the host than fetching the whole map.
         pub fn fetch_request_header(&self, name: impl AsRef<[u8]>) -> $crate::Result<Option<$crate::HostBytes>> {
             $crate::handle::maps::value($crate::abi::MapType::HttpRequestHeaders, name.as_ref())
         }
 
-        /// Returns the first value of one of the response's headers, likewise.
+        /// Returns the first value of one of the response's headers, or `None` as
+        /// [`fetch_request_header`](Self::fetch_request_header) does.
         ///
         /// # Errors
         ///
@@ -89,7 +93,8 @@ macro_rules! maps {
             $crate::handle::maps::value($crate::abi::MapType::HttpResponseHeaders, name.as_ref())
         }
 
-        /// Returns the first value of one of the request's trailers, likewise.
+        /// Returns the first value of one of the request's trailers, or `None` as
+        /// [`fetch_request_header`](Self::fetch_request_header) does.
         ///
         /// # Errors
         ///
@@ -102,7 +107,8 @@ macro_rules! maps {
             $crate::handle::maps::value($crate::abi::MapType::HttpRequestTrailers, name.as_ref())
         }
 
-        /// Returns the first value of one of the response's trailers, likewise.
+        /// Returns the first value of one of the response's trailers, or `None` as
+        /// [`fetch_request_header`](Self::fetch_request_header) does.
         ///
         /// # Errors
         ///
@@ -117,14 +123,14 @@ macro_rules! maps {
     };
 }
 
-/// Returns a whole map.
+/// Fetches a whole map.
 pub(crate) fn fetch(map: MapType) -> Result<HeaderMap> {
     let block = call::map(map).map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?;
     HeaderMap::decode(map, block)
 }
 
-/// Returns the first value of a name. Envoy refuses for a single value what it shows as an empty
-/// map: one that does not exist, or has gone on.
+/// Returns the first value of a name, or `None` if there is none. Envoy refuses a single value of a
+/// map that it shows as empty: one that does not exist, or that has gone on.
 pub(crate) fn value(map: MapType, name: &[u8]) -> Result<Option<HostBytes>> {
     match call::map_value(map, name) {
         Ok(value) => Ok(Some(value)),

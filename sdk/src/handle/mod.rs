@@ -1,17 +1,18 @@
-//! What a callback may ask of the proxy: each callback gets the handle with the host calls that are
-//! good in it.
+//! Handles: the host calls that a callback can make. Each callback gets the handle with the host
+//! calls that work in it.
 //!
-//! | file | the handles of |
+//! | file | handles |
 //! |---|---|
 //! | this one | the VM, the plugin, a stream without data of its own |
 //! | `headers` | headers and trailers on their way |
 //! | `body` | a body on its way |
-//! | `complete` | a body that is complete |
+//! | `complete` | a complete body |
 //! | `tcp` | a connection and its data |
-//! | `part` | what the two have in common, read as it grows |
-//! | `rewrite` | the same, changed as it passes, with what waits for the next part in `carry` |
-//! | `calls` | what each of them can call |
-//! | `maps` | what can be read of a stream's headers and trailers |
+//! | `part` | the common trait of bodies and data, which are read as they grow |
+//! | `rewrite` | bodies and data that change as they pass |
+//! | `carry` | the bytes of those that wait for the next part |
+//! | `calls` | the calls of every handle |
+//! | `maps` | the headers and trailers of a stream, for reading |
 //! | `log` | an entry of the access log |
 
 #[macro_use]
@@ -53,10 +54,10 @@ use crate::error::{Error, On, Result};
 use crate::stream_state;
 use crate::timer::{self, Timer, Timers};
 
-/// The most bytes to ask a buffer for: hosts add it to the start, as 32-bit numbers.
+/// The largest size to ask a buffer for. Hosts add the size to the start, as 32-bit numbers.
 pub(crate) const WHOLE: usize = i32::MAX as usize;
 
-/// The VM, in [`VmContext`](crate::VmContext) callbacks.
+/// The handle of the VM, in [`VmContext`](crate::VmContext) callbacks.
 #[derive(Debug)]
 pub struct VmHandle<'cb> {
     pub(crate) configuration_size: usize,
@@ -64,28 +65,28 @@ pub struct VmHandle<'cb> {
 }
 
 impl VmHandle<'_> {
-    /// Returns the VM's configuration, empty if there is none.
+    /// Returns the VM's configuration, which is empty if there is none.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the host's for each call.
+    /// One host call and one block, which the host allocates, for each call.
     #[doc(alias = "GetVMConfiguration")]
     pub fn configuration(&self) -> Result<HostBytes> {
         read(BufferType::VmConfiguration, 0, WHOLE)
     }
 
-    /// Returns the configuration's size in bytes, as the host announced it.
+    /// Returns the size of the configuration in bytes, as the host announced it.
     #[must_use]
     pub const fn configuration_size(&self) -> usize {
         self.configuration_size
     }
 }
 
-/// The plugin, in [`PluginContext`](crate::PluginContext) callbacks.
+/// The handle of the plugin, in [`PluginContext`](crate::PluginContext) callbacks.
 #[derive(Debug)]
 pub struct PluginHandle<'cb, V = ()> {
     pub(crate) id: u32,
@@ -108,43 +109,45 @@ impl<'cb, V> PluginHandle<'cb, V> {
         self.vm
     }
 
-    /// Returns the plugin's configuration, empty if there is none. Hosts give it in `on_configure`
-    /// only.
+    /// Returns the plugin's configuration, which is empty if there is none. Hosts hand it over in
+    /// `on_configure` only.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the host's for each call.
+    /// One host call and one block, which the host allocates, for each call.
     #[doc(alias = "GetPluginConfiguration")]
     pub fn configuration(&self) -> Result<HostBytes> {
         read(BufferType::PluginConfiguration, 0, WHOLE)
     }
 
-    /// Returns the arguments of a call of the proxy's, in `on_foreign_function`; empty elsewhere.
+    /// Returns the arguments of a call by the proxy, in `on_foreign_function`. They are empty in
+    /// other callbacks.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the host's for each call.
+    /// One host call and one block, which the host allocates, for each call.
     pub fn foreign_arguments(&self) -> Result<HostBytes> {
         read(BufferType::ForeignFunctionArguments, 0, WHOLE)
     }
 
-    /// Returns the configuration's size in bytes, as the host announced it; 0 outside of
-    /// `on_configure`.
+    /// Returns the size of the configuration in bytes, as the host announced it. The size is 0
+    /// outside of `on_configure`.
     #[must_use]
     pub const fn configuration_size(&self) -> usize {
         self.configuration_size
     }
 
-    /// Asks for `on_tick` at this period; zero ends the ticks. A host counts in milliseconds: less
-    /// than one is rounded up to it, more than 49 days are cut to that.
+    /// Asks the host to call `on_tick` at this period. A period of zero ends the ticks. A host
+    /// counts milliseconds: a shorter period is rounded up to one millisecond, and a period over 49
+    /// days is cut to 49 days.
     ///
     /// # Errors
     ///
@@ -152,7 +155,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Cost
     ///
-    /// One host call; beside timers, one more for the time.
+    /// One host call. If the plugin has timers, one more host call for the time.
     #[doc(alias = "SetTickPeriodMilliSeconds")]
     pub fn set_tick_period(&self, period: Duration) -> Result<()> {
         let milliseconds = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
@@ -160,18 +163,18 @@ impl<'cb, V> PluginHandle<'cb, V> {
         timer::set_tick(self.id, milliseconds)
     }
 
-    /// Runs the closure at this period, until it is stopped or the plugin is deleted; see
-    /// [`timer`]. It takes the place of a timer of the same name.
+    /// Starts a timer that runs the closure at this period, until the timer is stopped or the
+    /// plugin is deleted; see [`timer`]. The timer replaces a timer of the same name.
     ///
-    /// An error that the closure answers is logged with the name, and the timer goes on.
+    /// An error that the closure returns is logged with the name, and the timer goes on.
     ///
     /// # Errors
     ///
-    /// Fails if the SDK is out of memory, or the host refuses to tick.
+    /// Fails if the SDK is out of memory, or if the host refuses to tick.
     ///
     /// # Cost
     ///
-    /// Two blocks; a host call for the time, and one more if the tick changes.
+    /// Two blocks and a host call for the time. One more host call if the tick changes.
     pub fn every<F>(
         &self,
         name: &'static str,
@@ -190,8 +193,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
         })
     }
 
-    /// Runs the closure once, after this time, unless it is stopped before or the plugin is
-    /// deleted; as [`every`](Self::every) otherwise.
+    /// Starts a timer that runs the closure once, after this time, unless the timer is stopped or
+    /// the plugin is deleted before. Otherwise the timer works like that of [`every`](Self::every).
     ///
     /// # Errors
     ///
@@ -199,7 +202,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Cost
     ///
-    /// Two blocks until it has run; a host call for the time, and one more if the tick changes.
+    /// Two blocks until the closure has run, and a host call for the time. One more host call if
+    /// the tick changes.
     pub fn after<F>(
         &self,
         name: &'static str,
@@ -220,84 +224,89 @@ impl<'cb, V> PluginHandle<'cb, V> {
         })
     }
 
-    /// Stops a timer and drops its closure; false if it has run for the last time already.
+    /// Stops a timer and drops its closure. Returns `false` if the timer has run for the last time
+    /// already.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses to change the tick; the timer is stopped all the same.
+    /// Fails if the host refuses to change the tick. The timer is stopped even then.
     ///
     /// # Cost
     ///
-    /// A host call for the time, and one more if the tick changes.
+    /// A host call for the time. One more host call if the tick changes.
     pub fn stop(&self, timer: Timer) -> Result<bool> {
         timer::stop(timer)
     }
 
-    /// Lets a request go on that one of its callbacks held back: from a tick, say.
+    /// Resumes a request that one of its callbacks paused, for example from a tick.
     ///
     /// # Errors
     ///
-    /// Fails without a host call if the plugin has no such stream, if the stream does not hold
-    /// that, or if the callback has let 128 streams go on already: keep its number, and resume the
-    /// stream from a later tick. Fails if the host refuses.
+    /// Fails without a host call if the plugin has no such stream, if the stream does not hold its
+    /// request, or if the callback has resumed 128 streams already. In the last case keep the
+    /// number of the stream, and resume it from a later tick. Fails if the host refuses.
     ///
     /// # Cost
     ///
-    /// Three host calls: to act on the stream, to let it go on, and back.
+    /// Three host calls: one to act on the stream, one to resume it, and one to act on the plugin
+    /// again.
     #[doc(alias = "SetEffectiveContext")]
     #[doc(alias = "resume_http_request")]
     pub fn resume_request(&self, stream: u32) -> Result<()> {
         self.resume(stream, StreamType::HttpRequest)
     }
 
-    /// Lets a response go on that one of its callbacks held back.
+    /// Resumes a response that one of its callbacks paused.
     ///
     /// # Errors
     ///
-    /// Fails without a host call if the plugin has no such stream, if the stream does not hold
-    /// that, or if the callback has let 128 streams go on already: keep its number, and resume the
-    /// stream from a later tick. Fails if the host refuses.
+    /// Fails without a host call if the plugin has no such stream, if the stream does not hold its
+    /// response, or if the callback has resumed 128 streams already. In the last case keep the
+    /// number of the stream, and resume it from a later tick. Fails if the host refuses.
     ///
     /// # Cost
     ///
-    /// Three host calls: to act on the stream, to let it go on, and back.
+    /// Three host calls: one to act on the stream, one to resume it, and one to act on the plugin
+    /// again.
     #[doc(alias = "resume_http_response")]
     pub fn resume_response(&self, stream: u32) -> Result<()> {
         self.resume(stream, StreamType::HttpResponse)
     }
 
-    /// Lets the client's data of a connection go on that one of its callbacks held back.
+    /// Resumes the client's data of a connection that one of its callbacks paused.
     ///
     /// # Errors
     ///
     /// Fails without a host call if the plugin has no such connection, if the connection does not
-    /// hold its data, or if the callback has let 128 streams go on already: resume the connection
-    /// from a later tick. Fails if the host refuses.
+    /// hold its data, or if the callback has resumed 128 streams already. In the last case resume
+    /// the connection from a later tick. Fails if the host refuses.
     ///
     /// # Cost
     ///
-    /// Three host calls: to act on the connection, to let it go on, and back.
+    /// Three host calls: one to act on the connection, one to resume it, and one to act on the
+    /// plugin again.
     #[doc(alias = "ContinueTcpStream")]
     pub fn resume_downstream(&self, connection: u32) -> Result<()> {
         self.resume(connection, StreamType::Downstream)
     }
 
-    /// Acts on an HTTP stream by its number, as that stream's own callbacks do: from a tick, say,
-    /// to answer, reset, read, edit or resume what one of its callbacks held back. What the closure
-    /// asks for is the stream's, and the answers to its calls come to the stream. Its filter's
-    /// context, its arena and its budget are out of reach.
+    /// Runs a closure that acts on an HTTP stream, given by its number, as the stream's own
+    /// callbacks do. From a tick, for example, the closure can reply to, reset, read, edit or
+    /// resume a stream that one of its callbacks paused. The stream owns the calls that the closure
+    /// makes, and gets their responses. The context of the stream's filter, the stream's arena and
+    /// its budget are out of reach.
     ///
-    /// An error of the closure is this call's: the policy of the stream's filter does not hear of
-    /// it.
+    /// An error of the closure is the error of this call. The failure policy of the stream's filter
+    /// does not apply to it.
     ///
     /// # Errors
     ///
-    /// Fails if the host does not know the number, the stream being gone: then the closure does not
-    /// run. What the closure answers.
+    /// Fails without running the closure if the plugin has no open stream of this number, or if the
+    /// host refuses. Fails with the closure's error.
     ///
     /// # Cost
     ///
-    /// Two host calls that return nothing, and those of the closure.
+    /// Two host calls that return nothing, and the host calls of the closure.
     #[doc(alias = "SetEffectiveContext")]
     #[doc(alias = "set_effective_context")]
     pub fn with_http_stream<R>(
@@ -308,7 +317,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
         self.acting_on(Kind::Http, stream, || Slot::new().within(|| act(&mut HttpHandle { id: stream, plugin: &() })))
     }
 
-    /// Acts on a connection by its number, likewise.
+    /// Runs a closure that acts on a connection, given by its number, as
+    /// [`with_http_stream`](Self::with_http_stream) does for an HTTP stream.
     ///
     /// # Errors
     ///
@@ -331,43 +341,42 @@ impl<'cb, V> PluginHandle<'cb, V> {
         self.acting_on(direction.into(), stream, || resume(direction))
     }
 
-    /// Acts on the stream, and on the plugin again whatever comes of it.
+    /// Acts on the stream, and then on the plugin again, whether the closure fails or not.
     fn acting_on<R>(&self, kind: Kind, stream: u32, act: impl FnOnce() -> Result<R>) -> Result<R> {
         with_stream(kind, stream, |state| {
             set_effective_context(stream)?;
             let acted = state.within(act);
-            // An error of the closure must not keep the plugin from being the one again that host
-            // calls act on.
+            // Host calls must act on the plugin again even if the closure fails.
             set_effective_context(self.id)?;
             acted
         })
     }
 
-    /// Sets the budgets of the VM, under what the plugin's configuration
-    /// [says](crate::budget#from-the-configuration), and in the place of what was set before.
+    /// Sets the budgets of the VM, in place of the budgets that the code set before. Values of the
+    /// plugin's configuration [take precedence](crate::budget#from-the-configuration).
     ///
     /// # Errors
     ///
-    /// Fails if fields do not fit each other, memory for the reserve is out, or there are `pages`
-    /// and the module's allocator takes no limit: the standard library's, picked by `alloc-system`
-    /// or because nothing is.
+    /// Fails if the fields do not fit each other, or if there is no memory for the reserve. Fails
+    /// if `pages` are given and the module's allocator takes no limit. The standard library's
+    /// allocator takes none, whether `alloc-system` picked it or no feature picked another.
     ///
     /// # Cost
     ///
-    /// No host call, but for the metrics, each of which is defined once.
+    /// No host call, except for the metrics, each of which is defined once.
     #[cfg(feature = "budget")]
     pub fn set_budget(&self, budget: budget::Budget) -> Result<()> {
         budget::apply(budget)
     }
 
-    /// How much memory is where in this VM, for a log line or an answer.
+    /// Returns a report of where the memory of this VM is, for a log line or a response.
     #[cfg(feature = "budget")]
     #[must_use]
     pub fn memory_report(&self) -> budget::MemoryReport {
         budget::report()
     }
 
-    /// Ends a plugin whose `on_done` answered `false`.
+    /// Ends a plugin whose `on_done` returned `false`.
     ///
     /// # Errors
     ///
@@ -382,8 +391,12 @@ impl<'cb, V> PluginHandle<'cb, V> {
     }
 }
 
-/// Closes a direction of the stream that host calls act on, unless that has ended or was answered
-/// in the callback that runs.
+/// Closes a direction of the stream that host calls act on.
+///
+/// # Errors
+///
+/// Fails without a host call if the stream has ended, or if the callback that runs has replied to
+/// it or resumed its response. Fails if the host refuses.
 pub(crate) fn close(direction: StreamType) -> Result<()> {
     stream_state::current(|state| {
         if let Some(state) = state {
@@ -397,7 +410,12 @@ pub(crate) fn close(direction: StreamType) -> Result<()> {
     })
 }
 
-/// Lets go what callbacks pause of the stream that host calls act on.
+/// Resumes a direction of the stream that host calls act on, which callbacks paused.
+///
+/// # Errors
+///
+/// Fails without a host call if there is no stream, if the stream has ended, or if the filter does
+/// not hold the direction. Fails if the host refuses.
 pub(crate) fn resume(direction: StreamType) -> Result<()> {
     stream_state::current(|state| match state {
         Some(state) => state.resume(direction),
@@ -405,17 +423,17 @@ pub(crate) fn resume(direction: StreamType) -> Result<()> {
     })
 }
 
-/// Makes host calls act on a context.
+/// Tells the host which context the next host calls act on.
 pub(crate) fn set_effective_context(context: u32) -> Result<()> {
     call::set_effective_context(context)
         .map_err(|status| Error::host("proxy_set_effective_context", On::Context(context), status))
 }
 
-/// Marks what goes from the client to the upstream.
+/// Marks the direction from the client to the upstream.
 #[derive(Debug)]
 pub enum Request {}
 
-/// Marks what goes from the upstream to the client.
+/// Marks the direction from the upstream to the client.
 #[derive(Debug)]
 pub enum Response {}
 

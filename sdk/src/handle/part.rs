@@ -1,4 +1,4 @@
-//! What a body and a connection's data have in common, and who reads both as they grow.
+//! The common trait of a body and a connection's data, and the cursor that reads both as they grow.
 
 use super::{Body, ConnectionData};
 use crate::abi::{HostBytes, StreamType};
@@ -6,34 +6,36 @@ use crate::context::{DataAction, Flow};
 use crate::error::Result;
 
 /// A [`Body`](crate::Body), or the [data](crate::ConnectionData) of a connection: a part that is on
-/// its way, or all that was held back so far. Their own methods of these names say more.
+/// its way, or all bytes that are kept so far. The methods of the same names on those types have
+/// longer docs.
 pub trait Part: sealed::Sealed {
     /// The status that the callback of such a part returns.
     type Status;
 
-    /// Lets the part go on.
+    /// The status that lets the part go on.
     const GO: Self::Status;
 
-    /// Keeps the part in the proxy, where [`IS_KEPT`](Self::IS_KEPT) says that the proxy can.
+    /// The status that keeps the part in the proxy, where [`IS_KEPT`](Self::IS_KEPT) says that the
+    /// proxy can.
     const KEEP: Self::Status;
 
-    /// Whether trailers may follow, so that the proxy keeps a part for the sake of what is left.
+    /// `true` if trailers may follow, so that the proxy keeps a part for the bytes that are left.
     const IS_KEPT: bool;
 
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     fn size(&self) -> usize;
 
-    /// Returns whether there are no more to come.
+    /// Returns whether no more bytes come.
     fn end_of_stream(&self) -> bool;
 
-    /// At most `size` bytes from `start` on.
+    /// Returns at most `size` bytes from `start` on.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     fn read(&self, start: usize, size: usize) -> Result<HostBytes>;
 
-    /// Replaces all of it.
+    /// Replaces all bytes.
     ///
     /// # Errors
     ///
@@ -45,7 +47,7 @@ mod sealed {
     use crate::abi::StreamType;
 
     pub trait Sealed {
-        /// Returns whether somebody sees the end of the body if trailers are its end.
+        /// Returns whether the filter sees the end of a body that ends with trailers.
         fn sees_trailers(&self) -> bool;
 
         fn direction(&self) -> StreamType;
@@ -93,8 +95,8 @@ macro_rules! part {
 part!(Body, DataAction, StopIterationAndBuffer, true, |body| body.sees_trailers);
 part!(ConnectionData, Flow, StopIteration, false, |_data| true);
 
-/// Reads a body, or a connection's data, that grows from callback to callback, each byte once: kept
-/// in the filter, from one part to the next.
+/// A cursor that reads a body, or a connection's data, as it grows from callback to callback, each
+/// byte once. The filter keeps the cursor from one part to the next.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -118,22 +120,22 @@ pub struct BodyCursor {
 }
 
 impl BodyCursor {
-    /// How many bytes were read.
+    /// Returns the number of bytes that were read.
     #[must_use]
     pub const fn position(&self) -> usize {
         self.position
     }
 
-    /// What is new in what is held back: none if nothing is.
+    /// Returns the new bytes. Returns no bytes if there are none.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or the SDK is out of memory: the next read begins at the same
-    /// place.
+    /// Fails if the host refuses, or if the SDK is out of memory. Then the next read begins at the
+    /// same place.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the size that is new; nothing if nothing is.
+    /// One host call and one block of the size of the new bytes. Nothing if there are none.
     pub fn read(&mut self, part: &impl Part) -> Result<HostBytes> {
         let Some(new) = part.size().checked_sub(self.position).filter(|new| *new > 0) else {
             return Ok(HostBytes::EMPTY);
@@ -143,7 +145,7 @@ impl BodyCursor {
         Ok(bytes)
     }
 
-    /// Begins again at the first byte: after the parts before were let go on.
+    /// Moves the cursor to the first byte, for use after the parts before were let go on.
     pub const fn reset(&mut self) {
         self.position = 0;
     }

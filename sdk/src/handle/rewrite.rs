@@ -14,8 +14,8 @@ impl<D, P> Headers<'_, D, P, Head> {
     /// Lets the body of this message pass in parts, as they come. The callback for the
     /// [complete body](crate::HttpFilter::on_complete_request_body) does not run for this message.
     ///
-    /// A complete body must fit into the proxy's buffer: over 1 MiB, unless the listener says
-    /// otherwise, Envoy answers 413. A filter that has nothing to judge in a body lets the body
+    /// A complete body must fit into the proxy's buffer: Envoy answers 413 over 1 MiB, unless the
+    /// listener sets another limit. A filter that has nothing to judge in a body lets the body
     /// pass:
     ///
     /// ```
@@ -56,8 +56,8 @@ impl<D, P> Headers<'_, D, P, Head> {
         stream_state::current(|state| state.map(|state| state.pass_in_parts(direction)));
     }
 
-    /// Makes room for a body of another size: removes `content-length`, which would be wrong. The
-    /// proxy then sends the body in chunks.
+    /// Announces that the body will have another size: removes `content-length`, which would be
+    /// wrong. The proxy then sends the body in chunks.
     ///
     /// # Errors
     ///
@@ -141,9 +141,9 @@ impl<D, P> Headers<'_, D, P, Head> {
 pub struct Rewriter {
     carry: Carry,
     limit: usize,
-    /// How many bytes at the start of what the proxy holds were rewritten.
+    /// The number of bytes, at the start of those that the proxy holds, that were rewritten.
     rewritten: usize,
-    /// Whether the proxy was told to keep the part before.
+    /// `true` if the proxy was told to keep the part before.
     kept: bool,
 }
 
@@ -160,7 +160,7 @@ impl fmt::Debug for Rewriter {
 }
 
 impl Rewriter {
-    /// The most bytes that a closure may leave if nothing else is said: 64 KiB.
+    /// The default limit of the bytes that a closure may leave: 64 KiB.
     pub const DEFAULT_LIMIT: usize = 64 << 10;
 
     /// Returns a rewriter whose closure may leave this many bytes.
@@ -169,27 +169,28 @@ impl Rewriter {
         Self { carry: Carry::new(), limit, rewritten: 0, kept: false }
     }
 
-    /// Shows what was left and this part to a closure, and puts what the closure writes in the
-    /// part's place. The closure returns how many bytes it has dealt with. Returns the status for
-    /// the callback to return: [`Flow`] for a connection.
+    /// Shows the bytes that were left and this part to a closure, and replaces the part by the
+    /// bytes that the closure writes. The closure returns the number of bytes that it has dealt
+    /// with. Returns the status for the callback to return: [`Flow`] for a connection.
     ///
     /// The closure is not called if there are no bytes.
     ///
     /// # Errors
     ///
-    /// Fails with the closure's error, if the host refuses, and if memory runs out. Then the part
-    /// is as it was, and what was left is still left.
+    /// Fails with the closure's error, if the host refuses, or if the SDK is out of memory. Then
+    /// the part is as it was, and the bytes that were left are still left.
     ///
     /// Fails if the closure leaves more bytes than the limit, if the closure leaves bytes of the
-    /// last [`Chunk`], and if the filter has no callback for the trailers of this direction.
+    /// last [`Chunk`], or if the filter has no callback for the trailers of this direction.
     ///
     /// # Cost
     ///
-    /// Two host calls: one if the closure writes what it got, one more while bytes are left, none
-    /// if there is nothing. One block of the part's size, and one of the size of what the closure
-    /// writes if that is over 256 bytes. Bytes that are left are copied a bounded number of times,
-    /// however many parts they wait for. If a task holds the body at the same time, what was
-    /// rewritten so far is copied again with each part.
+    /// At most two host calls: one to read the part, and one to write it if the closure changed it.
+    /// One more host call while bytes are left. No host call if there are no bytes. One block of
+    /// the part's size, and one of the size of the bytes that the closure writes if that is over
+    /// 256 bytes. Bytes that are left are copied a bounded number of times, however many parts they
+    /// wait for. If a task holds the body at the same time, the bytes that were rewritten so far
+    /// are copied again with each part.
     pub fn pass<B: Part>(
         &mut self,
         part: &mut B,
@@ -227,8 +228,8 @@ impl Rewriter {
         let is_empty = self.carry.len() == 0;
         stream_state::current(|state| state.map(|state| state.carry(direction, !is_empty)));
         let keeps = B::IS_KEPT && !is_empty;
-        // What was kept goes on with this part, and the proxy is ready for more to be written, be
-        // it at the trailers.
+        // The kept part goes on with this one. The proxy is then ready for more bytes to be
+        // written, even at the trailers.
         let passes = keeps
             && self.kept
             && stream_state::current(|state| state.map_or(Ok(false), |state| state.pass_on(direction)))?;
@@ -237,27 +238,28 @@ impl Rewriter {
         Ok(if keeps { B::KEEP } else { B::GO })
     }
 
-    /// Returns what the closure has not dealt with so far.
+    /// Returns the bytes that the closure has not dealt with so far.
     #[must_use]
     pub fn left(&self) -> &[u8] {
         self.carry.bytes()
     }
 
-    /// Shows what is left to the closure, in the callback for the trailers, and lets what the
-    /// closure writes go on before the trailers. Returns the status for the callback to return.
+    /// Shows the bytes that are left to the closure, in the callback for the trailers, and sends
+    /// the bytes that the closure writes before the trailers. Returns the status for the callback
+    /// to return.
     ///
-    /// The closure is not called if nothing is left.
+    /// The closure is not called if no bytes are left.
     ///
     /// # Errors
     ///
     /// Fails with the closure's error, if the closure does not deal with all bytes, if the host
-    /// refuses, and if memory runs out. Fails if the closure writes something, and the callback for
-    /// the last part did not return what [`pass`](Self::pass) returned.
+    /// refuses, or if the SDK is out of memory. Fails if the closure writes bytes, and the callback
+    /// for the last part did not return the status that [`pass`](Self::pass) returned.
     ///
     /// # Cost
     ///
-    /// One host call if anything is left, and one block of the size of what the closure writes if
-    /// that is over 256 bytes.
+    /// One host call if the closure writes bytes, and one block of their size if that is over 256
+    /// bytes.
     pub fn finish<D, P>(
         &mut self,
         trailers: &mut Headers<'_, D, P, Tail>,
@@ -276,7 +278,7 @@ impl Rewriter {
     }
 }
 
-/// Runs the closure, and returns how many bytes it has dealt with.
+/// Runs the closure, and returns the number of bytes that it has dealt with.
 fn deal(
     chunk: Chunk<'_>,
     out: &mut Output,
@@ -297,7 +299,8 @@ fn deal(
     }
 }
 
-/// Puts what was written in the place of what is new, behind what was rewritten before.
+/// Replaces the new bytes by those that the closure wrote, behind the bytes that were rewritten
+/// before.
 fn put(part: &mut impl Part, rewritten: usize, new: &[u8], out: &[u8]) -> Result<()> {
     if out == new {
         return Ok(());
@@ -312,7 +315,7 @@ fn put(part: &mut impl Part, rewritten: usize, new: &[u8], out: &[u8]) -> Result
     part.replace(all.written())
 }
 
-/// The bytes that the closure of a [`Rewriter`] sees: what it left before, and what is new.
+/// The bytes that the closure of a [`Rewriter`] sees: those that it left before, and the new ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Chunk<'a> {
     bytes: &'a [u8],
@@ -321,14 +324,14 @@ pub struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
-    /// Returns whether no more bytes come. The closure must then deal with all of these.
+    /// Returns whether no more bytes come. Then the closure must deal with all bytes of the chunk.
     #[must_use]
     pub const fn is_last(&self) -> bool {
         self.is_last
     }
 
-    /// Returns how many bytes at the start the closure saw before, and left. A search that begins
-    /// there looks at each byte once, however small the parts are.
+    /// Returns the number of bytes, at the start of the chunk, that the closure saw before and
+    /// left. A search that begins after them looks at each byte once, however small the parts are.
     #[must_use]
     pub const fn seen(&self) -> usize {
         self.seen
@@ -343,7 +346,7 @@ impl Deref for Chunk<'_> {
     }
 }
 
-/// What the closure of a [`Rewriter`] writes.
+/// The bytes that the closure of a [`Rewriter`] writes.
 pub struct Output(Buffer);
 
 impl fmt::Debug for Output {
@@ -357,7 +360,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// Fails if memory runs out. Then nothing is appended.
+    /// Fails if the SDK is out of memory. Then nothing is appended.
     ///
     /// # Cost
     ///
@@ -379,7 +382,7 @@ impl Output {
         crate::ToValue::with_value(&number.into(), |digits| self.push(digits))
     }
 
-    /// Returns what was appended so far.
+    /// Returns the bytes that were appended so far.
     #[must_use]
     pub fn written(&self) -> &[u8] {
         self.0.written()

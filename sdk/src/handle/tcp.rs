@@ -23,8 +23,8 @@ pub type DownstreamData<'cb, P = ()> = ConnectionData<'cb, Downstream, P>;
 /// Data from the upstream, in [`on_upstream_data`](crate::TcpFilter::on_upstream_data).
 pub type UpstreamData<'cb, P = ()> = ConnectionData<'cb, Upstream, P>;
 
-/// A connection, in the [`TcpFilter`](crate::TcpFilter) callbacks that come with no data of their
-/// own.
+/// The handle of a connection, in the [`TcpFilter`](crate::TcpFilter) callbacks that come with no
+/// data of their own.
 #[derive(Debug)]
 pub struct TcpHandle<'cb, P = ()> {
     pub(crate) id: u32,
@@ -36,18 +36,18 @@ impl<'cb, P> TcpHandle<'cb, P> {
     holds!(TcpFilter<Plugin = P: PluginContext>, TcpHandle, |id, plugin| TcpHandle { id, plugin });
     arena!();
 
-    /// Calls a cluster, and holds the client's data here until the closure has run with the answer,
-    /// or with the reason why there is none:
-    /// `return connection.hold_for_call(&call, |filter: &mut Self, connection, answer| …);`
+    /// Calls a cluster over HTTP, and holds the client's data until the closure has run with the
+    /// response, or with the reason for the failure: `return connection.hold_for_call(&call,
+    /// |filter: &mut Self, connection, answer| …);`
     ///
-    /// The closure says what becomes of the client's data. [`Action::Continue`] lets it go on when
-    /// nobody else holds it. Any other action leaves it paused, because the closure has replied, or
-    /// something else will resume it. For an error the [failure policy](crate::TcpFilter::ON_ERROR)
-    /// decides.
+    /// The closure decides about the client's data. [`Action::Continue`] resumes the data when
+    /// nobody else holds them. Any other action leaves the data paused: the closure has closed the
+    /// connection, or something else will resume the data. If the closure fails, the [failure
+    /// policy](crate::TcpFilter::ON_ERROR) decides.
     ///
     /// # Errors
     ///
-    /// Fails if the call cannot be sent: then nothing is held, and the closure does not run.
+    /// Fails if the call cannot be sent. Then nothing is held, and the closure does not run.
     ///
     /// # Cost
     ///
@@ -65,8 +65,8 @@ impl<'cb, P> TcpHandle<'cb, P> {
         Ok(Flow::Held)
     }
 
-    /// Calls a method over gRPC, and holds the client's data here until the closure has run, as
-    /// [`hold_for_call`](Self::hold_for_call).
+    /// Calls a method over gRPC, and holds the client's data until the closure has run, as
+    /// [`hold_for_call`](Self::hold_for_call) does.
     ///
     /// # Errors
     ///
@@ -88,16 +88,16 @@ impl<'cb, P> TcpHandle<'cb, P> {
         Ok(Flow::Held)
     }
 
-    /// Holds the client's data here while a task runs, and then does what it answers; see
-    /// [`task`](crate::task): `return connection.hold_while(async { … });`
+    /// Runs a task, holds the client's data until the task ends, and then takes the action that the
+    /// task returns; see [`task`](crate::task): `return connection.hold_while(async { … });`
     ///
     /// # Errors
     ///
-    /// Fails if the SDK is out of memory.
+    /// Fails if the attribute of the filter does not say `tasks`, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// Blocks for the future and for its task, until it ends; no host call by itself.
+    /// Blocks for the future and for its task, until the task ends. No host call by itself.
     #[cfg(feature = "async")]
     pub fn hold_while(&self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Flow> {
         crate::task::hold(self.id, StreamType::Downstream, task)?;
@@ -110,36 +110,38 @@ impl<'cb, P> TcpHandle<'cb, P> {
         self.id
     }
 
-    /// Returns the plugin's context: shared with the other connections, not copied.
+    /// Returns the plugin's context, which all connections of the plugin share.
     #[must_use]
     pub const fn plugin(&self) -> &'cb P {
         self.plugin
     }
 
-    /// Lets the client's data go on that a callback held back.
+    /// Resumes the client's data that a callback paused.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses.
+    /// Fails without a host call if the filter does not hold the data, or if the connection has
+    /// ended. Fails if the host refuses.
     ///
     /// # Cost
     ///
-    /// One host call.
+    /// At most one host call.
     pub fn resume_downstream(&self) -> Result<()> {
         resume(StreamType::Downstream)
     }
 
-    /// Lets the upstream's data go on that a callback held back, where the host can. Envoy cannot:
-    /// hold none there past a callback.
+    /// Resumes the upstream's data that a callback paused, if the host can. Envoy cannot: in Envoy
+    /// do not pause the upstream's data past a callback.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses: Envoy does so always, with
+    /// Fails without a host call if the filter does not hold the data, or if the connection has
+    /// ended. Fails if the host refuses: Envoy always refuses, with
     /// [`Unimplemented`](crate::Status::Unimplemented).
     ///
     /// # Cost
     ///
-    /// One host call.
+    /// At most one host call.
     pub fn resume_upstream(&self) -> Result<()> {
         resume(StreamType::Upstream)
     }
@@ -148,7 +150,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses.
+    /// Fails without a host call if the connection has ended. Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -162,7 +164,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses.
+    /// Fails without a host call if the connection has ended. Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -173,9 +175,9 @@ impl<'cb, P> TcpHandle<'cb, P> {
     }
 }
 
-/// Data that is on its way: what was held back so far and what is new.
-/// [`BodyCursor`](crate::BodyCursor) reads only what is new, [`Rewriter`](crate::Rewriter) changes
-/// it as it passes.
+/// Data that are on their way: the bytes that are kept so far and the new ones.
+/// [`BodyCursor`](crate::BodyCursor) reads only the new bytes, [`Rewriter`](crate::Rewriter)
+/// changes the data as they pass.
 #[derive(Debug)]
 pub struct ConnectionData<'cb, D, P = ()> {
     pub(crate) connection: TcpHandle<'cb, P>,
@@ -194,40 +196,40 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
         self.connection.id
     }
 
-    /// Returns the plugin's context: shared with the other connections, not copied.
+    /// Returns the plugin's context, which all connections of the plugin share.
     #[must_use]
     pub const fn plugin(&self) -> &'cb P {
         self.connection.plugin
     }
 
-    /// Returns the connection, to close it.
+    /// Returns the connection, through which the callback can close it.
     #[must_use]
     pub const fn connection(&self) -> &TcpHandle<'cb, P> {
         &self.connection
     }
 
-    /// How many bytes there are. Nothing with the end of the stream is usual.
+    /// Returns the number of bytes. At the end of the stream the number is usually 0.
     #[must_use]
     pub const fn size(&self) -> usize {
         self.size
     }
 
-    /// Returns whether this side sends no more.
+    /// Returns whether this side sends no more data.
     #[must_use]
     pub const fn end_of_stream(&self) -> bool {
         self.end_of_stream
     }
 
-    /// Returns a part of the data: at most `size` bytes from `start` on, none if there are no bytes
-    /// there.
+    /// Returns a part of the data: at most `size` bytes from `start` on. Returns no bytes if there
+    /// are none at `start`.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, or the SDK is out of memory.
+    /// Fails if the host refuses, or if the SDK is out of memory.
     ///
     /// # Cost
     ///
-    /// One host call and one block of the size that is read, copied once by the host.
+    /// One host call and one block of the size that is read. The host copies the bytes once.
     #[doc(alias = "GetDownstreamData")]
     #[doc(alias = "GetUpstreamData")]
     pub fn read(&self, start: usize, size: usize) -> Result<HostBytes> {
@@ -255,7 +257,7 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     ///
     /// # Cost
     ///
-    /// One host call, which copies the bytes, and moves what is held.
+    /// One host call, which copies the bytes, and moves the kept ones.
     pub fn prepend(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, 0, bytes.as_ref())
     }
@@ -273,8 +275,8 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
         write(self.buffer, 0, WHOLE, bytes.as_ref())
     }
 
-    /// Replaces the first `size` bytes of the data; [no other range](crate::Body::replace_start)
-    /// can be.
+    /// Replaces the first `size` bytes of the data. [No other range](crate::Body::replace_start)
+    /// can be replaced.
     ///
     /// # Errors
     ///

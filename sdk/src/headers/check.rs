@@ -1,25 +1,26 @@
 //! Names and values of headers, checked where they leave the guest.
 //!
 //! A name is a token of RFC 9110, in front of which one `:` may stand. A value has no control byte
-//! but the tab. These are the rules by which Envoy's own codecs, nghttp2 and the `http` crate judge
-//! what they receive: what breaks them would be refused by the next hop, or would end a line of the
-//! head early and begin a second header, or a second message, that nobody wrote.
+//! but the tab. Envoy's own codecs, nghttp2 and the `http` crate judge received headers by the same
+//! rules. The next hop would refuse a header that breaks them, or the header would end a line of
+//! the head early and begin a second header, or a second message, that nobody wrote.
 //!
 //! # Cost
 //!
-//! Eight bytes are looked at at once. Lower-case names and ASCII values pass that look; only what
-//! does not is read byte by byte. A name that is written as a literal is looked at by the compiler.
+//! The check looks at eight bytes at once. Lower-case names and ASCII values pass that check. Only
+//! other names and values are read byte by byte. The compiler checks a name that is written as a
+//! literal.
 
 use core::num::NonZero;
 
 use crate::error::{Error, Result};
 
-/// Whether the name and the value of a header are looked at before the host gets them.
+/// The check of a header's name and value before the host gets them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Check {
     /// The name is a token, and the value has no control byte.
     Both,
-    /// The caller answers for the bytes. A name is never empty.
+    /// Neither is checked: the caller answers for the bytes. A name is never empty.
     Neither,
 }
 
@@ -28,7 +29,7 @@ impl Check {
     ///
     /// # Errors
     ///
-    /// As [`name`] and [`value`].
+    /// Fails as [`name`] and [`value`] do.
     #[inline]
     pub(crate) fn check(self, name: &[u8], value: &[u8]) -> Result<()> {
         match self {
@@ -41,7 +42,8 @@ impl Check {
         }
     }
 
-    /// Returns whether a name passes at first sight. Else [`check`](Self::check) says.
+    /// Returns whether a name passes the quick check. [`check`](Self::check) decides about the
+    /// others.
     #[inline(always)]
     pub(super) fn passes_name(self, name: &[u8]) -> bool {
         match self {
@@ -50,7 +52,8 @@ impl Check {
         }
     }
 
-    /// Returns whether a value passes at first sight. Else [`check`](Self::check) says.
+    /// Returns whether a value passes the quick check. [`check`](Self::check) decides about the
+    /// others.
     #[inline]
     pub(super) fn passes_value(self, value: &[u8]) -> bool {
         self == Self::Neither || !may_have_control(value)
@@ -69,7 +72,7 @@ const fn is_token(byte: u8) -> bool {
         )
 }
 
-/// Returns whether a byte may stand in a value: no control byte but the tab.
+/// Returns whether a byte may stand in a value: any byte but a control byte other than the tab.
 pub(crate) const fn is_value(byte: u8) -> bool {
     byte >= b' ' && byte != 0x7f || byte == b'\t'
 }
@@ -78,20 +81,20 @@ pub(crate) const fn is_value(byte: u8) -> bool {
 ///
 /// # Errors
 ///
-/// Fails if the name is empty, or has another byte: which one, and where.
+/// Fails if the name is empty, or has another byte. The error names the byte and its position.
 #[inline(never)]
 pub(crate) fn name(name: &[u8]) -> Result<()> {
     if is_usual_name(name) { Ok(()) } else { name_bytewise(name) }
 }
 
-/// Returns whether there is a name, and all of its bytes are lower-case letters, digits, `-`, or a
-/// few others of a token's. Always inlined: of a literal the compiler knows the answer.
+/// Returns whether a name is not empty and has only lower-case letters, digits, `-` and a few other
+/// bytes of a token. Always inlined, so that the compiler evaluates the check of a literal.
 #[inline(always)]
 fn is_usual_name(name: &[u8]) -> bool {
     !name.is_empty()
         && !has_unusual(name, |word| {
-            // For bytes below 0x80, the highest bit of each byte says: past `z`; before `^`, and
-            // not `-`, and no digit.
+            // For bytes below 0x80, the highest bit of each byte is set if the byte is past `z`, or
+            // if it is before `^` and neither `-` nor a digit.
             let no_digit = each(0x7f + b'0').wrapping_sub(word) | word.wrapping_add(each(0x80 - b':'));
             word | word.wrapping_add(each(0x80 - b'{'))
                 | each(0x7f + b'^').wrapping_sub(word) & (word ^ each(b'-')).wrapping_add(each(0x7f)) & no_digit
@@ -111,22 +114,22 @@ fn name_bytewise(name: &[u8]) -> Result<()> {
     }
 }
 
-/// Checks the value of the header of this name: no control byte but the tab.
+/// Checks the value of the header of this name. The value must have no control byte but the tab.
 ///
 /// # Errors
 ///
-/// Fails if the value has such a byte: which one, in which header, and where.
+/// Fails if the value has such a byte. The error names the byte, the header and the position.
 #[inline]
 pub(crate) fn value(name: &[u8], value: &[u8]) -> Result<()> {
     printable(&"header value", name, value)
 }
 
-/// Checks that bytes have no control byte but the tab; they belong to something of this kind and
-/// name.
+/// Checks that bytes have no control byte but the tab. `what` and `name` say what the bytes belong
+/// to.
 ///
 /// # Errors
 ///
-/// Fails if they have one.
+/// Fails if the bytes have such a byte.
 #[inline]
 pub(crate) fn printable(what: &'static &'static str, name: &[u8], bytes: &[u8]) -> Result<()> {
     if may_have_control(bytes) { printable_bytewise(what, name, bytes) } else { Ok(()) }
@@ -138,10 +141,10 @@ pub(crate) fn has_control(bytes: &[u8]) -> bool {
     may_have_control(bytes) && bytes.iter().any(|&byte| !is_value(byte))
 }
 
-/// Returns whether there is a control byte, or one that is not ASCII.
+/// Returns whether bytes have a control byte, or a byte that is not ASCII.
 #[inline(never)]
 fn may_have_control(bytes: &[u8]) -> bool {
-    // The highest bit of each byte says: not ASCII; DEL, or not ASCII; below a space, or not ASCII.
+    // The highest bit of each byte is set if the byte is not ASCII, is DEL, or is below a space.
     has_unusual(bytes, |word| word | word.wrapping_add(each(1)) | each(0x9f).wrapping_sub(word))
 }
 
@@ -158,18 +161,18 @@ fn invalid(what: &'static &'static str, name: &[u8], bytes: &[u8], at: usize) ->
     Error::invalid_byte(what, name, at, bytes.get(at).copied().unwrap_or_default())
 }
 
-/// Returns the same byte eight times.
+/// Repeats a byte eight times.
 const fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// Returns whether a function sets the highest bit of any byte, for eight bytes at a time. Bytes
-/// may be shown twice, and short texts are filled up with `a`.
+/// Returns whether a function sets the highest bit of any byte, for eight bytes at a time. The
+/// function may get bytes twice, and short texts are filled up with `a`.
 #[inline]
 fn has_unusual(bytes: &[u8], unusual: impl Fn(u64) -> u64) -> bool {
     let mut found = 0;
     if let (Some(last), [before @ .., _]) = (bytes.last_chunk(), bytes) {
-        // Of a length that is a multiple of eight, the last eight are not looked at twice.
+        // If the length is a multiple of eight, the last eight bytes are not checked twice.
         let (words, _) = before.as_chunks();
         for word in words {
             found |= unusual(u64::from_ne_bytes(*word));
@@ -194,14 +197,14 @@ mod tests {
 
     const DELIMITERS: &[u8] = b"\"(),/:;<=>?@[\\]{} ";
 
-    /// Returns the rules as the specification has them, byte by byte.
+    /// Returns whether a name follows the rules of the specification, checked byte by byte.
     fn is_name(name: &[u8]) -> bool {
         let token = name.strip_prefix(b":").unwrap_or(name);
         !token.is_empty() && token.iter().all(|byte| byte.is_ascii_graphic() && !DELIMITERS.contains(byte))
     }
 
-    /// Each byte at each place in texts of each length to 40, so that each way through the words is
-    /// taken.
+    /// Passes each byte at each position of texts of each length below 40, so that each path
+    /// through the words is taken.
     fn everywhere(mut with: impl FnMut(&[u8])) {
         for len in 1..40 {
             for at in 0..len {
@@ -223,7 +226,7 @@ mod tests {
         }
     }
 
-    /// What most names are made of costs no second look.
+    /// Checks that usual names pass the quick check.
     #[test]
     fn a_name_of_usual_bytes_passes_at_first_sight() {
         let usual = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_^`".contains(&byte);

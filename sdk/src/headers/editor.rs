@@ -1,4 +1,4 @@
-//! Edits of a map without reading it.
+//! Edits of a map that is not read.
 
 use core::marker::PhantomData;
 
@@ -9,10 +9,10 @@ use crate::abi::{MapType, Status};
 use crate::error::Result;
 use crate::stream_state::has_no_trailers;
 
-/// Edits a map, entry by entry. It lives as long as the callback that it is from: what it edits is
-/// the map of the stream that the callback is for.
+/// An editor of a map, entry by entry. The editor lives as long as the callback that it comes from,
+/// and edits the map of that callback's stream.
 ///
-/// Each edit is written to the proxy at once, and a refusal is the error of that edit.
+/// Each edit is written to the proxy at once, and fails if the proxy refuses.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -50,13 +50,14 @@ impl MapEditor<'_> {
         Self { map, callback: PhantomData }
     }
 
-    /// Appends an entry, beside any of the same name.
+    /// Appends an entry. Existing entries of the same name stay.
     ///
     /// # Errors
     ///
-    /// Fails if the name is not a token, optionally behind one colon; if the value has a control
-    /// byte other than the tab; if the host refuses, as it does if the stream does not have this
-    /// map yet, or any more.
+    /// Fails if the name is not a token, optionally behind one colon. Fails if the value has a
+    /// control byte other than the tab. Fails if the host refuses: it does if the stream does not
+    /// have this map yet, or no longer has it. An edit of the request's trailers fails without a
+    /// host call if the request has none.
     ///
     /// # Cost
     ///
@@ -65,11 +66,11 @@ impl MapEditor<'_> {
         self.edit(Check::Both, Op::Add, name.as_ref(), &value)
     }
 
-    /// Appends an entry whose bytes the caller answers for.
+    /// Appends an entry without checking its bytes. The caller answers for them.
     ///
     /// # Errors
     ///
-    /// Fails if the name is empty, or the host refuses.
+    /// Fails if the name is empty, or if the host refuses.
     ///
     /// # Cost
     ///
@@ -78,7 +79,7 @@ impl MapEditor<'_> {
         self.edit(Check::Neither, Op::Add, name.as_ref(), &value)
     }
 
-    /// Sets the value of a name, whether it is there or not.
+    /// Sets the value of a name, and adds the entry if the map has none of this name.
     ///
     /// # Errors
     ///
@@ -91,7 +92,7 @@ impl MapEditor<'_> {
         self.edit(Check::Both, Op::Replace, name.as_ref(), &value)
     }
 
-    /// Sets the value of a name; the caller answers for the bytes of both.
+    /// Sets the value of a name without checking the bytes of either. The caller answers for them.
     ///
     /// # Errors
     ///
@@ -104,7 +105,7 @@ impl MapEditor<'_> {
         self.edit(Check::Neither, Op::Replace, name.as_ref(), &value)
     }
 
-    /// Removes all entries of a name. No entry of the name is fine too.
+    /// Removes all entries of a name. Succeeds if there are none.
     ///
     /// # Errors
     ///
@@ -117,7 +118,7 @@ impl MapEditor<'_> {
         self.edit(Check::Both, Op::Remove, name.as_ref(), b"")
     }
 
-    /// Removes all entries of a name whose bytes the caller answers for.
+    /// Removes all entries of a name without checking its bytes. The caller answers for them.
     ///
     /// # Errors
     ///

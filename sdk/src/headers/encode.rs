@@ -1,4 +1,4 @@
-//! Pairs in the host's encoding.
+//! The host's encoding of pairs.
 
 use alloc::boxed::Box;
 
@@ -6,27 +6,30 @@ use super::check::Check;
 use crate::abi::try_slice;
 use crate::error::{Error, Result};
 
-/// The most bytes that a host decodes: past it, Envoy takes the map for empty and answers Ok.
+/// The largest number of bytes that a host decodes. Envoy takes a larger map for empty and returns
+/// Ok.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
-/// The most pairs that a host decodes; likewise.
+/// The largest number of pairs that a host decodes. Envoy takes a map with more pairs for empty and
+/// returns Ok.
 pub(crate) const MAX_PAIRS: usize = 1024;
 
-/// The bytes of the count.
+/// The number of bytes of the count.
 const COUNT: usize = 4;
-/// The bytes of a pair besides its name and value: two lengths and two zero bytes.
+/// The number of bytes of a pair besides its name and value: two lengths and two zero bytes.
 const EACH: usize = 10;
 
-/// A pair to be encoded.
+/// A pair to encode.
 #[derive(Clone, Copy, Debug)]
 struct Pair<'a> {
     name: &'a [u8],
     value: &'a [u8],
 }
 
-/// What gives each pair in turn to a function, and the same whenever it is asked.
+/// A function that passes each pair in turn to another function, and the same pairs each time.
 type Each<'a> = &'a dyn Fn(&mut dyn FnMut(Pair<'_>));
 
-/// Returns the pairs in the host's encoding, and never a map that the host would silently empty.
+/// Encodes pairs as the host does. Fails instead of encoding a map that the host would silently
+/// empty.
 pub(crate) fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)], check: Check) -> Result<Box<[u8]>> {
     if pairs.len() > MAX_PAIRS {
         return Err(Error::too_large("pairs in a header map", pairs.len(), MAX_PAIRS));
@@ -39,7 +42,7 @@ pub(crate) fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)], check: Ch
     write(&each, check)
 }
 
-/// Encodes pairs. One function, whatever the pairs are.
+/// Encodes pairs. One function serves all types of pairs.
 #[inline(never)]
 fn write(each: Each<'_>, check: Check) -> Result<Box<[u8]>> {
     let (mut size, mut count, mut checked) = (COUNT, 0, Ok(()));
@@ -71,7 +74,7 @@ fn write(each: Each<'_>, check: Check) -> Result<Box<[u8]>> {
 }
 
 fn put_u32(out: &mut &mut [u8], number: usize) {
-    // Lengths that need more than 32 bits do not fit into memory as a block.
+    // A length that needs more than 32 bits belongs to a block that does not fit into memory.
     put(out, &u32::try_from(number).unwrap_or_default().to_le_bytes());
 }
 

@@ -1,4 +1,4 @@
-//! A snapshot of a header map, read in place.
+//! A snapshot of a header map, which is read in place.
 
 use core::fmt;
 
@@ -6,11 +6,10 @@ use crate::ByteStr;
 use crate::abi::{HostBytes, MapType, Pairs, PairsIter, Refused, call};
 use crate::error::{Error, Result};
 
-/// A header map as it was when it was fetched: the block that the host wrote, checked once and read
-/// in place.
+/// A snapshot of a header map: the block that the host wrote, checked once and read in place.
 ///
 /// Order, repeats and the case of the names are the host's. Names compare without case. Views into
-/// it live as long as it does:
+/// the map live as long as the map does:
 ///
 /// ```compile_fail
 /// # use sluicegate::{HeaderMap, ByteStr};
@@ -21,24 +20,24 @@ use crate::error::{Error, Result};
 ///
 /// # Cost
 ///
-/// None of the methods calls the host or allocates. [`get`](Self::get) walks the headers, comparing
-/// lengths before bytes, up to the one that it finds.
+/// No method calls the host or allocates. [`get`](Self::get) walks the headers up to the one that
+/// it finds, and compares lengths before bytes.
 pub struct HeaderMap {
     pairs: Pairs,
 }
 
-/// The name of which Envoy has another one.
+/// The name for which Envoy uses another one.
 const HOST: &[u8] = b"host";
-/// The name by which Envoy has a request's `host`. It gives the value by either.
+/// The name that Envoy uses for a request's `host`. Envoy returns the value for either name.
 pub(super) const AUTHORITY: &[u8] = b":authority";
 
-/// Returns whether a name is `host`, case aside.
+/// Returns whether a name is `host`, compared without case.
 #[inline]
 pub(super) fn is_host(name: &[u8]) -> bool {
     name.len() == HOST.len() && name.eq_ignore_ascii_case(HOST)
 }
 
-/// The outcome of the host call for a map.
+/// The result of the host call that fetches a map.
 pub(super) type Fetched = core::result::Result<HostBytes, Refused>;
 
 impl HeaderMap {
@@ -47,8 +46,8 @@ impl HeaderMap {
         Ok(Self { pairs })
     }
 
-    /// Fetches a map for the fast path: one of a block as it should be goes to `fetched`, every
-    /// other outcome to `odd`, which is for [`Self::of`].
+    /// Fetches a map on the fast path. A map with a well-formed block goes to `fetched`, every
+    /// other outcome goes to `odd`, which passes it to [`Self::of`].
     #[inline]
     pub(super) fn fetch_or<R>(
         map: MapType,
@@ -58,27 +57,31 @@ impl HeaderMap {
         call::map_or(map, |block| Pairs::check_or(block, |pairs| fetched(Self { pairs }), |block| odd(Ok(block))), odd)
     }
 
-    /// Decodes what the host call for a map came to.
+    /// Decodes the result of the host call that fetches a map.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host refused, or if the block is not a header map.
     #[inline(never)]
     pub(super) fn of(map: MapType, fetched: Fetched) -> Result<Self> {
         Self::decode(map, fetched.map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?)
     }
 
-    /// How many headers there are, repeats counted.
+    /// Returns the number of headers, repeats counted.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.pairs.len()
     }
 
-    /// Returns whether there are none.
+    /// Returns whether the map has no headers.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the first value of a name.
+    /// Returns the first value of a name, or `None` if the map has no such header.
     ///
-    /// A map without `host` gives `:authority` by that name, as Envoy does.
+    /// If the map has no `host`, `:authority` is returned for that name, as Envoy does.
     #[must_use]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<ByteStr<'_>> {
         let name = name.as_ref();
@@ -87,7 +90,7 @@ impl HeaderMap {
         found.map(ByteStr::new)
     }
 
-    /// Returns the first value of a name, and of no other.
+    /// Returns the first value of a name. `host` does not stand for `:authority` here.
     pub(super) fn find(&self, name: &[u8]) -> Option<&[u8]> {
         self.pairs.iter().find(name)
     }
@@ -98,7 +101,7 @@ impl HeaderMap {
         self.get(name).is_some()
     }
 
-    /// Returns all values of a name, in order; of `host` as [`get`](Self::get) does.
+    /// Returns all values of a name, in order. For `host` the rule of [`get`](Self::get) applies.
     #[must_use]
     pub fn get_all<N: AsRef<[u8]>>(&self, name: N) -> Values<'_, N> {
         let of_authority = is_host(name.as_ref()) && self.find(name.as_ref()).is_none();
@@ -158,7 +161,7 @@ impl ExactSizeIterator for Iter<'_> {}
 pub struct Values<'a, N> {
     pairs: PairsIter<'a>,
     name: N,
-    /// The name is `host`, and the map has it as `:authority`.
+    /// `true` if the name is `host`, and the map has it as `:authority`.
     of_authority: bool,
 }
 

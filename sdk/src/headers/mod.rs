@@ -1,14 +1,14 @@
-//! Header maps: read as views over the host's block, edited entry by entry.
+//! Header maps, which are read as views over the host's block and edited entry by entry.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `map` | [`HeaderMap`]: a snapshot of a map, decoded in place |
-//! | `snapshots` | what a callback reads: a snapshot, and the edits since |
+//! | `snapshots` | the reads of a callback: a snapshot, and the edits since |
 //! | `record` | the edits that a callback has made since its snapshot |
-//! | `write` | an edit's host call |
+//! | `write` | the host call of an edit |
 //! | `editor` | [`MapEditor`]: edits without reading |
-//! | `check` | names and values, before they leave |
-//! | `encode` | pairs in the host's encoding |
+//! | `check` | the checks of names and values before they leave |
+//! | `encode` | the host's encoding of pairs |
 
 mod check;
 mod editor;

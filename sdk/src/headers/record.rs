@@ -1,13 +1,12 @@
 //! The edits that a callback has made since its snapshot, found by name.
 //!
-//! The rules are the newest Envoy's: `add` appends, `replace` removes all values of the name and
-//! appends one, `remove` removes all; names compare without case. Whether the proxy joins an added
-//! value to the one that is there, as Envoy does for the names that it knows well, a guest cannot
-//! know: whoever reads such a name has to ask the host.
+//! The rules are those of the newest Envoy: `add` appends, `replace` removes all values of the name
+//! and appends one, `remove` removes all. Names compare without case. The proxy may join an added
+//! value to the existing one, as Envoy does for the names that it knows well. A guest cannot know,
+//! so a read of such a name asks the host.
 //!
-//! An edit is appended, and no more: only a read puts the edits before it into the index, each
-//! once. So n edits and reads take n steps, and a filter that reads nothing after its edits pays
-//! for no index.
+//! An edit is only appended. A read puts the edits before it into the index, each edit once. So n
+//! edits and reads take n steps, and a filter that reads nothing after its edits pays for no index.
 
 use core::cell::Cell;
 use core::iter::successors;
@@ -16,45 +15,47 @@ use super::write::Op;
 use crate::abi::Bump;
 use crate::error::{Error, Result};
 
-/// An edit that the host has taken. It lives as long as the callback does, as all that it points
-/// to.
+/// An edit that the host has accepted. The edit, and all that it points to, lives as long as the
+/// callback does.
 pub(super) struct Edit<'cb> {
     name: &'cb [u8],
     value: Cell<&'cb [u8]>,
-    /// The edit before it; in the index the newest edit of another name of the same bucket.
+    /// The edit before this one. In the index: the newest edit of another name of the same bucket.
     next: Cell<Option<&'cb Self>>,
     leaves: Cell<Leaves>,
-    /// That of the name, once it is in the index: names of one bucket are told apart by it, and not
-    /// byte by byte.
+    /// The hash of the name, once the edit is in the index. It tells the names of one bucket apart
+    /// without comparing their bytes.
     hash: Cell<u32>,
 }
 
-/// What the edits of a name leave of it in the map. As large as a hash: one store writes both.
+/// The values of a name that its edits leave in the map. The type has the size of a hash, so that
+/// one store writes both.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 pub(super) enum Leaves {
-    /// This is not known yet, as the edit is not in the index: an `add`.
+    /// Not known yet, because the edit is not in the index: an `add`.
     AfterAdd,
-    /// The same: a `replace`.
+    /// Not known yet, because the edit is not in the index: a `replace`.
     AfterReplace,
-    /// The same: a `remove`.
+    /// Not known yet, because the edit is not in the index: a `remove`.
     AfterRemove,
-    /// Nothing.
+    /// No value.
     Nothing,
     /// The value of the edit alone.
     Value,
-    /// The value of the edit, behind those that the snapshot has.
+    /// The value of the edit, behind the values that the snapshot has.
     Added,
     /// Several values, or one that the proxy joined.
     Several,
-    /// The same; and the value of the edit is now the first of them, as the host was asked for it.
+    /// Several values, or one that the proxy joined. The host was asked for the first of them,
+    /// which is now the value of the edit.
     FirstOfSeveral,
-    /// A newer edit of the name says it.
+    /// Known by a newer edit of the name.
     Superseded,
 }
 
 impl Leaves {
-    /// What is known of an edit before it is in the index.
+    /// Returns the state of an edit that is not in the index.
     const fn after(op: Op) -> Self {
         match op {
             Op::Add => Self::AfterAdd,
@@ -67,22 +68,23 @@ impl Leaves {
 /// The heads of the buckets' chains.
 type Heads<'cb> = &'cb [Cell<Option<&'cb Edit<'cb>>>];
 
-/// How many buckets there are at least: a power of two.
+/// The smallest number of buckets: a power of two.
 const BUCKETS: usize = 8;
 
-/// Edits in the order in which they were made, and the index of those that a read has looked at.
+/// Edits in the order in which they were made, and the index of the edits that a read has looked
+/// at.
 pub(super) struct Record<'cb> {
     newest: Cell<Option<&'cb Edit<'cb>>>,
     index: Cell<Option<&'cb Index<'cb>>>,
 }
 
 struct Index<'cb> {
-    /// The newest edit that is in it.
+    /// The newest edit that is in the index.
     newest: Cell<Option<&'cb Edit<'cb>>>,
     heads: Cell<Heads<'cb>>,
-    /// How many names it has.
+    /// The number of names in the index.
     names: Cell<usize>,
-    /// The lengths of these names, as bits: a name of another length is not looked for.
+    /// The lengths of these names, as bits. A name of another length is not searched.
     lengths: Cell<u32>,
 }
 
@@ -100,12 +102,12 @@ impl<'cb> Edit<'cb> {
         self.hash.get() == hash && is_same(self.name, name)
     }
 
-    /// Notes that the snapshot has none of the name: the value of the edit is the only one.
+    /// Notes that the snapshot has no value of the name: the value of the edit is the only one.
     pub(super) fn set_only(&self) {
         self.leaves.set(Leaves::Value);
     }
 
-    /// Keeps what the host has as the first of several values.
+    /// Keeps the value that the host returned as the first of several.
     pub(super) fn set_first(&self, value: &'cb [u8]) {
         self.value.set(value);
         self.leaves.set(Leaves::FirstOfSeveral);
@@ -117,14 +119,14 @@ const fn length_bit(name: &[u8]) -> u32 {
     1 << (name.len() % 32)
 }
 
-/// Returns a number of a name's bytes, case aside: eight bytes at a time, the last of them twice
-/// where they are no multiple of eight.
+/// Returns a hash of a name, which ignores case. It takes eight bytes at a time. If the length is
+/// not a multiple of eight, the last eight bytes overlap those before.
 fn hash(name: &[u8]) -> u32 {
     const CASE: u64 = u64::from_ne_bytes([0x20; 8]);
     let mix = |hash: u64, word: u64| {
-        // The low bits of a product know nothing of the high bits of its factors, and names differ
-        // in their last bytes: these are taken down before, and the high bits of the product after
-        // it.
+        // The low bits of a product do not depend on the high bits of its factors, and names differ
+        // in their last bytes. So the high bits are mixed into the low ones before the
+        // multiplication, and those of the product after it.
         let factor = hash ^ (word | CASE);
         let product = (factor ^ (factor >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         product ^ (product >> 32)
@@ -140,8 +142,8 @@ fn hash(name: &[u8]) -> u32 {
     low
 }
 
-/// Returns whether two names are the same. Most are in lower case: eight bytes are compared at
-/// once, and only what differs is read byte by byte.
+/// Returns whether two names are the same, compared without case. Most names are in lower case: so
+/// eight bytes are compared at once, and only names that differ are compared byte by byte.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
@@ -149,7 +151,7 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
     let (words, _) = one.as_chunks::<8>();
     let (others, _) = other.as_chunks();
     match (one.last_chunk::<8>(), other.last_chunk()) {
-        // Not as slices, which would call the byte by byte `memcmp` of wasm.
+        // A comparison of slices would call the bytewise `memcmp` of wasm.
         (Some(last), Some(other_last))
             if last == other_last && words.iter().zip(others).all(|(word, other)| word == other) =>
         {
@@ -177,7 +179,7 @@ impl<'cb> Record<'cb> {
         self.index.set(None);
     }
 
-    /// Appends an edit. Tells whether there was memory for it.
+    /// Appends an edit. Returns whether there was memory for it.
     #[inline]
     pub(super) fn push(&self, bump: &'cb Bump<'cb>, op: Op, name: &[u8], value: &[u8]) -> bool {
         let edit = bump.put([name, value], |[name, value]| Edit {
@@ -193,7 +195,7 @@ impl<'cb> Record<'cb> {
         edit.is_some()
     }
 
-    /// Returns the newest edit of a name, if there is one.
+    /// Returns the newest edit of a name, or `None` if there is none.
     ///
     /// # Errors
     ///
@@ -211,7 +213,7 @@ impl<'cb> Record<'cb> {
     }
 }
 
-/// Returns whether these are the same edit, not only equal ones.
+/// Returns whether both are the same edit, compared by address.
 fn is_this<'cb>(one: Option<&'cb Edit<'cb>>, other: &'cb Edit<'cb>) -> bool {
     one.is_some_and(|one| core::ptr::eq(one, other))
 }
@@ -221,7 +223,7 @@ impl<'cb> Index<'cb> {
         Self { newest: Cell::new(None), heads: Cell::new(&[]), names: Cell::new(0), lengths: Cell::new(0) }
     }
 
-    /// Puts all edits that are not in it yet into it, up to the newest one.
+    /// Puts all edits up to the newest one into the index, unless they are in it.
     ///
     /// # Errors
     ///
@@ -233,10 +235,10 @@ impl<'cb> Index<'cb> {
         }
         let is_new = |edit: &&'cb Edit<'cb>| !is_this(before, edit);
         let count = successors(Some(newest), |edit| edit.next.get().filter(is_new)).count();
-        // Before anything is changed, as it can fail.
+        // The step that can fail comes before anything is changed.
         self.make_room(bump, self.names.get().saturating_add(count))?;
-        // They know those before them, and go into the index in the order in which they were made:
-        // the chain is turned round.
+        // Each edit points to the one before it, and edits go into the index in the order in which
+        // they were made. So the chain is turned round.
         let (mut edit, mut first) = (Some(newest), None);
         while let Some(found) = edit.filter(is_new) {
             edit = found.next.replace(first);
@@ -250,7 +252,7 @@ impl<'cb> Index<'cb> {
         Ok(())
     }
 
-    /// Returns the newest edit of a name, of those that are in it.
+    /// Returns the newest edit of a name among the edits in the index.
     fn find(&self, name: &[u8]) -> Option<&'cb Edit<'cb>> {
         if self.lengths.get() & length_bit(name) == 0 {
             return None;
@@ -266,13 +268,13 @@ impl<'cb> Index<'cb> {
         edit
     }
 
-    /// Returns the chain that names of this hash are in.
+    /// Returns the chain for names of this hash.
     fn head(heads: Heads<'cb>, hash: u32) -> Option<&'cb Cell<Option<&'cb Edit<'cb>>>> {
-        // There are as many as a power of two, or none.
+        // The number of chains is a power of two, or 0.
         heads.get(hash as usize & heads.len().wrapping_sub(1))
     }
 
-    /// Puts one more edit into the index, in the place of the one before it of its name.
+    /// Puts one more edit into the index, in place of the name's edit before it.
     fn insert(&self, edit: &'cb Edit<'cb>) {
         let hash = hash(edit.name);
         edit.hash.set(hash);
@@ -300,7 +302,7 @@ impl<'cb> Index<'cb> {
         });
     }
 
-    /// Makes the index as large as for so many names.
+    /// Makes room in the index for this number of names.
     ///
     /// # Errors
     ///
@@ -336,7 +338,8 @@ mod tests {
 
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz012345";
 
-    /// How many names stand before others in the chains of an index that has room for all of them.
+    /// Returns the number of names that stand before others in the chains of an index that has room
+    /// for all.
     fn steps(names: &[String]) -> usize {
         let mut chains = vec![0; names.len().next_power_of_two()];
         let last = chains.len() - 1;
@@ -356,7 +359,7 @@ mod tests {
                     String::from_utf8(name).unwrap()
                 };
                 let names: Vec<String> = LETTERS.iter().map(name).collect();
-                // 15 by chance, 496 where all are in one chain.
+                // By chance it is 15, and 496 if all are in one chain.
                 assert!(steps(&names) < 60, "{} of {names:?}", steps(&names));
             }
         }
@@ -366,7 +369,7 @@ mod tests {
     fn names_that_are_counted_are_spread() {
         for prefix in ["h", "x-", "x-added-", "x-added-header-", "x-some-name-that-is-longer-"] {
             let names: Vec<String> = (0..512).map(|number| format!("{prefix}{number}")).collect();
-            // 256 by chance.
+            // By chance it is 256.
             assert!(steps(&names) < 600, "{} of {prefix}", steps(&names));
         }
     }

@@ -1,4 +1,4 @@
-//! What a callback reads of a map: a snapshot that was fetched once, and the edits made since.
+//! The reads of a map in a callback: a snapshot that was fetched once, and the edits made since.
 
 use core::cell::Cell;
 
@@ -12,53 +12,54 @@ use crate::{ByteStr, ToValue};
 
 /// The reads and edits of one map in one callback.
 ///
-/// An edit goes to the host at once. If there is a snapshot by then it also goes into a record, so
-/// that later reads of a name are answered from both without the host. Where the guest cannot know
-/// what the proxy made of an edit, the host is asked for the one name; a snapshot after edits is
-/// fetched again. Who else changes a map meanwhile (an editor, a callback within this one) is
-/// noticed by a count: then the next read fetches the map again.
+/// An edit goes to the host at once. If there is a snapshot by then, the edit also goes into a
+/// record. Later reads of a name use both, without the host. If the guest cannot know how the proxy
+/// applied an edit, the host is asked for the one name. A snapshot after edits is fetched again. An
+/// editor, or a callback within this one, may change the map meanwhile. A count shows such a
+/// change, and the next read fetches the map again.
 ///
-/// Whatever was read stays where it is until the callback returns.
+/// A value that was read stays where it is until the callback returns.
 #[derive(Clone, Copy)]
 pub(crate) struct Snapshots<'cb> {
-    /// Beside what is kept, not in it: so the compiler knows which map it is where a callback reads
-    /// or edits it.
+    /// The map, which lies beside `kept`, not in it. So the compiler knows the map where a callback
+    /// reads or edits it.
     map: MapType,
-    /// Nothing before the first read: a callback that only edits pays for no more than this.
+    /// The knowledge of the map, which is empty before the first read. A callback that only edits
+    /// pays for no more than this.
     kept: &'cb WithBump<'cb, Kept<'cb>>,
 }
 
-/// What a callback knows of the map.
+/// The knowledge that a callback has of the map.
 struct Kept<'cb> {
-    /// The first snapshot, which most callbacks have no other beside.
+    /// The first snapshot, which is the only one in most callbacks.
     first: HeaderMap,
-    /// The newest snapshot, unless that is the first.
+    /// The newest snapshot, unless it is the first.
     newest: Cell<Option<&'cb HeaderMap>>,
-    /// The count of writes up to which the newest snapshot and the record say what the host has.
+    /// The count of writes up to which the newest snapshot and the record agree with the host.
     known: Cell<u32>,
     /// The edits since the snapshot.
     record: Record<'cb>,
 }
 
 impl<'cb> Kept<'cb> {
-    /// What is known after so many writes.
+    /// Returns the knowledge after this number of writes.
     #[inline]
     const fn new(writes: u32, first: HeaderMap) -> Self {
         Self { first, newest: Cell::new(None), known: Cell::new(writes), record: Record::new() }
     }
 
-    /// Returns the newest snapshot, if it and the record say what the host has now.
+    /// Returns the newest snapshot, if it and the record agree with the host now.
     #[inline]
     fn current(&'cb self) -> Option<&'cb HeaderMap> {
         (self.known.get() == writes()).then(|| self.newest.get().unwrap_or(&self.first))
     }
 
-    /// Returns whether the host is known not to have a name.
+    /// Returns whether the host is known to have no header of a name.
     fn is_absent(&'cb self, bump: &'cb Bump<'cb>, name: &[u8]) -> bool {
         let Some(map) = self.current() else { return false };
         match self.record.find(bump, name) {
             Ok(Some(edit)) => edit.leaves() == Leaves::Nothing,
-            // Envoy has `host` as another name.
+            // Envoy uses another name for `host`.
             Ok(None) => map.find(name).is_none() && !is_host(name),
             // Without memory for the index nothing is known.
             Err(_) => false,
@@ -71,7 +72,7 @@ const fn nested() -> Error {
 }
 
 impl<'cb> Snapshots<'cb> {
-    /// Gives the snapshots of a map to a function, and a reference that lives as long.
+    /// Passes the snapshots of a map to a function, together with a reference that lives as long.
     #[inline]
     pub(crate) fn with<P, R>(map: MapType, beside: &P, with: impl for<'a> FnOnce(Snapshots<'a>, &'a P) -> R) -> R {
         let kept = WithBump::new();
@@ -86,25 +87,27 @@ impl<'cb> Snapshots<'cb> {
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, sends what is no header map, or the SDK is out of memory.
+    /// Fails if the host refuses, if the host sends bytes that are not a header map, or if the SDK
+    /// is out of memory.
     #[inline]
     pub(crate) fn current(self) -> Result<&'cb HeaderMap> {
         let Some((kept, bump)) = self.kept.get() else { return self.fetch() };
         match kept.current() {
             Some(map) if kept.record.is_empty() => Ok(map),
             _ => {
-                // With a `?`, so that what goes well need not be put where a failure would be.
+                // The `?` keeps the success value out of the place of an error.
                 let map = self.fetch_again(kept, bump)?;
                 Ok(map)
             }
         }
     }
 
-    /// Returns the first value of a name, as it is now.
+    /// Returns the first value of a name as it is now, or `None` if there is none.
     ///
     /// # Errors
     ///
-    /// Fails if the host refuses, sends what is no header map, or the SDK is out of memory.
+    /// Fails if the host refuses, if the host sends bytes that are not a header map, or if the SDK
+    /// is out of memory.
     #[inline]
     pub(crate) fn get(self, name: &[u8]) -> Result<Option<ByteStr<'cb>>> {
         if let Some((kept, bump)) = self.kept.get()
@@ -120,7 +123,7 @@ impl<'cb> Snapshots<'cb> {
     ///
     /// # Errors
     ///
-    /// Fails if the name or the value is not what `check` lets pass, or the host refuses.
+    /// Fails if `check` refuses the name or the value, or if the host refuses.
     #[inline]
     pub(crate) fn add<V: ToValue>(self, check: Check, name: &[u8], value: &V) -> Result<()> {
         write::checked((check, Op::Add, self.map), name, value, |value| self.write_add(name, value))
@@ -136,17 +139,17 @@ impl<'cb> Snapshots<'cb> {
         write::checked((check, Op::Replace, self.map), name, value, |value| self.write_replace(name, value))
     }
 
-    /// Removes a name, unless it is known that the host does not have it.
+    /// Removes a name, unless the host is known not to have it.
     ///
     /// # Errors
     ///
-    /// Fails if the name is not what `check` lets pass, or the host refuses.
+    /// Fails if `check` refuses the name, or if the host refuses.
     #[inline]
     pub(crate) fn remove(self, check: Check, name: &[u8]) -> Result<()> {
         write::checked((check, Op::Remove, self.map), name, b"", |_| self.write_remove(name))
     }
 
-    /// Replaces all of the map.
+    /// Replaces the whole map.
     ///
     /// # Errors
     ///
@@ -162,7 +165,7 @@ impl<'cb> Snapshots<'cb> {
             self.map,
             |map| self.keep(now, map),
             |odd| {
-                // With a `?`, so that what goes well need not be put where a failure would be.
+                // The `?` keeps the success value out of the place of an error.
                 let map = self.keep_odd(now, odd)?;
                 Ok(map)
             },
@@ -202,8 +205,8 @@ impl<'cb> Snapshots<'cb> {
         self.write(Op::Remove, name, b"")
     }
 
-    /// Writes an edit and records it, and gives the host's status. Of an edit that is not recorded
-    /// the next read asks the host.
+    /// Writes an edit, records it, and returns the host's status. After an edit that is not
+    /// recorded, the next read asks the host.
     #[inline]
     fn write(self, op: Op, name: &[u8], value: &[u8]) -> u32 {
         let before = writes();
@@ -211,19 +214,19 @@ impl<'cb> Snapshots<'cb> {
         if status == 0
             && let Some((kept, bump)) = self.kept.get()
             && kept.known.get() == before
-            // Of `host` the guest cannot know whether it is `:authority`, as in Envoy.
+            // The guest cannot know whether the host has `host` as `:authority`, as Envoy does.
             && !is_host(name)
             && kept.record.push(bump, op, name, value)
         {
-            // A host that called back meanwhile may have changed the map: then this is not the
-            // newest write.
+            // A callback that the host made meanwhile may have changed the map. Then this is not
+            // the newest write.
             kept.known.set(write::next(before));
         }
         status
     }
 
-    /// Fetches the map again, beside what was read before. To put it together here from the
-    /// snapshot and the record takes three times as many instructions.
+    /// Fetches the map again, and keeps the values that were read before. Merging the snapshot and
+    /// the record in the guest would take three times as many instructions.
     #[cold]
     #[inline(never)]
     fn fetch_again(self, kept: &'cb Kept<'cb>, bump: &'cb Bump<'cb>) -> Result<&'cb HeaderMap> {
@@ -235,7 +238,7 @@ impl<'cb> Snapshots<'cb> {
         Ok(map)
     }
 
-    /// Returns the first value of a name, asked of the host.
+    /// Asks the host for the first value of a name.
     fn ask(self, bump: &'cb Bump<'cb>, name: &[u8]) -> Result<Option<&'cb [u8]>> {
         match call::map_value(self.map, name) {
             Ok(value) => Ok(Some(bump.keep(value)?)),
@@ -244,7 +247,7 @@ impl<'cb> Snapshots<'cb> {
         }
     }
 
-    /// Returns a value after edits.
+    /// Returns the first value of a name after edits.
     #[cold]
     #[inline(never)]
     fn get_edited(

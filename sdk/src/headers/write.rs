@@ -8,23 +8,24 @@ use crate::abi::{MapType, call};
 use crate::error::{Error, Result};
 
 crate::__vm_local! {
-    /// How often the VM has changed a map of the host's, wrapping: whoever knows a map compares.
+    /// The number of changes that the VM has made to maps of the host, wrapping. A snapshot
+    /// compares the number to notice changes.
     static WRITES: Cell<u32> = Cell::new(0);
 }
 
-/// What an edit does to the headers of a name.
+/// The effect of an edit on the headers of a name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Op {
-    /// Appends one.
+    /// Appends one header.
     Add,
-    /// Removes all and appends one.
+    /// Removes all headers of the name and appends one.
     Replace,
-    /// Removes all.
+    /// Removes all headers of the name.
     Remove,
 }
 
 impl Op {
-    /// Returns the host function that does it.
+    /// Returns the name of the host function that makes the edit.
     const fn call(self) -> &'static &'static str {
         match self {
             Self::Add => &"proxy_add_header_map_value",
@@ -34,7 +35,7 @@ impl Op {
     }
 }
 
-/// Returns how often the VM has changed a map.
+/// Returns the number of changes that the VM has made to maps.
 #[inline]
 pub(super) fn writes() -> u32 {
     WRITES.with(Cell::get)
@@ -46,21 +47,21 @@ pub(super) const fn next(writes: u32) -> u32 {
     writes.wrapping_add(1)
 }
 
-/// Counts a change of a map. Counted before the host is called: a callback that the host makes
-/// meanwhile knows nothing of the change, and counts its own.
+/// Counts a change of a map, before the host is called. A callback that the host makes meanwhile
+/// does not know of the change, and counts its own.
 #[inline]
 fn count() {
     WRITES.with(|writes| writes.set(next(writes.get())));
 }
 
-/// Makes an edit of a name and a value that are looked at before, if they are to be. `write` gives
-/// the host's status.
+/// Checks a name and a value as `check` says, and makes the edit. `write` returns the host's
+/// status.
 ///
-/// Where the name is a literal the compiler looks at it, if this is inlined.
+/// If this is inlined, the compiler checks a name that is a literal.
 ///
 /// # Errors
 ///
-/// Fails if the name or the value is not what `check` lets pass, or the host refuses.
+/// Fails if `check` refuses the name or the value, or if the host refuses.
 #[inline]
 pub(super) fn checked<V: ToValue>(
     (check, op, map): (Check, Op, MapType),
@@ -79,18 +80,18 @@ pub(super) fn checked<V: ToValue>(
     })
 }
 
-/// Checks what does not pass at first sight.
+/// Checks a name and a value that do not pass the quick check.
 ///
 /// # Errors
 ///
-/// Fails if it is not what `check` lets pass.
+/// Fails if `check` refuses one of them.
 #[cold]
 #[inline(never)]
 fn look_again(check: Check, op: Op, name: &[u8], value: &[u8]) -> Result<()> {
     check.check(name, value).map_err(|error| error.within(op.call()))
 }
 
-/// Writes an edit, and gives the host's status.
+/// Writes an edit, and returns the host's status.
 #[inline]
 pub(super) fn edit(op: Op, map: MapType, name: &[u8], value: &[u8]) -> u32 {
     count();
@@ -101,7 +102,7 @@ pub(super) fn edit(op: Op, map: MapType, name: &[u8], value: &[u8]) -> u32 {
     }
 }
 
-/// Returns the same, once in a module.
+/// Writes an edit as [`edit`] does, without inlining: the module has the code once.
 #[inline(never)]
 pub(super) fn edit_out_of_line(op: Op, map: MapType, name: &[u8], value: &[u8]) -> u32 {
     edit(op, map, name, value)

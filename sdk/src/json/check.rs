@@ -1,16 +1,16 @@
-//! Whether a text is JSON.
+//! The check of a text: is it JSON?
 
-/// How deep arrays and objects nest: a bit for each on the stack of the checker.
+/// The deepest nesting of arrays and objects. Each has a bit on the stack of the checker.
 const DEPTH: u32 = u128::BITS;
 
-/// What is wrong with a text.
+/// The description of an error in a text.
 pub(super) type Problem = &'static str;
 
-/// The white space that JSON has.
+/// The white space of JSON.
 pub(super) const SPACE: &[u8] = b" \t\n\r";
 
-/// Returns a text after the bytes at its start that are among these, which are ASCII. For `char`s,
-/// the standard library would decode each.
+/// Returns the text after the bytes at its start that are among `skipped`, which are ASCII. With
+/// `char`s, the standard library would decode each one.
 #[inline(never)]
 pub(super) fn after<'a>(text: &'a str, skipped: &[u8]) -> &'a str {
     let count = text.bytes().take_while(|byte| skipped.contains(byte)).count();
@@ -19,10 +19,14 @@ pub(super) fn after<'a>(text: &'a str, skipped: &[u8]) -> &'a str {
 
 pub(super) const TOO_DEEP: Problem = "nested more than 128 deep";
 
-/// Checks one value at the start of the text; gives what is after it.
+/// Checks one value at the start of the text, and returns the text after it.
+///
+/// # Errors
+///
+/// Fails if the text does not begin with a value.
 pub(super) fn value(text: &str) -> Result<&str, Problem> {
     let mut checker = Checker { rest: text };
-    // What the value is in: a bit for each level, set for an object.
+    // The arrays and objects around the value: a bit for each level, set for an object.
     let (mut stack, mut depth) = (0_u128, 0_u32);
     loop {
         let opened = match checker.peek() {
@@ -46,7 +50,8 @@ pub(super) fn value(text: &str) -> Result<&str, Problem> {
             stack >>= 1;
             depth -= 1;
         }
-        // After a value: the next one beside it, or the ends of what it is in.
+        // After a value comes the next one beside it, or the ends of the arrays and objects around
+        // it.
         loop {
             if depth == 0 {
                 return Ok(checker.rest);
@@ -74,12 +79,12 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Steps over bytes that are ASCII.
+    /// Skips bytes, which are ASCII.
     fn skip(&mut self, bytes: usize) {
         self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 
-    /// Returns the first byte after any space.
+    /// Skips white space, and returns the first byte after it.
     fn peek(&mut self) -> Option<u8> {
         self.rest = after(self.rest, SPACE);
         self.first()
@@ -89,7 +94,7 @@ impl Checker<'_> {
         self.rest.as_bytes().first().copied()
     }
 
-    /// Takes one byte after any space, if it is this one.
+    /// Skips white space and this byte, if it comes next. Returns whether it did.
     fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         if found {
@@ -98,7 +103,7 @@ impl Checker<'_> {
         found
     }
 
-    /// Returns the name and the colon in front of a value, if the value is in an object.
+    /// Checks the name and the colon in front of a value, if the value is in an object.
     fn name_in(&mut self, object: bool) -> Result<(), Problem> {
         if object {
             if self.peek() != Some(b'"') {
@@ -143,7 +148,7 @@ impl Checker<'_> {
             }
             self.digits(PROBLEM)?;
         }
-        // A digit after a leading zero is left, and nothing that may follow a value.
+        // A digit after a leading zero is left. It is not among the bytes that may follow a value.
         Ok(())
     }
 
@@ -195,7 +200,7 @@ impl Checker<'_> {
 
 const LONE: Problem = "half of a surrogate pair";
 
-/// Four hexadecimal digits.
+/// Returns the value of four hexadecimal digits, or `None` if the text does not begin with them.
 pub(super) fn unit(digits: &[u8]) -> Option<u32> {
     digits.get(..4)?.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
 }

@@ -1,7 +1,7 @@
 //! JSON read in place: no tree, no recursion, no allocation.
 //!
-//! Plugin configurations are JSON, and many bodies are. [`parse`] checks a text once; what it gives
-//! are views into the text, and looking something up walks over it.
+//! Plugin configurations are JSON, and many bodies are. [`parse`] checks a text once, and returns
+//! views into the text. A lookup walks over the text.
 //!
 //! ```
 //! use sluicegate::json;
@@ -15,17 +15,16 @@
 //! # Ok::<(), sluicegate::Error>(())
 //! ```
 //!
-//! # What it takes
+//! # Accepted texts
 //!
-//! RFC 8259 to the letter, in UTF-8. Arrays and objects nest up to 128 deep; half of a surrogate
-//! pair is refused. If an object has a name twice, the first counts.
+//! [`parse`] accepts RFC 8259 exactly, in UTF-8. Arrays and objects nest up to 128 deep. Half of a
+//! surrogate pair is refused. If an object has a name twice, the first one counts.
 //!
 //! # Cost
 //!
-//! Checking reads each byte twice (once for UTF-8), and each lookup reads again what lies in front
-//! of what it finds. For a filter that takes a few fields that is far less than building a tree, in
-//! time and in code: 6 to 8 kB of module. A filter that wants structs from large texts is better
-//! served by `serde`.
+//! The check reads each byte twice, once for UTF-8. Each lookup reads the text before the found
+//! value again. For a filter that reads a few fields this is much less than building a tree, in
+//! time and in code: 6 to 8 kB of module. For structs from large texts `serde` is better.
 
 mod check;
 mod text;

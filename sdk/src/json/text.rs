@@ -9,7 +9,7 @@ use super::check::unit;
 use crate::abi::try_slice;
 use crate::error::Result;
 
-/// A string of a checked text, escapes and all. It compares with what it means:
+/// A string of a checked text, with its escapes. It compares by its meaning:
 ///
 /// ```
 /// let json = sluicegate::json::parse(br#""caf\u00e9""#)?;
@@ -22,18 +22,18 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// Between its quotes.
+    /// Returns the string of the text between its quotes.
     pub(super) const fn new(raw: &'a str) -> Self {
         Self { raw }
     }
 
-    /// Returns the string, if there is no escape in it.
+    /// Returns the string if it has no escapes, or `None`.
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
         (!self.raw.as_bytes().contains(&b'\\')).then_some(self.raw)
     }
 
-    /// Returns the string: borrowed if there is no escape in it.
+    /// Returns the string, borrowed if it has no escapes.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl<'a> Text<'a> {
         if let Some(plain) = self.as_str() {
             return Ok(Cow::Borrowed(plain));
         }
-        // An escape is never shorter than what it means.
+        // An escape is never shorter than the character that it stands for.
         let mut decoded = Vec::from(try_slice(self.raw.len(), || 0)?);
         let mut len = 0;
         for char in self.chars() {
@@ -60,13 +60,13 @@ impl<'a> Text<'a> {
         Ok(Cow::Owned(String::from_utf8(decoded).unwrap_or_default()))
     }
 
-    /// Returns the characters, escapes resolved.
+    /// Returns the characters, with the escapes resolved.
     #[must_use]
     pub const fn chars(&self) -> Chars<'a> {
         Chars { rest: self.raw }
     }
 
-    /// As it stands in the text, between its quotes.
+    /// Returns the text between the quotes as it is, with the escapes.
     #[must_use]
     pub const fn raw(&self) -> &'a str {
         self.raw
@@ -105,7 +105,7 @@ impl fmt::Debug for Text<'_> {
     }
 }
 
-/// The characters of a [`Text`], escapes resolved.
+/// The characters of a [`Text`], with the escapes resolved.
 #[derive(Clone, Debug)]
 pub struct Chars<'a> {
     rest: &'a str,

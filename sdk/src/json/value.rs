@@ -8,13 +8,13 @@ use crate::error::{Error, On, Result};
 
 const JSON: On = On::Named(&"JSON");
 
-/// Checks a text, and gives the value that it is.
+/// Checks a text, and returns its value.
 ///
 /// # Errors
 ///
-/// Fails if it is no JSON in UTF-8; [`Error::is_malformed`] is true then. Bytes that look like a
-/// serialised `google.protobuf.Struct` are called that: a proxy hands over the message where a
-/// configuration gives a `Struct`, and the JSON where it gives a `StringValue`.
+/// Fails if the text is not JSON in UTF-8: then [`Error::is_malformed`] is `true`. For bytes that
+/// look like a serialised `google.protobuf.Struct` the error says so. A proxy hands over such a
+/// message if the configuration gives a `Struct`, and the JSON if it gives a `StringValue`.
 ///
 /// # Cost
 ///
@@ -38,7 +38,7 @@ fn parse_text(text: &[u8]) -> Result<Value<'_>, &'static str> {
 }
 
 /// Returns whether bytes begin as a serialised `google.protobuf.Struct` does: with an entry of its
-/// map, which begins with a key, and after which comes another or nothing.
+/// map. The entry begins with a key. After it comes another entry, or nothing.
 #[cold]
 fn is_struct(bytes: &[u8]) -> bool {
     const FIRST: u8 = 0x0a;
@@ -53,11 +53,11 @@ fn is_struct(bytes: &[u8]) -> bool {
 /// A value in a checked text.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
-    /// From its first byte to its last.
+    /// The text from the first byte of the value to its last.
     json: &'a str,
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
     /// `null`
@@ -75,7 +75,7 @@ pub enum Kind {
 }
 
 impl<'a> Value<'a> {
-    /// What it is.
+    /// Returns the kind of the value.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self.json.as_bytes().first() {
@@ -88,52 +88,54 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// As it stands in the text.
+    /// Returns the value as it is in the text.
     #[must_use]
     pub const fn raw(&self) -> &'a str {
         self.json
     }
 
-    /// Returns the member of an object with this name; none if there is none, or if it is no
-    /// object.
+    /// Returns the member of an object with this name, or `None` if there is none, or if the value
+    /// is not an object.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Self> {
         self.members().find(|(found, _)| found == name).map(|(_, value)| value)
     }
 
-    /// Returns the element of an array at this place, from 0; none if there is none, or if it is no
-    /// array.
+    /// Returns the element of an array at this index, or `None` if there is none, or if the value
+    /// is not an array. The first index is 0.
     #[must_use]
     pub fn at(&self, index: usize) -> Option<Self> {
         self.elements().nth(index)
     }
 
-    /// Returns the members of an object, in order; none if it is no object.
+    /// Returns an iterator over the members of an object, in order. It is empty if the value is not
+    /// an object.
     #[must_use]
     pub fn members(&self) -> Members<'a> {
         Members { rest: self.json.strip_prefix('{').unwrap_or_default() }
     }
 
-    /// Returns the elements of an array, in order; none if it is no array.
+    /// Returns an iterator over the elements of an array, in order. It is empty if the value is not
+    /// an array.
     #[must_use]
     pub fn elements(&self) -> Elements<'a> {
         Elements { rest: self.json.strip_prefix('[').unwrap_or_default() }
     }
 
-    /// Returns a string; none if it is something else.
+    /// Returns the string, or `None` if the value is not a string.
     #[must_use]
     pub fn to_text(&self) -> Option<Text<'a>> {
         self.json.strip_prefix('"')?.strip_suffix('"').map(Text::new)
     }
 
-    /// Returns a string without escapes; none if it has one, or is something else.
-    /// [`to_text`](Self::to_text) takes escapes too.
+    /// Returns the string if it has no escapes, or `None` if it has one, or if the value is not a
+    /// string. [`to_text`](Self::to_text) returns strings with escapes too.
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
         self.to_text()?.as_str()
     }
 
-    /// `true` or `false`; none if it is something else.
+    /// Returns the truth value, or `None` if the value is neither `true` nor `false`.
     #[must_use]
     pub fn to_bool(&self) -> Option<bool> {
         match self.json {
@@ -143,22 +145,22 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns a whole number from 0 to 2⁶⁴ − 1, written without fraction and exponent; none if it
-    /// is something else.
+    /// Returns the whole number, from 0 to 2⁶⁴ − 1 and written without fraction and exponent, or
+    /// `None` if the value is something else.
     #[must_use]
     pub fn to_u64(&self) -> Option<u64> {
         self.json.parse().ok()
     }
 
-    /// Returns a whole number from −2⁶³ to 2⁶³ − 1, written without fraction and exponent; none if
-    /// it is something else.
+    /// Returns the whole number, from −2⁶³ to 2⁶³ − 1 and written without fraction and exponent, or
+    /// `None` if the value is something else.
     #[must_use]
     pub fn to_i64(&self) -> Option<i64> {
         self.json.parse().ok()
     }
 
-    /// Returns a number of any kind, rounded to the nearest that there is; none if it is something
-    /// else.
+    /// Returns the number, of any kind, rounded to the nearest `f64`, or `None` if the value is not
+    /// a number.
     ///
     /// **Cost:** 10 kB of module, for the digits.
     #[must_use]
@@ -166,7 +168,7 @@ impl<'a> Value<'a> {
         if self.kind() == Kind::Number { self.json.parse().ok() } else { None }
     }
 
-    /// Returns whether it is `null`.
+    /// Returns whether the value is `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.json == "null"
@@ -221,7 +223,8 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// Takes the next value of a checked text, names being values; none at the end of what it is in.
+/// Returns the next value of a checked text, where names are values too. Returns `None` at the end
+/// of the array or object.
 fn next<'a>(rest: &mut &'a str) -> Option<Value<'a>> {
     let start = check::after(rest, b" \t\n\r,:");
     let (json, after) = start.split_at_checked(length(start.as_bytes()))?;
@@ -229,7 +232,7 @@ fn next<'a>(rest: &mut &'a str) -> Option<Value<'a>> {
     (!json.is_empty()).then_some(Value { json })
 }
 
-/// How long the value at the start of a checked text is; 0 if there is an end instead.
+/// Returns the length of the value at the start of a checked text, or 0 if an end comes instead.
 fn length(text: &[u8]) -> usize {
     let (mut at, mut depth) = (0, 0_u32);
     loop {
@@ -257,7 +260,7 @@ fn length(text: &[u8]) -> usize {
     }
 }
 
-/// Returns the length of a string with its quotes.
+/// Returns the length of a string, including its quotes.
 fn string_length(text: &[u8]) -> usize {
     let mut at = 1;
     loop {

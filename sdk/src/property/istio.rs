@@ -1,23 +1,24 @@
-//! What Istio writes into the proxy's metadata: about the pod, and about its own configuration.
+//! Properties that Istio writes into the proxy's metadata, about the pod and about Istio's own
+//! configuration.
 //!
-//! Which of it exists depends on Istio's version and settings. Its numbers have fractions, as in
-//! JSON. Envoy removed the names without `xds.` in version 1.33; the functions ask for the new name
-//! first, and for the old one if that is not there.
+//! Istio's version and settings decide which of them exist. Istio's numbers have fractions, as in
+//! JSON. Envoy removed the names without `xds.` in version 1.33. The functions ask for the new name
+//! first, and for the old one if the new one is absent.
 
 use super::table::properties;
 use super::{Property, fetch_within};
 use crate::ToValue;
 use crate::error::Result;
 
-/// How traffic comes into the proxy.
+/// The way in which traffic comes into the proxy.
 #[doc(alias = "IstioTrafficInterceptionMode")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum InterceptionMode {
-    /// `NONE`: it is sent to the proxy.
+    /// `NONE`: clients send it to the proxy.
     None,
     /// `TPROXY`: transparently, with the client's address.
     Tproxy,
-    /// `REDIRECT`: by rules of the kernel's, as is usual.
+    /// `REDIRECT`: by rules of the kernel, as is usual.
     Redirect,
 }
 
@@ -32,42 +33,43 @@ impl InterceptionMode {
     }
 }
 
-/// What the proxy is configured with, and Istio writes metadata to.
+/// A part of the proxy's configuration to which Istio writes metadata.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Resource {
     /// The cluster that the request goes to.
     Cluster,
-    /// The listener that it came through.
+    /// The listener that the request came through.
     Listener,
-    /// The route that it takes.
+    /// The route that the request takes.
     Route,
-    /// The endpoint that it goes to.
+    /// The endpoint that the request goes to.
     UpstreamHost,
 }
 
-/// A service of Istio's that a [`Resource`] belongs to. What Istio left out is none.
+/// A service of Istio that a [`Resource`] belongs to. A field that Istio left out is `None`.
 #[doc(alias = "IstioService")]
 #[derive(Debug)]
 pub struct Service {
     /// The full name of its host: `reviews.bookinfo.svc.cluster.local`.
     pub host: Option<Property>,
-    /// Its name.
+    /// The name of the service.
     pub name: Option<Property>,
-    /// Its namespace.
+    /// The namespace of the service.
     pub namespace: Option<Property>,
 }
 
-/// One of the services that Istio says a resource belongs to, by its place in the list: the
-/// attribute `xds.cluster_metadata.filter_metadata.istio.services.0`, say, on older hosts without
-/// `xds.`; none if the list ends before it.
+/// Returns one of the services that a resource belongs to, by its place in Istio's list, or `None`
+/// if the list ends before it. The service is an attribute such as
+/// `xds.cluster_metadata.filter_metadata.istio.services.0`, on older hosts without `xds.`.
 ///
 /// # Errors
 ///
-/// Fails if the host refuses, or the SDK is out of memory.
+/// Fails if the host refuses, or if the SDK is out of memory.
 ///
 /// # Cost
 ///
-/// Three host calls, and a block of the host's for each part that is there; six calls if none is.
+/// Three host calls, and a block, which the host allocates, for each part that is there. Six calls
+/// if none is there.
 #[doc(alias = "IstioFilterMetadata")]
 pub fn service(of: Resource, place: u32) -> Result<Option<Service>> {
     let metadata = match of {
@@ -91,111 +93,111 @@ pub fn service(of: Resource, place: u32) -> Result<Option<Service>> {
 }
 
 properties! {
-    /// The pod's annotations.
+    /// Returns the pod's annotations.
     #[doc(alias = "GetNodeMetaAnnotations")]
     map annotations = xds."node"."metadata"."ANNOTATIONS";
-    /// The pod's containers.
+    /// Returns the pod's containers.
     #[doc(alias = "GetNodeMetaAppContainers")]
     text app_containers = xds."node"."metadata"."APP_CONTAINERS";
-    /// The Kubernetes cluster.
+    /// Returns the identifier of the Kubernetes cluster.
     #[doc(alias = "GetNodeMetaClusterId")]
     text cluster_id = xds."node"."metadata"."CLUSTER_ID";
-    /// The port where Envoy's metrics are read.
+    /// Returns the port on which Envoy's metrics are read.
     #[doc(alias = "GetNodeMetaEnvoyPrometheusPort")]
     f64 envoy_prometheus_port = xds."node"."metadata"."ENVOY_PROMETHEUS_PORT";
-    /// The port where Envoy's readiness is asked.
+    /// Returns the port on which Envoy reports its readiness.
     #[doc(alias = "GetNodeMetaEnvoyStatusPort")]
     f64 envoy_status_port = xds."node"."metadata"."ENVOY_STATUS_PORT";
-    /// The pod's addresses.
+    /// Returns the pod's addresses.
     #[doc(alias = "GetNodeMetaInstanceIps")]
     text instance_ips = xds."node"."metadata"."INSTANCE_IPS";
-    /// How traffic comes into the proxy.
+    /// Returns the way in which traffic comes into the proxy.
     #[doc(alias = "GetNodeMetaInterceptionMode")]
     interception interception_mode = xds."node"."metadata"."INTERCEPTION_MODE";
-    /// The proxy's build.
+    /// Returns the proxy's build.
     #[doc(alias = "GetNodeMetaIstioProxySha")]
     text proxy_sha = xds."node"."metadata"."ISTIO_PROXY_SHA";
-    /// Istio's version.
+    /// Returns Istio's version.
     #[doc(alias = "GetNodeMetaIstioVersion")]
     text version = xds."node"."metadata"."ISTIO_VERSION";
-    /// The pod's labels.
+    /// Returns the pod's labels.
     #[doc(alias = "GetNodeMetaLabels")]
     map labels = xds."node"."metadata"."LABELS";
-    /// The mesh.
+    /// Returns the mesh's identifier.
     #[doc(alias = "GetNodeMetaMeshId")]
     text mesh_id = xds."node"."metadata"."MESH_ID";
-    /// The pod.
+    /// Returns the pod's name.
     #[doc(alias = "GetNodeMetaName")]
     text name = xds."node"."metadata"."NAME";
-    /// The pod's name space.
+    /// Returns the pod's namespace.
     #[doc(alias = "GetNodeMetaNamespace")]
     text namespace = xds."node"."metadata"."NAMESPACE";
-    /// The Kubernetes node.
+    /// Returns the name of the Kubernetes node.
     #[doc(alias = "GetNodeMetaNodeName")]
     text node_name = xds."node"."metadata"."NODE_NAME";
-    /// What made the pod.
+    /// Returns the owner of the pod: the resource that made it.
     #[doc(alias = "GetNodeMetaOwner")]
     text owner = xds."node"."metadata"."OWNER";
-    /// The names that the control plane's certificate may have.
+    /// Returns the names that the control plane's certificate may have.
     #[doc(alias = "GetNodeMetaPilotSan")]
     list pilot_san = xds."node"."metadata"."PILOT_SAN";
-    /// The pod's ports.
+    /// Returns the pod's ports.
     #[doc(alias = "GetNodeMetaPodPorts")]
     text pod_ports = xds."node"."metadata"."POD_PORTS";
-    /// The pod's service account.
+    /// Returns the pod's service account.
     #[doc(alias = "GetNodeMetaServiceAccount")]
     text service_account = xds."node"."metadata"."SERVICE_ACCOUNT";
-    /// The workload.
+    /// Returns the workload's name.
     #[doc(alias = "GetNodeMetaWorkloadName")]
     text workload_name = xds."node"."metadata"."WORKLOAD_NAME";
-    /// Where the proxy's binary is.
+    /// Returns the path of the proxy's binary.
     text binary_path = xds."node"."metadata"."PROXY_CONFIG"."binaryPath";
-    /// How many worker threads the proxy has.
+    /// Returns the number of worker threads of the proxy.
     f64 concurrency = xds."node"."metadata"."PROXY_CONFIG"."concurrency";
-    /// Where the proxy's configuration is.
+    /// Returns the path of the proxy's configuration.
     text config_path = xds."node"."metadata"."PROXY_CONFIG"."configPath";
-    /// How the proxy proves itself to the control plane.
+    /// Returns the way in which the proxy authenticates itself to the control plane.
     text control_plane_auth_policy = xds."node"."metadata"."PROXY_CONFIG"."controlPlaneAuthPolicy";
-    /// Where the control plane is.
+    /// Returns the address of the control plane.
     text discovery_address = xds."node"."metadata"."PROXY_CONFIG"."discoveryAddress";
-    /// How long the proxy drains, as `45s`.
+    /// Returns the time for which the proxy drains, as `45s`.
     text drain_duration = xds."node"."metadata"."PROXY_CONFIG"."drainDuration";
-    /// The tags that metrics have beside the usual ones.
+    /// Returns the tags that metrics have besides the usual ones.
     list extra_stat_tags = xds."node"."metadata"."PROXY_CONFIG"."extraStatTags";
-    /// Whether the application waits for the proxy.
+    /// Returns whether the application waits until the proxy has started.
     bool hold_application_until_proxy_starts = xds."node"."metadata"."PROXY_CONFIG"."holdApplicationUntilProxyStarts";
-    /// The port of the proxy's administration.
+    /// Returns the port of the proxy's admin interface.
     f64 proxy_admin_port = xds."node"."metadata"."PROXY_CONFIG"."proxyAdminPort";
-    /// The metrics that are kept, by how they begin.
+    /// Returns the prefixes of the metrics that are kept.
     list stats_inclusion_prefixes = xds."node"."metadata"."PROXY_CONFIG"."proxyStatsMatcher"."inclusionPrefixes";
-    /// The metrics that are kept, by expressions.
+    /// Returns the expressions that match the metrics that are kept.
     list stats_inclusion_regexps = xds."node"."metadata"."PROXY_CONFIG"."proxyStatsMatcher"."inclusionRegexps";
-    /// The metrics that are kept, by how they end.
+    /// Returns the suffixes of the metrics that are kept.
     list stats_inclusion_suffixes = xds."node"."metadata"."PROXY_CONFIG"."proxyStatsMatcher"."inclusionSuffixes";
-    /// The service beside the proxy.
+    /// Returns the name of the service beside the proxy.
     text service_cluster = xds."node"."metadata"."PROXY_CONFIG"."serviceCluster";
-    /// How long a metric's name may be.
+    /// Returns the largest length of a metric's name.
     f64 stat_name_length = xds."node"."metadata"."PROXY_CONFIG"."statNameLength";
-    /// The port where the agent's status is asked.
+    /// Returns the port on which the agent reports its status.
     f64 status_port = xds."node"."metadata"."PROXY_CONFIG"."statusPort";
-    /// How long the proxy drains when it ends, as `5s`.
+    /// Returns the time for which the proxy drains when it ends, as `5s`.
     text termination_drain_duration = xds."node"."metadata"."PROXY_CONFIG"."terminationDrainDuration";
-    /// Where traces go: Datadog.
+    /// Returns the address of Datadog, for traces.
     text tracing_datadog_address = xds."node"."metadata"."PROXY_CONFIG"."tracing"."datadog"."address";
-    /// Where traces go: OpenCensus.
+    /// Returns the address of the OpenCensus agent, for traces.
     text tracing_opencensus_agent_address = xds."node"."metadata"."PROXY_CONFIG"."tracing"."opencensusagent"."address";
-    /// Where traces go: Zipkin.
+    /// Returns the address of Zipkin, for traces.
     text tracing_zipkin_address = xds."node"."metadata"."PROXY_CONFIG"."tracing"."zipkin"."address";
-    /// The Istio resource that made the cluster.
+    /// Returns the Istio resource that made the cluster.
     #[doc(alias = "IstioFilterMetadata")]
     text cluster_config = xds."cluster_metadata"."filter_metadata"."istio"."config";
-    /// The Istio resource that made the listener.
+    /// Returns the Istio resource that made the listener.
     #[doc(alias = "IstioFilterMetadata")]
     text listener_config = xds."listener_metadata"."filter_metadata"."istio"."config";
-    /// The Istio resource that made the route.
+    /// Returns the Istio resource that made the route.
     #[doc(alias = "IstioFilterMetadata")]
     text route_config = xds."route_metadata"."filter_metadata"."istio"."config";
-    /// The Istio resource that made the endpoint.
+    /// Returns the Istio resource that made the endpoint.
     #[doc(alias = "IstioFilterMetadata")]
     text upstream_host_config = xds."upstream_host_metadata"."filter_metadata"."istio"."config";
 }

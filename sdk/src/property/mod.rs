@@ -1,9 +1,9 @@
-//! What the proxy knows beside the headers: addresses, certificates, the route, its own name; and
-//! the state that filters leave for each other.
+//! Properties: the proxy's knowledge besides the headers, such as addresses, certificates, the
+//! route and its own name, and the state that filters leave for each other.
 //!
 //! Envoy calls them
 //! [attributes](https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes).
-//! Each that it documents has a function, in a module for each first segment; [`get`] reads any
+//! Each documented attribute has a function, in a module for each first segment. [`get`] reads any
 //! path.
 //!
 //! ```
@@ -24,35 +24,35 @@
 //! }
 //! ```
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `value` | [`Property`], [`Value`], [`Map`], [`List`]: the encodings, checked |
 //! | `table` | the macro that makes a function of a row |
 //! | the others | the rows, a file for each first segment |
 //!
-//! # What is not there
+//! # Absent properties
 //!
-//! Three answers are not the same, and hosts give all of them:
+//! Three results are different, and hosts give all of them:
 //!
-//! - `Ok(None)`: the proxy does not have it, or not now.
-//! - `Ok(Some(_))` of no bytes: it is there and empty, or was never set (Envoy's `xds.route_name`
-//!   for a route without a name). Where a number is expected this is an error, as a number has
-//!   eight bytes.
-//! - An error with [`Status::SerializationFailure`]: it is there, and the proxy cannot put it into
-//!   bytes. Ask for a part of it, by a longer path.
+//! - `Ok(None)`: the proxy does not have the property, or not now.
+//! - `Ok(Some(_))` of no bytes: the property is there and empty, or was never set (Envoy's
+//!   `xds.route_name` for a route without a name). If a number is expected this is an error,
+//!   because a number has eight bytes.
+//! - An error with [`Status::SerializationFailure`]: the property is there, and the proxy cannot
+//!   encode it. Ask for a part of the property, by a longer path.
 //!
-//! In Envoy, what belongs to the request (`request.path`, its headers …) can be read in the
-//! request's callbacks and in `on_log`, and is gone in the response's: `None`, and no headers at
-//! all. What a response's callback needs is kept in the filter. What belongs to the response and
-//! the upstream comes with the response's headers; [`request::duration`] and
+//! In Envoy, properties of the request (`request.path`, its headers …) can be read in the request's
+//! callbacks and in `on_log`. In the response's callbacks they are gone: `None`, and no headers at
+//! all. So a filter keeps the values that a callback of the response needs. Properties of the
+//! response and the upstream come with the response's headers. [`request::duration`] and
 //! [`response::backend_latency`] come with `on_log`.
 //!
 //! # Cost
 //!
-//! One host call and one block of the host's for each read (0.7 µs in Envoy; a whole map of 25
-//! headers costs 1 µs); an absent one brings no block. A write is one host call that gives nothing
-//! back. Paths of up to 256 bytes are put together on the stack, longer ones in a block that is
-//! freed at once; those of the functions are fixed.
+//! A read is one host call and one block, which the host allocates (0.7 µs in Envoy; a whole map of
+//! 25 headers costs 1 µs). An absent property takes no block. A write is one host call that returns
+//! nothing. Paths of up to 256 bytes are put together on the stack, longer ones in a block that is
+//! freed at once. The paths of the functions are fixed.
 
 pub mod connection;
 pub mod istio;
@@ -71,24 +71,24 @@ use crate::abi::{Refused, Status, call};
 use crate::buffer::Buffer;
 use crate::error::{Call, Error, On, Result};
 
-/// How errors call a property whose path is not fixed.
+/// The name of a property in errors, if its path is not fixed.
 const PROPERTY: On = On::Named(&"property");
 const GET: Call = Call { function: "proxy_get_property", about: "property" };
 const SET: Call = Call { function: "proxy_set_property", about: "property" };
 
-/// Returns the property at a path; see [the module](self#what-is-not-there) for the ways in which
-/// there may be none.
+/// Returns the property at a path, or `None` if there is none; see [the
+/// module](self#absent-properties) for the ways in which a property may be absent.
 ///
 /// Envoy descends maps and messages by name and lists by number:
 /// `["xds", "node", "metadata", "NAME"]`.
 ///
 /// # Errors
 ///
-/// Fails if the path is empty, the host refuses, or the SDK is out of memory.
+/// Fails if the path is empty, if the host refuses, or if the SDK is out of memory.
 ///
 /// # Cost
 ///
-/// One host call, and one block of the host's if it is there (0.7 µs in Envoy).
+/// One host call. If the property is there, one block, which the host allocates (0.7 µs in Envoy).
 #[doc(alias = "GetProperty")]
 #[doc(alias = "get_property")]
 pub fn get<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
@@ -97,20 +97,20 @@ pub fn get<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
 
 /// Sets a property for the filters that follow and for the access log.
 ///
-/// Envoy keeps it in the stream's filter state, under `wasm.` and the bytes of the path, until the
-/// stream ends. What is set as `["tag"]` is read as `["tag"]`, or as
+/// Envoy keeps the property in the stream's filter state, under `wasm.` and the bytes of the path,
+/// until the stream ends. A property that is set as `["tag"]` is read as `["tag"]`, or as
 /// [`filter_state`]`("wasm.tag")`, and logged by `%FILTER_STATE(wasm.tag:PLAIN)%`.
 ///
 /// # Errors
 ///
-/// Fails if the path is empty; if it has several segments, or begins as the proxy's own attributes
-/// do (`request`, `node`, `xds` …), because Envoy answers Ok to both and nobody can read the value;
-/// if the host refuses (with [`Status::NotFound`] where there is no stream, as in the callbacks of
-/// a plugin); or out of memory.
+/// Fails without a host call if the path is empty, if it has several segments, or if it is the
+/// first segment of the proxy's own attributes (`request`, `node`, `xds` …): Envoy returns Ok for
+/// both, and nobody can read the value. Fails if the host refuses: with [`Status::NotFound`] if
+/// there is no stream, as in the callbacks of a plugin. Fails if the SDK is out of memory.
 ///
 /// # Cost
 ///
-/// One host call that gives nothing back; the host copies both.
+/// One host call that returns nothing. The host copies path and value.
 #[doc(alias = "SetProperty")]
 #[doc(alias = "set_property")]
 pub fn set<S: AsRef<[u8]>>(path: &[S], value: impl AsRef<[u8]>) -> Result<()> {
@@ -121,13 +121,13 @@ pub fn set<S: AsRef<[u8]>>(path: &[S], value: impl AsRef<[u8]>) -> Result<()> {
     set_at(path, value.as_ref())
 }
 
-/// Sets a property at any path, for hosts that keep values at paths of several segments, or let
-/// filters set attributes of their own. Envoy answers Ok to those and loses the value: use [`set`]
-/// there.
+/// Sets a property at any path, for hosts that keep values at paths of several segments, or that
+/// let filters set attributes of their own. Envoy returns Ok for such paths and loses the value:
+/// use [`set`] there.
 ///
 /// # Errors
 ///
-/// Fails if the path is empty, the host refuses, or out of memory.
+/// Fails if the path is empty, if the host refuses, or if the SDK is out of memory.
 ///
 /// # Cost
 ///
@@ -138,13 +138,13 @@ pub fn set_unchecked<S: AsRef<[u8]>>(path: &[S], value: impl AsRef<[u8]>) -> Res
     set_at(joined.written(), value.as_ref())
 }
 
-/// Sets the property at a path that is in the ABI's form already.
+/// Sets the property at a path that is in the form of the ABI.
 fn set_at(path: &[u8], value: &[u8]) -> Result<()> {
     call::set_property(path, value).map_err(|status| Error::named(&SET, path, status, &""))
 }
 
-/// The first segments of Envoy's own attributes: a property that was set under one of these is not
-/// what a read of it finds.
+/// The first segments of Envoy's own attributes. A read of such a path does not find a property
+/// that was set there.
 const ATTRIBUTES: [&[u8]; 23] = [
     b"cluster_metadata",
     b"cluster_name",
@@ -171,7 +171,11 @@ const ATTRIBUTES: [&[u8]; 23] = [
     b"xds",
 ];
 
-/// Fails if a property at this path, in the ABI's form, could not be read back.
+/// Checks that a property at this path, in the form of the ABI, could be read back.
+///
+/// # Errors
+///
+/// Fails if it could not.
 fn settable(path: &[u8]) -> Result<()> {
     if path.contains(&0) {
         return Err(Error::not_asked(&SET, path, &"what is set at a path of several segments cannot be read back"));
@@ -182,13 +186,13 @@ fn settable(path: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Returns a value of the stream's filter state, by the name that the proxy has for it: those that
-/// [`set`] left begin with `wasm.`.
+/// Returns a value of the stream's filter state, by the proxy's name for it, or `None` if there is
+/// none. The names of values that [`set`] left begin with `wasm.`.
 ///
 /// # Errors
 ///
-/// Fails if the host refuses (with [`Status::SerializationFailure`] if the object has no form in
-/// bytes), or the SDK is out of memory.
+/// Fails if the host refuses: with [`Status::SerializationFailure`] if the object cannot be
+/// encoded. Fails if the SDK is out of memory.
 ///
 /// # Cost
 ///
@@ -197,7 +201,8 @@ pub fn filter_state(name: impl AsRef<[u8]>) -> Result<Option<Property>> {
     fetch_within(b"filter_state", &[name])
 }
 
-/// Returns a value of the filter state of the connection to the upstream.
+/// Returns a value of the filter state of the connection to the upstream, or `None` if there is
+/// none.
 ///
 /// # Errors
 ///
@@ -210,8 +215,8 @@ pub fn upstream_filter_state(name: impl AsRef<[u8]>) -> Result<Option<Property>>
     fetch_within(b"upstream_filter_state", &[name])
 }
 
-/// Returns a value of the stream's dynamic metadata: the name space of the filter that set it, then
-/// the way into its maps and lists.
+/// Returns a value of the stream's dynamic metadata, or `None` if there is none. The path is the
+/// name space of the filter that set the value, and then the way into its maps and lists.
 ///
 /// # Errors
 ///
@@ -224,7 +229,7 @@ pub fn metadata<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
     fetch_within(b"metadata\0filter_metadata", path)
 }
 
-/// Reads a property whose path is in the ABI's form already.
+/// Reads a property whose path is in the form of the ABI.
 fn fetch(name: On, path: &[u8]) -> Result<Option<Property>> {
     match call::property(path) {
         Ok(bytes) => Ok(Some(Property::new(name, bytes))),
@@ -241,12 +246,12 @@ fn fetch_renamed(name: On, path: &[u8], old: &[u8]) -> Result<Option<Property>> 
     }
 }
 
-/// Reads a property that older hosts have without the first segment, `xds`.
+/// Reads a property whose path has no first segment `xds` on older hosts.
 fn fetch_xds(name: On, path: &[u8]) -> Result<Option<Property>> {
     fetch_renamed(name, path, path.strip_prefix(b"xds\0").unwrap_or_default())
 }
 
-/// Reads a property at a path within a path that is in the ABI's form already.
+/// Reads a property at a path within an outer path, which is in the form of the ABI.
 fn fetch_within<S: AsRef<[u8]>>(outer: &[u8], path: &[S]) -> Result<Option<Property>> {
     let mut joined = Buffer::new();
     if !outer.is_empty() {
@@ -262,7 +267,12 @@ fn fetch_within<S: AsRef<[u8]>>(outer: &[u8], path: &[S]) -> Result<Option<Prope
     }
 }
 
-/// Appends a path in the ABI's form: a zero byte between the segments, none after the last.
+/// Appends a path in the form of the ABI: a zero byte between the segments, and none after the
+/// last.
+///
+/// # Errors
+///
+/// Fails if the path is empty, or if the SDK is out of memory.
 fn join<S: AsRef<[u8]>>(joined: &mut Buffer, path: &[S]) -> Result<()> {
     let Some((first, rest)) = path.split_first() else { return Err(Error::new("path must not be empty")) };
     joined.append(first.as_ref())?;

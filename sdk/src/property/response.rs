@@ -1,35 +1,37 @@
-//! What belongs to the response. There is none before its headers.
+//! Properties of the response. There are none before its headers.
 
 use super::table::properties;
 
 properties! {
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[doc(alias = "GetResponseCode")]
     u64 code = "response"."code";
-    /// Where the status comes from, as `via_upstream`.
+    /// Returns the origin of the status, as `via_upstream`.
     #[doc(alias = "GetResponseCodeDetails")]
     text code_details = "response"."code_details";
-    /// Envoy's response flags, as bits.
+    /// Returns Envoy's response flags, as bits.
     #[doc(alias = "GetResponseFlags")]
     u64 flags = "response"."flags";
-    /// The gRPC status; for a response that is not gRPC Envoy makes one of the HTTP status.
+    /// Returns the gRPC status. For a response that is not gRPC, Envoy derives it from the HTTP
+    /// status.
     #[doc(alias = "GetResponseGrpcStatusCode")]
     u64 grpc_status = "response"."grpc_status";
-    /// All headers, in no order; Envoy joins the values of a repeated one with commas. Where there
-    /// is a handle of the response's headers, that is the cheaper way.
+    /// Returns all headers, in no order. Envoy joins the values of a repeated header with commas.
+    /// If there is a handle of the response's headers, reading from the handle is cheaper.
     #[doc(alias = "GetResponseHeaders")]
     map headers = "response"."headers";
-    /// All trailers.
+    /// Returns all trailers.
     #[doc(alias = "GetResponseTrailers")]
     map trailers = "response"."trailers";
-    /// The bytes of the body.
+    /// Returns the number of bytes of the body.
     #[doc(alias = "GetResponseSize")]
     u64 size = "response"."size";
-    /// The bytes of headers, body and trailers.
+    /// Returns the number of bytes of headers, body and trailers.
     #[doc(alias = "GetResponseTotalSize")]
     u64 total_size = "response"."total_size";
-    /// The bytes of the headers.
+    /// Returns the number of bytes of the headers.
     u64 headers_bytes = "response"."headers_bytes";
-    /// From the last byte to the upstream to the first one back; known in `on_log`.
+    /// Returns the time from the last byte to the upstream until the first byte back. Envoy knows
+    /// it in `on_log`.
     duration backend_latency = "response"."backend_latency";
 }

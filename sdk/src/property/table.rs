@@ -1,5 +1,5 @@
-//! Makes a function of each row: what it is, its name, its path, and whether it has another path on
-//! older hosts.
+//! The macro that makes a function of each row. A row has a doc, a kind, a name and a path, and the
+//! path on older hosts if that is another.
 
 /// ```text
 /// properties! {

@@ -1,9 +1,9 @@
 //! The encodings of properties, checked.
 //!
-//! Text and bytes are themselves; a number is eight bytes in little endian, whole or IEEE 754; a
-//! truth value is one byte; a duration is whole nanoseconds, a time those since the Unix epoch; a
-//! message is in protobuf's encoding; a map is in the encoding of header maps, and so is a list,
-//! whose elements are names without values.
+//! Text and bytes are themselves. A number is eight bytes in little endian, whole or IEEE 754. A
+//! truth value is one byte. A duration is a whole number of nanoseconds, and a time is their number
+//! since the Unix epoch. A message is in the encoding of protobuf. A map is in the encoding of
+//! header maps. A list is in the same encoding: its elements are names without values.
 
 use core::fmt;
 use core::ops::Deref;
@@ -13,12 +13,12 @@ use crate::ByteStr;
 use crate::abi::{HostBytes, Pairs, PairsIter};
 use crate::error::{Error, On, Result};
 
-/// A property's value: the bytes that the host wrote, to be read as what they are. The host does
-/// not say what that is.
+/// The value of a property: the bytes that the host wrote. The host does not tell their type, so
+/// the reader chooses how to decode them.
 ///
 /// # Cost
 ///
-/// Reading it neither calls the host nor allocates.
+/// Reading a property neither calls the host nor allocates.
 pub struct Property {
     bytes: HostBytes,
     name: On,
@@ -26,14 +26,15 @@ pub struct Property {
 
 /// A part of a property: the value of a key of a [`Map`], or an element of a [`List`].
 ///
-/// A map within a map is asked of the host by its own, longer path.
+/// A map within a map is read from the host by its own, longer path.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     bytes: &'a [u8],
     name: On,
 }
 
-/// Declares the ways to read a value, once for what owns its bytes and once for a part of it.
+/// Declares the methods that decode a value, once for the owner of the bytes and once for a part of
+/// it.
 macro_rules! decoders {
     ($($(#[$doc:meta])* fn $name:ident($value:ident) -> $ty:ty $decode:block)*) => {
         impl Property {
@@ -42,7 +43,7 @@ macro_rules! decoders {
                 ///
                 /// # Errors
                 ///
-                /// Fails if the value has another size, or says what cannot be.
+                /// Fails if the value has another size, or a content that the type does not allow.
                 ///
                 /// # Cost
                 ///
@@ -59,7 +60,7 @@ macro_rules! decoders {
                 ///
                 /// # Errors
                 ///
-                /// Fails if the value has another size, or says what cannot be.
+                /// Fails if the value has another size, or a content that the type does not allow.
                 ///
                 /// # Cost
                 ///
@@ -74,7 +75,7 @@ macro_rules! decoders {
 }
 
 decoders! {
-    /// Returns a truth value: one byte.
+    /// Returns the value as a truth value, which has one byte.
     fn to_bool(value) -> bool {
         match value.bytes {
             [byte] => Ok(*byte != 0),
@@ -82,28 +83,28 @@ decoders! {
         }
     }
 
-    /// Returns a whole number with a sign: eight bytes.
+    /// Returns the value as a whole number with a sign, which has eight bytes.
     fn to_i64(value) -> i64 {
         Ok(i64::from_le_bytes(value.eight()?))
     }
 
-    /// Returns a whole number without a sign: eight bytes.
+    /// Returns the value as a whole number without a sign, which has eight bytes.
     fn to_u64(value) -> u64 {
         Ok(u64::from_le_bytes(value.eight()?))
     }
 
-    /// Returns a number with a fraction: eight bytes.
+    /// Returns the value as a number with a fraction, which has eight bytes.
     fn to_f64(value) -> f64 {
         Ok(f64::from_le_bytes(value.eight()?))
     }
 
-    /// Returns a duration: nanoseconds in eight bytes. None is below zero.
+    /// Returns the value as a duration: nanoseconds in eight bytes. A duration is not negative.
     fn to_duration(value) -> Duration {
         let nanoseconds = u64::try_from(value.to_i64()?);
         nanoseconds.map(Duration::from_nanos).map_err(|_| Error::malformed(value.name, "a time below zero"))
     }
 
-    /// Returns a point in time, as the time since the Unix epoch, like
+    /// Returns the value as a point in time: the time since the Unix epoch, like
     /// [`time::now`](crate::time::now).
     fn to_time(value) -> Duration {
         value.to_duration()
@@ -115,7 +116,7 @@ impl Property {
         Self { bytes, name }
     }
 
-    /// Says that it is none of the texts that it may be.
+    /// Returns the error for a text that is none of the expected ones.
     pub(super) fn unexpected(&self, problem: &'static str) -> Error {
         Error::malformed(self.name, problem)
     }
@@ -124,13 +125,13 @@ impl Property {
         Value { bytes: &self.bytes, name: self.name }
     }
 
-    /// Returns the bytes as text, not checked.
+    /// Returns the bytes as text, without checking them.
     #[must_use]
     pub fn text(&self) -> ByteStr<'_> {
         ByteStr::new(&self.bytes)
     }
 
-    /// Returns the bytes alone.
+    /// Returns the bytes, without the name of the property.
     #[must_use]
     pub fn into_bytes(self) -> HostBytes {
         self.bytes
@@ -140,11 +141,11 @@ impl Property {
     ///
     /// # Errors
     ///
-    /// Fails if the lengths in it do not add up.
+    /// Fails if the lengths in the value do not add up.
     ///
     /// # Cost
     ///
-    /// A look at each pair; nothing is copied.
+    /// A check of each pair. Nothing is copied.
     #[doc(alias = "GetPropertyMap")]
     pub fn into_map(self) -> Result<Map> {
         let Self { bytes, name } = self;
@@ -156,11 +157,11 @@ impl Property {
     ///
     /// # Errors
     ///
-    /// Fails if the lengths in it do not add up.
+    /// Fails if the lengths in the value do not add up.
     ///
     /// # Cost
     ///
-    /// A look at each element; nothing is copied.
+    /// A check of each element. Nothing is copied.
     pub fn into_list(self) -> Result<List> {
         Ok(List { map: self.into_map()? })
     }
@@ -181,7 +182,7 @@ impl fmt::Debug for Property {
 }
 
 impl<'a> Value<'a> {
-    /// Returns the bytes as text, not checked.
+    /// Returns the bytes as text, without checking them.
     #[must_use]
     pub const fn text(self) -> ByteStr<'a> {
         ByteStr::new(self.bytes)
@@ -205,38 +206,38 @@ impl fmt::Debug for Value<'_> {
 }
 
 /// A property that is a map: the block that the host wrote, checked once and read in place. Keys
-/// compare byte by byte.
+/// are compared byte by byte.
 ///
 /// # Cost
 ///
-/// None of the methods calls the host or allocates. [`get`](Self::get) walks the pairs up to the
-/// one that it finds.
+/// No method calls the host or allocates. [`get`](Self::get) walks the pairs up to the one that it
+/// finds.
 pub struct Map {
     pairs: Pairs,
     name: On,
 }
 
 impl Map {
-    /// How many pairs there are.
+    /// Returns the number of pairs.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.pairs.len()
     }
 
-    /// Returns whether there are none.
+    /// Returns whether the map has no pairs.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the first value of a key.
+    /// Returns the first value of a key, or `None` if the map has no such key.
     #[must_use]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<Value<'_>> {
         let key = key.as_ref();
         self.iter().find(|(found, _)| **found == *key).map(|(_, value)| value)
     }
 
-    /// Returns all keys and values, in order.
+    /// Returns an iterator over all keys and values, in order.
     #[must_use]
     pub fn iter(&self) -> MapIter<'_> {
         MapIter { pairs: self.pairs.iter(), name: self.name }
@@ -284,32 +285,32 @@ impl ExactSizeIterator for MapIter<'_> {}
 ///
 /// # Cost
 ///
-/// None of the methods calls the host or allocates. [`get`](Self::get) walks the elements up to the
-/// one that it finds.
+/// No method calls the host or allocates. [`get`](Self::get) walks the elements up to the one that
+/// it finds.
 pub struct List {
     map: Map,
 }
 
 impl List {
-    /// How many elements there are.
+    /// Returns the number of elements.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.map.len()
     }
 
-    /// Returns whether there are none.
+    /// Returns whether the list has no elements.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the element at a place, from 0 on.
+    /// Returns the element at an index, or `None` if there is none. The first index is 0.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Value<'_>> {
         self.iter().nth(index)
     }
 
-    /// Returns all elements, in order.
+    /// Returns an iterator over all elements, in order.
     #[must_use]
     pub fn iter(&self) -> ListIter<'_> {
         ListIter(self.map.iter())

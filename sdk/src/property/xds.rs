@@ -1,54 +1,54 @@
-//! What the control plane configured for this stream: route, cluster, listener.
+//! The route, cluster and listener that the control plane configured for this stream.
 //!
 //! Envoy removed the names without `xds.` in version 1.33. The functions ask for the new name
-//! first, and for the old one if that is not there.
+//! first, and for the old one if the new one is absent.
 //!
-//! Metadata comes whole as a protobuf message. A part of it is found by a longer path and
-//! [`get`](super::get), without protobuf:
-//! `["xds", "cluster_metadata", "filter_metadata", NAMESPACE, KEY]`.
+//! Metadata come whole as a protobuf message. [`get`](super::get) reads a part of them by a longer
+//! path, without protobuf: `["xds", "cluster_metadata", "filter_metadata", NAMESPACE, KEY]`.
 
 use super::table::properties;
 
 properties! {
-    /// The cluster that the route chose.
+    /// Returns the cluster that the route chose.
     #[doc(alias = "GetXdsClusterName")]
     #[doc(alias = "GetClusterName")]
     text cluster_name = xds."cluster_name";
-    /// The cluster's metadata.
+    /// Returns the cluster's metadata.
     #[doc(alias = "GetXdsClusterMetadata")]
     #[doc(alias = "GetClusterMetadata")]
     message cluster_metadata = xds."cluster_metadata";
-    /// The route; no bytes if it has no name.
+    /// Returns the name of the route. It has no bytes if the route has no name.
     #[doc(alias = "GetXdsRouteName")]
     #[doc(alias = "GetRouteName")]
     text route_name = xds."route_name";
-    /// The route's metadata.
+    /// Returns the route's metadata.
     #[doc(alias = "GetXdsRouteMetadata")]
     #[doc(alias = "GetRouteMetadata")]
     message route_metadata = xds."route_metadata";
-    /// The virtual host that the route is in.
+    /// Returns the name of the virtual host that the route is in.
     text virtual_host_name = "xds"."virtual_host_name";
-    /// The virtual host's metadata.
+    /// Returns the virtual host's metadata.
     message virtual_host_metadata = "xds"."virtual_host_metadata";
-    /// The endpoint's metadata. For an endpoint without any, Envoy answers an error with
+    /// Returns the endpoint's metadata. For an endpoint without metadata, Envoy refuses with
     /// [`Status::SerializationFailure`](crate::Status::SerializationFailure).
     #[doc(alias = "GetXdsUpstreamHostMetadata")]
     #[doc(alias = "GetUpstreamHostMetadata")]
     message upstream_host_metadata = xds."upstream_host_metadata";
-    /// The metadata of the endpoint's locality; without any, the error is the same.
+    /// Returns the metadata of the endpoint's locality. For a locality without metadata, Envoy
+    /// refuses with [`Status::SerializationFailure`](crate::Status::SerializationFailure).
     message upstream_host_locality_metadata = "xds"."upstream_host_locality_metadata";
-    /// The listener's filter chain; no bytes if it has no name.
+    /// Returns the name of the listener's filter chain. It has no bytes if the chain has no name.
     #[doc(alias = "GetXdsListenerFilterChainName")]
     text filter_chain_name = "xds"."filter_chain_name";
-    /// Which way the listener's traffic goes.
+    /// Returns the direction of the listener's traffic.
     #[doc(alias = "GetListenerDirection")]
     direction listener_direction = xds."listener_direction";
-    /// The listener's metadata.
+    /// Returns the listener's metadata.
     #[doc(alias = "GetListenerMetadata")]
     message listener_metadata = xds."listener_metadata";
 }
 
-/// Which way the traffic of a listener goes.
+/// The direction of a listener's traffic.
 #[doc(alias = "EnvoyTrafficDirection")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -59,7 +59,7 @@ pub enum Direction {
     Inbound,
     /// 2: from the service beside the proxy.
     Outbound,
-    /// Any other number.
+    /// Another number.
     Unknown(u64),
 }
 
