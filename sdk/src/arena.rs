@@ -1,12 +1,12 @@
 //! A stream's arena: `request.arena()`, behind the feature `request-arena`.
 //!
-//! **Nothing that is put into an arena with `alloc` is dropped**: see
+//! **A value that is put into an arena with `alloc` is never dropped**: see
 //! [`sluicegate_alloc::request`], which has the rules, the costs, and the collections that do drop.
 //!
-//! A stream has no arena until it asks for one. It is empty at the first call, and the same in
-//! every callback of the stream. It is reset when the stream is deleted and the filter dropped, and
-//! goes back to the pool of the VM. What is [`RequestArena::clone`]d into the filter's own state
-//! may live from one callback to the next:
+//! A stream has no arena until it asks for one. The arena is empty at the first call, and the same
+//! in every callback of the stream. It is reset when the stream is deleted and the filter dropped,
+//! and goes back to the pool of the VM. A value that the filter keeps over a
+//! [`RequestArena::clone`] may live from one callback to the next:
 //!
 //! ```
 //! use sluicegate::arena::{RequestArena, allocator_api2::vec::Vec};
@@ -36,10 +36,10 @@
 //!
 //! # Host blocks
 //!
-//! What the host hands over lies outside of the arena: each block is freed when its snapshot is
-//! dropped, mostly within the callback, where an arena would hold it until the stream ends. For
-//! values that are to live as long as the stream there is [`receive`]: the host writes them into
-//! the arena, where they stay without a copy, beside what belongs to them.
+//! Blocks that the host hands over lie outside of the arena. Each block is freed when its snapshot
+//! is dropped, mostly within the callback. An arena would hold the block until the stream ends. For
+//! values that should live as long as the stream there is [`receive`]: the host writes them into
+//! the arena, where they stay without a copy, beside the other values of the stream.
 //!
 //! ```
 //! use sluicegate::prelude::*;
@@ -66,10 +66,10 @@
 //! # fn main() {}
 //! ```
 //!
-//! With `alloc-arena` small host blocks lie in the stream's region by themselves, and are freed one
-//! by one.
+//! With `alloc-arena`, small blocks that the host asks for lie in the stream's region anyway, and
+//! are freed one by one.
 //!
-//! A filter that is [stateless](crate::http_filter) gets an arena for each callback, as it has no
+//! A [stateless](crate::http_filter) filter gets an arena for each callback, because it has no
 //! streams.
 
 pub use sluicegate_alloc::request::{Bump, Pool, RequestArena, allocator_api2, bumpalo};
@@ -78,7 +78,7 @@ use core::cell::Cell;
 
 use crate::error::{Error, Result};
 
-/// The arenas of the VM, and that of the stream whose callback runs.
+/// The arenas of the VM, and the arena of the stream whose callback runs.
 struct Arenas {
     pool: Cell<Option<Pool>>,
     current: Cell<Option<RequestArena>>,
@@ -88,8 +88,8 @@ crate::__vm_local! {
     static ARENAS: Arenas = Arenas { pool: Cell::new(None), current: Cell::new(None) };
 }
 
-/// Returns the arena of the stream whose callback runs: every handle with `arena()` is one of a
-/// callback.
+/// Returns the arena of the stream whose callback runs. Handles with `arena()` exist in callbacks
+/// only.
 ///
 /// # Errors
 ///
@@ -113,7 +113,7 @@ impl Arenas {
         arena
     }
 
-    /// What `with` says of the pool, if there is one.
+    /// Passes the pool to a function. Returns `None` if there is no pool.
     fn of_pool<R>(&self, with: impl FnOnce(&Pool) -> R) -> Option<R> {
         let pool = self.pool.take()?;
         let result = with(&pool);
@@ -122,12 +122,13 @@ impl Arenas {
     }
 }
 
-/// Runs `call`, and has what the host hands over meanwhile put into the arena.
+/// Runs `call`. Values that the host hands over meanwhile are put into the arena.
 ///
-/// Each value keeps the arena as a handle does, so it may be kept anywhere. When it is dropped its
-/// bytes are used again if nothing was put there after it, else when the arena is reset. Values of
-/// more than 8 KiB lie outside, as does what is read by a callback that the host runs meanwhile. If
-/// the arena cannot have the memory, the value lies outside too.
+/// Each value keeps the arena alive as a handle does, so it may be kept anywhere. When a value is
+/// dropped, its bytes are used again if nothing was put into the arena after it. Otherwise they are
+/// used again when the arena is reset. Values of more than 8 KiB lie outside, and so do values that
+/// are read by a callback that the host runs meanwhile. If the arena gets no memory, the value lies
+/// outside too.
 ///
 /// # Cost
 ///
@@ -137,13 +138,13 @@ pub fn receive<R>(arena: &RequestArena, call: impl FnOnce() -> R) -> R {
     crate::abi::routed::within(arena, crate::abi::depth(), call)
 }
 
-/// How many arenas are open in this VM, and how many wait in its pool.
+/// Returns the number of open arenas in this VM, and of those that wait in its pool.
 #[must_use]
 pub fn usage() -> (usize, usize) {
     ARENAS.with(|arenas| arenas.of_pool(|pool| (pool.open(), pool.waiting())).unwrap_or_default())
 }
 
-/// Frees the arenas that wait; false if none does.
+/// Frees the arenas that wait. Returns `false` if none does.
 pub(crate) fn trim() -> bool {
     let trim = |pool: &Pool| {
         let some = pool.waiting() > 0;
@@ -153,12 +154,12 @@ pub(crate) fn trim() -> bool {
     ARENAS.with(|arenas| arenas.of_pool(trim).unwrap_or_default())
 }
 
-/// The VM is gone, and its pool with it.
+/// Drops the pool, at the end of the VM.
 pub(crate) fn clear() {
     ARENAS.with(|arenas| arenas.pool.set(None));
 }
 
-/// Where a stream keeps its arena between callbacks.
+/// The place where a stream keeps its arena between callbacks.
 pub(crate) struct Slot(Cell<Option<RequestArena>>);
 
 impl Slot {
@@ -166,15 +167,15 @@ impl Slot {
         Self(Cell::new(None))
     }
 
-    /// Runs a callback with this slot's arena as the current one, and the one before as the current
-    /// one after it. Calls nest.
+    /// Runs a callback with this slot's arena as the current one, and makes the arena before it the
+    /// current one again afterwards. Calls nest.
     pub(crate) fn within<R>(&self, callback: impl FnOnce() -> R) -> R {
         let _restore = Restore { slot: self, before: ARENAS.with(|arenas| arenas.current.replace(self.0.take())) };
         callback()
     }
 }
 
-/// Restores also if the callback unwinds.
+/// Restores the arena before, even if the callback unwinds.
 struct Restore<'a> {
     slot: &'a Slot,
     before: Option<RequestArena>,

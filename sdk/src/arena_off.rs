@@ -1,4 +1,4 @@
-//! The twin of `arena` without the feature: nothing.
+//! The twin of `arena` without the feature. It does nothing.
 
 pub(crate) struct Slot;
 

@@ -1,4 +1,4 @@
-//! Bytes being put together.
+//! A buffer in which bytes are put together.
 
 use alloc::boxed::Box;
 use core::fmt::{self, Write};
@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 use crate::abi::try_slice;
 use crate::error::{Error, Result};
 
-/// Bytes being put together: on the stack, then on the heap, and never with a trap.
+/// A buffer in which bytes are put together, on the stack and then on the heap. It never traps.
 pub(crate) struct Buffer {
     short: [u8; Self::SHORT],
     long: Option<Box<[u8]>>,
@@ -39,13 +39,14 @@ impl Buffer {
         Ok(())
     }
 
-    /// Appends bytes; fails only if the SDK is out of memory, and then nothing is appended.
+    /// Appends bytes. Fails only if the SDK is out of memory. Then nothing is appended.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> fmt::Result {
         let (start, end) = (self.len, self.len.saturating_add(bytes.len()));
         if end > self.space().len() {
             self.grow(end)?;
         }
-        // Split by the length that is copied, so that the compiler sees that the two are equal.
+        // Split by the length that is copied, so that the compiler sees that both lengths are
+        // equal.
         let free = self.space().get_mut(start..).ok_or(fmt::Error)?;
         let (to, _) = free.split_at_mut_checked(bytes.len()).ok_or(fmt::Error)?;
         to.copy_from_slice(bytes);
@@ -53,7 +54,8 @@ impl Buffer {
         Ok(())
     }
 
-    /// Appends bytes, with the out-of-memory error for those who answer it.
+    /// Appends bytes, as [`push`](Self::push) does, with the out-of-memory error for callers that
+    /// return it.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.push(bytes).map_err(|_| Error::out_of_memory(self.len.saturating_add(bytes.len())))
     }

@@ -1,4 +1,4 @@
-//! Bytes that are usually text, and values that turn into bytes.
+//! Bytes that are usually text, and values that are written as bytes.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,11 +8,11 @@ use core::str::Utf8Error;
 
 use crate::abi::with_decimal;
 
-/// A name or value as the proxy holds it: bytes, usually text, never checked.
+/// A name or value as the proxy holds it: bytes that are usually text, and never checked.
 ///
-/// It is a view: two words, copied freely, valid as long as the snapshot that it points into.
-/// Comparing and searching need no conversion; [`to_str`](Self::to_str) is the fallible way to
-/// text, [`display`](Self::display) the lossy one for log lines.
+/// The type is a view: two words, copied freely, and valid as long as the snapshot that it points
+/// into. Comparing and searching need no conversion. [`to_str`](Self::to_str) converts to text and
+/// may fail. [`display`](Self::display) converts with loss, for log lines.
 ///
 /// ```
 /// # use sluicegate::ByteStr;
@@ -31,7 +31,7 @@ impl<'a> ByteStr<'a> {
         Self(bytes)
     }
 
-    /// Returns the bytes, for as long as the snapshot lives.
+    /// Returns the bytes, which are valid as long as the snapshot lives.
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0
@@ -41,16 +41,16 @@ impl<'a> ByteStr<'a> {
     ///
     /// # Errors
     ///
-    /// Fails if they are not UTF-8. A proxy does not promise it.
+    /// Fails if the bytes are not UTF-8. A proxy does not promise UTF-8.
     ///
     /// # Cost
     ///
-    /// A look at each byte.
+    /// A check of each byte.
     pub const fn to_str(self) -> Result<&'a str, Utf8Error> {
         core::str::from_utf8(self.0)
     }
 
-    /// Returns the bytes for people: what is not UTF-8 shows as `U+FFFD`.
+    /// Returns the bytes for display. Bytes that are not UTF-8 appear as `U+FFFD`.
     #[must_use]
     pub const fn display(self) -> impl Display + use<'a> {
         Lossy(self.0)
@@ -121,17 +121,17 @@ impl Display for Lossy<'_> {
     }
 }
 
-/// What may stand as the value of a header: text, bytes and whole numbers.
+/// A type that may be the value of a header: text, bytes and whole numbers.
 ///
 /// # Cost
 ///
 /// Nothing is allocated: numbers are written to the stack.
 pub trait ToValue {
-    /// Whether no value of the type has a control byte: then nobody looks for one.
+    /// `true` if no value of the type has a control byte, so that no check is needed.
     #[doc(hidden)]
     const IS_PRINTABLE: bool = false;
 
-    /// Gives the bytes to a function.
+    /// Passes the bytes to a function.
     fn with_value<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R;
 }
 

@@ -2,8 +2,8 @@
 
 use core::fmt::{self, Write};
 
-/// Writes bytes as printable ASCII: `\n`, `\r`, `\t` and `\xHH` stand for what is not. Without
-/// `Formatter`, whose paths link the panic machinery.
+/// Writes bytes as printable ASCII. Other bytes become `\n`, `\r`, `\t` or `\xHH`. `Formatter` is
+/// not used, because its code links the panic code.
 pub(crate) fn write_escaped(out: &mut dyn Write, bytes: &[u8]) -> fmt::Result {
     for byte in bytes {
         match byte {

@@ -1,4 +1,5 @@
-//! How many callbacks failed: a counter of the proxy, for alerts. Operators do not read every log.
+//! The number of failed callbacks: a counter of the proxy, for alerts. Operators do not read every
+//! log.
 
 use core::cell::Cell;
 
@@ -20,8 +21,8 @@ crate::__vm_local! {
     static COUNTER: Cell<Defined> = Cell::new(Defined::NotYet);
 }
 
-/// Counts one failure. The first one of a VM defines the counter, once: a host keeps a record of
-/// each definition.
+/// Counts one failure. The first failure of a VM defines the counter, only once: a host keeps a
+/// record of each definition.
 #[cold]
 pub(crate) fn count() {
     COUNTER.with(|counter| {
@@ -29,7 +30,7 @@ pub(crate) fn count() {
             counter.set(call::define_metric(MetricType::Counter, NAME).map_or(Defined::Never, Defined::As));
         }
         if let Defined::As(defined) = counter.get() {
-            // A host that refuses loses the figure, and the filter nothing.
+            // If the host refuses, the count is lost, and the filter goes on.
             let _ = call::increment_metric(defined, 1);
         }
     });

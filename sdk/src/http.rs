@@ -1,9 +1,9 @@
-//! From and to the types of the `http` crate: the feature `http`.
+//! Conversions from and to the types of the `http` crate, with the feature `http`.
 //!
-//! They need the standard library and own what they hold: each conversion copies, which the views
-//! of this crate do not. They are for filters that hand headers to code that wants these types.
-//! What goes the other way needs no copy: names, values and statuses stand where this crate takes
-//! names and values.
+//! The types of the `http` crate need the standard library and own their contents. So each
+//! conversion copies, unlike the views of this crate. The conversions are for filters that pass
+//! headers to code that needs these types. In the other direction no copy is needed: names, values
+//! and statuses of `http` are accepted where this crate takes names and values.
 //!
 //! ```
 //! # use sluicegate::prelude::*;
@@ -25,12 +25,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, request,
 use crate::error::{Error, Result};
 use crate::{ByteStr, ToValue};
 
-/// Returns all headers but the pseudo-headers, in order, repeats included.
+/// Converts a header map: all headers but the pseudo-headers, in order, repeats included.
 ///
 /// # Errors
 ///
-/// Fails if a name or value is not one that the `http` crate takes: a control character in a value,
-/// say.
+/// Fails if the `http` crate does not accept a name or a value, for example a control character in
+/// a value.
 ///
 /// # Cost
 ///
@@ -45,12 +45,12 @@ pub fn headers(map: &crate::HeaderMap) -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// Returns a request's method, URI and headers. The URI has scheme and authority if the map has
-/// both, and the path alone otherwise.
+/// Converts the headers of a request into its method, URI and headers. The URI has scheme and
+/// authority if the map has both, and the path alone otherwise.
 ///
 /// # Errors
 ///
-/// As [`headers`], and if there is no method or no URI.
+/// Fails as [`headers`] does, and if there is no method or no URI.
 ///
 /// # Cost
 ///
@@ -68,11 +68,11 @@ pub fn request(map: &crate::HeaderMap) -> Result<request::Parts> {
     Ok(parts)
 }
 
-/// Returns a response's status and headers.
+/// Converts the headers of a response into its status and headers.
 ///
 /// # Errors
 ///
-/// As [`headers`], and if there is no status.
+/// Fails as [`headers`] does, and if there is no status.
 ///
 /// # Cost
 ///
@@ -84,7 +84,7 @@ pub fn response(map: &crate::HeaderMap) -> Result<response::Parts> {
     Ok(parts)
 }
 
-/// Headers as pairs: for [`LocalResponse::headers`](crate::LocalResponse::headers),
+/// Returns headers as pairs, for [`LocalResponse::headers`](crate::LocalResponse::headers),
 /// [`HttpCall::headers`](crate::callout::HttpCall::headers) and
 /// [`set_all`](crate::Headers::set_all).
 #[must_use]
@@ -92,7 +92,7 @@ pub fn pairs(headers: &HeaderMap) -> Vec<(ByteStr<'_>, ByteStr<'_>)> {
     headers.iter().map(|(name, value)| (ByteStr::from(name.as_str()), ByteStr::new(value.as_bytes()))).collect()
 }
 
-/// Method, URI and headers as pairs, with the pseudo-headers in front.
+/// Returns method, URI and headers as pairs, with the pseudo-headers in front.
 #[must_use]
 pub fn request_pairs(method: &Method, uri: &Uri, headers: &HeaderMap) -> Vec<(Vec<u8>, Vec<u8>)> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());

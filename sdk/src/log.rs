@@ -1,25 +1,25 @@
 //! Lines in the proxy's log.
 //!
 //! The macros [`trace!`](crate::trace!), [`debug!`](crate::debug!), [`info!`](crate::info!),
-//! [`warn!`](crate::warn!), [`error!`](crate::error!) and [`critical!`](crate::critical!) take what
-//! `format!` takes. The proxy decides which levels it keeps; the SDK asks it once and remembers the
-//! answer until a callback of a plugin, or every 64th stream, makes it ask again, so a change of
-//! the proxy's level is seen soon.
+//! [`warn!`](crate::warn!), [`error!`](crate::error!) and [`critical!`](crate::critical!) take the
+//! same arguments as `format!`. The proxy decides which levels it keeps. The SDK asks the proxy
+//! once, and remembers the level. A callback of a plugin, or every 64th stream, makes the SDK ask
+//! again, so that a change of the proxy's level is soon seen.
 //!
-//! One line goes in and one line comes out: line feeds and the other control bytes but the tab are
-//! written as `\n`, `\r`, `\x1b`, so that nothing a client sent can look like a line of its own, or
-//! drive a terminal. A backslash stays one backslash.
+//! Each call writes one line. Line feeds and other control bytes but the tab are written as `\n`,
+//! `\r`, `\x1b`. So no bytes of a client can look like a line of their own, or control a terminal.
+//! A backslash stays one backslash.
 //!
-//! With the feature `log`, lines of the `log` crate's macros, in a filter or in any crate under it,
-//! go the same way.
+//! With the feature `log`, lines of the `log` crate's macros are written in the same way, from a
+//! filter or from any crate that it uses.
 //!
 //! # Cost
 //!
-//! A line below the level: no host call, nothing formatted, nothing allocated. A line that is kept:
-//! one host call; up to 256 bytes are formatted on the stack, longer lines in a heap buffer that is
-//! freed at once (out of memory, the line is cut). A text without arguments is not copied. Each
-//! line is looked through for control bytes, eight bytes at a time; one that has any is written
-//! again, escaped.
+//! A line below the level makes no host call, formats nothing and allocates nothing. A line that is
+//! kept is one host call. Up to 256 bytes are formatted on the stack, longer lines in a heap buffer
+//! that is freed at once. If the SDK is out of memory, the line is cut. A text without arguments is
+//! not copied. Each line is searched for control bytes, eight bytes at a time. A line with control
+//! bytes is written again, escaped.
 
 use core::cell::Cell;
 use core::fmt::{self, Write};
@@ -33,14 +33,14 @@ use crate::escape::write_escape;
 use crate::failures;
 use crate::headers::{has_control, is_value};
 
-/// What the proxy keeps, as far as it is known.
+/// The level of the proxy, as far as it is known.
 #[derive(Clone, Copy)]
 enum Known {
-    /// Ask before the next line.
+    /// Not known: the SDK asks before the next line.
     No,
-    /// At least this level.
+    /// The proxy keeps lines of this level and above.
     From(LogLevel),
-    /// Nothing: the level is "off".
+    /// The proxy keeps nothing: its level is "off".
     Nothing,
 }
 
@@ -57,8 +57,8 @@ pub(crate) fn forget_level() {
 ///
 /// # Cost
 ///
-/// One host call the first time and seldom after, 0.02 µs in Envoy; otherwise a comparison. A host
-/// without the function keeps everything.
+/// One host call (0.02 µs in Envoy), the first time and seldom after; otherwise a comparison. For a
+/// host without the function, every level is enabled.
 #[must_use]
 pub fn enabled(level: LogLevel) -> bool {
     match known() {
@@ -68,7 +68,7 @@ pub fn enabled(level: LogLevel) -> bool {
     }
 }
 
-/// Returns the least level that the proxy keeps; none if it keeps nothing.
+/// Returns the lowest level that the proxy keeps, or `None` if the proxy keeps nothing.
 ///
 /// # Cost
 ///
@@ -98,7 +98,7 @@ fn known() -> Known {
     })
 }
 
-/// Writes a line if the proxy keeps its level; the macros call this.
+/// Writes a line if the proxy keeps its level. The macros call this.
 pub fn write(level: LogLevel, line: fmt::Arguments<'_>) {
     if enabled(level) {
         match line.as_str() {
@@ -108,23 +108,23 @@ pub fn write(level: LogLevel, line: fmt::Arguments<'_>) {
     }
 }
 
-/// Writes bytes if the proxy keeps their level, as they are: for a text of several lines, or for a
-/// reader that wants control bytes.
+/// Writes bytes as they are, if the proxy keeps their level: for a text of several lines, or for a
+/// reader that needs control bytes.
 ///
-/// Each line feed begins a line that looks like the proxy's own. No byte of these may be a
-/// client's; [`write()`] and the macros escape what is.
+/// Each line feed begins a line that looks like the proxy's own. So the bytes must not come from a
+/// client. [`write()`] and the macros escape such bytes.
 ///
 /// # Cost
 ///
-/// One host call if the line is kept; nothing is copied.
+/// One host call if the line is kept. Nothing is copied.
 pub fn write_unescaped(level: LogLevel, bytes: impl AsRef<[u8]>) {
     if enabled(level) {
         call::log(level, bytes.as_ref());
     }
 }
 
-/// Passes one line on as one line: a line feed in it would begin another, which anyone could have
-/// written.
+/// Writes one line, with its control bytes escaped. An unescaped line feed would begin another
+/// line, which anyone could have written.
 pub(crate) fn write_line(level: LogLevel, line: &[u8]) {
     if has_control(line) {
         write_escaped_line(level, line);
@@ -133,17 +133,17 @@ pub(crate) fn write_line(level: LogLevel, line: &[u8]) {
     }
 }
 
-/// Writes a line whose control bytes, but for tabs, have become escapes.
+/// Writes a line whose control bytes, except tabs, are replaced by escapes.
 #[cold]
 #[inline(never)]
 fn write_escaped_line(level: LogLevel, line: &[u8]) {
     let mut buffer = Buffer::new();
-    // A line that does not fit the memory is cut, and a cut line says more than none.
+    // A line that does not fit into memory is cut, which is better than no line.
     let _ = escape_controls(&mut buffer, line);
     call::log(level, buffer.written());
 }
 
-/// Appends bytes, with an escape in place of each control byte but the tab.
+/// Appends bytes, with an escape for each control byte but the tab.
 fn escape_controls(buffer: &mut Buffer, mut bytes: &[u8]) -> fmt::Result {
     while let Some(at) = bytes.iter().position(|&byte| !is_value(byte)) {
         let Some((plain, [control, rest @ ..])) = bytes.split_at_checked(at) else { break };
@@ -154,18 +154,18 @@ fn escape_controls(buffer: &mut Buffer, mut bytes: &[u8]) -> fmt::Result {
     buffer.push(bytes)
 }
 
-/// Writes a line that the proxy may drop: no level is asked for.
+/// Writes a line without asking for the proxy's level, so that the proxy may drop the line.
 pub(crate) fn write_text(level: LogLevel, text: &str) {
     write_line(level, text.as_bytes());
 }
 
-/// Writes a line of the SDK's own, `sluicegate: TEXT: NUMBER`, without the formatting machinery.
+/// Writes a line of the SDK, `sluicegate: TEXT: NUMBER`, without the formatting code.
 #[cold]
 pub(crate) fn note(level: LogLevel, text: &str, number: u32) {
     number.with_value(|number| note_of(level, text, number));
 }
 
-/// The same about what has a name.
+/// Writes a line of the SDK about something with a name, as [`note`] does for a number.
 #[cold]
 pub(crate) fn note_of(level: LogLevel, text: &str, name: &[u8]) {
     let mut buffer = Buffer::new();
@@ -175,8 +175,8 @@ pub(crate) fn note_of(level: LogLevel, text: &str, name: &[u8]) {
     write_line(level, buffer.written());
 }
 
-/// Writes why a callback of a context failed, without the formatting machinery, and counts it:
-/// `on_log (context 7): no such key`.
+/// Writes the reason for which a callback of a context failed, as `on_log (context 7): no such
+/// key`, without the formatting code. Counts the failure.
 #[cold]
 pub(crate) fn failure(level: LogLevel, callback: &str, context: u32, error: &Error) {
     failures::count();
@@ -189,7 +189,7 @@ pub(crate) fn failure(level: LogLevel, callback: &str, context: u32, error: &Err
     write_line(level, buffer.written());
 }
 
-/// Writes where and why the filter panicked.
+/// Writes the place and the message of a panic of the filter.
 #[cfg(target_family = "wasm")]
 #[cold]
 pub(crate) fn panicked(panic: &core::panic::PanicInfo<'_>) {
@@ -210,12 +210,12 @@ pub(crate) fn panicked(panic: &core::panic::PanicInfo<'_>) {
 #[cold]
 pub(crate) fn write_formatted(level: LogLevel, line: fmt::Arguments<'_>) {
     let mut buffer = Buffer::new();
-    // A line that does not fit the memory is cut, and a cut line says more than none.
+    // A line that does not fit into memory is cut, which is better than no line.
     let _ = buffer.write_fmt(line);
     write_line(level, buffer.written());
 }
 
-/// The `log` crate's way into the proxy's log.
+/// The logger that passes lines of the `log` crate to the proxy's log.
 #[cfg(feature = "log")]
 mod facade {
     use log::{LevelFilter, Log, Metadata, Record};
@@ -224,9 +224,9 @@ mod facade {
 
     struct HostLog;
 
-    /// Returns whether the filter speaks. Natively the logger is that of the whole process: what
-    /// else runs there, as the compiler of wasm modules, is not the filter's, and may have millions
-    /// of lines.
+    /// Returns whether the line comes from the filter. In native builds the logger serves the whole
+    /// process. Other code of the process, such as the compiler of wasm modules, is not the
+    /// filter's, and may write millions of lines.
     fn of_filter() -> bool {
         cfg!(target_family = "wasm") || crate::abi::depth() > 0
     }
@@ -255,10 +255,10 @@ mod facade {
         fn flush(&self) {}
     }
 
-    /// Makes the host's log the `log` crate's, unless the filter chose another one.
+    /// Installs the host's log as the `log` crate's logger, unless the filter chose another one.
     pub(crate) fn install() {
         if log::set_logger(&HostLog).is_ok() {
-            // The proxy's level decides line by line; this one only lets them through.
+            // The proxy's level decides for each line. This level only lets all lines through.
             log::set_max_level(LevelFilter::Trace);
         }
     }
@@ -267,7 +267,7 @@ mod facade {
 #[cfg(feature = "log")]
 pub(crate) use facade::install;
 
-/// Writes a line of a level that is named first: `log!(LogLevel::Warn, "slow: {} ms", ms)`.
+/// Writes a line of the level that is named first: `log!(LogLevel::Warn, "slow: {} ms", ms)`.
 #[macro_export]
 macro_rules! log {
     ($level:expr, $($line:tt)+) => {
@@ -275,38 +275,38 @@ macro_rules! log {
     };
 }
 
-/// Writes a line at trace level; takes what `format!` takes.
+/// Writes a line at trace level. Takes the same arguments as `format!`.
 #[macro_export]
 macro_rules! trace {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Trace, $($line)+) };
 }
 
-/// Writes a line at debug level; takes what `format!` takes.
+/// Writes a line at debug level. Takes the same arguments as `format!`.
 #[macro_export]
 macro_rules! debug {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Debug, $($line)+) };
 }
 
-/// Writes a line at info level; takes what `format!` takes.
+/// Writes a line at info level. Takes the same arguments as `format!`.
 #[macro_export]
 macro_rules! info {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Info, $($line)+) };
 }
 
-/// Writes a line at warn level; takes what `format!` takes.
+/// Writes a line at warn level. Takes the same arguments as `format!`.
 #[macro_export]
 macro_rules! warn {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Warn, $($line)+) };
 }
 
-/// Writes a line at error level; takes what `format!` takes.
+/// Writes a line at error level. Takes the same arguments as `format!`.
 #[macro_export]
 macro_rules! error {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Error, $($line)+) };
 }
 
-/// Writes a line at critical level, which the `log` crate does not have; takes what `format!`
-/// takes.
+/// Writes a line at critical level, which the `log` crate does not have. Takes the same arguments
+/// as `format!`.
 #[macro_export]
 macro_rules! critical {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Critical, $($line)+) };

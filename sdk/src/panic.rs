@@ -3,9 +3,9 @@
 /// Gives a module without the standard library its panic handler: a panic's message and place
 /// become one critical line of the proxy's log, and the module traps.
 ///
-/// The standard library brings 18 kB into a module that can panic: its own handler, the environment
-/// variables that it asks, and wasi-libc's allocator to hold them, whichever allocator the module
-/// runs on. A filter that needs only `core` and `alloc` leaves that out:
+/// The standard library brings 18 kB into a module that can panic: its own panic handler, the
+/// environment variables that the handler reads, and wasi-libc's allocator to hold them, whichever
+/// allocator the module uses. A filter that needs only `core` and `alloc` leaves these out:
 ///
 /// ```
 /// #![cfg_attr(not(feature = "std"), no_std)]
@@ -27,10 +27,10 @@
 /// # fn main() {}
 /// ```
 ///
-/// with a feature `std` of the filter's own, on by default, so that tests and other builds have the
-/// standard library. Such a module needs an allocator feature other than `alloc-system`. If one of
-/// its dependencies uses the standard library all the same, the compiler says that `panic_impl` is
-/// found twice: leave this macro out then. Outside of wasm it is nothing.
+/// The filter has a feature `std` of its own, on by default, so that tests and other builds have
+/// the standard library. Such a module needs an allocator feature other than `alloc-system`. If one
+/// of its dependencies uses the standard library, the compiler reports that `panic_impl` is found
+/// twice. Then leave this macro out. Outside of wasm the macro does nothing.
 #[macro_export]
 macro_rules! panic_handler {
     () => {
@@ -42,8 +42,9 @@ macro_rules! panic_handler {
     };
 }
 
-/// Logs a panic, without asking for the log's level, and traps. In the words of the standard
-/// library, but in pieces: its own way to write a place pads the file's name, which is 1 kB.
+/// Logs a panic, without asking for the log's level, and traps. The text is that of the standard
+/// library, but written in pieces: the standard library's own code for a place pads the file's
+/// name, which is 1 kB.
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub fn __panicked(panic: &core::panic::PanicInfo<'_>) -> ! {

@@ -1,20 +1,21 @@
-//! The region of the stream whose callback runs, and how to allocate beside it.
+//! The region of the stream whose callback runs, and allocation outside of it.
 //!
 //! With `alloc-arena` each stream has a region: small blocks that its callbacks allocate are
-//! counted for it. A block that outlives its stream stays valid, and is counted as retained until
-//! it is freed. That finds leaks, if what is meant to outlive its stream is allocated [`outside`].
+//! counted for it. A block that outlives its stream stays valid, and counts as retained until it is
+//! freed. The count finds leaks if blocks that are meant to outlive their stream are allocated
+//! [`outside`].
 //!
 //! With the other allocators there are no regions, and `outside` costs nothing.
 
-/// Runs `f` outside of the stream's region: for what outlives the stream, such as an entry of a
-/// plugin's cache.
+/// Runs `f` outside of the stream's region, for values that outlive the stream, such as an entry of
+/// a plugin's cache.
 ///
-/// Only where a block is allocated counts, not where it is used or freed. `MemoryReport::retained`
-/// of the feature `budget` counts the blocks of streams that have ended.
+/// Only the place where a block is allocated matters, not the place where it is used or freed.
+/// `MemoryReport::retained` of the feature `budget` counts the blocks of streams that have ended.
 ///
 /// # Cost
 ///
-/// With `alloc-arena` some instructions; with the other allocators nothing.
+/// With `alloc-arena` some instructions. With the other allocators nothing.
 ///
 /// # Examples
 ///
@@ -38,12 +39,16 @@
 /// impl HttpFilter for Filter {
 ///     type Plugin = Plugin;
 ///
-///     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) ->
-/// Result<Action> {
+///     fn on_request_headers(
+///         &mut self,
+///         request: &mut RequestHeaders<'_, Plugin>,
+///     ) -> Result<Action> {
 ///         if let Some(host) = request.fetch(":authority")? {
 ///             // The key and the set's nodes outlive the stream.
-///             outside(||
-/// request.plugin().hosts.borrow_mut().insert(String::from_utf8_lossy(&host).into_owned()));
+///             outside(|| {
+///                 let host = String::from_utf8_lossy(&host).into_owned();
+///                 request.plugin().hosts.borrow_mut().insert(host);
+///             });
 ///         }
 ///         Ok(Action::Continue)
 ///     }

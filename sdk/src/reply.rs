@@ -1,4 +1,4 @@
-//! Answers from the filter itself, instead of from the upstream.
+//! Local replies: responses from the filter itself, instead of from the upstream.
 
 use crate::abi::call;
 use crate::error::{Call, Error, On, Result};
@@ -7,7 +7,7 @@ use crate::stream_state;
 
 const HEADER: Call = Call { function: "proxy_send_local_response", about: "header" };
 
-/// An answer that the filter gives the client: status, headers, body.
+/// A local reply, which the filter sends to the client: status, headers and body.
 ///
 /// ```
 /// # use sluicegate::LocalResponse;
@@ -26,53 +26,59 @@ pub struct LocalResponse<'a, N = &'a str, V = &'a str> {
 }
 
 impl<'a> LocalResponse<'a> {
-    /// Returns an answer with this HTTP status, without headers and body. The status is one that
-    /// ends a request: 200 to 599.
+    /// Returns a local reply with this HTTP status, without headers and body. The status must be
+    /// from 200 to 599, which end a request: with another status, sending the reply fails.
     pub const fn new(status: u16) -> Self {
         Self { status: status as u32, headers: &[], body: &[], details: &[], grpc_status: -1, check: Check::Both }
     }
 }
 
 impl<'a, N, V> LocalResponse<'a, N, V> {
-    /// Returns the headers, as text, as bytes, or as the views of a snapshot. The proxy adds
-    /// `content-length`, `content-type`, `date` and `server` where they are missing.
+    /// Sets the headers, as text, as bytes, or as the views of a snapshot. The proxy adds
+    /// `content-length`, `content-type`, `date` and `server` if they are missing.
     ///
-    /// How the answer is framed is the proxy's to say: a pseudo-header, a `transfer-encoding`, or a
-    /// `content-length` that is not the body's is an error.
+    /// The proxy decides how the response is framed. So sending the reply fails if there is a
+    /// pseudo-header, a `transfer-encoding`, or a `content-length` that is not that of the body.
     pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> LocalResponse<'a, N2, V2> {
         let Self { status, headers: _, body, details, grpc_status, check } = self;
         LocalResponse { status, headers, body, details, grpc_status, check }
     }
 
-    /// Returns the body. The proxy leaves it out in an answer to `HEAD`. An answer of 204 or 304
-    /// has none: with one it is an error, because the client would take the body for the next
-    /// answer.
+    /// Sets the body. The proxy leaves the body out in a response to `HEAD`. A response with status
+    /// 204 or 304 has no body. Sending the reply fails if it has one, because the client would take
+    /// the body for the next response.
     pub fn body(self, body: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { body: body.as_ref(), ..self }
     }
 
-    /// What the proxy shows as the response code's details (`%RESPONSE_CODE_DETAILS%` in Envoy's
-    /// access log). A control byte but the tab is an error: a line feed would forge a line of the
-    /// log.
+    /// Sets the details of the response code, which the proxy shows (`%RESPONSE_CODE_DETAILS%` in
+    /// Envoy's access log). Sending the reply fails if the details have a control byte other than
+    /// the tab: a line feed would forge a line of the log.
     pub fn details(self, details: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { details: details.as_ref(), ..self }
     }
 
-    /// Returns the status for a gRPC client: the proxy answers HTTP 200 with `grpc-status`. Only if
-    /// the request is gRPC.
+    /// Sets the status for a gRPC client. If the request is gRPC, the proxy sends HTTP 200 with
+    /// `grpc-status`. Otherwise this has no effect.
     pub const fn grpc_status(self, status: u8) -> Self {
         Self { grpc_status: status as i32, ..self }
     }
 
-    /// Leaves the headers and the details as they are, whatever bytes they have and whatever the
-    /// headers say about the body: for a filter that must send what is not HTTP. A value with a
-    /// line feed ends its line, and what follows it is a header, or a message, of its own.
+    /// Turns off the check of the headers and the details, including that of their framing: for a
+    /// filter that must send bytes that HTTP does not allow. A line feed in a value ends the
+    /// header's line. The bytes after it become a header, or a message, of their own.
     pub const fn unchecked(self) -> Self {
         Self { check: Check::Neither, ..self }
     }
 
-    /// Sends it, if the stream that host calls act on can be answered: it is open, and was not
-    /// answered before.
+    /// Sends the reply to the stream that host calls act on.
+    ///
+    /// # Errors
+    ///
+    /// Fails without a host call if there is no stream, if the stream has ended, was replied to
+    /// before or is a connection, if the callback that runs has resumed its response, or if the
+    /// reply is not valid. Fails if the headers are over the host's limits, if the SDK is out of
+    /// memory, or if the host refuses.
     pub(crate) fn send(&self) -> Result<()>
     where
         N: AsRef<[u8]>,
@@ -90,7 +96,12 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         })
     }
 
-    /// Sends it, whatever became of the stream.
+    /// Sends the reply, whatever the state of the stream.
+    ///
+    /// # Errors
+    ///
+    /// Fails without a host call if the reply is not valid. Fails if the headers are over the
+    /// host's limits, if the SDK is out of memory, or if the host refuses.
     pub(crate) fn send_now(&self) -> Result<()>
     where
         N: AsRef<[u8]>,
@@ -106,7 +117,7 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         let within = |error: Error| error.within(&HEADER.function);
         if self.check == Check::Both {
             for (name, value) in self.headers {
-                // The length of what a 304 stands for is not that of the answer.
+                // The length of the resource that a 304 stands for is not that of the response.
                 check_framing(name.as_ref(), value.as_ref(), self.body.len(), status == 304)?;
             }
             printable(&"details", b"", self.details).map_err(within)?;
@@ -123,7 +134,12 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
     }
 }
 
-/// Looks at a header that would say how the answer is framed.
+/// Checks a header that would decide how the response is framed.
+///
+/// # Errors
+///
+/// Fails if the header is a pseudo-header or `transfer-encoding`, or if `content-length` is not
+/// that of the body.
 #[inline(never)]
 fn check_framing(name: &[u8], value: &[u8], body: usize, any_length: bool) -> Result<()> {
     let problem: &'static &'static str = match name.len() {
@@ -140,7 +156,7 @@ fn check_framing(name: &[u8], value: &[u8], body: usize, any_length: bool) -> Re
     Err(Error::not_asked(&HEADER, name, problem))
 }
 
-/// Reads a number of decimal digits.
+/// Reads a number of decimal digits. Returns `None` if there are other bytes, or none.
 fn number(digits: &[u8]) -> Option<usize> {
     if digits.is_empty() {
         return None;

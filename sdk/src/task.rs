@@ -1,4 +1,4 @@
-//! `async`/`await` for calls and timers, with the feature `async` and without a runtime to bring.
+//! `async`/`await` for calls and timers, with the feature `async`. No runtime is needed.
 //!
 //! ```
 //! use std::time::Duration;
@@ -33,39 +33,39 @@
 //! # fn main() {}
 //! ```
 //!
-//! [`hold_while`](crate::RequestHeaders::hold_while) holds the stream here while its task runs,
-//! whatever its callback returns, and does at the end what the task answers: `Action::Continue`
-//! lets it go on when nobody else holds it, any other action leaves it paused, because the task has
-//! replied, or something else will resume it. An error is logged, and the filter's
-//! [`ON_ERROR`](crate::HttpFilter::ON_ERROR) decides. `spawn` runs a task beside the stream, and
-//! holds nothing.
+//! [`hold_while`](crate::RequestHeaders::hold_while) holds the stream while its task runs, whatever
+//! status its callback returns. When the task ends, the stream takes the action that the task
+//! returns. `Action::Continue` lets the stream go on when nobody else holds it. Any other action
+//! leaves the stream paused: the task has replied, or something else will resume the stream. An
+//! error is logged, and the filter's [`ON_ERROR`](crate::HttpFilter::ON_ERROR) decides. `spawn`
+//! runs a task beside the stream, and holds nothing.
 //!
-//! # What a task may do
+//! # Tasks and contexts
 //!
-//! It belongs to its stream, connection or plugin, and is dropped with it: a task of a deleted
-//! stream does not run on. It owns what it works with, because the callback that made it is over by
-//! then. Between its awaits it acts on its own stream, so functions such as
-//! [`property`](crate::property)'s and [`reply`] are good there; the filter and its handle it
-//! reaches with [`with_filter`], [`with_connection`] or [`with_plugin`].
+//! A task belongs to its stream, connection or plugin, and is dropped with it: a task of a deleted
+//! stream does not run on. A task owns the values that it works with, because the callback that
+//! made it is over by then. Between its awaits a task acts on its own stream, so functions such as
+//! those of [`property`](crate::property) and [`reply`] work there. A task reaches the filter and
+//! its handle with [`with_filter`], [`with_connection`] or [`with_plugin`].
 //!
 //! A task awaits [`HttpCall::send`](crate::callout::HttpCall::send),
 //! [`GrpcCall::send`](crate::callout::GrpcCall::send), [`sleep`], [`join`], and any future that is
-//! made of these, by whatever crate. It is polled when it was woken: at the end of the callback
-//! that woke it, of whichever stream or plugin of the VM. So streams wait for each other with
-//! [`Notify`], or with a channel of another crate. A future that waits for anything else, such as a
-//! socket, is never woken.
+//! made of these, by any crate. A woken task is polled at the end of the callback that woke it, of
+//! any stream or plugin of the VM. So streams wait for each other with [`Notify`], or with a
+//! channel of another crate. A future that waits for anything else, such as a socket, is never
+//! woken.
 //!
-//! To drop a future gives its call up: a gRPC call is cancelled at the proxy, an HTTP call is
-//! answered to nobody.
+//! Dropping a future gives up its call: a gRPC call is cancelled at the proxy, and the response to
+//! an HTTP call is dropped.
 //!
 //! # Cost
 //!
-//! A task is a block of the size of its future, and one of some 80 bytes; the first of a context
-//! takes 60 bytes more. A task that waits costs nothing: each callback of a context looks whether
-//! there are woken ones, and polls those alone. An answer is read whole when it comes: one host
-//! call for the headers, one for the body if there is one. The module has the compiler's checks of
-//! futures in it, and with them the panic machinery: 45 kB more than with closures on
-//! wasm32-wasip1, and the WASI imports.
+//! A task is a block of the size of its future, and one of about 80 bytes. The first task of a
+//! context takes 60 bytes more. A task that waits costs nothing: each callback of a context looks
+//! for woken tasks, and polls only those. A response is read whole when it comes: one host call for
+//! the headers, and one for the body if there is one. The module contains the compiler's checks of
+//! futures, and with them the panic code: 45 kB more than with closures on wasm32-wasip1, and the
+//! WASI imports.
 
 mod call;
 mod list;
@@ -95,28 +95,29 @@ use sluicegate_alloc::region::outside;
 pub use wait::{join, sleep};
 pub use within::{reply, with_connection, with_filter, with_plugin};
 
-/// A context that runs tasks. The attributes implement it for those that say `tasks`.
+/// A context that runs tasks. The attributes implement this trait for contexts that say `tasks`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` runs no tasks",
     note = "say so in its attribute, for example `#[sluicegate::http_filter(tasks)]`: the module then exports the callbacks that drive them"
 )]
 pub trait Tasks {}
 
-/// What a task runs.
+/// The future of a task.
 enum Work {
-    /// It holds a direction of its stream, and says at the end whether that goes on.
+    /// A future that holds a direction of its stream, and whose result decides whether the
+    /// direction goes on.
     Holds(StreamType, Pin<Box<dyn Future<Output = Result<Action>>>>),
-    /// It runs beside.
+    /// A future that runs beside the stream.
     Beside(Pin<Box<dyn Future<Output = Result<()>>>>),
 }
 
 struct Task {
     of: Shared<OfContext>,
-    /// None while it is polled.
+    /// `None` while the task is polled.
     work: Cell<Option<Work>>,
-    /// Among the tasks of its context.
+    /// The link among the tasks of its context.
     sibling: Link,
-    /// Among those of them that were woken.
+    /// The link among the woken tasks of its context.
     ready: Link,
 }
 
@@ -130,25 +131,25 @@ impl Task {
     }
 }
 
-/// How a task ended.
+/// The end of a task.
 pub(crate) enum Ended {
-    /// It held this direction of its stream, and answered this.
+    /// The task held this direction of its stream, and returned this result.
     Held { direction: StreamType, answer: Result<Action> },
-    /// It ran beside.
+    /// The task ran beside the stream, and returned this result.
     Beside(Result<()>),
 }
 
 /// The tasks of one context.
 struct OfContext {
     context: u32,
-    /// The number of its plugin; 0 before its tasks are polled for the first time.
+    /// The number of the context's plugin. It is 0 before the tasks are polled for the first time.
     plugin: Cell<u32>,
-    /// Whether its tasks are polled now.
+    /// `true` while the context's tasks are polled.
     polled: Cell<bool>,
     all: List,
-    /// Those that were woken, in this order.
+    /// The woken tasks, in the order in which they were woken.
     ready: List,
-    /// Among the contexts that have woken tasks and no callback.
+    /// The link among the contexts that have woken tasks and no callback.
     woken: Link,
 }
 
@@ -158,32 +159,33 @@ impl OfContext {
     }
 }
 
-/// The tasks of a VM. Each is found by its number, each of a context by that, and each that was
-/// woken without a look at those that were not.
+/// The tasks of a VM. A task is found by its number, the tasks of a context by the context's
+/// number, and the woken tasks without looking at the others.
 struct All {
-    /// By numbers of their own, which are what wakers know.
+    /// The tasks by numbers of their own, which wakers know.
     tasks: Table<Task>,
-    /// By the numbers of the contexts.
+    /// The contexts by their numbers.
     contexts: Table<OfContext>,
-    /// The contexts that have tasks to be polled and no callback that does.
+    /// The contexts that have tasks to poll, and no callback that polls them.
     woken: List,
-    /// How many of them may be polled before the next tick.
+    /// The number of these contexts that may be polled before the next tick.
     left: Cell<u32>,
-    /// The plugin that was asked for a tick to go on with the others; 0 if none was.
+    /// The plugin that was asked for a tick, at which the other contexts are polled. It is 0 if
+    /// none was asked.
     asked: Cell<u32>,
     next: Cell<u32>,
 }
 
-/// How many contexts are polled outside of their own callbacks between two ticks. Envoy lets
-/// streams go on when the callback is over. The callbacks that one of them then has run before the
-/// next one goes on, and within each other: at 320 of them V8 runs out of stack, which ends the VM;
-/// at 160 it did not.
+/// The number of contexts that are polled outside of their own callbacks between two ticks. Envoy
+/// lets streams go on when the callback is over. The callbacks of one such stream run before the
+/// next stream goes on, and nest within each other. With 320 streams V8 runs out of stack, which
+/// ends the VM. With 160 streams V8 did not.
 const AT_ONCE: u32 = 32;
 
-/// A closure of a task that wants the context.
+/// A closure of a task that needs the context.
 type With = Box<dyn FnOnce(Asker<'_>)>;
 
-/// Whose task is polled.
+/// The context and the plugin of the task that is polled.
 #[derive(Clone, Copy)]
 struct Polled {
     context: u32,
@@ -207,12 +209,16 @@ crate::__vm_local! {
 }
 
 crate::__vm_local! {
-    /// What the task that is polled wants done with its context.
+    /// The closure with which the polled task asks for its context.
     static WITH: Cell<Option<With>> = Cell::new(None);
 }
 
-/// Starts a task that holds a direction of its stream: it is polled when the callback that runs is
-/// over.
+/// Starts a task that holds a direction of its stream. The task is polled when the callback that
+/// runs is over.
+///
+/// # Errors
+///
+/// Fails if the attribute of the context does not say `tasks`, or if the SDK is out of memory.
 pub(crate) fn hold(
     context: u32,
     direction: StreamType,
@@ -220,12 +226,16 @@ pub(crate) fn hold(
 ) -> Result<()> {
     stream_state::runs_tasks()?;
     stream_state::hold(direction)?;
-    // The future lies with what its stream allocates.
+    // The future is allocated in the region of its stream.
     let started = try_box(future).and_then(|future| start(context, Work::Holds(direction, Box::into_pin(future))));
     started.inspect_err(|_| stream_state::release(direction))
 }
 
 /// Starts a task that holds nothing.
+///
+/// # Errors
+///
+/// Fails if the attribute of the context does not say `tasks`, or if the SDK is out of memory.
 pub(crate) fn spawn(context: u32, future: impl Future<Output = Result<()>> + 'static) -> Result<()> {
     stream_state::runs_tasks()?;
     start(context, Work::Beside(Box::into_pin(try_box(future)?)))
@@ -252,7 +262,7 @@ impl All {
         Ok(())
     }
 
-    /// Returns a number that no task has. After 4 billion tasks they begin anew.
+    /// Returns a number that no task has. After 4 billion tasks the numbers start again at 1.
     fn free_number(&self) -> u32 {
         loop {
             let number = self.next.get();
@@ -263,8 +273,8 @@ impl All {
         }
     }
 
-    /// Lets a task be polled: in the callback of its context that runs, or else at the end of the
-    /// callback that runs.
+    /// Marks a task to be polled: in the callback of its context that runs, or else at the end of
+    /// the callback that runs.
     fn wake(&self, number: u32) {
         let Some(task) = self.tasks.get(number) else { return };
         task.of.ready.push(&self.tasks, Task::ready, number);
@@ -280,18 +290,18 @@ impl All {
     }
 }
 
-/// Lets a task be polled.
+/// Marks a task to be polled.
 pub(crate) fn wake(number: u32) {
-    // Where the thread ends, what is dropped last may wake a task that is gone.
+    // When the thread ends, values that are dropped last may wake a task that is gone.
     let _ = ALL.try_with(|all| all.wake(number));
 }
 
-/// Calls a function for each context that has woken tasks and had no callback since, such as those
-/// that wait for what another one has: at the end of a callback, when nothing acts on its context
-/// any more. When many were polled, the others wait for a tick.
+/// Calls a function for each context that has woken tasks and had no callback since, such as
+/// contexts that wait for a value of another one. This runs at the end of a callback, when nothing
+/// acts on its context any more. After many contexts were polled, the others wait for a tick.
 ///
-/// Behind a callback that decides about its stream, all wait for a tick: a host takes an answer of
-/// one of them to its client for an answer to the stream whose callback it is, and that stream
+/// After a callback that decides about its stream, all such contexts wait for a tick. A host would
+/// take a local reply of one of them for a reply to the stream of the callback, and that stream
 /// would never go on.
 pub(crate) fn each_woken(decides: bool, poll: impl Fn(u32)) {
     if depth() != 0 || decides && ALL.with(|all| all.woken.first()).is_some_and(wait_for_tick) {
@@ -302,10 +312,10 @@ pub(crate) fn each_woken(decides: bool, poll: impl Fn(u32)) {
     }
 }
 
-/// Polls the tasks of all contexts that were woken.
+/// Polls the tasks of all woken contexts.
 fn poll_woken(poll: impl Fn(u32)) {
-    // Two tasks that wake each other without an end would hold the proxy's worker for ever: they go
-    // on at the next callback.
+    // Two tasks that wake each other without end would block the proxy's worker. So they go on at
+    // the next callback.
     for _ in 0..ROUNDS {
         let Some(last) = ALL.with(|all| all.woken.last()) else { return };
         while let Some(context) = ALL.with(|all| all.woken.first()) {
@@ -324,8 +334,8 @@ fn poll_woken(poll: impl Fn(u32)) {
     }
 }
 
-/// Lets the context, and all that were woken after it, be polled at the next tick. False if there
-/// will be none: then they are polled all the same.
+/// Postpones the context, and all contexts that were woken after it, to the next tick. Returns
+/// `false` if there will be no tick: then they are polled now.
 #[cold]
 #[inline(never)]
 fn wait_for_tick(context: u32) -> bool {
@@ -342,7 +352,7 @@ fn wait_for_tick(context: u32) -> bool {
     is_asked
 }
 
-/// The host has ticked: nothing of what went on before still runs.
+/// Handles a tick of the host: nothing of the callbacks before it is still running.
 pub(crate) fn ticked() {
     ALL.with(|all| {
         all.left.set(AT_ONCE);
@@ -350,14 +360,14 @@ pub(crate) fn ticked() {
     });
 }
 
-/// Polls the tasks of a context that were woken: at the end of each of its callbacks.
+/// Polls the woken tasks of a context. This runs at the end of each of its callbacks.
 pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any, end: &mut dyn FnMut(Ended)) {
     let Some(of) = ALL.with(|all| all.contexts.get(id)) else { return };
     ALL.with(|all| all.woken.remove(&all.contexts, OfContext::woken, id));
     of.plugin.set(plugin);
     of.polled.set(true);
-    // A future that wakes itself without an end would hold the proxy's worker for ever: it goes on
-    // at the next callback.
+    // A future that wakes itself without end would block the proxy's worker. So it goes on at the
+    // next callback.
     for _ in 0..ROUNDS {
         let Some(last) = of.ready.last() else { break };
         while let Some(number) = of.ready.first() {
@@ -370,11 +380,12 @@ pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any
     of.polled.set(false);
 }
 
-/// Polls one task, and gives it the context if it wants that.
+/// Polls one task, and passes it the context if it asks for the context.
 fn poll(of: &OfContext, number: u32, plugin: u32, asker: Asker<'_>, end: &mut dyn FnMut(Ended)) {
     ALL.with(|all| of.ready.remove(&all.tasks, Task::ready, number));
     let Some(task) = ALL.with(|all| all.tasks.get(number)) else { return };
-    // A host that calls back into this context finds it busy, so nobody else polls it meanwhile.
+    // A host that calls back into this context finds it busy, so no other code polls the task
+    // meanwhile.
     let Some(mut work) = task.work.take() else { return };
     let polled = Polling::begin(Polled { context: asker.id, plugin });
     let waker = waker(number);
@@ -400,8 +411,9 @@ fn poll(of: &OfContext, number: u32, plugin: u32, asker: Asker<'_>, end: &mut dy
     }
 }
 
-/// A task is polled. The one that waits for a host call in which the host calls this context is
-/// polled again when this ends, also by a panic.
+/// The time while a task is polled. Another task may wait for a host call in which the host calls
+/// this context. The other task is the polled one again when this value is dropped, even by a
+/// panic.
 struct Polling {
     before: Option<Polled>,
     /// The closure of the task that waits.
@@ -426,14 +438,14 @@ impl Drop for Polling {
     }
 }
 
-/// How often the tasks of a context are polled in one callback.
+/// The number of times that the tasks of a context are polled in one callback.
 const ROUNDS: u32 = 1000;
 
 /// Drops the tasks of a context.
 pub(crate) fn forget(context: u32) {
     let Some(of) = ALL.with(|all| {
         if all.asked.get() == context {
-            // Another plugin is asked.
+            // Another plugin is asked for the next tick.
             all.asked.set(0);
         }
         all.woken.remove(&all.contexts, OfContext::woken, context);
@@ -442,7 +454,7 @@ pub(crate) fn forget(context: u32) {
         return;
     };
     while let Some(number) = of.all.first() {
-        // Dropped here, when the tables are borrowed no more.
+        // Dropped here, after the tables are no longer borrowed.
         drop(ALL.with(|all| all.remove(&of, number)));
     }
 }
@@ -459,7 +471,11 @@ pub(crate) fn clear() {
     drop(WITH.with(Cell::take));
 }
 
-/// Whose task is polled.
+/// Returns the context and the plugin of the task that is polled.
+///
+/// # Errors
+///
+/// Fails if no task is polled.
 fn polled() -> Result<Polled> {
     POLLED.with(Cell::get).ok_or(Error::new("awaited outside of a task"))
 }

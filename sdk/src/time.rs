@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::abi::call;
 use crate::error::{Error, On, Result};
 
-/// Returns the time since the Unix epoch.
+/// Returns the current time, as the time since the Unix epoch.
 ///
 /// # Errors
 ///

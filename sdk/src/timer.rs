@@ -1,4 +1,4 @@
-//! Several timers over the one tick that a host gives each plugin.
+//! Several timers over the single tick that a host has for each plugin.
 //!
 //! ```
 //! use std::time::Duration;
@@ -32,30 +32,31 @@
 //! # fn main() {}
 //! ```
 //!
-//! A timer has a name: one that is started under a name in use takes the other's place, so
-//! `on_configure` may run again. The name also says in the log which timer failed.
+//! A timer has a name. A timer that is started under a name in use replaces the other one, so
+//! `on_configure` may run again. The log also names the timer that failed.
 //!
-//! # When they run
+//! # Running times
 //!
-//! The host's tick is set to the next timer that is due, and off when there is none, so the VM is
-//! entered no more often than timers run. A host counts in milliseconds: no timer waits less than
-//! one, and those that are due within one run together, in the order of their times. A periodic
-//! timer that came late runs once, not once for each time that it missed.
+//! The SDK sets the host's tick to the timer that is due next, and turns it off when there is none.
+//! So the VM is entered no more often than timers run. A host counts milliseconds: no timer waits
+//! less than one, and timers that are due within one millisecond run together, in the order of
+//! their times. A periodic timer that is late runs once, not once for each missed time.
 //!
-//! The host has no clock but the wall clock. If that goes back, stands still or is not told, time
-//! stands still for the timers until the next tick, which counts for as long as it was to take: a
-//! timer is late once, and never lost. If it goes ahead, what is due by then runs at the next tick.
+//! The host has no clock but the wall clock. If the wall clock goes back, stands still or is not
+//! reported, time stands still for the timers until the next tick. The SDK then assumes that the
+//! tick came on time: a timer is late once, and never lost. If the wall clock goes ahead, timers
+//! that are due by then run at the next tick.
 //!
 //! [`on_tick`](crate::PluginContext::on_tick) and
-//! [`set_tick_period`](crate::PluginHandle::set_tick_period) go on as they are: the period is one
-//! timer more.
+//! [`set_tick_period`](crate::PluginHandle::set_tick_period) work as before: the period is one more
+//! timer.
 //!
 //! # Cost
 //!
-//! Two blocks for each timer. To start or stop one is a host call for the time, and one more if the
-//! tick changes. A tick costs one host call for the time, and one if the period changes. Timers are
-//! kept in a heap and found by number and name through hash tables: with ten times as many, each
-//! start, stop or run of one takes some three steps more.
+//! Two blocks for each timer. Starting or stopping a timer is a host call for the time, and one
+//! more if the tick changes. A tick costs one host call for the time, and one more if the period
+//! changes. Timers are kept in a heap, and found by number and name through hash tables. With ten
+//! times as many timers, each start, stop or run takes about three more steps.
 
 mod clock;
 mod heap;
@@ -71,50 +72,52 @@ use crate::error::{Error, On, Result};
 use clock::{Clock, What};
 use sluicegate_alloc::region::outside;
 
-/// A plugin that starts timers. The attribute implements it for those that say `timers`.
+/// A plugin that starts timers. The attribute implements this trait for plugins that say `timers`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` starts no timers",
     note = "say so in its attribute, `#[sluicegate::plugin_context(timers)]`: the module then exports the callback for ticks"
 )]
 pub trait Timers {}
 
-/// A timer that was started: kept to stop it. It runs whether this is kept or not.
+/// A timer that was started. The filter keeps this value to stop the timer. The timer runs whether
+/// this value is kept or not.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Timer {
     plugin: u32,
     number: u32,
 }
 
-/// What a plugin's timer runs, with the plugin's type behind it.
+/// The closure of a plugin's timer, which hides the plugin's type.
 pub(crate) type Run = Box<dyn FnMut(Asker<'_>) -> Result<()>>;
 
-/// What is due.
+/// A timer that is due.
 pub(crate) enum Due {
-    /// `on_tick`.
+    /// The timer of `on_tick`.
     Tick,
-    /// The closure of a timer, to be given back with its number.
+    /// The closure of a timer, which must be given back with the timer's number.
     Run(u32, &'static str, Run),
 }
 
 crate::__vm_local! {
-    /// By the numbers of the plugins.
+    /// The clocks, by the numbers of the plugins.
     static CLOCKS: Table<Clock> = Table::new();
 }
 
-/// Sets the period of a plugin's `on_tick`, in milliseconds.
+/// A function that sets the period of a plugin's `on_tick`, in milliseconds.
 type SetTick = fn(u32, u32) -> Result<()>;
 
 crate::__vm_local! {
-    /// How a plugin's tick is set. A module without timers links only the way to the host.
+    /// The function that sets a plugin's tick. A module without timers links only the one that
+    /// calls the host.
     static SET_TICK: Cell<SetTick> = Cell::new(set_at_host);
 }
 
 crate::__vm_local! {
-    /// Whether a plugin of the VM asked for ticks.
+    /// `true` if a plugin of the VM has asked for ticks.
     static TICKS: Cell<bool> = Cell::new(false);
 }
 
-/// Returns whether a plugin of the VM asked for ticks, so that something may run later.
+/// Returns whether a plugin of the VM has asked for ticks, so that code may run later.
 pub(crate) fn ticks() -> bool {
     TICKS.with(Cell::get)
 }
@@ -130,22 +133,22 @@ pub(crate) fn set_tick(plugin: u32, milliseconds: u32) -> Result<()> {
     SET_TICK.with(Cell::get)(plugin, milliseconds)
 }
 
-/// From here on a plugin's `on_tick` is one timer of several.
+/// Makes a plugin's `on_tick` one timer of several.
 pub(crate) fn share_the_tick(plugin: u32) {
     SET_TICK.with(|set| set.set(set_shared));
-    // If there is no memory, it is made with the first timer.
+    // If the SDK is out of memory, the clock is made with the first timer.
     let _ = clock(plugin);
 }
 
 const MILLISECOND: u64 = 1_000_000;
-/// The time up to which a clock follows the wall clock: half of all that there is, so that sums of
-/// it and of a wait are still times.
+/// The latest time up to which a clock follows the wall clock: half of all times, so that the sum
+/// of a time and a wait is still a time.
 const LATEST: u64 = u64::MAX / 2;
 /// The number of the timer that is `on_tick`.
 const TICK: u32 = 0;
 
 fn set_shared(plugin: u32, milliseconds: u32) -> Result<()> {
-    // A plugin of another root, which has no timers.
+    // A plugin of another root has no timers.
     let Some(clock) = CLOCKS.with(|clocks| clocks.get(plugin)) else { return set_at_host(plugin, milliseconds) };
     clock.remove(TICK);
     if milliseconds != 0 {
@@ -155,7 +158,7 @@ fn set_shared(plugin: u32, milliseconds: u32) -> Result<()> {
     clock.arm(None)
 }
 
-/// Returns the clock of a plugin, made when it is first asked for.
+/// Returns the clock of a plugin, and makes it when it is first asked for.
 fn clock(plugin: u32) -> Result<Shared<Clock>> {
     CLOCKS.with(|clocks| {
         if !clocks.contains(plugin) {
@@ -165,12 +168,16 @@ fn clock(plugin: u32) -> Result<Shared<Clock>> {
     })
 }
 
-/// Returns a duration as the clock counts it: at least what a host can count.
+/// Returns a duration in the clock's nanoseconds: at least the shortest time that a host can count.
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(LATEST / 2).clamp(MILLISECOND, LATEST / 2)
 }
 
-/// Starts a plugin's timer in the place of one that has its name.
+/// Starts a plugin's timer, in place of the timer that has its name.
+///
+/// # Errors
+///
+/// Fails if the SDK is out of memory, or if the host refuses to tick.
 pub(crate) fn start(
     plugin: u32,
     name: &'static str,
@@ -190,7 +197,11 @@ pub(crate) fn start(
     Ok(Timer { plugin, number })
 }
 
-/// Stops a timer; false if it is not running any more.
+/// Stops a timer. Returns `false` if the timer no longer runs.
+///
+/// # Errors
+///
+/// Fails if the host refuses to change the tick.
 pub(crate) fn stop(timer: Timer) -> Result<bool> {
     let Some(clock) = CLOCKS.with(|clocks| clocks.get(timer.plugin)) else { return Ok(false) };
     let stopped = clock.remove(timer.number);
@@ -201,7 +212,11 @@ pub(crate) fn stop(timer: Timer) -> Result<bool> {
     Ok(stopped)
 }
 
-/// Wakes a task of a context after some time.
+/// Starts a timer that wakes a task of a context.
+///
+/// # Errors
+///
+/// Fails if the SDK is out of memory, or if the host refuses to tick.
 #[cfg(feature = "async")]
 pub(crate) fn wake(plugin: u32, context: u32, wait: Duration, slot: Shared<crate::task::Slot<()>>) -> Result<Timer> {
     let clock = clock(plugin)?;
@@ -214,7 +229,7 @@ pub(crate) fn wake(plugin: u32, context: u32, wait: Duration, slot: Shared<crate
     Ok(timer)
 }
 
-/// Drops a timer; the tick that was for it comes all the same.
+/// Drops a timer. The tick that was set for the timer still comes.
 #[cfg(feature = "async")]
 pub(crate) fn forget_timer(timer: Timer) {
     if let Some(clock) = CLOCKS.with(|clocks| clocks.get(timer.plugin)) {
@@ -222,13 +237,13 @@ pub(crate) fn forget_timer(timer: Timer) {
     }
 }
 
-/// Returns the host has ticked: the time up to which timers are due.
+/// Handles a tick of the host, and returns the time up to which timers are due.
 pub(crate) fn ticked(plugin: u32) -> u64 {
     let Some(clock) = CLOCKS.with(|clocks| clocks.get(plugin)) else { return 0 };
     let before = clock.now.get();
     if !clock.look() || clock.now.get() == before {
-        // The wall clock does not say how long the tick took, so it took as long as was asked for;
-        // none was, if the host ticks unasked.
+        // The wall clock does not tell how long the tick took, so it is assumed to have taken the
+        // time that was asked for. If the host ticks without being asked, there is no such time.
         let next = Some(clock.next_tick.get()).filter(|next| *next != u64::MAX);
         clock.now.set(before.max(next.unwrap_or_default()));
     }
@@ -237,8 +252,8 @@ pub(crate) fn ticked(plugin: u32) -> u64 {
     now.saturating_add(MILLISECOND - 1)
 }
 
-/// Returns the first timer that is due by then, which runs again at its next time. Those of
-/// sleeping tasks are over with this: it wakes the tasks.
+/// Returns the first timer that is due by then, and sets a periodic timer to its next time. Wakes
+/// the tasks whose timers are due, which ends those timers.
 pub(crate) fn take_due(plugin: u32, by: u64) -> Option<Due> {
     let clock = CLOCKS.with(|clocks| clocks.get(plugin))?;
     loop {
@@ -246,8 +261,8 @@ pub(crate) fn take_due(plugin: u32, by: u64) -> Option<Due> {
         match entry.every {
             Some(every) => {
                 let next = entry.due.get().saturating_add(every);
-                // What was missed is left out. It is later than this in any case: nothing is due
-                // twice in a tick.
+                // Missed times are left out. The next time is later than `by` in any case, so that
+                // nothing is due twice in a tick.
                 let next = if next > by { next } else { clock.now.get().saturating_add(every) };
                 clock.postpone(&entry, next.max(by.saturating_add(1)));
             }
@@ -261,20 +276,20 @@ pub(crate) fn take_due(plugin: u32, by: u64) -> Option<Due> {
             Some(What::Run(run)) => return Some(Due::Run(entry.number, entry.name.unwrap_or_default(), run)),
             #[cfg(feature = "async")]
             Some(What::Wake(slot)) => slot.fill(()),
-            // It runs, because the host ticks within a host call of it.
+            // The closure runs, because the host ticks within a host call of the closure.
             None => {}
         }
     }
 }
 
-/// Gives a closure back after its run, unless its timer was stopped meanwhile.
+/// Takes a closure back after its run, unless its timer was stopped meanwhile.
 pub(crate) fn give_back(plugin: u32, number: u32, run: Run) {
     if let Some(entry) = CLOCKS.with(|clocks| clocks.get(plugin)).and_then(|clock| clock.get(number)) {
         entry.what.set(Some(What::Run(run)));
     }
 }
 
-/// Sets the tick for what is due next.
+/// Sets the tick to the timer that is due next.
 pub(crate) fn rearm(plugin: u32) -> Result<()> {
     CLOCKS.with(|clocks| clocks.get(plugin)).map_or(Ok(()), |clock| clock.arm(None))
 }

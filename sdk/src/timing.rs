@@ -1,8 +1,8 @@
-//! What each callback costs, with the feature `timing`: time, host calls and allocations, as
+//! The cost of each callback, with the feature `timing`: time, host calls and allocations, as
 //! metrics and as lines at debug level.
 //!
-//! Nothing in a filter changes: `plugin!` measures each callback that the module exports. Without
-//! the feature nothing of this is linked.
+//! A filter needs no change: `plugin!` measures each callback that the module exports. Without the
+//! feature none of this is linked.
 //!
 //! | metric | kind | holds |
 //! |---|---|---|
@@ -17,12 +17,13 @@
 //!
 //! The line is `proxy_on_request_headers took 1250 ns, 3 host calls, 2 allocations`.
 //!
-//! # What is measured
+//! # Measured values
 //!
-//! The time is the proxy's wall clock, before and after: what the host does in host calls counts,
-//! entering and leaving the VM does not. If the clock goes back meanwhile, nothing is recorded.
-//! Allocations are counted by the allocator that a feature picked (`alloc-talc` and the others);
-//! without one they are left out. A callback that a host runs inside another one counts for both.
+//! The time is that of the proxy's wall clock, before and after the callback. The work of the host
+//! in host calls counts. Entering and leaving the VM does not. If the clock goes back meanwhile,
+//! nothing is recorded. The allocator that a feature picked (`alloc-talc` and the others) counts
+//! allocations. Without a picked allocator they are left out. A callback that a host runs inside
+//! another one counts for both.
 //!
 //! # Cost
 //!
@@ -38,7 +39,7 @@ use crate::error::Result;
 use crate::log;
 use crate::metric::{Counter, Histogram};
 
-/// One callback of a VM, measured.
+/// A measured callback of a VM.
 #[doc(hidden)]
 pub struct Timed {
     export: &'static str,
@@ -61,7 +62,7 @@ struct Metrics {
     allocations: Counter,
 }
 
-/// The counts at a moment.
+/// The counts at a point in time.
 struct Reading {
     time: Option<u64>,
     host_calls: u64,
@@ -70,24 +71,25 @@ struct Reading {
 
 impl Reading {
     fn now() -> Self {
-        // The clock's own host call comes between the two.
+        // The host call of the clock comes between the two readings.
         let (host_calls, allocations) = (host_calls(), allocations());
         Self { time: call::time().ok(), host_calls, allocations }
     }
 
-    /// Returns the counts first, so that the measuring itself is left out.
+    /// Returns the differences since `before`. The counts are read first, so that the measuring
+    /// itself is left out.
     fn since(before: &Self) -> Self {
         let now = Self { host_calls: host_calls(), allocations: allocations(), time: call::time().ok() };
         Self {
             time: now.time.zip(before.time).and_then(|(now, before)| now.checked_sub(before)),
-            // One is the clock's, when `before` was read.
+            // One host call is that of the clock, when `before` was read.
             host_calls: now.host_calls.saturating_sub(before.host_calls).saturating_sub(1),
             allocations: now.allocations.zip(before.allocations).map(|(now, before)| now.saturating_sub(before)),
         }
     }
 }
 
-/// How many blocks were allocated so far.
+/// Returns the number of blocks that were allocated so far.
 #[cfg(any(feature = "alloc-arena", feature = "alloc-freelist", feature = "alloc-talc", feature = "alloc-system"))]
 #[expect(clippy::unnecessary_wraps, reason = "the twin below has none")]
 fn allocations() -> Option<u64> {
@@ -105,18 +107,18 @@ const fn allocations() -> Option<u64> {
 }
 
 impl Timed {
-    /// Returns the callback of this export.
+    /// Returns the measured callback of this export.
     #[must_use]
     pub const fn new(export: &'static str) -> Self {
         Self { export, metrics: Cell::new(Defined::NotYet) }
     }
 
-    /// Runs the callback and notes what it cost.
+    /// Runs the callback and records its cost.
     pub fn run<R>(&self, callback: impl FnOnce() -> R) -> R {
         let before = Reading::now();
         let answer = callback();
         let cost = Reading::since(&before);
-        // A host that refuses loses the figures, and the filter nothing.
+        // If the host refuses, the figures are lost, and the filter goes on.
         let _ = self.record(&cost);
         if log::enabled(LogLevel::Debug) {
             self.log(&cost);
@@ -158,7 +160,7 @@ impl Timed {
 
     fn log(&self, cost: &Reading) {
         let mut line = Buffer::new();
-        // What does not fit the memory is left out.
+        // Parts that do not fit into memory are left out.
         let _ = line.push(self.export.as_bytes());
         let figures = [
             (" took ", cost.time, " ns"),

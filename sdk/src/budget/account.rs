@@ -1,18 +1,18 @@
-//! Who has taken what: a count for each stream and one for the VM.
+//! The accounts of memory: a count for each stream and one for the VM.
 
 use core::cell::Cell;
 
 use super::state::{current, is_idle};
 use crate::abi::{Shared, StreamType};
 
-/// What the VM has taken. Apart from the rest of the state because it needs no drop: blocks are
-/// freed at any time, also while a thread ends.
+/// The memory that the VM has taken. It is apart from the rest of the state because it needs no
+/// drop: blocks are freed at any time, even while a thread ends.
 pub(super) struct Counts {
-    /// Bytes in blocks of the host's.
+    /// The bytes in blocks that the host asked for.
     blocks: Cell<usize>,
-    /// Bytes in bodies that the proxy holds back, or that are reserved for them.
+    /// The bytes in bodies that the proxy keeps, or that are reserved for them.
     held: Cell<usize>,
-    /// What the accounts of all streams say that their callbacks allocated and nobody freed.
+    /// The sum of the streams' accounts: the bytes that their callbacks allocated and nobody freed.
     charged: Cell<usize>,
 }
 
@@ -28,44 +28,46 @@ fn sub(from: &Cell<usize>, size: usize) {
     from.set(from.get().saturating_sub(size));
 }
 
-/// Bytes of blocks and bodies of all streams.
+/// Returns the bytes of blocks and of bodies of all streams.
 pub(super) fn counted() -> (usize, usize) {
     COUNTS.with(|counts| (counts.blocks.get(), counts.held.get()))
 }
 
-/// What the VM has taken: everything that is allocated, blocks of the host's among it, and the
-/// bodies that the proxy holds.
+/// Returns the bytes that the VM has taken: all allocated bytes, including blocks that the host
+/// asked for, and the bodies that the proxy keeps.
 pub(super) fn used() -> usize {
     let (blocks, held) = counted();
     sluicegate_alloc::live().max(blocks).saturating_add(held)
 }
 
-/// What is allocated beside blocks of the host's; zero if the allocator does not tell.
+/// Returns the allocated bytes besides blocks that the host asked for. Returns 0 if the allocator
+/// does not count.
 fn guest() -> usize {
     sluicegate_alloc::live().saturating_sub(counted().0)
 }
 
-/// What is to become of a stream.
+/// The way in which a stream is handled.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) enum Mode {
     /// The filter decides.
     Filtered,
-    /// It goes on without the filter.
+    /// The stream goes on without the filter.
     Passed,
-    /// It was answered.
+    /// The stream was replied to.
     Replied,
 }
 
-/// What a stream has taken.
+/// The memory that a stream has taken.
 pub(crate) struct Taken {
     blocks: Cell<usize>,
-    /// Of the request's body and the response's.
+    /// The kept bytes of the request's body and of the response's body.
     held: [Cell<usize>; 2],
-    /// Of the request's body, announced by the filter.
+    /// The bytes of the request's body that the filter reserved.
     reserved: Cell<usize>,
-    /// What its callbacks allocated and did not free: a share of `Counts::charged`.
+    /// The bytes that the stream's callbacks allocated and did not free: a share of
+    /// `Counts::charged`.
     guest: Cell<usize>,
-    /// What was allocated in the VM when it was last looked at.
+    /// The bytes that were allocated in the VM when this stream was last looked at.
     mark: Cell<usize>,
     pub(super) mode: Cell<Mode>,
 }
@@ -96,10 +98,10 @@ impl Taken {
         self.blocks.get().saturating_add(held).saturating_add(self.guest.get())
     }
 
-    /// Puts down how much of a body the proxy holds back.
+    /// Notes how much of a body the proxy keeps.
     pub(super) fn hold(&self, direction: StreamType, size: usize) {
         let size = match direction {
-            // What was reserved is taken until the body is let go on.
+            // Reserved bytes stay taken until the body goes on.
             StreamType::HttpRequest if size != 0 => size.max(self.reserved.get()),
             _ => size,
         };
@@ -119,7 +121,7 @@ impl Taken {
         self.hold(StreamType::HttpRequest, size);
     }
 
-    /// How much more the request's body would take with this reservation.
+    /// Returns how many more bytes the request's body would take with this reservation.
     pub(super) fn more(&self, size: usize) -> usize {
         size.saturating_sub(self.held[0].get())
     }
@@ -131,7 +133,7 @@ impl Taken {
         self.mark.set(guest());
     }
 
-    /// Puts what was allocated since the last look on this stream's account.
+    /// Adds the bytes that were allocated since the last look to this stream's account.
     pub(super) fn look(&self) {
         if is_idle() {
             return;
@@ -146,7 +148,7 @@ impl Taken {
         });
     }
 
-    /// Makes the share of what callbacks allocated so large.
+    /// Sets the bytes of the stream's account.
     fn charge(&self, guest: usize) {
         COUNTS.with(|counts| {
             sub(&counts.charged, self.guest.replace(guest));
@@ -154,11 +156,10 @@ impl Taken {
         });
     }
 
-    /// Takes off the stream's account what others have freed of it. Whose callback
-    /// allocated a block is not known when it is freed; but what all streams are charged
-    /// with
-    /// beyond what lives has been freed, and it is taken off the stream that is about to be
-    /// refused something for it.
+    /// Subtracts the bytes that others have freed from the stream's account. When a block is freed,
+    /// it is not known whose callback allocated it. But if the charges of all streams are more than
+    /// the live bytes, the difference has been freed. It is subtracted from the stream that is
+    /// about to be refused something.
     #[cold]
     pub(super) fn forgive(&self) {
         self.look();
@@ -167,16 +168,16 @@ impl Taken {
     }
 }
 
-/// A stream's account, closed with the stream.
+/// The account of a stream, which is closed with the stream.
 pub(crate) struct Account(Option<Shared<Taken>>);
 
 impl Account {
-    /// Returns a new account; without memory for it, the stream's share counts for the VM only.
+    /// Opens an account. If the SDK is out of memory, the stream's share counts for the VM only.
     pub(crate) fn open() -> Self {
         Self(Shared::try_new(Taken::new()).ok())
     }
 
-    /// Runs a callback of the stream: what it takes goes on this account.
+    /// Runs a callback of the stream. Memory that the callback takes goes on this account.
     pub(crate) fn within<R>(&self, callback: impl FnOnce() -> R) -> R {
         let outer = current::replace(self.0.clone());
         if let Some(outer) = &outer {
@@ -195,13 +196,13 @@ impl Drop for Account {
         if let Some(taken) = &self.0 {
             taken.hold(StreamType::HttpRequest, 0);
             taken.hold(StreamType::HttpResponse, 0);
-            // What it leaves behind is the VM's.
+            // The bytes that the stream leaves behind count for the VM.
             taken.charge(0);
         }
     }
 }
 
-/// The end of a callback, also by a panic.
+/// The end of a callback, even by a panic.
 struct Leave<'a> {
     taken: Option<&'a Shared<Taken>>,
     outer: Option<Shared<Taken>>,
@@ -219,7 +220,8 @@ impl Drop for Leave<'_> {
     }
 }
 
-/// What a block of the host's takes, as long as it lives: also past its stream.
+/// The charge for a block that the host asked for. It lasts as long as the block, even past its
+/// stream.
 pub(crate) struct Charge {
     owner: Option<Shared<Taken>>,
     size: usize,
@@ -228,7 +230,7 @@ pub(crate) struct Charge {
 impl Charge {
     pub(crate) const NONE: Self = Self { owner: None, size: 0 };
 
-    /// Puts a block on the account of the stream whose callback runs.
+    /// Charges a block to the stream whose callback runs.
     pub(crate) fn take(size: usize) -> Self {
         let owner = current::get();
         if let Some(owner) = &owner {

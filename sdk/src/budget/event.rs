@@ -1,15 +1,15 @@
-//! What a callback of a stream is about.
+//! The subject of a callback of a stream.
 
 use crate::abi::StreamType;
 
-/// What a callback of a stream is about.
+/// The subject of a callback of a stream.
 #[derive(Clone, Copy)]
 #[cfg_attr(not(feature = "budget"), allow(dead_code, reason = "the twin that looks at it is off"))]
 pub(crate) enum Event {
-    /// Headers of a request or a response.
+    /// The headers of a request or a response.
     Headers(StreamType),
-    /// All of a body that is there: what was held back so far and what is new.
+    /// All bytes of a body that the callback sees: the kept bytes and the new ones.
     Body(StreamType, usize),
-    /// Trailers, which let a body go on that was held back.
+    /// The trailers, which let a kept body go on.
     Trailers(StreamType),
 }

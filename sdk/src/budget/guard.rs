@@ -1,4 +1,4 @@
-//! Around each callback of a stream: whether the filter is asked at all, and what becomes of a
+//! The guard around each callback of a stream. It decides whether the callback runs, and handles a
 //! stream that has passed a budget.
 
 use super::account::{Mode, Taken};
@@ -9,19 +9,19 @@ use crate::context::{Action, DataAction, Flow};
 use crate::error::{Error, Result};
 use crate::reply::LocalResponse;
 
-/// What a callback of a stream may answer.
+/// A status that a callback of a stream may return.
 pub(crate) trait Answer: Copy + Eq {
-    /// It goes on.
+    /// The status with which the stream goes on.
     const GO: Self;
-    /// It stops here, and nothing of it is kept.
+    /// The status with which the stream stops here, and nothing of it is kept.
     const STOP: Self;
 
-    /// Returns the same, with the sender made to wait.
+    /// Returns the status that also makes the sender wait.
     fn waiting(self) -> Self {
         self
     }
 
-    /// Returns whether a body is held back with it.
+    /// Returns whether the status keeps a body.
     fn holds(self) -> bool {
         false
     }
@@ -62,12 +62,12 @@ impl Event {
     }
 }
 
-/// What becomes of a stream, whatever its callback may answer.
+/// The decision about a stream, whatever status its callback returns.
 #[derive(Clone, Copy)]
 enum Verdict {
-    /// What the filter says.
+    /// The status of the filter.
     Filter,
-    /// What the filter says, but its sender waits.
+    /// The status of the filter, but the sender waits.
     Wait,
     Go,
     Stop,
@@ -98,8 +98,7 @@ pub(crate) fn guard<A: Answer>(event: Event, callback: impl FnOnce() -> Result<A
     let used_before = taken.map_or(0, Taken::used);
     match callback() {
         Err(error) if error.is_out_of_memory() => match refused(event, taken) {
-            // Memory that is out without a budget that refused it is the filter's policy for
-            // errors.
+            // If no budget refused the memory, the filter's policy for errors decides.
             Verdict::Filter | Verdict::Wait => Err(error),
             decided => Ok(decided.over(A::GO)),
         },
@@ -111,12 +110,12 @@ pub(crate) fn guard<A: Answer>(event: Event, callback: impl FnOnce() -> Result<A
     }
 }
 
-/// What is decided without asking the filter.
+/// Returns the decision that is made without running the callback.
 fn before(event: Event, taken: Option<&Taken>) -> Verdict {
     with(|state| state.cause.set(None));
     match taken.map(|taken| taken.mode.get()) {
         Some(Mode::Passed) => return Verdict::Go,
-        // The answer's own way to the client leads through the filter.
+        // The local reply passes through the filter on its way to the client.
         Some(Mode::Replied) if event.is_response() => return Verdict::Go,
         Some(Mode::Replied) => return Verdict::Stop,
         Some(Mode::Filtered) | None => {}
@@ -134,14 +133,15 @@ fn before(event: Event, taken: Option<&Taken>) -> Verdict {
     Verdict::Filter
 }
 
-/// Decides about a stream whose callback answered that the SDK is out of memory.
+/// Decides about a stream whose callback returned the out-of-memory error.
 #[cold]
 fn refused(event: Event, taken: Option<&Taken>) -> Verdict {
     let cause = with(|state| state.cause.take());
     cause.map_or(Verdict::Filter, |cause| over_budget(event, taken, cause))
 }
 
-/// Puts down what a callback left behind, and decides about a stream that it made too large.
+/// Updates the account after a callback, and decides about a stream that the callback made too
+/// large.
 fn after(event: Event, taken: &Taken, holds: bool, goes: bool, used_before: usize) -> Verdict {
     match event {
         Event::Body(direction, size) if holds => taken.hold(direction, size),
@@ -159,7 +159,7 @@ fn after(event: Event, taken: &Taken, holds: bool, goes: bool, used_before: usiz
     }
     if budget.total.is_some_and(|most| super::account::used() > most) {
         with(|state| state.shedding.set(true));
-        // Who made memory grow gives way; who only waits is left alone.
+        // A stream that made memory grow gives way. A stream that only waits is left alone.
         if used > used_before {
             return over_budget(event, Some(taken), Cause::Total);
         }
@@ -167,7 +167,7 @@ fn after(event: Event, taken: &Taken, holds: bool, goes: bool, used_before: usiz
     Verdict::Filter
 }
 
-/// Does with a stream what is configured.
+/// Handles a stream over a budget as the budget says.
 #[cold]
 fn over_budget(event: Event, taken: Option<&Taken>, cause: Cause) -> Verdict {
     let budget = with(|state| state.budget.get());
@@ -190,12 +190,16 @@ fn over_budget(event: Event, taken: Option<&Taken>, cause: Cause) -> Verdict {
         taken.hold(event.direction(), 0);
     }
     let Some(status) = status else { return Verdict::Go };
-    // If this is refused, a response is on its way already; the stream stops here all the same.
+    // If the host refuses this, a response is on its way already. The stream stops here even then.
     let _ = with_reserve(|| LocalResponse::new(status).details("memory_budget").send());
     Verdict::Stop
 }
 
-/// Takes so much for the request's body before it is there.
+/// Reserves bytes for the request's body before it comes.
+///
+/// # Errors
+///
+/// Fails if the bytes do not fit the budgets.
 pub(crate) fn reserve_body(size: usize) -> Result<()> {
     let Some(taken) = current::get() else { return Ok(()) };
     if !with(|state| state.admits(taken.more(size))) {
@@ -205,7 +209,7 @@ pub(crate) fn reserve_body(size: usize) -> Result<()> {
     Ok(())
 }
 
-/// What was held back goes on.
+/// Notes that a kept body goes on.
 pub(crate) fn resumed(direction: StreamType) {
     if let (Some(taken), StreamType::HttpRequest | StreamType::HttpResponse) = (current::get(), direction) {
         taken.hold(direction, 0);

@@ -1,24 +1,28 @@
-//! The key `memory` in a JSON configuration, found without a tree and without an allocation:
-//! everything else is skipped.
+//! The reader of the key `memory` in a JSON configuration. It builds no tree and does not allocate,
+//! and skips everything else.
 //!
-//! It runs once for each configuration, so what the compiler would inline in many places is told
-//! not to: that halves its code.
+//! The reader runs once for each configuration. So functions that the compiler would inline in many
+//! places are marked not to be inlined, which halves the code.
 
 use super::{Budget, OverStream, OverTotal};
 use crate::error::{Error, Result};
 
-/// How deep arrays and objects may be nested: one bit each of the scanner's stack.
+/// The deepest nesting of arrays and objects: one bit each of the scanner's stack.
 const DEPTH: u32 = 128;
 
-/// What the configuration says about memory; none if it is no JSON object, or does not say
-/// anything.
+/// Returns the budget that the configuration sets. Returns `None` if the configuration is not a
+/// JSON object, or sets none.
+///
+/// # Errors
+///
+/// Fails if a field is unknown or has a wrong value.
 pub(super) fn memory(configuration: &[u8]) -> Result<Option<Budget>> {
     let mut scanner = Scanner { rest: configuration };
     let mut found = None;
     match scanner.top(&mut found) {
         Ok(()) => Ok(found),
         Err(Problem::Field(error)) => Err(error),
-        // The filter may have a format of its own, as long as it did not look like ours.
+        // The filter may have a format of its own, unless the text began like this one.
         Err(Problem::Json) if found.is_none() => Ok(None),
         Err(Problem::Json) => Err(Error::new("memory: the configuration is no JSON")),
     }
@@ -37,11 +41,12 @@ struct Scanner<'a> {
     rest: &'a [u8],
 }
 
-/// A string between its quotes, escapes and all.
+/// A string between its quotes, with its escapes.
 struct Text<'a>(&'a [u8]);
 
 impl Text<'_> {
-    /// The text without escapes, if it is ASCII and no longer than any that has a meaning here.
+    /// Returns the text without escapes. Returns `None` if it is not ASCII, or longer than any text
+    /// that has a meaning here.
     #[inline(never)]
     fn plain<'b>(&self, room: &'b mut [u8; 24]) -> Option<&'b [u8]> {
         let mut bytes = self.0.iter().copied();
@@ -77,7 +82,7 @@ impl<'a> Scanner<'a> {
         self.rest.first().copied()
     }
 
-    /// Takes one byte after any space, if it is this one.
+    /// Skips white space and this byte, if it comes next. Returns whether it did.
     #[inline(never)]
     fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
@@ -91,7 +96,7 @@ impl<'a> Scanner<'a> {
         if self.eat(byte) { Ok(()) } else { Err(Problem::Json) }
     }
 
-    /// Returns the whole configuration: an object, and nothing after it.
+    /// Reads the whole configuration: an object, and nothing after it.
     fn top(&mut self, found: &mut Option<Budget>) -> Result<(), Problem> {
         self.members(|scanner, name| {
             let mut room = [0; 24];
@@ -109,7 +114,7 @@ impl<'a> Scanner<'a> {
         if self.peek().is_some() { Err(Problem::Json) } else { Ok(()) }
     }
 
-    /// Returns an object, member by member.
+    /// Reads an object, and passes each member to a function.
     fn members(&mut self, mut member: impl FnMut(&mut Self, Text<'a>) -> Result<(), Problem>) -> Result<(), Problem> {
         self.expect(b'{')?;
         if self.eat(b'}') {
@@ -205,7 +210,7 @@ impl<'a> Scanner<'a> {
         self.peek();
         let (number, rest) = digits(self.rest)?;
         self.rest = rest;
-        // A fraction or an exponent is no number of bytes.
+        // A number with a fraction or an exponent is not a number of bytes.
         if matches!(rest.first(), Some(b'.' | b'e' | b'E')) { None } else { Some(number) }
     }
 
@@ -226,8 +231,8 @@ impl<'a> Scanner<'a> {
         start.get(..len).map(Text).ok_or(Problem::Json)
     }
 
-    /// Returns a value of any kind, without recursion: the stack has a bit for each level, set for
-    /// an object.
+    /// Skips a value of any kind, without recursion. The stack has a bit for each level, set for an
+    /// object.
     #[inline(never)]
     fn skip(&mut self) -> Result<(), Problem> {
         let (mut stack, mut depth) = (0_u128, 0_u32);
@@ -259,7 +264,7 @@ impl<'a> Scanner<'a> {
                 stack >>= 1;
                 depth -= 1;
             }
-            // After a value: the next one, or the ends of what it is in.
+            // After a value comes the next one, or the ends of the arrays and objects around it.
             loop {
                 if depth == 0 {
                     return Ok(());
@@ -276,7 +281,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Returns the name before a value, if the value is in an object.
+    /// Skips the name before a value, if the value is in an object.
     fn name_in(&mut self, object: bool) -> Result<(), Problem> {
         if object {
             self.text()?;
@@ -285,7 +290,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// A number or a literal: whether it is a right one is the filter's business.
+    /// Skips a number or a literal. Checking it is left to the filter.
     fn word(&mut self) {
         while let [b'-' | b'+' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z', rest @ ..] = self.rest {
             self.rest = rest;
@@ -293,11 +298,11 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// What refuses a configuration with a field that nobody knows.
+/// The error for a configuration with an unknown field.
 pub(super) const UNKNOWN: &str =
     "memory: unknown field; there are total, low_water, stream, reserve, pages, over_stream, over_total, metrics, log";
 
-/// Digits at the start, and what is after them.
+/// Returns the number at the start, and the bytes after it. Returns `None` if there are no digits.
 #[inline(never)]
 fn digits(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (mut number, mut rest) = (0_usize, bytes);
@@ -321,7 +326,7 @@ fn with_unit(text: &[u8]) -> Option<usize> {
     number.checked_mul(1 << shift)
 }
 
-/// Returns the status of `reply N`.
+/// Returns the status of `reply N`, or `None` if the text is something else.
 fn reply(text: &[u8]) -> Option<u16> {
     let (status, rest) = digits(text.strip_prefix(b"reply ")?)?;
     u16::try_from(status).ok().filter(|status| rest.is_empty() && (400..600).contains(status))

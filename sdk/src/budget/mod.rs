@@ -1,4 +1,4 @@
-//! Budgets of memory: what a stream and a VM may take, and what happens past that.
+//! Budgets of memory: the limits of a stream and of a VM, and the actions when a limit is passed.
 //!
 //! ```
 //! use sluicegate::budget::{Budget, OverStream, Pressure};
@@ -29,42 +29,45 @@
 //!
 //! # What counts
 //!
-//! | what | known | counts for |
-//! |---|---|---|
-//! | blocks that the host asked for, as long as the filter keeps them | when the host asks | the stream whose callback runs, and the VM |
-//! | bodies that a filter makes the proxy hold back, and what [`HttpHandle::reserve_body`](crate::HttpHandle::reserve_body) reserved | when the callback returns | the stream, and the VM |
-//! | everything that the filter allocates, if a feature picked the allocator or `plugin!` names it | when the callback returns | the stream in whose callback the memory grew, and the VM |
+//! - Blocks that the host asked for count as long as the filter keeps them. They count from the
+//!   moment when the host asks, for the stream whose callback runs and for the VM.
+//! - Bodies that a filter makes the proxy keep count when the callback returns, for the stream and
+//!   for the VM. So do the bytes that [`HttpHandle::reserve_body`](crate::HttpHandle::reserve_body)
+//!   reserved.
+//! - All memory that the filter allocates counts when the callback returns, for the VM and for the
+//!   stream in whose callback the memory grew. This needs an allocator that a feature picked or
+//!   that `plugin!` names.
 //!
-//! A stream that hands blocks on is charged for them as long as they live, at most. Who frees a
-//! block does not say who made it: so before a stream is refused something, what all streams are
-//! charged with is compared with what lives, and the difference, which others have freed, is taken
-//! off its account.
+//! A stream that hands blocks on is charged for them at most as long as they live. When a block is
+//! freed, its owner is not known. So before a stream is refused something, the sum of all streams'
+//! charges is compared with the live bytes. The difference was freed elsewhere, and is subtracted
+//! from the stream's account.
 //!
-//! A budget is the VM's: each worker thread of the proxy has one. Plugins that share a VM share it,
-//! and the last one to be configured sets it.
+//! A budget belongs to a VM: each worker thread of the proxy has one. Plugins that share a VM share
+//! the budget, and the plugin that is configured last sets it.
 //!
-//! # What happens past it
+//! # What happens over a budget
 //!
-//! A block of the host's that would pass a budget is refused before it is there: the host call
-//! fails, and the filter gets an error with [`is_out_of_memory`](crate::Error::is_out_of_memory).
-//! If its callback answers that error, or made the stream grow past a budget otherwise,
-//! [`OverStream`] or [`OverTotal`] decides. Once the total was passed, new streams are shed until
-//! the VM is back below [`low_water`](Budget::low_water); what is shed is answered, or passed,
-//! without the filter.
+//! A block that the host asks for and that would pass a budget is refused before it exists. The
+//! host call fails, and the filter gets an error with
+//! [`is_out_of_memory`](crate::Error::is_out_of_memory). If its callback returns that error, or
+//! made the stream grow over a budget in another way, [`OverStream`] or [`OverTotal`] decides. Once
+//! the total was passed, new streams are shed until the VM is back below
+//! [`low_water`](Budget::low_water): they are answered, or passed, without the filter.
 //!
-//! Bytes of a function of the host's ([`foreign`](crate::foreign)) are never refused by a budget:
-//! Envoy writes its answer without a look at whether it got a block.
+//! A budget never refuses the bytes of a host's function ([`foreign`](crate::foreign)): Envoy
+//! writes the result without checking that it got a block.
 //!
 //! # From the configuration
 //!
-//! An operator sets the same by the key `memory` at the top of the plugin's configuration, if that
-//! is a JSON object, and over what the code says:
+//! An operator sets budgets with the key `memory` at the top of the plugin's configuration, if the
+//! configuration is a JSON object. The configuration takes precedence over the code:
 //!
 //! ```json
 //! { "memory": { "total": "4MiB", "stream": "256KiB", "over_stream": "reply 413" } }
 //! ```
 //!
-//! | field | value | is |
+//! | field | value | setting |
 //! |---|---|---|
 //! | `total`, `stream`, `low_water`, `reserve` | bytes: a number, or text with `B`, `KiB`, `MiB` or `GiB` | [`Budget::total`] … |
 //! | `pages` | a number; an error with `alloc-system`, and where the allocator is not known | [`Budget::pages`] |
@@ -72,14 +75,14 @@
 //! | `over_total` | `"shed"`, `"reply N"`, `"refuse"`, `"pass"` | [`OverTotal`] |
 //! | `metrics`, `log` | `true` or `false` | [`Budget::metrics`], [`Budget::log`] |
 //!
-//! Other keys are the filter's and are skipped, and so is a configuration that is no JSON object,
-//! or nested deeper than 128. An unknown field or a value that does not fit refuses the
-//! configuration, with a line in the log that says why.
+//! Other keys belong to the filter and are skipped. A configuration that is not a JSON object, or
+//! that is nested deeper than 128, is skipped too. An unknown field, or a value that does not fit,
+//! refuses the configuration, with the reason in the log.
 //!
 //! # Cost
 //!
-//! Without the feature `budget` nothing: not a byte, not an instruction. With it, the figures of
-//! `docs/budgets.md`.
+//! Without the feature `budget` there is no cost: not a byte, not an instruction. With the feature,
+//! `docs/budgets.md` has the figures.
 
 mod account;
 mod event;

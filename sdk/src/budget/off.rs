@@ -1,4 +1,4 @@
-//! The twin of the budgets when the feature is off: nothing, and it costs nothing.
+//! The twin of the budgets when the feature is off. It does nothing and costs nothing.
 
 #![allow(clippy::inline_always, reason = "a twin that is nothing is to leave nothing")]
 #![allow(clippy::unused_self, reason = "as the twin uses it")]
@@ -9,7 +9,7 @@ pub(crate) use event::Event;
 
 use crate::error::Result;
 
-/// What a stream has taken.
+/// The account of a stream.
 pub(crate) struct Account;
 
 impl Account {
@@ -23,7 +23,7 @@ impl Account {
     }
 }
 
-/// What a block of the host's takes.
+/// The charge for a block that the host asked for.
 pub(crate) struct Charge;
 
 impl Charge {

@@ -1,4 +1,4 @@
-//! The figures: for the filter, as metrics of the proxy, as a line in its log.
+//! The figures of memory: for the filter, as metrics of the proxy, and as a line in its log.
 
 use core::cell::Cell;
 use core::fmt::{self, Write};
@@ -11,7 +11,7 @@ use crate::abi::{LogLevel, call};
 use crate::buffer::Buffer;
 use crate::metric::{Counter, Gauge};
 
-/// How much memory is where in this VM, in bytes unless the field says otherwise.
+/// The memory of this VM by its use. Figures are in bytes unless the field says otherwise.
 ///
 /// ```
 /// let report = sluicegate::budget::report();
@@ -20,31 +20,32 @@ use crate::metric::{Counter, Gauge};
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct MemoryReport {
-    /// What counts for the total: `live` and `held`.
+    /// The bytes that count for the total: `live` and `held`.
     pub used: usize,
-    /// The most that was used at the end of a callback.
+    /// The most bytes that were used at the end of a callback.
     pub peak: usize,
-    /// What is allocated in the VM; if the allocator is neither picked by a feature nor named by
-    /// `plugin!`, only blocks of the host's.
+    /// The bytes that are allocated in the VM. If no feature picks the allocator and `plugin!` does
+    /// not name it, only the bytes of blocks that the host asked for.
     pub live: usize,
-    /// Bodies that the proxy holds back for the filter, and reservations for them.
+    /// The bytes of bodies that the proxy keeps for the filter, and of reservations for them.
     pub held: usize,
-    /// Pages of 64 KiB of linear memory; 0 if the allocator is not known.
+    /// The pages of 64 KiB of linear memory, or 0 if the allocator is not known.
     pub pages: usize,
-    /// How often linear memory grew; 0 with `alloc-system` too, whose growth nobody counts.
+    /// The number of times that linear memory grew. It is 0 if the allocator is not known, and with
+    /// `alloc-system`, whose growth nobody counts.
     pub grows: usize,
-    /// Small blocks that outlive their stream; 0 for all but `alloc-arena`.
+    /// The small blocks that outlive their stream. It is 0 for all allocators but `alloc-arena`.
     pub retained: usize,
-    /// Streams that were answered or passed without the filter.
+    /// The streams that were answered or passed without the filter.
     pub shed: u64,
-    /// Blocks and reservations that were refused.
+    /// The blocks and reservations that were refused.
     pub refused: u64,
-    /// How much of the total is used.
+    /// The part of the total that is used.
     pub pressure: Pressure,
 }
 
 impl MemoryReport {
-    /// Writes the figures without the formatting machinery.
+    /// Writes the figures without the formatting code.
     #[inline(never)]
     fn write_to(&self, out: &mut impl Write) -> fmt::Result {
         let figures = [
@@ -71,11 +72,11 @@ impl fmt::Display for MemoryReport {
     }
 }
 
-/// Returns the figures of this VM now.
+/// Returns the current figures of this VM.
 ///
 /// # Cost
 ///
-/// A few loads; no host call and no allocation.
+/// A few loads. No host call and no allocation.
 #[must_use]
 pub fn report() -> MemoryReport {
     let (_, held) = counted();
@@ -110,9 +111,9 @@ struct Metrics {
 
 struct Published {
     metrics: Cell<Option<Metrics>>,
-    /// Whether the host refused a definition: then it is not asked again.
+    /// `true` if the host refused a definition. The host is not asked again.
     failed: Cell<bool>,
-    /// What it was told.
+    /// The figures that the proxy got last.
     last: Cell<Option<MemoryReport>>,
 }
 
@@ -121,11 +122,11 @@ crate::__vm_local! {
         Published { metrics: Cell::new(None), failed: Cell::new(false), last: Cell::new(None) };
 }
 
-/// How far bytes may move before the proxy is told: a page.
+/// The change of bytes from which on the proxy gets new figures: a page.
 const STEP: usize = 1 << 16;
 
-/// Tells the proxy what has changed: after a plugin's callback every figure, after a stream's those
-/// that moved by a page, and the counters.
+/// Reports changed figures to the proxy. After a plugin's callback, all figures are reported. After
+/// a stream's callback, the counters are reported, and the figures that changed by a page.
 pub(super) fn publish(of_plugin: bool, pressure_changed: bool) {
     let Budget { metrics, log, .. } = with(|state| state.budget.get());
     if metrics != Some(true) && log != Some(true) {
@@ -150,7 +151,7 @@ pub(super) fn publish(of_plugin: bool, pressure_changed: bool) {
     }
     if log == Some(true) && (pressure_changed || now.pages != last.pages) {
         let mut line = Buffer::new();
-        // A line that does not fit the memory is cut.
+        // A line that does not fit into memory is cut.
         let _ = line.write_str("sluicegate: memory: ").and_then(|()| now.write_to(&mut line));
         call::log(LogLevel::Info, line.written());
     }
@@ -196,8 +197,8 @@ fn counter(name: &str, plugin: &[u8]) -> Option<Counter> {
 }
 
 impl Metrics {
-    /// Adds the differences, so that the gauges are the sums over all VMs. What the host refuses is
-    /// lost: it changes nothing for the filter.
+    /// Adds the differences, so that the gauges are the sums over all VMs. If the host refuses an
+    /// update, the update is lost, and the filter goes on.
     fn tell(&self, now: &MemoryReport, last: &MemoryReport) {
         for (gauge, now, last) in [
             (self.live, now.live, last.live),

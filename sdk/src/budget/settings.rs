@@ -1,54 +1,52 @@
-//! What may be set: by code or by the configuration.
+//! The settings of a budget, by code or by the configuration.
 
 use crate::error::{Error, Result};
 
-/// What happens to a stream that passes its own budget.
+/// The action on a stream that passes its own budget.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OverStream {
-    /// It is answered with this status: 413 unless something else is said. In the response 503
-    /// takes the place of 413.
+    /// The stream is answered with this status: 413 by default. For a response, 503 replaces 413.
     Reply(u16),
-    /// Only blocks are refused, and the filter decides: an error that it answers goes the way of
-    /// every other.
+    /// Only blocks are refused, and the filter decides. An error that its callback returns is
+    /// handled like any other error.
     Refuse,
-    /// It goes on without the filter, and so does what was held back of it.
+    /// The stream goes on without the filter, and so do its kept parts.
     Pass,
-    /// A body that is held back makes its sender wait: the callback's `StopIterationAndBuffer`
-    /// becomes `StopIterationAndWatermark`. The proxy takes up to its own buffer limit. For filters
-    /// that resume a stream by themselves; one that waits for the end of the body would wait for
-    /// ever.
+    /// A kept body makes its sender wait: the callback's `StopIterationAndBuffer` becomes
+    /// `StopIterationAndWatermark`. The proxy takes bytes up to its own buffer limit. This is for
+    /// filters that resume a stream by themselves. A filter that waits for the end of the body
+    /// would never get it.
     Wait,
 }
 
-/// What happens when the total is passed: to the stream that makes memory grow, and to new ones
-/// until it is back.
+/// The action when the total is passed, on the stream that makes memory grow, and on new streams
+/// until memory is back below the low-water mark.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OverTotal {
-    /// They are answered with this status: 503 unless something else is said.
+    /// The streams are answered with this status: 503 by default.
     Shed(u16),
-    /// They go on without the filter.
+    /// The streams go on without the filter.
     Pass,
     /// Only blocks are refused, and the filter decides.
     Refuse,
 }
 
-/// How much of the total is taken.
+/// The part of the total that is taken.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Pressure {
-    /// Less than [`Budget::low_water`].
+    /// At most [`Budget::low_water`].
     #[default]
     Normal,
-    /// More than that.
+    /// More than [`Budget::low_water`].
     High,
-    /// The total was passed, and streams are shed.
+    /// The total was passed, and new streams are shed.
     Over,
 }
 
-/// Budgets and what happens past them. What is left out stays as it was: nothing is limited by
-/// itself.
+/// Budgets, and the actions when they are passed. A setting that is left out limits nothing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Budget {
     pub(super) total: Option<usize>,
@@ -63,7 +61,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// No limits.
+    /// Returns a budget without limits.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -79,68 +77,70 @@ impl Budget {
         }
     }
 
-    /// How many bytes the VM may take.
+    /// Sets the number of bytes that the VM may take.
     #[must_use]
     pub const fn total(self, bytes: usize) -> Self {
         Self { total: Some(bytes), ..self }
     }
 
-    /// How few bytes it must be back at before new streams are taken again, and from how many on
-    /// [`Pressure::High`] is told: three quarters of the total unless something else is said.
+    /// Sets the low-water mark in bytes. New streams are accepted again once the memory is back at
+    /// the mark. Above the mark the pressure is [`Pressure::High`]. The default is three quarters
+    /// of the total.
     #[must_use]
     pub const fn low_water(self, bytes: usize) -> Self {
         Self { low_water: Some(bytes), ..self }
     }
 
-    /// How many bytes a stream may take.
+    /// Sets the number of bytes that a stream may take.
     #[must_use]
     pub const fn stream(self, bytes: usize) -> Self {
         Self { stream: Some(bytes), ..self }
     }
 
-    /// How many bytes are put by for the time when the SDK is out of memory: freed while a stream
-    /// is answered for it and while `on_memory_pressure` runs, taken back after that.
+    /// Sets the number of bytes that are kept in reserve for the time when the SDK is out of
+    /// memory. They are freed while a stream is answered for this reason and while
+    /// `on_memory_pressure` runs, and allocated again after that.
     #[must_use]
     pub const fn reserve(self, bytes: usize) -> Self {
         Self { reserve: Some(bytes), ..self }
     }
 
-    /// How many pages of 64 KiB the picked allocator may hold, the module's data and stack
-    /// included. Past that it answers null, which ends in a trap where the filter uses `Vec` or
-    /// `Box`: so it is the last line of defence, well above the total. An error where nobody keeps
-    /// it: without a picked allocator, and with `alloc-system`, which grows memory by itself.
+    /// Sets the number of pages of 64 KiB that the picked allocator may hold, including the
+    /// module's data and stack. Over this limit the allocator returns null, which ends in a trap if
+    /// the filter uses `Vec` or `Box`. So the limit is the last line of defence, well above the
+    /// total. Setting the budget fails if nobody can keep the limit: without a picked allocator,
+    /// and with `alloc-system`, which grows memory by itself.
     #[must_use]
     pub const fn pages(self, pages: usize) -> Self {
         Self { pages: Some(pages), ..self }
     }
 
-    /// What happens to a stream that passes its own budget.
+    /// Sets the action on a stream that passes its own budget.
     #[must_use]
     pub const fn over_stream(self, over: OverStream) -> Self {
         Self { over_stream: Some(over), ..self }
     }
 
-    /// What happens when the total is passed.
+    /// Sets the action when the total is passed.
     #[must_use]
     pub const fn over_total(self, over: OverTotal) -> Self {
         Self { over_total: Some(over), ..self }
     }
 
-    /// Returns whether the figures of [`MemoryReport`](super::MemoryReport) are metrics of the
-    /// proxy.
+    /// Sets whether the figures of [`MemoryReport`](super::MemoryReport) are metrics of the proxy.
     #[must_use]
     pub const fn metrics(self, on: bool) -> Self {
         Self { metrics: Some(on), ..self }
     }
 
-    /// Returns whether they are a line in the log, at info level, whenever the pressure changes or
-    /// pages are added.
+    /// Sets whether the figures are written to the log, at info level, whenever the pressure
+    /// changes or pages are added.
     #[must_use]
     pub const fn log(self, on: bool) -> Self {
         Self { log: Some(on), ..self }
     }
 
-    /// This, and what it leaves out from `under`.
+    /// Returns these settings, with the ones that they leave out taken from `under`.
     pub(super) fn or(self, under: Self) -> Self {
         Self {
             total: self.total.or(under.total),
@@ -155,7 +155,11 @@ impl Budget {
         }
     }
 
-    /// Returns whether the fields fit each other.
+    /// Checks that the fields fit each other.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is a low-water mark without a total, or above it.
     pub(super) fn check(&self) -> Result<()> {
         match (self.low_water, self.total) {
             (Some(_), None) => Err(Error::new("memory: low_water without total")),
@@ -164,7 +168,7 @@ impl Budget {
         }
     }
 
-    /// Returns the low-water mark that holds for this total.
+    /// Returns the low-water mark for this total.
     pub(super) fn mark(&self, total: usize) -> usize {
         self.low_water.unwrap_or(total - total / 4)
     }

@@ -1,4 +1,4 @@
-//! What the VM knows of its budgets.
+//! The state of the VM's budgets.
 
 use alloc::boxed::Box;
 use core::cell::Cell;
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::handle::{WHOLE, read};
 use crate::log;
 
-/// Which budget was passed.
+/// The budget that was passed.
 #[derive(Clone, Copy)]
 pub(super) enum Cause {
     Stream,
@@ -18,24 +18,24 @@ pub(super) enum Cause {
 }
 
 pub(super) struct State {
-    /// What the code says, and what the configuration says over it.
+    /// The settings of the code, and those of the configuration, which take precedence.
     code: Cell<Budget>,
     operator: Cell<Budget>,
-    /// Both.
+    /// The merged settings of code and configuration.
     pub(super) budget: Cell<Budget>,
-    /// Whether there is anything to look after.
+    /// `true` if any setting is set.
     active: Cell<bool>,
-    /// Whether the total was passed and memory is not back yet.
+    /// `true` if the total was passed and memory is not back below the mark yet.
     pub(super) shedding: Cell<bool>,
     pub(super) level: Cell<Pressure>,
-    /// Which budget refused something in the callback that runs.
+    /// The budget that refused something in the callback that runs.
     pub(super) cause: Cell<Option<Cause>>,
-    /// How many calls run in which nothing may be refused.
+    /// The number of running calls in which nothing may be refused.
     unlimited: Cell<u32>,
     pub(super) shed: Cell<u64>,
     pub(super) refused: Cell<u64>,
     pub(super) peak: Cell<usize>,
-    /// Whether the VM has had a stream: a VM that is started for a trial never has.
+    /// `true` if the VM has had a stream. A VM that is started for a trial never has one.
     served: Cell<bool>,
     reserve: Cell<Option<Box<[u8]>>>,
     current: Cell<Option<Shared<Taken>>>,
@@ -69,14 +69,16 @@ pub(super) fn count(counter: &Cell<u64>) {
 }
 
 impl State {
-    /// Returns whether so many more bytes fit the budgets; notes which one they do not fit.
+    /// Returns whether this number of additional bytes fits the budgets. Notes which budget they do
+    /// not fit.
     pub(super) fn admits(&self, size: usize) -> bool {
         let budget = self.budget.get();
         let stream = current::get();
         let over_stream = stream.zip(budget.stream).is_some_and(|(taken, most)| taken.passes(most, size));
         let taken = used();
         let over_total = budget.total.is_some_and(|most| taken.saturating_add(size) > most);
-        // What is too large by itself, or alone, is no reason to turn others away.
+        // A request that is too large by itself, or comes alone, is no reason to shed other
+        // streams.
         if over_total && !over_stream && budget.total.is_some_and(|most| taken > budget.mark(most)) {
             self.shedding.set(true);
         }
@@ -87,7 +89,7 @@ impl State {
         !over_stream && !over_total
     }
 
-    /// How memory stands now, and whether new streams are still shed.
+    /// Returns the pressure now, and updates whether new streams are shed.
     pub(super) fn look(&self, used: usize) -> Pressure {
         self.peak.set(self.peak.get().max(used));
         let budget = self.budget.get();
@@ -106,7 +108,7 @@ impl State {
     }
 }
 
-/// The stream whose callback runs.
+/// The account of the stream whose callback runs.
 pub(super) mod current {
     use super::{Shared, Taken, with};
 
@@ -128,7 +130,7 @@ pub(super) mod current {
     }
 }
 
-/// Returns whether there is nothing to look after.
+/// Returns whether no budget is set.
 pub(super) fn is_idle() -> bool {
     with(|state| !state.active.get())
 }
@@ -138,7 +140,7 @@ pub(crate) fn fits(size: usize) -> bool {
     is_idle() || with(|state| state.unlimited.get() != 0 || state.admits(size))
 }
 
-/// Runs a host call whose answer no budget may refuse.
+/// Runs a host call whose result no budget may refuse.
 pub(crate) fn unlimited<R>(call: impl FnOnce() -> R) -> R {
     struct End;
     impl Drop for End {
@@ -151,19 +153,25 @@ pub(crate) fn unlimited<R>(call: impl FnOnce() -> R) -> R {
     call()
 }
 
-/// Runs what deals with memory that is out: on what was put by for it.
+/// Runs code that handles the lack of memory, with the reserve freed for it.
 pub(super) fn with_reserve<R>(run: impl FnOnce() -> R) -> R {
     let put_by = with(|state| state.reserve.take()).map(|block| block.len());
     let result = run();
     if let Some(size) = put_by {
-        // If it is not there now, it is not there the next time either; the budget still holds.
+        // If there is no memory for the reserve now, the next call has none either. The budget
+        // still applies.
         let block = try_slice(size, || 0).ok();
         with(|state| state.reserve.set(block));
     }
     result
 }
 
-/// Sets the code's budget, under what the configuration says.
+/// Sets the budget of the code. The configuration takes precedence.
+///
+/// # Errors
+///
+/// Fails if the fields do not fit each other, if there is no memory for the reserve, or if there
+/// are `pages` and the allocator takes no limit.
 pub(crate) fn apply(code: Budget) -> Result<()> {
     let operator = with(|state| state.operator.get());
     set(code, operator)
@@ -195,14 +203,15 @@ fn limit(pages: Option<usize>) -> Result<()> {
     Err(crate::Error::new("memory.pages: the module has an allocator that takes no limit"))
 }
 
-/// Reads the plugin's configuration; whether the plugin may start with what it says about memory.
+/// Reads the plugin's configuration. Returns whether the plugin may start with the budget that it
+/// sets.
 #[cold]
 pub(crate) fn configure(plugin: u32, size: usize) -> bool {
     let _entry = Entry::new();
     if size == 0 {
         return true;
     }
-    // A configuration that cannot be read is the filter's to judge.
+    // The filter judges a configuration that cannot be read.
     let Ok(configuration) = read(BufferType::PluginConfiguration, 0, WHOLE) else { return true };
     let applied = json::memory(&configuration).and_then(|found| {
         let Some(operator) = found else { return Ok(()) };
@@ -214,8 +223,8 @@ pub(crate) fn configure(plugin: u32, size: usize) -> bool {
     applied.is_ok()
 }
 
-/// Looks after memory when a callback has returned: tells the plugin of a new pressure, and the
-/// proxy of new figures. `deliver` answers whether the plugin could be told.
+/// Checks the memory after a callback: reports a new pressure to the plugin, and new figures to the
+/// proxy. `deliver` returns whether the plugin got the pressure.
 pub(crate) fn boundary(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) {
     if is_idle() {
         return;

@@ -8,8 +8,8 @@ use crate::property::Property;
 const CREATE: On = On::Named(&"foreign function expr_create");
 const EVALUATE: On = On::Named(&"foreign function expr_evaluate");
 
-/// An expression that the proxy has parsed and compiled: made once, in `on_configure`, kept in the
-/// plugin, evaluated for each stream. Dropped, it is deleted.
+/// An expression that the proxy has parsed and compiled. A plugin creates it once, in
+/// `on_configure`, and evaluates it for each stream. Dropping the value deletes the expression.
 ///
 /// ```
 /// use sluicegate::foreign::Expression;
@@ -45,12 +45,12 @@ const EVALUATE: On = On::Named(&"foreign function expr_evaluate");
 /// # fn main() {}
 /// ```
 ///
-/// **It is evaluated for the context whose callback the proxy runs.** In a callback of a stream
-/// that is the stream; in the answer to a call, or from a tick, it is the plugin, which has no
-/// request.
+/// **The expression is evaluated for the context whose callback the proxy runs.** In a callback of
+/// a stream that is the stream. In the callback for the response to a call, or in a tick, it is the
+/// plugin, which has no request.
 ///
-/// Envoy has the functions only if it was built with the parser for CEL; without them
-/// [`create`](Self::create) is an error with [`Status::NotFound`](crate::Status::NotFound).
+/// Envoy has the functions only if it was built with the parser for CEL. Without the parser
+/// [`create`](Self::create) fails with [`Status::NotFound`](crate::Status::NotFound).
 #[derive(Debug)]
 #[must_use = "dropped, it is deleted"]
 pub struct Expression {
@@ -60,16 +60,17 @@ pub struct Expression {
 /// The size of a token.
 const TOKEN: usize = 4;
 
-/// More than a truth value takes, and than what is none and answers an error here.
+/// A size above that of a truth value. A value that is not a truth value is an error here.
 const TRUTH: usize = 64;
 
 impl Expression {
-    /// Has the proxy parse and compile an expression.
+    /// Makes the proxy parse and compile an expression.
     ///
     /// # Errors
     ///
-    /// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if it is
-    /// no expression: the proxy's log says why.
+    /// Fails as [`call`](super::call) does, with
+    /// [`Status::BadArgument`](crate::Status::BadArgument) if the text is not an expression. The
+    /// proxy's log has the reason.
     ///
     /// # Cost
     ///
@@ -80,30 +81,30 @@ impl Expression {
         Ok(Self { token: u32::from_le_bytes(token) })
     }
 
-    /// Its value, in the encoding of a property. It is an error if there is no room for `room`
-    /// bytes, which the caller expects at the most; **that does not bound the answer**, and [when
-    /// the SDK is out of memory](super#when-memory-is-out) the proxy is lost: of an expression
-    /// whose value a client can make large, ask for the truth.
+    /// Evaluates the expression, and returns its value in the encoding of a property. `room` is the
+    /// largest size that the caller expects. The call fails if there is no room for it. **This does
+    /// not bound the value**: [if the SDK is out of memory](super#out-of-memory) the proxy ends. If
+    /// a client can make the value large, use [`is_true`](Self::is_true).
     ///
     /// # Errors
     ///
-    /// As [`call`](super::call), with [`Status::InternalFailure`](crate::Status::InternalFailure)
-    /// if it has no value: a header that is not there, a type that does not fit, an attribute that
-    /// the stream does not have.
+    /// Fails as [`call`](super::call) does, with
+    /// [`Status::InternalFailure`](crate::Status::InternalFailure) if the expression has no value:
+    /// a header is absent, a type does not fit, or the stream does not have an attribute.
     ///
     /// # Cost
     ///
-    /// One host call, the evaluation, and one block of the host's.
+    /// One host call, the evaluation, and one block, which the host allocates.
     pub fn evaluate(&self, room: usize) -> Result<Property> {
         let value = call_named(EVALUATE, b"expr_evaluate", &self.token.to_le_bytes(), room)?;
         Ok(Property::new(EVALUATE, value))
     }
 
-    /// Returns whether it is true.
+    /// Evaluates the expression, and returns whether it is true.
     ///
     /// # Errors
     ///
-    /// As [`evaluate`](Self::evaluate), and if its value is no truth value.
+    /// Fails as [`evaluate`](Self::evaluate) does, and if the value is not a truth value.
     ///
     /// # Cost
     ///
@@ -115,7 +116,7 @@ impl Expression {
 
 impl Drop for Expression {
     fn drop(&mut self) {
-        // If the host refuses, it goes with its plugin.
+        // If the host refuses, the expression is deleted with its plugin.
         let _ = call_named(EVALUATE, b"expr_delete", &self.token.to_le_bytes(), 0);
     }
 }

@@ -1,11 +1,11 @@
-//! As much of protobuf as the functions take: fields of bytes and of numbers, written in order and
-//! read in any.
+//! The part of protobuf that the functions need: fields of bytes and of numbers, written in order
+//! and read in any order.
 
 use crate::buffer::Buffer;
 use crate::error::Result;
 
-/// A message that is being written. A field that has its default is left out, as protobuf's version
-/// 3 does.
+/// A message that is being written. A field with the default value is left out, as in version 3 of
+/// protobuf.
 pub(super) struct Message(Buffer);
 
 /// The wire types.
@@ -19,7 +19,7 @@ impl Message {
         Self(Buffer::new())
     }
 
-    /// Writes text or bytes.
+    /// Writes a field of text or bytes.
     pub(super) fn bytes(&mut self, field: u32, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -29,7 +29,7 @@ impl Message {
         self.0.append(bytes)
     }
 
-    /// Writes a number, a truth value or a variant.
+    /// Writes a field with a number, a truth value or a variant.
     pub(super) fn number(&mut self, field: u32, number: u64) -> Result<()> {
         if number == 0 {
             return Ok(());
@@ -56,11 +56,11 @@ impl Message {
 pub(super) enum Field<'a> {
     Number(u64),
     Bytes(&'a [u8]),
-    /// Of a kind that nothing here has.
+    /// A field of a kind that is not used here.
     Other,
 }
 
-/// What is left of a message.
+/// The rest of a message.
 pub(super) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -68,8 +68,11 @@ impl<'a> Fields<'a> {
         Self(message)
     }
 
-    /// Returns the next field with its number, none at the end; an error if the bytes are no
-    /// message.
+    /// Returns the next field with its number, or `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the bytes are not a message.
     pub(super) fn next(&mut self) -> Result<Option<(u64, Field<'a>)>, &'static str> {
         if self.0.is_empty() {
             return Ok(None);
@@ -91,7 +94,7 @@ impl<'a> Fields<'a> {
         Ok(Some((tag >> 3, field)))
     }
 
-    /// How many bytes are left.
+    /// Returns the number of bytes that are left.
     pub(super) const fn left(&self) -> usize {
         self.0.len()
     }

@@ -1,4 +1,4 @@
-//! Signatures, checked and made by the proxy's cryptography.
+//! Signatures that the proxy's cryptography verifies and makes.
 
 use core::fmt;
 use core::ops::Range;
@@ -12,14 +12,14 @@ use crate::error::{Error, On, Result};
 /// A key, in one of two forms.
 #[derive(Clone, Copy)]
 pub enum Key<'a> {
-    /// In DER, binary.
+    /// A key in DER, which is binary.
     Der(&'a [u8]),
-    /// In PEM, text. Older Envoys know DER only, and refuse it.
+    /// A key in PEM, which is text. Older Envoys know DER only, and refuse PEM.
     Pem(&'a str),
 }
 
 impl fmt::Debug for Key<'_> {
-    /// Returns the form alone: a private key has no place in a log.
+    /// Writes the form alone: a private key must not be in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Der(_) => "Key::Der(..)",
@@ -28,23 +28,24 @@ impl fmt::Debug for Key<'_> {
     }
 }
 
-/// More than a verdict, a signature and a reason take.
+/// A size above that of a verdict, a signature and a reason.
 const ROOM: usize = 8192;
 
 const VERIFY: On = On::Named(&"foreign function verify_signature");
 const SIGN: On = On::Named(&"foreign function sign");
 
-/// Returns whether a signature of a text is that of a key. The hash is named as `sha256`.
+/// Verifies the signature of a text with a public key. The name of the hash is written as `sha256`.
 ///
 /// # Errors
 ///
-/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the key is
-/// empty. A signature that is wrong, or a key that Envoy cannot read, is no error: see
+/// Fails as [`call`](super::call) does, with [`Status::BadArgument`](crate::Status::BadArgument) if
+/// the key is empty. A wrong signature, or a key that Envoy cannot read, is not an error: see
 /// [`Verification::is_valid`].
 ///
 /// # Cost
 ///
-/// As [`call`](super::call), and a copy of the text; on the worker's thread.
+/// The cost of [`call`](super::call), and a copy of the text. The proxy works on the worker's
+/// thread.
 pub fn verify_signature(
     hash: &str,
     key: Key<'_>,
@@ -71,17 +72,18 @@ fn verify_arguments(hash: &str, key: Key<'_>, signature: &[u8], text: &[u8]) -> 
     Ok(arguments)
 }
 
-/// Returns the signature of a text with a private key. The hash is named as `sha256`. Older Envoys
-/// do not have it.
+/// Signs a text with a private key. The name of the hash is written as `sha256`. Older Envoys do
+/// not have this function.
 ///
 /// # Errors
 ///
-/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the key is
-/// empty. A key that Envoy cannot read is no error: see [`Signature::bytes`].
+/// Fails as [`call`](super::call) does, with [`Status::BadArgument`](crate::Status::BadArgument) if
+/// the key is empty. A key that Envoy cannot read is not an error: see [`Signature::bytes`].
 ///
 /// # Cost
 ///
-/// As [`call`](super::call), and a copy of the text; on the worker's thread.
+/// The cost of [`call`](super::call), and a copy of the text. The proxy works on the worker's
+/// thread.
 pub fn sign(hash: &str, key: Key<'_>, text: impl AsRef<[u8]>) -> Result<Signature> {
     let arguments = sign_arguments(hash, key, text.as_ref())?;
     let answer = call_named(SIGN, b"sign", arguments.written(), ROOM)?;
@@ -102,7 +104,7 @@ fn sign_arguments(hash: &str, key: Key<'_>, text: &[u8]) -> Result<Message> {
     Ok(arguments)
 }
 
-/// What the proxy found about a signature.
+/// The proxy's verdict about a signature.
 #[derive(Debug)]
 #[must_use = "a signature is valid only if `is_valid` says so"]
 pub struct Verification {
@@ -111,20 +113,21 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Returns whether the signature is the key's.
+    /// Returns whether the signature matches the key and the text.
     #[must_use]
     pub const fn is_valid(&self) -> bool {
         self.parts.good
     }
 
-    /// Why it is not, in the proxy's words; empty if it is.
+    /// Returns the proxy's reason for which the signature is not valid. The reason is empty if it
+    /// is valid.
     #[must_use]
     pub fn reason(&self) -> ByteStr<'_> {
         part(&self.answer, &self.parts.reason)
     }
 }
 
-/// A signature that the proxy made, or why it made none.
+/// A signature that the proxy made, or the reason for which it made none.
 #[derive(Debug)]
 pub struct Signature {
     answer: HostBytes,
@@ -132,20 +135,21 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Returns the signature; none if the proxy could not make it.
+    /// Returns the signature, or `None` if the proxy could not make it.
     #[must_use]
     pub fn bytes(&self) -> Option<ByteStr<'_>> {
         self.parts.good.then(|| part(&self.answer, &self.parts.signature))
     }
 
-    /// Why there is none, in the proxy's words; empty if there is one.
+    /// Returns the proxy's reason for which there is no signature. The reason is empty if there is
+    /// one.
     #[must_use]
     pub fn reason(&self) -> ByteStr<'_> {
         part(&self.answer, &self.parts.reason)
     }
 }
 
-/// Where the parts of an answer are in it.
+/// The ranges of the parts of a result.
 #[derive(Debug)]
 struct Parts {
     good: bool,
@@ -154,7 +158,8 @@ struct Parts {
 }
 
 impl Parts {
-    /// Both answers have the verdict as their first field. No field has the number 0.
+    /// Reads the parts of a result. The first field of both results is the verdict. No field has
+    /// the number 0, which stands for a part that a result does not have.
     fn read(on: On, answer: &[u8], signature_field: u64, reason_field: u64) -> Result<Self> {
         let mut parts = Self { good: false, signature: 0..0, reason: 0..0 };
         let mut fields = Fields::of(answer);
@@ -176,7 +181,7 @@ impl Parts {
     }
 }
 
-/// Where the field that was read last is in the message.
+/// Returns the range, in the message, of the field that was read last.
 fn place(message: &[u8], left: usize, field: &[u8]) -> Range<usize> {
     let end = message.len().saturating_sub(left);
     end.saturating_sub(field.len())..end

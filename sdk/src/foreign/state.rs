@@ -1,13 +1,13 @@
-//! Filter state, beyond what [`property::set`](crate::property::set) does.
+//! Filter state, beyond [`property::set`](crate::property::set).
 
 use super::call_named;
 use super::message::Message;
 use crate::error::{On, Result};
 
-/// How long something stays in the filter state.
+/// The life span of an object in the filter state.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum LifeSpan {
-    /// As long as the filters of one request: gone at an internal redirect.
+    /// As long as the filters of one request. The object is gone after an internal redirect.
     #[default]
     FilterChain,
     /// As long as the request.
@@ -26,18 +26,18 @@ impl LifeSpan {
     }
 }
 
-/// Puts an object of Envoy's own into the filter state: `envoy.tcp_proxy.cluster`,
-/// `envoy.network.upstream_server_name` … Envoy makes the object from the text.
+/// Puts an object of Envoy into the filter state, such as `envoy.tcp_proxy.cluster` or
+/// `envoy.network.upstream_server_name`. Envoy makes the object from the text.
 ///
 /// # Errors
 ///
-/// As [`call`](super::call): with [`Status::NotFound`](crate::Status::NotFound) also if Envoy has
-/// no such object, with [`Status::BadArgument`](crate::Status::BadArgument) if it cannot make it
-/// from this text.
+/// Fails as [`call`](super::call) does. Fails with [`Status::NotFound`](crate::Status::NotFound)
+/// also if Envoy has no such object, and with [`Status::BadArgument`](crate::Status::BadArgument)
+/// if Envoy cannot make the object from this text.
 ///
 /// # Cost
 ///
-/// One host call that gives nothing back; see [the module](super#cost) for the arguments.
+/// One host call that returns nothing; see [the module](super#cost) for the arguments.
 pub fn set_envoy_filter_state(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>, life_span: LifeSpan) -> Result<()> {
     let mut arguments = Message::new();
     arguments.bytes(1, name.as_ref())?;
@@ -47,8 +47,8 @@ pub fn set_envoy_filter_state(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>, l
     call_named(on, b"set_envoy_filter_state", arguments.written(), 0).map(drop)
 }
 
-/// What a property that [`property::set`](crate::property::set) will set is: how long it stays,
-/// whether it may be set again, and what its bytes are to the proxy.
+/// The declaration of a property that [`property::set`](crate::property::set) will set: its life
+/// span, whether it may be set again, and the meaning of its bytes for the proxy.
 ///
 /// ```
 /// use sluicegate::foreign::{Declaration, LifeSpan, declare_property};
@@ -68,48 +68,48 @@ pub struct Declaration<'a> {
 }
 
 impl<'a> Declaration<'a> {
-    /// Bytes that may be set again and stay as long as the filters: what Envoy takes a property for
-    /// that is not declared.
+    /// Returns a declaration of bytes that may be set again and stay as long as the filters. Envoy
+    /// assumes this for a property that is not declared.
     pub const fn new(name: &'a str) -> Self {
         Self { name, read_only: false, form: 0, schema: &[], life_span: LifeSpan::FilterChain }
     }
 
-    /// It is text, in expressions and in the log.
+    /// Declares text, as which the property appears in expressions and in the log.
     pub const fn text(self) -> Self {
         Self { form: 1, schema: &[], ..self }
     }
 
-    /// It is a table in FlatBuffers' encoding, with the table's schema in binary.
+    /// Declares a table in the encoding of FlatBuffers, with the table's schema in binary.
     pub const fn flat_buffers(self, schema: &'a [u8]) -> Self {
         Self { form: 2, schema, ..self }
     }
 
-    /// It is a protobuf message, with the URL of its type: `type.googleapis.com/…`.
+    /// Declares a protobuf message, with the URL of its type: `type.googleapis.com/…`.
     pub const fn protobuf(self, type_url: &'a str) -> Self {
         Self { form: 3, schema: type_url.as_bytes(), ..self }
     }
 
-    /// It is set once.
+    /// Declares that the property is set only once.
     pub const fn read_only(self) -> Self {
         Self { read_only: true, ..self }
     }
 
-    /// It stays as long as this.
+    /// Declares the life span of the property.
     pub const fn life_span(self, life_span: LifeSpan) -> Self {
         Self { life_span, ..self }
     }
 }
 
-/// Declares what a property is, before the first stream sets it: in `on_configure`.
+/// Declares a property before the first stream sets it. Call this in `on_configure`.
 ///
 /// # Errors
 ///
-/// As [`call`](super::call), with [`Status::BadArgument`](crate::Status::BadArgument) if the name
-/// is declared already.
+/// Fails as [`call`](super::call) does, with [`Status::BadArgument`](crate::Status::BadArgument) if
+/// the name is declared already.
 ///
 /// # Cost
 ///
-/// One host call that gives nothing back; see [the module](super#cost) for the arguments.
+/// One host call that returns nothing; see [the module](super#cost) for the arguments.
 pub fn declare_property(declaration: &Declaration<'_>) -> Result<()> {
     let on = On::Named(&"foreign function declare_property");
     call_named(on, b"declare_property", declaration.message()?.written(), 0).map(drop)

@@ -1,4 +1,4 @@
-//! A call that a task awaits, and where its answer is left.
+//! A call that a task awaits, and the slot for its response.
 
 use core::cell::{Cell, RefCell};
 use core::task::{Context, Poll, Waker};
@@ -9,7 +9,7 @@ use crate::callout::{Answered, CallToken, Kind, Pending, keep};
 use crate::error::Result;
 use sluicegate_alloc::region::outside;
 
-/// Where an answer is left for a future that waits for it.
+/// A slot for a value that a future waits for.
 pub(crate) struct Slot<T> {
     value: Cell<Option<T>>,
     waker: RefCell<Option<Waker>>,
@@ -20,7 +20,7 @@ impl<T> Slot<T> {
         Shared::try_new(Self { value: Cell::new(None), waker: RefCell::new(None) })
     }
 
-    /// Leaves the answer, and wakes who waits.
+    /// Stores the value, and wakes the future that waits.
     pub(crate) fn fill(&self, value: T) {
         self.value.set(Some(value));
         if let Some(waker) = self.waker.try_borrow_mut().ok().and_then(|mut waker| waker.take()) {
@@ -28,7 +28,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Takes the answer, or asks to be woken.
+    /// Takes the value, or stores the waker if there is no value yet.
     pub(super) fn poll(&self, context: &Context<'_>) -> Poll<T> {
         if let Some(value) = self.value.take() {
             return Poll::Ready(value);
@@ -40,7 +40,8 @@ impl<T> Slot<T> {
     }
 }
 
-/// A call that a task awaits. The first poll sends it; dropped before its end, it is given up.
+/// A call that a task awaits. The first poll sends the call. If the future is dropped before its
+/// end, the call is given up.
 pub(crate) struct Call<T: 'static> {
     sent: Option<(Shared<Slot<T>>, Pending)>,
 }
@@ -48,7 +49,8 @@ pub(crate) struct Call<T: 'static> {
 impl<T: 'static> Call<T> {
     pub(crate) const NEW: Self = Self { sent: None };
 
-    /// Sends it the first time, and then waits for what `read` makes of the answer.
+    /// Sends the call at the first poll, and then waits for the value that `read` makes of the
+    /// response.
     pub(crate) fn poll(
         &mut self,
         context: &Context<'_>,
@@ -89,7 +91,7 @@ impl<T: 'static> Call<T> {
 impl<T: 'static> Drop for Call<T> {
     fn drop(&mut self) {
         if let Some((_, pending)) = &self.sent {
-            // Whether it was answered before changes nothing.
+            // It makes no difference if the response has come before.
             let _ = pending.cancel();
         }
     }

@@ -1,5 +1,5 @@
-//! Lists through the entries of a table: who is in one knows both neighbours by their numbers, so
-//! each step is the same for few and for many.
+//! Lists through the entries of a table. An entry knows both neighbours by their numbers, so each
+//! step costs the same for few entries and for many.
 
 use core::cell::Cell;
 
@@ -24,10 +24,10 @@ pub(super) struct List {
     last: Cell<u32>,
 }
 
-/// The number of no entry.
+/// The number that no entry has.
 const NONE: u32 = 0;
 
-/// Which link of an entry a list goes through.
+/// The link of an entry through which a list goes.
 type LinkOf<T> = fn(&T) -> &Link;
 
 impl List {
@@ -43,7 +43,7 @@ impl List {
         Some(self.last.get()).filter(|number| *number != NONE)
     }
 
-    /// Adds an entry of the table to the end, unless it is in.
+    /// Adds an entry of the table to the end, unless the entry is in the list.
     pub(super) fn push<T>(&self, table: &Table<T>, link: LinkOf<T>, number: u32) {
         let Some(entry) = table.get(number).filter(|_| number != NONE) else { return };
         let own = link(&entry);
@@ -59,13 +59,13 @@ impl List {
         }
     }
 
-    /// Forgets all entries, whose table was emptied.
+    /// Forgets all entries. The table must be empty.
     pub(super) fn clear(&self) {
         self.first.set(NONE);
         self.last.set(NONE);
     }
 
-    /// Takes an entry out, if it is in.
+    /// Removes an entry, if it is in the list.
     pub(super) fn remove<T>(&self, table: &Table<T>, link: LinkOf<T>, number: u32) {
         let Some(entry) = table.get(number) else { return };
         let own = link(&entry);

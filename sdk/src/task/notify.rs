@@ -1,4 +1,4 @@
-//! Tasks that wait until another task, or a callback, tells them.
+//! Tasks that wait until another task, or a callback, notifies them.
 
 use core::cell::Cell;
 use core::fmt;
@@ -11,10 +11,10 @@ use crate::dispatch::Table;
 use crate::error::Result;
 use sluicegate_alloc::region::outside;
 
-/// Tells waiting tasks that something has happened, such as a token that one of them has fetched
-/// for all. The tasks may be those of any streams and plugins of the VM.
+/// Notifies waiting tasks of an event, for example that one of them has fetched a token for all.
+/// The tasks may belong to any streams and plugins of the VM.
 ///
-/// A task that is told is polled at the end of the callback that runs, with its own context. It
+/// A notified task is polled at the end of the callback that runs, with its own context. The task
 /// waits without timers and without being polled.
 ///
 /// ```
@@ -65,11 +65,11 @@ use sluicegate_alloc::region::outside;
 ///
 /// # Cost
 ///
-/// Two small blocks for each task that waits. To wait, to be told and to give up cost the same for
-/// few and for many waiting tasks.
+/// Two small blocks for each waiting task. Waiting, notifying and giving up cost the same for few
+/// waiting tasks and for many.
 pub struct Notify {
     waiters: Table<Waiter>,
-    /// Those that were not told yet, in the order in which they came.
+    /// The tasks that were not notified yet, in the order in which they came.
     untold: List,
     next: Cell<u32>,
 }
@@ -94,40 +94,41 @@ enum Told {
 }
 
 impl Notify {
-    /// Returns one that nobody waits for.
+    /// Returns a value for which no task waits.
     #[must_use]
     pub const fn new() -> Self {
         Self { waiters: Table::new(), untold: List::new(), next: Cell::new(1) }
     }
 
-    /// Waits until [`notify_all`](Self::notify_all), or this task's turn of
-    /// [`notify_one`](Self::notify_one). It waits from its first poll on: what was told before is
-    /// not for it, so look first whether there is anything to wait for, as the example does.
+    /// Waits until [`notify_all`](Self::notify_all), or until it is the turn of this task in
+    /// [`notify_one`](Self::notify_one). The task waits from the first poll on. Earlier
+    /// notifications do not count for it, so check first whether there is anything to wait for, as
+    /// the example does.
     ///
     /// # Errors
     ///
-    /// Fails with out of memory when it begins to wait.
+    /// The future fails if the SDK is out of memory when the task begins to wait.
     ///
     /// # Cost
     ///
-    /// A small block while it waits.
+    /// A small block while the task waits.
     pub const fn notified(&self) -> Notified<'_> {
         Notified { of: self, number: None }
     }
 
-    /// Tells all tasks that wait now.
+    /// Notifies all tasks that wait now.
     pub fn notify_all(&self) {
-        // Nobody waits anew within this: tasks are polled later.
+        // No task begins to wait within this loop: tasks are polled later.
         while self.tell(Told::WithAll) {}
     }
 
-    /// Tells the task that has waited longest. If that is dropped before it is polled, the next one
-    /// is told.
+    /// Notifies the task that has waited longest. If this task is dropped before it is polled, the
+    /// next one is notified.
     pub fn notify_one(&self) {
         self.tell(Told::Alone);
     }
 
-    /// Tells the first task; false if none waits.
+    /// Notifies the first task. Returns `false` if no task waits.
     fn tell(&self, how: Told) -> bool {
         let Some(number) = self.untold.first() else { return false };
         self.untold.remove(&self.waiters, Waiter::link, number);
@@ -142,7 +143,7 @@ impl Notify {
 
     fn wait(&self, waker: &Waker) -> Result<u32> {
         let mut number = self.next.get();
-        // After 4 billion they begin anew.
+        // After 4 billion tasks the numbers start again.
         while self.waiters.contains(number) || number == 0 {
             number = number.wrapping_add(1);
         }
@@ -154,7 +155,7 @@ impl Notify {
         Ok(number)
     }
 
-    /// Takes a waiter out, and says how it was told.
+    /// Removes a waiter, and returns the way in which it was notified.
     fn leave(&self, number: u32) -> Told {
         self.untold.remove(&self.waiters, Waiter::link, number);
         outside(|| self.waiters.remove(number)).map_or(Told::NotYet, |waiter| waiter.told.get())
@@ -173,7 +174,7 @@ impl fmt::Debug for Notify {
     }
 }
 
-/// Waits to be told by a [`Notify`].
+/// A future that waits for a notification of a [`Notify`].
 #[must_use = "a future waits when it is awaited"]
 pub struct Notified<'a> {
     of: &'a Notify,

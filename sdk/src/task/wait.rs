@@ -1,4 +1,4 @@
-//! Waiting for time, and for two futures at once.
+//! Waiting for a time to pass, and for two futures at once.
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -12,15 +12,17 @@ use crate::error::Result;
 use crate::timer::{self, Timer};
 use sluicegate_alloc::region::outside;
 
-/// Waits for some time; at least a millisecond, which is what hosts count in. In a task only.
+/// Waits for some time, in a task. The shortest wait is a millisecond, because hosts count
+/// milliseconds.
 ///
 /// # Errors
 ///
-/// Fails if the SDK is out of memory, the host refuses to tick, or it is awaited outside of a task.
+/// The future fails if the SDK is out of memory, if the host refuses to tick, or if it is awaited
+/// outside of a task.
 ///
 /// # Cost
 ///
-/// One timer of [`timer`](mod@crate::timer).
+/// The cost of one timer of [`timer`](mod@crate::timer).
 pub fn sleep(duration: Duration) -> impl Future<Output = Result<()>> {
     let mut sleep = Sleep(None);
     poll_fn(move |context| {
@@ -52,7 +54,7 @@ impl Drop for Sleep {
     }
 }
 
-/// Waits for both futures, which go on side by side.
+/// Waits for both futures, which proceed side by side.
 ///
 /// ```
 /// # use sluicegate::prelude::*;

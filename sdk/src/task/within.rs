@@ -1,4 +1,4 @@
-//! What a task does to the context that it belongs to.
+//! The access of a task to the context that it belongs to.
 
 use core::cell::Cell;
 use core::future::{Future, poll_fn};
@@ -13,31 +13,33 @@ use crate::error::Result;
 use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
 use crate::reply::LocalResponse;
 
-/// Answers the client from a task of its stream, and gives what the task is to answer:
-/// `return task::reply(&LocalResponse::new(403));`
+/// Sends a local reply to the client from a task of its stream, and returns the action for the task
+/// to return: `return task::reply(&LocalResponse::new(403));`
 ///
 /// # Errors
 ///
-/// Fails if the headers are over the host's limits, the SDK is out of memory, the host refuses, or
-/// it is called outside of a task.
+/// Fails without a host call if this is called outside of a task, if the stream was replied to
+/// before, if it has ended, or if the [`LocalResponse`] is not valid. Fails if the headers are over
+/// the host's limits, if the SDK is out of memory, or if the host refuses.
 ///
 /// # Cost
 ///
-/// One host call, and a block for the headers if there are any.
+/// One host call. If there are headers, one block for them.
 pub fn reply(response: &LocalResponse<'_>) -> Result<Action> {
     polled()?;
     response.send()?;
     Ok(Action::StopIteration)
 }
 
-/// The functions that give a task its context, which differ in the context's type.
+/// Declares the functions that pass a task its context, which differ in the type of the context.
 macro_rules! with {
     ($(#[$doc:meta])* $name:ident, $kind:ident, $above:ident, $handle:ident, $make:expr) => {
         $(#[$doc])*
         ///
         /// # Errors
         ///
-        /// Fails if it is awaited outside of a task of such a context, or the SDK is out of memory.
+        /// The future fails if it is awaited outside of a task of such a context, or if the SDK is
+        /// out of memory.
         ///
         /// # Cost
         ///
@@ -60,21 +62,22 @@ macro_rules! with {
 }
 
 with! {
-    /// Gives a task of a stream its filter and its handle, until the closure returns.
+    /// Passes a task of a stream its filter and its handle, until the closure returns.
     with_filter, HttpFilter, Plugin, HttpHandle, |id, plugin| HttpHandle { id, plugin }
 }
 
 with! {
-    /// Gives a task of a connection its filter and its handle, until the closure returns.
+    /// Passes a task of a connection its filter and its handle, until the closure returns.
     with_connection, TcpFilter, Plugin, TcpHandle, |id, plugin| TcpHandle { id, plugin }
 }
 
 with! {
-    /// Gives a task of a plugin its context and its handle, until the closure returns.
+    /// Passes a task of a plugin its context and its handle, until the closure returns.
     with_plugin, PluginContext, Vm, PluginHandle, |id, vm| PluginHandle { id, vm, configuration_size: 0 }
 }
 
-/// Runs a closure with the context of the task, right after the poll in which it is awaited.
+/// Runs a closure with the context of the task, right after the poll in which the future is
+/// awaited.
 fn in_context<R: 'static>(with: impl FnOnce(Asker<'_>) -> Result<R> + 'static) -> impl Future<Output = Result<R>> {
     let mut with = Some(with);
     let mut wanted: Option<Shared<Slot<Result<R>>>> = None;
@@ -87,7 +90,7 @@ fn in_context<R: 'static>(with: impl FnOnce(Asker<'_>) -> Result<R> + 'static) -
         }
         let taken = WITH.with(Cell::take);
         if taken.is_some() {
-            // Another future of this task was first: the next round is this one's.
+            // Another future of this task asked first. This one asks again at the next poll.
             WITH.with(|wanted| wanted.set(taken));
             context.waker().wake_by_ref();
             return Poll::Pending;

@@ -1,4 +1,4 @@
-//! A plugin's timers, and the time for them.
+//! The timers of a plugin, and their clock.
 
 use core::cell::Cell;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::handle::set_effective_context;
 use sluicegate_alloc::region::outside;
 
-/// What an entry does when its time has come.
+/// The action of an entry when its time has come.
 pub(super) enum What {
     Tick,
     Run(Run),
@@ -20,15 +20,15 @@ pub(super) enum What {
 
 pub(super) struct Entry {
     pub(super) number: u32,
-    /// The name of a timer that runs a closure; nothing else is found by a name.
+    /// The name of a timer that runs a closure. Only such timers are found by a name.
     pub(super) name: Option<&'static str>,
-    /// The number of another timer whose name has the same hash; 0 if there is none.
+    /// The number of another timer whose name has the same hash, or 0 if there is none.
     same_hash: Cell<u32>,
-    /// In nanoseconds of the plugin's own clock.
+    /// The due time, in nanoseconds of the plugin's own clock.
     pub(super) due: Cell<u64>,
-    /// The period; none if it runs once.
+    /// The period, or `None` if the timer runs once.
     pub(super) every: Option<u64>,
-    /// None while it runs.
+    /// `None` while the timer runs.
     pub(super) what: Cell<Option<What>>,
     place: Cell<usize>,
 }
@@ -43,22 +43,22 @@ impl Due for Entry {
     }
 }
 
-/// A plugin's timers, and a clock that does not go back.
+/// A plugin's timers, and a clock that never goes back.
 ///
-/// Each timer is found by its number, by its name and by its time without a look at the others.
+/// A timer is found by its number, by its name and by its time without looking at the others.
 pub(super) struct Clock {
     timers: Table<Entry>,
     /// The newest timer of each hash of a name.
     names: Table<Cell<u32>>,
     by_time: Heap<Entry>,
     next_number: Cell<u32>,
-    /// How long this clock has run, in nanoseconds.
+    /// The nanoseconds for which this clock has run.
     pub(super) now: Cell<u64>,
-    /// The wall clock's time when it was last asked; the largest number before it was.
+    /// The wall clock's time when it was last read, or the largest number before the first read.
     wall: Cell<u64>,
-    /// The host's tick in milliseconds; 0 is off.
+    /// The period of the host's tick in milliseconds. 0 is off.
     pub(super) period: Cell<u32>,
-    /// When the host ticks next.
+    /// The time of the host's next tick.
     pub(super) next_tick: Cell<u64>,
 }
 
@@ -81,8 +81,8 @@ impl Clock {
         }
     }
 
-    /// Lets the clock run up to now; false if the wall clock went back or centuries ahead, or the
-    /// host does not tell the time.
+    /// Advances the clock to now. Returns `false` if the wall clock went back or centuries ahead,
+    /// or if the host does not tell the time.
     pub(super) fn look(&self) -> bool {
         let Ok(wall) = call::time() else { return false };
         let passed = wall.checked_sub(self.wall.replace(wall));
@@ -93,7 +93,7 @@ impl Clock {
         now.is_some()
     }
 
-    /// Starts a timer under a number that is free.
+    /// Starts a timer under a free number.
     pub(super) fn insert(
         &self,
         number: u32,
@@ -119,31 +119,31 @@ impl Clock {
     /// Starts a timer under the next number.
     pub(super) fn start(&self, name: Option<&'static str>, wait: u64, every: Option<u64>, what: What) -> Result<u32> {
         let number = self.next_number.get();
-        // After 4 billion timers the numbers begin anew; the ones that run so long are stopped by
-        // then.
+        // After 4 billion timers the numbers start again. A timer that still runs under such a
+        // number is stopped.
         self.next_number.set(number.checked_add(1).unwrap_or(TICK + 1));
         self.remove(number);
         self.insert(number, name, wait, every, what)?;
         Ok(number)
     }
 
-    /// Returns the timer of a number.
+    /// Returns the timer with this number, or `None` if there is none.
     pub(super) fn get(&self, number: u32) -> Option<Shared<Entry>> {
         self.timers.get(number)
     }
 
-    /// Returns the timer that is due first.
+    /// Returns the timer that is due first, or `None` if there is none.
     pub(super) fn first(&self) -> Option<Shared<Entry>> {
         self.by_time.first()
     }
 
-    /// Gives a timer another time.
+    /// Moves a timer to another time.
     pub(super) fn postpone(&self, entry: &Entry, due: u64) {
         entry.due.set(due);
         self.by_time.update(entry);
     }
 
-    /// Takes a timer out; false if there is none of this number.
+    /// Removes a timer. Returns `false` if there is none of this number.
     pub(super) fn remove(&self, number: u32) -> bool {
         outside(|| {
             let Some(entry) = self.timers.remove(number) else { return false };
@@ -153,7 +153,7 @@ impl Clock {
         })
     }
 
-    /// Returns the newest timer of a name.
+    /// Returns the number of the newest timer with this name, or `None` if there is none.
     pub(super) fn named(&self, name: &str) -> Option<u32> {
         let mut number = self.names.get(hash(name))?.get();
         while number != 0 {
@@ -194,8 +194,12 @@ impl Clock {
         }
     }
 
-    /// Makes the host tick when the first timer is due. `stream` is the context that acts now, if
-    /// it is not the plugin's.
+    /// Sets the host's tick to the timer that is due first. `stream` holds the plugin and the
+    /// context that acts now, if the context is not the plugin's.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host refuses.
     pub(super) fn arm(&self, stream: Option<(u32, u32)>) -> Result<()> {
         let now = self.now.get();
         let wanted = match self.first() {
@@ -203,7 +207,7 @@ impl Clock {
             Some(first) => {
                 let due = first.due.get();
                 let wait = due.saturating_sub(now).max(MILLISECOND);
-                // The host ticks then anyway.
+                // The host ticks at that time already.
                 if self.period.get() != 0 && due.abs_diff(self.next_tick.get()) < MILLISECOND {
                     return Ok(());
                 }

@@ -1,4 +1,4 @@
-//! The timers of a plugin in the order of their times.
+//! A heap of a plugin's timers, in the order of their times.
 
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -6,30 +6,31 @@ use core::cell::{Cell, RefCell};
 use crate::abi::{Shared, try_slice};
 use crate::error::Result;
 
-/// When something is due, and where that stands in its [`Heap`].
+/// An entry of a [`Heap`]: its due time, and its place in the heap.
 pub(super) trait Due {
-    /// Returns the time, and a number that orders equal times.
+    /// Returns the due time, and a number that orders equal times.
     fn key(&self) -> (u64, u32);
 
     /// Returns the place in the heap, which only the heap writes.
     fn place(&self) -> &Cell<usize>;
 }
 
-/// A binary heap whose entries know their places, so that one can leave or move without a search.
+/// A binary heap whose entries know their places, so that an entry is removed or moved without a
+/// search.
 ///
-/// Borrowed only within its own methods, which run nobody's code: an entry that leaves is given to
-/// the caller.
+/// The heap is borrowed only within its own methods, which run no foreign code. A removed entry is
+/// dropped after the borrow.
 pub(super) struct Heap<T> {
     inner: RefCell<Inner<T>>,
 }
 
 struct Inner<T> {
-    /// Full up to `len`; a power of two of them, or none.
+    /// The slots, which are full up to `len`. Their number is a power of two, or zero.
     slots: Vec<Option<Shared<T>>>,
     len: usize,
 }
 
-/// The least number of slots once there is an entry.
+/// The smallest number of slots once there is an entry.
 const LEAST: usize = 4;
 
 impl<T: Due> Heap<T> {
@@ -37,12 +38,16 @@ impl<T: Due> Heap<T> {
         Self { inner: RefCell::new(Inner { slots: Vec::new(), len: 0 }) }
     }
 
-    /// Returns what is due first.
+    /// Returns the entry that is due first, or `None` if there is none.
     pub(super) fn first(&self) -> Option<Shared<T>> {
         self.inner.try_borrow().ok()?.slots.first()?.clone()
     }
 
     /// Adds an entry.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the SDK is out of memory.
     pub(super) fn push(&self, entry: Shared<T>) -> Result<()> {
         let Ok(mut inner) = self.inner.try_borrow_mut() else { return Ok(()) };
         let at = inner.len;
@@ -55,7 +60,7 @@ impl<T: Due> Heap<T> {
         Ok(())
     }
 
-    /// Takes an entry out, if it is in.
+    /// Removes an entry, if it is in the heap.
     pub(super) fn remove(&self, entry: &T) {
         let Ok(mut inner) = self.inner.try_borrow_mut() else { return };
         let at = entry.place().get();
@@ -72,14 +77,14 @@ impl<T: Due> Heap<T> {
         }
         let slots = inner.slots.len();
         if slots > LEAST && last <= slots / 4 {
-            // A heap that stays large is no harm.
+            // A heap that stays large does no harm.
             let _ = inner.resize(slots / 2);
         }
         drop(inner);
         drop(gone);
     }
 
-    /// Moves an entry whose time is another by now.
+    /// Moves an entry whose time has changed.
     pub(super) fn update(&self, entry: &T) {
         let Ok(mut inner) = self.inner.try_borrow_mut() else { return };
         let at = entry.place().get();
@@ -112,13 +117,13 @@ impl<T: Due> Inner<T> {
         let taken = self.slots.get_mut(first).and_then(Option::take);
         let other = self.slots.get_mut(second).and_then(Option::take);
         self.put(second, taken);
-        // The two may be one.
+        // The two places may be the same.
         if other.is_some() {
             self.put(first, other);
         }
     }
 
-    /// Moves an entry up while it is due before the one above it.
+    /// Moves an entry up while it is due before the entry above it.
     fn rise(&mut self, mut at: usize) {
         while at > 0 {
             let above = (at - 1) / 2;
@@ -130,7 +135,7 @@ impl<T: Due> Inner<T> {
         }
     }
 
-    /// Moves an entry down while one below it is due before.
+    /// Moves an entry down while an entry below it is due before it.
     fn sink(&mut self, mut at: usize) {
         loop {
             let left = at.saturating_mul(2).saturating_add(1);
@@ -197,7 +202,7 @@ mod tests {
                 4 if !all.is_empty() => {
                     let timer = all.swap_remove(next() as usize % all.len());
                     heap.remove(&timer);
-                    // Once more is nothing.
+                    // Removing it again does nothing.
                     heap.remove(&timer);
                     model.remove(&timer.key());
                 }
