@@ -99,7 +99,8 @@ pub(crate) fn reason(log: &str) -> Option<String> {
     }
     let errors = log.lines().filter_map(|line| {
         let (_, rest) = line.split_once("[error]").or_else(|| line.split_once("[critical]"))?;
-        // `[wasm] [source/extensions/common/wasm/wasm.cc:104] Wasm VM failed Failed to load Wasm code`
+        // The message follows the component and the place, as in
+        // `[wasm] [source/extensions/common/wasm/wasm.cc:104] Wasm VM failed …`.
         let message = rest.splitn(3, ']').nth(2).unwrap_or(rest).trim();
         let message = message.strip_prefix("Wasm VM failed ").unwrap_or(message);
         // "error `Invalid path: /x` initializing config '…'"

@@ -1,18 +1,19 @@
-//! An access log: a line for each request that is over, and a count by the class of its status. No
-//! filter, but a plugin that the proxy's `access_log` names.
+//! Writes an access log: a line for each finished request, and a count by the class of its status.
+//!
+//! There is no filter. The proxy's `access_log` names the plugin.
 
 use sluicegate::metric::Counter;
 use sluicegate::prelude::*;
 use sluicegate::{HostBytes, property};
 
 const COUNTER: &str = "access_log_requests";
-/// What statuses count as, the first digit's class each; the first is for what has none: a client
-/// that went away before there was an answer.
+/// The classes of statuses, by the first digit. The first class is for a request without a status,
+/// because its client went away before there was a response.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 #[derive(Default)]
 struct AccessLog {
-    /// One for each class.
+    /// The counters, one for each class.
     counters: Vec<Counter>,
 }
 
@@ -40,7 +41,8 @@ impl PluginContext for AccessLog {
     }
 }
 
-/// In the trailers; in the headers of a response that has nothing else.
+/// Returns the `grpc-status` of a response. It is in the trailers, or in the headers of a response
+/// that has nothing else.
 fn grpc_status(entry: &LogEntry<'_>) -> Result<Option<HostBytes>> {
     match entry.fetch_response_trailer("grpc-status")? {
         Some(status) => Ok(Some(status)),

@@ -1,5 +1,5 @@
-//! Answers requests by rules that the operator writes in CEL, over all that the proxy knows of a
-//! request. The first rule that is true decides; without one the request passes.
+//! Replies to requests by rules that the operator writes in CEL, over everything that the proxy
+//! knows of a request. The first rule that is true decides. If no rule is true, the request passes.
 //!
 //! The configuration is `[{"when": "request.path.startsWith('/admin')", "status": 403}]`.
 
@@ -17,7 +17,8 @@ impl Rule {
         let status = rule.get("status").and_then(|status| u16::try_from(status.to_u64()?).ok());
         let status = status.filter(|status| (200..600).contains(status)).ok_or(Error::new("a rule needs a status"))?;
         let when = rule.get("when").and_then(|when| when.to_text()).ok_or(Error::new("a rule needs a `when`"))?;
-        // The proxy parses it once, here; its log says what is wrong with it.
+        // The proxy parses the expression once, here. The proxy's log names the problem of a bad
+        // one.
         let when = Expression::create(&*when.to_str().map_err(Error::other)?)?;
         Ok(Self { when, status })
     }
@@ -30,8 +31,8 @@ struct Plugin {
 
 #[sluicegate::plugin_context]
 impl PluginContext for Plugin {
-    // A rule that cannot be understood refuses the configuration: better no proxy than one that
-    // lets everybody in.
+    // A bad rule refuses the configuration. No proxy at all is better than one that lets everybody
+    // in.
     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
         self.rules = json::parse(&plugin.configuration()?)?.elements().map(Rule::parse).collect::<Result<_>>()?;
         info!("{} rules", self.rules.len());
@@ -46,8 +47,8 @@ struct AccessRules;
 impl HttpFilter for AccessRules {
     type Plugin = Plugin;
 
-    // A rule that has no value for a request, because it asks for a header that is not there, must
-    // not let it pass.
+    // A rule has no value if it reads a header that the request does not have. Such a request must
+    // not pass.
     const ON_ERROR: FailurePolicy = FailurePolicy::Unavailable;
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {

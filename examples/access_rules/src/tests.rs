@@ -10,7 +10,8 @@ static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
 const RULES: &str = r#"[{"when": "never", "status": 401}, {"when": "true", "status": 403}]"#;
 
-/// A proxy with a language of three expressions, and how many of them it has compiled.
+/// Returns a proxy with a language of three expressions, and the number of expressions that it
+/// holds compiled.
 fn with_language(host: Host, rules: &str) -> (Host, Rc<Cell<i32>>) {
     let compiled = Rc::new(Cell::new(0));
     let (more, less) = (compiled.clone(), compiled.clone());

@@ -1,4 +1,4 @@
-//! The token of a plugin, which its requests share.
+//! The plugin's token, which its requests share.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
@@ -10,35 +10,37 @@ use sluicegate::task::Notify;
 
 #[derive(Default)]
 pub(crate) struct Cache {
-    /// The value of the header, and from when until when it is good, since the Unix epoch: a clock
-    /// that was wrong makes nobody keep a token for ever.
+    /// The value of the header, and the span of time in which it is valid, since the Unix epoch.
+    /// The span has a beginning, too, so that a clock that was wrong does not keep a token forever.
     kept: RefCell<Option<(Rc<str>, Range<Duration>)>>,
-    /// Whether a request fetches another one.
+    /// True while a request fetches a token.
     fetching: Cell<bool>,
-    /// How many fetches are over, and what the last one brought.
+    /// The number of fetches that have ended, and the result of the last one.
     fetched: RefCell<(u64, Option<Rc<str>>)>,
-    /// Tells the requests that wait for the fetch.
+    /// Wakes the requests that wait for the fetch.
     over: Notify,
 }
 
 impl Cache {
-    /// The value that is still good.
+    /// Returns the value that is still valid, or `None` if there is none.
     pub(crate) fn fresh(&self, now: Duration) -> Option<Rc<str>> {
         let kept = self.kept.borrow();
         kept.as_ref().filter(|(_, good)| good.contains(&now)).map(|(bearer, _)| bearer.clone())
     }
 
+    /// Keeps a value for its lifetime.
     pub(crate) fn keep(&self, bearer: &Rc<str>, now: Duration, lifetime: Duration) {
         self.kept.replace(Some((bearer.clone(), now..now.saturating_add(lifetime))));
     }
 
-    /// Takes the right to fetch; none while another request has it.
+    /// Takes the right to fetch. Returns `None` while another request has it.
     pub(crate) fn begin(&self) -> Option<Fetching<'_>> {
         (!self.fetching.replace(true)).then(|| Fetching(self))
     }
 
-    /// Waits until the fetch of another request is over, and gives what that brought; none if that
-    /// request went away, and this one is to fetch.
+    /// Waits until another request's fetch ends, and returns its result.
+    ///
+    /// Returns `None` if that request went away. Then this request has to fetch.
     pub(crate) async fn fetched(&self) -> Result<Option<Option<Rc<str>>>> {
         let before = self.fetched.borrow().0;
         self.over.notified().await?;
@@ -47,12 +49,12 @@ impl Cache {
     }
 }
 
-/// The right to fetch. It ends when it is dropped: with the fetch, or with the request.
+/// The right to fetch. It ends when this value is dropped: with the fetch, or with the request.
 pub(crate) struct Fetching<'a>(&'a Cache);
 
 impl Fetching<'_> {
-    /// Gives all requests that wait what was fetched: the token, or none if there is none to be
-    /// had.
+    /// Gives the result of the fetch to all requests that wait: a token, or `None` if there is none
+    /// to be had.
     pub(crate) fn finish(self, bearer: Option<Rc<str>>) {
         let over = self.0.fetched.borrow().0 + 1;
         self.0.fetched.replace((over, bearer));
@@ -63,8 +65,8 @@ impl Fetching<'_> {
 impl Drop for Fetching<'_> {
     fn drop(&mut self) {
         self.0.fetching.set(false);
-        // After `finish` nobody waits any more. The request went away without it: the one that has
-        // waited longest fetches.
+        // After `finish` no request waits any more. If the request went away without it, the
+        // request that has waited longest fetches.
         self.0.over.notify_one();
     }
 }

@@ -1,5 +1,5 @@
-//! Adds `authorization` to each request, with a token of a token service: fetched once, kept until
-//! it expires, asked for twice if the service fails.
+//! Adds `authorization` to each request, with a token of a token service. The token is fetched
+//! once, and kept until it expires. If the service fails, the filter asks once more.
 
 mod cache;
 
@@ -13,14 +13,14 @@ use cache::Cache;
 
 /// The cluster of the token service.
 const CLUSTER: &str = "tokens";
-/// How often it is asked for one token.
+/// The number of attempts to fetch a token.
 const TRIES: u32 = 2;
-/// How long an answer may take.
+/// The longest time for a response.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Plugin {
-    /// Shared with the tasks.
+    /// The token, which the plugin shares with the tasks.
     cache: Rc<Cache>,
 }
 
@@ -54,8 +54,10 @@ impl HttpFilter for AsyncToken {
     }
 }
 
-/// Fetches a token, or waits for the one that another request fetches; none if there is none to be
-/// had. A request that goes away while it fetches leaves it to the next.
+/// Fetches a token, or waits for the token that another request fetches. Returns `None` if there is
+/// no token to be had.
+///
+/// If a request goes away while it fetches, the next request fetches.
 async fn wait(cache: &Cache) -> Result<Option<Rc<str>>> {
     loop {
         if let Some(bearer) = cache.fresh(time::now()?) {
@@ -77,7 +79,8 @@ async fn wait(cache: &Cache) -> Result<Option<Rc<str>>> {
     }
 }
 
-/// A token and for how long it is good.
+/// Fetches a token with several attempts. Returns the token and its lifetime, or `None` if all
+/// attempts failed.
 async fn fetch_again() -> Option<(Rc<str>, Duration)> {
     for _ in 0..TRIES {
         match fetch().await {
@@ -88,6 +91,7 @@ async fn fetch_again() -> Option<(Rc<str>, Duration)> {
     None
 }
 
+/// Fetches a token once. Returns the token and its lifetime.
 async fn fetch() -> Result<(Rc<str>, Duration)> {
     let headers = [(":method", "POST"), (":path", "/token"), (":authority", CLUSTER)];
     let answer = HttpCall::new(CLUSTER).headers(&headers).timeout(TIMEOUT).send().await?;

@@ -16,7 +16,7 @@ fn waiting(host: &Running) -> HttpStream<'_> {
     stream
 }
 
-/// Answers the one call that waits.
+/// Responds to the only call that waits.
 fn answer(host: &Running, status: &str, body: &str) {
     let calls = host.pending_calls();
     assert_eq!(calls.len(), 1, "{calls:?}");
@@ -85,8 +85,8 @@ fn requests_that_wait_together_fail_together(host: Host) {
 fn requests_that_go_away_one_after_another_leave_the_fetch_to_the_last(host: Host) {
     let host = host.start();
     let (mut streams, last) = ((0..20).map(|_| waiting(&host)).collect::<Vec<_>>(), waiting(&host));
-    // The one that fetches, and those that wait: in the order in which they came, and in another
-    // one.
+    // Ends the request that fetches, and the requests that wait: in the order in which they came,
+    // and in another order.
     for _ in 0..10 {
         streams.remove(0).complete();
         streams.pop().unwrap().complete();
@@ -120,7 +120,7 @@ fn without_a_token_nothing_passes(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    // A token that is good for this request only.
+    // This token is valid for this request only.
     let once = TOKEN.replace("60", "0");
     let answer_all = |host: &Running, status: &str, body: &str| {
         for call in host.pending_calls() {
@@ -131,12 +131,12 @@ fn survives_whatever_a_host_does(host: Host) {
     let two = sweep(&host, |host| {
         let streams = [host.http_stream(), host.http_stream()];
         let actions = streams.each_ref().map(|stream| stream.request_headers_with_body(&REQUEST));
-        // It is for both, because both waited for it.
+        // The token is for both requests, because both waited for it.
         answer_all(host, "200", &once);
-        // Behind many others that were woken, a request goes on at the next tick.
+        // A request behind many others that were woken goes on at the next tick.
         host.tick();
         let seen = streams.each_ref().map(|stream| (stream.request_resumed(), authorization(stream)));
-        // What follows comes to a filter that holds headers.
+        // Parts that follow come to a filter that holds headers.
         let followed = streams
             .each_ref()
             .map(|stream| (stream.request_body("a body", false), stream.request_trailers(&[("a", "b")])));
@@ -152,7 +152,7 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // Tasks may ask by gRPC and sleep too, and no part of a body is dropped behind one that was
+    // Tasks may make gRPC calls and sleep, too. No part of a body is dropped after one that was
     // kept.
     let others = [
         "proxy_set_buffer_bytes",

@@ -1,4 +1,4 @@
-//! A plugin without a filter that calls a service with each tick, and logs the answers.
+//! Calls a service with each tick, and logs the responses. The plugin has no filter.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};

@@ -1,4 +1,4 @@
-//! A plugin without a filter that calls a function of the proxy's with each tick: `compress`.
+//! Calls a function of the proxy with each tick: `compress`. The plugin has no filter.
 
 use std::fmt;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl PluginContext for ForeignCallOnTick {
     }
 }
 
-/// Bytes as two hexadecimal digits each, written straight into the log line.
+/// Bytes that are written as two hexadecimal digits each, straight into the log line.
 struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {

@@ -1,19 +1,19 @@
-//! Asks two services before a request goes on, in two ways: with tasks that await, and with
-//! closures. One module, and the plugin's `root_id` says which.
+//! Asks two services before a request goes on. The module does so in two ways: with tasks that
+//! await, and with closures. The plugin's `root_id` selects the way.
 //!
-//! The request's own path goes to the services, so that a client of this example decides how they
-//! answer.
+//! The filter sends the request's own path to the services. So a client of this example decides on
+//! the services' responses.
 
 use std::time::Duration;
 
 use sluicegate::prelude::*;
 use sluicegate::{callout::Answer, task};
 
-/// How often the services are asked.
+/// The number of attempts to ask the services.
 const TRIES: u32 = 2;
-/// How long a task waits before it asks again.
+/// The time that a task waits before it asks again.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long an answer may take.
+/// The longest time for a response.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Asks a service about a user.
@@ -22,13 +22,13 @@ async fn ask(service: &str, path: &str) -> Result<Answer, CallFailure> {
     HttpCall::new(service).headers(&headers).timeout(TIMEOUT).send().await
 }
 
-/// What a service answered, if it did.
+/// Returns the body of a service's response, or `None` if the response is not a 200.
 fn text(answer: Result<Answer, CallFailure>) -> Option<String> {
     let answer = answer.ok().filter(|answer| answer.status() == Some(200))?;
     Some(String::from_utf8_lossy(answer.body()).into_owned())
 }
 
-/// Both services at once, again after a pause, and in the end a 502.
+/// A filter that asks both services at once, asks again after a pause, and then replies with 502.
 #[derive(Default)]
 struct Awaits {
     gathered: String,
@@ -58,14 +58,14 @@ impl HttpFilter for Awaits {
     }
 }
 
-/// One service after the other, each answer in a closure.
+/// A filter that asks one service after the other, and takes each response in a closure.
 #[derive(Default)]
 struct Calls {
     gathered: String,
 }
 
 impl Calls {
-    /// Notes what came, or answers a 502; whether to go on.
+    /// Notes a response, or replies with 502. Returns whether to go on.
     fn note(&mut self, stream: &HttpHandle<'_>, answer: Result<&CallResponse, CallFailure>) -> Result<bool> {
         let response = answer?;
         if response.headers()?.get(":status").is_none_or(|status| status != "200") {

@@ -66,7 +66,7 @@ fn a_plugin_of_another_name_does_not_start(host: Host) {
 fn survives_whatever_a_host_does(host: Host) {
     let [tasks, closures] = ["tasks", "closures"].map(|root_id| {
         let host = host.clone().root_id(root_id);
-        // The second service fails, then both.
+        // The second service fails, and then both fail.
         let fails = |host: &Running| {
             let stream = host.http_stream();
             let action = stream.request_headers(&[(":path", "/ann")]);
@@ -78,7 +78,7 @@ fn survives_whatever_a_host_does(host: Host) {
                         host.answer_call(call.token, &[(":status", "200")], "ann", &[]);
                     }
                 }
-                // The first of them may be for something that was left to do.
+                // The first tick may be for work that was left to do.
                 (0..3).for_each(|_| host.tick());
             }
             let seen = (action, stream.reply().map(|reply| reply.status));
@@ -95,7 +95,7 @@ fn survives_whatever_a_host_does(host: Host) {
             stream.complete();
             seen
         };
-        // What follows comes to a filter that holds headers.
+        // Parts that follow come to a filter that holds headers.
         let passes = |host: &Running| {
             let stream = host.http_stream();
             let action = stream.request_headers_with_body(&[(":path", "/ann")]);
@@ -110,8 +110,8 @@ fn survives_whatever_a_host_does(host: Host) {
         };
         sweep(&host, traffic).and(sweep(&host, fails)).and(sweep(&host, refuses)).and(sweep(&host, passes))
     });
-    // Tasks may ask by gRPC too, no name is read by itself, and no part of a body is dropped behind
-    // one that was kept.
+    // Tasks may make gRPC calls, too. No header is read by its name, and no part of a body is
+    // dropped after one that was kept.
     let others = [
         "proxy_set_buffer_bytes",
         "proxy_get_header_map_value",

@@ -7,8 +7,8 @@
 //! message Acknowledgement { string text = 1; }
 //! ```
 //!
-//! The configuration is `{"batch": 3}`, or nothing: with so many paths the plugin ends its side of
-//! the stream, and the collector answers.
+//! The configuration is `{"batch": 3}`, or nothing. After this number of paths the plugin ends its
+//! side of the stream, and the collector sends its acknowledgement.
 
 mod message;
 mod waiting;
@@ -23,27 +23,28 @@ use waiting::Waiting;
 
 /// The cluster of the collector.
 const CLUSTER: &str = "collector";
-/// How many paths make a batch without a configuration.
+/// The number of paths in a batch, without a configuration.
 const BATCH: usize = 3;
-/// How often what waits is sent.
+/// The interval at which waiting paths are sent.
 const TICK_PERIOD: Duration = Duration::from_millis(100);
-/// How many ticks the collector has to answer a batch: a stream has no timeout of its own.
+/// The ticks within which the collector must acknowledge a batch. A stream has no timeout of its
+/// own.
 const PATIENCE: u32 = 50;
 
-/// A stream that is open.
+/// An open stream.
 struct Batch {
     stream: GrpcStream,
-    /// How many paths were sent on it.
+    /// The number of paths that were sent on the stream.
     sent: usize,
-    /// How many ticks ago it got its last path; zero as long as there is room for more.
+    /// The ticks since the stream got its last path. It stays zero while the batch has room.
     waited: u32,
 }
 
 struct Plugin {
     batch: usize,
     open: Option<Batch>,
-    /// Requests add to it through the shared reference that they have to their plugin, hence the
-    /// cell.
+    /// The paths that wait. Requests add paths through the shared reference that they have to their
+    /// plugin, so there is a cell.
     waiting: RefCell<Waiting>,
 }
 
@@ -54,7 +55,7 @@ impl Default for Plugin {
 }
 
 impl Plugin {
-    /// Sends what waits, as far as there is room in the batch.
+    /// Sends the waiting paths, as long as the batch has room.
     fn send(&mut self, plugin: &PluginHandle<'_>) -> Result<()> {
         let mut waiting = self.waiting.borrow_mut();
         if waiting.is_empty() {
@@ -62,7 +63,8 @@ impl Plugin {
         }
         let open = match &mut self.open {
             Some(open) => open,
-            // The plugin opens it, so the plugin gets its events: a request is gone when they come.
+            // The plugin opens the stream, so the plugin gets its events. A request would be gone
+            // when they come.
             closed => closed.insert(Batch {
                 stream: plugin.grpc_stream(CLUSTER, "collector.v1.Collector", "Collect", &[])?,
                 sent: 0,
@@ -78,7 +80,7 @@ impl Plugin {
         Ok(())
     }
 
-    /// Gives a stream up that got its batch and is not answered.
+    /// Cancels a stream that got its whole batch and no acknowledgement in time.
     fn give_up(&mut self) {
         if let Some(open) = &mut self.open
             && open.sent == self.batch
@@ -112,7 +114,7 @@ impl PluginContext for Plugin {
             };
             self.batch = batch;
         }
-        // A proxy makes no calls while it starts: the stream is opened by a tick.
+        // A proxy makes no calls while it starts, so a tick opens the stream.
         plugin.set_tick_period(TICK_PERIOD)?;
         Ok(StartStatus::Ok)
     }
@@ -122,7 +124,8 @@ impl PluginContext for Plugin {
         if let Err(error) = self.send(plugin) {
             warn!("not sent: {error}");
             self.cancel();
-            // Not tried again for ever: without a collector this batch is lost too.
+            // Without a collector this batch is lost, too. Otherwise it would be tried again
+            // without end.
             self.waiting.borrow_mut().skip(self.batch);
         }
         Ok(())
@@ -155,7 +158,7 @@ struct GrpcStreamFilter;
 impl HttpFilter for GrpcStreamFilter {
     type Plugin = Plugin;
 
-    // No client is turned away for a path that could not be noted.
+    // No client is turned away because its path could not be noted.
     const ON_ERROR: FailurePolicy = FailurePolicy::Open;
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {

@@ -1,10 +1,10 @@
-//! The two messages in protobuf's wire format. Both are one text, in field 1: its key, a length of
-//! seven bits a byte with the lowest first, and the bytes.
+//! The two messages in protobuf's wire format. Both are one text in field 1: its key, its length as
+//! a varint with the lowest seven bits first, and its bytes.
 
 /// The key of field 1 as bytes.
 const TEXT: u8 = 8 | 2;
 
-/// `Path { path }`.
+/// Encodes `Path { path }`.
 pub(crate) fn path(path: &str) -> Vec<u8> {
     let mut message = Vec::with_capacity(path.len() + 6);
     message.push(TEXT);
@@ -22,8 +22,8 @@ pub(crate) fn path(path: &str) -> Vec<u8> {
     message
 }
 
-/// The text of an `Acknowledgement`: none if there is another field, or the message is broken. A
-/// text that is left out is empty.
+/// Returns the text of an `Acknowledgement`, or `None` if there is another field or the message is
+/// broken. A text that is left out is empty.
 pub(crate) fn text(message: &[u8]) -> Option<&str> {
     let [key, rest @ ..] = message else { return Some("") };
     let digits = 1 + rest.iter().take(4).position(|byte| byte & 0x80 == 0)?;

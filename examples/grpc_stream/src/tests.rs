@@ -8,7 +8,7 @@ use crate::{BATCH, PATIENCE};
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
-/// Sends requests with these paths, none of which is held, and ticks.
+/// Sends requests with these paths, none of which is held, and then a tick.
 fn requests(host: &Running, paths: &[&str]) {
     for path in paths {
         let stream = host.http_stream();
@@ -142,12 +142,12 @@ fn survives_whatever_a_host_does(host: Host) {
     let never_answers = sweep(&host.plugin_configuration(r#"{"batch": 1}"#), |host| {
         let actions = send(host, &["/a"]);
         (0..=PATIENCE + 1).for_each(|_| host.tick());
-        // If the host refused to end it.
+        // The stream is still open if the host refused to end it.
         host.open_grpc().iter().for_each(|open| host.grpc_close(open.token, 0, ""));
         actions
     });
-    // For calls of streams, and for streams that a failure lets go; here the plugin makes the
-    // calls, and the policy is to be closed.
+    // These are for calls of streams, and for streams that are resumed after a failure. Here the
+    // plugin makes the calls, and no stream is paused.
     let of_streams =
         ["proxy_continue_stream", "proxy_grpc_close", "proxy_set_buffer_bytes", "proxy_set_effective_context"];
     first.and(breaks).and(never_answers).assert_reaches_all_but(&of_streams);

@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 
 use sluicegate::prelude::*;
 
-/// How many paths wait at most, and how many bytes they have together.
+/// The greatest number of paths that wait, and of their bytes together.
 pub(crate) const PATHS: usize = 1024;
 pub(crate) const BYTES: usize = 64 * 1024;
 
-/// Oldest first.
+/// The paths that wait, oldest first.
 #[derive(Default)]
 pub(crate) struct Waiting {
     paths: VecDeque<String>,
     bytes: usize,
-    /// How many found no room since the last one was taken.
+    /// The number of paths that found no room since the last one was taken.
     dropped: usize,
 }
 
@@ -32,7 +32,7 @@ impl Waiting {
         self.paths.push_back(path.to_owned());
     }
 
-    /// Takes the oldest path, and tells how many were dropped.
+    /// Takes the oldest path. Logs the number of paths that were dropped.
     pub(crate) fn take(&mut self) -> Option<String> {
         if self.dropped > 0 {
             warn!("no room for {} paths", self.dropped);

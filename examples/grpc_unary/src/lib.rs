@@ -1,5 +1,5 @@
-//! Asks a gRPC service about each request before it goes on: `auth.v1.Auth/Check`, with the
-//! request's path.
+//! Asks a gRPC service about each request before the request goes on: `auth.v1.Auth/Check`, with
+//! the request's path.
 //!
 //! The two messages are small enough to be written and read by hand:
 //!
@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Default)]
 struct GrpcUnary;
 
-// An error is answered with 500: what was not allowed does not pass.
+// After an error the filter replies with 500. A request that was not allowed does not pass.
 #[sluicegate::http_filter]
 impl HttpFilter for GrpcUnary {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {

@@ -1,15 +1,16 @@
 //! The two messages in protobuf's wire format.
 //!
-//! A message is a row of fields. Each begins with a key, which is the field's number times eight
-//! plus its type; type 0 is a number and type 2 is a length with that many bytes. Numbers and
-//! lengths are seven bits a byte, lowest first, and all bytes but the last have the high bit.
+//! A message is a sequence of fields. Each field begins with a key, which is the field's number
+//! times eight plus its type. Type 0 is a number, and type 2 is a length with that many bytes.
+//! Numbers and lengths have seven bits in each byte, the lowest first. All bytes but the last have
+//! the high bit set.
 
 /// The key of field 1 as a number.
 const NUMBER_1: u64 = 8;
 /// The key of field 1 as bytes.
 const BYTES_1: u8 = 8 | 2;
 
-/// `Question { path }`.
+/// Encodes `Question { path }`.
 pub(crate) fn question(path: &str) -> Vec<u8> {
     let mut message = vec![BYTES_1];
     let mut length = path.len();
@@ -22,8 +23,8 @@ pub(crate) fn question(path: &str) -> Vec<u8> {
     message
 }
 
-/// Whether an `Answer` says `allowed`. A field that is left out is false, and so is a message that
-/// cannot be read.
+/// Returns whether an `Answer` says `allowed`. A field that is left out is false, and so is a
+/// message that cannot be read.
 pub(crate) fn allowed(mut message: &[u8]) -> bool {
     let mut allowed = false;
     while !message.is_empty() {

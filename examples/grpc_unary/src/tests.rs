@@ -6,7 +6,7 @@ use crate::message::{allowed, question};
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
-/// Sends a request, and gives the number of its call.
+/// Sends a request. Returns the stream, and the number of the request's call.
 fn ask<'host>(host: &'host Running, path: &str) -> (HttpStream<'host>, u32) {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", path)]), Action::Pause as u32);
@@ -87,7 +87,7 @@ fn survives_whatever_a_host_does(host: Host) {
     };
     let allowed = answered(|host, token| host.grpc_message(token, [8, 1]));
     let closed = answered(|host, token| host.grpc_close(token, 14, "no such host"));
-    // What follows the headers comes to a filter that holds them.
+    // Parts that follow the headers come to a filter that holds them.
     let followed = sweep(&host, |host| {
         let stream = host.http_stream();
         let action = stream.request_headers_with_body(&[(":path", "/")]);
@@ -96,8 +96,8 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // A stream of messages is what is hung up, no stream is deleted before its call is answered,
-    // and no part of a body is dropped behind one that was kept.
+    // Only streams of messages are closed, no stream is deleted before its call has ended, and no
+    // part of a body is dropped after one that was kept.
     sweep(&host, traffic).and(allowed).and(closed).and(followed).assert_reaches_all_but(&[
         "proxy_grpc_cancel",
         "proxy_grpc_close",

@@ -1,14 +1,26 @@
-//! Edits many headers by a list of rules: renames, removes, sets and appends.
+//! Edits many headers by a list of rules: it renames, removes, sets and appends.
 //!
 //! The configuration is
-//! `{"request": [{"rename": "x-a", "to": "x-b"}, {"remove": "x-c"}, {"set": "x-d", "to": "v"}, {"append": "x-e", "to": "v"}], "response": []}`;
-//! either list may be left out.
+//!
+//! ```json
+//! {
+//!   "request": [
+//!     {"rename": "x-a", "to": "x-b"},
+//!     {"remove": "x-c"},
+//!     {"set": "x-d", "to": "v"},
+//!     {"append": "x-e", "to": "v"}
+//!   ],
+//!   "response": []
+//! }
+//! ```
+//!
+//! Either list may be left out.
 
 use sluicegate::json::{self, Value};
 use sluicegate::prelude::*;
 use sluicegate::{Head, Headers};
 
-/// One edit. Names are in lower case, as proxies have them.
+/// One edit. Names are in lower case, as in proxies.
 enum Rule {
     Rename { from: String, to: String },
     Remove { name: String },
@@ -17,8 +29,8 @@ enum Rule {
 }
 
 impl Rule {
-    /// None if it is no rule, or names what is no header: the proxy's own, such as `:path`, are not
-    /// for such a list.
+    /// Parses a rule. Returns `None` if it is no rule, or if it names no header. The proxy's own
+    /// names, such as `:path`, are not allowed.
     fn parse(rule: Value<'_>) -> Option<Self> {
         let text = |member: &str| Some(rule.get(member)?.to_text()?.to_str().ok()?.into_owned());
         let name = |member: &str| {
@@ -38,7 +50,7 @@ impl Rule {
         Some(Self::Append { name: name("append")?, value: text("to")? })
     }
 
-    /// A list of rules; one that is not there is empty.
+    /// Parses a list of rules. A list that is left out is empty.
     fn parse_all(rules: Option<Value<'_>>) -> Option<Vec<Self>> {
         rules.map_or(Some(Vec::new()), |rules| rules.elements().map(Self::parse).collect())
     }
@@ -66,8 +78,11 @@ impl PluginContext for Plugin {
     }
 }
 
-/// Renames what the message came with, and edits the rest without reading it. Each edit is one call
-/// of the proxy; a rule that removes what the message does not have makes none.
+/// Applies the rules to a message's headers. Renames use the headers that the message came with,
+/// and the other edits read nothing.
+///
+/// Each edit is one host call. A rule that removes a header that the message does not have makes
+/// none.
 fn apply<D>(rules: &[Rule], headers: &mut Headers<'_, D, Plugin, Head>) -> Result<()> {
     let original = headers.snapshot()?; // the one host call that reads
     for rule in rules {
@@ -89,7 +104,8 @@ fn apply<D>(rules: &[Rule], headers: &mut Headers<'_, D, Plugin, Head>) -> Resul
 #[derive(Default)]
 struct HeaderBatch;
 
-// A header that must not pass on is worth a 500: `FailurePolicy::Closed` is the default.
+// A header that could not be edited must not pass on. `FailurePolicy::Closed` is the default, and
+// the filter replies with 500.
 #[sluicegate::http_filter]
 impl HttpFilter for HeaderBatch {
     type Plugin = Plugin;

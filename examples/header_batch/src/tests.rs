@@ -36,8 +36,8 @@ fn renames_removes_sets_and_appends(host: Host) {
     assert_eq!(stream.response_header("server"), None);
 }
 
-/// Twenty names are set, appended to and removed again: one host call for each edit, and the one
-/// that reads, however many rules there are.
+/// Twenty names are set, appended to and removed again. There is one host call for each edit, and
+/// one that reads, however many rules there are.
 #[sluicegate_host::test]
 fn sixty_edits_are_sixty_host_calls_and_the_map_is_read_once(host: Host) {
     let mut rules = String::from(r#"{"request": ["#);

@@ -1,5 +1,5 @@
-//! A plugin without a filter: it says hello when it starts, and the time and a random number every
-//! second.
+//! Says hello when the plugin starts, and logs the time and a random number every second. The
+//! plugin has no filter.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;

@@ -1,22 +1,23 @@
-//! Asks another service about each request, and decides by its answer: chance, here, by the hash of
-//! a random id.
+//! Asks another service about each request, and decides by its response. The hash of a random id in
+//! the response decides here, which is chance.
 
 use std::time::Duration;
 
 use sluicegate::prelude::*;
 
-/// The cluster that is asked.
+/// The cluster of the service.
 const CLUSTER: &str = "httpbin";
 const TIMEOUT: Duration = Duration::from_secs(50);
 
-/// The headers that tell how long a body is: the call has none, and the cluster would wait for it.
+/// The headers that give the length of a body. The call has no body, and the service would wait for
+/// one.
 const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 
 #[derive(Default)]
 struct HttpAuthRandom;
 
-// An error in a callback is logged and answered with 500: `FailurePolicy::Closed` is the default,
-// and what was not granted does not pass.
+// An error in a callback is logged, and the filter replies with 500: `FailurePolicy::Closed` is the
+// default. A request that was not granted does not pass.
 #[sluicegate::http_filter]
 impl HttpFilter for HttpAuthRandom {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
@@ -51,7 +52,7 @@ impl HttpFilter for HttpAuthRandom {
     }
 }
 
-/// The 32-bit hash of Fowler, Noll and Vo, variant 1a.
+/// Returns the 32-bit hash of Fowler, Noll and Vo, variant 1a.
 fn fnv1a(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

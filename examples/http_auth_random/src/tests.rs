@@ -24,7 +24,7 @@ const ANSWER: [(&str, &str); 8] = [
     ("access-control-allow-credentials", "true"),
 ];
 
-/// A request that waits for its answer.
+/// Sends a request that waits for a response. Returns its stream, and the number of its call.
 fn ask(host: &Running) -> (HttpStream<'_>, u32) {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&REQUEST), Action::Pause as u32);
@@ -133,7 +133,7 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // What follows the headers comes to a filter that holds them.
+    // Parts that follow the headers come to a filter that holds them.
     let followed = sweep(&host, |host| {
         let stream = host.http_stream();
         let action = stream.request_headers_with_body(&REQUEST);
@@ -144,6 +144,6 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // No part of a body is dropped behind one that was kept.
+    // No part of a body is dropped after one that was kept.
     forbidden.and(granted).and(followed).assert_reaches_all_but(&["proxy_set_buffer_bytes"]);
 }

@@ -1,5 +1,5 @@
-//! Edits bodies: appends to them, prepends to them or replaces them, as a header of the request
-//! asks. With the configuration `echo` it answers the client with the request's body instead.
+//! Edits bodies: it appends to them, prepends to them or replaces them, as a header of the request
+//! asks. With the configuration `echo` it sends the request's body back to the client instead.
 
 use sluicegate::CompleteBody;
 use sluicegate::prelude::*;
@@ -20,7 +20,7 @@ impl PluginContext for Plugin {
     }
 }
 
-/// Whose body is edited, by the header `buffer-replace-at`.
+/// The message whose body is edited, by the header `buffer-replace-at`.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Side {
     #[default]
@@ -41,7 +41,7 @@ impl Side {
     }
 }
 
-/// How it is edited, by the header `buffer-operation`.
+/// The edit, by the header `buffer-operation`.
 #[derive(Clone, Copy, Default)]
 enum Operation {
     Append,
@@ -80,8 +80,8 @@ impl HttpFilter for HttpBody {
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         if request.plugin().echo {
-            // The headers go on: to hold them until the body is complete takes a setting that not
-            // every proxy lets its users make.
+            // The headers go on. Holding them until the body is complete needs a setting that not
+            // every proxy offers to its users.
             return if request.end_of_stream() {
                 request.reply(&LocalResponse::new(200))
             } else {
@@ -94,8 +94,8 @@ impl HttpFilter for HttpBody {
         }
         self.side = Side::asked_for(&headers.get("buffer-replace-at").unwrap_or_default());
         self.operation = Operation::asked_for(&headers.get("buffer-operation").unwrap_or_default());
-        // The headers are on their way before the body is complete, so its new size cannot be told:
-        // it goes on in chunks.
+        // The headers go on before the body is complete, so they cannot give its new size. The body
+        // goes on in chunks.
         request.body_will_change()?;
         if self.side != Side::Request {
             request.let_body_pass();
@@ -125,7 +125,7 @@ impl HttpFilter for HttpBody {
 }
 
 impl HttpBody {
-    /// Edits a body. What fails is logged, and the body goes on as it is.
+    /// Edits a body. If that fails, the error is logged, and the body goes on unchanged.
     fn edit<D>(&self, body: &mut CompleteBody<'_, D, Plugin>) -> Flow {
         let (side, operation) = (self.side.name(), self.operation.name());
         match body.bytes() {

@@ -8,7 +8,7 @@ static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 const CONTINUE: u32 = DataAction::Continue as u32;
 const PAUSE: u32 = DataAction::Pause as u32;
 
-/// Each operation, with what it makes of `original`. What is unknown replaces.
+/// The operations, each with its result for `original`. An unknown operation replaces.
 const OPERATIONS: [(&str, &str); 4] = [
     ("append", "original[this is appended body]"),
     ("prepend", "[this is prepended body]original"),
@@ -78,7 +78,7 @@ fn edits_a_response_body_once_it_is_complete(host: Host) {
     }
 }
 
-/// However large it is.
+/// The body may be of any size.
 #[sluicegate_host::test]
 fn lets_the_body_that_it_does_not_edit_pass_in_parts(host: Host) {
     let host = host.buffer_limit(8).start();
@@ -234,7 +234,7 @@ fn survives_whatever_a_host_does(host: Host) {
         seen
     }));
     let all = sweep(&host, traffic).and(of_requests).and(of_responses).and(echoes);
-    // The policy is to be closed, so nothing is let go after an error; and the only edit of headers
+    // The failure policy is closed, so nothing is resumed after an error. The only edit of headers
     // is a removal.
     all.assert_reaches_all_but(&["proxy_continue_stream", "proxy_replace_header_map_value"]);
 }

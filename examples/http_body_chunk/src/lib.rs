@@ -1,5 +1,5 @@
-//! Looks for the text `pattern` in a request's body while it arrives, and answers 403 as soon as it
-//! is there. Each byte is read once.
+//! Looks for the text `pattern` in a request's body while the body arrives, and replies with 403 as
+//! soon as it is there. Each byte is read once.
 
 use sluicegate::prelude::*;
 
@@ -31,8 +31,8 @@ impl HttpFilter for HttpBodyChunk {
             return self.forbid(body);
         }
         if self.cursor.position() != body.size() {
-            // A part was never looked at, so nothing of it may pass. Not only at the end: trailers
-            // would let go what is held.
+            // A part was not read, so nothing of it may pass. This is checked before the end, too,
+            // because trailers would release the held part.
             return Err(Error::text(format!(
                 "read data does not match the expected total size: {} != {}",
                 self.cursor.position(),
@@ -46,7 +46,8 @@ impl HttpFilter for HttpBodyChunk {
         Ok(DataAction::Continue)
     }
 
-    /// Trailers end a body without a last part. All of the body was looked at by then.
+    /// Lets the body go on. Trailers end a body that has no last part, and all of the body was read
+    /// by then.
     fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_>) -> Result<Flow> {
         info!("pattern not found");
         Ok(Flow::Continue)
@@ -66,11 +67,11 @@ impl HttpBodyChunk {
     }
 }
 
-/// Finds the pattern in a text that comes in chunks, also where it begins in one chunk and ends in
-/// a later one.
+/// A search for the pattern in a text that comes in chunks. The pattern may begin in one chunk and
+/// end in a later one.
 #[derive(Default)]
 struct Search {
-    /// The end of what was seen, one byte shorter than the pattern: what may be its beginning.
+    /// The end of the text so far, one byte shorter than the pattern. The pattern may begin there.
     seam: Vec<u8>,
 }
 

@@ -99,7 +99,7 @@ fn fails_closed_if_the_body_cannot_be_read(host: Host) {
     let critical =
         |text: &str| host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(text));
     assert!(critical("failed to get request body: "), "{:?}", host.log());
-    // `NotFound` is no failure but an empty buffer, which is less than was announced.
+    // `NotFound` is no failure. It stands for an empty buffer, which is less than was announced.
     host.fail(Import::proxy_get_buffer_bytes, Status::NotFound);
     let stream = self::stream(&host);
     stream.request_body("pattern", true);
@@ -148,7 +148,7 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // Nothing that was kept is let go from elsewhere, and no part is dropped behind one that was
-    // kept.
+    // No part that was kept is resumed from another callback, and no part is dropped after one that
+    // was kept.
     passes.and(found).assert_reaches_all_but(&["proxy_continue_stream", "proxy_set_buffer_bytes"]);
 }

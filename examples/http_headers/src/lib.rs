@@ -1,5 +1,5 @@
-//! Reads and edits headers: one request header is set, one constant and one configured response
-//! header are added, and all are logged.
+//! Reads and edits headers. The filter sets one request header, adds one constant and one
+//! configured response header, and logs all headers.
 //!
 //! The configuration is `{"header": "x-wasm-header", "value": "demo-wasm"}`, or nothing.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -13,8 +13,9 @@ use core::fmt::Display;
 use sluicegate::json;
 use sluicegate::prelude::*;
 
-/// The header that the configuration asks for; empty without a configuration. As bytes, like all
-/// that is in headers: to log text with `{}` links the standard library's padding, 2 kB.
+/// The header that the configuration asks for, or empty without a configuration. The texts are
+/// bytes, like everything in headers. Logging a `str` with `{}` would link the standard library's
+/// padding, which is 2 kB.
 #[derive(Default)]
 struct Configured {
     header: Vec<u8>,
@@ -22,7 +23,8 @@ struct Configured {
 }
 
 impl Configured {
-    /// Both fields without the space around them, or none if that leaves one empty.
+    /// Parses both fields, without the space around them. Returns `None` if one is missing, no
+    /// text, or empty.
     fn parse(configuration: &[u8]) -> Option<Self> {
         let json = json::parse(configuration).ok()?;
         let text = |name| {
@@ -33,7 +35,7 @@ impl Configured {
         Some(Self { header: text("header")?, value: text("value")? })
     }
 
-    /// Both, to be logged.
+    /// Returns both fields in a form for the log.
     fn display(&self) -> (impl Display, impl Display) {
         (ByteStr::new(&self.header).display(), ByteStr::new(&self.value).display())
     }
@@ -72,7 +74,7 @@ struct HttpHeaders;
 impl HttpFilter for HttpHeaders {
     type Plugin = Plugin;
 
-    // What fails is logged and left as it is: no client is turned away for a header that could not
+    // A failure is logged and changes nothing. No client is turned away because a header could not
     // be set.
     const ON_ERROR: FailurePolicy = FailurePolicy::Open;
 

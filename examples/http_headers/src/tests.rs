@@ -147,6 +147,6 @@ fn values_that_are_not_text_are_logged_and_pass(host: Host) {
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
     let configured = sweep(&host.clone().plugin_configuration(CONFIGURATION), traffic);
-    // The policy is to be closed, so nothing is let go after an error.
+    // Nothing is paused, so nothing is resumed after an error.
     sweep(&host, traffic).and(configured).assert_reaches_all_but(&["proxy_continue_stream"]);
 }

@@ -1,15 +1,15 @@
-//! Sends about half of the requests to a canary, by a change of their authority before the route is
-//! chosen.
+//! Sends about half of the requests to a canary. The filter changes the authority of a request
+//! before the proxy chooses the route.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
 use sluicegate::prelude::*;
 
-/// What the configuration's routes know the canary by.
+/// The suffix by which the configuration's routes recognise the canary.
 const SUFFIX: &[u8] = b"-canary";
 
-/// What the dice always show, if the configuration says so.
+/// The value that the dice always show, if the configuration has one.
 #[derive(Default)]
 struct Plugin {
     loaded_dice: Option<u32>,
@@ -21,7 +21,7 @@ impl PluginContext for Plugin {
         let configuration = plugin.configuration();
         let configuration =
             configuration.inspect_err(|error| critical!("error reading plugin configuration: {error}"))?;
-        // A zero is no value: chance decides.
+        // A zero is no value. Chance decides then.
         self.loaded_dice = configuration.first().copied().filter(|value| *value != 0).map(u32::from);
         Ok(StartStatus::Ok)
     }
@@ -49,7 +49,7 @@ impl HttpFilter for HttpRouting {
     }
 }
 
-/// The standard library seeds its hashers from the host's source of random numbers.
+/// Rolls the dice. The standard library seeds its hashers from the host's random numbers.
 fn roll() -> u32 {
     (RandomState::new().build_hasher().finish() >> 32) as u32
 }

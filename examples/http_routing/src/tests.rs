@@ -36,7 +36,7 @@ fn an_odd_value_leads_to_the_primary(host: Host) {
 
 #[sluicegate_host::test]
 fn chance_leads_to_both(host: Host) {
-    // A zero byte loads the dice no more than no configuration does.
+    // Neither a zero byte nor an empty configuration loads the dice.
     for configuration in [&b""[..], &[0], &[0, 1]] {
         let host = host.clone().plugin_configuration(configuration).start();
         let canary = (0..1000).filter(|_| authority(&host).ends_with("-canary")).count();
@@ -71,7 +71,7 @@ fn refuses_to_start_without_a_readable_configuration(host: Host) {
 fn survives_whatever_a_host_does(host: Host) {
     let primary = sweep(&host.clone().plugin_configuration([1]), traffic);
     let canary = host.plugin_configuration([2]);
-    // So long that the edit cannot wait.
+    // The authority is so long that the edit cannot wait.
     let long = sweep(&canary, |host| {
         let stream = host.http_stream();
         let action = stream.request_headers(&[(":authority", "x".repeat(20_000))]);

@@ -1,8 +1,9 @@
-//! Makes request headers of fields of a JSON body: without a tree, and without a block for each
+//! Makes request headers from fields of a JSON body, without a tree and without a block for each
 //! field.
 //!
-//! The configuration says which: `{"/user/id": "x-user", "/order/items/0/sku": "x-first-item"}`. A
-//! request without one of them is answered with 400.
+//! The configuration names the fields and the headers:
+//! `{"/user/id": "x-user", "/order/items/0/sku": "x-first-item"}`.
+//! If a request lacks one of the fields, the filter replies with 400.
 
 mod pointer;
 
@@ -14,7 +15,7 @@ use pointer::find;
 
 #[derive(Default)]
 struct Plugin {
-    /// The pointers into the body, and the headers that get what is there.
+    /// The pointers into the body, each with the header that gets the field.
     fields: Vec<(String, String)>,
 }
 
@@ -43,7 +44,7 @@ impl HttpFilter for JsonFields {
     type Plugin = Plugin;
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
-        // What a client sends under these names is not the body's.
+        // A client's own headers of these names are not the body's, so they are removed.
         let plugin = request.plugin();
         for (_, header) in &plugin.fields {
             request.remove(header)?;
@@ -61,13 +62,13 @@ impl HttpFilter for JsonFields {
     }
 }
 
-/// Sets the headers if all fields are there; otherwise the inner error says what is wrong, and
-/// nothing is set.
+/// Sets the headers if all fields are there. Otherwise the inner error names the problem, and no
+/// header is set.
 fn take_fields(body: &[u8], stream: &HttpHandle<'_, Plugin>) -> Result<Result<(), &'static str>> {
     let Ok(json) = json::parse(body) else { return Ok(Err("not JSON\n")) };
     let fields = &stream.plugin().fields;
-    // Views of the fields, side by side in the arena of the request: room for all of them is one
-    // step of its pointer.
+    // The fields are views, in the arena of the request. Making room for all of them is one step of
+    // the arena's pointer.
     let arena = stream.arena()?;
     let mut found: ArenaVec<(&str, Value<'_>), _> = ArenaVec::new_in(&arena);
     found.try_reserve_exact(fields.len()).map_err(|_| Error::new("no memory for the fields"))?;
@@ -79,7 +80,7 @@ fn take_fields(body: &[u8], stream: &HttpHandle<'_, Plugin>) -> Result<Result<()
     }
     let headers = stream.edit_request_headers();
     for (header, field) in found {
-        // A string is borrowed from the body too, unless it has escapes.
+        // A string without escapes is borrowed from the body, too.
         match field.to_text() {
             Some(text) => headers.replace(header, &*text.to_str()?)?,
             None => headers.replace(header, field.raw())?,
@@ -88,7 +89,8 @@ fn take_fields(body: &[u8], stream: &HttpHandle<'_, Plugin>) -> Result<Result<()
     Ok(Ok(()))
 }
 
-/// A number, or a string without control characters: a line break would end the header.
+/// Returns whether a field is a number, or a string without control characters. A line break would
+/// end the header.
 fn fits_a_header(field: Value<'_>) -> bool {
     match field.to_text() {
         Some(text) => !text.chars().any(char::is_control),

@@ -1,8 +1,9 @@
-//! JSON pointers (RFC 6901): `/order/items/0`, where `~1` is a slash and `~0` a tilde.
+//! JSON pointers (RFC 6901), such as `/order/items/0`. In a pointer `~1` is a slash and `~0` a
+//! tilde.
 
 use sluicegate::json::{Kind, Value};
 
-/// What a pointer leads to.
+/// Returns the value that a pointer leads to, or `None` if there is none.
 pub(crate) fn find<'a>(json: Value<'a>, pointer: &str) -> Option<Value<'a>> {
     pointer.split('/').skip(1).try_fold(json, |value, step| match value.kind() {
         Kind::Array => value.at(step.parse().ok()?),
@@ -10,7 +11,7 @@ pub(crate) fn find<'a>(json: Value<'a>, pointer: &str) -> Option<Value<'a>> {
     })
 }
 
-/// The characters of a step, nothing allocated.
+/// Returns the characters of a step, without allocating.
 fn unescaped(step: &str) -> impl Iterator<Item = char> {
     let mut rest = step.chars();
     std::iter::from_fn(move || match rest.next()? {

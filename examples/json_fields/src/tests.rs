@@ -66,7 +66,7 @@ fn a_body_without_the_fields_is_answered(host: Host) {
     }
 }
 
-/// However many fields there are, the body is the one block that the proxy hands over.
+/// The body is the one block that the proxy hands over, however many fields there are.
 #[sluicegate_host::test]
 fn fields_cost_no_reads(host: Host) {
     let blocks = |fields: usize| {
@@ -79,7 +79,7 @@ fn fields_cost_no_reads(host: Host) {
         let host = host.clone().plugin_configuration(close(configuration)).allow_on_headers_stop_iteration().start();
         let before = host.cost().host_allocations;
         let (stream, action) = send(&host, &close(body));
-        // The path, `x-user` of the client, and the fields.
+        // The headers are the path, the client's `x-user`, and the fields.
         assert_eq!((action, stream.request_map().len()), (0, 2 + fields));
         host.cost().host_allocations - before
     };
@@ -106,7 +106,7 @@ fn survives_whatever_a_host_does(host: Host) {
     let fields = r#"{"/id": "x-id", "/name": "x-name"}"#;
     let host = host.plugin_configuration(fields).allow_on_headers_stop_iteration();
     let found = sweep(&host, traffic);
-    // Once its last part ends the body, once trailers do.
+    // The body ends with its last part, and then with trailers.
     let missing = sweep(&host, |host| {
         [true, false].map(|ends| {
             let stream = host.http_stream();
@@ -119,7 +119,7 @@ fn survives_whatever_a_host_does(host: Host) {
             seen
         })
     });
-    // A field that is so long that the edit cannot wait.
+    // The field is so long that the edit cannot wait.
     let long = sweep(&host, |host| {
         let stream = host.http_stream();
         let body = format!(r#"{{"id": 1, "name": "{}"}}"#, "x".repeat(20_000));
@@ -128,8 +128,8 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // The policy is to be closed, so nothing is let go after an error, and nothing is logged but a
-    // configuration that is refused. A body that is not edited is not measured.
+    // The failure policy is closed, so nothing is resumed after an error. Only a refused
+    // configuration is logged. A body that is not edited is not measured.
     found.and(missing).and(long).assert_reaches_all_but(&[
         "proxy_continue_stream",
         "proxy_get_buffer_status",

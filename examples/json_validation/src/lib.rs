@@ -1,8 +1,8 @@
-//! Lets a request pass if its body is JSON that has the keys which the configuration asks for, and
-//! answers 403 otherwise.
+//! Lets a request pass if its body is JSON with the keys that the configuration asks for, and
+//! otherwise replies with 403.
 //!
-//! The configuration is `{"requiredKeys": ["id", "user.name"]}`, or nothing. A key is a path of
-//! GJSON's that names one value.
+//! The configuration is `{"requiredKeys": ["id", "user.name"]}`, or nothing. A key is a GJSON path
+//! that names one value.
 
 mod path;
 
@@ -12,7 +12,7 @@ use sluicegate::prelude::*;
 
 use path::Path;
 
-/// How much of a body that is refused goes to the log, in bytes.
+/// The bytes of a refused body that go to the log.
 const SHOWN: usize = 256;
 
 #[derive(Deserialize)]
@@ -67,10 +67,10 @@ impl PluginContext for Plugin {
 }
 
 impl Plugin {
-    /// Says in the log what is wrong with a body.
+    /// Returns whether a body is JSON with all required keys. Otherwise this logs the problem.
     fn accepts(&self, body: &[u8]) -> bool {
         let shown = ByteStr::new(&body[..body.len().min(SHOWN)]);
-        // A JSON text is UTF-8, and the parser does not look at the strings that it skips.
+        // JSON is UTF-8, and the parser does not check the strings that it skips.
         let text = str::from_utf8(body).ok().filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
         let Some(text) = text else {
             error!("body is not a valid json: {shown:?}");
@@ -87,7 +87,7 @@ impl Plugin {
 #[derive(Default)]
 struct JsonValidation;
 
-// What cannot be read is answered with 500: `FailurePolicy::Closed` is the default.
+// If the body cannot be read, the filter replies with 500: `FailurePolicy::Closed` is the default.
 #[sluicegate::http_filter]
 impl HttpFilter for JsonValidation {
     type Plugin = Plugin;
@@ -125,8 +125,8 @@ fn invalid() -> LocalResponse<'static> {
     LocalResponse::new(403).body("invalid payload")
 }
 
-/// Whether a `content-type` is JSON's, with or without parameters. A proxy joins repeats with
-/// commas: those are refused.
+/// Returns whether a `content-type` is that of JSON, with or without parameters. A proxy joins
+/// repeats of a header with commas, and those are refused.
 fn is_json(value: &[u8]) -> bool {
     let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
     media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") && !value.contains(&b',')

@@ -1,4 +1,4 @@
-//! A way to a value in a JSON text, in the part of GJSON's syntax that names one value:
+//! A path to a value in a JSON text, in the part of GJSON's syntax that names one value:
 //! `user.name`, `items.0.id`, `a\.b`.
 
 use std::{fmt, mem};
@@ -18,20 +18,20 @@ pub(crate) struct Path {
     steps: Vec<Step>,
 }
 
-/// A name, which leads into an object, and into an array if it is a number.
+/// A name. It leads into an object, and into an array if it is a number.
 #[derive(Debug, Default)]
 struct Step {
     name: String,
-    /// A name with a backslash is never a number.
+    /// True if the name has a backslash. Such a name is never a number.
     escaped: bool,
 }
 
 impl Path {
-    /// Reads a path.
+    /// Parses a path.
     ///
     /// # Errors
     ///
-    /// Names what GJSON reads in the path beside names and numbers.
+    /// Fails with the part of the path that GJSON reads as something else than a name or a number.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         if text.starts_with("..") {
             return Err("lines of JSON (`..`)");
@@ -68,7 +68,7 @@ impl Path {
         Ok(Self { text: text.to_owned(), steps })
     }
 
-    /// Whether the text has a value here; `null` is one.
+    /// Returns whether the text has a value at this path. `null` is a value.
     pub(crate) fn is_in(&self, json: &str) -> bool {
         let [step, rest @ ..] = &*self.steps else { return false };
         Way { step, rest }.deserialize(&mut serde_json::Deserializer::from_str(json)).unwrap_or(false)
@@ -87,15 +87,15 @@ impl fmt::Display for Path {
 }
 
 impl Step {
-    /// The place in an array.
+    /// Returns the index of the step in an array, or `None` if it is no number.
     fn index(&self) -> Option<usize> {
         let is_number = !self.escaped && self.name.bytes().all(|digit| digit.is_ascii_digit());
         is_number.then(|| self.name.parse().ok()).flatten()
     }
 }
 
-/// What is left of a path. It answers whether there is a value at its end, and keeps nothing of the
-/// text.
+/// The rest of a path. Deserialising it returns whether there is a value at its end, and keeps
+/// nothing of the text.
 #[derive(Clone, Copy)]
 struct Way<'p> {
     step: &'p Step,
@@ -103,13 +103,13 @@ struct Way<'p> {
 }
 
 impl<'p> Way<'p> {
-    /// Goes on behind the first step.
+    /// Returns the path after the first step.
     fn rest(self) -> Rest<'p> {
         Rest(self.rest.split_first().map(|(step, rest)| Way { step, rest }))
     }
 }
 
-/// What follows a step that was found: more of them, or any value.
+/// The path after a step that was found: more steps, or any value.
 struct Rest<'p>(Option<Way<'p>>);
 
 impl<'de> DeserializeSeed<'de> for Rest<'_> {
@@ -138,7 +138,7 @@ impl<'de> Visitor<'de> for Way<'_> {
         f.write_str("any value")
     }
 
-    /// Of a key that comes twice, the last value counts, as for most readers.
+    /// Looks for the step's key. If a key comes twice, the last value counts, as for most readers.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
         let mut found = false;
         while let Some(key) = map.next_key::<String>()? {

@@ -22,7 +22,7 @@ fn refusal(stream: &HttpStream<'_>) -> Option<(u32, String)> {
     stream.reply().map(|reply| (reply.status, String::from_utf8(reply.body).unwrap()))
 }
 
-/// Whether the body passes; otherwise it is answered with 403.
+/// Sends a body, and returns whether it passes. A body that does not pass gets a 403.
 fn passes(host: &Running, body: &[u8]) -> bool {
     let stream = upload(host, "application/json");
     let (head, tail) = body.split_at(body.len() / 2);
@@ -90,8 +90,8 @@ fn a_dot_leads_into_a_value(host: Host) {
     }
 }
 
-/// What GJSON reads as a name is one here: a backslash, and characters that mean something
-/// elsewhere only.
+/// Texts that GJSON reads as names are names here, too: a backslash, and characters that have a
+/// meaning only elsewhere.
 #[sluicegate_host::test]
 fn names_are_what_gjson_takes_for_names(host: Host) {
     for (key, body) in [
@@ -116,14 +116,14 @@ fn names_are_what_gjson_takes_for_names(host: Host) {
         assert!(passes(&host, body.as_bytes()), "{key} is in {body}: {:?}", host.log());
         assert!(!passes(&host, br#"{"other": 1}"#), "{key}");
     }
-    // No number: a sign, a backslash, one that no array has.
+    // These are no numbers: a sign, a backslash, and a number that no array reaches.
     for key in ["a.+1", r"a.\1", "a.18446744073709551617"] {
         let host = start(host.clone(), &serde_json::json!({ "requiredKeys": [key] }).to_string());
         assert!(!passes(&host, br#"{"a": [0, 1, 2]}"#), "{key}");
     }
 }
 
-/// A path that GJSON reads as more than names is refused before any body is judged by it.
+/// A path that GJSON reads as more than names is refused when the plugin is configured.
 #[sluicegate_host::test]
 fn refuses_paths_that_gjson_reads_otherwise(host: Host) {
     for (key, what) in [
@@ -144,7 +144,7 @@ fn refuses_paths_that_gjson_reads_otherwise(host: Host) {
         ("..#", "lines of JSON (`..`)"),
         (r"a\", "nothing behind a backslash"),
     ] {
-        // One of several: all are looked at.
+        // The bad path is one of several, so all paths are checked.
         let host = start(host.clone(), &serde_json::json!({ "requiredKeys": ["id", key] }).to_string());
         assert!(!host.started(), "{key}");
         let line = format!(
@@ -155,7 +155,7 @@ fn refuses_paths_that_gjson_reads_otherwise(host: Host) {
     }
 }
 
-/// Deliberately otherwise than GJSON: of a name that comes twice the last value counts, and a text
+/// This differs from GJSON on purpose. If a name comes twice, the last value counts, and a string
 /// is no object.
 #[sluicegate_host::test]
 fn judges_what_an_upstream_would_read(host: Host) {
@@ -266,8 +266,8 @@ fn survives_whatever_a_host_does(host: Host) {
         };
         [exchange("text/html", true), exchange("application/json", true), exchange("application/json", false)]
     });
-    // The policy is to be closed, so nothing is let go after an error. No body is edited, so none
-    // is measured.
+    // The failure policy is closed, so nothing is resumed after an error. No body is edited, so
+    // none is measured.
     passes.and(refuses).assert_reaches_all_but(&[
         "proxy_continue_stream",
         "proxy_get_buffer_status",

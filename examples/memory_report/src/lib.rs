@@ -1,5 +1,6 @@
-//! Answers with its own memory, and starts again after a trap: `/memory` is answered with figures,
-//! `x-tier` with its rank from the configuration, and `x-panic` ends the VM.
+//! Replies with the figures of its own memory, and starts again after a trap. A request for
+//! `/memory` gets the figures, `x-tier` gets its rank in the configuration, and `x-panic` ends the
+//! VM.
 
 use std::cell::RefCell;
 
@@ -7,7 +8,7 @@ use miniserde::Deserialize;
 use sluicegate::budget;
 use sluicegate::prelude::*;
 
-/// The configuration, without what it says under `memory`, which is the SDK's.
+/// The configuration, without the field `memory`, which the SDK reads.
 #[derive(Deserialize)]
 struct Configuration {
     tiers: Vec<String>,
@@ -15,9 +16,9 @@ struct Configuration {
 
 #[derive(Default)]
 struct Plugin {
-    /// From the configuration: a new VM reads it again.
+    /// The tiers, from the configuration. A new VM reads them again.
     tiers: Vec<String>,
-    /// From requests: a new VM does not have it.
+    /// The blocks that requests asked for. A new VM has none of them.
     kept: RefCell<Vec<Vec<u8>>>,
 }
 
@@ -73,7 +74,11 @@ impl HttpFilter for Report {
     }
 }
 
-/// Keeps so many bytes for ever, if there is memory for them.
+/// Keeps this many bytes as long as the VM lives.
+///
+/// # Errors
+///
+/// Fails if the VM is out of memory.
 fn keep(kept: &RefCell<Vec<Vec<u8>>>, size: usize) -> Result<()> {
     let mut block = Vec::new();
     block.try_reserve_exact(size).map_err(Error::other)?;

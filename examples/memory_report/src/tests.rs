@@ -48,8 +48,8 @@ fn tells_when_the_proxy_asks(host: Host) {
 fn a_size_that_cannot_be_is_an_error_and_not_the_end(host: Host) {
     let host = start(host.clone());
     let stream = host.http_stream();
-    // The largest number that a size can be: a compiled module has linear memory, and sizes of 32
-    // bits.
+    // This is the largest number that fits a size. A compiled module has linear memory, and sizes
+    // of 32 bits.
     let size = if host.pages() > 0 { u64::from(u32::MAX) } else { u64::MAX };
     stream.request_headers(&[(":path", "/"), ("x-keep", &size.to_string())]);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
@@ -67,7 +67,7 @@ fn survives_whatever_a_host_does(host: Host) {
     let first = sweep(&host, traffic);
     let asked = sweep(&host, |host| {
         host.call_function(1, "");
-        // The last one is past the budget, which becomes a metric.
+        // The last request is over the budget, and a metric counts that.
         let long = "x".repeat(20_000);
         [("/memory", ""), ("/", "silver"), ("/", &*long)].map(|(path, tier)| {
             let stream = host.http_stream();
@@ -81,7 +81,7 @@ fn survives_whatever_a_host_does(host: Host) {
             seen
         })
     });
-    // Nothing that was kept is let go from elsewhere, and no part is dropped behind one that was
-    // kept.
+    // No part that was kept is resumed from another callback, and no part is dropped after one that
+    // was kept.
     first.and(asked).assert_reaches_all_but(&["proxy_continue_stream", "proxy_set_buffer_bytes"]);
 }

@@ -11,12 +11,12 @@ use sluicegate::region::outside;
 const HEADER: &str = "my-custom-header";
 const COUNTER: &str = "custom_header_value_counts";
 
-/// How many values have a counter of their own. A counter never goes, and the value is the client's
-/// to choose.
+/// The greatest number of values with a counter of their own. A counter is never removed, and the
+/// client chooses the value.
 const MOST_VALUES: usize = 64;
-/// How long such a value may be.
+/// The greatest length of such a value.
 const MOST_LETTERS: usize = 32;
-/// What all other values count as.
+/// The value that stands for all other values.
 const OTHER: &str = "other";
 
 /// The counters, each defined at the first request with its value.
@@ -31,18 +31,19 @@ impl PluginContext for Plugin {}
 impl Plugin {
     fn counter(&self, value: &[u8]) -> Result<Counter> {
         let value = self.counted_as(value);
-        // No borrow is held while the proxy is asked.
+        // No borrow is held during the host call.
         let known = self.counters.borrow().get(value).copied();
         if let Some(counter) = known {
             return Ok(counter);
         }
         let counter = Counter::with_tags(COUNTER, &[("value", value), ("reporter", "sluicegate")])?;
-        // The entry outlives the stream: it is no block of the stream's that is left behind.
+        // The entry outlives the stream, so it must not be a block of the stream's region.
         outside(|| self.counters.borrow_mut().insert(value.to_owned(), counter));
         Ok(counter)
     }
 
-    /// The value itself as long as there is room for it.
+    /// Returns the value itself while there is room for it, and else the value that stands for
+    /// others.
     fn counted_as<'a>(&self, value: &'a [u8]) -> &'a str {
         let counters = self.counters.borrow();
         let room = |value: &&str| counters.len() < MOST_VALUES || counters.contains_key(*value);
@@ -50,8 +51,8 @@ impl Plugin {
     }
 }
 
-/// The value, if the proxy's expression for the tag takes all of it: it knows letters only, and
-/// leaves the rest in the counter's name.
+/// Returns the value, if it is all letters. The proxy's expression for the tag takes only letters,
+/// and would leave the rest in the counter's name.
 fn countable(value: &[u8]) -> Option<&str> {
     let letters = !value.is_empty() && value.len() <= MOST_LETTERS && value.iter().all(u8::is_ascii_alphabetic);
     letters.then(|| str::from_utf8(value).ok()).flatten()
@@ -64,7 +65,7 @@ struct Metrics;
 impl HttpFilter for Metrics {
     type Plugin = Plugin;
 
-    // No client is turned away because it could not be counted.
+    // No client is turned away because its request could not be counted.
     const ON_ERROR: FailurePolicy = FailurePolicy::Open;
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {

@@ -45,7 +45,7 @@ fn what_is_no_tag_counts_as_other(host: Host) {
     assert_eq!((count(&host, "other"), host.calls(Import::proxy_define_metric)), (Some(6), 1));
 }
 
-/// A client that makes up values drives neither the proxy's memory nor the filter's.
+/// A client that makes up values increases neither the proxy's memory nor the filter's.
 #[sluicegate_host::test]
 fn values_beyond_the_most_count_as_other(host: Host) {
     let host = host.start();
@@ -84,6 +84,6 @@ fn survives_whatever_a_host_does(host: Host) {
             action
         })
     });
-    // Nothing is logged, and the policy is to be closed, so nothing is let go after an error.
+    // Nothing is logged. Nothing is paused, so nothing is resumed after an error.
     sweep(&host, traffic).and(counted).assert_reaches_all_but(&["proxy_continue_stream", "proxy_get_log_level"]);
 }

@@ -1,4 +1,4 @@
-//! Holds each response back until ten calls to another service are answered.
+//! Holds each response back until ten calls to another service have ended.
 
 use std::time::Duration;
 

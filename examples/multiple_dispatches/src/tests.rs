@@ -67,6 +67,6 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // No part of a body is dropped behind one that was kept.
+    // No part of a body is dropped after one that was kept.
     answered.and(failed).assert_reaches_all_but(&["proxy_set_buffer_bytes"]);
 }

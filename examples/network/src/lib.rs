@@ -1,4 +1,5 @@
-//! A network filter: logs the data of both directions, says where it goes, and counts connections.
+//! Logs the data of both directions of a connection and the address of the upstream, and counts
+//! connections. It is a network filter.
 
 use sluicegate::metric::Counter;
 use sluicegate::prelude::*;
@@ -29,7 +30,7 @@ struct Network;
 impl TcpFilter for Network {
     type Plugin = Plugin;
 
-    // What fails is logged; no connection is closed for it.
+    // A failure is logged. No connection is closed because of it.
     const ON_ERROR: FailurePolicy = FailurePolicy::Open;
 
     fn on_new_connection(&mut self, _: &mut TcpHandle<'_, Plugin>) -> Result<Flow> {
@@ -83,8 +84,8 @@ impl TcpFilter for Network {
     }
 }
 
-/// The cluster's metadata under `location`: by the name that Envoy has for it since 1.33, or the
-/// one before.
+/// Returns the cluster's metadata under `location`. The path is the one that Envoy has since 1.33,
+/// or else the one before.
 fn location() -> Result<Option<property::Map>> {
     let path = ["xds", "cluster_metadata", "filter_metadata", "location"];
     let [_, old @ ..] = &path;

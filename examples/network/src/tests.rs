@@ -117,6 +117,6 @@ fn survives_whatever_a_host_does(host: Host) {
         host.set_property(&["cluster_metadata", "filter_metadata", "location"], pairs("region", "ap-northeast-1"));
         traffic(host)
     });
-    // The policy is to be closed, so nothing is let go after an error.
+    // Nothing is paused, so nothing is resumed after an error.
     sweep(&host, traffic).and(known).assert_reaches_all_but(&["proxy_continue_stream"]);
 }

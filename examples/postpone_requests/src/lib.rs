@@ -8,9 +8,9 @@ use sluicegate::prelude::*;
 
 const TICK_PERIOD: Duration = Duration::from_secs(1);
 
-/// The streams that wait, by their places in the line: they go on in the order in which they came.
+/// The streams that wait, by their places in the line. They go on in the order in which they came.
 /// Streams add and remove themselves through the shared reference that they have to their plugin,
-/// hence the cells.
+/// so there are cells.
 #[derive(Default)]
 struct Plugin {
     postponed: RefCell<BTreeMap<u64, u32>>,
@@ -60,7 +60,8 @@ impl HttpFilter for Postpone {
         Ok(Action::Pause)
     }
 
-    /// A client that went away is not resumed: its number may be another stream's by then.
+    /// Removes a stream that ended before the tick because its client went away. By the tick, the
+    /// number may be that of another stream.
     fn on_done(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
         if let Some(place) = self.place {
             stream.plugin().postponed.borrow_mut().remove(&place);

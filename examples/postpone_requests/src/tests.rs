@@ -36,7 +36,7 @@ fn resumes_each_request_once_with_the_next_tick(host: Host) {
 #[sluicegate_host::test]
 fn resumes_in_the_order_of_arrival(host: Host) {
     let host = host.start();
-    // The headers come in another order than the streams were opened.
+    // The headers come in another order than that in which the streams were opened.
     let (first, second) = (host.http_stream(), host.http_stream());
     let third = host.http_stream();
     for stream in [&third, &first, &second] {
@@ -82,8 +82,8 @@ fn refuses_to_start_without_ticks(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    // No callback gives an error, so that none is counted and nothing answered; no part of a body
-    // is dropped behind one that was kept.
+    // No callback fails, so no failure is counted and no reply is sent. No part of a body is
+    // dropped after one that was kept.
     let unused =
         ["proxy_define_metric", "proxy_increment_metric", "proxy_send_local_response", "proxy_set_buffer_bytes"];
     sweep(&host, traffic).assert_reaches_all_but(&unused);

@@ -1,19 +1,20 @@
-//! Asks for the header that the route's metadata names, and answers 401 without it.
+//! Demands the header that the route's metadata names, and replies with 401 to a request without
+//! it.
 
 use sluicegate::prelude::*;
 use sluicegate::property::{self, Property};
 
-/// Where the route says which header it asks for.
+/// The path at which the route names the header.
 const AUTH: [&str; 5] = ["xds", "route_metadata", "filter_metadata", "envoy.filters.http.wasm", "auth"];
 
-/// gRPC's status for a client that did not say who it is.
+/// The gRPC status of a client that did not authenticate.
 const UNAUTHENTICATED: u8 = 16;
 
 #[derive(Default)]
 struct Properties;
 
-// An error in a callback is logged and answered with 500: what the filter could not decide about
-// does not pass.
+// An error in a callback is logged, and the filter replies with 500. A request that the filter
+// could not decide about does not pass.
 #[sluicegate::http_filter]
 impl HttpFilter for Properties {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
@@ -36,7 +37,8 @@ impl HttpFilter for Properties {
     }
 }
 
-/// The name of the header: at the path that Envoy has since 1.33, or at the one before.
+/// Returns the name of the header. The path is the one that Envoy has since 1.33, or else the one
+/// before.
 fn auth() -> Result<Option<Property>> {
     match property::get(&AUTH)? {
         None => property::get(&AUTH[1..]),

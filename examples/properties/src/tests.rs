@@ -7,7 +7,7 @@ use crate::AUTH;
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
-/// What becomes of a request with these headers.
+/// Sends a request with these headers. Returns the filter's action and reply.
 fn send(host: &Running, headers: &[(&str, &str)]) -> (u32, Option<LocalReply>) {
     let stream = host.http_stream();
     let action = stream.request_headers(headers);
@@ -50,7 +50,7 @@ fn a_request_without_it_is_answered(host: Host) {
     }
 }
 
-/// The path without `xds` is that of older proxies: there the check must not be lost either.
+/// The path without `xds` is that of older proxies. The check must not be lost there.
 #[sluicegate_host::test]
 fn finds_the_metadata_under_the_name_of_older_proxies(host: Host) {
     let host = host.start();

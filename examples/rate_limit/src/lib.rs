@@ -1,9 +1,19 @@
-//! Limits how many requests each plan may send, over all worker threads: one token bucket for each
-//! plan, in data that the VMs share.
+//! Limits the requests of each plan over all worker threads, with a token bucket for each plan in
+//! data that the VMs share.
 //!
 //! The configuration is
-//! `{"header": "x-plan", "plans": {"free": {"rate": 1, "burst": 3}, "paid": {"rate": 1000, "burst": 2000, "batch": 50}}}`.
-//! A request whose header names no plan counts for the first one.
+//!
+//! ```json
+//! {
+//!   "header": "x-plan",
+//!   "plans": {
+//!     "free": {"rate": 1, "burst": 3},
+//!     "paid": {"rate": 1000, "burst": 2000, "batch": 50}
+//!   }
+//! }
+//! ```
+//!
+//! A request whose header names no plan counts for the first plan.
 
 mod bucket;
 
@@ -14,13 +24,14 @@ use sluicegate::prelude::*;
 
 use bucket::Bucket;
 
-/// How often tokens that a worker took and did not spend go back.
+/// The interval at which a worker returns the tokens that it did not spend.
 const GIVE_BACK: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Plugin {
     header: String,
-    /// As many as the configuration names: a client cannot make the proxy keep more.
+    /// The plans. There are as many as the configuration names, so a client cannot make the proxy
+    /// keep more.
     plans: Vec<(String, Bucket)>,
 }
 
@@ -69,7 +80,7 @@ struct RateLimit;
 impl HttpFilter for RateLimit {
     type Plugin = Plugin;
 
-    // What cannot be counted passes: a limiter that fails must not be the outage.
+    // A request that could not be counted passes. A limiter that fails must not be the outage.
     const ON_ERROR: FailurePolicy = FailurePolicy::Open;
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {

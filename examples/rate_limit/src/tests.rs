@@ -12,7 +12,7 @@ const PLANS: &str = r#"{"header": "x-plan", "plans": {
     "paid": {"rate": 1000, "burst": 2000, "batch": 50}
 }}"#;
 
-/// Sends a request: what `retry-after` says if it was refused.
+/// Sends a request. Returns the `retry-after` of a refusal, or `None` if the request passed.
 fn send(host: &Running, plan: &str) -> Option<String> {
     let stream = host.http_stream();
     let action = stream.request_headers(&[(":path", "/"), ("x-plan", plan)]);
@@ -61,7 +61,7 @@ fn a_batch_spares_writes_and_refusals_ask_nobody(host: Host) {
     assert_eq!(host.calls(Import::proxy_set_shared_data) - before, 4, "three tokens, and once that there is none");
 }
 
-/// The level of the paid plan that is shared, in tokens.
+/// Returns the shared level of the paid plan, in tokens.
 fn level(host: &Running) -> u64 {
     let value = host.shared_data("rate_limit paid").unwrap();
     u64::from_le_bytes(value[..8].try_into().unwrap()) / 1_000_000_000
@@ -123,8 +123,8 @@ fn survives_whatever_a_host_does(host: Host) {
             seen
         })
     });
-    // The policy is to be closed, so nothing is let go after an error, and nothing is logged but a
-    // configuration without plans. No part of a body is dropped behind one that was kept.
+    // Nothing is paused, so nothing is resumed after an error. Only a configuration without plans
+    // is logged. No part of a body is dropped after one that was kept.
     passes.and(refuses).assert_reaches_all_but(&[
         "proxy_continue_stream",
         "proxy_get_log_level",

@@ -1,6 +1,7 @@
-//! Says how large the headers of each request and response are. The module is built with the
-//! feature `timing`, so that what its callbacks cost becomes metrics and lines in the log; the
-//! filter has no part in that.
+//! Adds the size of the headers to each request and response.
+//!
+//! The module is built with the feature `timing`, so the cost of its callbacks becomes metrics and
+//! lines in the log. The filter needs no code for that.
 
 use sluicegate::prelude::*;
 
@@ -22,7 +23,7 @@ impl HttpFilter for RequestTiming {
     }
 }
 
-/// The bytes of all names and values.
+/// Returns the bytes of all names and values.
 fn size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.len() + value.len()).sum()
 }

@@ -14,7 +14,7 @@ fn says_how_large_headers_are(host: Host) {
     assert_eq!(stream.response_header("x-response-header-bytes").as_deref(), Some("10"));
 }
 
-/// The module that ships is measured; natively the feature is off.
+/// The module that ships is measured. Natively the feature is off.
 #[sluicegate_host::test]
 fn the_module_is_measured(host: Host) {
     let (wasm, host) = (host.is_wasm(), host.start());
@@ -26,7 +26,7 @@ fn the_module_is_measured(host: Host) {
     let times = host.histogram("sluicegate_ns_callback=request-headers").map(|times| times.len());
     let logged = |line: &str| host.log().iter().any(|of| of.level == LogLevel::Debug && of.text.starts_with(line));
     assert_eq!(logged("proxy_on_request_headers took "), wasm, "{:?}", host.log());
-    // A snapshot and an edit for each request.
+    // Each request makes two host calls: a snapshot and an edit.
     assert_eq!((figures, times), if wasm { ([Some(3), Some(6)], Some(3)) } else { ([None; 2], None) });
 }
 

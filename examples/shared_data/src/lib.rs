@@ -11,8 +11,8 @@ struct Vm;
 #[sluicegate::vm_context]
 impl VmContext for Vm {
     fn on_vm_start(&mut self, _: &mut VmHandle<'_>) -> Result<StartStatus> {
-        // Each worker starts a VM, and so does each reload of the configuration: what is counted
-        // already stays.
+        // Each worker starts a VM, and so does each reload of the configuration. The count so far
+        // stays.
         let created = shared_data::update(KEY, |value| value.unwrap_or_default().to_vec());
         if let Err(error) = created {
             warn!("error setting shared data on OnVMStart: {error}");
@@ -48,7 +48,8 @@ impl HttpFilter for SharedData {
     }
 }
 
-/// Adds one. If another VM was faster the function runs again, with what that one wrote.
+/// Adds one to the count, and returns it. If another VM was faster, the closure runs again on the
+/// value that the other VM wrote.
 fn count() -> Result<u64> {
     let mut requests = 0;
     shared_data::update(KEY, |value| {
@@ -58,8 +59,8 @@ fn count() -> Result<u64> {
     Ok(requests)
 }
 
-/// A number of eight bytes in little endian. Any VM of the same `vm_id` may write the key, so what
-/// is no number counts from the start.
+/// Reads a number of eight bytes in little endian. Any VM of this `vm_id` may write the key, so a
+/// value that is no number counts as zero.
 fn number(value: &[u8]) -> u64 {
     value.try_into().map_or(0, u64::from_le_bytes)
 }

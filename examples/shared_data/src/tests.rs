@@ -86,7 +86,7 @@ fn says_what_the_host_refuses_and_lets_requests_pass(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    // No callback gives an error, so that nothing is answered or counted.
+    // No callback fails, so no reply is sent and no failure is counted.
     let of_errors = ["proxy_define_metric", "proxy_increment_metric", "proxy_send_local_response"];
     sweep(&host, traffic).assert_reaches_all_but(&of_errors);
 }

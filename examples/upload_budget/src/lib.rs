@@ -1,27 +1,27 @@
-//! Looks at whole uploads within a budget of memory: holds each one back until it is complete, and
-//! lets it go on with its checksum in a header of the response. What does not fit the budget is
-//! answered with 413 or 503, and the VM lives.
+//! Reads whole uploads within a budget of memory. The filter holds each upload back until it is
+//! complete, and puts its checksum into a header of the response. An upload that does not fit the
+//! budget gets a 413 or a 503, and the VM lives on.
 
 use std::cell::RefCell;
 
 use sluicegate::budget::{Budget, Pressure};
 use sluicegate::prelude::*;
 
-/// How much of a body is in the VM at once.
+/// The bytes of a body that are in the VM at once.
 const WINDOW: usize = 16 << 10;
-/// How many checksums are remembered.
+/// The greatest number of checksums that are remembered.
 const REMEMBERED: usize = 4096;
 
 #[derive(Default)]
 struct Plugin {
-    /// Checksums of earlier uploads: what can be done without when memory is short.
+    /// The checksums of earlier uploads. They are dropped when memory is short.
     seen: RefCell<Vec<u64>>,
 }
 
 #[sluicegate::plugin_context]
 impl PluginContext for Plugin {
     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
-        // What the configuration says under `memory` goes over this.
+        // The field `memory` of the configuration overrides this budget.
         plugin.set_budget(Budget::new().total(4 << 20).stream(1088 << 10).reserve(64 << 10))?;
         Ok(StartStatus::Ok)
     }
@@ -36,7 +36,8 @@ impl PluginContext for Plugin {
 }
 
 impl Plugin {
-    /// Whether there was an upload with this checksum before; remembers it if there is memory.
+    /// Returns whether there was an upload with this checksum before. Remembers the checksum if
+    /// there is room and memory for it.
     fn has_seen(&self, checksum: u64) -> bool {
         let mut seen = self.seen.borrow_mut();
         let known = seen.contains(&checksum);
@@ -49,7 +50,7 @@ impl Plugin {
 
 #[derive(Default)]
 struct Upload {
-    /// The checksum of the body, and whether there was one like it before.
+    /// The checksum of the body, and whether there was an upload with this checksum before.
     found: Option<(u64, bool)>,
 }
 
@@ -63,7 +64,7 @@ impl HttpFilter for Upload {
         }
         let length = request.get("content-length")?.and_then(|length| length.to_str().ok()?.parse().ok());
         if let Some(length) = length {
-            // Refused here, not a byte of the body is held back.
+            // If this refuses the upload, not a byte of the body is held back.
             request.stream().reserve_body(length)?;
         }
         Ok(Action::Continue)
@@ -92,7 +93,7 @@ impl HttpFilter for Upload {
     }
 }
 
-/// FNV-1a.
+/// A checksum: the 64-bit hash FNV-1a.
 struct Checksum(u64);
 
 impl Default for Checksum {

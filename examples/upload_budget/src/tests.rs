@@ -93,7 +93,7 @@ fn the_operator_has_the_last_word(host: Host) {
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
     let host = host.plugin_configuration(r#"{"memory": {"metrics": true}}"#);
-    // Whether an upload was there before is another thing each time.
+    // The result does not include `x-seen`, which differs each time.
     let uploads = sweep(&host, |host| {
         let seen = traffic(host);
         let checksums = seen.responses.map(|(headers, ..)| headers.get(b"x-checksum").map(<[u8]>::to_vec));
@@ -106,8 +106,8 @@ fn survives_whatever_a_host_does(host: Host) {
         stream.complete();
         seen
     });
-    // The policy is to be closed, so nothing is let go after an error; no size is asked for, and no
-    // header replaced.
+    // The failure policy is closed, so nothing is resumed after an error. No size is asked for, and
+    // no header is replaced.
     let others = [
         "proxy_continue_stream",
         "proxy_get_buffer_status",

@@ -1,4 +1,4 @@
-//! Shows the two configurations: one of the VM, and one of each plugin in it.
+//! Logs the two configurations: that of the VM, and that of each plugin in it.
 
 use sluicegate::prelude::*;
 

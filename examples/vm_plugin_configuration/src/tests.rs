@@ -45,6 +45,6 @@ fn lets_requests_pass(host: Host) {
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
     let host = host.vm_configuration("vm text").plugin_configuration("plugin text");
-    // No callback gives an error that would be counted.
+    // No callback fails with an error that would be counted.
     sweep(&host, traffic).assert_reaches_all_but(&["proxy_define_metric", "proxy_increment_metric"]);
 }

@@ -26,7 +26,8 @@ use crate::state::Stream;
 /// # use sluicegate_host::Host;
 /// # fn main() {
 /// # let host = Host::new(&PLUGIN).start();
-/// let entry = host.access_log().request_headers(&[(":path", "/a.Service/Method")]).response_headers(&[(":status", "200")]);
+/// let entry = host.access_log().request_headers(&[(":path", "/a.Service/Method")]);
+/// let entry = entry.response_headers(&[(":status", "200")]);
 /// entry.response_trailers(&[("grpc-status", "0")]).log();
 /// # }
 /// ```

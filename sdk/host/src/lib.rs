@@ -26,7 +26,8 @@
 //! # fn main() {
 //! let host = Host::new(&PLUGIN).start();
 //! let stream = host.http_stream();
-//! assert_eq!(stream.request_headers(&[(":path", "/"), ("user-agent", "curl")]), Action::Continue as u32);
+//! let action = stream.request_headers(&[(":path", "/"), ("user-agent", "curl")]);
+//! assert_eq!(action, Action::Continue as u32);
 //! assert_eq!(stream.request_header("x-seen").as_deref(), Some("1"));
 //! assert!(host.logged(LogLevel::Info, "agent curl"));
 //! stream.complete();

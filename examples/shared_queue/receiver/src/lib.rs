@@ -1,4 +1,4 @@
-//! Registers the queue that its configuration names, and logs what comes out of it.
+//! Registers the queue that its configuration names, and logs the items of the queue.
 
 use sluicegate::prelude::*;
 use sluicegate::queue::Queue;
@@ -11,7 +11,7 @@ struct Receiver {
 #[sluicegate::plugin_context]
 impl PluginContext for Receiver {
     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
-        // An error in this callback is logged, and refuses the plugin like the status below.
+        // An error in this callback is logged. It refuses the plugin, as the status below does.
         let name = plugin.configuration().inspect_err(|error| critical!("failed to get plugin config: {error}"))?;
         self.name = String::from_utf8_lossy(&name).into_owned();
         match Queue::register(&self.name) {
@@ -26,7 +26,7 @@ impl PluginContext for Receiver {
         }
     }
 
-    /// Takes all that is there: the calls for the items that came meanwhile find the queue empty.
+    /// Takes all items. The callbacks for items that came meanwhile find the queue empty.
     fn on_queue_ready(&mut self, plugin: &mut PluginHandle<'_>, queue: Queue) -> Result<()> {
         let (id, context, name) = (queue.id(), plugin.id(), &self.name);
         let dequeue = || {

@@ -5,7 +5,7 @@ use sluicegate_host::{Host, Running, sweep, traffic};
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
-/// A receiver, and the number of its queue.
+/// Starts a receiver. Returns its proxy, and the number of its queue.
 fn start(host: Host) -> (Running, u32) {
     let host = host.plugin_configuration("tcp_data_hashes").start();
     let queue = host.resolve_queue("", "tcp_data_hashes").expect("it registered the queue");
@@ -64,7 +64,7 @@ fn refuses_to_start_without_a_queue(host: Host) {
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
     let swept = sweep(&host.plugin_configuration("tcp_data_hashes"), |host| {
-        // There is none if it could not be registered.
+        // There is no queue if it could not be registered.
         let queue = host.resolve_queue("", "tcp_data_hashes");
         let items = queue.map(|queue| ["one", "two"].map(|item| host.enqueue(queue, item)));
         let told = host.deliver_queues();

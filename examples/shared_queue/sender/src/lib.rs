@@ -1,5 +1,5 @@
-//! Puts the headers of requests and responses, or the hashes of what an upstream sends, into the
-//! queues of the receiver.
+//! Puts the headers of requests and responses, or the hashes of an upstream's data, into the queues
+//! of the receiver.
 
 use sluicegate::prelude::*;
 use sluicegate::queue::Queue;
@@ -9,7 +9,7 @@ const REQUESTS: &str = "http_request_headers";
 const RESPONSES: &str = "http_response_headers";
 const HASHES: &str = "tcp_data_hashes";
 
-/// What the streams of a plugin are, by its configuration: hosts do not say.
+/// The kind of the plugin's streams, by its configuration. Hosts do not tell the kind.
 #[derive(Default)]
 struct Plugin {
     kind: Vec<u8>,
@@ -25,8 +25,8 @@ impl PluginContext for Plugin {
     }
 }
 
-/// The receiver's queue of this name. It is asked for anew each time: a receiver may start later,
-/// and go.
+/// Returns the receiver's queue of this name. The queue is looked up each time, because a receiver
+/// may start later, and may end.
 fn resolve(name: &'static str) -> Result<Queue> {
     let queue = Queue::resolve(RECEIVER, name).and_then(|queue| queue.ok_or(Error::new("no such queue")));
     queue.inspect_err(|error| critical!("error resolving queue id: {error}"))
@@ -43,7 +43,7 @@ struct Headers;
 impl HttpFilter for Headers {
     type Plugin = Plugin;
 
-    // What fails is logged, and the request goes on.
+    // A failure is logged, and the request goes on.
     const ON_ERROR: FailurePolicy = FailurePolicy::Open;
 
     fn accepts(plugin: &Plugin, _: u32) -> bool {
@@ -73,7 +73,8 @@ impl HttpFilter for Headers {
     }
 }
 
-/// A header as JSON. What is no UTF-8 in it is replaced, and what ends a string in JSON is escaped.
+/// Returns a header as JSON. Bytes that are not UTF-8 are replaced, and characters that would end a
+/// JSON string are escaped.
 fn message(name: ByteStr<'_>, value: ByteStr<'_>) -> String {
     let quoted = |text: ByteStr<'_>| miniserde::json::to_string(&*String::from_utf8_lossy(text.as_bytes()));
     format!(r#"{{"key": {},"value": {}}}"#, quoted(name), quoted(value))
@@ -105,7 +106,7 @@ impl TcpFilter for Hashes {
     }
 }
 
-/// The 128-bit hash of Fowler, Noll and Vo, variant 1a.
+/// Returns the 128-bit hash of Fowler, Noll and Vo, variant 1a.
 fn fnv1a(bytes: &[u8]) -> u128 {
     let (offset, prime) = (0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, 0x0100_0000_0000_0000_0000_013b);
     bytes.iter().fold(offset, |hash: u128, byte| (hash ^ u128::from(*byte)).wrapping_mul(prime))

@@ -7,7 +7,7 @@ use crate::{RECEIVER, fnv1a};
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
-/// A sender of this kind, and the receiver's three queues.
+/// Starts a sender of this kind. Returns its proxy, and the receiver's three queues.
 fn start(host: Host, kind: &str) -> (Running, [u32; 3]) {
     let host = host.plugin_configuration(kind).start();
     let queues = ["http_request_headers", "http_response_headers", "tcp_data_hashes"];
@@ -120,6 +120,6 @@ fn survives_whatever_a_host_does(host: Host) {
             traffic(host)
         })
     });
-    // The policy is to be closed, so nothing is let go after an error.
+    // Nothing is paused, so nothing is resumed after an error.
     http.and(tcp).assert_reaches_all_but(&["proxy_continue_stream"]);
 }
