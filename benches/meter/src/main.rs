@@ -1,5 +1,5 @@
-//! Counts the cost of a filter for each request, instead of timing it: `cargo meter`, `cargo meter
-//! EXAMPLE`, or `cargo meter --wasm FILE` for any module.
+//! Counts the cost of a filter for each request, instead of timing it: `cargo meter`,
+//! `cargo meter EXAMPLE`, or `cargo meter --wasm FILE` for any module.
 //!
 //! The figures are the same on every machine. A module goes through every scenario whose callbacks
 //! it has, on the simulated host of the tests, which responds to the module's calls to other

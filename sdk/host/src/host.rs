@@ -156,8 +156,8 @@ impl Host {
         self
     }
 
-    /// Loads a new VM for the next stream once the module has trapped, as Envoy's `failure_policy:
-    /// FAIL_RELOAD` does.
+    /// Loads a new VM for the next stream once the module has trapped, as Envoy's
+    /// `failure_policy: FAIL_RELOAD` does.
     ///
     /// The new VM is loaded at the earliest a second, by the proxy's clock, after the last VM was
     /// loaded. Until then streams get a response of 503. Without this and without

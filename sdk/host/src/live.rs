@@ -73,7 +73,7 @@ pub(crate) fn allocations() -> usize {
     GUEST.with(|guest| guest.allocations.get())
 }
 
-/// Refuses the guest `count` allocations, once `after` others have succeeded.
+/// Refuses `count` allocations of the guest, after `after` others.
 pub(crate) fn refuse(after: usize, count: usize) {
     GUEST.with(|guest| {
         let first = guest.allocations.get().saturating_add(after);

@@ -26,9 +26,9 @@ pub struct Seen {
 /// the last part of the body. There is a connection with data both ways, and there are ticks. Each
 /// call gets its response, and the items in queues are delivered.
 ///
-/// This function fits every filter as the scenario of a [`sweep`](crate::sweep()): `sweep(&host,
-/// traffic)`. If a filter does something for certain requests only, that needs a scenario of its
-/// own.
+/// This function fits every filter as the scenario of a [`sweep`](crate::sweep()):
+/// `sweep(&host, traffic)`. If a filter does something for certain requests only, that needs a
+/// scenario of its own.
 pub fn traffic(host: &Running) -> Seen {
     const JSON: &str = r#"{"id": 1, "name": "x"}"#;
 

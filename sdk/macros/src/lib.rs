@@ -22,15 +22,15 @@ pub fn vm_context(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&kind::VM, arguments.into(), item.into()).into()
 }
 
-/// Marks the implementation of `PluginContext`: notes the callbacks that it has, and fills in `type
-/// Vm = ()` and `create` with [`Default`] if they are left out.
+/// Marks the implementation of `PluginContext`: notes the callbacks that it has, and fills in
+/// `type Vm = ()` and `create` with [`Default`] if they are left out.
 #[proc_macro_attribute]
 pub fn plugin_context(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&kind::PLUGIN, arguments.into(), item.into()).into()
 }
 
-/// Marks the implementation of `HttpFilter`: notes the callbacks that it has, and fills in `type
-/// Plugin = ()` and `create` with [`Default`] if they are left out.
+/// Marks the implementation of `HttpFilter`: notes the callbacks that it has, and fills in
+/// `type Plugin = ()` and `create` with [`Default`] if they are left out.
 ///
 /// `#[http_filter(stateless)]` is for a filter without fields and without a plugin of its own. Such
 /// a filter has no context for each stream. The proxy enters the VM only for the filter's
@@ -40,8 +40,8 @@ pub fn http_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&kind::HTTP, arguments.into(), item.into()).into()
 }
 
-/// Marks the implementation of `TcpFilter`: notes the callbacks that it has, and fills in `type
-/// Plugin = ()` and `create` with [`Default`] if they are left out.
+/// Marks the implementation of `TcpFilter`: notes the callbacks that it has, and fills in
+/// `type Plugin = ()` and `create` with [`Default`] if they are left out.
 #[proc_macro_attribute]
 pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expand(&kind::TCP, arguments.into(), item.into()).into()
