@@ -204,6 +204,12 @@ impl State {
     }
 
     /// Opens a gRPC call or stream.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Status::ParseFailure`] if the bare name is not that of a cluster, and with
+    /// [`Status::InternalFailure`] if the cluster is not known otherwise or has no healthy host.
+    /// Fails with [`Status::BadArgument`] if the bare name reads as a target that names nothing.
     pub(crate) fn open_grpc(&mut self, grpc: OpenGrpc) -> Result<u32, Status> {
         if grpc.is_bare && names_nothing(grpc.cluster.as_bytes()) {
             self.harm(format!(

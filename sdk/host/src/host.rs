@@ -50,8 +50,8 @@ enum Source {
 impl Host {
     /// Configures a proxy with a module of this process, which `plugin!` defines as `PLUGIN`.
     ///
-    /// Such a module is one VM at a time on each thread. Starting it again throws the VM before
-    /// away; driving that one then panics.
+    /// Such a module is one VM at a time on each thread. Starting the module again ends its VM, and
+    /// driving the ended VM panics.
     pub fn new(module: &'static Exports) -> Self {
         Self::of(Source::Native(module))
     }

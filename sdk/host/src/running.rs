@@ -494,8 +494,7 @@ impl Running {
         }
     }
 
-    /// Makes a host call go wrong: the next one if `call` is 0, the one after the next if `call` is
-    /// 1.
+    /// Makes a host call go wrong. The next host call of the module is number 0.
     pub fn fault(&self, call: usize, fault: Fault) {
         self.state().faults.plan(call, fault);
     }
