@@ -6,6 +6,7 @@ use core::cell::UnsafeCell;
 use core::ptr::write_bytes;
 
 use crate::lock::Spin;
+use crate::report::HeapReport;
 use crate::stats::{Counters, Snapshot};
 use crate::strategy::{Strategy, Usage};
 use crate::sync::constant;
@@ -82,6 +83,12 @@ impl<A: Strategy> Global<A> {
     /// Returns where the strategy's memory stands.
     pub fn usage(&self) -> Usage {
         self.enter(|inner| inner.strategy.usage())
+    }
+
+    /// Returns where the strategy's memory is: see [`heap_report`](crate::heap_report), which has
+    /// the cost too.
+    pub fn report(&self) -> HeapReport {
+        self.enter(|inner| HeapReport::new(inner.strategy.usage(), inner.counters.live(), inner.strategy.shape()))
     }
 
     /// Sets the most pages that the allocator may hold, past which it answers null; on wasm

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crate::Global;
 use crate::picked;
+use crate::report::Shape;
 use crate::stats::Snapshot;
 use crate::strategy::{Strategy, Usage};
 use crate::sync::SINGLE_THREADED;
@@ -23,6 +24,12 @@ pub trait Installed: Sync {
 
     /// Sets the most pages that it may hold; returns whether it keeps the limit.
     fn limit(&self, pages: usize) -> bool;
+
+    /// Calls `look` with what the allocator shows of its memory: see [`Strategy::shape`]. `look`
+    /// allocates nothing.
+    fn look(&self, look: &mut dyn FnMut(Option<Shape<'_>>)) {
+        look(None);
+    }
 
     /// Opens a region: see [`Strategy::open_region`].
     fn open_region(&self) -> Option<NonNull<u8>> {
@@ -61,6 +68,10 @@ impl<A: Strategy + Send> Installed for Global<A> {
 
     fn limit(&self, pages: usize) -> bool {
         self.limit(pages)
+    }
+
+    fn look(&self, look: &mut dyn FnMut(Option<Shape<'_>>)) {
+        self.strategy(|strategy| look(strategy.shape()));
     }
 
     fn open_region(&self) -> Option<NonNull<u8>> {

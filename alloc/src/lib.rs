@@ -67,6 +67,7 @@ mod native;
 mod picked;
 mod policy;
 pub mod region;
+pub mod report;
 #[cfg(feature = "request-arena")]
 pub mod request;
 pub mod source;
@@ -90,6 +91,7 @@ pub use native::Native;
 #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 pub use picked::{ALLOCATOR, Allocator};
 pub use picked::{PICKED, PICKED_LINE};
+pub use report::{HeapReport, heap_report};
 pub use stats::{Class, Snapshot};
 pub use strategy::{Strategy, Usage};
 #[cfg(feature = "system")]

@@ -3,6 +3,8 @@
 use core::alloc::Layout;
 use core::ptr::{NonNull, copy_nonoverlapping};
 
+use crate::report::Shape;
+
 /// An allocation algorithm over `&mut self`: no cell, no lock, no counters.
 /// [`Global`](crate::Global) makes a global allocator of it.
 ///
@@ -125,6 +127,14 @@ pub unsafe trait Strategy {
     /// Sets the limit in pages past which it answers null. Without effect if it is not
     /// [`LIMITED`](Strategy::LIMITED).
     fn limit(&mut self, pages: usize);
+
+    /// Shows where the strategy's memory is, for [`HeapReport`](crate::HeapReport); `None` if it
+    /// cannot tell.
+    ///
+    /// A strategy over another one returns what that one shows.
+    fn shape(&self) -> Option<Shape<'_>> {
+        None
+    }
 
     /// Opens a region: a name for blocks that are likely to end together, as those of a stream are.
     /// Returns what the strategy knows it by; none if there is no memory for it, and from a

@@ -153,6 +153,7 @@ mod failures;
 pub mod foreign;
 mod handle;
 mod headers;
+pub mod heap;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod json;

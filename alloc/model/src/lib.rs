@@ -9,6 +9,7 @@
 //! Property tests, the fuzzer and the suite on wasm all drive this interpreter.
 #![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
 
+pub mod audit;
 pub mod broken;
 pub mod ledger;
 pub mod ops;
@@ -41,6 +42,15 @@ pub trait Subject: Strategy {
         }
         block
     }
+    /// Looks whether what the subject tells of its memory is what the model knows: the layouts of
+    /// all live blocks.
+    ///
+    /// # Errors
+    ///
+    /// What is told otherwise.
+    fn audit(&mut self, _live: &mut dyn Iterator<Item = Layout>) -> Result<(), String> {
+        Ok(())
+    }
     /// Gives back the memory that is cached.
     fn trim(&mut self) {}
     /// Enters the region with this number, opening it if it is new.
@@ -51,12 +61,20 @@ pub trait Subject: Strategy {
     fn close(&mut self, _region: u8) {}
 }
 
-impl<S: Source> Subject for Heap<S> {}
+impl<S: Source> Subject for Heap<S> {
+    fn audit(&mut self, live: &mut dyn Iterator<Item = Layout>) -> Result<(), String> {
+        audit::check(self, live.map(audit::rounded).sum(), 0)
+    }
+}
 
 #[cfg(feature = "system")]
 impl Subject for sluicegate_alloc::System {}
 
 impl<S: Source> Subject for Freelist<S> {
+    fn audit(&mut self, live: &mut dyn Iterator<Item = Layout>) -> Result<(), String> {
+        audit::check(self, live.map(audit::classed).sum(), 0)
+    }
+
     fn trim(&mut self) {
         Freelist::trim(self);
     }
@@ -154,6 +172,11 @@ impl<S: Source> Regions<S> {
 }
 
 impl<S: Source> Subject for Regions<S> {
+    fn audit(&mut self, live: &mut dyn Iterator<Item = Layout>) -> Result<(), String> {
+        let open = self.regions.iter().flatten().count();
+        audit::check(&self.arena, live.map(audit::classed).sum(), open)
+    }
+
     fn trim(&mut self) {
         self.arena.trim();
     }
@@ -239,6 +262,9 @@ pub struct Report {
 /// A function from a peak to the pages that a strategy may hold for it.
 pub type Bound = fn(usize) -> usize;
 
+/// After so many steps what the subject tells of its memory is looked at, and in the end.
+const AUDITED: usize = 16;
+
 /// Returns the pages for one and a half times the peak, and a few more: small sequences pay for a
 /// page of each kind.
 pub fn usual(peak: usize) -> usize {
@@ -266,6 +292,9 @@ pub fn run<A: Subject>(subject: &mut A, ops: &[Op], bound: Bound) -> Result<Repo
         Model { subject, blocks: Vec::new(), ranges: BTreeMap::new(), live: 0, seed: 0, report: Report::default() };
     for (step, op) in ops.iter().enumerate() {
         model.step(op).map_err(|fault| format!("step {step}, {op:?}: {fault}"))?;
+        if step % AUDITED == 0 || step + 1 == ops.len() {
+            model.audit().map_err(|fault| format!("after step {step}, {op:?}: {fault}"))?;
+        }
     }
     model.report.live = usize::try_from(model.live).unwrap_or(usize::MAX);
     while !model.blocks.is_empty() {
@@ -275,6 +304,7 @@ pub fn run<A: Subject>(subject: &mut A, ops: &[Op], bound: Bound) -> Result<Repo
         model.subject.close(region);
     }
     model.subject.trim();
+    model.audit().map_err(|fault| format!("in the end: {fault}"))?;
     let usage = model.subject.usage();
     model.report.pages = usage.pages;
     model.report.grows = usage.grows;
@@ -288,6 +318,10 @@ pub fn run<A: Subject>(subject: &mut A, ops: &[Op], bound: Bound) -> Result<Repo
 }
 
 impl<A: Subject> Model<'_, A> {
+    fn audit(&mut self) -> Result<(), String> {
+        self.subject.audit(&mut self.blocks.iter().map(|block| block.layout))
+    }
+
     fn step(&mut self, op: &Op) -> Result<(), String> {
         match *op {
             Op::Allocate { size, align } => self.allocate(size, 1 << align, false),

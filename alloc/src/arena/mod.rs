@@ -20,7 +20,7 @@
 //! Neither was faster than the lists, whose blocks are hot: the last one freed is the next one
 //! handed out.
 
-mod records;
+pub(crate) mod records;
 
 use core::alloc::Layout;
 use core::mem::replace;
@@ -29,6 +29,7 @@ use core::ptr::NonNull;
 
 use crate::freelist::class;
 use crate::heap::{BLOCK, GAP_AFTER, tag, whole};
+use crate::report::Shape;
 use crate::source::Source;
 use crate::strategy::{Strategy, Usage, relocate};
 use crate::{Freelist, freelist};
@@ -149,6 +150,10 @@ unsafe impl<S: Source> Strategy for Arena<S> {
 
     fn usage(&self) -> Usage {
         Usage { pinned: self.records.pinned(), ..self.lists.usage() }
+    }
+
+    fn shape(&self) -> Option<Shape<'_>> {
+        self.lists.shape().map(|shape| Shape { records: Some(&self.records), ..shape })
     }
 
     fn limit(&mut self, pages: usize) {

@@ -23,7 +23,7 @@ const FEW: u32 = 16;
 unsafe impl Send for Records {}
 
 /// A table of records, from the lists beside it: it goes back there with the last of them.
-pub(super) struct Records {
+pub(crate) struct Records {
     table: *mut u32,
     /// Records that the table has room for, those that were ever used, and those that are.
     room: u32,
@@ -140,6 +140,45 @@ impl Records {
             unsafe { lists.release(self.table.cast(), layout) };
             *self = Self::new();
         }
+    }
+
+    /// Calls `region` with the number of each region in use, its blocks, and whether it is closed,
+    /// until it answers false. Returns whether all were seen, which they are not if more than
+    /// `most` records are free.
+    ///
+    /// A free record looks like one in use. So the free ones are marked first, by way of their
+    /// list, for so many regions at a time as there are marks.
+    pub(crate) fn each(&self, most: usize, mut region: impl FnMut(u32, usize, bool) -> bool) -> bool {
+        const MARKS: u32 = 512;
+        // SAFETY: numbers of regions are below `used`, so there is a table, which is ours.
+        let record = |number: u32| unsafe { *self.table.wrapping_add(number as usize) };
+        for first in (0..self.used).step_by((MARKS * u32::BITS) as usize) {
+            let mut marks = [0_u32; MARKS as usize];
+            let (mut free, mut left) = (NONE, most);
+            loop {
+                if let Some(word) = free.checked_sub(first).and_then(|mark| marks.get_mut((mark / u32::BITS) as usize))
+                {
+                    *word |= 1 << ((free - first) % u32::BITS);
+                }
+                free = record(free);
+                if free == NONE {
+                    break;
+                }
+                if left == 0 {
+                    return false;
+                }
+                left -= 1;
+            }
+            let numbers = first..self.used.min(first.saturating_add(MARKS * u32::BITS));
+            for (number, mark) in numbers.zip(0_u32..) {
+                let is_free = marks[(mark / u32::BITS) as usize] & 1 << (mark % u32::BITS) != 0;
+                let word = record(number);
+                if !is_free && !region(number, (word / BLOCK) as usize, word & CLOSED != 0) {
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     #[inline]

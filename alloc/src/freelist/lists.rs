@@ -172,6 +172,12 @@ impl Lists {
         self.evict(heap, policy::EVICTED, policy::LOOKED_AT);
     }
 
+    /// Calls `block` with the address and the bytes of each kept block, until it answers false.
+    /// Returns whether all were seen.
+    pub(crate) fn each(&self, mut block: impl FnMut(usize, usize) -> bool) -> bool {
+        self.free.iter().enumerate().skip(class::FIRST).all(|(slot, list)| list.each(|at| block(at, class::need(slot))))
+    }
+
     /// Gives all blocks back to the heap; true if there were any.
     pub(crate) fn flush<S: Source>(&mut self, heap: &mut Heap<S>) -> bool {
         let any = self.any();

@@ -11,7 +11,7 @@
 //! the heap. Otherwise a few kept blocks go back, and the next operation gives back the next few.
 
 pub(crate) mod class;
-mod lists;
+pub(crate) mod lists;
 pub(crate) mod stack;
 
 use core::alloc::Layout;
@@ -19,6 +19,7 @@ use core::ptr::copy_nonoverlapping;
 
 use crate::heap::{self, Heap, whole};
 use crate::policy;
+use crate::report::Shape;
 use crate::source::Source;
 use crate::strategy::{Strategy, Usage, relocate};
 use lists::Lists;
@@ -314,6 +315,10 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
 
     fn usage(&self) -> Usage {
         self.heap.usage()
+    }
+
+    fn shape(&self) -> Option<Shape<'_>> {
+        Some(Shape { lists: Some(&self.lists), ..Shape::of(self.heap.gaps()) })
     }
 
     fn limit(&mut self, pages: usize) {

@@ -52,6 +52,21 @@ impl Stack {
         top.cast()
     }
 
+    /// Calls `block` with the address of each block, until it answers false. Returns whether all
+    /// were seen.
+    pub(crate) fn each(&self, mut block: impl FnMut(usize) -> bool) -> bool {
+        let mut link = self.top;
+        while !link.is_null() {
+            if !block(link.addr()) {
+                return false;
+            }
+            // SAFETY: every block in the list was pushed, so it holds a link, and the list is
+            // borrowed.
+            link = unsafe { link.read() }.next;
+        }
+        true
+    }
+
     /// Has the block that will be popped next fetched into the processor's cache, without waiting
     /// for it.
     #[cfg(not(target_family = "wasm"))]

@@ -12,6 +12,7 @@
 
 mod gaps;
 mod growth;
+pub(crate) mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use core::alloc::Layout;
 use core::ptr::{copy_nonoverlapping, null_mut};
 
 use crate::policy;
+use crate::report::Shape;
 use crate::source::{PAGE, Source};
 use crate::strategy::{Strategy, Usage};
 use gaps::bin_of;
@@ -416,6 +418,10 @@ unsafe impl<S: Source> Strategy for Heap<S> {
 
     fn usage(&self) -> Usage {
         self.usage()
+    }
+
+    fn shape(&self) -> Option<Shape<'_>> {
+        Some(Shape::of(self.gaps()))
     }
 
     fn limit(&mut self, pages: usize) {

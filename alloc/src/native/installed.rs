@@ -11,9 +11,10 @@ use super::counters::Counters;
 use super::magazines::Magazines;
 use super::shared::Shared;
 use crate::installed::Installed;
+use crate::report::Shape;
 use crate::source::Pages;
 use crate::stats::Snapshot;
-use crate::strategy::Usage;
+use crate::strategy::{Strategy, Usage};
 
 /// The free lists as a global allocator for any number of threads: [`Freelist`](crate::Freelist)'s
 /// classes, with magazines in each thread.
@@ -165,5 +166,11 @@ impl Installed for Native {
     fn limit(&self, pages: usize) -> bool {
         self.limit(pages);
         true
+    }
+
+    /// Shows the heap that the threads share: what a thread keeps for itself, and what threads left
+    /// for each other, counts as live.
+    fn look(&self, look: &mut dyn FnMut(Option<Shape<'_>>)) {
+        SHARED.central(|central| look(central.shape()));
     }
 }

@@ -392,6 +392,20 @@ impl Running {
         self.deliver(answer, PLUGIN, "proxy_on_foreign_function", &[PLUGIN, function, size]);
     }
 
+    /// Calls a function of the plugin, and returns what the plugin then hands to the host's
+    /// function of the name `answer`; `None` if it does not call that. So a test asks for a report
+    /// of the heap or for a profile, as an operator does.
+    pub fn ask(&self, function: u32, answer: &str) -> Option<Vec<u8>> {
+        let answered = Rc::new(RefCell::new(None));
+        let answering = answered.clone();
+        self.add_foreign_function(answer, move |bytes| {
+            answering.replace(Some(bytes.to_vec()));
+            Ok(Vec::new())
+        });
+        self.call_function(function, "");
+        answered.take()
+    }
+
     /// Calls any callback with any arguments, in any order, as no proxy would.
     ///
     /// Returns the value that the callback returned, or `None` if the module does not export the

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::hint::black_box;
 
+use sluicegate::heap;
 use sluicegate::prelude::*;
 
 type Block = Box<[u8; 100]>;
@@ -16,15 +17,24 @@ struct Plugin {
 #[sluicegate::plugin_context]
 impl PluginContext for Plugin {
     /// 0 drops what is kept, 1 says how memory stands, 2 takes a piece of memory from a source of
-    /// its own.
+    /// its own, 3 sends a report of the heap, 4 leaves a burst of holes.
     fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_>, function: u32) -> Result<()> {
         match function {
             0 => drop(self.kept.take()),
             1 => info!("{}", plugin.memory_report()),
-            _ => second_source(),
+            2 => second_source(),
+            3 => heap::send("heap_report")?,
+            _ => burst(),
         }
         Ok(())
     }
+}
+
+/// Every other one of many blocks is freed again.
+fn burst() {
+    let mut blocks: Vec<_> = (0..20_000).map(|_| Some(block())).collect();
+    blocks.iter_mut().step_by(2).for_each(|block| *block = None);
+    core::mem::forget(blocks);
 }
 
 #[cfg(target_family = "wasm")]
