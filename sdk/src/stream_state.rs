@@ -1,7 +1,7 @@
-//! Whether a stream may go on: what holds it, and what became of it.
+//! The state of a stream: the holders that keep it from going on, and its fate so far.
 //!
 //! **A direction of a stream goes on only when everyone who holds it has let it go.** For each
-//! stream that the dispatcher tracks, and each of its two directions, a [`State`] knows
+//! stream that the dispatcher tracks, and for each of its two directions, a [`State`] knows
 //!
 //! | | set by | cleared by |
 //! |---|---|---|
@@ -9,14 +9,14 @@
 //! | its own pause | a callback that returned a stop for reasons of its own | `resume_request` and its like, a later `Continue` |
 //! | holders, counted | `hold_while`, `hold_for_call` | the end of the task or the closure |
 //!
-//! The status of a callback is what is true when the callback, and the tasks that run at its end,
-//! are over: the direction stops if it has holders or a pause of its own. Between callbacks the
-//! proxy is told to go on when the last holder is gone. It is never told to resume what it does not
-//! hold, because Envoy then sends a message twice or ends.
+//! The status of a callback is decided when the callback, and the tasks that run at its end, are
+//! over: the direction stops if it has holders or a pause of its own. Between callbacks, the SDK
+//! tells the proxy to resume a direction when the last holder is gone. The SDK never resumes a
+//! direction that the proxy does not hold, because Envoy then sends a message twice or ends.
 //!
-//! The state of the stream that host calls act on is the [`current`] one. A state also says whether
-//! the stream was answered and whether it has ended, because a proxy may end if a stream is
-//! answered then.
+//! The state of the stream that host calls act on is the [`current`] one. A state also knows
+//! whether the stream was replied to and whether it has ended, because a reply may then end the
+//! proxy.
 
 mod bodies;
 mod counts;
@@ -44,34 +44,35 @@ pub(crate) use warning::warn_of_pause;
 /// The status that stops each kind of callback, in every version of the ABI.
 pub(crate) const STOP: u32 = 1;
 
-/// Stands for what `hold_while` returns, in all three kinds of status.
+/// The status that `hold_while` returns, in all three kinds of status.
 pub(crate) const HELD: u32 = Action::Held as u32;
 
-/// Bits of a direction, which are shifted left by one for the second direction.
+/// The proxy holds the direction. This and the next bits belong to a direction, and are shifted
+/// left by one for the second direction.
 const PAUSED: u32 = 1;
 /// A callback returned a stop of its own.
 const OWN: u32 = 1 << 2;
-/// A callback of the direction runs, whose status will decide.
+/// A callback of the direction is running, whose status will decide.
 const DECIDING: u32 = 1 << 4;
-/// The direction has gone on: its headers are not the filter's any more.
+/// The direction has gone on: its headers have left the filter.
 const WENT_ON: u32 = 1 << 6;
-/// Bits of the stream.
+/// The stream was replied to. This and the next bits belong to the stream.
 const REPLIED: u32 = 1 << 8;
-/// It was answered in the callback that runs, whose status then is a stop.
+/// The stream was replied to in the callback that runs, whose status is then a stop.
 const REPLIED_NOW: u32 = 1 << 9;
 const ENDED: u32 = 1 << 10;
-/// An answer came that nobody could take: the failure policy decides when the running callback is
+/// A response came that nobody could take. The failure policy decides when the running callback is
 /// over.
 const LOST: u32 = 1 << 11;
-/// A callback has reset it.
+/// A callback has reset the stream.
 const RESET: u32 = 1 << 13;
 /// Somebody has held a direction.
 const HELD_ONCE: u32 = 1 << 14;
-/// The entry into the VM that runs told the proxy to let the response go on, or to answer the
-/// stream.
+/// The current entry into the VM told the proxy to resume the response, or to reply to the stream.
 const TOLD: u32 = 1 << 15;
 
-/// What a context can do, by its attribute and its callbacks: bits of [`State`] that never change.
+/// The abilities of a context, by its attribute and its callbacks: bits of [`State`] that never
+/// change.
 #[derive(Clone, Copy)]
 pub(crate) struct Abilities(u32);
 
@@ -82,7 +83,7 @@ impl Abilities {
     const STREAM: Self = Self(1 << 19);
     const CONNECTION: Self = Self(1 << 12);
 
-    /// Returns the abilities of a connection, which takes no answer of HTTP.
+    /// Returns the abilities of a connection, which takes no HTTP reply.
     pub(crate) const fn of_connection(http_answers: bool, grpc_answers: bool, tasks: bool) -> Self {
         Self(Self::of_stream(http_answers, grpc_answers, tasks).0 | Self::CONNECTION.0)
     }
@@ -92,7 +93,7 @@ impl Abilities {
         Self(Self::of_plugin(http_answers, grpc_answers, tasks).0 | Self::STREAM.0)
     }
 
-    /// Returns the abilities of a plugin, which is no stream.
+    /// Returns the abilities of a plugin, which is not a stream.
     pub(crate) const fn of_plugin(http_answers: bool, grpc_answers: bool, tasks: bool) -> Self {
         let mut bits = 0;
         if http_answers {
@@ -108,7 +109,7 @@ impl Abilities {
     }
 }
 
-/// What holds a stream, and what became of it.
+/// The holders of a stream, and its fate so far.
 pub(crate) struct State {
     bits: Cell<u32>,
     counts: Counts,
@@ -119,8 +120,8 @@ crate::__vm_local! {
     static CURRENT: Scoped<State> = Scoped::new();
 }
 
-/// Gives the state of the stream or plugin that host calls act on to a function; `None` between
-/// callbacks.
+/// Passes the state of the stream or plugin that host calls act on to a function. The function gets
+/// `None` between callbacks.
 pub(crate) fn current<R>(with: impl FnOnce(Option<&State>) -> R) -> R {
     CURRENT.with(|current| current.with(with))
 }
@@ -135,14 +136,14 @@ impl State {
         Self { bits: Cell::new(abilities.0), counts: Counts::new() }
     }
 
-    /// Returns a state of which only a callback that begins is known.
+    /// Returns the state of a stream about which only the beginning callback is known.
     #[inline]
     pub(crate) const fn begun(abilities: Abilities, phase: Phase) -> Self {
         let bits = abilities.0 | DECIDING << place(phase.direction());
         Self { bits: Cell::new(bits), counts: Counts::new() }
     }
 
-    /// Runs a function with this as the state of the stream that host calls act on.
+    /// Runs a function with this state as that of the stream that host calls act on.
     #[inline]
     pub(crate) fn within<R>(&self, run: impl FnOnce() -> R) -> R {
         CURRENT.with(|current| current.within(self, run))
@@ -180,27 +181,29 @@ impl State {
         self.has(WENT_ON << place(direction))
     }
 
-    /// Returns whether the message that comes is the filter's own answer on its way to the client.
+    /// Returns whether the message of this callback is the local reply on its way to the client.
     pub(crate) fn passes_reply(&self, phase: Phase) -> bool {
         phase.is_response() && self.is_replied() && !self.has(REPLIED_NOW)
     }
 
-    /// Returns whether the filter has answered the stream itself, or the failure policy has.
+    /// Returns whether the filter or the failure policy has replied to the stream.
     pub(crate) fn is_replied(&self) -> bool {
         self.has(REPLIED)
     }
 
-    /// Returns whether `on_log`, `on_done` or `on_delete` was called.
+    /// Returns whether `on_log`, `on_done` or `on_delete` was called, or whether the stream was
+    /// reset.
     pub(crate) fn has_ended(&self) -> bool {
         self.has(ENDED)
     }
 
-    /// The stream is over: nothing can be resumed, answered or reset any more.
+    /// Notes that the stream is over: it can no longer be resumed, replied to or reset.
     pub(crate) fn end(&self) {
         self.set(ENDED);
     }
 
-    /// A callback of the stream begins. What an earlier entry told the proxy is done.
+    /// Notes that a callback of the stream begins. The proxy has then carried out what an earlier
+    /// entry told it.
     #[inline]
     pub(crate) fn enter(&self) {
         if entry::begin() {
@@ -209,15 +212,15 @@ impl State {
         }
     }
 
-    /// A callback of the plugin begins to act on the stream.
+    /// Notes that a callback of the plugin begins to act on the stream.
     pub(crate) fn reach(&self) {
         if !entry::has_told() {
             self.clear(TOLD);
         }
     }
 
-    /// Returns what is not as [`begun`](Self::begun) any more: zero if nobody holds the stream, and
-    /// nobody has answered it.
+    /// Returns the bits that have changed since [`begun`](Self::begun). They are zero if nobody
+    /// holds the stream, and nobody has replied to it.
     #[inline]
     pub(crate) fn changes(&self, phase: Phase, abilities: Abilities) -> u32 {
         self.bits.get() ^ (abilities.0 | DECIDING << place(phase.direction()))
@@ -225,8 +228,13 @@ impl State {
 
     // Holding and letting go.
 
-    /// Lets go what the filter's callbacks pause. The proxy is told if nobody else holds the
-    /// direction.
+    /// Ends the pause of the filter's callbacks, and tells the proxy to resume the direction if
+    /// nobody else holds it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the stream has ended, or if the filter does not hold the direction. Fails if the
+    /// host refuses.
     pub(crate) fn resume(&self, direction: StreamType) -> Result<()> {
         let place = place(direction);
         if self.has_ended() {
@@ -237,13 +245,17 @@ impl State {
         }
         let own = self.bits.get() & OWN << place;
         self.clear(own);
-        // Refused, it is held as it was.
+        // If the host refuses, the direction is held as before.
         self.let_go(direction).inspect_err(|_| self.set(own))
     }
 
-    /// Tells the proxy to let a direction go on, if it holds it and nobody else does. A callback of
-    /// the direction that runs says so by its status, and after an answer that was lost the failure
-    /// policy decides.
+    /// Tells the proxy to resume a direction, if the proxy holds it and nobody else does. A running
+    /// callback of the direction decides by its status instead. After a response was lost, the
+    /// failure policy decides.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the entry has resumed 128 streams already, or if the host refuses.
     pub(crate) fn let_go(&self, direction: StreamType) -> Result<()> {
         let place = place(direction);
         let bits = self.bits.get();
@@ -272,7 +284,7 @@ impl State {
         Ok(())
     }
 
-    /// Lets go what the filter's callbacks pause, in both directions, because the policy is to be
+    /// Resumes both directions if the filter's callbacks paused them, because the policy is to be
     /// open.
     pub(crate) fn let_all_go(&self, directions: [StreamType; 2]) -> Result<()> {
         let mut first = Ok(());
@@ -283,7 +295,11 @@ impl State {
         first
     }
 
-    /// Counts one who holds a direction.
+    /// Counts a holder of a direction.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the stream has ended, or if 1,023 hold the direction already.
     pub(crate) fn hold(&self, direction: StreamType) -> Result<()> {
         if self.has_ended() {
             return Err(Error::stream(direction, "it has ended"));
@@ -295,14 +311,14 @@ impl State {
         Ok(())
     }
 
-    /// One who held a direction does no more.
+    /// Removes a holder of a direction from the count.
     pub(crate) fn release(&self, direction: StreamType) {
         self.counts.release(direction);
     }
 
-    /// Returns a judge that held a direction has judged: it goes on, or it stays as the filter's
-    /// own pause, because the judge replied or something else will resume it. An error is the
-    /// caller's to treat by the policy.
+    /// Handles the end of a task or closure that held a direction. The direction goes on, or stays
+    /// paused as the filter's own pause, because the task or closure replied or something else will
+    /// resume it. The caller applies the policy to an error.
     pub(crate) fn judged(&self, direction: StreamType, answer: Result<Action>) -> Result<()> {
         self.release(direction);
         match answer? {
@@ -317,9 +333,13 @@ impl State {
         }
     }
 
-    // Answering.
+    // Replying.
 
-    /// Returns whether the stream can be answered from here.
+    /// Checks whether the stream can be replied to from here.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot. The error has the reason.
     pub(crate) fn may_reply(&self) -> Result<()> {
         if self.has_ended() {
             return Err(Error::new("a stream that has ended cannot be answered"));
@@ -328,8 +348,8 @@ impl State {
             return Err(Error::new("the stream was answered before"));
         }
         if self.has(TOLD) {
-            // The resume comes first, and the stream may be complete with it. Envoy ends if it is
-            // answered then.
+            // The proxy carries out the resume first, and the stream may then be complete. Envoy
+            // ends if the stream is replied to after that.
             return Err(Error::new("the response has gone on, and nothing can take its place"));
         }
         if !self.has(Abilities::STREAM.0) {
@@ -338,20 +358,20 @@ impl State {
         Ok(())
     }
 
-    /// Returns whether this is a connection: a host takes an answer to it without a word, and sends
-    /// nothing.
+    /// Returns whether this is a connection. A host accepts an HTTP reply to a connection silently,
+    /// and sends nothing.
     pub(crate) fn is_connection(&self) -> bool {
         self.has(Abilities::CONNECTION.0)
     }
 
-    /// The proxy was told what ends the stream, or may end it, when the callback that runs has
-    /// returned.
+    /// Notes that the proxy was told something that ends the stream, or may end it, when the
+    /// callback that runs has returned.
     fn tell(&self) {
         self.set(TOLD);
         entry::tell();
     }
 
-    /// The stream was answered, or closed: nothing of it is to be resumed.
+    /// Notes that the stream was replied to, or closed: nothing of it is to be resumed.
     pub(crate) fn replied(&self) {
         let now = if self.has(DECIDING * 3) { REPLIED_NOW } else { 0 };
         self.clear((PAUSED | OWN) * 3);
@@ -359,7 +379,11 @@ impl State {
         self.tell();
     }
 
-    /// Returns whether a direction of the stream can be closed from here.
+    /// Checks whether a direction of the stream can be closed from here.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot. The error has the reason.
     pub(crate) fn may_close(&self, direction: StreamType) -> Result<()> {
         if self.has_ended() {
             return Err(Error::stream(direction, "it has ended"));
@@ -370,8 +394,8 @@ impl State {
         Ok(())
     }
 
-    /// The proxy was told to close a direction. An HTTP stream has ended with it; a connection
-    /// still takes what was sent before.
+    /// Notes that the proxy was told to close a direction. An HTTP stream has then ended. A
+    /// connection still takes data that were sent before.
     pub(crate) fn closed(&self, direction: StreamType) {
         if matches!(direction, StreamType::HttpRequest | StreamType::HttpResponse) {
             self.clear((PAUSED | OWN) * 3);
@@ -379,23 +403,22 @@ impl State {
         }
     }
 
-    /// The last answer to a call has come.
+    /// Notes that the last response to a call has come.
     pub(crate) fn answered(&self) {
         self.counts.answered();
     }
 
-    /// Returns whether something pends that may let the stream go on: a call, a task, a closure or
-    /// a tick.
+    /// Returns whether something may still resume the stream: a call, a task, a closure or a tick.
     pub(crate) fn waits(&self) -> bool {
         self.counts.calls() > 0 || self.counts.holds() || timer::ticks()
     }
 
-    /// An answer is lost, because its context is busy.
+    /// Notes that a response is lost, because its context is busy.
     pub(crate) fn lose(&self) {
         self.set(LOST);
     }
 
-    /// Returns whether an answer was lost; asked once.
+    /// Returns whether a response was lost, and forgets it.
     #[inline]
     pub(crate) fn take_lost(&self) -> bool {
         let lost = self.has(LOST);
@@ -405,13 +428,13 @@ impl State {
         lost
     }
 
-    /// Returns whether a message is left at the proxy that was paused and never let go.
+    /// Returns whether the proxy still has a message that was paused and never resumed.
     pub(crate) fn is_left_paused(&self) -> bool {
         self.has(PAUSED * 3)
     }
 }
 
-/// Notes that the stream that host calls act on waits for the answer to one call more.
+/// Notes that the stream that host calls act on waits for one more call.
 pub(crate) fn ask() {
     current(|state| state.map(|state| state.counts.ask()));
 }
@@ -425,30 +448,35 @@ pub(crate) fn call_failed() {
 
 /// Returns whether a gRPC stream can be opened in the callback that runs.
 ///
-/// Envoy reports a call that failed at once when the callback has returned. It reports a stream
+/// Envoy reports a call that failed at once when the callback has returned. Envoy reports a stream
 /// that failed at once within the host call that opens the stream, and looks for pending reports at
 /// the end of that nested callback. The report of the call is postponed there, because the outer
-/// callback still runs, and is looked at again without an end. The worker serves nothing any more.
+/// callback still runs, and Envoy looks for it again without end. The worker then serves nothing
+/// any more.
 pub(crate) fn may_open_stream() -> bool {
     !entry::has_failed_before() && !current(|state| state.is_some_and(|state| state.counts.call_failed()))
 }
 
-/// Notes that the stream that host calls act on gave a call up.
+/// Notes that the stream that host calls act on gave up a call.
 pub(crate) fn give_up() {
     current(|state| state.map(State::answered));
 }
 
-/// Counts one who holds a direction of the stream that host calls act on.
+/// Counts a holder of a direction of the stream that host calls act on.
+///
+/// # Errors
+///
+/// Fails if there is no stream, if it has ended, or if 1,023 hold the direction already.
 pub(crate) fn hold(direction: StreamType) -> Result<()> {
     current(|state| state.map_or(Err(Error::stream(direction, "there is no stream")), |state| state.hold(direction)))
 }
 
-/// One who held a direction of the stream that host calls act on does no more.
+/// Removes a holder of a direction of the stream that host calls act on from the count.
 pub(crate) fn release(direction: StreamType) {
     current(|state| state.map(|state| state.release(direction)));
 }
 
-/// Returns a judge of the stream that host calls act on has judged.
+/// Handles the end of a task or closure that held a direction of the stream that host calls act on.
 pub(crate) fn judged(direction: StreamType, answer: Result<Action>) -> Result<()> {
     current(|state| match state {
         Some(state) => state.judged(direction, answer),
@@ -456,8 +484,8 @@ pub(crate) fn judged(direction: StreamType, answer: Result<Action>) -> Result<()
     })
 }
 
-/// One who held a direction of the stream that host calls act on is lost: the failure policy
-/// decides when the callback is over.
+/// Notes that a holder of a direction of the stream that host calls act on is lost. The failure
+/// policy decides when the callback is over.
 pub(crate) fn lose(direction: StreamType) {
     current(|state| {
         state.map(|state| {
@@ -467,7 +495,11 @@ pub(crate) fn lose(direction: StreamType) {
     });
 }
 
-/// Fails if the context that runs does not take the answers to HTTP calls in a callback.
+/// Checks that the context that runs takes the responses to HTTP calls in a callback.
+///
+/// # Errors
+///
+/// Fails if it does not.
 pub(crate) fn takes_http_answers() -> Result<()> {
     able(
         Abilities::HTTP_ANSWERS,
@@ -475,7 +507,11 @@ pub(crate) fn takes_http_answers() -> Result<()> {
     )
 }
 
-/// Fails if the context that runs does not take the events of gRPC in a callback.
+/// Checks that the context that runs takes the events of gRPC in a callback.
+///
+/// # Errors
+///
+/// Fails if it does not.
 pub(crate) fn takes_grpc_answers() -> Result<()> {
     able(
         Abilities::GRPC_ANSWERS,
@@ -483,7 +519,11 @@ pub(crate) fn takes_grpc_answers() -> Result<()> {
     )
 }
 
-/// Fails if the context that runs has no tasks.
+/// Checks that the context that runs has tasks.
+///
+/// # Errors
+///
+/// Fails if it has none.
 #[cfg(feature = "async")]
 pub(crate) fn runs_tasks() -> Result<()> {
     able(Abilities::TASKS, "this context runs no tasks: add `tasks` to its attribute, as `#[http_filter(tasks)]`")

@@ -1,15 +1,15 @@
-//! Who owns a block that the host asked for.
+//! The ownership of a block that the host asked for.
 //!
-//! [`allocate`] notes every block until the host call in progress returns; [`Claim::finish`] then
-//! hands the one that the host named to a [`HostBytes`] and frees the others. So a host that names
-//! no block, a foreign one, or a larger size than it asked for gets an error, and a host that asks
-//! for a block and then fails leaks nothing.
+//! [`allocate`] notes every block until the host call in progress returns. [`Claim::finish`] then
+//! passes the block that the host named to a [`HostBytes`], and frees the others. So the host call
+//! fails if the host names no block, a foreign block, or a larger size than it asked for. A host
+//! that asks for a block and then fails leaks nothing.
 //!
-//! One freed block is kept for the next that the host asks for, as most callbacks read one map, of
-//! about the size of the one before: to free it and to allocate it again would cost a tenth of the
-//! instructions of a request. It is a block of at most [`MOST_KEPT`] bytes, live for the allocator.
-//! With the feature `budget` none is kept, as a budget counts every byte, and with the allocator
-//! that has regions only what lies in none.
+//! One freed block is kept for the next request of the host, because most callbacks read one map,
+//! of about the size of the map before. Freeing the block and allocating it again would cost a
+//! tenth of the instructions of a request. The kept block has at most [`MOST_KEPT`] bytes, and is
+//! live for the allocator. With the feature `budget` no block is kept, because a budget counts
+//! every byte. With the allocator that has regions, only blocks outside of regions are kept.
 
 use alloc::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 #[cfg(test)]
@@ -22,25 +22,27 @@ use core::ptr::{self, NonNull};
 use super::{Status, routed};
 use crate::budget::{self, Charge};
 
-/// How many blocks a host may have asked for without handing them over. A host has one at a time;
-/// calls nested in calls add one each.
+/// The number of blocks that a host may have asked for without handing them over. A host has one at
+/// a time. Calls nested in calls add one each.
 const CAPACITY: usize = 8;
 
 /// The largest block that is kept when it is freed.
 const MOST_KEPT: usize = 8 << 10;
-/// The smallest block that is kept: not one that lies in a region's chunk, which it would hold.
+/// The smallest block that is kept. A smaller block could lie in a region's chunk, which it would
+/// hold.
 const LEAST_KEPT: usize = if cfg!(feature = "alloc-arena") { sluicegate_alloc::region::LARGEST + 1 } else { 1 };
-/// A block is used again for no less than its size divided by this: what the filter holds on to
-/// takes no more than this many times its size.
+/// A block is used again only for a size of at least its own size divided by this number. So a
+/// value that the filter keeps takes no more than this many times its size.
 const MOST_SLACK: usize = 4;
-/// Whether a freed block is kept. Natively not, where tests count allocations.
+/// `true` if a freed block is kept. Native builds keep none, because tests count allocations there.
 const KEEPS: bool = cfg!(any(target_family = "wasm", all(test, not(miri)))) && !cfg!(feature = "budget");
 
 /// A block of memory, as it was allocated.
 #[derive(Clone, Copy)]
 struct Block {
     start: NonNull<u8>,
-    /// At least 1; 0 if there is no block. Marked, if it lies in an arena (`routed`).
+    /// The capacity, which is at least 1, or 0 if there is no block. It is marked if the block lies
+    /// in an arena (`routed`).
     capacity: usize,
 }
 
@@ -48,11 +50,11 @@ impl Block {
     const NONE: Self = Self { start: NonNull::dangling(), capacity: 0 };
 }
 
-/// A block that was allocated for the host and is not handed over yet.
+/// A block that was allocated for the host, and that the host has not handed over yet.
 #[derive(Clone, Copy)]
 struct Noted {
     block: Block,
-    /// How many bytes the host asked for.
+    /// The number of bytes that the host asked for.
     size: usize,
 }
 
@@ -60,13 +62,13 @@ impl Noted {
     const NONE: Self = Self { block: Block::NONE, size: 0 };
 }
 
-/// The noted blocks, how deep the callbacks are nested, and the block that is kept.
+/// The noted blocks, the nesting depth of the callbacks, and the kept block.
 struct Notes {
-    /// How many blocks are noted.
+    /// The number of noted blocks.
     len: Cell<usize>,
-    /// The newest of them, which is nearly always the only one.
+    /// The newest noted block, which is nearly always the only one.
     newest: Cell<Noted>,
-    /// The others, oldest first.
+    /// The other noted blocks, oldest first.
     older: [Cell<Noted>; CAPACITY - 1],
     depth: Cell<usize>,
     kept: Cell<Block>,
@@ -83,7 +85,7 @@ crate::__vm_local! {
 }
 
 impl Notes {
-    /// Takes the newest block off; so many are left.
+    /// Removes the newest block, so that `left` blocks are left.
     #[inline]
     fn drop_to(&self, left: usize) {
         self.len.set(left);
@@ -98,7 +100,7 @@ impl Notes {
         self.newest.set(self.older.get(before).map_or(Noted::NONE, Cell::get));
     }
 
-    /// Makes room for another one, above what is there; false if there is none.
+    /// Makes room for another block above the noted ones. Returns `false` if there is no room.
     #[cold]
     #[inline(never)]
     fn cover(&self, len: usize) -> bool {
@@ -107,8 +109,8 @@ impl Notes {
         true
     }
 
-    /// A callback begins, and blocks are noted. Unless a host call is in progress, as one is where
-    /// callbacks are nested, they belong to nobody.
+    /// Handles the beginning of a callback while blocks are noted. Unless a host call is in
+    /// progress, as it is when callbacks are nested, the blocks belong to nobody.
     #[cold]
     #[inline(never)]
     fn enter(&self, outer: usize) {
@@ -117,8 +119,8 @@ impl Notes {
         }
     }
 
-    /// Frees all blocks that came after `mark`, but the one that starts at `keep`, and gives that
-    /// one; the newest of these, if a host shows the same block twice.
+    /// Frees all blocks that came after `mark`, except the one that starts at `keep`, and returns
+    /// that one. If a host names the same block twice, the newest is returned.
     #[cold]
     #[inline(never)]
     fn settle(&self, mark: usize, keep: *mut u8) -> Option<Noted> {
@@ -135,11 +137,11 @@ impl Notes {
         kept
     }
 
-    /// Returns the kept block, if it is one for so many bytes.
+    /// Returns the kept block, if it fits this number of bytes, or `None`.
     #[inline]
     fn reuse(&self, size: usize) -> Option<Block> {
         let kept = self.kept.get();
-        // Wraps for nothing, which no block is kept for.
+        // The subtraction wraps for a size of 0, for which no block is kept.
         if !KEEPS || size.wrapping_sub(1) >= kept.capacity || size < kept.capacity / MOST_SLACK {
             return None;
         }
@@ -148,7 +150,7 @@ impl Notes {
     }
 }
 
-/// Returns a new block of so many bytes.
+/// Allocates a block of this number of bytes. Returns `None` if the SDK is out of memory.
 #[inline(never)]
 fn obtain(capacity: usize) -> Option<NonNull<u8>> {
     let layout = Layout::from_size_align(capacity, 1).ok().filter(|layout| layout.size() > 0)?;
@@ -158,14 +160,14 @@ fn obtain(capacity: usize) -> Option<NonNull<u8>> {
             // of what the compiler sees.
             unsafe { alloc(layout) }
         } else {
-            // A host in the same process is seen by the compiler and by miri, and may write less
-            // than it says. SAFETY: the layout's size is not 0.
+            // A host in the same process is seen by the compiler and by miri, and may write fewer
+            // bytes than it says. SAFETY: the layout's size is not 0.
             unsafe { alloc_zeroed(layout) }
         })
     };
     allocate().or_else(|| {
-        // Memory is out: what is kept may be what is missing, as may be arenas that wait for a
-        // stream.
+        // The SDK is out of memory. The kept block, or arenas that wait for a stream, may be the
+        // missing memory.
         let kept = KEEPS.then(|| NOTES.with(|notes| notes.kept.replace(Block::NONE))).filter(|kept| kept.capacity > 0);
         let some = kept.is_some();
         if let Some(kept) = kept {
@@ -175,10 +177,10 @@ fn obtain(capacity: usize) -> Option<NonNull<u8>> {
     })
 }
 
-/// Returns whether a block is of a size that is kept.
+/// Returns whether the size of a block is one that is kept.
 #[inline]
 const fn is_kept(block: Block) -> bool {
-    // Wraps for what is too small, also for no block.
+    // The subtraction wraps for a block that is too small, and for no block.
     KEEPS && block.capacity.wrapping_sub(LEAST_KEPT) <= MOST_KEPT - LEAST_KEPT
 }
 
@@ -191,14 +193,15 @@ fn free(block: Block) {
     free_another(block);
 }
 
-/// Frees a block where one is kept already, or that is too large for it; or there is none.
+/// Frees a block if one is kept already, or if the block is too large to be kept. Does nothing if
+/// there is no block.
 #[inline(never)]
 fn free_another(block: Block) {
     if block.capacity == 0 {
         return;
     }
     let kept = NOTES.with(|notes| notes.kept.get());
-    // The larger one serves more calls, unless it is too large for what is read now.
+    // The larger block serves more calls, unless it is too large for the values that are read now.
     let better = kept.capacity < block.capacity || kept.capacity / MOST_SLACK > block.capacity;
     if is_kept(block) && better {
         NOTES.with(|notes| notes.kept.set(block));
@@ -222,10 +225,10 @@ fn give_back(block: Block) {
     }
 }
 
-/// Returns the allocation entry that the host calls: a block of `size` bytes, or null when the SDK
-/// is out of memory, or a budget.
+/// Allocates a block of `size` bytes for the host: this is the allocation entry that the host
+/// calls. Returns null if the SDK is out of memory, or if a budget refuses the block.
 ///
-/// The block is noted for the host call in progress. Nothing here calls the host.
+/// The block is noted for the host call in progress. This function does not call the host.
 #[must_use]
 pub fn allocate(size: usize) -> *mut u8 {
     NOTES.with(|notes| {
@@ -252,7 +255,7 @@ fn allocate_slow(notes: &Notes, size: usize) -> *mut u8 {
     } else if let Some(block) = notes.reuse(size) {
         block
     } else {
-        // A host that asks for nothing still gets an address.
+        // A host that asks for 0 bytes still gets an address.
         let capacity = size.max(1);
         let Some(start) = obtain(capacity) else { return ptr::null_mut() };
         Block { start, capacity }
@@ -262,7 +265,8 @@ fn allocate_slow(notes: &Notes, size: usize) -> *mut u8 {
     block.start.as_ptr()
 }
 
-/// Frees what a host asked for and never handed over, and what is kept: the VM ends.
+/// Frees the blocks that a host asked for and never handed over, and the kept block, at the end of
+/// the VM.
 pub(super) fn forget() {
     let kept = NOTES.with(|notes| {
         notes.settle(0, ptr::null_mut());
@@ -273,16 +277,16 @@ pub(super) fn forget() {
     }
 }
 
-/// A callback in progress. While the outermost one begins no host call is in progress, so blocks
-/// that are still noted belong to nobody.
+/// A callback in progress. When the outermost callback begins, no host call is in progress, so
+/// blocks that are still noted belong to nobody.
 #[derive(Debug)]
 pub struct Entry {
-    /// How deep the callbacks were nested before.
+    /// The nesting depth of the callbacks before this one.
     outer: usize,
 }
 
 impl Entry {
-    /// Returns the host called the guest.
+    /// Notes that the host called the guest.
     #[must_use]
     #[inline]
     pub fn new() -> Self {
@@ -303,7 +307,7 @@ impl Default for Entry {
     }
 }
 
-/// How deep the callbacks are nested: 1 in a callback that no other waits for.
+/// Returns the nesting depth of the callbacks: 1 in a callback within no other.
 #[inline]
 pub(crate) fn depth() -> usize {
     NOTES.with(|notes| notes.depth.get())
@@ -321,7 +325,7 @@ pub(super) struct Claim {
     mark: usize,
 }
 
-/// Where the host writes which block it hands over.
+/// The place where the host writes the block that it hands over.
 pub(super) struct Handed {
     pub(super) start: *mut u8,
     pub(super) size: usize,
@@ -331,12 +335,12 @@ impl Handed {
     pub(super) const NOTHING: Self = Self { start: ptr::null_mut(), size: 0 };
 }
 
-/// Why a host call gave no bytes.
+/// The reason for which a host call returned no bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Refused {
-    /// The host said so.
+    /// The host returned this status.
     Status(Status),
-    /// The host named a block that it did not ask for, or more of it than it asked for.
+    /// The host named a block that it did not ask for, or more bytes of it than it asked for.
     Foreign,
 }
 
@@ -352,14 +356,19 @@ impl Claim {
         Self { mark: NOTES.with(|notes| notes.len.get()) }
     }
 
-    /// Takes what the host handed over. Null or no bytes is an empty value.
+    /// Takes the bytes that the host handed over. Null, or no bytes, is an empty value.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the host's status, or if the host named a block that it did not ask for, or more
+    /// bytes of it than it asked for.
     #[inline]
     pub(super) fn finish(self, handed: Handed, status: u32) -> Result<HostBytes, Refused> {
         self.finish_as(handed, status, Ok, |odd| odd)
     }
 
-    /// Returns the same, for who goes on differently with a block as it should be, and with all
-    /// else: the one need not be put together with the other.
+    /// Takes the bytes as [`finish`](Self::finish) does. A well-formed block goes to `taken`, every
+    /// other outcome to `odd`, so that the two paths need not be merged.
     #[inline]
     pub(super) fn finish_as<R>(
         self,
@@ -369,7 +378,7 @@ impl Claim {
         odd: impl FnOnce(Result<HostBytes, Refused>) -> R,
     ) -> R {
         super::call::count();
-        // A host as it should be: it asked for one block and hands that one over.
+        // The usual host asked for one block and hands that one over.
         NOTES.with(|notes| {
             let Noted { block, size } = notes.newest.get();
             if status == Status::Ok.code()
@@ -406,34 +415,35 @@ impl Claim {
     }
 }
 
-/// Bytes that the host handed over: the block that it allocated in the guest, owned, and freed when
-/// dropped.
+/// Bytes that the host handed over. The value owns the block that the host allocated in the guest,
+/// and frees it when dropped.
 ///
 /// # Cost
 ///
-/// The host copied once, into this block. Nothing is copied again. It may be the block that the one
-/// before was in, and then is up to four times as large as what is in it, but at most 8 KiB.
+/// The host copies the bytes once, into this block. Nothing is copied again. The block may be that
+/// of the value before, and is then up to four times as large as its contents, but at most 8 KiB.
 pub struct HostBytes {
     start: NonNull<u8>,
-    /// That of the [`Block`].
+    /// The capacity of the [`Block`].
     capacity: usize,
-    /// How much of it the host wrote: never more than `capacity`.
+    /// The number of bytes that the host wrote, which is never more than `capacity`.
     len: usize,
-    /// Its place in the budgets.
+    /// The charge in the budgets.
     charge: Charge,
 }
 
 impl HostBytes {
-    /// No bytes, and no block.
+    /// No bytes and no block.
     pub(crate) const EMPTY: Self = Self { start: NonNull::dangling(), capacity: 0, len: 0, charge: Charge::NONE };
 
-    /// The first `len` bytes of a block that the host wrote: at most as many as it has.
+    /// Returns the first `len` bytes of a block that the host wrote. The block must have `len`
+    /// bytes.
     #[inline]
     fn of(Block { start, capacity }: Block, len: usize) -> Self {
         Self { start, capacity, len, charge: Charge::take(routed::size(capacity)) }
     }
 
-    /// Returns the same block, in another place.
+    /// Moves the block to another value.
     #[inline]
     pub(super) fn moved(self) -> Self {
         let mut before = ManuallyDrop::new(self);
@@ -441,7 +451,7 @@ impl HostBytes {
         Self { start: before.start, capacity: before.capacity, len: before.len, charge }
     }
 
-    /// Bytes of the guest's own, owned and freed likewise.
+    /// Returns bytes of the guest itself, which the value owns and frees when dropped.
     #[cfg(test)]
     pub(crate) fn own(bytes: Box<[u8]>) -> Self {
         let len = bytes.len();
@@ -460,7 +470,7 @@ impl Deref for HostBytes {
         let bytes = NonNull::slice_from_raw_parts(self.start, self.len);
         // SAFETY: the block is owned and at least `len` bytes long (`Claim::finish` compared them),
         // or there is none and `len` is 0. Its bytes are the host's, or zero natively. Nobody
-        // writes while `self` is borrowed: the host is done with it.
+        // writes while `self` is borrowed: the host is done with the block.
         unsafe { bytes.as_ref() }
     }
 }
@@ -486,7 +496,7 @@ mod tests {
         NOTES.with(|notes| notes.len.get())
     }
 
-    /// What a host does with a block.
+    /// Writes bytes into a block, as a host does.
     fn write(start: *mut u8, bytes: &[u8]) {
         // SAFETY: the tests pass blocks of at least this size.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len()) };
@@ -573,7 +583,7 @@ mod tests {
         }
     }
 
-    /// Returns a host call that hands over a block of this size.
+    /// Hands over a block of this size, as a host call does.
     #[cfg(not(any(miri, feature = "budget")))]
     fn hand_over(size: usize) -> HostBytes {
         let claim = Claim::begin();

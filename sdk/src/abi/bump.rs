@@ -1,4 +1,5 @@
-//! Memory of one callback: values are put behind each other, stay where they are, and go together.
+//! Memory of one callback: values are put behind each other, stay where they are, and are freed
+//! together.
 
 use core::alloc::Layout;
 use core::cell::{Cell, OnceCell, UnsafeCell};
@@ -9,7 +10,7 @@ use core::slice;
 
 use crate::error::{Error, Result};
 
-/// The bytes of a [`Place`]: enough for the one edit of most filters, on a stack of 64 KiB.
+/// The bytes of a [`Place`]: enough for the single edit of most filters, on a stack of 64 KiB.
 const INLINE: usize = 128;
 /// The size of the first block, its head included.
 const FIRST: usize = 1 << 10;
@@ -17,9 +18,9 @@ const FIRST: usize = 1 << 10;
 const LARGEST: usize = 64 << 10;
 /// The alignment of places and blocks.
 const ALIGN: usize = 8;
-/// The alignment of values: all sizes are multiples of it.
+/// The alignment of values. All sizes are multiples of it.
 const WORD: usize = align_of::<usize>();
-/// Two texts of less than this have a sum of lengths that does not wrap.
+/// The limit below which the sum of two lengths does not wrap.
 const LONG: usize = 1 << 16;
 
 /// The first bytes of a [`Bump`], on the stack.
@@ -27,11 +28,11 @@ const LONG: usize = 1 << 16;
 #[allow(dead_code, reason = "reached by its address")]
 struct Place(UnsafeCell<MaybeUninit<[u8; INLINE]>>);
 
-/// A value that may be set once, and the memory that it has from then on. Before that nothing is
-/// written, but that there is none.
+/// A value that may be set once, and the memory that it has from then on. Before that, only its
+/// absence is written.
 ///
-/// It is borrowed as long as `'p` where the value is set, and the cell makes that lifetime the one
-/// of its type: so it never moves again, nor does the place.
+/// The value is borrowed for `'p` where it is set, and the cell makes that lifetime the one of its
+/// type. So neither the value nor the place moves again.
 pub(crate) struct WithBump<'p, T> {
     value: OnceCell<(T, Bump<'p>)>,
     place: Place,
@@ -43,20 +44,20 @@ impl<'p, T> WithBump<'p, T> {
         Self { value: OnceCell::new(), place: Place(UnsafeCell::new(MaybeUninit::uninit())) }
     }
 
-    /// Returns the value and its memory, once it is set.
+    /// Returns the value and its memory, or `None` if the value is not set.
     #[inline]
     pub(crate) fn get(&self) -> Option<&(T, Bump<'p>)> {
         self.value.get()
     }
 
-    /// Sets the value, unless it is set, and returns what is set.
+    /// Sets the value, unless it is set already, and returns the value that is set.
     #[inline]
     pub(crate) fn set(&'p self, value: T) -> Option<&'p (T, Bump<'p>)> {
         let start = NonNull::from(&self.place).cast::<u8>();
         // If there is a value already, this memory of the same place is dropped unused.
         let bump = Bump {
             next: Cell::new(start),
-            // SAFETY: so many bytes has the place.
+            // SAFETY: the place has this number of bytes.
             end: Cell::new(unsafe { start.add(INLINE) }),
             blocks: Blocks { newest: Cell::new(None), dropped: Cell::new(None) },
             place: PhantomData,
@@ -66,7 +67,7 @@ impl<'p, T> WithBump<'p, T> {
     }
 }
 
-/// Memory that is handed out piece by piece and given back whole, when the value is dropped.
+/// Memory that is handed out piece by piece and freed whole, when the value is dropped.
 ///
 /// Invariants:
 ///
@@ -82,27 +83,27 @@ pub(crate) struct Bump<'p> {
     place: PhantomData<&'p Place>,
 }
 
-/// The blocks of a [`Bump`]. Apart from it, so that what is dropped knows nothing of the place:
-/// what the memory is for may point to itself.
+/// The blocks of a [`Bump`]. They are apart from it, so that the dropped value does not refer to
+/// the place: a value in the memory may point to itself.
 struct Blocks {
     newest: Cell<Option<NonNull<Head>>>,
-    /// The newest of the values that are dropped. Each lies in a block, so without a block there
-    /// are none.
+    /// The newest of the values that are dropped. Each lies in a block, so there are none without a
+    /// block.
     dropped: Cell<Option<NonNull<Kept>>>,
 }
 
-/// What stands before a value that is dropped.
+/// The head before a value that is dropped.
 struct Kept {
     older: Option<NonNull<Self>>,
     /// Drops the value.
     ///
     /// # Safety
     ///
-    /// It is for the value behind this, which is dropped once.
+    /// The function belongs to the value behind this head, which is dropped once.
     drop: unsafe fn(NonNull<Self>),
 }
 
-/// A value that is dropped. Its head comes first, so that the address of one is that of the other.
+/// A value that is dropped, with its head. The head comes first, so that both have one address.
 #[repr(C)]
 struct WithHead<T> {
     head: Kept,
@@ -116,18 +117,18 @@ impl<T> WithHead<T> {
     ///
     /// The head is that of a `WithHead<T>`, whose value nobody uses any more.
     unsafe fn drop(head: NonNull<Kept>) {
-        // SAFETY: by the contract it is there.
+        // SAFETY: by the contract the value is there.
         let value = unsafe { &raw mut (*head.cast::<Self>().as_ptr()).value };
-        // SAFETY: by the contract it is initialised, and nobody uses it any more.
+        // SAFETY: by the contract the value is initialised, and nobody uses it any more.
         unsafe { value.drop_in_place() };
     }
 }
 
-/// What stands at the start of a block.
+/// The head at the start of a block.
 #[repr(align(8))]
 struct Head {
     older: Option<NonNull<Head>>,
-    /// The size of the block, this head included.
+    /// The size of the block, including this head.
     size: usize,
 }
 
@@ -140,16 +141,16 @@ impl Head {
     }
 }
 
-/// Returns the next multiple of a word; 0 past the last one.
+/// Returns the next multiple of a word, or 0 above the last one.
 const fn round_up(size: usize) -> usize {
     size.wrapping_add(WORD - 1) & !(WORD - 1)
 }
 
 impl<'p> Bump<'p> {
-    /// Copies two texts to here, and before them moves the value that is made of the copies. It is
-    /// forgotten, not dropped.
+    /// Copies two texts into the memory, and moves the value that is made of the copies before
+    /// them. The value is forgotten, not dropped.
     ///
-    /// `None` without memory for them.
+    /// Returns `None` if there is no memory.
     #[inline]
     pub(crate) fn put<'a, T>(&'a self, [one, two]: [&[u8]; 2], make: impl FnOnce([&'a [u8]; 2]) -> T) -> Option<&'a T> {
         const { assert!(!needs_drop::<T>() && align_of::<T>() <= WORD) };
@@ -158,9 +159,9 @@ impl<'p> Bump<'p> {
         } else {
             self.take_long(size_of::<T>(), one.len(), two.len())?
         };
-        // SAFETY: as many bytes were taken as the value and both texts have.
+        // SAFETY: the taken bytes have room for the value and both texts.
         let first = unsafe { start.add(size_of::<T>()) };
-        // SAFETY: as above.
+        // SAFETY: the taken bytes have room for the value and both texts.
         let second = unsafe { first.add(one.len()) };
         // SAFETY: `first` begins `one.len()` of the bytes that were taken just now.
         let one = unsafe { copy(one, first) };
@@ -171,53 +172,53 @@ impl<'p> Bump<'p> {
         // SAFETY: the bytes before the texts have the size and the alignment of a `T`, and nobody
         // has a reference to them.
         unsafe { start.write(value) };
-        // SAFETY: it is written just now, and nobody writes to it again as long as `self` is
-        // borrowed, but through its own cells.
+        // SAFETY: the value is written just now, and nobody writes to it again as long as `self` is
+        // borrowed, except through its own cells.
         Some(unsafe { start.as_ref() })
     }
 
-    /// Moves a value to here, to be dropped when all of this is.
+    /// Moves a value into the memory, to be dropped together with it.
     ///
     /// # Errors
     ///
-    /// Fails if there is no memory for it.
+    /// Fails if there is no memory.
     pub(crate) fn keep<T: 'static>(&self, value: T) -> Result<&T> {
         const { assert!(align_of::<WithHead<T>>() <= WORD) };
         let size = round_up(size_of::<WithHead<T>>());
         let place = if self.blocks.newest.get().is_none() { self.take_from_new(size) } else { self.take(size) };
         let place = place.ok_or(Error::out_of_memory(size))?.cast::<WithHead<T>>();
         let head = Kept { older: self.blocks.dropped.get(), drop: WithHead::<T>::drop };
-        // SAFETY: as many bytes were taken, at the alignment of a word, and nobody has a reference
-        // to them.
+        // SAFETY: the taken bytes have room for the value, at the alignment of a word, and nobody
+        // has a reference to them.
         unsafe { place.write(WithHead { head, value }) };
         self.blocks.dropped.set(Some(place.cast()));
-        // SAFETY: it is written just now. It is dropped with `self`, and before that nobody writes
-        // to it but through its own cells.
+        // SAFETY: the value is written just now. It is dropped with `self`, and before that nobody
+        // writes to it except through its own cells.
         Ok(&unsafe { place.as_ref() }.value)
     }
 
-    /// Puts as many copies of a value here.
+    /// Puts `count` copies of a value into the memory.
     ///
     /// # Errors
     ///
-    /// Fails if there is no memory for them.
+    /// Fails if there is no memory.
     pub(crate) fn fill<T: Clone>(&self, value: &T, count: usize) -> Result<&[T]> {
         const { assert!(!needs_drop::<T>() && align_of::<T>() <= WORD) };
         let size = size_of::<T>().checked_mul(count).ok_or(Error::out_of_memory(usize::MAX))?;
         let start = if size < LONG { self.take(size) } else { self.take_long(size, 0, 0) };
         let start = start.ok_or(Error::out_of_memory(size))?.cast::<T>();
         for index in 0..count {
-            // SAFETY: the size of as many was taken, and `index` is less than that.
+            // SAFETY: the taken bytes have room for `count` values, and `index` is less than that.
             let place = unsafe { start.add(index) };
             // SAFETY: the place is aligned to a word, and nobody has a reference to it.
             unsafe { place.write(value.clone()) };
         }
-        // SAFETY: all are written just now, and nobody writes to them again as long as `self` is
-        // borrowed, but through their own cells.
+        // SAFETY: all values are written just now, and nobody writes to them again as long as
+        // `self` is borrowed, except through their own cells.
         Ok(unsafe { slice::from_raw_parts(start.as_ptr(), count) })
     }
 
-    /// Hands out so many bytes, far less than all of memory.
+    /// Hands out `size` bytes, which are far fewer than all of memory.
     #[inline]
     fn take(&self, size: usize) -> Option<NonNull<u8>> {
         let size = round_up(size);
@@ -225,7 +226,7 @@ impl<'p> Bump<'p> {
         if self.end.get().addr().get() - start.addr().get() < size {
             return self.take_from_new(size);
         }
-        // SAFETY: at least as many are left to the end.
+        // SAFETY: at least this number of bytes is left to the end.
         self.next.set(unsafe { start.add(size) });
         Some(start)
     }
@@ -255,12 +256,12 @@ impl<'p> Bump<'p> {
         // SAFETY: the block is fresh, and has the size and the alignment of a head at least.
         unsafe { head.write(Head { older, size: all }) };
         self.blocks.newest.set(Some(head));
-        // SAFETY: the block is at least `needed` bytes long, which the head's are among. Its end is
-        // aligned as the block is.
+        // SAFETY: the block is at least `needed` bytes long, which include those of the head. The
+        // end of the head is aligned as the block is.
         let start = unsafe { head.add(1) }.cast::<u8>();
-        // SAFETY: as above: they are followed by `size` bytes.
+        // SAFETY: by the size of the block, `size` bytes follow the head.
         self.next.set(unsafe { start.add(size) });
-        // SAFETY: this is where the block ends.
+        // SAFETY: this is the end of the block.
         self.end.set(unsafe { block.add(all) });
         Some(start)
     }
@@ -270,13 +271,14 @@ impl<'p> Bump<'p> {
 ///
 /// # Safety
 ///
-/// The place has as many bytes, which nobody has a reference to, nor writes to as long as `'a` is.
+/// The place has room for the bytes. For the time of `'a`, nobody has a reference to the place, or
+/// writes to it.
 #[inline]
 unsafe fn copy<'a>(bytes: &[u8], to: NonNull<u8>) -> &'a [u8] {
-    // SAFETY: there is room, by the contract, and it does not overlap: nobody has a reference to
-    // it.
+    // SAFETY: by the contract there is room, and the ranges do not overlap: nobody has a reference
+    // to the place.
     unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
-    // SAFETY: they are written just now, and by the contract nobody writes to them again.
+    // SAFETY: the bytes are written just now, and by the contract nobody writes to them again.
     unsafe { slice::from_raw_parts(to.as_ptr(), bytes.len()) }
 }
 
@@ -298,7 +300,7 @@ impl Blocks {
             // SAFETY: `keep` wrote a head there, in a block that is not freed yet.
             let Kept { older, drop } = unsafe { head.read() };
             // SAFETY: `keep` wrote the function for the value, and nobody borrows from `self`. The
-            // list is taken, so it is the only time.
+            // list is taken, so the value is dropped only once.
             unsafe { drop(head) };
             dropped = older;
         }

@@ -4,22 +4,23 @@ use super::block::{Claim, Handed, HostBytes, Refused, allocate};
 use super::{BufferType, LogLevel, MapType, MetricType, Status, StreamType, imports};
 use crate::budget;
 
-/// The answer of a host call that gives nothing back.
+/// The result of a host call that returns nothing but a status.
 type Answer = Result<(), Status>;
 
 fn answer(status: u32) -> Answer {
     count();
-    // The number first: the compiler would otherwise make the enum before it looks at it.
+    // The number is compared first: otherwise the compiler would make the enum before the
+    // comparison.
     if status == Status::Ok.code() { Ok(()) } else { Err(Status::from(status)) }
 }
 
-/// Returns the same as the number, 0 if all went well: for calls of which a callback makes many.
+/// Returns the status as a number, 0 for success: for calls that a callback makes often.
 fn code(status: u32) -> u32 {
     count();
     status
 }
 
-/// A host call was made: each function here comes through once, with its status or its claim.
+/// Counts a host call. Each function here calls this once, with its status or its claim.
 #[cfg(not(feature = "timing"))]
 pub(super) const fn count() {}
 
@@ -33,27 +34,27 @@ crate::__vm_local! {
     static HOST_CALLS: core::cell::Cell<u64> = core::cell::Cell::new(0);
 }
 
-/// How many host calls the VM has made.
+/// Returns the number of host calls that the VM has made.
 #[cfg(feature = "timing")]
 pub(crate) fn host_calls() -> u64 {
     HOST_CALLS.with(core::cell::Cell::get)
 }
 
-/// `proxy_log`. Its status says nothing that a filter could act on.
+/// Calls `proxy_log`. A filter could not act on its status.
 pub(crate) fn log(level: LogLevel, message: &[u8]) {
     // SAFETY: the slice is valid for reads of its length.
     let _ = unsafe { imports::proxy_log(level as u32, message.as_ptr(), message.len()) };
     count();
 }
 
-/// `proxy_get_log_level`, which an older host does not have: a module that imports it would not
-/// load.
+/// Stands for `proxy_get_log_level`, which an older host does not have. A module that imports it
+/// would not load there.
 #[cfg(any(feature = "abi-0-2-0", feature = "abi-0-1-0"))]
 pub(crate) const fn log_level() -> Result<u32, Status> {
     Err(Status::Unimplemented)
 }
 
-/// `proxy_get_log_level`
+/// Calls `proxy_get_log_level`.
 #[cfg(not(any(feature = "abi-0-2-0", feature = "abi-0-1-0")))]
 pub(crate) fn log_level() -> Result<u32, Status> {
     let mut level = 0;
@@ -62,7 +63,7 @@ pub(crate) fn log_level() -> Result<u32, Status> {
     Ok(level)
 }
 
-/// `proxy_get_current_time_nanoseconds`
+/// Calls `proxy_get_current_time_nanoseconds`.
 pub(crate) fn time() -> Result<u64, Status> {
     let mut time = 0;
     // SAFETY: the place is valid for a write.
@@ -70,13 +71,14 @@ pub(crate) fn time() -> Result<u64, Status> {
     Ok(time)
 }
 
-/// `proxy_set_tick_period_milliseconds`
+/// Calls `proxy_set_tick_period_milliseconds`.
 pub(crate) fn set_tick_period(milliseconds: u32) -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_set_tick_period_milliseconds(milliseconds) })
 }
 
-/// `proxy_get_configuration`: the plugin's while it is configured, the VM's otherwise.
+/// Calls `proxy_get_configuration`, which returns the plugin's configuration while it is
+/// configured, and the VM's otherwise.
 #[cfg(feature = "abi-0-1-0")]
 fn configuration() -> Result<HostBytes, Refused> {
     let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
@@ -86,9 +88,9 @@ fn configuration() -> Result<HostBytes, Refused> {
     claim.finish(handed, status)
 }
 
-/// `proxy_get_buffer_bytes`
+/// Calls `proxy_get_buffer_bytes`.
 pub(crate) fn buffer(buffer: BufferType, start: usize, max_size: usize) -> Result<HostBytes, Refused> {
-    // They are no buffers in ABI 0.1.0. The SDK reads them whole.
+    // The configurations are no buffers in ABI 0.1.0. The SDK reads them whole.
     #[cfg(feature = "abi-0-1-0")]
     if matches!(buffer, BufferType::VmConfiguration | BufferType::PluginConfiguration) {
         return configuration();
@@ -100,7 +102,7 @@ pub(crate) fn buffer(buffer: BufferType, start: usize, max_size: usize) -> Resul
     claim.finish(handed, status)
 }
 
-/// `proxy_get_buffer_status`, without the flags, which no host sets.
+/// Calls `proxy_get_buffer_status`, without the flags, which no host sets.
 pub(crate) fn buffer_size(buffer: BufferType) -> Result<usize, Status> {
     let (mut size, mut flags) = (0, 0);
     // SAFETY: both places are valid for writes.
@@ -108,7 +110,7 @@ pub(crate) fn buffer_size(buffer: BufferType) -> Result<usize, Status> {
     Ok(size)
 }
 
-/// `proxy_get_header_map_size`
+/// Calls `proxy_get_header_map_size`.
 pub(crate) fn map_size(map: MapType) -> Result<usize, Status> {
     let mut size = 0;
     // SAFETY: the place is valid for a write.
@@ -116,19 +118,19 @@ pub(crate) fn map_size(map: MapType) -> Result<usize, Status> {
     Ok(size)
 }
 
-/// `proxy_set_buffer_bytes`
+/// Calls `proxy_set_buffer_bytes`.
 pub(crate) fn set_buffer(buffer: BufferType, start: usize, size: usize, value: &[u8]) -> Answer {
     // SAFETY: the slice is valid for reads of its length.
     answer(unsafe { imports::proxy_set_buffer_bytes(buffer as u32, start, size, value.as_ptr(), value.len()) })
 }
 
-/// `proxy_get_header_map_pairs`
+/// Calls `proxy_get_header_map_pairs`.
 #[inline(never)]
 pub(crate) fn map(map: MapType) -> Result<HostBytes, Refused> {
     map_or(map, Ok, |odd| odd)
 }
 
-/// `proxy_get_header_map_pairs`, for the fast path: a block as it should be goes to `taken`, every
+/// Calls `proxy_get_header_map_pairs` on the fast path. A well-formed block goes to `taken`, every
 /// other outcome to `odd`.
 #[inline]
 pub(crate) fn map_or<R>(
@@ -143,47 +145,47 @@ pub(crate) fn map_or<R>(
     claim.finish_as(handed, status, taken, odd)
 }
 
-/// `proxy_get_header_map_value`
+/// Calls `proxy_get_header_map_value`.
 pub(crate) fn map_value(map: MapType, name: &[u8]) -> Result<HostBytes, Refused> {
     let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
     let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     // SAFETY: the slice is valid for reads of its length, and both places are valid for writes.
     let status = unsafe { imports::proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), value, size) };
     let value = claim.finish(handed, status)?;
-    // A host of ABI 0.1.0 answers a name that is not there with an empty value.
+    // A host of ABI 0.1.0 returns an empty value for an absent name.
     if cfg!(feature = "abi-0-1-0") && value.is_empty() {
         return Err(Refused::Status(Status::NotFound));
     }
     Ok(value)
 }
 
-/// `proxy_set_header_map_pairs`
+/// Calls `proxy_set_header_map_pairs`.
 pub(crate) fn set_map(map: MapType, pairs: &[u8]) -> Answer {
     // SAFETY: the slice is valid for reads of its length.
     answer(unsafe { imports::proxy_set_header_map_pairs(map as u32, pairs.as_ptr(), pairs.len()) })
 }
 
-/// `proxy_add_header_map_value`
+/// Calls `proxy_add_header_map_value`.
 pub(crate) fn add_map_value(map: MapType, name: &[u8], value: &[u8]) -> u32 {
     let (name, name_size, value, size) = (name.as_ptr(), name.len(), value.as_ptr(), value.len());
     // SAFETY: both slices are valid for reads of their lengths.
     code(unsafe { imports::proxy_add_header_map_value(map as u32, name, name_size, value, size) })
 }
 
-/// `proxy_replace_header_map_value`
+/// Calls `proxy_replace_header_map_value`.
 pub(crate) fn replace_map_value(map: MapType, name: &[u8], value: &[u8]) -> u32 {
     let (name, name_size, value, size) = (name.as_ptr(), name.len(), value.as_ptr(), value.len());
     // SAFETY: both slices are valid for reads of their lengths.
     code(unsafe { imports::proxy_replace_header_map_value(map as u32, name, name_size, value, size) })
 }
 
-/// `proxy_remove_header_map_value`
+/// Calls `proxy_remove_header_map_value`.
 pub(crate) fn remove_map_value(map: MapType, name: &[u8]) -> u32 {
     // SAFETY: the slice is valid for reads of its length.
     code(unsafe { imports::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
 }
 
-/// `proxy_send_local_response`
+/// Calls `proxy_send_local_response`.
 pub(crate) fn send_local_response(
     status_code: u32,
     details: &[u8],
@@ -206,7 +208,7 @@ pub(crate) fn send_local_response(
     })
 }
 
-/// `proxy_http_call`
+/// Calls `proxy_http_call`.
 pub(crate) fn http_call(
     upstream: &[u8],
     headers: &[u8],
@@ -233,7 +235,7 @@ pub(crate) fn http_call(
     Ok(token)
 }
 
-/// `proxy_grpc_call`
+/// Calls `proxy_grpc_call`.
 pub(crate) fn grpc_call(
     upstream: &[u8],
     service: &[u8],
@@ -263,7 +265,7 @@ pub(crate) fn grpc_call(
     Ok(token)
 }
 
-/// `proxy_grpc_stream`
+/// Calls `proxy_grpc_stream`.
 pub(crate) fn grpc_stream(upstream: &[u8], service: &[u8], method: &[u8], metadata: &[u8]) -> Result<u32, Status> {
     let mut token = 0;
     // SAFETY: the slices are valid for reads of their lengths, and the place for a write.
@@ -283,25 +285,25 @@ pub(crate) fn grpc_stream(upstream: &[u8], service: &[u8], method: &[u8], metada
     Ok(token)
 }
 
-/// `proxy_grpc_send`
+/// Calls `proxy_grpc_send`.
 pub(crate) fn grpc_send(token: u32, message: &[u8], end_of_stream: bool) -> Answer {
     // SAFETY: the slice is valid for reads of its length.
     answer(unsafe { imports::proxy_grpc_send(token, message.as_ptr(), message.len(), end_of_stream.into()) })
 }
 
-/// `proxy_grpc_cancel`
+/// Calls `proxy_grpc_cancel`.
 pub(crate) fn grpc_cancel(token: u32) -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_grpc_cancel(token) })
 }
 
-/// `proxy_grpc_close`
+/// Calls `proxy_grpc_close`.
 pub(crate) fn grpc_close(token: u32) -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_grpc_close(token) })
 }
 
-/// `proxy_get_status`
+/// Calls `proxy_get_status`.
 pub(crate) fn status() -> Result<(u32, HostBytes), Refused> {
     let mut code = 0;
     let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
@@ -311,7 +313,8 @@ pub(crate) fn status() -> Result<(u32, HostBytes), Refused> {
     Ok((code, claim.finish(handed, status)?))
 }
 
-/// `proxy_continue_request` and `proxy_continue_response`; there is none for connections.
+/// Calls `proxy_continue_request` or `proxy_continue_response`. There is no such function for
+/// connections.
 #[cfg(feature = "abi-0-1-0")]
 pub(crate) fn continue_stream(stream: StreamType) -> Answer {
     match stream {
@@ -323,46 +326,46 @@ pub(crate) fn continue_stream(stream: StreamType) -> Answer {
     }
 }
 
-/// ABI 0.1.0 cannot close a stream.
+/// Fails: ABI 0.1.0 cannot close a stream.
 #[cfg(feature = "abi-0-1-0")]
 pub(crate) const fn close_stream(_: StreamType) -> Answer {
     Err(Status::Unimplemented)
 }
 
-/// `proxy_clear_route_cache`
+/// Calls `proxy_clear_route_cache`.
 #[cfg(feature = "abi-0-1-0")]
 pub(crate) fn clear_route_cache() -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_clear_route_cache() })
 }
 
-/// `proxy_continue_stream`
+/// Calls `proxy_continue_stream`.
 #[cfg(not(feature = "abi-0-1-0"))]
 pub(crate) fn continue_stream(stream: StreamType) -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_continue_stream(stream as u32) })
 }
 
-/// `proxy_close_stream`
+/// Calls `proxy_close_stream`.
 #[cfg(not(feature = "abi-0-1-0"))]
 pub(crate) fn close_stream(stream: StreamType) -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_close_stream(stream as u32) })
 }
 
-/// `proxy_set_effective_context`
+/// Calls `proxy_set_effective_context`.
 pub(crate) fn set_effective_context(context: u32) -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_set_effective_context(context) })
 }
 
-/// `proxy_done`
+/// Calls `proxy_done`.
 pub(crate) fn done() -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_done() })
 }
 
-/// `proxy_define_metric`
+/// Calls `proxy_define_metric`.
 pub(crate) fn define_metric(metric_type: MetricType, name: &[u8]) -> Result<u32, Status> {
     let mut metric = 0;
     // SAFETY: the slice is valid for reads of its length, and the place for a write.
@@ -370,19 +373,19 @@ pub(crate) fn define_metric(metric_type: MetricType, name: &[u8]) -> Result<u32,
     Ok(metric)
 }
 
-/// `proxy_increment_metric`
+/// Calls `proxy_increment_metric`.
 pub(crate) fn increment_metric(metric: u32, offset: i64) -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_increment_metric(metric, offset) })
 }
 
-/// `proxy_record_metric`
+/// Calls `proxy_record_metric`.
 pub(crate) fn record_metric(metric: u32, value: u64) -> Answer {
     // SAFETY: no pointers.
     answer(unsafe { imports::proxy_record_metric(metric, value) })
 }
 
-/// `proxy_get_metric`
+/// Calls `proxy_get_metric`.
 pub(crate) fn metric(metric: u32) -> Result<u64, Status> {
     let mut value = 0;
     // SAFETY: the place is valid for a write.
@@ -390,7 +393,7 @@ pub(crate) fn metric(metric: u32) -> Result<u64, Status> {
     Ok(value)
 }
 
-/// `proxy_get_shared_data`: the value and its CAS number.
+/// Calls `proxy_get_shared_data`, which returns the value and its CAS number.
 pub(crate) fn shared_data(key: &[u8]) -> Result<(HostBytes, u32), Refused> {
     let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
     let mut cas = 0;
@@ -401,14 +404,14 @@ pub(crate) fn shared_data(key: &[u8]) -> Result<(HostBytes, u32), Refused> {
     Ok((claim.finish(handed, status)?, cas))
 }
 
-/// `proxy_set_shared_data`
+/// Calls `proxy_set_shared_data`.
 pub(crate) fn set_shared_data(key: &[u8], value: &[u8], cas: u32) -> Answer {
     let (key, key_size, value, size) = (key.as_ptr(), key.len(), value.as_ptr(), value.len());
     // SAFETY: both slices are valid for reads of their lengths.
     answer(unsafe { imports::proxy_set_shared_data(key, key_size, value, size, cas) })
 }
 
-/// `proxy_register_shared_queue`
+/// Calls `proxy_register_shared_queue`.
 pub(crate) fn register_queue(name: &[u8]) -> Result<u32, Status> {
     let mut queue = 0;
     // SAFETY: the slice is valid for reads of its length, and the place for a write.
@@ -416,7 +419,7 @@ pub(crate) fn register_queue(name: &[u8]) -> Result<u32, Status> {
     Ok(queue)
 }
 
-/// `proxy_resolve_shared_queue`
+/// Calls `proxy_resolve_shared_queue`.
 pub(crate) fn resolve_queue(vm_id: &[u8], name: &[u8]) -> Result<u32, Status> {
     let mut queue = 0;
     let (vm_id, vm_id_size, name, size) = (vm_id.as_ptr(), vm_id.len(), name.as_ptr(), name.len());
@@ -425,13 +428,13 @@ pub(crate) fn resolve_queue(vm_id: &[u8], name: &[u8]) -> Result<u32, Status> {
     Ok(queue)
 }
 
-/// `proxy_enqueue_shared_queue`
+/// Calls `proxy_enqueue_shared_queue`.
 pub(crate) fn enqueue(queue: u32, item: &[u8]) -> Answer {
     // SAFETY: the slice is valid for reads of its length.
     answer(unsafe { imports::proxy_enqueue_shared_queue(queue, item.as_ptr(), item.len()) })
 }
 
-/// `proxy_dequeue_shared_queue`
+/// Calls `proxy_dequeue_shared_queue`.
 pub(crate) fn dequeue(queue: u32) -> Result<HostBytes, Refused> {
     let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
     let (value, size) = (&raw mut handed.start, &raw mut handed.size);
@@ -440,7 +443,7 @@ pub(crate) fn dequeue(queue: u32) -> Result<HostBytes, Refused> {
     claim.finish(handed, status)
 }
 
-/// `proxy_get_property`
+/// Calls `proxy_get_property`.
 pub(crate) fn property(path: &[u8]) -> Result<HostBytes, Refused> {
     let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
     let (value, size) = (&raw mut handed.start, &raw mut handed.size);
@@ -449,15 +452,15 @@ pub(crate) fn property(path: &[u8]) -> Result<HostBytes, Refused> {
     claim.finish(handed, status)
 }
 
-/// `proxy_set_property`
+/// Calls `proxy_set_property`.
 pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Answer {
     let (path, path_size, value, size) = (path.as_ptr(), path.len(), value.as_ptr(), value.len());
     // SAFETY: both slices are valid for reads of their lengths.
     answer(unsafe { imports::proxy_set_property(path, path_size, value, size) })
 }
 
-/// Returns whether the host would get a block of this size: one is taken from its own entry, and
-/// given back.
+/// Returns whether the host would get a block of this size. A block is allocated at the host's own
+/// entry, and freed.
 pub(crate) fn has_room(size: usize) -> bool {
     let claim = Claim::begin();
     let has_room = !allocate(size).is_null();
@@ -465,12 +468,12 @@ pub(crate) fn has_room(size: usize) -> bool {
     has_room
 }
 
-/// `proxy_call_foreign_function`
+/// Calls `proxy_call_foreign_function`.
 pub(crate) fn foreign_function(name: &[u8], arguments: &[u8]) -> Result<HostBytes, Refused> {
     let (claim, mut handed) = (Claim::begin(), Handed::NOTHING);
     let (value, size) = (&raw mut handed.start, &raw mut handed.size);
     let (name, name_size, arguments, arguments_size) = (name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len());
-    // Envoy's functions do not look whether they got a block, so no budget may refuse it.
+    // Envoy's functions do not check that they got a block, so no budget may refuse it.
     let status = budget::unlimited(|| {
         // SAFETY: both slices are valid for reads of their lengths, and both places are valid for
         // writes.

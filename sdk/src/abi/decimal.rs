@@ -1,13 +1,13 @@
-//! Numbers as decimal digits, without the formatting machinery, and without a way to panic.
+//! Numbers as decimal digits, without the formatting code, and without a way to panic.
 
 use core::mem::MaybeUninit;
 use core::slice;
 
-/// As many as the longest number has digits, and a sign.
+/// The number of digits of the longest number, and a sign.
 const PLACES: usize = u64::MAX.ilog10() as usize + 2;
 
-/// Gives the digits of a number to a function, behind a sign if the number is negative. A small one
-/// is a `u32`.
+/// Passes the digits of a number to a function, behind a sign if the number is negative. `is_small`
+/// says that the number is a `u32`.
 #[inline]
 pub(crate) fn with_decimal<R>(is_negative: bool, magnitude: u64, is_small: bool, with: impl FnOnce(&[u8]) -> R) -> R {
     let mut places = [MaybeUninit::uninit(); PLACES];
@@ -18,7 +18,8 @@ pub(crate) fn with_decimal<R>(is_negative: bool, magnitude: u64, is_small: bool,
         // SAFETY: there are places for all digits of any number.
         unsafe { put_low(magnitude, &mut places) }
     };
-    // SAFETY: as above: these are the digits that are left.
+    // SAFETY: there are places for all digits of any number, and these are the digits that are
+    // left.
     start = unsafe { put_all(left, start, &mut places) };
     if is_negative {
         // SAFETY: there is one place more than the longest number has digits.
@@ -30,7 +31,7 @@ pub(crate) fn with_decimal<R>(is_negative: bool, magnitude: u64, is_small: bool,
     with(unsafe { slice::from_raw_parts(first.cast(), PLACES - start) })
 }
 
-/// Writes a byte before a place, and gives the place where it is.
+/// Writes a byte before a place, and returns the place of the byte.
 ///
 /// # Safety
 ///
@@ -38,13 +39,12 @@ pub(crate) fn with_decimal<R>(is_negative: bool, magnitude: u64, is_small: bool,
 #[inline]
 unsafe fn put(byte: u8, place: usize, places: &mut [MaybeUninit<u8>; PLACES]) -> usize {
     let before = place - 1;
-    // SAFETY: it is less than the length, by the contract.
+    // SAFETY: by the contract the place is less than the length.
     unsafe { places.get_unchecked_mut(before) }.write(byte);
     before
 }
 
-/// Writes the digits of a number before a place, at least one, and gives the place where the first
-/// is.
+/// Writes the digits of a number before a place, at least one, and returns the place of the first.
 ///
 /// # Safety
 ///
@@ -53,26 +53,26 @@ unsafe fn put(byte: u8, place: usize, places: &mut [MaybeUninit<u8>; PLACES]) ->
 #[allow(clippy::cast_possible_truncation, reason = "digits")]
 unsafe fn put_all(number: u32, place: usize, places: &mut [MaybeUninit<u8>; PLACES]) -> usize {
     let (mut left, mut place) = (number, place);
-    // Two at a time.
+    // Two digits at a time.
     while left >= 100 {
         let low = left % 100;
         left /= 100;
         // SAFETY: by the contract there are places for all digits.
         place = unsafe { put(b'0' + (low % 10) as u8, place, places) };
-        // SAFETY: as above.
+        // SAFETY: by the contract there are places for all digits.
         place = unsafe { put(b'0' + (low / 10) as u8, place, places) };
     }
     if left >= 10 {
-        // SAFETY: as above.
+        // SAFETY: by the contract there are places for all digits.
         place = unsafe { put(b'0' + (left % 10) as u8, place, places) };
         left /= 10;
     }
-    // SAFETY: as above.
+    // SAFETY: by the contract there are places for all digits.
     unsafe { put(b'0' + left as u8, place, places) }
 }
 
-/// Writes the last digits of a number, and gives the others, and the place where the first of those
-/// written is.
+/// Writes the last digits of a number. Returns the number of the other digits, and the place of the
+/// first digit that was written.
 ///
 /// # Safety
 ///

@@ -1,14 +1,14 @@
 //! Every callback that a host may look up in a module, declared once.
 //!
-//! [`plugin!`](crate::plugin) exports the ones that the filter implements, and the few that a host
-//! cannot do without.
+//! [`plugin!`](crate::plugin) exports the callbacks that the filter implements, and the few exports
+//! that a host requires.
 
-/// Declares the callbacks: the macro that exports one of them on wasm, and the table of them for a
-/// host in the same process.
+/// Declares the callbacks: the macro that exports one of them on wasm, and their table for a host
+/// in the same process.
 macro_rules! exports {
     ($d:tt $(fn $name:ident($first:ident: $first_ty:ty $(, $arg:ident: $ty:ty)*) $(-> $ret:ty)?;)*) => {
-        /// Exports one callback of the dispatcher in the VM-local `$vm`, or of several dispatchers
-        /// that are told apart by their root ids.
+        /// Exports one callback of the dispatcher in the VM-local `$vm`, or of several dispatchers,
+        /// which their root ids tell apart.
         #[doc(hidden)]
         #[macro_export]
         macro_rules! __export_as_declared {
@@ -26,7 +26,8 @@ macro_rules! exports {
                     }
                 };
                 ($d ids:ident [$d($d vm:ident)+] $name) => {
-                    // SAFETY: as above.
+                    // SAFETY: the specification gives this name this signature, and a module
+                    // defines each name once, in `plugin!`.
                     #[unsafe(no_mangle)]
                     pub extern "C" fn $name($first: $first_ty $(, $arg: $ty)*) $(-> $ret)? {
                         $crate::__timed!($name, $crate::dispatch::with_woken(
@@ -39,7 +40,7 @@ macro_rules! exports {
             )*
         }
 
-        /// The same as a function pointer for [`Exports`].
+        /// Returns one callback as a function pointer for [`Exports`].
         #[doc(hidden)]
         #[macro_export]
         macro_rules! __export_native {
@@ -65,13 +66,14 @@ macro_rules! exports {
             )*
         }
 
-        /// What a module exports, as a host in the same process sees it: `None` is a callback that
-        /// the filter does not implement.
+        /// The exports of a module for a host in the same process. A callback that the filter does
+        /// not implement is `None`.
         #[derive(Clone, Copy, Debug)]
         pub struct Exports {
-            /// `_initialize`
+            /// The function `_initialize`.
             pub initialize: fn(),
-            /// Forgets all contexts of the current thread: what throwing a VM away does.
+            /// The function that forgets all contexts of the current thread, as the end of a VM
+            /// does.
             pub reset: fn(),
             $(
                 #[doc = concat!("`", stringify!($name), "`")]
@@ -83,13 +85,13 @@ macro_rules! exports {
             /// The names of all callbacks that a host may look up.
             pub const ALL: &[&str] = &[$(stringify!($name)),*];
 
-            /// Returns a module that implements nothing.
+            /// Returns the exports of a module that implements nothing.
             #[must_use]
             pub const fn none(initialize: fn(), reset: fn()) -> Self {
                 Self { initialize, reset, $($name: None,)* }
             }
 
-            /// Returns the names of the callbacks that the module has.
+            /// Returns the names of the callbacks that the module implements.
             #[must_use]
             pub fn names(&self) -> alloc::vec::Vec<&'static str> {
                 let mut names = alloc::vec::Vec::new();
@@ -101,7 +103,8 @@ macro_rules! exports {
                 names
             }
 
-            /// How many parameters a callback has; `None` if hosts look up no such callback.
+            /// Returns the number of parameters of a callback, or `None` if hosts look up no such
+            /// callback.
             #[cfg(not(target_family = "wasm"))]
             #[must_use]
             pub fn parameters(name: &str) -> Option<usize> {
@@ -111,10 +114,10 @@ macro_rules! exports {
                 }
             }
 
-            /// Calls a callback by its name: its result, 0 if it has none; `None` if the module
-            /// does not have the callback.
+            /// Calls a callback by its name. Returns its result, 0 if it has no result, or `None`
+            /// if the module does not have the callback.
             ///
-            /// Arguments that are missing are 0, and those that are too many are left out.
+            /// Missing arguments are 0, and surplus arguments are ignored.
             #[cfg(not(target_family = "wasm"))]
             #[must_use]
             pub fn call(&self, name: &str, arguments: &[u32]) -> Option<u32> {
@@ -139,7 +142,7 @@ macro_rules! exports {
     };
 }
 
-/// What a callback answers, as a number.
+/// A type that turns the result of a callback into a number.
 #[cfg(not(target_family = "wasm"))]
 trait IntoResult {
     fn into_result(self) -> u32;
@@ -190,7 +193,7 @@ exports! { $
     fn proxy_on_foreign_function(context: u32, function: u32, arguments_size: usize);
 }
 
-/// Runs a callback, and with the feature `timing` measures it.
+/// Runs a callback. With the feature `timing` it also measures the callback.
 #[cfg(not(feature = "timing"))]
 #[doc(hidden)]
 #[macro_export]
@@ -243,11 +246,11 @@ macro_rules! __route {
     };
 }
 
-/// Exports what every module must have: the allocation entry, the start function and the ABI's
-/// marker.
+/// Exports the functions that every module must have: the allocation entry, the start function and
+/// the marker of the ABI.
 ///
-/// One allocation entry only: a host that finds `malloc` beside `proxy_on_memory_allocate` takes
-/// the former.
+/// There is only one allocation entry: a host that finds `malloc` beside `proxy_on_memory_allocate`
+/// uses `malloc`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_module {
@@ -259,7 +262,8 @@ macro_rules! __export_module {
             $crate::abi::allocate(size)
         }
 
-        // SAFETY: as above. It is the start function of a reactor: the host calls it once, before
+        // SAFETY: the specification gives this name this signature, and a module defines it once,
+        // in `plugin!`. It is the start function of a reactor: the host calls it once, before
         // anything else.
         #[unsafe(no_mangle)]
         pub extern "C" fn _initialize() {
@@ -272,11 +276,11 @@ macro_rules! __export_module {
     };
 }
 
-/// Exports the mark of the ABI's version, and its callbacks with the signatures that they have in
-/// it.
+/// Exports the marker of the ABI's version, and the callbacks with their signatures in that
+/// version.
 macro_rules! version {
     ($d:tt #[$when:meta] $mark:ident $({ $($callback:ident)* })?) => {
-        /// Exports the mark by which a host knows the ABI's version.
+        /// Exports the marker by which a host knows the ABI's version.
         #[cfg($when)]
         #[doc(hidden)]
         #[macro_export]
@@ -303,7 +307,8 @@ macro_rules! version {
     };
 }
 
-/// In ABI 0.1.0 the callbacks for headers do not say whether the stream ends with them.
+/// Exports a callback for headers in ABI 0.1.0, whose signature does not say whether the stream
+/// ends with the headers.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_without_end {
@@ -324,14 +329,13 @@ version! { $ #[feature = "abi-0-1-0"] proxy_abi_version_0_1_0 { proxy_on_request
 
 /// Runs the constructors that the C library asked the linker for.
 ///
-/// A start function that does not call them makes the linker wrap every export in a call of its
-/// own.
+/// If a start function does not call them, the linker wraps every export in a call of its own.
 #[cfg(target_os = "wasi")]
 pub(crate) fn call_constructors() {
-    // The C library is named for what the compiler itself calls, such as `memcmp`: a module without
-    // the standard library would import that from the host. SAFETY: the linker makes this function,
-    // with no parameters and no result. It is for the start of a module, once; the only caller is
-    // `_initialize`, which a host calls so.
+    // The C library is named for the functions that the compiler itself calls, such as `memcmp`: a
+    // module without the standard library would import them from the host. SAFETY: the linker makes
+    // this function, with no parameters and no result. It is called at the start of a module, once:
+    // the only caller is `_initialize`, which a host calls once.
     #[link(name = "c")]
     unsafe extern "C" {
         safe fn __wasm_call_ctors();

@@ -1,12 +1,12 @@
-//! Every function that a host gives under ABI 0.1.0, 0.2.0 and 0.2.1, declared once.
+//! Every function that a host offers under ABI 0.1.0, 0.2.0 and 0.2.1, declared once.
 //!
 //! The names, the order of the parameters and their wasm types are the specification's: `usize` and
 //! pointers are `i32` on wasm32, and only the three metric and time functions carry 64 bits. Every
-//! function answers a status as a plain integer, which [`Status::from`](super::Status) maps
-//! totally, so no answer of a host is undefined behaviour.
+//! function returns a status as a plain integer, which [`Status::from`](super::Status) maps
+//! totally. So no status of a host is undefined behaviour.
 //!
 //! On wasm each declaration is an import, which the linker keeps only if something calls it.
-//! Elsewhere it is a function of the same signature that asks the simulated host of the current
+//! Elsewhere it is a function of the same signature that calls the simulated host of the current
 //! thread ([`super::native`]).
 
 /// Declares the imports: the extern block on wasm, the functions of the same signature elsewhere,
@@ -45,7 +45,7 @@ macro_rules! imports {
         }
 
         impl Import {
-            /// All of them, in the order of their declaration.
+            /// All host functions, in the order of their declaration.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// Returns the name as the specification writes it.
@@ -56,8 +56,8 @@ macro_rules! imports {
                 }
             }
 
-            /// Returns the types of its parameters as they are declared here: what is not `u64` or
-            /// `i64` is `i32` on wasm.
+            /// Returns the types of the function's parameters as they are declared here. Types
+            /// other than `u64` and `i64` are `i32` on wasm.
             #[must_use]
             pub const fn parameters(self) -> &'static [&'static str] {
                 match self {
@@ -71,29 +71,29 @@ macro_rules! imports {
 imports! {
     /// Writes a line to the proxy's log.
     fn proxy_log(level: u32, message: *const u8, message_size: usize);
-    /// The least level that the proxy's log keeps. ABI 0.2.1.
+    /// Gets the lowest level that the proxy's log keeps. ABI 0.2.1.
     fn proxy_get_log_level(level: *mut u32);
-    /// Nanoseconds since the Unix epoch.
+    /// Gets the nanoseconds since the Unix epoch.
     fn proxy_get_current_time_nanoseconds(time: *mut u64);
-    /// Asks for `proxy_on_tick` at this period; 0 ends it.
+    /// Asks the host to call `proxy_on_tick` at this period. 0 ends the ticks.
     fn proxy_set_tick_period_milliseconds(period: u32);
-    /// The configuration. ABI 0.1.0 only.
+    /// Gets the configuration. ABI 0.1.0 only.
     fn proxy_get_configuration(value: *mut *mut u8, value_size: *mut usize);
 
     /// Copies a part of a buffer into a block that the host allocates in the guest.
     fn proxy_get_buffer_bytes(buffer: u32, start: usize, max_size: usize, value: *mut *mut u8, value_size: *mut usize);
-    /// The size and flags of a buffer.
+    /// Gets the size and flags of a buffer.
     fn proxy_get_buffer_status(buffer: u32, size: *mut usize, flags: *mut u32);
     /// Replaces a part of a buffer.
     fn proxy_set_buffer_bytes(buffer: u32, start: usize, size: usize, value: *const u8, value_size: usize);
 
-    /// The size of a map in bytes, as Envoy counts it.
+    /// Gets the size of a map in bytes, as Envoy counts it.
     fn proxy_get_header_map_size(map: u32, size: *mut usize);
-    /// The whole map, serialised.
+    /// Gets the whole map, serialised.
     fn proxy_get_header_map_pairs(map: u32, value: *mut *mut u8, value_size: *mut usize);
     /// Replaces the whole map.
     fn proxy_set_header_map_pairs(map: u32, pairs: *const u8, pairs_size: usize);
-    /// The first value of a name.
+    /// Gets the first value of a name.
     fn proxy_get_header_map_value(map: u32, key: *const u8, key_size: usize, value: *mut *mut u8, value_size: *mut usize);
     /// Appends an entry.
     fn proxy_add_header_map_value(map: u32, key: *const u8, key_size: usize, value: *const u8, value_size: usize);
@@ -117,7 +117,7 @@ imports! {
     fn proxy_continue_stream(stream: u32);
     /// Closes or resets a stream. ABI 0.2.0 and later.
     fn proxy_close_stream(stream: u32);
-    /// Answers the request from here.
+    /// Sends a local reply to the client.
     fn proxy_send_local_response(
         status_code: u32,
         details: *const u8,
@@ -171,11 +171,11 @@ imports! {
     );
     /// Sends a message on a gRPC stream.
     fn proxy_grpc_send(token: u32, message: *const u8, message_size: usize, end_of_stream: u32);
-    /// Cancels a gRPC call or stream: no callback follows.
+    /// Cancels a gRPC call or stream. No callback follows.
     fn proxy_grpc_cancel(token: u32);
     /// Closes a gRPC call or stream.
     fn proxy_grpc_close(token: u32);
-    /// The status of the last callout and its text.
+    /// Gets the status of the last callout and its text.
     fn proxy_get_status(code: *mut u32, message: *mut *mut u8, message_size: *mut usize);
 
     /// Reads a value of the shared store, with its CAS number.
@@ -186,7 +186,7 @@ imports! {
         value_size: *mut usize,
         cas: *mut u32,
     );
-    /// Writes a value of the shared store; CAS number 0 is unconditional.
+    /// Writes a value of the shared store. CAS number 0 writes unconditionally.
     fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, cas: u32);
     /// Registers a queue.
     fn proxy_register_shared_queue(name: *const u8, name_size: usize, queue: *mut u32);
@@ -209,12 +209,12 @@ imports! {
     fn proxy_record_metric(metric: u32, value: u64);
     /// Adds to a counter or gauge.
     fn proxy_increment_metric(metric: u32, offset: i64);
-    /// The value of a counter or gauge.
+    /// Gets the value of a counter or gauge.
     fn proxy_get_metric(metric: u32, value: *mut u64);
 
-    /// Acts on another context from here on.
+    /// Makes further host calls act on another context.
     fn proxy_set_effective_context(context: u32);
-    /// Ends a context whose `proxy_on_done` answered "not yet".
+    /// Ends a context whose `proxy_on_done` returned "not yet".
     fn proxy_done();
     /// Calls a function that the host registered by name.
     fn proxy_call_foreign_function(

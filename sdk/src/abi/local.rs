@@ -1,11 +1,11 @@
-//! State that belongs to one VM: a plain static where a VM has one thread, a thread-local where
-//! tests run several VMs in one process.
+//! State that belongs to one VM: a plain static if a VM has one thread, a thread-local if tests run
+//! several VMs in one process.
 
-/// Declares a static that every VM has for itself, reached by `with` like a thread-local.
+/// Declares a static that every VM has for itself, which `with` reaches like a thread-local.
 ///
-/// In a test, where a thread runs one VM after another, the static begins anew with each of them. A
-/// static of the module itself, which is declared as `module static`, is not: a thread may run the
-/// VMs of several modules at once, and each module resets its own.
+/// In a test, a thread runs one VM after another, and the static starts again with each VM. A
+/// static of the module itself, which is declared as `module static`, does not start again: a
+/// thread may run the VMs of several modules at once, and each module resets its own.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __vm_local {
@@ -28,7 +28,7 @@ macro_rules! __vm_local {
                 static OF_THREAD: $crate::abi::OfThread<$ty> = const { $crate::abi::OfThread::new($init) };
             }
             $crate::abi::VmLocal::new(&OF_THREAD, || $init, || {
-                // Where the thread ends, its values end too.
+                // When the thread ends, its values end too.
                 let _ = OF_THREAD.try_with(|value| value.renew(|| $init));
             })
         };
@@ -40,17 +40,17 @@ pub use single::VmLocal;
 #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
 pub use threads::{OfThread, VmLocal};
 
-/// Ends the VM of this thread: all state begins anew.
+/// Ends the VM of this thread. All state starts again.
 pub(crate) fn end_vm() {
     super::block::forget();
     #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
     threads::end_vm();
 }
 
-/// Where a VM has one thread, and its memory is its own.
+/// The static for a VM that has one thread and its own memory.
 #[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
 mod single {
-    /// A value of which each VM has its own: the memory of a wasm instance belongs to it alone.
+    /// A value that each VM has for itself: the memory of a wasm instance belongs to it alone.
     pub struct VmLocal<T>(T);
 
     // SAFETY: without the atomics feature a wasm module has one thread, so a shared reference never
@@ -58,21 +58,21 @@ mod single {
     unsafe impl<T> Sync for VmLocal<T> {}
 
     impl<T> VmLocal<T> {
-        /// Holds a value.
+        /// Returns a static with this value.
         pub const fn new(value: T) -> Self {
             Self(value)
         }
 
-        /// Gives the value to a function.
+        /// Passes the value to a function.
         pub fn with<R>(&'static self, with: impl FnOnce(&'static T) -> R) -> R {
             with(&self.0)
         }
 
-        /// Gives the value to a function; of a thread-local, unless the thread ends.
+        /// Passes the value to a function. For a thread-local this fails when the thread ends.
         ///
         /// # Errors
         ///
-        /// None: a VM has its values until its end.
+        /// Never fails: a VM has its values until its end.
         ///
         /// # Cost
         ///
@@ -83,7 +83,7 @@ mod single {
     }
 }
 
-/// Where several threads run VMs, one after the other on each.
+/// The static for several threads that run VMs, one after the other on each.
 #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
 mod threads {
     use core::cell::{Cell, UnsafeCell};
@@ -93,29 +93,29 @@ mod threads {
     use crate::__std::thread_local;
 
     thread_local! {
-        /// How many VMs have ended on this thread.
+        /// The number of VMs that have ended on this thread.
         static ENDED: Cell<u64> = const { Cell::new(0) };
-        /// What makes each value of this thread anew.
+        /// The functions that make the values of this thread again.
         static VALUES: [Renewal; MOST] = const { [const { Cell::new(None) }; MOST] };
-        /// How many of these there are.
+        /// The number of these functions.
         static COUNT: Cell<usize> = const { Cell::new(0) };
     }
 
-    /// Makes one value anew.
+    /// A function that makes one value again.
     type Renewal = Cell<Option<fn()>>;
 
-    /// How many values are made anew at the end of a VM. More of them are made anew when they are
-    /// used again.
+    /// The number of values that are made again at the end of a VM. Further values are made again
+    /// when they are used.
     const MOST: usize = 64;
 
-    /// Lets each value begin anew, and drops what the VM left in it.
+    /// Makes each value again, and drops the one that the VM left.
     pub(super) fn end_vm() {
-        // Where the thread ends no VM begins.
+        // When the thread ends, no VM begins.
         let _ = ENDED.try_with(|ended| ended.set(ended.get() + 1));
         let _ = VALUES.try_with(|values| values.iter().filter_map(Cell::get).for_each(|renew| renew()));
     }
 
-    /// A value of which each VM has its own.
+    /// A value that each VM has for itself.
     pub struct VmLocal<T: 'static> {
         of_thread: &'static LocalKey<OfThread<T>>,
         init: fn() -> T,
@@ -123,22 +123,22 @@ mod threads {
     }
 
     impl<T> VmLocal<T> {
-        /// Reaches the value of each thread, and makes it for each VM: when it is used, and by
-        /// `renew` when a VM ends.
+        /// Returns a static that reaches the value of each thread. The value is made for each VM
+        /// when it is used, and by `renew` when a VM ends.
         pub const fn new(of_thread: &'static LocalKey<OfThread<T>>, init: fn() -> T, renew: fn()) -> Self {
             Self { of_thread, init, renew }
         }
 
-        /// Gives the value to a function.
+        /// Passes the value to a function.
         ///
         /// # Panics
         ///
-        /// If the thread ends and the value is gone.
+        /// Panics if the thread ends and the value is gone.
         pub fn with<R>(&'static self, with: impl FnOnce(&T) -> R) -> R {
             self.of_thread.with(|value| value.with(self, with))
         }
 
-        /// Gives the value to a function, unless the thread ends.
+        /// Passes the value to a function, unless the thread ends.
         ///
         /// # Errors
         ///
@@ -155,16 +155,16 @@ mod threads {
     /// The value of one thread, and of the VM that runs on it now.
     pub struct OfThread<T> {
         value: UnsafeCell<T>,
-        /// How many references to the value there are.
+        /// The number of references to the value.
         users: Cell<usize>,
-        /// How many VMs had ended when the value was made.
+        /// The number of VMs that had ended when the value was made.
         vm: Cell<u64>,
-        /// Whether the end of a VM makes it anew.
+        /// `true` if the end of a VM makes the value again.
         is_known: Cell<bool>,
     }
 
     impl<T> OfThread<T> {
-        /// Holds the value of the first VM.
+        /// Returns the value of the first VM.
         pub const fn new(value: T) -> Self {
             Self { value: UnsafeCell::new(value), users: Cell::new(0), vm: Cell::new(0), is_known: Cell::new(false) }
         }
@@ -180,13 +180,13 @@ mod threads {
                 });
             }
             let _used = Used::begin(&self.users);
-            // SAFETY: `renew` alone writes to the value, and not while there is a user: this
-            // reference ends before `_used` does, also if `with` unwinds.
+            // SAFETY: `renew` alone writes to the value, and not while there is a user. This
+            // reference ends before `_used` does, even if `with` unwinds.
             with(unsafe { &*self.value.get() })
         }
 
-        /// Makes the value anew if another VM has ended since. What a VM that ends still uses stays
-        /// until nobody uses it.
+        /// Makes the value again if another VM has ended since. A value that an ending VM still
+        /// uses stays until nobody uses it.
         #[doc(hidden)]
         pub fn renew(&self, init: fn() -> T) {
             let Ok(ended) = ENDED.try_with(Cell::get) else { return };
@@ -196,14 +196,14 @@ mod threads {
             self.vm.set(ended);
             let new = init();
             // SAFETY: `users` counts all references to the value, and there is none. Nothing else
-            // runs while this one lasts: the new value is made before it, and the old one is
+            // runs while this reference lasts: the new value is made before it, and the old one is
             // dropped after it.
             let old = mem::replace(unsafe { &mut *self.value.get() }, new);
             drop(old);
         }
     }
 
-    /// One reference to a value.
+    /// A reference to a value, which is counted.
     struct Used<'a>(&'a Cell<usize>);
 
     impl<'a> Used<'a> {
@@ -302,7 +302,8 @@ mod tests {
         assert_eq!(NUMBER.with(Cell::get), 9);
     }
 
-    /// All state of the crate is declared by `__vm_local!`, so all of it begins anew with a VM.
+    /// Checks that all state of the crate is declared by `__vm_local!`, so that all of it starts
+    /// again with a VM.
     #[test]
     #[cfg_attr(miri, ignore = "miri has no files")]
     fn no_state_outlives_a_vm() {
@@ -314,7 +315,7 @@ mod tests {
                     continue;
                 }
                 let text = fs::read_to_string(&path).unwrap();
-                // Behind the attribute are tests.
+                // Tests follow the attribute.
                 let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
                 let mut before = "";
                 for line in text.lines() {
@@ -335,7 +336,7 @@ mod tests {
         scan(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
         found.retain(|line| {
             let (file, declared) = line.split_once(": ").unwrap();
-            // The macro itself, the host of a test, which is there before the VM, and a table that
+            // The macro itself; the host of a test, which exists before the VM; and a table that
             // never changes.
             let known =
                 [("abi/local.rs", ""), ("abi/native.rs", "static CURRENT:"), ("abi/waker.rs", "static NUMBER:")];

@@ -1,8 +1,8 @@
-//! Allocation that fails with an answer instead of a trap.
+//! Allocation that fails with an error instead of a trap.
 //!
 //! `Box::new`, `Rc::new` and a growing `Vec` end in `handle_alloc_error` when the SDK is out of
-//! memory, and link it and the panic machinery (20 kB, and with it the WASI imports) even into a
-//! filter that never gets there. The SDK's own tables are made of these instead.
+//! memory. They link it and the panic code (20 kB, and with it the WASI imports) even into a filter
+//! that never gets there. So the SDK's own tables are made of the types of this module.
 
 use alloc::alloc::{Layout, dealloc};
 use alloc::boxed::Box;
@@ -12,24 +12,28 @@ use core::ptr::NonNull;
 
 use crate::error::{Error, Result};
 
-/// Returns a block, or null; where there is no memory, arenas that wait for a stream are given back
-/// first.
+/// Allocates a block. If there is no memory, arenas that wait for a stream are freed first. Returns
+/// null if there is still none.
 ///
 /// # Safety
 ///
 /// The layout's size is not zero.
 #[inline]
 pub(super) unsafe fn allocate(layout: Layout) -> *mut u8 {
-    // SAFETY: as the caller promises.
+    // SAFETY: by the contract the layout's size is not zero.
     let block = unsafe { alloc::alloc::alloc(layout) };
     if block.is_null() && crate::arena::trim() {
-        // SAFETY: as above.
+        // SAFETY: by the contract the layout's size is not zero.
         return unsafe { alloc::alloc::alloc(layout) };
     }
     block
 }
 
-/// Returns a slice of `len` values on the heap, or the out-of-memory error.
+/// Returns a slice of `len` values on the heap.
+///
+/// # Errors
+///
+/// Fails if the SDK is out of memory.
 pub(crate) fn try_slice<T>(len: usize, mut value: impl FnMut() -> T) -> Result<Box<[T]>> {
     let layout = Layout::array::<T>(len).map_err(|_| Error::out_of_memory(len))?;
     let start = if layout.size() == 0 {
@@ -52,7 +56,11 @@ pub(crate) fn try_slice<T>(len: usize, mut value: impl FnMut() -> T) -> Result<B
     Ok(unsafe { Box::from_raw(slice.as_ptr()) })
 }
 
-/// Returns a value on the heap, or the out-of-memory error; the value is dropped with it.
+/// Moves a value to the heap.
+///
+/// # Errors
+///
+/// Fails if the SDK is out of memory. The value is then dropped.
 pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
     let layout = Layout::new::<T>();
     let start = if layout.size() == 0 {
@@ -69,7 +77,7 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
     Ok(unsafe { Box::from_raw(start.as_ptr()) })
 }
 
-/// A value with several owners in one VM: an `Rc` without weak references, made fallibly.
+/// A value with several owners in one VM: an `Rc` without weak references, whose creation may fail.
 pub(crate) struct Shared<T> {
     inner: NonNull<Inner<T>>,
 }
@@ -80,7 +88,11 @@ struct Inner<T> {
 }
 
 impl<T> Shared<T> {
-    /// Moves a value to the heap; dropped with the error when the SDK is out of memory.
+    /// Moves a value to the heap.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the SDK is out of memory. The value is then dropped.
     pub(crate) fn try_new(value: T) -> Result<Self> {
         let layout = Layout::new::<Inner<T>>();
         // SAFETY: the layout's size is not zero: it holds the count.

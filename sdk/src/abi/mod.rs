@@ -1,32 +1,32 @@
-//! The boundary with the host, and the only unsafe code of this crate.
+//! The boundary with the host. It has the only unsafe code of this crate.
 //!
-//! Bytes cross here and nowhere else:
+//! Bytes cross the boundary here and nowhere else:
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `imports` | every host function, declared once with its wasm signature |
-//! | `exports` | every callback that a host may look up, and what a module must export besides |
+//! | `exports` | every callback that a host may look up, and a module's other exports |
 //! | `types` | the ABI's numbers as types |
 //! | `call` | a safe function for each import that the crate uses |
-//! | `block` | who owns a block that the host asked for: [`HostBytes`] |
+//! | `block` | the ownership of a block that the host asked for: [`HostBytes`] |
 //! | `routed` | host blocks that lie in a stream's arena, if the filter asks for that |
 //! | `pairs` | serialised pairs, checked once and walked unchecked |
 //! | `memory` | allocation that can fail without a trap |
 //! | `decimal` | numbers as digits |
-//! | `bump` | memory of one callback, for what lives as long as the callback does |
+//! | `bump` | memory of one callback, for values that live as long as the callback |
 //! | `local` | state that belongs to one VM |
-//! | `scoped` | a reference that code far below can reach while a function runs |
+//! | `scoped` | a reference that code further down can reach while a function runs |
 //! | `waker` | wakers of tasks that are numbers |
 //! | `native` | the twin of the imports for tests outside a proxy |
 //!
-//! # A byte's way
+//! # The path of a byte
 //!
-//! The host calls `proxy_on_memory_allocate(size)` while it works on a host call of the guest,
+//! The host calls `proxy_on_memory_allocate(size)` while it works on a host call of the guest. It
 //! copies the value into the block, and writes address and size to where the call asked for them.
-//! `block` noted the block when it was allocated; `call` claims it when the host call returns, and
-//! from then on one [`HostBytes`] owns it and frees it when it is dropped. A pair of address and
-//! size that does not belong to a noted block is refused, and a noted block that nobody claims is
-//! freed.
+//! `block` notes the block when it is allocated. `call` claims the block when the host call
+//! returns. From then on one [`HostBytes`] owns the block, and frees it when it is dropped. A pair
+//! of address and size that does not belong to a noted block is refused. A noted block that nobody
+//! claims is freed.
 #![allow(unsafe_code, reason = "this is the boundary; everything above it denies unsafe code")]
 
 mod block;

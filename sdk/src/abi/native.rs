@@ -1,7 +1,7 @@
-//! The twin of the imports outside a proxy: the same functions, answered by a simulated host of the
-//! current thread.
+//! The twin of the imports outside a proxy: the same functions, carried out by a simulated host of
+//! the current thread.
 //!
-//! `sluicegate-host` implements [`Host`]; filters under `cargo test` then run in the process of the
+//! `sluicegate-host` implements [`Host`]. Filters under `cargo test` then run in the process of the
 //! test. Each thread has a host of its own, so tests run side by side.
 
 use alloc::rc::Rc;
@@ -10,20 +10,20 @@ use core::cell::RefCell;
 pub use super::imports::Import;
 use super::types::Status;
 
-/// One argument of a host call, with the pointer kept as a pointer.
+/// An argument of a host call. A pointer is kept as a pointer.
 #[derive(Clone, Copy, Debug)]
 pub enum Arg {
     /// A number, or a size.
     Int(u64),
-    /// Where bytes of the guest begin; the size is the next argument.
+    /// The address of bytes of the guest. The size is the next argument.
     In(*const u8),
-    /// Where the host writes the address of a block.
+    /// The place where the host writes the address of a block.
     OutBlock(*mut *mut u8),
-    /// Where the host writes a size.
+    /// The place where the host writes a size.
     OutSize(*mut usize),
-    /// Where the host writes a 32-bit number.
+    /// The place where the host writes a 32-bit number.
     OutU32(*mut u32),
-    /// Where the host writes a 64-bit number.
+    /// The place where the host writes a 64-bit number.
     OutU64(*mut u64),
 }
 
@@ -52,7 +52,7 @@ from! {
 
 /// A simulated host.
 pub trait Host {
-    /// Answers a host call with a status.
+    /// Carries out a host call, and returns its status.
     ///
     /// # Safety
     ///
@@ -65,19 +65,20 @@ crate::__std::thread_local! {
     static CURRENT: RefCell<Option<Rc<dyn Host>>> = const { RefCell::new(None) };
 }
 
-/// Makes a host the current thread's until the guard is dropped; the one before comes back then.
+/// Installs a host for the current thread until the guard is dropped. Then the host before is
+/// installed again.
 #[must_use]
 pub fn install(host: Rc<dyn Host>) -> Installed {
     Installed { before: CURRENT.with(|current| current.replace(Some(host))) }
 }
 
-/// Returns the current thread's host, for one that stands in front of it.
+/// Returns the current thread's host, for another host that wraps it, or `None` if there is none.
 #[must_use]
 pub fn current() -> Option<Rc<dyn Host>> {
     CURRENT.with(|current| current.borrow().clone())
 }
 
-/// Keeps a host installed.
+/// A guard that keeps a host installed.
 pub struct Installed {
     before: Option<Rc<dyn Host>>,
 }
@@ -85,15 +86,15 @@ pub struct Installed {
 impl Drop for Installed {
     fn drop(&mut self) {
         let before = self.before.take();
-        // While the thread ends its variables may be gone, and with them the host.
+        // When the thread ends, its variables may be gone, and with them the host.
         let _ = CURRENT.try_with(|current| current.replace(before));
     }
 }
 
-/// Asks the current host; without one, every function is unimplemented.
+/// Calls the current host. Without a host, every function is unimplemented.
 pub(super) fn call(import: Import, args: &[Arg]) -> u32 {
     match current() {
-        // SAFETY: the imports' own contracts promise what `Host::call` asks for, and `args` are
+        // SAFETY: the contracts of the imports promise what `Host::call` requires, and `args` are
         // their arguments.
         Some(host) => unsafe { host.call(import, args) },
         None => Status::Unimplemented.code(),

@@ -1,34 +1,38 @@
-//! Serialised pairs: `u32` count, then the two `u32` lengths of each pair, then each name and value
-//! with a zero byte after it. All in little endian.
+//! Serialised pairs: a `u32` count, then the two `u32` lengths of each pair, then each name and
+//! value with a zero byte after it. All numbers are in little endian.
 
 use core::array;
 use core::slice;
 
 use super::HostBytes;
 
-/// The bytes before the first length.
+/// The number of bytes before the first length.
 const COUNT: usize = 4;
-/// The bytes of the lengths of one pair.
+/// The number of bytes of the lengths of one pair.
 const LENGTHS: usize = 8;
-/// The zero bytes of one pair.
+/// The number of zero bytes of one pair.
 const ENDS: u64 = 2;
 
 /// A block of pairs whose lengths add up to its size.
 ///
-/// Invariant, held by [`Pairs::check`] and never changed, as nobody can write to the block any
-/// more: the block is empty and `len` is 0, or `COUNT + len * LENGTHS + Σ (name + value + 2)` is
-/// exactly its size. So a walk in order needs no check of its own.
+/// Invariant, established by [`Pairs::check`] and never changed, because nobody can write to the
+/// block any more: the block is empty and `len` is 0, or `COUNT + len * LENGTHS + Σ (name + value +
+/// 2)` is exactly its size. So a walk in order needs no check of its own.
 pub(crate) struct Pairs {
     block: HostBytes,
     len: usize,
 }
 
 impl Pairs {
-    /// Checks a block of the host's. No bytes and a single zero byte are no pairs. The zero bytes
-    /// between the parts are not looked at.
+    /// Checks a block that the host wrote. No bytes, or a single zero byte, are no pairs. The zero
+    /// bytes between the parts are not checked.
     ///
-    /// It says what is wrong, and is small rather than fast: for a block as it should be there is
-    /// [`Self::check_or`].
+    /// The function reports the problem, and is small rather than fast. For a well-formed block
+    /// there is [`Self::check_or`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if the lengths do not add up to the size of the block.
     #[inline(never)]
     pub(crate) fn check(block: HostBytes) -> Result<Self, &'static str> {
         if block.is_empty() || *block == *b"\0" {
@@ -47,8 +51,8 @@ impl Pairs {
         Ok(Self { block, len })
     }
 
-    /// Checks a block as it should be, to the one function; to the other the block, if it is none
-    /// of pairs.
+    /// Checks a block on the fast path. A well-formed block goes to `checked`. Any other block is
+    /// returned to `odd`.
     #[inline]
     pub(crate) fn check_or<R>(
         block: HostBytes,
@@ -62,34 +66,34 @@ impl Pairs {
         {
             checked(Self { block, len })
         } else {
-            // Put together anew: so the one of before needs no place in memory where all is as it
-            // should be.
+            // The block is moved, so that the original needs no place in memory on the usual path.
             odd(block.moved())
         }
     }
 
-    /// How many pairs there are.
+    /// Returns the number of pairs.
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns all pairs, in order.
+    /// Returns an iterator over all pairs, in order.
     #[inline]
     pub(crate) fn iter(&self) -> PairsIter<'_> {
         let block = &*self.block;
-        // Wraps around nothing: a block of pairs is longer than the count. Past an empty one
-        // nothing is read.
+        // The addition does not wrap: a block of pairs is longer than the count. Nothing is read
+        // past an empty block.
         let lengths = block.as_ptr().wrapping_add(COUNT);
-        // SAFETY: `len` pairs of lengths stand there, by the invariant; if there are none, any
-        // address that is not null will do. Arrays of bytes are aligned anywhere.
+        // SAFETY: by the invariant `len` pairs of lengths are there. If there are none, any address
+        // that is not null will do. Arrays of bytes are aligned anywhere.
         let lengths = unsafe { slice::from_raw_parts(lengths.cast(), self.len) };
         PairsIter { lengths, block, body: COUNT + size_of_val(lengths) }
     }
 }
 
-/// The sum of all lengths: 64 bits hold that of as many 32-bit numbers as fit in memory.
+/// Returns the sum of all lengths. 64 bits hold the sum of as many 32-bit numbers as fit in memory.
 ///
-/// From the front, and in pieces of fixed sizes, so that each offset is in the load itself.
+/// The sum is taken from the front, and in pieces of fixed sizes, so that each offset is in the
+/// load itself.
 #[inline(never)]
 fn sum(pairs: &[[u8; LENGTHS]]) -> u64 {
     let (mut left, mut sum) = (pairs, 0);
@@ -123,8 +127,8 @@ fn sum_of_sixteens(sixteens: &[[[u8; LENGTHS]; 16]]) -> u64 {
     sixteens.iter().fold(0, |sum, sixteen| sum.wrapping_add(sum_of_sixteen(sixteen)))
 }
 
-/// Not inlined: the compiler would count the addresses up within its loop, and make two
-/// instructions more for each length.
+/// Returns the sum of sixteen pairs of lengths. Not inlined: in its loop the compiler would
+/// increment the addresses, with two more instructions for each length.
 #[inline(never)]
 fn sum_of_sixteen(pairs: &[[u8; LENGTHS]; 16]) -> u64 {
     sum_of(pairs)
@@ -136,12 +140,11 @@ fn sum_of<const N: usize>(pairs: &[[u8; LENGTHS]; N]) -> u64 {
     lengths.fold(0, |sum: u64, length| sum.wrapping_add(u64::from(u32::from_le_bytes(*length))))
 }
 
-/// How many pairs a fold takes in a step.
+/// The number of pairs that a fold takes in a step.
 const STEP: usize = 8;
 
-/// Returns the address after this one. Not inlined: where the compiler sees that a loop counts an
-/// address up, it adds each offset to it by two instructions, which are none for an address that it
-/// knows nothing of.
+/// Returns the address after this one. Not inlined: if the compiler sees that a loop increments an
+/// address, it adds each offset by two instructions. For an unknown address it adds none.
 #[inline(never)]
 const fn after<T>(at: *const T) -> *const T {
     at.wrapping_add(1)
@@ -149,7 +152,7 @@ const fn after<T>(at: *const T) -> *const T {
 
 /// A walk over [`Pairs`].
 ///
-/// Invariant: the parts of the pairs that `lengths` are of, each followed by a zero byte, stand
+/// Invariant: the parts of the pairs that `lengths` belong to, each followed by a zero byte, are
 /// from `body` to the end of `block`.
 #[derive(Clone, Debug)]
 pub(crate) struct PairsIter<'a> {
@@ -159,20 +162,20 @@ pub(crate) struct PairsIter<'a> {
 }
 
 impl<'a> PairsIter<'a> {
-    /// Returns the next pair, and a step on.
+    /// Returns the next pair, and moves past it.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
         let (next, rest) = self.lengths.split_first()?;
         self.lengths = rest;
-        // SAFETY: they are the lengths of the next pair.
+        // SAFETY: these are the lengths of the next pair.
         Some(unsafe { self.parts(next) })
     }
 
-    /// The parts of the next pair, and a step past them.
+    /// Returns the parts of the next pair, and moves past them.
     ///
     /// # Safety
     ///
-    /// These are its lengths.
+    /// The lengths are those of the next pair.
     #[inline]
     unsafe fn parts(&mut self, lengths: &[u8; LENGTHS]) -> (&'a [u8], &'a [u8]) {
         let [name, value] = *lengths.as_chunks().0.as_array().unwrap_or(&[[0; 4]; 2]);
@@ -182,13 +185,14 @@ impl<'a> PairsIter<'a> {
         // SAFETY: by the invariant this pair's parts, with a byte after each, lie from `body` on
         // inside of the block.
         let name = unsafe { self.block.get_unchecked(name_at..name_at + name_len) };
-        // SAFETY: likewise.
+        // SAFETY: by the invariant this pair's parts, with a byte after each, lie from `body` on
+        // inside of the block.
         let value = unsafe { self.block.get_unchecked(value_at..value_at + value_len) };
         self.body = value_at + value_len + 1;
         (name, value)
     }
 
-    /// Gives all that are left to a function.
+    /// Passes all pairs that are left to a function.
     #[inline]
     pub(crate) fn fold<B>(mut self, init: B, mut with: impl FnMut(B, (&'a [u8], &'a [u8])) -> B) -> B {
         let mut folded = init;
@@ -197,7 +201,7 @@ impl<'a> PairsIter<'a> {
         {
             let at = after(self.lengths.as_ptr().cast::<[[u8; LENGTHS]; STEP]>());
             for next in step {
-                // SAFETY: they are the lengths of the next pair.
+                // SAFETY: these are the lengths of the next pair.
                 let pair = unsafe { self.parts(next) };
                 folded = with(folded, pair);
             }
@@ -206,7 +210,7 @@ impl<'a> PairsIter<'a> {
         }
         if let Some((half, rest)) = self.lengths.split_first_chunk::<{ STEP / 2 }>() {
             for next in half {
-                // SAFETY: they are the lengths of the next pair.
+                // SAFETY: these are the lengths of the next pair.
                 let pair = unsafe { self.parts(next) };
                 folded = with(folded, pair);
             }
@@ -218,11 +222,11 @@ impl<'a> PairsIter<'a> {
         folded
     }
 
-    /// Returns the value of the next pair of a name, compared without case, and a step past it. Not
-    /// inlined: a filter looks for many names.
+    /// Returns the value of the next pair with this name, compared without case, and moves past it.
+    /// Returns `None` if there is none. Not inlined: a filter looks for many names.
     #[inline(never)]
     pub(crate) fn find(&mut self, name: &[u8]) -> Option<&'a [u8]> {
-        // Many names of one length begin alike: the last byte is looked at first.
+        // Many names of one length begin alike, so the last byte is compared first.
         let last = name.last().map(u8::to_ascii_lowercase);
         while let Some((found, value)) = self.next() {
             if found.len() == name.len()
@@ -245,7 +249,7 @@ mod tests {
     use super::*;
     use crate::__std::prelude::v1::*;
 
-    /// Returns a block as the host would write it, from its count, its lengths and its body.
+    /// Checks a block of this count, these lengths and this body, in the encoding of the host.
     fn checked(count: u32, lengths: &[u32], body: &[u8]) -> Result<usize, &'static str> {
         let mut bytes = count.to_le_bytes().to_vec();
         bytes.extend(lengths.iter().flat_map(|length| length.to_le_bytes()));
@@ -297,7 +301,7 @@ mod tests {
 
     #[test]
     fn lengths_that_wrap_around_are_refused() {
-        // Each sums to what the body has, if a half or the whole wraps.
+        // Each sums to the size of the body if a half or the whole wraps.
         let half = 1 << 31;
         for lengths in [[half, 0, half, 0], [0, half, 0, half], [u32::MAX, 0, 1, 0], [0, u32::MAX, 0, 1], [u32::MAX; 4]]
         {

@@ -1,4 +1,4 @@
-//! The twin of `routed.rs` without arenas: every block is the allocator's.
+//! The twin of `routed.rs` without arenas: every block belongs to the allocator.
 
 use core::ptr::NonNull;
 
@@ -17,9 +17,11 @@ pub(super) const fn size(capacity: usize) -> usize {
     capacity
 }
 
+/// Does nothing: no block is marked.
+///
 /// # Safety
 ///
-/// None; its twin has one.
+/// There are no requirements. The twin has some.
 #[inline(always)]
 pub(super) const unsafe fn give_back(_: NonNull<u8>, _: usize) -> bool {
     false

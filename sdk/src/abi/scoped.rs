@@ -1,10 +1,9 @@
-//! A reference that code far below can reach while a function runs.
+//! A reference that code further down can reach while a function runs.
 
 use core::cell::Cell;
 use core::ptr::NonNull;
 
-/// The place of a reference that is there while [`within`](Self::within) runs, and at no other
-/// time.
+/// The place of a reference that exists only while [`within`](Self::within) runs.
 pub(crate) struct Scoped<T: ?Sized + 'static>(Cell<Option<NonNull<T>>>);
 
 impl<T: ?Sized + 'static> Scoped<T> {
@@ -12,21 +11,21 @@ impl<T: ?Sized + 'static> Scoped<T> {
         Self(Cell::new(None))
     }
 
-    /// Runs a function with the value as the current one. The one before is the current one again
-    /// after it, also if it unwinds.
+    /// Runs a function with the value as the current one. Afterwards the value before is the
+    /// current one again, even if the function unwinds.
     #[inline]
     pub(crate) fn within<R>(&self, value: &T, run: impl FnOnce() -> R) -> R {
         let _restore = Restore { scoped: self, before: self.0.replace(Some(NonNull::from(value))) };
         run()
     }
 
-    /// Gives the current value to a function.
+    /// Passes the current value to a function, or `None` if there is none.
     #[inline]
     pub(crate) fn with<R>(&self, with: impl FnOnce(Option<&T>) -> R) -> R {
         // SAFETY: an address is here only while `within` runs, which borrows the value until it
-        // returns; `Restore` takes the address out by then, also if the function unwinds. This
+        // returns. `Restore` takes the address out by then, even if the function unwinds. This
         // function returns before that, on the same thread: neither the cell nor a pointer is sent
-        // to another one. The reference that is given ends with `with`.
+        // to another thread. The reference that is passed ends with `with`.
         with(self.0.get().map(|value| unsafe { value.as_ref() }))
     }
 }

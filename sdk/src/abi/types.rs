@@ -1,10 +1,10 @@
-//! The numbers of the ABI, as types. What comes from the host maps totally: an unknown number is
-//! kept, never undefined behaviour.
+//! The numbers of the ABI, as types. Numbers from the host map totally: an unknown number is kept,
+//! and is never undefined behaviour.
 
-/// What a host function answered.
+/// The status that a host function returned.
 ///
-/// The numbers in parentheses are not in every version of the specification; hosts send them all
-/// the same.
+/// The numbers in parentheses are not in every version of the specification. Hosts send them
+/// nevertheless.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Status {
@@ -14,9 +14,9 @@ pub enum Status {
     NotFound,
     /// 2: an argument is wrong, or the call is not allowed in this callback.
     BadArgument,
-    /// 3: the host holds a value that it cannot put into bytes.
+    /// 3: the host has a value that it cannot encode.
     SerializationFailure,
-    /// 4: the host could not parse what it was given.
+    /// 4: the host could not parse an argument.
     ParseFailure,
     /// (5)
     BadExpression,
@@ -24,7 +24,7 @@ pub enum Status {
     InvalidMemoryAccess,
     /// 7: the queue is empty.
     Empty,
-    /// 8: someone else wrote the value since it was read.
+    /// 8: another VM wrote the value since it was read.
     CasMismatch,
     /// (9)
     ResultMismatch,
@@ -34,7 +34,7 @@ pub enum Status {
     BrokenConnection,
     /// 12: this host does not have the function, or not for this stream.
     Unimplemented,
-    /// Any other number.
+    /// Another number.
     Unknown(u32),
 }
 
@@ -64,7 +64,7 @@ impl Status {
         }
     }
 
-    /// Returns the number that stands for it on the wire.
+    /// Returns the number of the status on the wire.
     #[must_use]
     pub const fn code(self) -> u32 {
         match self {
@@ -85,7 +85,7 @@ impl Status {
         }
     }
 
-    /// Returns the text for people: `not found`, `bad argument` …
+    /// Returns a text for display: `not found`, `bad argument` …
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -107,7 +107,7 @@ impl Status {
     }
 }
 
-/// The severity of a log line, least first.
+/// The severity of a log line, lowest first.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(u32)]
 pub enum LogLevel {
@@ -126,7 +126,8 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    /// Returns the level of a number, [`LogLevel::Critical`] for all above it.
+    /// Returns the level of a number. Numbers above that of [`LogLevel::Critical`] are `Critical`
+    /// too.
     #[must_use]
     pub const fn from_code(code: u32) -> Self {
         match code {
@@ -163,7 +164,7 @@ pub enum MapType {
 }
 
 impl MapType {
-    /// Which way the message goes that the map is of.
+    /// Returns the direction of the message that the map belongs to.
     pub(crate) const fn direction(self) -> StreamType {
         match self {
             Self::HttpRequestHeaders | Self::HttpRequestTrailers => StreamType::HttpRequest,
@@ -171,7 +172,7 @@ impl MapType {
         }
     }
 
-    /// Returns the text for people: `request headers` …
+    /// Returns a text for display: `request headers` …
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -212,7 +213,7 @@ pub enum BufferType {
 }
 
 impl BufferType {
-    /// Which way the message goes that the body is of, or the data of a connection.
+    /// Returns the direction of the message or of the connection's data that the buffer holds.
     pub(crate) const fn direction(self) -> StreamType {
         match self {
             Self::HttpRequestBody => StreamType::HttpRequest,
@@ -222,7 +223,7 @@ impl BufferType {
         }
     }
 
-    /// Returns the text for people: `request body` …
+    /// Returns a text for display: `request body` …
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -253,11 +254,11 @@ pub enum StreamType {
     Upstream = 3,
 }
 
-/// Who closed a connection.
+/// The side that closed a connection.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum PeerType {
-    /// 0, and every number that the specification does not have: the host does not say.
+    /// 0, and every number that the specification does not have: the host does not tell.
     Unknown,
     /// 1: the proxy.
     Local,
@@ -275,7 +276,7 @@ impl From<u32> for PeerType {
     }
 }
 
-/// What a metric is.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[repr(u32)]
 pub enum MetricType {

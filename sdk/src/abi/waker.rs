@@ -5,11 +5,12 @@ use core::task::{RawWaker, RawWakerVTable, Waker};
 
 static NUMBER: RawWakerVTable = RawWakerVTable::new(copy, wake, wake, drop);
 
-/// Returns a waker that gives its number to [`task::wake`](crate::task::wake), on the thread that
+/// Returns a waker that passes its number to [`task::wake`](crate::task::wake), on the thread that
 /// it is called on.
 pub(crate) fn waker(number: u32) -> Waker {
-    // SAFETY: the functions of the table demand nothing: the pointer is a number, and nothing is
-    // behind it. They touch no state but that of their own thread, so they may be called on any.
+    // SAFETY: the functions of the table require nothing: the pointer is a number, and nothing is
+    // behind it. They touch no state but that of their own thread, so they may be called on any
+    // thread.
     unsafe { Waker::from_raw(raw(ptr::without_provenance(number as usize))) }
 }
 

@@ -1,5 +1,5 @@
-//! Answers to calls: hosts give them to the plugin, and leave it to the guest to know which of its
-//! contexts asked.
+//! Responses to calls. Hosts pass them to the plugin, and leave it to the guest to know which of
+//! its contexts made the call.
 
 use core::cell::Cell;
 
@@ -13,7 +13,8 @@ use crate::failures;
 use crate::handle::{HttpHandle, PluginHandle, TcpHandle, set_effective_context};
 use crate::log;
 
-/// Who waited for the answer to an HTTP call.
+/// Returns the context that waited for the response to an HTTP call, and removes the entry of the
+/// call.
 fn asked(token: u32) -> Option<u32> {
     let waiting = callout::take(Kind::Http, token);
     if waiting.is_none() {
@@ -22,9 +23,9 @@ fn asked(token: u32) -> Option<u32> {
     waiting.map(|waiting| waiting.context.get())
 }
 
-/// Who waits for the event, and whether it is the last; after the last one of a call or stream
-/// nobody does. Envoy tells also of a call that it refused to open, whose number the guest never
-/// saw.
+/// Returns the context that waits for the event, and whether the event is the last one. After the
+/// last event of a call or stream, its entry is removed. Envoy also reports a call that it refused
+/// to open, whose number the guest never saw.
 fn listens(token: u32, what: GrpcWhat) -> Option<(u32, bool)> {
     let Some(waiting) = callout::waiting(Kind::GrpcCall, token) else {
         log::note(LogLevel::Debug, "no such gRPC call or stream", token);
@@ -38,16 +39,17 @@ fn listens(token: u32, what: GrpcWhat) -> Option<(u32, bool)> {
     Some((waiting.context.get(), is_last))
 }
 
-/// Makes host calls act on the context that an answer is for. If the host refuses, the answer is
-/// lost, and what waits for it goes on waiting: that is told as a failure of the callback.
+/// Makes host calls act on the context that a response is for. Returns `false` if the host refuses.
+/// Then the response is lost, and its future or closure goes on waiting. This is logged as a
+/// failure of the callback.
 pub(super) fn act_on(name: &str, context: u32) -> bool {
     set_effective_context(context).map_err(|error| log::failure(LogLevel::Error, name, context, &error)).is_ok()
 }
 
-/// Stands for an answer that was taken.
+/// The code for a response that was taken.
 const FINE: u32 = 0;
 
-/// The four callbacks of gRPC, which differ in what they bring.
+/// The four callbacks of gRPC, which differ in the event that they bring.
 macro_rules! grpc_callbacks {
     () => {
         pub fn proxy_on_grpc_receive_initial_metadata(&self, _plugin: u32, token: u32, elements: u32) {
@@ -69,7 +71,7 @@ macro_rules! grpc_callbacks {
 }
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
-    /// Whether any context takes answers in closures; if none does, nothing of them is linked.
+    /// `true` if any context takes responses in closures. Otherwise no code for closures is linked.
     pub(super) const CALLS: bool = H::CALLS || T::CALLS || <H::Plugin as PluginContext>::CALLS;
 
     pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
@@ -122,7 +124,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         }
     }
 
-    /// The stream that asked waits for one call less.
+    /// Notes that the stream that made the call waits for one call less.
     fn answered(&self, context: u32) {
         if H::TRACKED
             && let Some(stream) = self.streams.get(context)
@@ -131,7 +133,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         }
     }
 
-    /// Runs the closure that waits for an answer. If the context is gone or busy, it is dropped.
+    /// Runs the closure that waits for a response. If the context is gone or busy, the closure is
+    /// dropped.
     fn answer_once(&self, context: u32, kind: Kind, token: u32, answered: Answered<'_>) {
         let mut then = callout::take_then(context, kind, token);
         self.answer_closure("answer to a call", context, &mut |asker| match then.take() {
@@ -139,14 +142,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             _ => Ok(()),
         });
         if let Some(Then::Once(_, Some(direction))) = then {
-            // It did not run, so it holds its direction no longer.
+            // The closure did not run, so it no longer holds its direction.
             self.with_state(direction.into(), context, &mut |state| state.release(direction));
         }
     }
 
-    /// Runs a closure with its context, if that is there and not busy.
+    /// Runs a closure with its context, if the context exists and is not busy.
     fn answer_closure(&self, name: &str, context: u32, closure: &mut dyn FnMut(Asker<'_>) -> Result<()>) {
-        // Only one of the three runs.
+        // Only one of the three closures runs.
         let closure = Cell::new(Some(closure));
         let run = |asker: Asker<'_>| closure.take().map_or(Ok(()), |closure| closure(asker));
         self.answer(
@@ -158,7 +161,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         );
     }
 
-    /// Brings an answer to the context that asked; false if that is gone.
+    /// Brings a response to the context that made the call. Returns `false` if the context is gone.
     pub(super) fn answer(
         &self,
         name: &str,
@@ -193,7 +196,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 }
 
 impl<K: Runs> Stream<K> {
-    /// Runs a callback with an answer, and with the stream as the one that host calls act on.
+    /// Runs a callback for a response, with host calls acting on the stream.
     fn run_answer(
         &self,
         name: &str,
@@ -213,8 +216,8 @@ impl<K: Runs> Stream<K> {
             |filter, plugin| http::code_of(name, id, callback(filter, plugin), |()| FINE),
         );
         if acts.is_none() {
-            // Its callback runs, within which the host brings the answer. The policy decides when
-            // that is over.
+            // A callback of the stream is running, and the host brings the response within it. The
+            // policy decides when that callback is over.
             failures::count();
             self.state.lose();
         }

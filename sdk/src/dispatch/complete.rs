@@ -1,5 +1,5 @@
-//! Bodies that come to the filter whole: gathered in the proxy until their end, which is a last
-//! part or trailers.
+//! Complete bodies: the proxy keeps the parts until the end of the body, which is a last part or
+//! trailers.
 
 use core::marker::PhantomData;
 
@@ -14,7 +14,7 @@ use crate::headers::Snapshots;
 use crate::reply::LocalResponse;
 use crate::stream_state::{self, Phase, State};
 
-/// The proxy's access log says this of a request for another protocol that was refused.
+/// The details in the proxy's access log of a refused request for another protocol.
 const REFUSED: &str = "upgrade_refused";
 
 /// The name of a callback for a complete body, and the callback.
@@ -23,7 +23,7 @@ pub(super) type Whole<H, D> = (&'static str, fn(&mut H, &mut CompleteBody<'_, D,
 /// The name of a callback for trailers, and the callback.
 pub(super) type Trailing<H, D> = (&'static str, fn(&mut H, &mut Headers<'_, D, PluginOf<H>, Tail>) -> Result<Flow>);
 
-/// Returns a part of a body: gathered, or the last one.
+/// Handles a part of a body: keeps it, or judges the body if the part is the last one.
 pub(super) fn on_part<H: HttpFilter, D>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
@@ -59,7 +59,8 @@ pub(super) fn on_part<H: HttpFilter, D>(
                 Ok(DataAction::Held)
             });
             if !matches!(answer, Ok(DataAction::Held)) {
-                // The budget or an error has decided about the stream: it is gathered no more.
+                // The budget or an error has decided about the stream, whose body is no longer
+                // gathered.
                 gathered(direction);
             }
             answer
@@ -68,8 +69,8 @@ pub(super) fn on_part<H: HttpFilter, D>(
     })
 }
 
-/// Returns the end of a body that trailers follow: lets the filter judge the body, and asks it
-/// about the trailers.
+/// Handles the end of a body that trailers follow: lets the filter judge the body, and then handle
+/// the trailers.
 pub(super) fn on_trailers<H: HttpFilter, D>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
@@ -121,7 +122,7 @@ pub(super) fn on_trailers<H: HttpFilter, D>(
     })
 }
 
-/// What becomes of a body and its trailers: they go on if both may.
+/// Returns the status for a body and its trailers: they go on if both may.
 fn both(body: Flow, trailers: Flow) -> Flow {
     match (body, trailers) {
         (Flow::StopIteration, _) | (_, Flow::StopIteration) => Flow::StopIteration,
@@ -139,8 +140,8 @@ fn gathered(direction: StreamType) {
     stream_state::current(|state| state.map(|state| state.gathered(direction)));
 }
 
-/// Lets the filter judge a body that is complete, and tells whether the filter has answered the
-/// stream.
+/// Lets the filter judge a complete body. Returns the status, and whether the filter has replied to
+/// the stream.
 fn judge<H: HttpFilter, D>(
     filter: &mut H,
     stream: HttpHandle<'_, PluginOf<H>>,
@@ -154,8 +155,8 @@ fn judge<H: HttpFilter, D>(
     Ok((flow, body.replied))
 }
 
-/// Looks at headers that something follows, whether that is a body. Tells whether the filter is
-/// asked: not if the stream was refused.
+/// Checks headers that something follows: is it a body? Returns whether the filter's callback runs:
+/// it does not if the stream was refused.
 pub(super) fn look<H: HttpFilter>(map: MapType) -> Result<bool> {
     match map {
         MapType::HttpRequestHeaders => {

@@ -1,4 +1,4 @@
-//! The callbacks of HTTP streams, wherever their contexts are kept.
+//! The callbacks of HTTP streams, for every dispatcher.
 
 use core::marker::PhantomData;
 
@@ -25,15 +25,15 @@ const RESPONSE_TRAILERS: Phase = Phase::trailers(StreamType::HttpResponse);
 
 /// A method for each callback of an HTTP stream.
 pub trait HttpCallbacks<H: HttpFilter>: Sized {
-    /// Whether a stream is known from one callback to the next.
+    /// `true` if a stream is known from one callback to the next.
     #[doc(hidden)]
     const KEEPS: bool;
 
-    /// Runs a callback of a stream; none if there is no such stream, or it is busy.
+    /// Runs a callback of a stream. Returns `None` if there is no such stream, or if it is busy.
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &H::Plugin) -> R) -> Option<R>;
 
-    /// Runs a callback whose status decides about a direction, and gives the status for the host.
-    /// More `follows` where a body is to come.
+    /// Runs a callback whose status decides about a direction, and returns the status for the host.
+    /// `follows` is `true` if a body is to come.
     #[doc(hidden)]
     fn decide_http(
         &self,
@@ -171,11 +171,12 @@ fn on_http<H: HttpFilter>(
     note_failure(name, context, answered);
 }
 
-/// Stands for the answer of a callback that failed, which is logged, and of one that did not run.
+/// The code for a callback that failed, which is logged, and for one that did not run.
 pub(super) const FAILED: u32 = u32::MAX;
 
-/// Returns the number that a callback answers. An error becomes one here, before anything is done
-/// with the answer: it is as large as all the rest of a callback that goes well.
+/// Returns the number of the status that a callback returned. An error is turned into a number
+/// here, before the result is used: an error is as large as all other values of a callback that
+/// succeeds.
 #[inline]
 pub(super) fn code_of<R>(name: &str, context: u32, answer: Result<R>, code: impl FnOnce(R) -> u32) -> u32 {
     match answer {
@@ -191,8 +192,8 @@ fn failed(name: &str, context: u32, error: Error) -> u32 {
     FAILED
 }
 
-/// Returns the status for a callback whose context is missing or busy, which is noted where that is
-/// found.
+/// Returns the status for a callback whose context is missing or busy. The line in the log was
+/// written before.
 #[cold]
 #[inline(never)]
 pub(super) fn missing<H: HttpFilter>(state: Option<&State>) -> u32 {
@@ -200,13 +201,13 @@ pub(super) fn missing<H: HttpFilter>(state: Option<&State>) -> u32 {
     let Some(status) = H::ON_ERROR.status() else { return 0 };
     match state {
         Some(state) => refuse(state, status),
-        // Nothing is known of the stream.
+        // Nothing is known about the stream.
         None => drop(LocalResponse::new(status).details(DETAILS).send_now()),
     }
     STOP
 }
 
-/// Returns the status for the host; for a callback that failed what the filter's policy says.
+/// Returns the status for the host. For a callback that failed, the filter's policy decides.
 #[inline]
 pub(super) fn conclude<H: HttpFilter>(state: &State, phase: Phase, code: u32, follows: bool) -> u32 {
     if code == FAILED {
@@ -222,7 +223,7 @@ pub(super) fn conclude<H: HttpFilter>(state: &State, phase: Phase, code: u32, fo
 #[inline(never)]
 fn failed_status<H: HttpFilter>(state: &State, phase: Phase) -> u32 {
     match H::ON_ERROR.status() {
-        // An answer of the filter's own goes on to the client: it is refused already.
+        // A local reply goes on to the client: the stream is refused already.
         Some(status) if !state.passes_reply(phase) => {
             refuse(state, status);
             state.returned(phase, STOP);
@@ -235,8 +236,7 @@ fn failed_status<H: HttpFilter>(state: &State, phase: Phase) -> u32 {
     }
 }
 
-/// Does what the policy says about a stream when an answer could not be given to it, or its
-/// callback failed.
+/// Applies the policy to a stream whose callback failed, or that could not get a response.
 #[cold]
 #[inline(never)]
 pub(super) fn fail<H: HttpFilter>(context: u32, state: &State) {
@@ -246,18 +246,18 @@ pub(super) fn fail<H: HttpFilter>(context: u32, state: &State) {
     }
 }
 
-/// Lets go on what a stream's callbacks pause, because the policy is to be open.
+/// Resumes the directions that a stream's callbacks paused, because the policy is to be open.
 pub(super) fn let_go(context: u32, state: &State, directions: [StreamType; 2]) {
     if let Err(error) = state.let_all_go(directions) {
         log::failure(LogLevel::Error, "resuming", context, &error);
     }
 }
 
-/// What the proxy's access log says of an answer after an error.
+/// The details in the proxy's access log of a local reply after an error.
 const DETAILS: &str = "filter_error";
 
-/// Answers a stream after an error, if it is not answered yet and has not ended. If the host
-/// refuses, a response is on its way already; the stream stops here all the same.
+/// Replies to a stream after an error, if it was not replied to before and has not ended. If the
+/// host refuses, a response is on its way already. The stream stops here even then.
 #[cold]
 #[inline(never)]
 pub(super) fn refuse(state: &State, status: u16) {

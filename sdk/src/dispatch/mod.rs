@@ -1,12 +1,12 @@
-//! From a callback of the host to the context that it is for.
+//! The dispatcher: passes a callback of the host to the context that it is for.
 //!
 //! The rules that keep a VM alive under any host:
 //!
-//! - Nothing of the SDK's own state is borrowed while the filter's code or a host call runs.
-//! - Each context is behind a flag of its own: a host that calls back into a context whose callback
-//!   is running finds it busy, and the callback is answered like one for an unknown context.
-//! - An unknown number, a number that is taken, a callback in a wrong order: a line in the log, and
-//!   the failure policy where a stream waits for an answer.
+//! - No state of the SDK is borrowed while the filter's code or a host call runs.
+//! - Each context has a flag of its own. A host that calls back into a context whose callback is
+//!   running finds the context busy. Such a callback is handled like one for an unknown context.
+//! - An unknown number, a number that is taken, or a callback in a wrong order writes a line to the
+//!   log. If a stream waits for a status, the failure policy decides.
 
 mod answers;
 mod complete;
@@ -45,8 +45,8 @@ pub(crate) use streams::{Kind, with_stream};
 pub(crate) use table::Table;
 use tracked::{Http, Runs, Stream, Tcp};
 
-/// Runs a callback, and then what it woke in other contexts: `poll` polls the tasks of one. Behind
-/// a callback that decides about its stream they are polled at a tick.
+/// Runs a callback, and then the tasks that it woke in other contexts: `poll` polls the tasks of
+/// one context. After a callback that decides about its stream, the tasks are polled at a tick.
 #[inline]
 pub fn with_woken<R>(decides: bool, callback: impl FnOnce() -> R, poll: impl Fn(u32)) -> R {
     let answer = callback();
@@ -57,7 +57,7 @@ pub fn with_woken<R>(decides: bool, callback: impl FnOnce() -> R, poll: impl Fn(
     answer
 }
 
-/// Returns whether a callback answers the host what becomes of a stream.
+/// Returns whether the status of a callback decides about a stream.
 #[must_use]
 pub const fn decides(callback: &str) -> bool {
     let name = callback.as_bytes();
@@ -83,10 +83,10 @@ type PluginOf<H> = <H as HttpFilter>::Plugin;
 /// The VM of a filter.
 type VmOf<H> = <PluginOf<H> as PluginContext>::Vm;
 
-/// How many streams pass before the proxy's log level is asked for again; a power of two.
+/// The number of streams after which the proxy's log level is asked for again: a power of two.
 const LEVEL_PERIOD: u32 = 64;
 
-/// Stands for the filter that a module does not have: nothing is tracked for it.
+/// A stand-in for a filter that a module does not have. Nothing is tracked for it.
 #[derive(Debug)]
 pub struct NoStreams<P>(PhantomData<P>);
 
@@ -108,7 +108,7 @@ impl<P: PluginContext> TcpFilter for NoStreams<P> {
     }
 }
 
-/// All contexts of one VM, and a method for each callback.
+/// All contexts of one VM, with a method for each callback.
 pub struct Dispatcher<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> {
     vm: RefCell<Option<Shared<RefCell<VmOf<H>>>>>,
     plugins: Table<Plugin<H::Plugin>>,
@@ -117,7 +117,7 @@ pub struct Dispatcher<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> {
 }
 
 struct Plugin<P: PluginContext> {
-    /// The number of its context.
+    /// The number of the plugin's context.
     #[cfg(any(feature = "async", feature = "budget"))]
     id: u32,
     vm: Shared<RefCell<P::Vm>>,
@@ -131,13 +131,13 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Default for Dispatcher<H, 
 }
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
-    /// Returns a VM before anything was called.
+    /// Returns the dispatcher of a VM before its first callback.
     #[must_use]
     pub const fn new() -> Self {
         Self { vm: RefCell::new(None), plugins: Table::new(), streams: Table::new(), connections: Table::new() }
     }
 
-    /// Drops all contexts, as if the VM were thrown away.
+    /// Drops all contexts, as at the end of the VM.
     pub fn reset(&self) {
         #[cfg(feature = "async")]
         crate::task::clear();
@@ -153,7 +153,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         end_vm();
     }
 
-    /// Polls the woken tasks of a context, at the end of another one's callback.
+    /// Polls the woken tasks of a context, at the end of another context's callback.
     pub fn poll_woken(&self, context: u32) {
         #[cfg(feature = "async")]
         if Self::TASKS {
@@ -219,13 +219,13 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         Ok(())
     }
 
-    /// Returns the VM's context, made when it is first asked for.
+    /// Returns the VM's context, and makes it when it is first asked for.
     fn vm(&self) -> Result<Shared<RefCell<VmOf<H>>>, NotCreated> {
         if let Some(vm) = self.vm.try_borrow().map_err(|_| NotCreated::Busy)?.as_ref() {
             return Ok(vm.clone());
         }
         let vm = Shared::try_new(RefCell::new(VmOf::<H>::create())).map_err(|_| NotCreated::Memory)?;
-        // Made before the borrow: `create` is the filter's code.
+        // Made before the borrow, because `create` is the filter's code.
         *self.vm.try_borrow_mut().map_err(|_| NotCreated::Busy)? = Some(vm.clone());
         Ok(vm)
     }
@@ -308,8 +308,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         if Self::TASKS {
             crate::task::forget(context);
         }
-        // Out of the table first: to a host that calls back from here on, the context is gone. It
-        // is dropped here, or at the end of the callback that is running in it.
+        // The context leaves the table first: if the host calls back from here on, the context is
+        // gone. It is dropped here, or at the end of the callback that is running in it.
         if !self.delete_http(context)
             && !self.delete_tcp(context)
             && let Some(plugin) = self.plugins.remove(context)
@@ -318,7 +318,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         }
         #[cfg(feature = "async")]
         if Self::TASKS {
-            // What the last callback started.
+            // The tasks that the last callback started.
             crate::task::forget(context);
         }
         if Self::CALLS {
@@ -332,7 +332,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         }
     }
 
-    /// Runs a callback of a plugin; none if there is no such plugin, or it is busy.
+    /// Runs a callback of a plugin. Returns `None` if there is no such plugin, or if it is busy.
     fn with_plugin<R>(
         &self,
         id: u32,
@@ -405,8 +405,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispa
     }
 }
 
-/// The callbacks that a host has for every kind of context. Each tells whether it was an HTTP
-/// stream.
+/// The callbacks that a host has for every kind of context. Each method returns whether the context
+/// was an HTTP stream.
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     fn log_http(&self, context: u32) -> bool {
         self.end_http(context, "on_log", H::on_log)
@@ -441,7 +441,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 }
 
-/// After a callback that answers the host nothing. Of one that cannot fail nothing is left.
+/// Logs the error of a callback that returns no status to the host. For a callback that cannot
+/// fail, the compiler leaves no code.
 #[inline]
 fn note_failure(name: &str, context: u32, answered: Option<Result<()>>) {
     if let Some(Err(error)) = answered {
@@ -449,23 +450,23 @@ fn note_failure(name: &str, context: u32, answered: Option<Result<()>>) {
     }
 }
 
-/// Before a stream is deleted: one that was paused and never let go is what an operator looks for
-/// who sees a timeout.
+/// Logs, before a stream is deleted, that it was paused and never resumed. An operator who sees a
+/// timeout looks for this line.
 fn note_pause(state: &State, context: u32) {
     if state.is_left_paused() && log::enabled(LogLevel::Debug) {
         log::note(LogLevel::Debug, "a stream is deleted that was paused and never resumed", context);
     }
 }
 
-/// What the start of a VM writes to the log. Not its first context: hosts exist that have no
-/// functions for the guest by then.
+/// Writes the allocator to the log, at the start of a VM. The first context is too early: some
+/// hosts have no functions for the guest by then.
 fn log_allocator() {
     if let Some(line) = crate::ALLOCATOR_LINE {
         log::write_text(LogLevel::Debug, line);
     }
 }
 
-/// Why a context was not created.
+/// The reason for which a context was not created.
 enum NotCreated {
     Number,
     Parent,

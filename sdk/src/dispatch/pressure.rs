@@ -1,4 +1,4 @@
-//! When a callback has returned: looks after memory, and tells the plugin how it stands.
+//! The check of the memory after a callback, which reports the pressure to the plugin.
 
 #[cfg(feature = "budget")]
 use super::note_failure;
@@ -10,12 +10,13 @@ use crate::context::PluginContext;
 use crate::handle::PluginHandle;
 
 impl<P: PluginContext> Plugin<P> {
-    /// After a callback of the plugin, or of one of its streams, with nothing borrowed.
+    /// Checks the memory after a callback of the plugin, or of one of its streams, when nothing is
+    /// borrowed.
     #[cfg(feature = "budget")]
     pub(super) fn settle(&self, streams: &(dyn Streams + 'static), of_plugin: bool) {
         budget::boundary(of_plugin, |pressure| {
             let (Ok(vm), Ok(mut context)) = (self.vm.try_borrow(), self.context.try_borrow_mut()) else {
-                // A callback of the plugin runs: it is told after that one.
+                // A callback of the plugin is running. The plugin gets the pressure after it.
                 return false;
             };
             let vm: &P::Vm = &vm;
@@ -32,7 +33,7 @@ impl<P: PluginContext> Plugin<P> {
     pub(super) const fn settle(&self, _: &(dyn Streams + 'static), _: bool) {}
 }
 
-/// The same for a filter that keeps nothing.
+/// Checks the memory after a callback of a stateless filter.
 #[cfg(feature = "budget")]
 pub(super) fn settle() {
     budget::boundary(false, |_| true);

@@ -1,4 +1,4 @@
-//! Several plugins in one module, told apart by the `root_id` of their configuration.
+//! Several plugins in one module, which the `root_id` of their configuration tells apart.
 
 use super::Table;
 use crate::abi::{Entry, LogLevel};
@@ -6,30 +6,29 @@ use crate::log;
 use crate::property;
 
 crate::__vm_local! {
-    /// The root that each context belongs to, by its place in `plugin!`.
+    /// The root of each context, by its position in `plugin!`.
     static ROOTS: Table<u32> = Table::new();
 }
 
-/// Returns the root that a context belongs to. One that is not known goes to the first, which knows
-/// no such context either and says so.
+/// Returns the root that a context belongs to. An unknown context belongs to the first root, which
+/// does not know it either and logs that.
 pub fn root_of(context: u32) -> u32 {
     ROOTS.with(|roots| roots.get(context)).map_or(0, |root| *root)
 }
 
-/// Returns the root that a context belongs to, which is deleted.
+/// Returns the root that a context belongs to, and removes the context, which is deleted.
 pub fn forget_root(context: u32) -> u32 {
     ROOTS.with(|roots| roots.remove(context)).map_or(0, |root| *root)
 }
 
-/// Returns the root that a new context belongs to: a stream's is its plugin's, and a plugin's is
-/// the one with its `root_id`, or the one for all others. None if there is neither, and then the
-/// plugin is refused when it is configured.
+/// Returns the root that a new context belongs to. The root of a stream is that of its plugin. The
+/// root of a plugin is the one with its `root_id`, or the one for all other ids. Returns `None` if
+/// there is neither. Then the plugin is refused when it is configured.
 pub fn root_of_new(context: u32, parent: u32, ids: &[Option<&str>]) -> Option<u32> {
     let _entry = Entry::new();
     let root = if parent == 0 { choose(ids)? } else { root_of(parent) };
     match ROOTS.with(|roots| roots.insert(context, root)) {
-        // A number that is taken is the dispatcher's to refuse, and stays with the root that has
-        // it.
+        // The dispatcher refuses a number that is taken, which stays with its root.
         Ok(true) => Some(root),
         Ok(false) => Some(root_of(context)),
         Err(_) => {
@@ -40,7 +39,7 @@ pub fn root_of_new(context: u32, parent: u32, ids: &[Option<&str>]) -> Option<u3
 }
 
 fn choose(ids: &[Option<&str>]) -> Option<u32> {
-    // A host that does not tell has a plugin without a root id.
+    // If the host does not tell the id, the plugin has no root id.
     let id = property::get(&["plugin_root_id"]).ok().flatten();
     let id = id.as_deref().unwrap_or_default();
     let find = |wanted: &dyn Fn(Option<&str>) -> bool| ids.iter().position(|known| wanted(*known));

@@ -1,4 +1,4 @@
-//! The dispatcher of a filter that keeps nothing: no contexts, so none are created, looked up or
+//! The dispatcher of a stateless filter. There are no contexts, so none are created, looked up or
 //! deleted.
 
 use core::marker::PhantomData;
@@ -16,7 +16,8 @@ use crate::handle::HttpHandle;
 use crate::log;
 use crate::stream_state::{self, Abilities, Phase, State};
 
-/// A filter without state, made anew for each callback. It has no size, so that costs nothing.
+/// A filter without state, which is made again for each callback. It has no size, so this costs
+/// nothing.
 #[derive(Debug)]
 pub struct Stateless<H>(PhantomData<fn() -> H>);
 
@@ -65,30 +66,30 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
     }
 }
 
-/// A state in the frame of a callback. By this alignment it stands where the frame begins, so that
-/// no instruction has to add its offset to its address.
+/// A state in the frame of a callback. With this alignment the state is at the beginning of the
+/// frame, so that no instruction has to add its offset to its address.
 #[repr(align(16))]
 struct OnStack(State);
 
-/// Nothing is known of such a stream past a callback, so it holds nothing that could be resumed,
-/// and takes no answers.
+/// The abilities of such a stream. Nothing about it is known past a callback, so it holds nothing
+/// that could be resumed, and takes no responses.
 const ABILITIES: Abilities = Abilities::of_stream(false, false, false);
 
 impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
-    /// Returns a VM before anything was called.
+    /// Returns the dispatcher of a VM before its first callback.
     #[must_use]
     pub const fn new() -> Self {
         Self(PhantomData)
     }
 
-    /// Forgets everything, as if the VM were thrown away.
+    /// Forgets everything, as at the end of the VM.
     pub fn reset(&self) {
         callout::clear();
         arena::clear();
         end_vm();
     }
 
-    /// Does nothing: a filter that keeps nothing has no tasks.
+    /// Does nothing: a stateless filter has no tasks.
     pub const fn poll_woken(&self, _context: u32) {}
 
     pub fn proxy_on_vm_start(&self, _plugin: u32, _configuration_size: usize) -> u32 {
@@ -97,7 +98,7 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
         1
     }
 
-    /// Without a plugin, only the budgets are configured.
+    /// Configures the budgets. There is no plugin to configure.
     pub fn proxy_on_configure(&self, plugin: u32, configuration_size: usize) -> u32 {
         u32::from(budget::configure(plugin, configuration_size))
     }

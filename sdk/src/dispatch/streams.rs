@@ -1,4 +1,4 @@
-//! A plugin reaches its streams by their numbers.
+//! The access of a plugin to its streams by their numbers.
 
 use super::{Dispatcher, Stream, Table};
 use crate::abi::StreamType;
@@ -7,7 +7,7 @@ use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::error::{Error, On, Result};
 use crate::stream_state::{Abilities, State};
 
-/// Which of the two kinds of stream a number is to be of.
+/// The kind of stream that a number belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Http,
@@ -23,9 +23,9 @@ impl From<StreamType> for Kind {
     }
 }
 
-/// The open streams of a dispatcher, whatever its filters are.
+/// The open streams of a dispatcher, for any types of filters.
 pub(super) trait Streams {
-    /// Gives the state of a stream to a function, if there is such a stream.
+    /// Passes the state of a stream to a function, if there is such a stream.
     fn with_state(&self, kind: Kind, id: u32, with: &mut dyn FnMut(&State));
 }
 
@@ -45,17 +45,21 @@ fn look_up<K: super::Runs>(streams: &Table<Stream<K>>, id: u32, with: &mut dyn F
 }
 
 crate::__vm_local! {
-    /// The streams that the plugin can reach whose callback runs.
+    /// The streams of the plugin whose callback runs.
     static REACHED: Scoped<dyn Streams> = Scoped::new();
 }
 
-/// Runs a callback of a plugin, which reaches its streams meanwhile.
+/// Runs a callback of a plugin, which can reach its streams meanwhile.
 pub(super) fn within_plugin<P: PluginContext, R>(streams: &(dyn Streams + 'static), callback: impl FnOnce() -> R) -> R {
     let state = State::new(Abilities::of_plugin(P::HTTP_ANSWERS, P::GRPC_ANSWERS, P::TASKS));
     state.within(|| if P::ABSENT { callback() } else { REACHED.with(|reached| reached.within(streams, callback)) })
 }
 
-/// Gives the state of a stream of the plugin whose callback runs to a function.
+/// Passes the state of a stream of the plugin whose callback runs to a function.
+///
+/// # Errors
+///
+/// Fails if the plugin has no open stream of this kind and number, or with the function's error.
 pub(crate) fn with_stream<R>(kind: Kind, id: u32, with: impl FnOnce(&State) -> Result<R>) -> Result<R> {
     let (mut with, mut answer) =
         (Some(with), Err(Error::stream(On::Context(id), "the plugin has no open stream of this number")));

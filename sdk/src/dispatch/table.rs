@@ -1,4 +1,4 @@
-//! Contexts by the number that the host gave them.
+//! A table of contexts by the numbers that the host gave them.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -6,30 +6,30 @@ use core::cell::RefCell;
 use crate::abi::{Shared, try_slice};
 use crate::error::Result;
 
-/// A map from context numbers to contexts, borrowed only within its own methods.
+/// A map from context numbers to contexts, which is borrowed only within its own methods.
 ///
-/// A number is hashed before it finds its slot. Hosts count contexts in a row, and a row of taken
-/// slots would be one cluster: a lookup would end at the first slot, but an entry that lies
-/// elsewhere would be searched for, and a removed one be closed up, along all open streams. Hashed,
-/// a lookup takes 1.5 probes and a removal looks at 2.5 slots on average, whatever the order in
-/// which numbers come and go.
+/// A number is hashed before its slot is searched. Hosts count contexts in a row, and a row of
+/// taken slots would be one cluster. A lookup would end at the first slot. But the search for an
+/// entry that lies elsewhere, and the closing of a gap after a removal, would go along all open
+/// streams. With the hash, a lookup takes 1.5 probes and a removal looks at 2.5 slots on average,
+/// in whatever order numbers come and go.
 ///
-/// The table doubles when it is half full and halves at one eighth, so it is back at its first size
-/// when all streams are gone. Each entry moves once or twice in its life by that; the longest pause
-/// is the move to 131,072 slots when 32,768 streams are open.
+/// The table doubles when it is half full and halves at one eighth, so it has its first size again
+/// when all streams are gone. Each entry moves once or twice in its life. The longest pause is the
+/// move to 131,072 slots when 32,768 streams are open.
 pub(crate) struct Table<T> {
     map: RefCell<Map<T>>,
 }
 
 struct Map<T> {
-    /// A power of two of them, or none.
+    /// The slots. Their number is a power of two, or zero.
     slots: Vec<Slot<T>>,
     len: usize,
 }
 
 type Slot<T> = Option<(u32, Shared<T>)>;
 
-/// The least number of slots once there is an entry.
+/// The smallest number of slots once there is an entry.
 const LEAST: usize = 16;
 
 impl<T> Table<T> {
@@ -48,7 +48,11 @@ impl<T> Table<T> {
         self.map.try_borrow().is_ok_and(|map| map.find(id).is_some())
     }
 
-    /// Adds a context, or answers false if the number is taken.
+    /// Adds a context. Returns `false` if the number is taken.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the SDK is out of memory.
     pub(crate) fn insert(&self, id: u32, context: T) -> Result<bool> {
         let context = Shared::try_new(context)?;
         if self.contains(id) {
@@ -58,7 +62,11 @@ impl<T> Table<T> {
         Ok(self.put(id, context))
     }
 
-    /// Makes room for one context more, for [`put`](Self::put).
+    /// Makes room for one more context, for [`put`](Self::put).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the SDK is out of memory.
     pub(crate) fn reserve(&self) -> Result<()> {
         let Ok(mut map) = self.map.try_borrow_mut() else { return Ok(()) };
         if map.len >= map.slots.len() / 2 {
@@ -68,8 +76,8 @@ impl<T> Table<T> {
         Ok(())
     }
 
-    /// Adds a context where there is room, without an allocation; false if the number is taken, or
-    /// others took the room.
+    /// Adds a context in the room that [`reserve`](Self::reserve) made, without an allocation.
+    /// Returns `false` if the number is taken, or if others took the room.
     pub(crate) fn put(&self, id: u32, context: Shared<T>) -> bool {
         let Ok(mut map) = self.map.try_borrow_mut() else { return false };
         // One slot stays empty, to end each probe.
@@ -81,7 +89,7 @@ impl<T> Table<T> {
         true
     }
 
-    /// Takes a context out.
+    /// Removes a context, and returns it.
     pub(crate) fn remove(&self, id: u32) -> Option<Shared<T>> {
         let mut map = self.map.try_borrow_mut().ok()?;
         let at = map.find(id)?;
@@ -89,14 +97,14 @@ impl<T> Table<T> {
         map.close_gap(at);
         map.len = map.len.saturating_sub(1);
         if map.slots.len() > LEAST && map.len <= map.slots.len() / 8 {
-            // A table that stays large is no harm.
+            // A table that stays large does no harm.
             let slots = map.slots.len() / 2;
             let _ = map.resize(slots);
         }
         Some(context)
     }
 
-    /// Takes everything out.
+    /// Removes all contexts.
     pub(crate) fn clear(&self) {
         if let Ok(mut map) = self.map.try_borrow_mut() {
             let emptied = core::mem::replace(&mut *map, Map { slots: Vec::new(), len: 0 });
@@ -106,9 +114,9 @@ impl<T> Table<T> {
     }
 }
 
-/// Mixes a number so that its low bits depend on all of its bits. A single multiplication would
-/// leave steps between numbers at which entries cluster, such as those of the Fibonacci numbers; of
-/// two, none of the steps up to 2,000 and no power of two does.
+/// Mixes a number so that its low bits depend on all of its bits. With a single multiplication,
+/// entries would cluster at some steps between numbers, such as the Fibonacci numbers. With two
+/// multiplications, no step up to 2,000 and no power of two makes them cluster.
 const fn hash(id: u32) -> u32 {
     let mixed = id.wrapping_mul(0x9E37_79B9);
     let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0x2C1B_3C6D);
@@ -120,14 +128,14 @@ impl<T> Map<T> {
         self.slots.len().wrapping_sub(1)
     }
 
-    /// Returns the slot from which a number is searched: the low bits of its hash. Not the high
-    /// ones: with these, numbers that come or go in the order of another table's slots would fill a
-    /// table of another size from one end, as one cluster.
+    /// Returns the slot from which a number is searched: the low bits of its hash. With the high
+    /// bits, numbers that come or go in the order of another table's slots would fill a table of
+    /// another size from one end, as one cluster.
     fn home(&self, id: u32) -> usize {
         hash(id) as usize & self.mask()
     }
 
-    /// Where the number stands.
+    /// Returns the slot of a number, or `None` if the number is not in the map.
     fn find(&self, id: u32) -> Option<usize> {
         let mask = self.mask();
         let mut at = self.home(id);
@@ -141,7 +149,7 @@ impl<T> Map<T> {
         None
     }
 
-    /// Puts a context into the first free slot for its number; there is one.
+    /// Puts a context into the first free slot for its number. There must be a free slot.
     fn place(&mut self, id: u32, context: Shared<T>) {
         let mask = self.mask();
         let mut at = self.home(id);
@@ -154,7 +162,7 @@ impl<T> Map<T> {
         }
     }
 
-    /// Moves entries back that stand behind an emptied slot and would no longer be found.
+    /// Moves entries back that are behind an emptied slot and would no longer be found.
     fn close_gap(&mut self, mut gap: usize) {
         let mask = self.mask();
         let mut at = (gap + 1) & mask;
@@ -213,12 +221,12 @@ mod tests {
         assert_eq!((map.len, map.slots.len()), (0, LEAST));
     }
 
-    /// Returns the slots that a search for an absent number looks at on average, and the most that
-    /// any does: what a removal looks at too.
+    /// Returns the number of slots that a search for an absent number looks at on average, and the
+    /// largest such number. A removal looks at the same slots.
     fn looked_at<T>(table: &Table<T>) -> (f64, usize) {
         let map = table.map.borrow();
         let (slots, mut taken, mut sum, mut most) = (map.slots.len(), 0, 0, 0);
-        // Twice around, because a row of taken slots may go over the end.
+        // Twice around, because a row of taken slots may continue over the end.
         for at in 0..slots * 2 {
             let is_taken = map.slots[at % slots].is_some();
             taken = if is_taken { taken + 1 } else { 0 };
@@ -228,7 +236,7 @@ mod tests {
         (sum as f64 / slots as f64, most)
     }
 
-    /// Which of the open streams ends next.
+    /// The stream, of those that are open, that ends next.
     #[derive(Clone, Copy, Debug)]
     enum Ends {
         Oldest,
@@ -236,8 +244,8 @@ mod tests {
         Random,
     }
 
-    /// Opens `open` streams whose numbers are a step apart, then lets one end for each that opens,
-    /// and then ends them all; every look in between says what the table costs.
+    /// Opens `open` streams whose numbers are a step apart, then ends one stream for each new one,
+    /// and then ends all. `look` gets the table in between and measures its cost.
     fn churn(step: u32, open: usize, ends: Ends, mut look: impl FnMut(&Table<()>)) {
         let table = Table::new();
         let mut streams = crate::__std::collections::VecDeque::new();
@@ -273,8 +281,9 @@ mod tests {
 
     #[test]
     fn no_step_between_numbers_and_no_order_of_ending_makes_entries_cluster() {
-        // Hosts number in a row; a VM of several plugins or a host that numbers other things in
-        // between sees steps. Fibonacci numbers are the worst of a multiplied hash.
+        // Hosts number streams in a row. A VM of several plugins sees steps, and so does the VM of
+        // a host that numbers other things in between. Fibonacci numbers are the worst for a
+        // multiplied hash.
         let steps = [1, 2, 3, 4, 5, 7, 8, 13, 16, 34, 64, 100, 144, 233, 256, 610, 987, 1000, 1024, 1597, 4096, 65_536];
         let (opens, steps): (&[usize], &[u32]) = if cfg!(miri) { (&[16], &steps[..2]) } else { (&[60, 4000], &steps) };
         for (&open, &step) in opens.iter().flat_map(|open| steps.iter().map(move |step| (open, step))) {
@@ -287,8 +296,8 @@ mod tests {
         }
     }
 
-    /// What a context leaves behind goes in the order of its own table, out of one that is for all
-    /// contexts.
+    /// Tests a removal in the order of another table: the entries that a context leaves behind go
+    /// in the order of its own table, out of one that serves all contexts.
     #[test]
     fn numbers_that_come_and_go_in_the_order_of_another_table_do_not_cluster() {
         let most = if cfg!(miri) { 60 } else { 3_000 };
@@ -329,7 +338,7 @@ mod tests {
             table.insert(id, ()).unwrap();
             let (average, most) = if id.is_multiple_of(long / 4) { looked_at(&table) } else { (0.0, 0) };
             assert!(average < 5.0 && most < 100, "{id}: {average}, {most}");
-            // A few of them stay too.
+            // A few of these streams stay too.
             if !id.is_multiple_of(100) {
                 table.remove(id);
             }

@@ -1,4 +1,4 @@
-//! How the tasks of a context end, and how a timer wakes them.
+//! The end of a context's tasks, and their wake-up by a timer.
 
 use super::answers::act_on;
 use super::{Dispatcher, http, tcp};
@@ -8,18 +8,18 @@ use crate::log;
 use crate::stream_state::{self, State};
 use crate::task::Ended;
 
-/// What the log names.
+/// The name of a task in the log.
 const NAME: &str = "task";
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
-    /// Whether any context runs tasks.
+    /// `true` if any context runs tasks.
     pub(super) const TASKS: bool = H::TASKS || T::TASKS || <H::Plugin as PluginContext>::TASKS;
 
-    /// Polls the woken tasks of a context, which has no callback for them.
+    /// Polls the woken tasks of a context that has no callback for them.
     pub(super) fn poll_tasks(&self, context: u32) {
         let acts = || act_on(NAME, context);
         if self.plugins.contains(context) {
-            // What the host calls within this finds a callback that runs.
+            // A host that calls back within this finds a callback running.
             let _entry = Entry::new();
             if acts() {
                 self.with_plugin(context, 0, |_, _| ());
@@ -32,7 +32,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 }
 
-/// A task ended that holds nothing, or its error is all that is left of it.
+/// Handles the end of a task that holds nothing, or of one whose error is all that is left.
 pub(super) fn end_beside(context: u32, ended: Ended) {
     if let Ended::Beside(Err(error)) | Ended::Held { answer: Err(error), .. } = ended {
         log::failure(LogLevel::Error, NAME, context, &error);
@@ -47,8 +47,8 @@ pub(super) fn end_tcp<T: TcpFilter>(context: u32, ended: Ended) {
     end(context, ended, |state| T::ON_ERROR.status().map(|_| tcp::refuse(state)).is_some());
 }
 
-/// Lets go what the task held, or leaves it, as the task says. For an error `refuse` does what the
-/// policy says, unless that is to be open.
+/// Resumes the direction that the task held, or leaves it paused, as the task returned. For an
+/// error `refuse` applies the policy, and returns `false` if the policy is to be open.
 fn end(context: u32, ended: Ended, refuse: impl FnOnce(&State) -> bool) {
     let Ended::Held { direction, answer } = ended else { return end_beside(context, ended) };
     stream_state::current(|state| {

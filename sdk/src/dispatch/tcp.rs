@@ -33,7 +33,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         })
     }
 
-    /// Runs a callback whose status decides about a direction, and gives the status for the host.
+    /// Runs a callback whose status decides about a direction, and returns the status for the host.
     fn decide_tcp(
         &self,
         name: &str,
@@ -77,7 +77,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         note_failure("on_upstream_close", context, closed);
     }
 
-    /// Returns whether it was a connection, as with the two below.
+    /// Runs the callback for the access log. Returns whether the context was a connection, as the
+    /// two methods below do.
     pub(super) fn log_tcp(&self, context: u32) -> bool {
         self.end_tcp(context, "on_log", T::on_log)
     }
@@ -138,8 +139,7 @@ fn missing<T: TcpFilter>(state: Option<&State>) -> u32 {
     STOP
 }
 
-/// Does what the policy says about a connection when an answer could not be given to it, or its
-/// callback failed.
+/// Applies the policy to a connection whose callback failed, or that could not get a response.
 #[cold]
 #[inline(never)]
 pub(super) fn fail<T: TcpFilter>(context: u32, state: &State) {
@@ -150,7 +150,7 @@ pub(super) fn fail<T: TcpFilter>(context: u32, state: &State) {
     }
 }
 
-/// Closes the connection after an error, if it is still there: nothing of it goes on.
+/// Closes the connection after an error, if it is still open. None of its data goes on.
 #[cold]
 #[inline(never)]
 pub(super) fn refuse(state: &State) {
@@ -160,7 +160,7 @@ pub(super) fn refuse(state: &State) {
     }
 }
 
-/// What the host answers changes nothing: the data stays here.
+/// Closes the connection. If the host refuses, nothing changes: the data stay here.
 fn close() {
     let _ = call::close_stream(StreamType::Downstream);
 }

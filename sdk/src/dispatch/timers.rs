@@ -1,4 +1,4 @@
-//! A tick of the host, and the timers that are due by it.
+//! The tick of the host, and the timers that are due at it.
 
 use super::Dispatcher;
 use crate::abi::LogLevel;
@@ -8,12 +8,12 @@ use crate::log;
 use crate::timer::{self, Due};
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
-    /// Whether there are timers beside `on_tick`; if there are none, nothing of them is linked.
+    /// `true` if there are timers beside `on_tick`. Otherwise no code for timers is linked.
     pub(super) const TIMERS: bool =
         H::TASKS || T::TASKS || <H::Plugin as PluginContext>::TIMERS || <H::Plugin as PluginContext>::TASKS;
 
     pub(super) fn run_timers(&self, plugin: u32) {
-        // What the timers start meanwhile is due later than this.
+        // Timers that are started meanwhile are due later than this.
         let by = timer::ticked(plugin);
         while let Some(due) = timer::take_due(plugin, by) {
             match due {

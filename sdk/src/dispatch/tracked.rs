@@ -1,4 +1,4 @@
-//! One stream or connection: what is kept of it, and how a callback runs in it.
+//! A stream or connection: its kept values, and the way in which a callback runs in it.
 
 use core::cell::RefCell;
 use core::marker::PhantomData;
@@ -16,20 +16,20 @@ use crate::log;
 use crate::stream_state::{Abilities, State};
 use sluicegate_alloc::region::Region;
 
-/// What runs in a stream: an HTTP filter or a TCP filter.
+/// The code that runs in a stream: an HTTP filter or a TCP filter.
 pub(super) trait Runs {
     type Filter: 'static;
     type Plugin: PluginContext;
     const ABILITIES: Abilities;
-    /// Whether it has tasks, which are polled when a callback of it is over.
+    /// `true` if the filter has tasks, which are polled at the end of its callbacks.
     #[cfg(feature = "async")]
     const TASKS: bool;
 
-    /// A task of it has ended.
+    /// Handles the end of a task of the stream.
     #[cfg(feature = "async")]
     fn end_task(id: u32, ended: crate::task::Ended);
 
-    /// An answer could not be given to the stream, or its callback failed: the policy decides.
+    /// Applies the policy to a stream whose callback failed, or that could not get a response.
     fn fail(id: u32, state: &State);
 }
 
@@ -72,8 +72,8 @@ impl<T: TcpFilter> Runs for Tcp<T> {
 }
 
 /// A stream or connection with its filter, and the memory that its callbacks take if the allocator
-/// is the arena. Fields are dropped in this order: what the filter holds goes before its region is
-/// closed.
+/// is the arena. The fields are dropped in this order: the values of the filter are dropped before
+/// its region is closed.
 pub(super) struct Stream<K: Runs> {
     pub(super) plugin: Shared<Plugin<K::Plugin>>,
     pub(super) filter: RefCell<K::Filter>,
@@ -84,7 +84,7 @@ pub(super) struct Stream<K: Runs> {
 }
 
 impl<K: Runs> Stream<K> {
-    /// Runs a callback; none if the context or its plugin is busy.
+    /// Runs a callback. Returns `None` if the context or its plugin is busy.
     pub(super) fn run<R>(
         &self,
         id: u32,
@@ -94,9 +94,9 @@ impl<K: Runs> Stream<K> {
         self.run_after(id, streams, || true, callback)
     }
 
-    /// Runs a callback, unless what comes first fails, which is in the callback's scope already:
-    /// host calls act on the stream from there on, so that a host that calls back within it finds
-    /// the stream busy.
+    /// Runs `first`, and then a callback unless `first` returns `false`. `first` runs in the scope
+    /// of the callback: from there on host calls act on the stream, and a host that calls back
+    /// finds the stream busy.
     pub(super) fn run_after<R>(
         &self,
         id: u32,
@@ -141,7 +141,7 @@ impl<K: Runs> Stream<K> {
 }
 
 impl<K: Runs> Table<Stream<K>> {
-    /// Runs a callback of a stream; none if there is no such stream, or it is busy.
+    /// Runs a callback of a stream. Returns `None` if there is no such stream, or if it is busy.
     pub(super) fn run<R>(
         &self,
         id: u32,
@@ -151,7 +151,8 @@ impl<K: Runs> Table<Stream<K>> {
         self.known(id)?.run(id, streams, callback)
     }
 
-    /// Returns the stream; `None` with a line in the log if there is none of this number.
+    /// Returns the stream of a number. If there is none, returns `None` and writes a line to the
+    /// log.
     pub(super) fn known(&self, id: u32) -> Option<Shared<Stream<K>>> {
         let stream = self.get(id);
         if stream.is_none() {

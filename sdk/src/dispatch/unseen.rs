@@ -1,9 +1,10 @@
-//! What follows a message whose filter has no callback for it: what is held stays held.
+//! The parts of a message for which the filter has no callback. A paused part stays paused.
 //!
-//! A proxy takes a callback that a module does not export for one that lets everything go on. It
-//! then lets go what an earlier callback of the message paused: headers with the first part of the
-//! body, where Envoy's configuration shows bodies of paused headers; and a body with its trailers.
-//! So `plugin!` exports these callbacks for every filter that can hold what comes before.
+//! If a module does not export a callback, a proxy assumes that the callback lets everything go on.
+//! The proxy then resumes the parts that an earlier callback of the message paused: headers with
+//! the first part of the body, if Envoy's configuration shows bodies of paused headers, and a body
+//! with its trailers. So `plugin!` exports these callbacks for every filter that can pause the
+//! parts before.
 
 use super::PluginOf;
 use super::http::{HttpCallbacks, code_of};
@@ -13,12 +14,12 @@ use crate::context::{DataAction, Flow, HttpFilter, PluginContext};
 use crate::error::{Error, Result};
 use crate::stream_state::{self, Phase, State};
 
-/// The filter pauses a message, and cannot see that the message has ended.
+/// The error of a filter that pauses a message, and cannot see that the message has ended.
 const UNSEEN: Error = Error::new(
     "a body that was paused ends with trailers, which the filter does not see: use the callback for the complete body, or implement the one for the trailers",
 );
 
-/// Returns a part of a body comes.
+/// Handles a part of a body.
 pub(super) fn on_part<H: HttpFilter>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
@@ -33,7 +34,7 @@ pub(super) fn on_part<H: HttpFilter>(
     })
 }
 
-/// Lets a part pass, unless the filter pauses what comes before.
+/// Lets a part pass, unless the filter pauses the parts before it.
 pub(super) fn pass_part(event: Event, direction: StreamType) -> Result<DataAction> {
     budget::guard(event, || {
         Ok(if stream_state::current(|state| state.is_some_and(|state| state.is_own_pause(direction))) {
@@ -44,7 +45,7 @@ pub(super) fn pass_part(event: Event, direction: StreamType) -> Result<DataActio
     })
 }
 
-/// Trailers come.
+/// Handles trailers.
 pub(super) fn on_trailers<H: HttpFilter>(
     streams: &impl HttpCallbacks<H>,
     context: u32,
@@ -58,7 +59,11 @@ pub(super) fn on_trailers<H: HttpFilter>(
     })
 }
 
-/// Lets trailers pass, unless the filter pauses what comes before.
+/// Lets trailers pass, unless the filter pauses the parts before them.
+///
+/// # Errors
+///
+/// Fails if the filter pauses the parts before, and nothing can resume them.
 pub(super) fn pass_trailers<H: HttpFilter>(direction: StreamType) -> Result<Flow> {
     match stream_state::current(|state| state.filter(|state| state.is_own_pause(direction)).map(State::waits)) {
         None => Ok(Flow::Continue),
@@ -67,8 +72,8 @@ pub(super) fn pass_trailers<H: HttpFilter>(direction: StreamType) -> Result<Flow
     }
 }
 
-/// Refuses to keep a part of a body for a filter that keeps nothing: at the trailers nobody would
-/// know of the part.
+/// Refuses to keep a part of a body for a stateless filter: at the trailers the filter would not
+/// know about the part.
 pub(super) fn keep_none(answer: Result<DataAction>) -> Result<DataAction> {
     match answer {
         Ok(DataAction::StopIterationAndBuffer | DataAction::StopIterationAndWatermark)
@@ -80,7 +85,7 @@ pub(super) fn keep_none(answer: Result<DataAction>) -> Result<DataAction> {
     }
 }
 
-/// As [`UNSEEN`], told before that can happen.
+/// The same mistake as [`UNSEEN`], reported before it can happen.
 const UNSEEN_BY_STATELESS: Error = Error::new(
     "a stateless filter pauses a body that trailers may end: implement the callback for the trailers, or leave `stateless` out",
 );

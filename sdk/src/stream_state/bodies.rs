@@ -1,5 +1,5 @@
-//! What a stream's state knows of its bodies: who gathers one, whether its size may change, and
-//! whether it is one at all.
+//! The part of a stream's state about its bodies: whether a body is gathered, whether its size may
+//! change, and whether the data are a body at all.
 
 use super::counts::{IN_PARTS, REPEATS};
 use super::status::KEPT;
@@ -8,16 +8,15 @@ use crate::abi::StreamType;
 use crate::budget;
 use crate::error::{Error, Result};
 
-/// Bits of a direction, as those of [`super`].
-///
-/// The dispatcher gathers the body, and is one of those who hold the direction.
+/// The dispatcher gathers the body, and is one of the holders of the direction. This and the next
+/// bits belong to a direction, as those of [`super`].
 const GATHERS: u32 = 1 << 20;
 /// The headers went on without a length that another size would contradict.
 const ANOTHER_SIZE: u32 = 1 << 22;
 /// A rewriter has bytes that its closure left.
 const CARRIES: u32 = 1 << 24;
-/// Bits of the stream: the client asks for another protocol, by `CONNECT` or else by `upgrade`, and
-/// the upstream has agreed.
+/// The client asks for another protocol by `CONNECT`. This and the next bits belong to the stream:
+/// the client asks by `upgrade`, and the upstream has agreed.
 const ASKS_CONNECT: u32 = 1 << 26;
 const ASKS_UPGRADE: u32 = 1 << 27;
 const UPGRADED: u32 = 1 << 28;
@@ -25,12 +24,12 @@ const UPGRADED: u32 = 1 << 28;
 const NO_TRAILERS: u32 = 1 << 31;
 
 impl State {
-    /// Notes that a message was let go at its trailers by a resume.
+    /// Notes that a message was resumed at its trailers.
     pub(super) fn repeat(&self, direction: StreamType) {
         self.counts.mark(REPEATS << place(direction));
     }
 
-    /// Returns whether a callback for a body or for trailers shows again what was let go.
+    /// Returns whether a callback for a body or for trailers shows parts again that were let go on.
     #[inline]
     pub(super) fn is_let_go(&self, direction: StreamType) -> bool {
         self.counts.is_marked(REPEATS << place(direction))
@@ -45,9 +44,9 @@ impl State {
         self.counts.is_marked(IN_PARTS << place(direction))
     }
 
-    /// Returns whether the proxy takes bytes of a body in the callback for its trailers: only while
-    /// it keeps the last part. Otherwise Envoy refuses, or loses the bytes and says that all is
-    /// well.
+    /// Returns whether the proxy takes bytes of a body in the callback for its trailers. The proxy
+    /// does only while it keeps the last part. Otherwise Envoy refuses, or loses the bytes and
+    /// returns Ok.
     fn takes_bytes_at_trailers(&self, direction: StreamType) -> bool {
         self.has(KEPT << place(direction))
     }
@@ -61,9 +60,13 @@ impl State {
         self.counts.holders(direction) > 0
     }
 
-    /// Lets what the proxy held of a direction before go on with the part whose callback runs, and
-    /// whose status will stop the direction again. Tells whether that is done: not if the proxy
-    /// holds nothing, or somebody else holds the direction.
+    /// Resumes the parts of a direction that the proxy held before, together with the part whose
+    /// callback runs and whose status will stop the direction again. Returns whether this was done.
+    /// It is not done if the proxy holds nothing, or if somebody else holds the direction.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host refuses.
     pub(crate) fn pass_on(&self, direction: StreamType) -> Result<bool> {
         let place = place(direction);
         if !self.is_paused(direction) || self.is_held(direction) || self.has(ENDED | REPLIED) {
@@ -76,6 +79,10 @@ impl State {
     }
 
     /// Holds a direction while its body is gathered.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the stream has ended, or if 1,023 hold the direction already.
     pub(crate) fn gather(&self, direction: StreamType) -> Result<()> {
         let bit = GATHERS << place(direction);
         if !self.has(bit) {
@@ -85,7 +92,7 @@ impl State {
         Ok(())
     }
 
-    /// The body is complete, or none.
+    /// Ends the gathering of a body, which is complete, or is not a body.
     pub(crate) fn gathered(&self, direction: StreamType) {
         let bit = GATHERS << place(direction);
         if self.has(bit) {
@@ -94,7 +101,7 @@ impl State {
         }
     }
 
-    /// The headers of a direction go on without the length of the body.
+    /// Notes that the headers of a direction go on without the length of the body.
     pub(crate) fn allow_another_size(&self, direction: StreamType) {
         self.set(ANOTHER_SIZE << place(direction));
     }
@@ -112,12 +119,12 @@ impl State {
         self.has(CARRIES << place(direction))
     }
 
-    /// The client asks for another protocol.
+    /// Notes that the client asks for another protocol.
     pub(crate) fn ask_upgrade(&self, by_connect: bool) {
         self.set(if by_connect { ASKS_CONNECT } else { ASKS_UPGRADE });
     }
 
-    /// Returns whether this status of a response agrees to what the client asks for.
+    /// Returns whether a response with this status agrees to the protocol that the client asks for.
     pub(crate) fn agrees_to_upgrade(&self, status: &[u8]) -> bool {
         (self.has(ASKS_UPGRADE | ASKS_CONNECT) && status == b"101")
             || (self.has(ASKS_CONNECT) && matches!(status, [b'2', _, _]))
@@ -127,8 +134,12 @@ impl State {
         self.has(ASKS_UPGRADE | ASKS_CONNECT)
     }
 
-    /// Returns the upstream agrees: what follows is not a body. What was gathered of the request
-    /// goes on.
+    /// Notes that the upstream agrees to the other protocol, so that no body follows. The gathered
+    /// bytes of the request go on.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host refuses to resume the request.
     pub(crate) fn upgrade(&self) -> Result<()> {
         self.set(UPGRADED);
         self.gathered(StreamType::HttpRequest);
@@ -147,13 +158,17 @@ pub(crate) fn end_request() {
 }
 
 /// Returns whether the request that host calls act on has no trailers and gets none. In the
-/// callback of the last part Envoy makes trailers for whoever edits them. If the filter then holds
-/// the request, the body is lost, and the trailers go out twice.
+/// callback of the last part, an edit of the trailers makes Envoy add trailers. If the filter then
+/// holds the request, the body is lost, and the trailers go out twice.
 pub(crate) fn has_no_trailers() -> bool {
     current(|state| state.is_some_and(|state| state.has(NO_TRAILERS)))
 }
 
-/// Fails if bytes that are written in the callback for the trailers would be lost.
+/// Checks that bytes can be written in the callback for the trailers.
+///
+/// # Errors
+///
+/// Fails if the bytes would be lost.
 pub(crate) fn may_write_at_trailers(direction: StreamType) -> Result<()> {
     if current(|state| state.is_none_or(|state| state.takes_bytes_at_trailers(direction))) {
         return Ok(());

@@ -1,35 +1,35 @@
-//! How many hold each direction of a stream, how many of its calls have no answer yet, and what is
-//! rarely known of its bodies.
+//! The counts of a stream: the holders of each direction, the calls without a response, and rare
+//! facts about its bodies.
 
 use core::cell::Cell;
 
 use super::place;
 use crate::abi::StreamType;
 
-/// The bits of one direction's holders; those of the second direction follow.
+/// The number of bits for the holders of one direction. Those of the second direction follow.
 const HOLDERS: u32 = 10;
-/// The most that can hold a direction.
+/// The largest number of holders of a direction.
 pub(super) const MOST_HOLDERS: u32 = (1 << HOLDERS) - 1;
 /// The first bit of the calls.
 const CALLS: u32 = 2 * HOLDERS;
-/// The count at which calls are not counted any more.
+/// The number of calls from which on they are not counted any more.
 const MANY_CALLS: u32 = 31;
 /// The first bit of the marks.
 const MARKS: u32 = CALLS + 5;
 
 // Marks of a direction, which are shifted left by one for the second direction.
-/// The headers were let go between callbacks, and what had come of the body follows them.
+/// The headers were resumed between callbacks, and the parts of the body that had come follow them.
 pub(super) const LATE: u32 = 1 << MARKS;
-/// The message was let go at its trailers by a resume. The proxy may show its last part and its
-/// trailers once more.
+/// The message was resumed at its trailers. The proxy may show its last part and its trailers once
+/// more.
 pub(super) const REPEATS: u32 = 1 << (MARKS + 2);
-/// The filter wants no complete body.
+/// The filter lets the body pass in parts.
 pub(super) const IN_PARTS: u32 = 1 << (MARKS + 4);
-/// Whether a call of the callback that runs has failed within its host call.
+/// A call of the callback that runs has failed within its host call.
 const CALL_FAILED: u32 = 1 << 31;
 
-/// The counts of a stream in one word. A state of this and its bits is two words, so a callback
-/// that begins one makes one store.
+/// The counts of a stream in one word. A state of these counts and its bits is two words, so a
+/// callback that begins one makes one store.
 pub(super) struct Counts(Cell<u32>);
 
 impl Counts {
@@ -41,7 +41,7 @@ impl Counts {
         self.0.get() >> first & most
     }
 
-    /// Returns how many hold a direction.
+    /// Returns the number of holders of a direction.
     pub(super) fn holders(&self, direction: StreamType) -> u32 {
         self.field(HOLDERS * place(direction), MOST_HOLDERS)
     }
@@ -51,7 +51,7 @@ impl Counts {
         self.field(0, (1 << CALLS) - 1) > 0
     }
 
-    /// Counts one holder more. Returns false if there are too many.
+    /// Counts one more holder. Returns `false` if there are too many.
     #[must_use]
     pub(super) fn hold(&self, direction: StreamType) -> bool {
         let has_room = self.holders(direction) < MOST_HOLDERS;
@@ -68,7 +68,7 @@ impl Counts {
         }
     }
 
-    /// Returns how many calls have no answer yet.
+    /// Returns the number of calls that have no response yet.
     pub(super) fn calls(&self) -> u32 {
         self.field(CALLS, MANY_CALLS)
     }
@@ -80,7 +80,7 @@ impl Counts {
         }
     }
 
-    /// Counts the last answer to a call. Where calls were not counted any more, they stay many.
+    /// Counts the last response to a call. If there were too many calls to count, the number stays.
     pub(super) fn answered(&self) {
         if (1..MANY_CALLS).contains(&self.calls()) {
             self.0.set(self.0.get() - (1 << CALLS));

@@ -1,29 +1,29 @@
-//! What one entry into the VM has asked for that changes what a later callback of the same entry
-//! may ask for.
+//! The requests of one entry into the VM that limit the requests of later callbacks of the same
+//! entry.
 //!
-//! Hosts carry out what a callback asks for after the callback has returned. All that an entry asks
-//! for, by the callback and by the tasks that it woke in other contexts, waits in one list of the
-//! host's.
+//! Hosts carry out the requests of a callback after the callback has returned. All requests of an
+//! entry, by the callback and by the tasks that it woke in other contexts, wait in one list of the
+//! host.
 
 use core::cell::Cell;
 
 use crate::abi::depth;
 
-/// How many streams one entry may let go on.
+/// The number of streams that one entry may resume.
 ///
-/// Envoy carries out the second resume within what follows from the first, and so on: each of them
-/// takes some of its stack. At 320 the VM ends.
+/// Envoy carries out the second resume within the effects of the first, and so on. Each of them
+/// takes some of the VM's stack. At 320 the VM ends.
 const MOST_RESUMES: u32 = 128;
 
-/// The tasks run that a callback woke. Below it the resumes are counted.
+/// The tasks that a callback woke are running. The bits below count the resumes.
 const POLLING: u32 = 1 << 29;
-/// The proxy was told to let a response go on, or to answer a stream.
+/// The proxy was told to resume a response, or to reply to a stream.
 const TOLD: u32 = 1 << 30;
 /// A call has failed within its host call.
 const CALL_FAILED: u32 = 1 << 31;
 
 crate::__vm_local! {
-    /// What the entry has asked for.
+    /// The requests of the entry.
     static ASKED: Cell<u32> = Cell::new(0);
 }
 
@@ -35,8 +35,8 @@ fn set(bit: u32) {
     ASKED.with(|asked| asked.set(asked.get() | bit));
 }
 
-/// Notes that a callback of a context begins. Returns whether an entry begins with it: not if a
-/// task is polled that another context woke, and not if the host calls back within a host call.
+/// Notes that a callback of a context begins. Returns whether an entry begins with it. None begins
+/// if a task is polled that another context woke, or if the host calls back within a host call.
 #[inline]
 pub(crate) fn begin() -> bool {
     ASKED.with(|asked| {
@@ -48,7 +48,7 @@ pub(crate) fn begin() -> bool {
     })
 }
 
-/// Runs the tasks that a callback woke, which ask for things behind the callback.
+/// Runs the tasks that a callback woke, whose requests come after those of the callback.
 #[cfg(feature = "async")]
 pub(crate) fn behind_callback(poll: impl FnOnce()) {
     set(POLLING);
@@ -56,17 +56,17 @@ pub(crate) fn behind_callback(poll: impl FnOnce()) {
     ASKED.with(|asked| asked.set(0));
 }
 
-/// Returns whether the entry has told the proxy to let a response go on, or to answer a stream.
+/// Returns whether the entry has told the proxy to resume a response, or to reply to a stream.
 pub(super) fn has_told() -> bool {
     has(TOLD)
 }
 
-/// Notes that the entry has told the proxy so.
+/// Notes that the entry has told the proxy to resume a response, or to reply to a stream.
 pub(super) fn tell() {
     set(TOLD);
 }
 
-/// Counts a resume; `false` if the entry has asked for as many as a host can carry out.
+/// Counts a resume. Returns `false` if the entry has made as many resumes as a host can carry out.
 pub(super) fn may_resume() -> bool {
     ASKED.with(|asked| {
         let may = asked.get() & (POLLING - 1) < MOST_RESUMES;
@@ -81,8 +81,8 @@ pub(super) fn call_failed() {
     set(CALL_FAILED);
 }
 
-/// Returns whether a call has failed within its host call, of the callback that woke the task that
-/// runs.
+/// Returns whether a call has failed within its host call, in the callback that woke the running
+/// task.
 pub(super) fn has_failed_before() -> bool {
     has(POLLING) && has(CALL_FAILED)
 }

@@ -2,17 +2,17 @@
 //! over, and how the proxy is told.
 //!
 //! A proxy that was told to keep a part of a body joins the next part to it. If a resume from
-//! elsewhere has let the kept part go in between, Envoy 1.36 leaves the next part there when its
-//! callback lets it go on. No Envoy drops a joined part. So a [`KEPT`] part is followed by a resume
-//! within the callback, or by an empty buffer, and then by a status that every host knows.
+//! elsewhere has let the kept part go on in between, Envoy 1.36 leaves the next part behind when
+//! its callback lets it go on. No Envoy drops a joined part. So a [`KEPT`] part is followed by a
+//! resume within the callback, or by an empty buffer, and then by a status that every host knows.
 //!
-//! Bytes that a callback writes where nothing else is left, into an empty last part or before the
-//! trailers, go on by such a resume, too: let go by a status, Envoy loses them.
+//! Bytes that a callback writes into an empty last part, or before the trailers, also go on by such
+//! a resume. If a status let them go on, Envoy would lose them.
 //!
-//! If headers are resumed that held back a body and its trailers, Envoy shows both within that
-//! call. If the trailers' status then lets go a part that was [`KEPT`], Envoy loses the part, and
-//! shows the trailers again. By a resume within the callback the part goes on. Envoy shows the part
-//! and the trailers again within it, and [`State::repeats`] lets them pass.
+//! If headers are resumed that held back a body and its trailers, Envoy shows both within that host
+//! call. If the trailers' status then lets a [`KEPT`] part go on, Envoy loses the part, and shows
+//! the trailers again. By a resume within the callback the part goes on. Envoy shows the part and
+//! the trailers again within the resume, and [`State::repeats`] lets them pass.
 
 use super::counts::LATE;
 use super::{DECIDING, HELD, OWN, PAUSED, REPLIED, REPLIED_NOW, RESET, STOP, State, WENT_ON, place};
@@ -23,8 +23,8 @@ use crate::error::{Error, Result};
 use crate::handle::{WHOLE, buffer_of};
 use crate::log;
 
-/// Of a direction, as the bits of [`super`]: the proxy was told to keep the last part of the body,
-/// and joins the next one to it.
+/// The proxy was told to keep the last part of the body, and joins the next one to it. The bit
+/// belongs to a direction, as the bits of [`super`].
 pub(super) const KEPT: u32 = 1 << 29;
 
 /// A callback whose status decides about a direction.
@@ -34,17 +34,18 @@ pub struct Phase {
     kind: &'static Kind,
 }
 
-/// What a callback decides about, and what it may take.
+/// The subject of a callback's decision, and the host calls that it may need.
 ///
-/// A part is kept in a callback for a body, and later ones find it. That the two host calls which
-/// they then need stand here keeps them out of a module whose filter only sees headers.
+/// A callback for a body may keep a part, and later callbacks find the part. They then need two
+/// host calls. The two are named here, so that a module whose filter only sees headers does not
+/// link them.
 #[derive(Debug)]
 struct Kind {
     of: Of,
     kept: Option<Kept>,
 }
 
-/// What lets a kept part go on, and what drops it.
+/// The functions that resume a kept part, and that drop it.
 #[derive(Debug)]
 struct Kept {
     resume: fn(StreamType) -> Result<()>,
@@ -59,9 +60,9 @@ const CONNECTION: &Kind = &Kind { of: Of::Other, kept: None };
 /// The part of a message that a callback shows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Of {
-    /// One status more lets them go on.
+    /// Headers. One more status lets them go on.
     Headers,
-    /// The proxy keeps it, part by part.
+    /// A body, which the proxy keeps part by part.
     Body,
     /// Trailers, or the data of a connection.
     Other,
@@ -80,7 +81,7 @@ impl Phase {
         Self { direction, kind: TRAILERS }
     }
 
-    /// Returns the data of a connection.
+    /// Returns the phase of a connection's data.
     pub(crate) const fn connection(direction: StreamType) -> Self {
         Self { direction, kind: CONNECTION }
     }
@@ -99,19 +100,19 @@ impl Phase {
 }
 
 impl State {
-    /// Returns whether a callback shows again what was let go, and is to let it pass.
+    /// Returns whether a callback shows parts again that were let go on, and must let them pass.
     #[inline]
     pub(crate) fn repeats(&self, phase: Phase) -> bool {
         phase.kind.of != Of::Headers && self.is_let_go(phase.direction)
     }
 
-    /// A callback of a direction begins.
+    /// Notes that a callback of a direction begins.
     #[inline]
     pub(crate) fn begin(&self, phase: Phase) {
         self.set(DECIDING << place(phase.direction));
     }
 
-    /// The callback itself has returned; its tasks may still run.
+    /// Notes that the callback itself has returned. Its tasks may still run.
     #[inline]
     pub(crate) fn returned(&self, phase: Phase, status: u32) {
         let own = OWN << place(phase.direction);
@@ -122,7 +123,7 @@ impl State {
         }
     }
 
-    /// Gives the status for the proxy, when the callback and its tasks are over.
+    /// Returns the status for the proxy, when the callback and its tasks are over.
     #[inline]
     pub(crate) fn status(&self, phase: Phase, status: u32) -> u32 {
         let place = place(phase.direction);
@@ -141,12 +142,13 @@ impl State {
         self.clear(DECIDING << place);
         let stop = if status == HELD || phase.goes_on(status) { STOP } else { status };
         if self.has(RESET) {
-            // It was reset in this callback. If its last message went on as well, Envoy would end.
+            // The stream was reset in this callback. If its last message also went on, Envoy would
+            // end.
             return stop;
         }
         if self.has(REPLIED_NOW) || self.has(REPLIED) && !phase.is_response() {
-            // Of the message in whose place the answer is sent, nothing follows. Nothing is to be
-            // resumed either.
+            // The reply replaces this message, so nothing of the message follows, and nothing is to
+            // be resumed.
             self.clear(REPLIED_NOW | (PAUSED | OWN) << place);
             return stop;
         }
@@ -163,7 +165,7 @@ impl State {
             self.put(KEPT << place, is_body && stop == STOP);
             return stop;
         }
-        // What was kept went on meanwhile, or would be lost.
+        // The kept part went on meanwhile, or would be lost.
         let by_resume =
             joined.filter(|_| !self.has(PAUSED << place) || !is_body && self.counts.is_marked(LATE << place));
         self.clear((PAUSED | KEPT) << place);
@@ -181,18 +183,18 @@ impl State {
     }
 }
 
-/// Tells the proxy to let a direction go on.
+/// Tells the proxy to resume a direction.
 pub(super) fn resume(direction: StreamType) -> Result<()> {
     call::continue_stream(direction).map_err(|status| Error::host("proxy_continue_stream", direction, status))
 }
 
-/// Empties what the proxy shows of a body, the part that was joined included.
+/// Empties the part of a body that the proxy shows, including the joined part.
 fn drop_joined(direction: StreamType) -> Result<()> {
     let buffer = buffer_of(direction);
     call::set_buffer(buffer, 0, WHOLE, &[]).map_err(|status| Error::host("proxy_set_buffer_bytes", buffer, status))
 }
 
-/// Tells whether the host did as it was told.
+/// Returns whether the host succeeded, and logs if it did not.
 fn noted(done: Result<()>) -> bool {
     if done.is_err() {
         log::write_text(LogLevel::Error, "sluicegate: the host refuses to pass or to drop a part of a body");

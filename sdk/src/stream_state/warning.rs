@@ -1,4 +1,4 @@
-//! The warning of headers that wait for a body which may never come.
+//! The warning about headers that wait for a body which may never come.
 
 use core::cell::Cell;
 
@@ -8,12 +8,11 @@ use crate::context::Action;
 use crate::log;
 
 crate::__vm_local! {
-    /// Whether the warning was written, or is not needed, because the proxy was seen to show a body
-    /// whose headers it holds.
+    /// `true` if the warning was written.
     static WARNED: Cell<bool> = Cell::new(false);
 }
 
-/// Warns once a VM of headers that wait for a body which may never come.
+/// Warns once in a VM about headers that wait for a body which may never come.
 #[cold]
 #[inline(never)]
 pub(crate) fn warn_of_pause(state: &State, status: u32) {
@@ -23,7 +22,7 @@ pub(crate) fn warn_of_pause(state: &State, status: u32) {
     }
 }
 
-/// The warning.
+/// The text of the warning.
 const STUCK: &str = "sluicegate: a filter paused headers whose body is still to come, and no call, task or timer will resume \
                      them. Envoy shows a filter no body of paused headers unless its configuration sets \
                      allow_on_headers_stop_iteration, so the message may wait until it times out";
