@@ -1,8 +1,8 @@
-//! Where the memory of this VM is: a walk over the heap, on demand.
+//! A report of the memory of this VM: a walk over the heap, on demand.
 //!
-//! [`report`] tells what is live, what is free, and how it is spread over the pages. It is for the
-//! question why a VM holds so much more than its filter uses: a burst left empty pages and kept
-//! blocks, or small live blocks lie all over the heap.
+//! [`report`] returns how much memory is live, how much is free, and how it is spread over the
+//! pages. The report explains why a VM holds much more memory than its filter uses: a burst left
+//! empty pages and kept blocks, or small live blocks lie all over the heap.
 //!
 //! ```
 //! use sluicegate::heap;
@@ -44,7 +44,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! `docs/heap.md` says how to read a report. A module that never asks has nothing of it.
+//! `docs/heap.md` explains how to read a report. A module that makes no report links none of this
+//! code.
 
 pub use sluicegate_alloc::report::{Free, HeapReport, Json, Pin};
 
@@ -52,23 +53,24 @@ use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::foreign;
 
-/// Returns where the memory of this VM is.
+/// Returns a report of the memory of this VM.
 ///
-/// With `alloc-freelist`, `alloc-arena` and an allocator of one's own that shows its memory,
-/// everything is told. With the others [`HeapReport::walked`] is false, and only pages, grows and
-/// the bytes that were asked for are told.
+/// With `alloc-freelist`, `alloc-arena` and a custom allocator that shows its memory, the report
+/// has all figures. With the others [`HeapReport::walked`] is `false`, and the report has only the
+/// pages, the grows and the bytes that were asked for.
 ///
 /// # Cost
 ///
-/// No host call and no allocation; 5 KiB of stack. Some 160 instructions for each gap and each kept
-/// block, and 60 more for each 128 MiB of heap above the first. It stops after 262,144 of them, which
-/// is 42 million instructions. So it is for requests of an operator, not for every stream.
+/// No host call and no allocation. 5 KiB of stack. About 160 instructions for each gap and each
+/// kept block, and 60 more for each 128 MiB of heap above the first. The walk stops after 262,144
+/// of them, which is 42 million instructions. So make reports for requests of an operator, not for
+/// every stream.
 #[must_use]
 pub fn report() -> HeapReport {
     sluicegate_alloc::heap_report()
 }
 
-/// Calls the host's function of this name with a report as JSON.
+/// Calls the host's function of this name, with a report as JSON.
 ///
 /// # Errors
 ///
@@ -77,7 +79,7 @@ pub fn report() -> HeapReport {
 ///
 /// # Cost
 ///
-/// As [`report`], one host call, and a block of 2 to 4 KiB that is freed at once.
+/// The cost of [`report`], one host call, and a block of 2 to 4 KiB that is freed at once.
 pub fn send(function: impl AsRef<[u8]>) -> Result<()> {
     let report = report();
     let mut json = Buffer::new();

@@ -25,10 +25,10 @@
 //! ```
 //!
 //! The crate is a `cdylib`, built for `wasm32-wasip1` or `wasm32-unknown-unknown`. The module
-//! exports `proxy_on_request_headers`, the callbacks that create and delete contexts, and what the
-//! ABI demands; nothing else. It imports the host functions that the filter uses, and `proxy_log`.
-//! If its callbacks can fail, it also imports the two functions that count failures:
-//! `proxy_define_metric` and `proxy_increment_metric`.
+//! exports `proxy_on_request_headers`, the callbacks that create and delete contexts, and the
+//! exports that the ABI requires; nothing else. It imports the host functions that the filter uses,
+//! and `proxy_log`. If its callbacks can fail, it also imports the two functions that count
+//! failures: `proxy_define_metric` and `proxy_increment_metric`.
 //!
 //! # Where a byte goes, and who frees it
 //!
@@ -44,22 +44,22 @@
 //! `alloc-talc` or `alloc-system`. [`allocator`] returns the name of the picked one, and every
 //! plugin start logs the name at debug level. If several features are on (features unify across a
 //! build), the first of arena, freelist, talc, system wins. Without any of them the standard
-//! library's allocator stays, or the module names its own: `plugin!(http: Filter, allocator:
-//! MINE)`, where `MINE` is its `#[global_allocator]`, a `sluicegate_alloc::Global` over any
-//! strategy.
+//! library's allocator stays, or the module names its own:
+//! `plugin!(http: Filter, allocator: MINE)`, where `MINE` is its `#[global_allocator]`, a
+//! `sluicegate_alloc::Global` over any strategy.
 //!
 //! Values that outlive their stream are allocated [`outside`](region::outside) of the stream's
 //! region. With `alloc-arena` they would otherwise count as retained.
 //!
 //! # Features
 //!
-//! | feature | what it adds |
+//! | feature | effect |
 //! |---|---|
 //! | `alloc-arena`, `alloc-freelist`, `alloc-talc`, `alloc-system` | the module's allocator, as above |
 //! | `alloc-inline`, on by default | the fast path of `alloc-arena` and `alloc-freelist` in every caller: faster, for 3–12 kB of module; off with `default-features = false` |
 //! | `async` | `task`: `async`/`await` for calls and timers |
-//! | `timing` | `timing`: what each callback costs, as metrics and at debug level |
-//! | `request-arena` | `arena`: an arena for each stream, for whoever asks: `request.arena()` |
+//! | `timing` | `timing`: the cost of each callback, as metrics and at debug level |
+//! | `request-arena` | `arena`: an arena for each stream that asks for one: `request.arena()` |
 //! | `http` | `http`: conversions from and to the `http` crate's types |
 //! | `log` | the `log` crate's macros write to the proxy's log |
 //! | `panic-log` | a panic's message and place go to the proxy's log |

@@ -175,8 +175,8 @@ pub(crate) fn note_of(level: LogLevel, text: &str, name: &[u8]) {
     write_line(level, buffer.written());
 }
 
-/// Writes the reason for which a callback of a context failed, as `on_log (context 7): no such
-/// key`, without the formatting code. Counts the failure.
+/// Writes the reason for which a callback of a context failed, as
+/// `on_log (context 7): no such key`, without the formatting code. Counts the failure.
 #[cold]
 pub(crate) fn failure(level: LogLevel, callback: &str, context: u32, error: &Error) {
     failures::count();

@@ -326,7 +326,7 @@ pub(crate) fn continue_stream(stream: StreamType) -> Answer {
     }
 }
 
-/// Fails: ABI 0.1.0 cannot close a stream.
+/// Returns `Unimplemented`: ABI 0.1.0 cannot close a stream.
 #[cfg(feature = "abi-0-1-0")]
 pub(crate) const fn close_stream(_: StreamType) -> Answer {
     Err(Status::Unimplemented)

@@ -16,8 +16,9 @@ const ENDS: u64 = 2;
 /// A block of pairs whose lengths add up to its size.
 ///
 /// Invariant, established by [`Pairs::check`] and never changed, because nobody can write to the
-/// block any more: the block is empty and `len` is 0, or `COUNT + len * LENGTHS + Σ (name + value +
-/// 2)` is exactly its size. So a walk in order needs no check of its own.
+/// block any more: the block is empty and `len` is 0, or
+/// `COUNT + len * LENGTHS + Σ (name + value + 2)` is exactly its size. So a walk in order needs no
+/// check of its own.
 pub(crate) struct Pairs {
     block: HostBytes,
     len: usize,

@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 ///   [`Status::BadArgument`]. In a task that is [`NoSuchCluster`](Self::NoSuchCluster).
 /// - A cluster without a healthy host: the call is refused where it is made, with
 ///   [`Status::InternalFailure`]. In a task that is [`NoHealthyHost`](Self::NoHealthyHost).
-/// - A connection that breaks before the answer is whole: [`Reset`](Self::Reset).
-/// - **A timeout is a response**, which Envoy makes up: status 504 with the body `upstream request
-///   timeout`. A host that refuses the connection is also a response, with status 503. Look at the
-///   status before the body.
+/// - A connection that breaks before the response is complete: [`Reset`](Self::Reset).
+/// - **A timeout is a response**, which Envoy makes up: status 504 with the body
+///   `upstream request timeout`. A host that refuses the connection is also a response, with status
+///   503. Look at the status before the body.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallFailure {

@@ -132,7 +132,7 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         })
     }
 
-    /// Returns what is wrong if a header is missing without which no host sends a call.
+    /// Returns the problem if a header is missing without which no host sends a call, or `None`.
     fn missing(&self) -> Option<&'static &'static str>
     where
         N: AsRef<[u8]>,

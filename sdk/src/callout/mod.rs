@@ -179,7 +179,7 @@ fn refused(call: &'static Call, cluster: &[u8], status: Status) -> Error {
     Error::named(call, cluster, status, why(status))
 }
 
-/// Returns what hosts mean by a status for a call that is complete.
+/// Returns the meaning of a host's status for a call that lacks nothing.
 const fn why(status: Status) -> &'static &'static str {
     match status {
         // In Envoy the first status is that of HTTP calls, the second that of gRPC calls.

@@ -25,8 +25,8 @@ pub enum Action {
     StopIteration = 1,
     /// Go on, and end the stream here. Envoy takes this status for [`Continue`](Self::Continue).
     ContinueAndEndStream = 2,
-    /// Pause everything. If a body is over the buffer's limit, Envoy answers 413, or 500 for a
-    /// response.
+    /// Pause everything. If a body is over the buffer's limit, Envoy replies with 413, or with 500
+    /// for a response.
     StopAllIterationAndBuffer = 3,
     /// Pause everything. If a body is over the buffer's limit, the sender waits.
     StopAllIterationAndWatermark = 4,
@@ -125,9 +125,9 @@ impl FailurePolicy {
 /// The treatment of a request that asks for another protocol, by `upgrade` (WebSocket) or by
 /// `CONNECT`. The bytes after the headers of such a request are not a body, and do not end.
 ///
-/// The policy concerns filters that judge [complete
-/// bodies](crate::HttpFilter::on_complete_request_body), because such a stream has nothing that
-/// they could judge. Other filters see the data part by part, as a body.
+/// The policy concerns filters that judge
+/// [complete bodies](crate::HttpFilter::on_complete_request_body), because such a stream has
+/// nothing that they could judge. Other filters see the data part by part, as a body.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Upgrades {
     /// The client gets a 403, before any callback of the filter for the request.

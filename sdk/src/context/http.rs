@@ -117,8 +117,8 @@ pub trait HttpFilter: Sized + 'static {
     /// [`end_of_stream`](crate::RequestHeaders::end_of_stream) in
     /// [`on_request_headers`](Self::on_request_headers) tells such a request. It does not run for a
     /// stream that is reset before the end of the body. It does not run for a body over the proxy's
-    /// buffer limit: Envoy answers 413. [`UPGRADES`](Self::UPGRADES) decides about a stream that
-    /// changes to another protocol.
+    /// buffer limit: Envoy replies with 413. [`UPGRADES`](Self::UPGRADES) decides about a stream
+    /// that changes to another protocol.
     ///
     /// A filter that has this callback has no [`on_request_body`](Self::on_request_body). For a
     /// message whose body it does not want to judge, the filter calls
@@ -192,8 +192,9 @@ pub trait HttpFilter: Sized + 'static {
     /// [`end_of_stream`](crate::ResponseHeaders::end_of_stream) in
     /// [`on_response_headers`](Self::on_response_headers) tells such a response. It does not run
     /// for a stream that is reset before the end of the body. It does not run for a body over the
-    /// proxy's buffer limit: Envoy resets the stream, or answers 500 if the headers are paused.
-    /// [`UPGRADES`](Self::UPGRADES) decides about a stream that changes to another protocol.
+    /// proxy's buffer limit: Envoy resets the stream, or replies with 500 if the headers are
+    /// paused. [`UPGRADES`](Self::UPGRADES) decides about a stream that changes to another
+    /// protocol.
     ///
     /// A filter that has this callback has no [`on_response_body`](Self::on_response_body). For a
     /// message whose body it does not want to judge, the filter calls

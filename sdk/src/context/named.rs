@@ -1,5 +1,5 @@
-//! Traits that express what [`plugin!`](crate::plugin) requires of the contexts that it names.
-//! Their error messages say what to write.
+//! Traits that express the requirements of [`plugin!`](crate::plugin) on the contexts that it
+//! names. Their error messages name the missing code.
 //!
 //! The attributes implement these traits, and `plugin!` requires them. Without an attribute the
 //! callbacks of a context would not be exported, and nothing would say so: its filter would let

@@ -68,8 +68,8 @@ use crate::error::{Error, On, Result};
 ///
 /// # Errors
 ///
-/// Fails without a host call if there is no room for `room` bytes: the error [is out of
-/// memory](Error::is_out_of_memory). Fails if the host does not have the function
+/// Fails without a host call if there is no room for `room` bytes: the error
+/// [is out of memory](Error::is_out_of_memory). Fails if the host does not have the function
 /// ([`Status::NotFound`](crate::Status::NotFound)), or if the function fails.
 ///
 /// # Cost

@@ -55,13 +55,13 @@ impl<'cb, D, P> Body<'cb, D, P> {
     arena!();
 
     /// Calls a cluster over HTTP, and holds the body until the closure has run with the response,
-    /// or with the reason for the failure: `return body.hold_for_call(&call, |filter: &mut Self,
-    /// stream, answer| …);`
+    /// or with the reason for the failure:
+    /// `return body.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
     ///
     /// The closure decides about the body. [`Action::Continue`] resumes the body when nobody else
     /// holds it. Any other action leaves the body paused: the closure has replied, or something
-    /// else will resume the body. If the closure fails, the [failure
-    /// policy](crate::HttpFilter::ON_ERROR) decides.
+    /// else will resume the body. If the closure fails, the
+    /// [failure policy](crate::HttpFilter::ON_ERROR) decides.
     ///
     /// # Errors
     ///
@@ -162,8 +162,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// Returns whether the body ends with this part. The last part may bring no new bytes: then its
     /// size is that of the part before.
     ///
-    /// A body that trailers follow has no last part. So a filter that judges bodies takes [complete
-    /// bodies](crate::HttpFilter::on_complete_request_body), however they end.
+    /// A body that trailers follow has no last part. So a filter that judges bodies takes
+    /// [complete bodies](crate::HttpFilter::on_complete_request_body), however they end.
     #[must_use]
     pub const fn end_of_stream(&self) -> bool {
         self.end_of_stream

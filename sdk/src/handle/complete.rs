@@ -283,13 +283,13 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     }
 
     /// Calls a cluster over HTTP, and holds the body until the closure has run with the response,
-    /// or with the reason for the failure: `return body.hold_for_call(&call, |filter: &mut Self,
-    /// stream, answer| …);`
+    /// or with the reason for the failure:
+    /// `return body.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
     ///
     /// The closure decides about the body. [`Action::Continue`] resumes the body when nobody else
     /// holds it. Any other action leaves the body paused: the closure has replied, or something
-    /// else will resume the body. If the closure fails, the [failure
-    /// policy](crate::HttpFilter::ON_ERROR) decides.
+    /// else will resume the body. If the closure fails, the
+    /// [failure policy](crate::HttpFilter::ON_ERROR) decides.
     ///
     /// # Errors
     ///

@@ -49,7 +49,7 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 /// }
 /// ```
 ///
-/// # What the proxy makes of an edit
+/// # Rules for edits
 ///
 /// The rules are those of the newest Envoy: `add` appends, `replace` removes all values of the name
 /// and appends one, `remove` removes all. Names compare without case. Pseudo-headers stay in front.
@@ -262,8 +262,8 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// Fails if the name is not a token, optionally behind one colon, or if the [proxy
-    /// refuses](Self#when-the-proxy-refuses).
+    /// Fails if the name is not a token, optionally behind one colon, or if the
+    /// [proxy refuses](Self#when-the-proxy-refuses).
     ///
     /// # Cost
     ///
@@ -398,13 +398,13 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     }
 
     /// Calls a cluster over HTTP, and holds the message until the closure has run with the
-    /// response, or with the reason for the failure: `return request.hold_for_call(&call, |filter:
-    /// &mut Self, stream, answer| …);`
+    /// response, or with the reason for the failure:
+    /// `return request.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
     ///
     /// The closure decides about the message. [`Action::Continue`] resumes the message when nobody
     /// else holds it. Any other action leaves the message paused: the closure has replied, or
-    /// something else will resume the message. If the closure fails, the [failure
-    /// policy](crate::HttpFilter::ON_ERROR) decides.
+    /// something else will resume the message. If the closure fails, the
+    /// [failure policy](crate::HttpFilter::ON_ERROR) decides.
     ///
     /// # Errors
     ///

@@ -95,9 +95,9 @@ impl<'cb, P> HttpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// Fails if the bytes do not fit the budgets: the error [is out of
-    /// memory](crate::Error::is_out_of_memory). If the callback returns the error, the budget's
-    /// policy decides.
+    /// Fails if the bytes do not fit the budgets: the error
+    /// [is out of memory](crate::Error::is_out_of_memory). If the callback returns the error, the
+    /// budget's policy decides.
     ///
     /// # Cost
     ///

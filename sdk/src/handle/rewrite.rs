@@ -14,8 +14,8 @@ impl<D, P> Headers<'_, D, P, Head> {
     /// Lets the body of this message pass in parts, as they come. The callback for the
     /// [complete body](crate::HttpFilter::on_complete_request_body) does not run for this message.
     ///
-    /// A complete body must fit into the proxy's buffer: Envoy answers 413 over 1 MiB, unless the
-    /// listener sets another limit. A filter that has nothing to judge in a body lets the body
+    /// A complete body must fit into the proxy's buffer: Envoy replies with 413 over 1 MiB, unless
+    /// the listener sets another limit. A filter that has nothing to judge in a body lets the body
     /// pass:
     ///
     /// ```
@@ -77,9 +77,9 @@ impl<D, P> Headers<'_, D, P, Head> {
 /// Changes a body, or the data of a connection, as it passes. The rewriter is a field of the
 /// filter, and goes with it from one part to the next.
 ///
-/// A part may end within what the filter looks for. So the closure returns how many bytes it has
-/// dealt with, and sees the rest again in front of the next part. The closure is told when no more
-/// bytes come, and then it must deal with all of them:
+/// A part may end within the bytes that the filter looks for. So the closure returns how many bytes
+/// it has dealt with, and sees the rest again in front of the next part. The closure is told when
+/// no more bytes come, and then it must deal with all of them:
 ///
 /// ```
 /// use sluicegate::prelude::*;
@@ -126,9 +126,10 @@ impl<D, P> Headers<'_, D, P, Head> {
 /// # Trailers
 ///
 /// Trailers end a body without a last part, and most responses of gRPC end so.
-/// [`finish`](Self::finish) then passes what is left. A filter that uses [`pass`](Self::pass)
-/// without a callback for the trailers gets an error for its first part. A callback for the
-/// trailers that forgets `finish` while bytes are left is an error of that callback.
+/// [`finish`](Self::finish) then passes the bytes that are left. A filter that uses
+/// [`pass`](Self::pass) without a callback for the trailers gets an error for its first part. A
+/// callback for the trailers that forgets `finish` while bytes are left is an error of that
+/// callback.
 ///
 /// So that something can still be written with the trailers, the proxy keeps the part in which the
 /// closure left bytes for the first time, until the next part, the trailers or the end come. Later
@@ -136,8 +137,8 @@ impl<D, P> Headers<'_, D, P, Head> {
 ///
 /// # Limit
 ///
-/// What the closure leaves is bounded by [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT), or by
-/// [`with_limit`](Self::with_limit).
+/// The number of bytes that the closure leaves is bounded by
+/// [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT), or by [`with_limit`](Self::with_limit).
 pub struct Rewriter {
     carry: Carry,
     limit: usize,

@@ -37,13 +37,13 @@ impl<'cb, P> TcpHandle<'cb, P> {
     arena!();
 
     /// Calls a cluster over HTTP, and holds the client's data until the closure has run with the
-    /// response, or with the reason for the failure: `return connection.hold_for_call(&call,
-    /// |filter: &mut Self, connection, answer| …);`
+    /// response, or with the reason for the failure:
+    /// `return connection.hold_for_call(&call, |filter: &mut Self, connection, answer| …);`
     ///
     /// The closure decides about the client's data. [`Action::Continue`] resumes the data when
     /// nobody else holds them. Any other action leaves the data paused: the closure has closed the
-    /// connection, or something else will resume the data. If the closure fails, the [failure
-    /// policy](crate::TcpFilter::ON_ERROR) decides.
+    /// connection, or something else will resume the data. If the closure fails, the
+    /// [failure policy](crate::TcpFilter::ON_ERROR) decides.
     ///
     /// # Errors
     ///

@@ -76,8 +76,8 @@ const PROPERTY: On = On::Named(&"property");
 const GET: Call = Call { function: "proxy_get_property", about: "property" };
 const SET: Call = Call { function: "proxy_set_property", about: "property" };
 
-/// Returns the property at a path, or `None` if there is none; see [the
-/// module](self#absent-properties) for the ways in which a property may be absent.
+/// Returns the property at a path, or `None` if there is none; see
+/// [the module](self#absent-properties) for the ways in which a property may be absent.
 ///
 /// Envoy descends maps and messages by name and lists by number:
 /// `["xds", "node", "metadata", "NAME"]`.

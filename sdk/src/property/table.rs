@@ -31,8 +31,8 @@ macro_rules! properties {
             ///
             /// # Cost
             ///
-            /// One host call, and one block of the host's if it is there; see [the
-            /// module](crate::property#cost).
+            /// One host call. If the property is there, one block, which the host allocates; see
+            /// [the module](crate::property#cost).
             pub fn $name() -> $crate::Result<Option<properties!(@type $kind)>> {
                 let name = $crate::error::On::Named(
                     &concat!("property ", $(stringify!($xds), ".",)? $first $(, ".", $rest)*)
