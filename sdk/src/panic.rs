@@ -1,7 +1,7 @@
 //! A panic handler for modules without the standard library.
 
-/// Gives a module without the standard library its panic handler: a panic's message and place
-/// become one critical line of the proxy's log, and the module traps.
+/// Defines the panic handler of a module without the standard library. The handler writes a panic's
+/// message and place to the proxy's log, as one critical line, and the module traps.
 ///
 /// The standard library brings 18 kB into a module that can panic: its own panic handler, the
 /// environment variables that the handler reads, and wasi-libc's allocator to hold them, whichever

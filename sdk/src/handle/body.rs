@@ -16,7 +16,7 @@ pub type RequestBody<'cb, P = ()> = Body<'cb, Request, P>;
 /// The response's body, in [`on_response_body`](crate::HttpFilter::on_response_body).
 pub type ResponseBody<'cb, P = ()> = Body<'cb, Response, P>;
 
-/// A part of a body that is on its way, or all of it that was held back so far.
+/// A part of a body that is on its way, or all parts that are kept so far.
 ///
 /// While a filter returns [`DataAction::StopIterationAndBuffer`], the proxy keeps the parts, and
 /// each callback sees all kept parts again: [`size`](Self::size) grows.
@@ -65,7 +65,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// Fails if the call cannot be sent. Then nothing is held, and the closure does not run.
+    /// Fails if the stream has ended, or if the call cannot be sent. Then nothing is held, and the
+    /// closure does not run.
     ///
     /// # Cost
     ///
@@ -111,7 +112,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// # Errors
     ///
-    /// Fails if the attribute of the filter does not say `tasks`, or if the SDK is out of memory.
+    /// Fails if the attribute of the filter does not say `tasks`, if the stream has ended, or if
+    /// the SDK is out of memory.
     ///
     /// # Cost
     ///

@@ -13,9 +13,10 @@ macro_rules! calls {
         ///
         /// Fails without a host call if the context has no such callback, because the response
         /// would be lost. Then use [`call_then`](Self::call_then) or
-        /// [`call_and_forget`](Self::call_and_forget). Fails if the headers are over the host's
-        /// limits, if the SDK is out of memory, or if the host refuses because it does not know the
-        /// cluster or misses a header.
+        /// [`call_and_forget`](Self::call_and_forget). Fails without a host call if the call lacks
+        /// `:method`, `:path` or `:authority`, or if a name or a value has bytes that HTTP does not
+        /// allow. Fails if the headers are over the host's limits, if the SDK is out of memory, or
+        /// if the host refuses, for example because it does not know the cluster.
         ///
         /// # Cost
         ///
@@ -36,8 +37,9 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// Fails if the headers are over the host's limits, if the SDK is out of memory, or if the
-        /// host refuses.
+        /// Fails without a host call if the call lacks `:method`, `:path` or `:authority`, or if a
+        /// name or a value has bytes that HTTP does not allow. Fails if the headers are over the
+        /// host's limits, if the SDK is out of memory, or if the host refuses.
         ///
         /// # Cost
         ///
@@ -58,9 +60,10 @@ macro_rules! calls {
         ///
         /// Fails without a host call if the context has no such callback, because the response
         /// would be lost. Then use [`grpc_call_then`](Self::grpc_call_then) or
-        /// [`grpc_call_and_forget`](Self::grpc_call_and_forget). Fails if the metadata are over the
-        /// host's limits, if the SDK is out of memory, or if the host refuses because it does not
-        /// know the cluster.
+        /// [`grpc_call_and_forget`](Self::grpc_call_and_forget). Fails without a host call if the
+        /// service, the method or the metadata have bytes that HTTP does not allow. Fails if the
+        /// metadata are over the host's limits, if the SDK is out of memory, or if the host
+        /// refuses, for example because it does not know the cluster.
         ///
         /// # Cost
         ///
@@ -76,8 +79,9 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// Fails if the metadata are over the host's limits, if the SDK is out of memory, or if the
-        /// host refuses.
+        /// Fails without a host call if the service, the method or the metadata have bytes that
+        /// HTTP does not allow. Fails if the metadata are over the host's limits, if the SDK is out
+        /// of memory, or if the host refuses.
         ///
         /// # Cost
         ///
@@ -93,8 +97,8 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// Fails if the headers are over the host's limits, if the SDK is out of memory, or if the
-        /// host refuses. Then nothing is sent, and the closure does not run.
+        /// Fails as [`call_and_forget`](Self::call_and_forget) does. Then nothing is sent, and the
+        /// closure does not run.
         ///
         /// # Cost
         ///
@@ -124,8 +128,8 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// Fails if the metadata are over the host's limits, if the SDK is out of memory, or if the
-        /// host refuses. Then nothing is sent, and the closure does not run.
+        /// Fails as [`grpc_call_and_forget`](Self::grpc_call_and_forget) does. Then nothing is sent,
+        /// and the closure does not run.
         ///
         /// # Cost
         ///
@@ -170,10 +174,12 @@ macro_rules! calls {
         /// # Errors
         ///
         /// Fails if the metadata are over the host's limits, if the SDK is out of memory, or if the
-        /// host does not know the cluster. Fails without a host call if the context has no such
-        /// callback. Fails without a host call if another call has failed at once, in the same
-        /// callback or in the callback that woke this task, because its cluster has no healthy
-        /// host: Envoy would stop serving. Then open the stream in a later callback.
+        /// host refuses, for example because it does not know the cluster. Fails without a host
+        /// call if the context has no such callback, or if the service, the method or the metadata
+        /// have bytes that HTTP does not allow. Fails without a host call if another call has
+        /// failed at once, in the same callback or in the callback that woke this task, because its
+        /// cluster has no healthy host: Envoy would stop serving. Then open the stream in a later
+        /// callback.
         ///
         /// # Cost
         ///
@@ -236,9 +242,8 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// Fails if the metadata are over the host's limits, if the SDK is out of memory, or if the
-        /// host does not know the cluster. Fails without a host call after a call that failed at
-        /// once, as [`grpc_stream`](Self::grpc_stream) does. Then the closure does not run.
+        /// Fails as [`grpc_stream`](Self::grpc_stream) does, but needs no callback. Then the closure
+        /// does not run.
         ///
         /// # Cost
         ///

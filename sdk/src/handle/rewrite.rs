@@ -74,8 +74,8 @@ impl<D, P> Headers<'_, D, P, Head> {
     }
 }
 
-/// Changes a body, or the data of a connection, as it passes. The rewriter is a field of the
-/// filter, and goes with it from one part to the next.
+/// A rewriter, which changes a body, or the data of a connection, as it passes. The rewriter is a
+/// field of the filter, and works from one part to the next.
 ///
 /// A part may end within the bytes that the filter looks for. So the closure returns how many bytes
 /// it has dealt with, and sees the rest again in front of the next part. The closure is told when
@@ -125,7 +125,7 @@ impl<D, P> Headers<'_, D, P, Head> {
 ///
 /// # Trailers
 ///
-/// Trailers end a body without a last part, and most responses of gRPC end so.
+/// Trailers end a body without a last part. Most responses of gRPC end in this way.
 /// [`finish`](Self::finish) then passes the bytes that are left. A filter that uses
 /// [`pass`](Self::pass) without a callback for the trailers gets an error for its first part. A
 /// callback for the trailers that forgets `finish` while bytes are left is an error of that

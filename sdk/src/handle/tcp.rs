@@ -47,7 +47,8 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// Fails if the call cannot be sent. Then nothing is held, and the closure does not run.
+    /// Fails if the stream has ended, or if the call cannot be sent. Then nothing is held, and the
+    /// closure does not run.
     ///
     /// # Cost
     ///
@@ -93,7 +94,8 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// # Errors
     ///
-    /// Fails if the attribute of the filter does not say `tasks`, or if the SDK is out of memory.
+    /// Fails if the attribute of the filter does not say `tasks`, if the stream has ended, or if
+    /// the SDK is out of memory.
     ///
     /// # Cost
     ///

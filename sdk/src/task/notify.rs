@@ -11,8 +11,8 @@ use crate::dispatch::Table;
 use crate::error::Result;
 use sluicegate_alloc::region::outside;
 
-/// Notifies waiting tasks of an event, for example that one of them has fetched a token for all.
-/// The tasks may belong to any streams and plugins of the VM.
+/// A notifier, which tells waiting tasks about an event, for example that one of them has fetched a
+/// token for all. The tasks may belong to any streams and plugins of the VM.
 ///
 /// A notified task is polled at the end of the callback that runs, with its own context. The task
 /// waits without timers and without being polled.
