@@ -128,7 +128,7 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// Fails as [`grpc_call_and_forget`](Self::grpc_call_and_forget) does. Then nothing is sent,
+        /// Fails as [`grpc_call_and_forget`](Self::grpc_call_and_forget) does. Then nothing is sent
         /// and the closure does not run.
         ///
         /// # Cost
@@ -242,8 +242,8 @@ macro_rules! calls {
         ///
         /// # Errors
         ///
-        /// Fails as [`grpc_stream`](Self::grpc_stream) does, but needs no callback. Then the closure
-        /// does not run.
+        /// Fails as [`grpc_stream`](Self::grpc_stream) does, but needs no callback. The closure
+        /// then does not run.
         ///
         /// # Cost
         ///
