@@ -395,7 +395,7 @@ impl State {
     }
 
     /// Notes that the proxy was told to close a direction. An HTTP stream has then ended. A
-    /// connection still takes data that were sent before.
+    /// connection still takes data that was sent before.
     pub(crate) fn closed(&self, direction: StreamType) {
         if matches!(direction, StreamType::HttpRequest | StreamType::HttpResponse) {
             self.clear((PAUSED | OWN) * 3);

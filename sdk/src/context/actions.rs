@@ -80,7 +80,7 @@ impl DataAction {
 pub enum Flow {
     /// Go on to the next filter.
     Continue = 0,
-    /// Pause here. The data of a connection are kept.
+    /// Pause here. The data of a connection is kept.
     StopIteration = 1,
     /// Pause while somebody holds the direction, and go on when nobody does. `hold_while` and
     /// [`hold_for_call`](crate::TcpHandle::hold_for_call) return this status. The proxy gets
@@ -133,7 +133,7 @@ pub enum Upgrades {
     /// The client gets a 403, before any callback of the filter for the request.
     #[default]
     Refuse,
-    /// The data pass in both directions without a callback, once the upstream has agreed with
+    /// The data passes in both directions without a callback, once the upstream has agreed with
     /// status 101, or with 2xx to `CONNECT`. Until then the bytes after the request's headers are
     /// kept as a body, and judged if it ends. An upstream that does not agree sends an ordinary
     /// response.

@@ -160,7 +160,7 @@ pub(super) fn refuse(state: &State) {
     }
 }
 
-/// Closes the connection. If the host refuses, nothing changes: the data stay here.
+/// Closes the connection. If the host refuses, nothing changes: the data stays here.
 fn close() {
     let _ = call::close_stream(StreamType::Downstream);
 }

@@ -41,7 +41,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     /// `return connection.hold_for_call(&call, |filter: &mut Self, connection, answer| …);`
     ///
     /// The closure decides about the client's data. [`Action::Continue`] resumes the data when
-    /// nobody else holds them. Any other action leaves the data paused: the closure has closed the
+    /// nobody else holds it. Any other action leaves the data paused: the closure has closed the
     /// connection, or something else will resume the data. If the closure fails, the
     /// [failure policy](crate::TcpFilter::ON_ERROR) decides.
     ///
@@ -177,9 +177,9 @@ impl<'cb, P> TcpHandle<'cb, P> {
     }
 }
 
-/// Data that are on their way: the bytes that are kept so far and the new ones.
+/// Data that is on its way: the bytes that are kept so far and the new ones.
 /// [`BodyCursor`](crate::BodyCursor) reads only the new bytes, [`Rewriter`](crate::Rewriter)
-/// changes the data as they pass.
+/// changes the data as it passes.
 #[derive(Debug)]
 pub struct ConnectionData<'cb, D, P = ()> {
     pub(crate) connection: TcpHandle<'cb, P>,

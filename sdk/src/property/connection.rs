@@ -1,4 +1,4 @@
-//! The connection from the client: its two ends, and the TLS data about them.
+//! The connection from the client: its two ends, and the TLS facts about them.
 
 use super::table::properties;
 

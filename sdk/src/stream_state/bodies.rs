@@ -1,5 +1,5 @@
 //! The part of a stream's state about its bodies: whether a body is gathered, whether its size may
-//! change, and whether the data are a body at all.
+//! change, and whether the data is a body at all.
 
 use super::counts::{IN_PARTS, REPEATS};
 use super::status::KEPT;
