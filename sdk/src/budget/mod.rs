@@ -52,7 +52,7 @@
 //! host call fails, and the filter gets an error with
 //! [`is_out_of_memory`](crate::Error::is_out_of_memory). If its callback returns that error, or
 //! made the stream grow over a budget in another way, [`OverStream`] or [`OverTotal`] decides. Once
-//! the total was passed, new streams are shed until the VM is back below
+//! the total was passed, new streams are shed until the VM is back at
 //! [`low_water`](Budget::low_water): they are answered, or passed, without the filter.
 //!
 //! A budget never refuses the bytes of a host's function ([`foreign`](crate::foreign)): Envoy

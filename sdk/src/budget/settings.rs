@@ -21,7 +21,7 @@ pub enum OverStream {
 }
 
 /// The action when the total is passed, on the stream that makes memory grow, and on new streams
-/// until memory is back below the low-water mark.
+/// until memory is back at the low-water mark.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OverTotal {

@@ -25,7 +25,7 @@ pub(super) struct State {
     pub(super) budget: Cell<Budget>,
     /// `true` if any setting is set.
     active: Cell<bool>,
-    /// `true` if the total was passed and memory is not back below the mark yet.
+    /// `true` if the total was passed and memory is not back at the low-water mark yet.
     pub(super) shedding: Cell<bool>,
     pub(super) level: Cell<Pressure>,
     /// The budget that refused something in the callback that runs.

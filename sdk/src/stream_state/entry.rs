@@ -12,7 +12,7 @@ use crate::abi::depth;
 /// The number of streams that one entry may resume.
 ///
 /// Envoy carries out the second resume within the effects of the first, and so on. Each of them
-/// takes some of the VM's stack. At 320 the VM ends.
+/// takes some of the stack. At 320 the VM ends.
 const MOST_RESUMES: u32 = 128;
 
 /// The tasks that a callback woke are running. The bits below count the resumes.
