@@ -411,8 +411,8 @@ fn poll(of: &OfContext, number: u32, plugin: u32, asker: Asker<'_>, end: &mut dy
     }
 }
 
-/// The time while a task is polled. Another task may wait for a host call in which the host calls
-/// this context. The other task is the polled one again when this value is dropped, even by a
+/// The period in which a task is polled. Another task may wait for a host call in which the host
+/// calls this context. The other task is the polled one again when this value is dropped, even by a
 /// panic.
 struct Polling {
     before: Option<Polled>,

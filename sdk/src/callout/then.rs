@@ -93,7 +93,8 @@ pub(crate) const fn wrong_context() -> Error {
     Error::new("this closure is not for this type of context")
 }
 
-/// A closure that waits for one call. If it is dropped with its closure, the call is given up.
+/// The entry of a closure that waits for one call. If the entry is dropped with its closure, the
+/// call is given up.
 struct Waiter {
     context: u32,
     /// `None` before the call is sent.

@@ -178,7 +178,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     }
 
     /// Asks the proxy for the first value of a name, and returns the value as a block of its own,
-    /// or `None` if the map has no such header. For a value that the filter keeps.
+    /// or `None` if the map has no such header. Use it for a value that the filter keeps.
     ///
     /// # Errors
     ///
