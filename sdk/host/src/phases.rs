@@ -1,9 +1,9 @@
-//! What a host call comes to in a callback, by the table that real Envoys made: `phases.tsv`, which
-//! `cargo matrix` writes.
+//! Looks up the effect of a host call in a callback, in the table that real Envoys made:
+//! `phases.tsv`, which `cargo matrix` writes.
 //!
-//! A [`State`] notes the calls that harm in some callback. When the callback has returned, its
-//! status says what the stream holds, and each call is looked up. A stream can be where the table
-//! has no moment: then the rules of [`flow`](crate::flow) decide.
+//! A [`State`] notes the calls that do harm in some callback. When the callback has returned, its
+//! status tells what the stream holds, and each call is looked up. A stream can be in a state for
+//! which the table has no moment. Then the rules of [`flow`](crate::flow) decide.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -13,7 +13,7 @@ use sluicegate::abi::Import;
 use crate::flow::{Part, Way};
 use crate::state::{State, Stream};
 
-/// A host call that harms in some callback.
+/// A host call that does harm in some callback.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Act {
     Resume(Way),
@@ -24,7 +24,7 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    /// The name of its row.
+    /// Returns the name of the call's row.
     fn name(self) -> String {
         let name = match self {
             Self::Resume(Way::Request) => "continue_stream request",
@@ -64,7 +64,7 @@ impl Act {
 /// The committed table.
 struct Table {
     versions: Vec<&'static str>,
-    /// The outcomes of the calls of each moment, as they stand in the file.
+    /// The outcomes of the calls of each moment, as they are in the file.
     moments: HashMap<&'static str, HashMap<&'static str, &'static str>>,
 }
 
@@ -108,28 +108,28 @@ impl Table {
 pub(crate) struct Returned<'a> {
     callback: &'a str,
     context: u32,
-    /// Whether the context is that of the stream which is looked at.
+    /// True if the context is that of the stream that is judged.
     is_own: bool,
     status: u32,
-    /// Whether nothing of the message follows.
+    /// True if nothing of the message follows.
     is_last: bool,
 }
 
-/// How a callback and a stream belong together.
+/// The relation of a callback to a stream.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Place {
     /// The callback is for a part of the stream's own messages.
     Own(Way),
     /// The stream has ended.
     Ended,
-    /// The callback is a plugin's, or another stream's, or brings an answer, and comes whenever it
-    /// likes. To a stream all of these are alike.
+    /// The callback is a plugin's or another stream's, or delivers a response, and comes at any
+    /// time. To a stream all of these are alike.
     Between,
     /// The stream begins, or has a callback that the table does not know.
     Else,
 }
 
-/// The callbacks that come whenever they like.
+/// The callbacks that come at any time.
 const BETWEEN: [&str; 7] = [
     "tick",
     "http_call_response",
@@ -160,7 +160,7 @@ impl<'a> Returned<'a> {
         }
     }
 
-    /// What the filter holds of a direction, now that the callback has returned.
+    /// Returns the part of a direction that the filter holds, now that the callback has returned.
     fn held(&self, stream: &Stream, way: Way) -> Option<Part> {
         let flow = stream.flow(way);
         if self.place() != Place::Own(way) {
@@ -178,8 +178,8 @@ impl<'a> Returned<'a> {
         })
     }
 
-    /// What the table may say that a stream holds, the closest first; nothing if the table does not
-    /// know such a stream.
+    /// Returns the parts that the stream holds by the table's names, the closest first. Returns
+    /// nothing if the table does not know such a stream.
     fn holds(&self, stream: &Stream, act: Act) -> Vec<&'static str> {
         let was_answered = stream.replies > 0;
         let of_response = self.held(stream, Way::Response);
@@ -193,7 +193,7 @@ impl<'a> Returned<'a> {
             Place::Between if was_answered => return holds,
             _ => {}
         }
-        // What the call is about says more than the other direction.
+        // The direction of the call says more than the other direction.
         let [first, second] = match act.way() {
             Some(Way::Request) => [Way::Request, Way::Response],
             _ => [Way::Response, Way::Request],
@@ -233,8 +233,8 @@ impl<'a> Returned<'a> {
         None
     }
 
-    /// What a call harms, which followed others of the same callback; the outer `None` if the table
-    /// does not know.
+    /// Returns the harm of a call that followed others of the same callback. The outer `None` means
+    /// that the table does not know the call.
     fn verdict(&self, stream: &Stream, before: &[Act], act: Act) -> Option<Option<String>> {
         let pair = before.last().and_then(|before| act.name_after(*before));
         // A pair is a row of what the stream held before both.
@@ -272,7 +272,7 @@ pub(crate) fn judge(state: &mut State, returned: &Returned<'_>, acts: &[(u32, Ac
 mod tests {
     use super::*;
 
-    /// Another call that harms needs an [`Act`] of its own.
+    /// Each call that does harm needs an [`Act`].
     #[test]
     fn every_call_that_harms_is_judged() {
         let ways = [Way::Request, Way::Response];

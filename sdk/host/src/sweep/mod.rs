@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `mod` | host calls that go wrong, each in every way, at the start, in the scenario, and at the end |
-//! | `reached` | host calls that follow only a failed one, and the parts that a sweep did not reach |
+//! | `reached` | host calls that follow only a failed one, and the parts that the sweep missed |
 //! | `disorder` | callbacks within host calls, of contexts that are not there, in any order, with any counts |
 //! | `wasi` | functions of WASI that go wrong |
 //! | `memory` | memory that is refused: each allocation, and each page |
