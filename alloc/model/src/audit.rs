@@ -1,21 +1,21 @@
-//! Whether a strategy's report says what the model knows: by the bytes of every live block,
-//! computed here from its layout alone.
+//! Checks of a strategy's report against the model: by the bytes of every live block, which are
+//! computed here from the block's layout alone.
 
 use std::alloc::Layout;
 
 use sluicegate_alloc::{HeapReport, Strategy};
 
-/// What sizes are multiples of: four words, of which the last is the tag.
+/// The unit of sizes: four words, of which the last is the tag.
 const UNIT: usize = 4 * size_of::<usize>();
 
-/// The bytes of a layout's block in a coalescing heap.
+/// Returns the bytes of a layout's block in a coalescing heap.
 #[must_use]
 pub fn rounded(layout: Layout) -> usize {
     (layout.size() + size_of::<usize>()).next_multiple_of(UNIT)
 }
 
-/// The bytes of a layout's block in free lists: above 1 KiB there are sixteen classes for each
-/// doubling, above 64 KiB and for large alignments none.
+/// Returns the bytes of a layout's block in free lists. Above 1 KiB there are sixteen classes for
+/// each doubling. Above 64 KiB and for large alignments there are no classes.
 #[must_use]
 pub fn classed(layout: Layout) -> usize {
     let size = layout.size();
@@ -30,7 +30,7 @@ pub fn classed(layout: Layout) -> usize {
 ///
 /// # Errors
 ///
-/// The figure that is not right, and what it should be.
+/// Fails with the figure that is wrong, and the figures of the model.
 pub fn check<A: Strategy>(strategy: &A, live: usize, open: usize) -> Result<(), String> {
     let report = HeapReport::of(strategy);
     let HeapReport { held, free, gaps, kept, kept_blocks, largest, grows, pinned, .. } = report;
@@ -39,8 +39,8 @@ pub fn check<A: Strategy>(strategy: &A, live: usize, open: usize) -> Result<(), 
     if !report.walked || !report.complete || told + free + kept != held {
         return fault("bytes are missing");
     }
-    // Each growth may take up to two units for itself. The arena has a table besides, of a power of
-    // two of words.
+    // Each growth may take up to two units for itself. The arena also has a table, whose size is a
+    // power of two of words.
     let own = told.wrapping_sub(live);
     let tables = (6..24).map(|shift| classed(Layout::from_size_align(1 << shift, 4).unwrap_or(Layout::new::<u32>())));
     let table = if open > 0 || pinned > 0 {

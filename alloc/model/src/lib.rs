@@ -42,12 +42,12 @@ pub trait Subject: Strategy {
         }
         block
     }
-    /// Looks whether what the subject tells of its memory is what the model knows: the layouts of
-    /// all live blocks.
+    /// Checks the subject's report of its memory against the model, which knows the layouts of all
+    /// live blocks.
     ///
     /// # Errors
     ///
-    /// What is told otherwise.
+    /// Fails with the figure that is wrong.
     fn audit(&mut self, _live: &mut dyn Iterator<Item = Layout>) -> Result<(), String> {
         Ok(())
     }
@@ -262,7 +262,7 @@ pub struct Report {
 /// A function from a peak to the pages that a strategy may hold for it.
 pub type Bound = fn(usize) -> usize;
 
-/// After so many steps what the subject tells of its memory is looked at, and in the end.
+/// The number of steps after which the subject's report is checked. It is also checked at the end.
 const AUDITED: usize = 16;
 
 /// Returns the pages for one and a half times the peak, and a few more: small sequences pay for a

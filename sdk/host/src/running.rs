@@ -392,9 +392,11 @@ impl Running {
         self.deliver(answer, PLUGIN, "proxy_on_foreign_function", &[PLUGIN, function, size]);
     }
 
-    /// Calls a function of the plugin, and returns what the plugin then hands to the host's
-    /// function of the name `answer`; `None` if it does not call that. So a test asks for a report
-    /// of the heap or for a profile, as an operator does.
+    /// Calls a function of the plugin, and returns the bytes that the plugin then hands to the
+    /// foreign function `answer`, or `None` if the plugin does not call that.
+    ///
+    /// A test asks in this way for a report of the heap or for a profile, as an operator does. The
+    /// foreign function stays in the proxy.
     pub fn ask(&self, function: u32, answer: &str) -> Option<Vec<u8>> {
         let answered = Rc::new(RefCell::new(None));
         let answering = answered.clone();
