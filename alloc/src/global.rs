@@ -6,6 +6,7 @@ use core::cell::UnsafeCell;
 use core::ptr::write_bytes;
 
 use crate::lock::Spin;
+use crate::profile::Sampler;
 use crate::report::HeapReport;
 use crate::stats::{Counters, Snapshot};
 use crate::strategy::{Strategy, Usage};
@@ -26,6 +27,7 @@ pub struct Global<A> {
 
 struct Inner<A> {
     counters: Counters,
+    sampler: Sampler,
     strategy: A,
 }
 
@@ -38,7 +40,7 @@ impl<A: Strategy> Global<A> {
     constant! {
         /// Returns a global allocator over the strategy; const, for a static.
         pub fn new(strategy: A) -> Self {
-            Self { lock: Spin::new(), inner: UnsafeCell::new(Inner { counters: Counters::new(), strategy }) }
+            Self { lock: Spin::new(), inner: UnsafeCell::new(Inner { counters: Counters::new(), sampler: Sampler::new(), strategy }) }
         }
     }
 
@@ -91,6 +93,18 @@ impl<A: Strategy> Global<A> {
         self.enter(|inner| HeapReport::new(inner.strategy.usage(), inner.counters.live(), inner.strategy.shape()))
     }
 
+    /// Returns what lives, by the site that allocated it: see [`profile`](crate::profile).
+    #[cfg(feature = "profile")]
+    pub fn profile(&self) -> crate::profile::Profile {
+        self.enter(|inner| inner.sampler.profile())
+    }
+
+    /// Sets how many bytes pass from one sample to the next, on average. Samples that there are go.
+    #[cfg(feature = "profile")]
+    pub fn profile_each(&self, bytes: usize) {
+        self.enter(|inner| inner.sampler.each(bytes));
+    }
+
     /// Sets the most pages that the allocator may hold, past which it answers null; on wasm
     /// that counts the whole linear memory. Pages that it holds stay.
     ///
@@ -106,6 +120,7 @@ impl<A: Strategy> Global<A> {
             // SAFETY: the size is not zero, which the caller promises.
             let block = unsafe { inner.strategy.allocate(layout) };
             inner.counters.made(block, 0, layout.size());
+            inner.sampler.made(block, layout.size());
             block
         })
     }
@@ -114,6 +129,7 @@ impl<A: Strategy> Global<A> {
     unsafe fn release(&self, block: *mut u8, layout: Layout) {
         self.enter(|inner| {
             inner.counters.released(layout.size());
+            inner.sampler.released(block);
             // SAFETY: the block is live, from here, with this layout; the caller promises it.
             unsafe { inner.strategy.release(block, layout) };
         });
@@ -213,6 +229,7 @@ unsafe impl<A: Strategy> GlobalAlloc for Global<A> {
             // valid; the caller promises it.
             let moved = unsafe { inner.strategy.resize(block, layout, size) };
             inner.counters.made(moved, layout.size(), size);
+            inner.sampler.resized(block, moved, size);
             moved
         })
     }

@@ -31,6 +31,16 @@ pub trait Installed: Sync {
         look(None);
     }
 
+    /// Returns what lives, by the site that allocated it.
+    #[cfg(feature = "profile")]
+    fn profile(&self) -> crate::profile::Profile {
+        crate::profile::Profile::NEW
+    }
+
+    /// Sets how many bytes pass from one sample to the next, on average.
+    #[cfg(feature = "profile")]
+    fn profile_each(&self, _bytes: usize) {}
+
     /// Opens a region: see [`Strategy::open_region`].
     fn open_region(&self) -> Option<NonNull<u8>> {
         None
@@ -72,6 +82,16 @@ impl<A: Strategy + Send> Installed for Global<A> {
 
     fn look(&self, look: &mut dyn FnMut(Option<Shape<'_>>)) {
         self.strategy(|strategy| look(strategy.shape()));
+    }
+
+    #[cfg(feature = "profile")]
+    fn profile(&self) -> crate::profile::Profile {
+        self.profile()
+    }
+
+    #[cfg(feature = "profile")]
+    fn profile_each(&self, bytes: usize) {
+        self.profile_each(bytes);
     }
 
     fn open_region(&self) -> Option<NonNull<u8>> {

@@ -66,6 +66,11 @@ mod lock;
 mod native;
 mod picked;
 mod policy;
+#[cfg(feature = "profile")]
+pub mod profile;
+#[cfg(not(feature = "profile"))]
+#[path = "profile_off.rs"]
+mod profile;
 pub mod region;
 pub mod report;
 #[cfg(feature = "request-arena")]

@@ -58,6 +58,7 @@
 //! | `alloc-arena`, `alloc-freelist`, `alloc-talc`, `alloc-system` | the module's allocator, as above |
 //! | `alloc-inline`, on by default | the fast path of `alloc-arena` and `alloc-freelist` in every caller: faster, for 3–12 kB of module; off with `default-features = false` |
 //! | `async` | `task`: `async`/`await` for calls and timers |
+//! | `profile` | `profile`: the callbacks that allocated what lives, as pprof, folded stacks and gauges |
 //! | `timing` | `timing`: the cost of each callback, as metrics and at debug level |
 //! | `request-arena` | `arena`: an arena for each stream that asks for one: `request.arena()` |
 //! | `http` | `http`: conversions from and to the `http` crate's types |
@@ -161,6 +162,11 @@ pub mod log;
 pub mod metric;
 mod panic;
 pub mod prelude;
+#[cfg(feature = "profile")]
+pub mod profile;
+#[cfg(not(feature = "profile"))]
+#[path = "profile_off.rs"]
+mod profile;
 pub mod property;
 pub mod queue;
 pub mod region;

@@ -24,6 +24,8 @@ mod write;
 
 pub use shape::Shape;
 pub use write::Json;
+#[cfg(feature = "profile")]
+pub(crate) use write::number;
 
 use crate::installed::installed;
 use crate::stats::CLASSES;

@@ -26,7 +26,7 @@ impl Json<'_> {
             (",\"asked\":", report.asked),
         ] {
             out.write_str(name)?;
-            number(out, figure)?;
+            number(out, figure as u64)?;
         }
         out.write_str(match (report.walked, report.complete) {
             (false, _) => ",\"complete\":null",
@@ -45,13 +45,13 @@ impl Json<'_> {
             (",\"regions\":", report.regions),
         ] {
             out.write_str(name)?;
-            if report.walked { number(out, figure)? } else { out.write_str("null")? }
+            if report.walked { number(out, figure as u64)? } else { out.write_str("null")? }
         }
         if !report.walked {
             return out.write_str(",\"quarters\":null,\"classes\":null,\"pins\":null}");
         }
         out.write_str(",\"quarters\":[")?;
-        list(out, &report.quarters, |out, quarter| number(out, *quarter))?;
+        list(out, &report.quarters, |out, quarter| number(out, *quarter as u64))?;
         out.write_str("],\"classes\":[")?;
         let classes = report.classes.iter().enumerate();
         let mut first = true;
@@ -59,23 +59,23 @@ impl Json<'_> {
             out.write_str(if first { "{\"most\":" } else { ",{\"most\":" })?;
             first = false;
             match Snapshot::most(class) {
-                Some(most) => number(out, most)?,
+                Some(most) => number(out, most as u64)?,
                 None => out.write_str("null")?,
             }
             for (name, figure) in
                 [(",\"free\":", free), (",\"gaps\":", gaps), (",\"kept\":", kept), (",\"kept_blocks\":", kept_blocks)]
             {
                 out.write_str(name)?;
-                number(out, *figure)?;
+                number(out, *figure as u64)?;
             }
             out.write_str("}")?;
         }
         out.write_str("],\"pins\":[")?;
         list(out, report.pins(), |out, Pin { region, blocks }| {
             out.write_str("{\"region\":")?;
-            number(out, *region as usize)?;
+            number(out, u64::from(*region))?;
             out.write_str(",\"blocks\":")?;
-            number(out, *blocks)?;
+            number(out, *blocks as u64)?;
             out.write_str("}")
         })?;
         out.write_str("]}")
@@ -153,7 +153,7 @@ impl fmt::Display for HeapReport {
 /// Writes numbers, each with what is to follow it.
 fn figures(out: &mut dyn Write, figures: &[(usize, &str)]) -> fmt::Result {
     figures.iter().try_for_each(|(figure, unit)| {
-        number(out, *figure)?;
+        number(out, *figure as u64)?;
         out.write_str(unit)
     })
 }
@@ -170,7 +170,7 @@ fn list<T>(out: &mut dyn Write, elements: &[T], element: impl Fn(&mut dyn Write,
 }
 
 /// Writes a number in decimal.
-fn number(out: &mut dyn Write, mut value: usize) -> fmt::Result {
+pub(crate) fn number(out: &mut dyn Write, mut value: u64) -> fmt::Result {
     let mut digits = [0; 20];
     let mut first = digits.len();
     loop {

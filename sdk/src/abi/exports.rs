@@ -199,7 +199,7 @@ exports! { $
 #[macro_export]
 macro_rules! __timed {
     ($name:ident, $run:expr) => {
-        $run
+        $crate::__profiled!($name, $run)
     };
 }
 
@@ -212,7 +212,28 @@ macro_rules! __timed {
         $crate::__vm_local! {
             static TIMED: $crate::timing::Timed = $crate::timing::Timed::new(stringify!($name));
         }
-        TIMED.with(|timed| timed.run(|| $run))
+        TIMED.with(|timed| timed.run(|| $crate::__profiled!($name, $run)))
+    }};
+}
+
+/// Runs a callback, and with the feature `profile` tags what it allocates.
+#[cfg(not(feature = "profile"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __profiled {
+    ($name:ident, $run:expr) => {
+        $run
+    };
+}
+
+/// Runs a callback and tags what it allocates.
+#[cfg(feature = "profile")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __profiled {
+    ($name:ident, $run:expr) => {{
+        const CALLBACK: &str = $crate::profile::__callback(stringify!($name));
+        $crate::profile::__in_callback(CALLBACK, || $run)
     }};
 }
 

@@ -34,6 +34,7 @@ use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContex
 use crate::error::Result;
 use crate::handle::{HttpHandle, LogEntry, PluginHandle, VmHandle};
 use crate::log;
+use crate::profile;
 use crate::queue::Queue;
 use crate::stream_state::{Phase, State, begin_entry};
 use crate::timer;
@@ -118,10 +119,21 @@ pub struct Dispatcher<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> {
 
 struct Plugin<P: PluginContext> {
     /// The number of the plugin's context.
-    #[cfg(any(feature = "async", feature = "budget"))]
+    #[cfg(any(feature = "async", feature = "budget", feature = "profile"))]
     id: u32,
     vm: Shared<RefCell<P::Vm>>,
     context: RefCell<P>,
+}
+
+impl<P: PluginContext> Plugin<P> {
+    /// Returns the number of its context, for what is only told with the feature `profile`.
+    #[inline(always)]
+    const fn number(&self) -> u32 {
+        #[cfg(feature = "profile")]
+        return self.id;
+        #[cfg(not(feature = "profile"))]
+        0
+    }
 }
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Default for Dispatcher<H, T> {
@@ -186,12 +198,12 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let vm = self.vm()?;
         let context = {
             let vm = vm.try_borrow().map_err(|_| NotCreated::Busy)?;
-            RefCell::new(PluginOf::<H>::create(&vm, id))
+            RefCell::new(profile::of_filter::<PluginOf<H>, _>(id, || PluginOf::<H>::create(&vm, id)))
         };
         created(self.plugins.insert(
             id,
             Plugin {
-                #[cfg(any(feature = "async", feature = "budget"))]
+                #[cfg(any(feature = "async", feature = "budget", feature = "profile"))]
                 id,
                 vm,
                 context,
@@ -242,6 +254,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     pub fn proxy_on_configure(&self, plugin: u32, configuration_size: usize) -> u32 {
         log::forget_level();
+        profile::name_plugin(plugin);
         if !budget::configure(plugin, configuration_size) {
             return 0;
         }
@@ -314,6 +327,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             && !self.delete_tcp(context)
             && let Some(plugin) = self.plugins.remove(context)
         {
+            profile::forget_plugin(context);
             note_failure("on_delete", context, self.run_plugin(context, &plugin, 0, PluginContext::on_delete));
         }
         #[cfg(feature = "async")]
@@ -362,7 +376,9 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         };
         begin_entry();
         Some(streams::within_plugin::<PluginOf<H>, _>(self, || {
-            let answer = callback(&mut context, &mut PluginHandle { id, vm: &vm, configuration_size });
+            let answer = profile::of_filter::<PluginOf<H>, _>(id, || {
+                callback(&mut context, &mut PluginHandle { id, vm: &vm, configuration_size })
+            });
             #[cfg(feature = "async")]
             if <PluginOf<H> as PluginContext>::TASKS {
                 crate::task::drive(id, id, &mut *context, &*vm, &mut |ended| tasks::end_beside(id, ended));

@@ -14,6 +14,7 @@ use crate::context::HttpFilter;
 use crate::error::Result;
 use crate::handle::HttpHandle;
 use crate::log;
+use crate::profile;
 use crate::stream_state::{self, Abilities, Phase, State};
 
 /// A filter without state, which is made again for each callback. It has no size, so this costs
@@ -36,7 +37,8 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
             log::forget_level();
         }
         let state = State::new(ABILITIES);
-        let answer = state.within(|| Slot::new().within(|| callback(&mut H::create(&(), id), &())));
+        let answer = state
+            .within(|| Slot::new().within(|| profile::of_filter::<H, _>(0, || callback(&mut H::create(&(), id), &()))));
         settle();
         Some(answer)
     }
@@ -55,7 +57,9 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
             if id.is_multiple_of(LEVEL_PERIOD) {
                 log::forget_level();
             }
-            state.within(|| Slot::new().within(|| callback(&mut H::create(&(), id), &())))
+            state.within(|| {
+                Slot::new().within(|| profile::of_filter::<H, _>(0, || callback(&mut H::create(&(), id), &())))
+            })
         };
         settle();
         if code | state.changes(phase, ABILITIES) == 0 {
@@ -100,6 +104,7 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
 
     /// Configures the budgets. There is no plugin to configure.
     pub fn proxy_on_configure(&self, plugin: u32, configuration_size: usize) -> u32 {
+        profile::name_plugin(plugin);
         u32::from(budget::configure(plugin, configuration_size))
     }
 

@@ -13,6 +13,7 @@ use crate::budget::Account;
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::error::Result;
 use crate::log;
+use crate::profile;
 use crate::stream_state::{Abilities, State};
 use sluicegate_alloc::region::Region;
 
@@ -118,7 +119,9 @@ impl<K: Runs> Stream<K> {
                 let answer = self.account.within(|| {
                     self.arena.within(|| {
                         self.region.within(|| {
-                            let answer = callback(&mut filter, &plugin);
+                            let answer = profile::of_filter::<K::Filter, _>(self.plugin.number(), || {
+                                callback(&mut filter, &plugin)
+                            });
                             #[cfg(feature = "async")]
                             if K::TASKS {
                                 crate::task::drive(id, self.plugin.id, &mut *filter, &*plugin, &mut |ended| {
@@ -174,7 +177,8 @@ impl<K: Runs> Table<Stream<K>> {
         let (region, account) = (Region::new(), Account::open());
         let filter = {
             let context = plugin.context.try_borrow().map_err(|_| NotCreated::Busy)?;
-            RefCell::new(account.within(|| region.within(|| create(&context))))
+            let create = || profile::of_filter::<K::Filter, _>(plugin.number(), || create(&context));
+            RefCell::new(account.within(|| region.within(create)))
         };
         created(self.insert(
             id,
