@@ -26,6 +26,8 @@ impl PluginContext for Plugin {
 struct Filter {
     case: String,
     cursor: BodyCursor,
+    /// What was taken of a body of which the proxy keeps nothing.
+    taken: Vec<u8>,
 }
 
 #[sluicegate::http_filter]
@@ -49,6 +51,13 @@ impl HttpFilter for Filter {
             "wait" => body.plugin().waiting.borrow_mut().push(body.id()),
             "refuse" => return body.reply(&LocalResponse::new(413).body("too much")),
             "drop" => return Ok(DataAction::StopIterationNoBuffer),
+            "take" => {
+                self.taken.extend_from_slice(&body.read(0, body.size())?);
+                if !body.end_of_stream() {
+                    return Ok(DataAction::StopIterationNoBuffer);
+                }
+                body.replace(&self.taken)?;
+            }
             "fail" => return Err(Error::new("told to fail")),
             _ => {}
         }
@@ -183,6 +192,20 @@ fn a_body_may_be_refused_dropped_or_fail() {
         stream.complete();
     }
     assert!(host.logged(LogLevel::Error, "on_request_body (context 4): told to fail"));
+}
+
+/// The proxy's limit is one of what the proxy keeps.
+#[test]
+fn a_body_that_the_filter_keeps_itself_goes_on_once_and_is_of_any_size() {
+    let host = Host::new(&PLUGIN).buffer_limit(1000).start();
+    let stream = host.http_stream();
+    stream.request_headers_with_body(&[("case", "take"), ("change", "1")]);
+    let parts: Vec<_> = (0..10).map(|part| vec![part; 700]).collect();
+    for (place, part) in parts.iter().enumerate() {
+        assert_eq!(stream.sent_request_body(), b"");
+        stream.request_body(part, place == 9);
+    }
+    assert_eq!(stream.sent_request_body(), parts.concat());
 }
 
 #[test]

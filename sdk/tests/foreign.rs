@@ -65,6 +65,34 @@ fn a_stream_steers_the_proxy() {
     assert_eq!(stream.filter_state("tenant").unwrap(), b"a");
 }
 
+/// A connection picks the cluster that it is proxied to.
+mod connection {
+    use super::*;
+
+    pub(super) const CLUSTER: &str = "envoy.tcp_proxy.cluster";
+
+    #[derive(Default)]
+    struct Connection;
+
+    #[sluicegate::tcp_filter]
+    impl TcpFilter for Connection {
+        fn on_new_connection(&mut self, _: &mut TcpHandle<'_>) -> Result<Flow> {
+            foreign::set_envoy_filter_state(CLUSTER, "other", LifeSpan::Connection)?;
+            Ok(Flow::Continue)
+        }
+    }
+
+    sluicegate::plugin!(tcp: Connection);
+}
+
+#[test]
+fn a_connection_picks_its_cluster() {
+    let host = Host::new(&connection::PLUGIN).start();
+    let connection = host.tcp_connection();
+    assert_eq!(connection.opened(), 0);
+    assert_eq!(connection.envoy_filter_state(connection::CLUSTER), Some((b"other".to_vec(), 2)));
+}
+
 #[test]
 fn what_was_compressed_comes_back() -> Result<()> {
     let _host = start();

@@ -18,7 +18,7 @@ impl HttpFilter for Filter {
             b"/many" => many(request),
             b"/reply" => return reply(request),
             b"/reply-bytes" => return reply_bytes(request),
-            b"/refused" => two(request),
+            b"/refused" | b"/large" => two(request),
             b"/refused-late" => late(request),
             b"/no-response-yet" => request.stream().edit_response_headers().add("x-early", 1),
             b"/authority" => authority(request),
@@ -202,6 +202,18 @@ fn a_read_after_an_edit_sees_it() {
 fn a_map_that_the_host_would_empty_is_refused() {
     let (action, map, _) = run("/set-all");
     assert_eq!((action, map), (0, vec![]));
+}
+
+/// The limit is one of maps that are handed over whole.
+#[test]
+fn a_single_edit_has_no_limit_of_pairs() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    let names: Vec<_> = (0..1_200).map(|number| format!("x-{number}")).collect();
+    let headers: Vec<_> = [(":path", "/large")].into_iter().chain(names.iter().map(|name| (&**name, "1"))).collect();
+    assert_eq!(stream.request_headers(&headers), 0, "{:?}", host.log());
+    assert_eq!(stream.request_map().len(), headers.len() + 2);
+    stream.assert_request_header("x-second", "2");
 }
 
 #[test]

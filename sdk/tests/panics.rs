@@ -157,6 +157,8 @@ impl HttpFilter for Filter {
         let paths =
             request.snapshot()?.iter().filter(|(name, _)| *name == ":path").inspect(|_| at("with a snapshot")).count();
         info!("paths {paths}, added {:?}", request.get("x-added")?);
+        // No task runs here, whatever ran when an earlier VM ended.
+        info!("{:?}", task::reply(&LocalResponse::new(403)).map_err(|error| error.to_string()));
         request.call_then(&HttpCall::new("closure").headers(&HEADERS), |_: &mut Self, _, _| {
             at("answer in a closure");
             Ok(())

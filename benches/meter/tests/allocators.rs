@@ -1,4 +1,4 @@
-//! Our allocators in modules of the incumbent SDK.
+//! Our allocators in modules of this SDK and of the incumbent.
 
 use sluicegate_benches::REQUEST;
 use sluicegate_host::Host;
@@ -42,4 +42,14 @@ fn the_incumbent_runs_on_each_of_ours() {
         assert_eq!(figure(last, " pages"), host.pages(), "{last}");
         assert_eq!(figure(last, " pages"), figure(first, " pages"), "{last}");
     }
+}
+
+/// The line about the allocator waits for the start of the VM: there are hosts that have no functions for a module before.
+#[test]
+fn the_first_context_asks_the_host_for_nothing() {
+    let module = Module::load(guest::build("guest-edits", Some(Allocator::Freelist)).unwrap()).unwrap();
+    let host = Host::wasm(&module).start();
+    let calls = |callback: &str| host.costs()[callback].host_calls;
+    assert_eq!(calls("proxy_on_context_create"), 0);
+    assert_ne!(calls("proxy_on_vm_start"), 0);
 }

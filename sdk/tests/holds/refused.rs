@@ -108,7 +108,7 @@ fn whole_stream(host: &Running, wanted: &str) {
     stream.complete();
 }
 
-/// B2: nothing of this stream is held, so in no callback a resume comes to the host.
+/// Nothing of this stream is held, so in no callback a resume comes to the host.
 #[test]
 fn what_is_not_held_is_not_resumed_in_any_callback() {
     let before_the_end = [
@@ -131,7 +131,7 @@ fn what_is_not_held_is_not_resumed_in_any_callback() {
     }
 }
 
-/// B3: a proxy may end if a stream is answered, resumed or reset that has ended.
+/// A proxy may end if a stream is answered, resumed or reset that has ended.
 #[test]
 fn a_stream_that_has_ended_is_left_alone() {
     for here in ["log", "done", "delete"] {
@@ -146,7 +146,7 @@ fn a_stream_that_has_ended_is_left_alone() {
     }
 }
 
-/// B5: a body is answered with a status that every host has, also where the SDK decides.
+/// A body is answered with a status that every host has, also where the SDK decides.
 #[test]
 fn bodies_that_the_sdk_stops_are_answered_with_the_one_stop_that_all_hosts_know() {
     for wanted in ["reply body", "fail body"] {
@@ -265,7 +265,7 @@ mod unable {
     sluicegate::plugin!(plugin: Plugin, http: Filter);
 }
 
-/// A5: also where another context of the module, or a closure, takes answers.
+/// Also where another context of the module, or a closure, takes answers.
 #[test]
 fn a_call_whose_answer_nobody_takes_is_an_error() {
     for what in ["call", "grpc call", "grpc stream"] {
@@ -330,7 +330,7 @@ fails!(open_stateless, Open, stateless);
 fails!(closed, Closed);
 fails!(closed_stateless, Closed, stateless);
 
-/// A7: in every kind of filter.
+/// In every kind of filter.
 #[test]
 fn an_error_in_an_answer_lets_go_or_refuses_by_the_policy() {
     let answer = |host: &Running| host.answer_call(host.pending_calls()[0].token, &OK, "", &[]);
@@ -445,7 +445,7 @@ fn warnings(host: &Running) -> usize {
         .count()
 }
 
-/// A11: once a VM, and only where nothing pends.
+/// Once a VM, and only where nothing pends.
 #[test]
 fn headers_that_nothing_will_resume_are_warned_of_once() {
     let host = Host::new(&waits::PLUGIN).start();
