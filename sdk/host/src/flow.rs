@@ -379,6 +379,8 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
         let Some(stream) = state.streams.get_mut(&id).filter(|stream| !stream.is_connection) else { return };
         // A request that got a reply or a reset does not go to the upstream any more.
         if way == Way::Request && (stream.reply.is_some() || !stream.closed.is_empty()) {
+            drop(state);
+            show_before_answer(host, id, way);
             return;
         }
         if way == Way::Response && !stream.flows[way as usize].begun {
@@ -410,6 +412,28 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
     bring(host, id, way, waiting);
     if let Some(stream) = host.state().streams.get_mut(&id) {
         stream.flows[way as usize].late = false;
+    }
+}
+
+/// Shows the filter the body that waited for the headers, if one callback resumed the request and then replied.
+/// Envoy does both in this order. Nothing of the body goes on, and the filter does not see its trailers.
+fn show_before_answer(host: &Running, id: u32, way: Way) {
+    let (reply, waiting) = {
+        let mut state = host.state();
+        let Some(stream) = state.streams.get_mut(&id).filter(|stream| stream.replies == 0) else { return };
+        if !stream.closed.is_empty() {
+            return;
+        }
+        let flow = &mut stream.flows[way as usize];
+        flow.held = false;
+        let waiting = flow.waiting.take();
+        (stream.reply.take(), waiting)
+    };
+    if let Some((part, ended)) = waiting {
+        body(host, id, way, &part, ended);
+    }
+    if let Some(stream) = host.state().streams.get_mut(&id) {
+        stream.reply = reply;
     }
 }
 
