@@ -1,4 +1,5 @@
-//! What a filter or its plugin still asks of a stream that is answered, or that it does not hold any more: that is refused without a host call, and what was decided stands.
+//! A filter or its plugin acts on a stream that is answered, or that the filter does not hold any
+//! more: the call is refused without a host call, and the first decision stands.
 
 use std::cell::RefCell;
 

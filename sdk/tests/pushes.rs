@@ -1,4 +1,5 @@
-//! Configurations that are pushed: what a plugin asks while it starts is answered, and a plugin that is gone leaves no byte.
+//! Configurations that are pushed: a plugin that starts gets the answer to its call, and a plugin
+//! that is gone leaves no byte.
 
 use std::collections::BTreeMap;
 

@@ -44,7 +44,8 @@ fn the_incumbent_runs_on_each_of_ours() {
     }
 }
 
-/// The line about the allocator waits for the start of the VM: there are hosts that have no functions for a module before.
+/// The line about the allocator waits for the start of the VM: some hosts have no functions for a
+/// module before.
 #[test]
 fn the_first_context_asks_the_host_for_nothing() {
     let module = Module::load(guest::build("guest-edits", Some(Allocator::Freelist)).unwrap()).unwrap();

@@ -415,8 +415,9 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
     }
 }
 
-/// Shows the filter the body that waited for the headers, if one callback resumed the request and then replied.
-/// Envoy does both in this order. Nothing of the body goes on, and the filter does not see its trailers.
+/// Shows the filter the body that waited for the headers, if one callback resumed the request and
+/// then replied. Envoy does both in this order. Nothing of the body goes on, and the filter does
+/// not see its trailers.
 fn show_before_answer(host: &Running, id: u32, way: Way) {
     let (reply, waiting) = {
         let mut state = host.state();

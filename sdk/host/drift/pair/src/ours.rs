@@ -2,9 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluicegate::callout::Closures;
 use sluicegate::prelude::*;
 use sluicegate::{MapEditor, property};
 
@@ -79,9 +81,9 @@ macro_rules! call {
 /// The operations of one handle, and those that all have.
 macro_rules! operations {
     ($name:ident, $handle:ident, { $($operations:tt)* }) => {
-        struct $name<'a, 'cb>(&'a mut $handle<'cb, Plugin>);
+        struct $name<'a, 'cb, F>(&'a mut $handle<'cb, Plugin>, PhantomData<F>);
 
-        impl Operations for $name<'_, '_> {
+        impl<F: Runs> Operations for $name<'_, '_, F> {
             type Token = CallToken;
 
             $($operations)*
@@ -113,11 +115,11 @@ macro_rules! calls {
             if !holds {
                 return sent(call!(number, call => self.0.stream().call(&call)));
             }
-            let judge = move |filter: &mut Filter,
+            let judge = move |filter: &mut F,
                               stream: &mut HttpHandle<'_, Plugin>,
                               answer: Result<&CallResponse, CallFailure>|
                   -> Result<Action> {
-                let ran = filter.answered(number, Some($way), stream, answer.ok());
+                let ran = filter.filter().answered(number, Some($way), stream, answer.ok());
                 Ok(if ran.replied || ran.pauses { Action::Pause } else { Action::Continue })
             };
             match call!(number, call => self.0.hold_for_call(&call, judge)) {
@@ -225,6 +227,14 @@ operations!(OfRequestBody, RequestBody, {
     calls!(0);
 });
 operations!(OfResponseBody, ResponseBody, {
+    body!();
+    calls!(1);
+});
+operations!(OfWholeRequestBody, CompleteRequestBody, {
+    body!();
+    calls!(0);
+});
+operations!(OfWholeResponseBody, CompleteResponseBody, {
     body!();
     calls!(1);
 });
@@ -377,6 +387,26 @@ impl Filter {
         }
     }
 
+    fn whole(
+        &self,
+        letter: char,
+        way: usize,
+        has_trailers: bool,
+        operations: &mut impl Operations<Token = CallToken>,
+    ) -> Flow {
+        let mut stream = self.0.borrow_mut();
+        let ran = if has_trailers {
+            stream.whole(letter, way, operations, log)
+        } else {
+            stream.callback(letter, way, Arguments::message(0, true), operations, log).1
+        };
+        match ran {
+            ran if ran.replied || ran.pauses => Flow::Pause,
+            ran if ran.holds => Flow::Held,
+            _ => Flow::Continue,
+        }
+    }
+
     fn headers(
         &self,
         letter: char,
@@ -403,68 +433,123 @@ impl Filter {
     }
 }
 
-#[sluicegate::http_filter(calls)]
-impl HttpFilter for Filter {
-    type Plugin = Plugin;
+/// A filter that runs a program.
+trait Runs: HttpFilter<Plugin = Plugin> + Closures {
+    /// Whether it changes bodies behind headers that have gone on: then their length is to go.
+    const CHANGES: bool;
 
-    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
-        if request.get(TICK)?.is_some() {
-            request.plugin().ticks.set(true);
-            return request.reply(&LocalResponse::new(204));
-        }
-        let program = request.get(HEADER)?.map(|value| value.display().to_string()).unwrap_or_default();
-        self.0.borrow_mut().load(&program);
-        request.plugin().streams.borrow_mut().insert(request.id(), self.0.clone());
-        let arguments = Arguments::message(request.announced() as usize, request.end_of_stream());
-        Ok(self.headers('q', 0, arguments, &mut OfRequest(request)))
-    }
+    fn filter(&self) -> &Filter;
+}
 
-    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
-        Ok(self.body('b', 0, Arguments::message(body.size(), body.end_of_stream()), &mut OfRequestBody(body)))
-    }
+impl Runs for Filter {
+    const CHANGES: bool = false;
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
-        Ok(self.trailers(
-            'u',
-            0,
-            Arguments::message(trailers.announced() as usize, true),
-            &mut OfRequestTrailers(trailers),
-        ))
-    }
-
-    fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
-        if self.0.borrow().is_idle() {
-            return Ok(Action::Continue);
-        }
-        let arguments = Arguments::message(response.announced() as usize, response.end_of_stream());
-        Ok(self.headers('h', 1, arguments, &mut OfResponse(response)))
-    }
-
-    fn on_response_body(&mut self, body: &mut ResponseBody<'_, Plugin>) -> Result<DataAction> {
-        Ok(self.body('c', 1, Arguments::message(body.size(), body.end_of_stream()), &mut OfResponseBody(body)))
-    }
-
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
-        Ok(self.trailers(
-            't',
-            1,
-            Arguments::message(trailers.announced() as usize, true),
-            &mut OfResponseTrailers(trailers),
-        ))
-    }
-
-    fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_, Plugin>, answer: &CallResponse) -> Result<()> {
-        let call = self.0.borrow_mut().answered(&answer.token());
-        if let Some((number, holds)) = call {
-            self.answered(number, holds, stream, Some(answer).filter(|answer| !answer.failed()));
-        }
-        Ok(())
-    }
-
-    fn on_done(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
-        stream.plugin().streams.borrow_mut().remove(&stream.id());
-        Ok(())
+    fn filter(&self) -> &Filter {
+        self
     }
 }
 
-sluicegate::plugin!(plugin: Plugin, http: Filter);
+impl Runs for Whole {
+    const CHANGES: bool = true;
+
+    fn filter(&self) -> &Filter {
+        &self.0
+    }
+}
+
+/// A filter with the callbacks that both have, and those for its bodies.
+macro_rules! filter {
+    ($filter:ident, { $($bodies:tt)* }) => {
+        #[sluicegate::http_filter(calls)]
+        impl HttpFilter for $filter {
+            type Plugin = Plugin;
+
+            fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+                if request.get(TICK)?.is_some() {
+                    request.plugin().ticks.set(true);
+                    return request.reply(&LocalResponse::new(204));
+                }
+                let filter = self.filter();
+                let program = request.get(HEADER)?.map(|value| value.display().to_string()).unwrap_or_default();
+                filter.0.borrow_mut().load(&program);
+                request.plugin().streams.borrow_mut().insert(request.id(), filter.0.clone());
+                if Self::CHANGES && !request.end_of_stream() {
+                    request.body_will_change()?;
+                }
+                let arguments = Arguments::message(request.announced() as usize, request.end_of_stream());
+                Ok(filter.headers('q', 0, arguments, &mut OfRequest::<Self>(request, PhantomData)))
+            }
+
+            fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+                let arguments = Arguments::message(trailers.announced() as usize, true);
+                Ok(self.filter().trailers('u', 0, arguments, &mut OfRequestTrailers::<Self>(trailers, PhantomData)))
+            }
+
+            fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
+                let filter = self.filter();
+                if filter.0.borrow().is_idle() {
+                    return Ok(Action::Continue);
+                }
+                if Self::CHANGES && !response.end_of_stream() {
+                    response.body_will_change()?;
+                }
+                let arguments = Arguments::message(response.announced() as usize, response.end_of_stream());
+                Ok(filter.headers('h', 1, arguments, &mut OfResponse::<Self>(response, PhantomData)))
+            }
+
+            fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
+                let arguments = Arguments::message(trailers.announced() as usize, true);
+                Ok(self.filter().trailers('t', 1, arguments, &mut OfResponseTrailers::<Self>(trailers, PhantomData)))
+            }
+
+            fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_, Plugin>, answer: &CallResponse) -> Result<()> {
+                let filter = self.filter();
+                let call = filter.0.borrow_mut().answered(&answer.token());
+                if let Some((number, holds)) = call {
+                    filter.answered(number, holds, stream, Some(answer).filter(|answer| !answer.failed()));
+                }
+                Ok(())
+            }
+
+            fn on_done(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
+                stream.plugin().streams.borrow_mut().remove(&stream.id());
+                Ok(())
+            }
+
+            $($bodies)*
+        }
+    };
+}
+
+filter!(Filter, {
+    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
+        let arguments = Arguments::message(body.size(), body.end_of_stream());
+        Ok(self.body('b', 0, arguments, &mut OfRequestBody::<Self>(body, PhantomData)))
+    }
+
+    fn on_response_body(&mut self, body: &mut ResponseBody<'_, Plugin>) -> Result<DataAction> {
+        let arguments = Arguments::message(body.size(), body.end_of_stream());
+        Ok(self.body('c', 1, arguments, &mut OfResponseBody::<Self>(body, PhantomData)))
+    }
+});
+
+/// The same, which sees bodies when they are complete.
+#[derive(Default)]
+struct Whole(Filter);
+
+filter!(Whole, {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+        let has_trailers = body.has_trailers();
+        Ok(self.0.whole('b', 0, has_trailers, &mut OfWholeRequestBody::<Self>(body, PhantomData)))
+    }
+
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<Flow> {
+        let has_trailers = body.has_trailers();
+        Ok(self.0.whole('c', 1, has_trailers, &mut OfWholeResponseBody::<Self>(body, PhantomData)))
+    }
+});
+
+sluicegate::plugin! {
+    root "root" { plugin: Plugin, http: Filter }
+    root "whole" { plugin: Plugin, http: Whole }
+}

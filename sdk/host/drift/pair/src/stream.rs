@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
+use std::mem;
 use std::rc::Rc;
 
 use crate::program::{Called, Map, Operations, Ran, run};
@@ -30,6 +31,10 @@ struct Direction {
     late: bool,
     /// Whether it was let go at its trailers by a resume: the proxy may show its end again.
     over: bool,
+    /// Whether the proxy keeps parts of a body that is not complete.
+    gathers: bool,
+    /// What the steps for a complete body came to, which trailers follow.
+    whole: Option<Ran>,
 }
 
 impl Direction {
@@ -136,13 +141,18 @@ impl<T: PartialEq> Stream<T> {
         self.within = Some(way);
         let mut ran = run(self, &key, operations);
         self.within = None;
+        if let Some(whole) = self.directions[way].whole.take() {
+            ran.replied |= whole.replied;
+            ran.pauses |= whole.pauses;
+            ran.holds |= whole.holds;
+        }
         let answered = self.replied && way == 0;
         let direction = &mut self.directions[way];
         direction.decides = false;
         let stops = if ran.replied || answered {
             true
         } else {
-            let was_paused = direction.paused;
+            let was_paused = mem::take(&mut direction.gathers) || direction.paused;
             direction.own = ran.pauses || direction.own && ran.holds;
             direction.paused = direction.own || direction.holders > 0;
             let is_end = matches!(letter, 'u' | 't');
@@ -155,6 +165,46 @@ impl<T: PartialEq> Stream<T> {
         self.line.push_str(if stops { " stops" } else { " goes" });
         log(&self.line);
         (stops, ran)
+    }
+
+    /// Notes that the proxy keeps a part of a body that the program is to see when it is complete.
+    #[cfg_attr(feature = "ours", allow(dead_code, reason = "this SDK does so by itself"))]
+    pub(crate) fn gather(&mut self, way: usize) {
+        let direction = &mut self.directions[way];
+        (direction.gathers, direction.kept) = (true, true);
+    }
+
+    /// Whether the proxy shows again what was let go at its trailers.
+    #[cfg_attr(feature = "ours", allow(dead_code, reason = "this SDK knows by itself"))]
+    pub(crate) fn repeats(&self, way: usize) -> bool {
+        self.directions[way].over
+    }
+
+    /// Whether the proxy keeps parts of a body that is not complete.
+    #[cfg_attr(feature = "ours", allow(dead_code, reason = "this SDK knows by itself"))]
+    pub(crate) fn gathers(&self, way: usize) -> bool {
+        self.directions[way].gathers
+    }
+
+    /// Runs what the program has for a complete body that trailers follow. The callback for the
+    /// trailers is next, and decides about both.
+    pub(crate) fn whole<O: Operations<Token = T>>(
+        &mut self,
+        letter: char,
+        way: usize,
+        operations: &mut O,
+        log: impl FnOnce(&str),
+    ) -> Ran {
+        let key = self.begin(letter, Arguments::message(0, true));
+        let direction = &mut self.directions[way];
+        (direction.last, direction.decides) = (Some(letter), true);
+        self.within = Some(way);
+        let ran = run(self, &key, operations);
+        self.within = None;
+        self.directions[way].whole = Some(ran);
+        self.line.push_str(" then");
+        log(&self.line);
+        ran
     }
 
     /// Runs what the program has for the answer to a call. Returns the direction that nobody holds

@@ -28,6 +28,8 @@ thread_local! {
     /// The streams that are open, and whether the next tick is theirs.
     static STREAMS: RefCell<BTreeMap<u32, Rc<RefCell<Stream>>>> = const { RefCell::new(BTreeMap::new()) };
     static TICKS: Cell<bool> = const { Cell::new(false) };
+    /// Whether programs see bodies when they are complete.
+    static WHOLE: Cell<bool> = const { Cell::new(false) };
 }
 
 struct Plugin;
@@ -37,6 +39,7 @@ impl Context for Plugin {}
 impl RootContext for Plugin {
     fn on_configure(&mut self, _: usize) -> bool {
         self.set_tick_period(Duration::from_millis(2));
+        WHOLE.set(self.get_property(vec!["plugin_root_id"]).is_some_and(|root_id| root_id == b"whole"));
         true
     }
 
@@ -68,14 +71,17 @@ fn log(line: &str) {
 struct Host {
     own: MapType,
     body: BufferType,
+    /// Whether there is a body to write into: the SDK panics otherwise.
+    writes: bool,
 }
 
 impl Host {
-    const REQUEST: Self = Self { own: MapType::HttpRequestHeaders, body: BufferType::HttpRequestBody };
-    const RESPONSE: Self = Self { own: MapType::HttpResponseHeaders, body: BufferType::HttpResponseBody };
+    const REQUEST: Self = Self { own: MapType::HttpRequestHeaders, body: BufferType::HttpRequestBody, writes: true };
+    const RESPONSE: Self = Self { own: MapType::HttpResponseHeaders, body: BufferType::HttpResponseBody, writes: true };
     const REQUEST_TRAILERS: Self = Self { own: MapType::HttpRequestTrailers, ..Self::REQUEST };
     const RESPONSE_TRAILERS: Self = Self { own: MapType::HttpResponseTrailers, ..Self::RESPONSE };
-    const BETWEEN: Self = Self { own: MapType::HttpCallResponseHeaders, body: BufferType::HttpCallResponseBody };
+    const BETWEEN: Self =
+        Self { own: MapType::HttpCallResponseHeaders, body: BufferType::HttpCallResponseBody, writes: true };
 
     fn map(&self, map: Map) -> MapType {
         match map {
@@ -85,6 +91,14 @@ impl Host {
             Map::Trailers(0) => MapType::HttpRequestTrailers,
             Map::Trailers(_) => MapType::HttpResponseTrailers,
             Map::AnswerTrailers => MapType::HttpCallResponseTrailers,
+        }
+    }
+}
+
+impl Host {
+    fn write(&self, start: usize, size: usize, bytes: &[u8]) {
+        if self.writes {
+            let _ = hostcalls::set_buffer(self.body, start, size, bytes);
         }
     }
 }
@@ -126,19 +140,19 @@ impl Operations for Host {
     }
 
     fn append(&mut self, text: &str) {
-        let _ = hostcalls::set_buffer(self.body, usize::MAX >> 1, 0, text.as_bytes());
+        self.write(usize::MAX >> 1, 0, text.as_bytes());
     }
 
     fn prepend(&mut self, text: &str) {
-        let _ = hostcalls::set_buffer(self.body, 0, 0, text.as_bytes());
+        self.write(0, 0, text.as_bytes());
     }
 
     fn replace_body(&mut self, text: &str) {
-        let _ = hostcalls::set_buffer(self.body, 0, usize::MAX >> 1, text.as_bytes());
+        self.write(0, usize::MAX >> 1, text.as_bytes());
     }
 
     fn replace_start(&mut self, size: usize, text: &str) {
-        let _ = hostcalls::set_buffer(self.body, 0, size, text.as_bytes());
+        self.write(0, size, text.as_bytes());
     }
 
     fn reply(&mut self, status: u32, body: &str) {
@@ -171,6 +185,38 @@ impl Filter {
         }
         if stops || ran.resumes { Action::Pause } else { Action::Continue }
     }
+
+    /// Lets the headers go on without the length of a body that may change.
+    fn announce(ends: bool, host: &Host) {
+        if WHOLE.get() && !ends {
+            let _ = hostcalls::remove_map_value(host.own, "content-length");
+        }
+    }
+
+    fn body(&self, letter: char, way: usize, (size, ends): (usize, bool), host: Host) -> Action {
+        if !WHOLE.get() {
+            return self.run(letter, way, Arguments::message(size, ends), host);
+        }
+        if ends {
+            return self.run(letter, way, Arguments::message(0, true), host);
+        }
+        let mut stream = self.stream.borrow_mut();
+        if stream.repeats(way) {
+            return Action::Continue;
+        }
+        stream.gather(way);
+        Action::Pause
+    }
+
+    fn trailers(&self, [body, letter]: [char; 2], way: usize, trailers: usize, mut host: Host) -> Action {
+        let mut stream = self.stream.borrow_mut();
+        if WHOLE.get() && !stream.repeats(way) {
+            host.writes = stream.gathers(way);
+            stream.whole(body, way, &mut host, log);
+        }
+        drop(stream);
+        self.run(letter, way, Arguments::message(trailers, true), host)
+    }
 }
 
 impl Context for Filter {
@@ -201,29 +247,31 @@ impl HttpContext for Filter {
         }
         self.stream.borrow_mut().load(&self.get_http_request_header(HEADER).unwrap_or_default());
         STREAMS.with_borrow_mut(|streams| streams.insert(self.id, self.stream.clone()));
+        Self::announce(ends, &Host::REQUEST);
         self.run('q', 0, Arguments::message(headers, ends), Host::REQUEST)
     }
 
     fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
-        self.run('b', 0, Arguments::message(size, ends), Host::REQUEST)
+        self.body('b', 0, (size, ends), Host::REQUEST)
     }
 
     fn on_http_request_trailers(&mut self, trailers: usize) -> Action {
-        self.run('u', 0, Arguments::message(trailers, true), Host::REQUEST_TRAILERS)
+        self.trailers(['b', 'u'], 0, trailers, Host::REQUEST_TRAILERS)
     }
 
     fn on_http_response_headers(&mut self, headers: usize, ends: bool) -> Action {
         if self.stream.borrow().is_idle() {
             return Action::Continue;
         }
+        Self::announce(ends, &Host::RESPONSE);
         self.run('h', 1, Arguments::message(headers, ends), Host::RESPONSE)
     }
 
     fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
-        self.run('c', 1, Arguments::message(size, ends), Host::RESPONSE)
+        self.body('c', 1, (size, ends), Host::RESPONSE)
     }
 
     fn on_http_response_trailers(&mut self, trailers: usize) -> Action {
-        self.run('t', 1, Arguments::message(trailers, true), Host::RESPONSE_TRAILERS)
+        self.trailers(['c', 't'], 1, trailers, Host::RESPONSE_TRAILERS)
     }
 }

@@ -17,6 +17,7 @@ use sluicegate_loadtest::{Config, Envoy as Binary, Options, Proxy, workspace};
 use super::message::{Progress, without_date};
 use super::program::Program;
 use super::simulation::{self, Act, Made, Mark, TRAILERS};
+use super::{LIMIT, ROOTS};
 use crate::http::{Framing, received};
 use crate::{Pairs, envoy};
 
@@ -47,13 +48,19 @@ impl Side {
         }
     }
 
-    /// The port in the configuration.
-    const fn port(self) -> u16 {
-        match self {
+    /// The port of the filter's listener in the configuration.
+    const fn port(self, limited: bool, whole: bool) -> u16 {
+        let side = match self {
             Self::Ours => 20_000,
             Self::Theirs => 20_001,
-        }
+        };
+        side + if limited { 2 } else { 0 } + if whole { 4 } else { 0 }
     }
+}
+
+/// The port of the listener in front, which speaks HTTP/2 to this one.
+const fn front(port: u16) -> u16 {
+    port + 10
 }
 
 /// What the log, the peers and the called service got.
@@ -65,7 +72,7 @@ pub(crate) struct Got {
     pub(crate) client: Text,
     /// The bytes of each call, by its number.
     calls: BTreeMap<u32, Text>,
-    /// Whether Envoy ended.
+    /// Whether Envoy ended, or a VM.
     pub(crate) ended: bool,
 }
 
@@ -98,6 +105,8 @@ pub(crate) struct Pair {
     service: UnixListener,
     /// How much of the log was read.
     read: Cell<usize>,
+    /// Whether a VM has trapped.
+    trapped: Cell<bool>,
     _folder: tempfile::TempDir,
 }
 
@@ -123,18 +132,34 @@ impl Pair {
             Ok(listener)
         };
         let (upstream, service) = (listen("upstream")?, listen("service")?);
-        let clusters = ["upstream", "service"].map(|name| envoy::cluster(name, &folder.path().join(name)));
-        let listeners = [listener(Side::Ours), listener(Side::Theirs)];
+        let mut clusters = ["upstream", "service"].map(|name| envoy::cluster(name, &folder.path().join(name))).to_vec();
+        let mut listeners = Vec::new();
+        for number in 0..8 {
+            let bit = |place: u32| number >> place & 1 == 1;
+            let (side, limited, whole) = (if bit(0) { Side::Ours } else { Side::Theirs }, bit(1), bit(2));
+            let port = side.port(limited, whole);
+            listeners.extend([listener(side, limited, whole), front_listener(port)]);
+            clusters.push(http2_cluster(port));
+        }
         let config = json!({ "static_resources": { "listeners": listeners, "clusters": clusters } });
         let config = Config::from_json(config)?.with_module("ours", ours).with_module("theirs", theirs);
         let binary = Binary::provision()?;
         let proxy = Proxy::start(&binary, &config, &options())?;
-        Ok(Self { binary, config, proxy, upstream, service, read: Cell::new(0), _folder: folder })
+        Ok(Self {
+            binary,
+            config,
+            proxy,
+            upstream,
+            service,
+            read: Cell::new(0),
+            trapped: Cell::new(false),
+            _folder: folder,
+        })
     }
 
-    /// Starts another Envoy, if this one has ended or its log is long.
+    /// Starts another Envoy, if this one has ended, if a VM of it has, or if its log is long.
     fn restart(&mut self) -> Result<()> {
-        if !self.proxy.is_running() || self.read.get() > LONG {
+        if !self.proxy.is_running() || self.trapped.take() || self.read.get() > LONG {
             self.proxy = Proxy::start(&self.binary, &self.config, &options())?;
             self.read.set(0);
         }
@@ -151,12 +176,12 @@ impl Pair {
         patience: u32,
     ) -> Result<Got> {
         self.restart()?;
-        if TcpStream::connect(("127.0.0.1", self.proxy.port(side.port()))).is_err() {
+        if TcpStream::connect(("127.0.0.1", self.proxy.port(side.port(false, false)))).is_err() {
             // It is about to end.
             std::thread::sleep(PATIENCE);
             self.restart()?;
         }
-        let mut peers = Peers::new(self, side, number)?;
+        let mut peers = Peers::new(self, side, number, program)?;
         let mut patience = PATIENCE * patience;
         let mut before = Mark::default();
         for (made, mark) in moves {
@@ -177,7 +202,13 @@ impl Pair {
         let upstream = upstreams.iter().flat_map(|peer| peer.got.clone()).collect();
         let calls = services.iter().filter_map(|peer| Some((call_of(&peer.got)?, Text(peer.got.clone()))));
         let (calls, client) = (calls.collect(), without_date(&client.got));
-        Ok(Got { lines, upstream: Text(upstream), client: Text(client), calls, ended: !self.proxy.is_running() })
+        Ok(Got {
+            lines,
+            upstream: Text(upstream),
+            client: Text(client),
+            calls,
+            ended: !self.proxy.is_running() || self.trapped.get(),
+        })
     }
 }
 
@@ -217,17 +248,20 @@ struct Peers<'a> {
     services: Vec<Peer<UnixStream>>,
     lines: Vec<String>,
     number: u32,
+    /// Of the filter's listener.
     port: u16,
 }
 
 impl<'a> Peers<'a> {
-    fn new(pair: &'a Pair, side: Side, number: u32) -> Result<Self> {
+    fn new(pair: &'a Pair, side: Side, number: u32, program: &Program) -> Result<Self> {
         // What an earlier program left.
         for listener in [&pair.upstream, &pair.service] {
             while listener.accept().is_ok() {}
         }
-        let port = pair.proxy.port(side.port());
-        let client = TcpStream::connect(("127.0.0.1", port))?;
+        let port = side.port(program.limited, program.whole);
+        let client = if program.http2 { front(port) } else { port };
+        let client = TcpStream::connect(("127.0.0.1", pair.proxy.port(client)))?;
+        let port = pair.proxy.port(port);
         client.set_nodelay(true)?;
         client.set_nonblocking(true)?;
         let mark = format!(" {}: {number} ", side.name());
@@ -252,6 +286,9 @@ impl<'a> Peers<'a> {
         for line in log.lines() {
             if let Some((_, line)) = line.split_once(&self.mark) {
                 self.lines.push(format!("{} {line}", self.number));
+            } else if line.contains("panicked at") || line.contains("failed: Uncaught") {
+                self.lines.push(line.to_owned());
+                self.pair.trapped.set(true);
             }
         }
     }
@@ -287,6 +324,20 @@ impl<'a> Peers<'a> {
         }
         std::thread::sleep(QUIET);
         self.read();
+    }
+
+    /// Waits until nothing more comes.
+    fn settle(&mut self) {
+        let mut seen = 0;
+        loop {
+            std::thread::sleep(4 * QUIET);
+            self.read();
+            let sum = self.lines.len() + self.client.got.len();
+            if sum == seen {
+                return;
+            }
+            seen = sum;
+        }
     }
 
     /// Makes a move; whether it could be made.
@@ -349,6 +400,19 @@ impl<'a> Peers<'a> {
                 }
             }
             Made::Tick => ask_for_tick(self.port).is_ok(),
+            Made::ClientLeaves => {
+                drop(self.client.stream.shutdown(Shutdown::Both));
+                // The proxy gives the request up.
+                self.until(patience, |peers| peers.upstreams.iter().all(|peer| peer.closed))
+            }
+            Made::UpstreamLeaves => {
+                if !self.until(patience, |peers| !peers.upstreams.is_empty()) {
+                    return false;
+                }
+                drop(self.upstreams[0].stream.shutdown(Shutdown::Both));
+                self.settle();
+                true
+            }
         }
     }
 }
@@ -382,17 +446,49 @@ fn call_of(request: &[u8]) -> Option<u32> {
     text.strip_prefix("POST /")?.split(' ').next()?.parse().ok()
 }
 
-fn listener(side: Side) -> Value {
+fn listener(side: Side, limited: bool, whole: bool) -> Value {
     let module = side.name();
-    envoy::http_listener(
-        side.port(),
+    let root = ROOTS[usize::from(whole)];
+    let mut listener = envoy::http_listener(
+        side.port(limited, whole),
         module,
         &json!({ "name": "envoy.filters.http.wasm", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-        "config": { "root_id": "root", "vm_config": {
+        "config": { "root_id": root, "vm_config": {
+            // A VM of its own for each filter.
+            "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": root },
             "vm_id": module, "runtime": "envoy.wasm.runtime.v8",
             "code": { "local": { "filename": Path::new(module).with_extension("wasm") } },
         } },
     } }),
-    )
+    );
+    listener["name"] = format!("{module} {root} {limited}").into();
+    if limited {
+        listener["per_connection_buffer_limit_bytes"] = LIMIT.into();
+    }
+    listener
+}
+
+/// A listener that passes everything on to the filter's, over HTTP/2.
+fn front_listener(port: u16) -> Value {
+    let pass = json!({ "name": "pass", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+    } });
+    let mut listener = envoy::http_listener(front(port), &format!("front {port}"), &pass);
+    let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+    manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"]["cluster"] = port.to_string().into();
+    listener
+}
+
+fn http2_cluster(port: u16) -> Value {
+    json!({
+        "name": port.to_string(), "connect_timeout": "1s", "type": "STATIC",
+        "typed_extension_protocol_options": { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": { "http2_protocol_options": {} },
+        } },
+        "load_assignment": { "cluster_name": port.to_string(), "endpoints": [{ "lb_endpoints": [
+            { "endpoint": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } } } },
+        ] }] },
+    })
 }

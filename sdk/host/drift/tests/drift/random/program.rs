@@ -23,7 +23,7 @@ const NAMES: &[&str] = &[
     "x-tail",
 ];
 const VALUES: &[&str] = &["", "1", "two", "a,b", "x=y", "0123456789012345678901234567890123456789"];
-const PARTS: &[&str] = &["x", "one", "two and more", "0123456789abcdef"];
+const PARTS: &[&str] = &["x", "one", "two and more", "0123456789abcdef", "0123456789012345678901234567890123456789"];
 const PROPERTIES: &[&str] = &[
     "request.path",
     "request.method",
@@ -105,6 +105,10 @@ pub(crate) enum Move {
     Answer(u32),
     /// The plugin ticks.
     Tick,
+    /// The client goes away. Answers and ticks may still come.
+    ClientLeaves,
+    /// The upstream goes away, and nothing comes any more.
+    UpstreamLeaves,
 }
 
 /// A request, its response, and what the filter does with them.
@@ -116,12 +120,18 @@ pub(crate) struct Program {
     pub(crate) response: Message,
     /// The order in which the peers move: the first that can moves.
     pub(crate) moves: Vec<Move>,
+    /// Whether the filter gets the request over HTTP/2.
+    pub(crate) http2: bool,
+    /// Whether the proxy keeps little of a body.
+    pub(crate) limited: bool,
+    /// Whether the filter sees bodies when they are complete.
+    pub(crate) whole: bool,
 }
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "program {}", self.text(0))?;
-        writeln!(f, "request {:?}\nresponse {:?}\nmoves {:?}", self.request, self.response, self.moves)
+        writeln!(f, "{}", self.rest())
     }
 }
 
@@ -141,10 +151,19 @@ impl Program {
         if moves.last() != Some(&Move::Tick) && steps.iter().any(|(callback, _)| callback == "k1") {
             moves.push(Move::Tick);
         }
+        if random.once_in(5) {
+            moves.push(if random.once_in(2) { Move::ClientLeaves } else { Move::UpstreamLeaves });
+        }
         for at in (1..moves.len()).rev() {
             moves.swap(at, random.below(at + 1));
         }
-        Self { steps, request, response, moves }
+        let (http2, limited, whole) = (random.once_in(4), random.once_in(3), random.once_in(3));
+        // Over HTTP/2 the window of a stream is the limit.
+        let limited = limited && !http2;
+        if limited {
+            steps.retain(|(callback, step)| !is_beyond_limits(callback, step));
+        }
+        Self { steps, request, response, moves, http2, limited, whole }
     }
 
     /// What the request's header says.
@@ -177,8 +196,13 @@ impl Program {
             which(&mut fewer_parts).parts.pop();
             smaller.extend([without_body, without_trailers, fewer_parts]);
         }
+        smaller.extend([
+            Self { http2: false, ..self.clone() },
+            Self { limited: false, ..self.clone() },
+            Self { whole: false, ..self.clone() },
+        ]);
         for (at, of) in self.moves.iter().enumerate() {
-            if matches!(of, Move::Answer(_) | Move::Tick) {
+            if !matches!(of, Move::Client | Move::Upstream) {
                 let mut without = self.clone();
                 without.moves.remove(at);
                 smaller.push(without);
@@ -207,7 +231,9 @@ impl Program {
     }
 
     fn rest(&self) -> String {
-        format!("{:?} {:?} {:?}", self.request, self.response, self.moves)
+        let Self { request, response, moves, http2, limited, whole, .. } = self;
+        let how = format!("http2 {http2} limited {limited} whole {whole}");
+        format!("request {request:?}\nresponse {response:?}\nmoves {moves:?}\n{how}")
     }
 
     /// The same with as many moves as the messages need.
@@ -230,6 +256,15 @@ fn differs_on_purpose(callback: &str, step: &str) -> bool {
         let is_it = if pattern.ends_with('~') { step == pattern } else { step.starts_with(pattern) };
         (of == "*" || callback.starts_with(of)) && is_it
     })
+}
+
+/// Whether a step may bring what the proxy keeps past its limit in a way that is not simulated. If
+/// an edit makes a kept body grow past the limit, Envoy answers within the host call. A body that
+/// is past the limit behind held headers is not refused when the filter keeps it.
+fn is_beyond_limits(callback: &str, step: &str) -> bool {
+    let edits = ["append", "prepend", "replace-"].iter().any(|edit| step.starts_with(edit));
+    edits && callback.starts_with(['b', 'c'])
+        || callback.starts_with(['q', 'h']) && (step == "pause" || step.starts_with("hold"))
 }
 
 /// Draws a step, and what goes with it.

@@ -22,6 +22,8 @@ pub(crate) enum Made {
     Upstream(Act),
     Answer(u32),
     Tick,
+    ClientLeaves,
+    UpstreamLeaves,
 }
 
 /// How far everything has come after a move.
@@ -42,6 +44,12 @@ pub(crate) struct Played {
     /// What the upstream and the client got.
     pub(crate) peers: [Vec<String>; 2],
     pub(crate) harm: Option<String>,
+    /// Whether the upstream went away. What the proxy then does is not simulated.
+    pub(crate) upstream_left: bool,
+    /// Whether the stream was reset.
+    pub(crate) reset: bool,
+    /// Whether the response has another length than its headers say.
+    pub(crate) misleads: bool,
 }
 
 /// How a called service answers the call of a number: headers beside the status, body, trailers;
@@ -123,19 +131,61 @@ pub(crate) fn play(host: &Running, number: u32, program: &Program) -> Played {
         unsent: false,
     };
     let mut todo = program.moves.clone();
-    let mut moves = Vec::new();
-    while !player.is_over() {
+    let mut moves: Vec<(Made, Mark)> = Vec::new();
+    let mut leaves = false;
+    while !player.is_over() && !leaves {
         let Some((at, made)) = todo.iter().enumerate().find_map(|(at, next)| Some((at, player.make(*next)?))) else {
             break;
         };
         todo.remove(at);
+        leaves = matches!(made, Made::ClientLeaves | Made::UpstreamLeaves);
         player.read_log();
-        player.look_at_the_request(moves.last().map(|(_, mark): &(Made, Mark)| mark));
+        player.look_at_the_request(moves.last().map(|(_, mark)| mark));
         moves.push((made, player.mark()));
     }
-    let (lines, peers) = (player.lines.clone(), player.peers());
+    let (lines, peers, mark) = (player.lines.clone(), player.peers(), player.mark());
+    let (id, reset) = (stream.id(), mark.reset);
+    let length = stream.response_header("content-length").and_then(|length| length.parse::<usize>().ok());
+    let misleads = length.is_some_and(|length| length != stream.sent_response_body().len());
     stream.complete();
-    Played { moves, lines, peers, harm: host.harm() }
+    let upstream_left = matches!(moves.last(), Some((Made::UpstreamLeaves, _)));
+    if leaves && !upstream_left {
+        // What still comes for a stream that is gone.
+        let late = |next: &Move| match next {
+            Move::Answer(number) => answer_call(host, id, *number),
+            Move::Tick => Some(tick(host)),
+            _ => None,
+        };
+        moves.extend(todo.iter().filter_map(late).map(|made| (made, mark.clone())));
+    }
+    Played { moves, lines, peers, harm: host.harm(), upstream_left, reset, misleads }
+}
+
+/// Answers the call of a number, if the stream has made it.
+fn answer_call(host: &Running, stream: u32, number: u32) -> Option<Made> {
+    let path = format!("/{number}");
+    let is_it = |headers: &Map| headers.get(b":path") == Some(path.as_bytes());
+    // Those of other streams are another program's.
+    let mine = host.pending_calls().into_iter().filter(|call| call.context == stream);
+    let call = mine.into_iter().find(|call| is_it(&call.headers))?;
+    match answer(number) {
+        Some((headers, body, trailers)) => {
+            let framing = if body.is_empty() { ("content-length", "0") } else { ("transfer-encoding", "chunked") };
+            let own = [(":status", "200")];
+            let headers = [&own, headers, &[framing, ("x-envoy-upstream-service-time", "0")]].concat();
+            host.answer_call(call.token, &headers, body, trailers);
+        }
+        None => host.fail_call(call.token),
+    }
+    Some(Made::Answer(number))
+}
+
+fn tick(host: &Running) -> Made {
+    let asks = host.http_stream();
+    asks.request_headers(&[(":authority", "host"), (":path", "/"), (":method", "GET"), ("x-tick", "1")]);
+    asks.complete();
+    host.tick();
+    Made::Tick
 }
 
 struct Player<'a> {
@@ -190,34 +240,11 @@ impl Player<'_> {
                 }
                 Some(Made::Upstream(act))
             }
-            Move::Answer(number) => {
-                let path = format!("/{number}");
-                let is_it = |headers: &Map| headers.get(b":path") == Some(path.as_bytes());
-                // Calls of streams that are over are no more.
-                let mine = self.host.pending_calls().into_iter().filter(|call| call.context == stream.id());
-                let call = mine.into_iter().find(|call| is_it(&call.headers))?;
-                match answer(number) {
-                    Some((headers, body, trailers)) => {
-                        let framing =
-                            if body.is_empty() { ("content-length", "0") } else { ("transfer-encoding", "chunked") };
-                        let own = [(":status", "200")];
-                        let headers = [&own, headers, &[framing, ("x-envoy-upstream-service-time", "0")]].concat();
-                        self.host.answer_call(call.token, &headers, body, trailers);
-                    }
-                    None => self.host.fail_call(call.token),
-                }
-                Some(Made::Answer(number))
-            }
-            Move::Tick => {
-                if self.sent[0] == 0 {
-                    return None;
-                }
-                let request = [(":authority", "host"), (":path", "/"), (":method", "GET"), ("x-tick", "1")];
-                let asks = self.host.http_stream();
-                asks.request_headers(&request);
-                asks.complete();
-                self.host.tick();
-                Some(Made::Tick)
+            Move::Answer(number) => answer_call(self.host, stream.id(), number),
+            Move::Tick => (self.sent[0] > 0).then(|| tick(self.host)),
+            Move::ClientLeaves => (self.sent[0] > 0).then_some(Made::ClientLeaves),
+            Move::UpstreamLeaves => {
+                (stream.reached_upstream() && !self.unsent && !self.flow.replied).then_some(Made::UpstreamLeaves)
             }
         }
     }
@@ -249,9 +276,15 @@ impl Player<'_> {
 
     fn read_log(&mut self) {
         let prefix = format!("{} ", self.number);
+        let answers = self.flow.answers;
         for line in self.host.log().into_iter().filter(|line| line.text.starts_with(&prefix)).skip(self.lines.len()) {
             self.flow.read(&line.text);
             self.lines.push(line.text);
+        }
+        if !self.flow.replied && self.stream.reply().is_some() {
+            // The proxy's own, because a body is over its limit.
+            self.flow.replied = true;
+            self.flow.replaced |= answers;
         }
     }
 
