@@ -20,6 +20,7 @@ pub mod compat;
 pub mod config;
 pub mod envoy;
 pub mod exhaust;
+pub mod flame;
 pub mod guest;
 pub mod http;
 pub mod image;

@@ -1,5 +1,5 @@
 //! The commands: `serve` an example, `load` the comparison, `exhaust` a budget, `compat` with
-//! versions of Envoy, `image` for a registry.
+//! versions of Envoy, `image` for a registry, `flame` for a picture of a heap profile.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use sluicegate_loadtest::{children, compat, exhaust, image, load, serve};
+use sluicegate_loadtest::{children, compat, exhaust, flame, image, load, serve};
 
 /// Proxy-Wasm filters in a real Envoy.
 #[derive(Parser)]
@@ -29,6 +29,8 @@ enum Command {
     Compat(compat::CompatArgs),
     /// Write an example as an OCI image, for Istio and Envoy Gateway
     Image(image::ImageArgs),
+    /// Draw a heap profile as a flame graph
+    Flame(flame::FlameArgs),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +62,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Exhaust(args) => exhaust::exhaust(args),
         Command::Compat(args) => compat::compat(args),
         Command::Image(args) => image::image(args),
+        Command::Flame(args) => flame::flame(args),
     }
 }
 

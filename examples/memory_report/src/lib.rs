@@ -1,17 +1,22 @@
 //! Replies with the figures of its own memory, and starts again after a trap. A request for
-//! `/memory` gets the figures, `x-tier` gets its rank in the configuration, and `x-panic` ends the
+//! `/memory` gets the figures, `/heap` gets a report of the heap, and `/profile` gets the callbacks
+//! that allocated what lives. `x-tier` gets its rank in the configuration, and `x-panic` ends the
 //! VM.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use miniserde::Deserialize;
-use sluicegate::budget;
 use sluicegate::prelude::*;
+use sluicegate::profile::{self, Format};
+use sluicegate::{budget, heap};
 
 /// The configuration, without the field `memory`, which the SDK reads.
 #[derive(Deserialize)]
 struct Configuration {
     tiers: Vec<String>,
+    /// The bytes of allocations from one sample of the profile to the next.
+    profile_each: Option<u32>,
 }
 
 #[derive(Default)]
@@ -27,14 +32,29 @@ impl PluginContext for Plugin {
     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
         let configuration = plugin.configuration()?;
         let text = str::from_utf8(&configuration).map_err(Error::other)?;
-        let Configuration { tiers } = miniserde::json::from_str(text).map_err(Error::other)?;
+        let Configuration { tiers, profile_each } = miniserde::json::from_str(text).map_err(Error::other)?;
+        if let Some(bytes) = profile_each {
+            profile::each(bytes as usize);
+        }
+        plugin.set_tick_period(Duration::from_secs(1))?;
         self.tiers = tiers;
         info!("started with {} tiers", self.tiers.len());
         Ok(StartStatus::Ok)
     }
 
-    fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_>, _: u32) -> Result<()> {
-        info!("{}", plugin.memory_report());
+    /// Tells the proxy the live bytes of each callback: the gauges `sluicegate_heap_live`.
+    fn on_tick(&mut self, _: &mut PluginHandle<'_>) -> Result<()> {
+        profile::publish()
+    }
+
+    /// Logs the figures. For the functions 2 and 3 it sends a report or a profile to a function of
+    /// the host's instead.
+    fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_>, function: u32) -> Result<()> {
+        match function {
+            2 => heap::send("heap_report")?,
+            3 => profile::send("heap_profile", Format::Pprof)?,
+            _ => info!("{}", plugin.memory_report()),
+        }
         Ok(())
     }
 }
@@ -57,9 +77,9 @@ impl HttpFilter for Report {
         if let Some(size) = headers.get("x-keep").and_then(|size| size.to_str().ok()?.parse().ok()) {
             keep(&plugin.kept, size)?;
         }
-        if headers.get(":path").is_some_and(|path| &*path == b"/memory") {
-            let json = [("content-type", "application/json")];
-            return request.reply(&LocalResponse::new(200).headers(&json).body(&figures()));
+        let path = headers.get(":path");
+        if let Some((kind, body)) = answer(path.as_deref().unwrap_or_default())? {
+            return request.reply(&LocalResponse::new(200).headers(&[("content-type", kind)]).body(&body));
         }
         self.rank =
             headers.get("x-tier").and_then(|tier| plugin.tiers.iter().position(|name| name.as_bytes() == &*tier));
@@ -86,6 +106,17 @@ fn keep(kept: &RefCell<Vec<Vec<u8>>>, size: usize) -> Result<()> {
     kept.try_reserve(1).map_err(Error::other)?;
     kept.push(block);
     Ok(())
+}
+
+/// Returns the content type and the body of a path that has an answer of its own.
+fn answer(path: &[u8]) -> Result<Option<(&'static str, Vec<u8>)>> {
+    Ok(Some(match path {
+        b"/memory" => ("application/json", figures().into_bytes()),
+        b"/heap" => ("application/json", heap::report().json().to_string().into_bytes()),
+        b"/profile" => ("text/plain", profile::folded()?),
+        b"/profile.pb" => ("application/octet-stream", profile::pprof()?),
+        _ => return Ok(None),
+    }))
 }
 
 fn figures() -> String {

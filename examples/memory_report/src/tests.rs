@@ -44,6 +44,27 @@ fn tells_when_the_proxy_asks(host: Host) {
     assert!(host.log().iter().any(|line| line.text.ends_with(" 0 shed, 0 refused")), "{:?}", host.log());
 }
 
+/// The allocator of the tests shows nothing, and is not sampled. The test in Envoy sees both.
+#[sluicegate_host::test]
+fn tells_of_its_heap_and_of_what_lives(host: Host) {
+    let host = start(host.clone());
+    let report = host.ask(2, "heap_report").unwrap();
+    assert!(report.starts_with(br#"{"walked":false,"#), "{}", String::from_utf8_lossy(&report));
+    let profile = host.ask(3, "heap_profile").unwrap();
+    assert!(profile.windows(11).any(|part| part == b"inuse_space"));
+    for (path, kind) in
+        [("/heap", "application/json"), ("/profile", "text/plain"), ("/profile.pb", "application/octet-stream")]
+    {
+        let stream = host.http_stream();
+        assert_eq!(stream.request_headers(&[(":path", path)]), Action::StopIteration as u32);
+        let reply = stream.reply().unwrap();
+        assert_eq!(reply.status, 200);
+        assert_eq!(reply.headers.get(b"content-type"), Some(kind.as_bytes()));
+    }
+    host.tick();
+    assert!(host.trapped().is_none());
+}
+
 #[sluicegate_host::test]
 fn a_size_that_cannot_be_is_an_error_and_not_the_end(host: Host) {
     let host = start(host.clone());

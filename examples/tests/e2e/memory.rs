@@ -97,6 +97,36 @@ fn figure(text: &str, name: &str) -> Option<u64> {
     rest.split([',', '}']).next()?.parse().ok()
 }
 
+/// What the filter says of its heap when 1,000,000 bytes are kept by one callback: in a report, in
+/// a profile, and by a gauge.
+fn explains_its_heap(proxy: &Proxy, allocator: Option<Allocator>) -> Result<()> {
+    let report = proxy.get(MAIN, "/heap")?;
+    let walks = matches!(allocator, Some(Allocator::Freelist | Allocator::Arena));
+    let text = report.text();
+    assert_eq!((report.status, text.starts_with(&format!(r#"{{"walked":{walks},"#))), (200, true), "{text}");
+    if walks {
+        let figure = |name: &str| {
+            let (_, rest) = text.split_once(&format!("\"{name}\":"))?;
+            rest.split([',', '}', ']']).next()?.parse::<u64>().ok()
+        };
+        assert!(figure("live") >= Some(1_000_000) && figure("held") >= figure("live"), "{text}");
+    }
+    let folded = proxy.get(MAIN, "/profile")?.text().into_owned();
+    let pprof = proxy.get(MAIN, "/profile.pb")?;
+    assert_eq!((pprof.status, pprof.header("content-type")), (200, Some("application/octet-stream")));
+    let kept =
+        folded.lines().find_map(|line| line.strip_prefix("memory_report;memory_report::Report;request_headers "));
+    if allocator.is_some() {
+        // One block that is sampled for certain, and little beside it.
+        let kept = kept.and_then(|bytes| bytes.parse::<u64>().ok());
+        assert!(kept.is_some_and(|bytes| (1_000_000..1_200_000).contains(&bytes)), "{folded}");
+        wait_for_stat(proxy, "sluicegate_heap_live", |bytes| bytes >= 1_000_000)?;
+    } else {
+        assert_eq!(kept, None, "an allocator that is not known is not sampled");
+    }
+    Ok(())
+}
+
 #[test]
 fn memory_report() -> Result<()> {
     with_each_allocator(|allocator| {
@@ -120,7 +150,7 @@ fn memory_report() -> Result<()> {
                 .any(|line| line.starts_with("sluicegate_memory_pages{") && line.contains(r#"plugin="memory_report""#));
             assert!(tagged, "{prometheus}");
         }
-        Ok(())
+        explains_its_heap(&proxy, allocator)
     })
 }
 

@@ -53,8 +53,8 @@
 //!
 //! # Cost
 //!
-//! 24 to 29 instructions for each pair of blocks, some 60 for each callback, 10 KiB of memory, and
-//! 5 to 10 kB of module. Without the feature there is nothing of it.
+//! 24 to 29 instructions for each pair of blocks, some dozens for each callback, 10 KiB of memory, and
+//! some kB of module. Without the feature there is nothing of it.
 
 mod metrics;
 mod names;
