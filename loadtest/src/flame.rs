@@ -44,7 +44,7 @@ impl Frame {
 const WIDTH: f64 = 960.0;
 const ROW: f64 = 24.0;
 const EDGE: f64 = 8.0;
-/// About the width of a letter.
+/// The approximate width of a letter.
 const LETTER: f64 = 7.0;
 
 /// Returns the picture of folded stacks: the outermost frame at the bottom, as wide as its bytes.
@@ -76,7 +76,7 @@ fn draw(svg: &mut String, name: &str, frame: &Frame, (left, top, width): (f64, f
     const COLOURS: [&str; 4] = ["#d9d9d9", "#fdd0a2", "#fdae6b", "#fd8d3c"];
     let colour = COLOURS[depth.min(COLOURS.len() - 1)];
     let (name, bytes) = (escaped(name), size(frame.bytes));
-    // A string takes what is written to it.
+    // Writing to a string does not fail.
     let _ = writeln!(
         svg,
         "<g><title>{name}: {bytes}</title><rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\" \

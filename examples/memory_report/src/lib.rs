@@ -1,7 +1,7 @@
 //! Replies with the figures of its own memory, and starts again after a trap. A request for
 //! `/memory` gets the figures, `/heap` gets a report of the heap, and `/profile` gets the callbacks
-//! that allocated what lives. `x-tier` gets its rank in the configuration, and `x-panic` ends the
-//! VM.
+//! that allocated the live blocks. `x-tier` gets its rank in the configuration, and `x-panic` ends
+//! the VM.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -42,13 +42,13 @@ impl PluginContext for Plugin {
         Ok(StartStatus::Ok)
     }
 
-    /// Tells the proxy the live bytes of each callback: the gauges `sluicegate_heap_live`.
+    /// Publishes the live bytes of each callback in the gauges `sluicegate_heap_live`.
     fn on_tick(&mut self, _: &mut PluginHandle<'_>) -> Result<()> {
         profile::publish()
     }
 
-    /// Logs the figures. For the functions 2 and 3 it sends a report or a profile to a function of
-    /// the host's instead.
+    /// Logs the figures. For the functions 2 and 3 it sends a report or a profile to a foreign
+    /// function instead.
     fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_>, function: u32) -> Result<()> {
         match function {
             2 => heap::send("heap_report")?,
@@ -108,7 +108,8 @@ fn keep(kept: &RefCell<Vec<Vec<u8>>>, size: usize) -> Result<()> {
     Ok(())
 }
 
-/// Returns the content type and the body of a path that has an answer of its own.
+/// Returns the content type and the body for one of the filter's own paths, or `None` for another
+/// path.
 fn answer(path: &[u8]) -> Result<Option<(&'static str, Vec<u8>)>> {
     Ok(Some(match path {
         b"/memory" => ("application/json", figures().into_bytes()),
