@@ -1,0 +1,190 @@
+//! The comments of the sources keep the rules of CONTRIBUTING that a machine can see: their width,
+//! their openings, phrases that are no English, and summaries of functions that begin with a verb.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sluicegate_loadtest::workspace;
+
+/// The most columns of a comment.
+const WIDTH: usize = 100;
+
+/// The folders whose comments are held to all rules. Elsewhere only the width counts.
+const HELD: [&str; 3] = ["sdk/src", "sdk/host/src", "loadtest/src"];
+
+/// Openings of a comment that leave the reader without a subject or a verb.
+const HEADLESS: [&str; 6] = ["What ", "Who ", "Whether ", "How ", "The same", "Likewise"];
+
+/// Phrases, and what to write instead.
+const PHRASES: [(&str, &str); 4] = [
+    ("memory is out", "out of memory"),
+    ("none if", "`None` if"),
+    ("likewise", "the contract itself"),
+    ("for ever", "forever, or without end"),
+];
+
+/// A run of comment lines of one kind: where it begins, its text, and the line of code below it.
+struct Comment<'a> {
+    line: usize,
+    doc: bool,
+    text: Vec<&'a str>,
+    below: &'a str,
+}
+
+/// The text of a line that is nothing but a comment, and whether it is documentation.
+fn comment(line: &str) -> Option<(bool, &str)> {
+    let line = line.trim_start();
+    let doc = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+    let (doc, text) = match doc {
+        Some(text) => (true, text),
+        None => (false, line.strip_prefix("//")?),
+    };
+    Some((doc, text.strip_prefix(' ').unwrap_or(text)))
+}
+
+fn comments(source: &str) -> Vec<Comment<'_>> {
+    let mut found: Vec<Comment<'_>> = Vec::new();
+    let mut open = false;
+    // An attribute between a comment and its item may have several lines.
+    let mut attribute = false;
+    for (index, line) in source.lines().enumerate() {
+        if let Some((doc, text)) = comment(line) {
+            if !open || found.last().is_some_and(|last| last.doc != doc) {
+                found.push(Comment { line: index + 1, doc, text: Vec::new(), below: "" });
+            }
+            found.last_mut().unwrap().text.push(text);
+            open = true;
+            continue;
+        }
+        open = false;
+        let code = line.trim();
+        attribute = (attribute && !code.ends_with(']')) || (code.starts_with("#[") && !code.ends_with(']'));
+        if let Some(last) =
+            found.last_mut().filter(|last| last.below.is_empty() && !attribute && !code.starts_with("#["))
+        {
+            last.below = if code.is_empty() { " " } else { code };
+        }
+    }
+    found
+}
+
+fn is_public_function(code: &str) -> bool {
+    let Some(mut rest) = code.strip_prefix("pub ") else { return false };
+    while let Some(next) = ["const ", "async ", "unsafe "].iter().find_map(|word| rest.strip_prefix(word)) {
+        rest = next;
+    }
+    rest.starts_with("fn ")
+}
+
+/// A verb of the third person, as far as its letters tell.
+fn is_verb(word: &str) -> bool {
+    let mut letters = word.trim_end_matches(',').chars();
+    let letters = (letters.next(), letters.as_str());
+    letters.0.is_some_and(char::is_uppercase)
+        && letters.1.ends_with('s')
+        && letters.1.chars().all(char::is_lowercase)
+        && !matches!(
+            word,
+            "This" | "Its" | "As" | "Bytes" | "Others" | "Headers" | "Trailers" | "Is" | "Has" | "Was" | "Does"
+        )
+}
+
+fn faults(source: &str) -> Vec<(usize, String)> {
+    let mut faults = Vec::new();
+    for comment in comments(source) {
+        let mut paragraph = true;
+        let mut code = false;
+        for (offset, text) in comment.text.iter().enumerate() {
+            let line = comment.line + offset;
+            code ^= text.trim_start().starts_with("```");
+            if code {
+                continue;
+            }
+            if let Some(opening) = HEADLESS
+                .iter()
+                .find(|opening| paragraph && text.starts_with(**opening) && !comment.text.join(" ").contains('?'))
+            {
+                faults.push((line, format!("begins with `{}`", opening.trim())));
+            }
+            paragraph = text.is_empty();
+            for (phrase, instead) in PHRASES {
+                if text.contains(phrase) {
+                    faults.push((line, format!("`{phrase}`: write {instead}")));
+                }
+            }
+        }
+        let first = comment.text[0].split(' ').next().unwrap_or_default();
+        if comment.doc && is_public_function(comment.below) && !is_verb(first) {
+            faults.push((comment.line, format!("the summary begins with `{first}`, which is no verb")));
+        }
+    }
+    faults
+}
+
+/// All Rust sources below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let path = entry.path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if entry.file_type().unwrap().is_symlink() {
+            continue;
+        }
+        // The compiler's messages have the columns of what they are about.
+        if path.is_dir() && !matches!(name, "target" | "ui") && !name.starts_with('.') {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn comments_are_at_most_a_hundred_columns_wide() {
+    let mut wide = String::new();
+    for path in sources(&workspace::root()) {
+        for (index, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+            // A link or a path has no place to break.
+            let breaks = comment(line).is_some_and(|(_, text)| text.trim().contains(' ') && !text.starts_with('|'));
+            if breaks && line.chars().count() > WIDTH {
+                writeln!(wide, "{}:{}", path.display(), index + 1).unwrap();
+            }
+        }
+    }
+    assert!(wide.is_empty(), "comments of more than {WIDTH} columns:\n{wide}");
+}
+
+#[test]
+fn comments_are_plain_english() {
+    let mut found = String::new();
+    for folder in HELD {
+        for path in sources(&workspace::root().join(folder)) {
+            for (line, fault) in faults(&fs::read_to_string(&path).unwrap()) {
+                writeln!(found, "{}:{line}: {fault}", path.display()).unwrap();
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found}");
+}
+
+#[test]
+fn each_rule_finds_what_breaks_it() {
+    let found = |source: &str| faults(source).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+    assert_eq!(found("/// Returns the first value.\npub fn first() {}\n"), []);
+    assert_eq!(found("/// The first value.\npub fn first() {}\n"), [1]);
+    assert_eq!(
+        found("/// The first value.\n#[must_use]\n#[allow(\n    dead_code\n)]\npub const unsafe fn first() {}\n"),
+        [1]
+    );
+    assert_eq!(found("/// The first value.\nfn first() {}\n/// The number.\npub struct Number;\n"), []);
+    assert_eq!(found("/// Whether it is.\nstruct A;\n// How it is.\nlet a = 1;\n"), [1, 3]);
+    assert_eq!(found("/// A number.\n///\n/// What it is.\nstruct A;\n"), [3]);
+    assert_eq!(found("// What is it?\n"), []);
+    assert_eq!(found("/// A number\n/// What it is.\nstruct A;\n"), []);
+    assert_eq!(found("/// Fails\n/// if memory is out.\nstruct A;\n"), [2]);
+    assert_eq!(found("/// ```\n/// // none if\n/// ```\nstruct A;\n"), []);
+    assert_eq!(found("let text = \"likewise\"; // likewise\n"), []);
+}
