@@ -85,7 +85,7 @@ pub(super) fn keep_none(answer: Result<DataAction>) -> Result<DataAction> {
     }
 }
 
-/// The same mistake as [`UNSEEN`], reported before it can happen.
+/// The mistake of [`UNSEEN`] in a stateless filter, reported before it can happen.
 const UNSEEN_BY_STATELESS: Error = Error::new(
     "a stateless filter pauses a body that trailers may end: implement the callback for the trailers, or leave `stateless` out",
 );
