@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 use sluicegate_loadtest::{Allocator, workspace};
 
-/// What lies in `examples/` and is no example.
+/// The folder of `examples/` that is no example.
 const TESTS: &str = "tests";
 
 fn folder() -> PathBuf {

@@ -22,7 +22,7 @@ fn manifest(file: &str) -> Value {
     serde_saphyr::from_str(&read(file)).unwrap()
 }
 
-/// What a schema has against a manifest.
+/// Returns the faults that a schema finds in a manifest.
 fn complaints(schema: &str, manifest: &Value) -> Vec<String> {
     let schema: Value = serde_json::from_str(&read(schema)).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
@@ -157,7 +157,7 @@ fn both_plugins_of_the_plain_envoy_judge_by_their_own_configuration() -> Result<
     Ok(())
 }
 
-/// How many VMs an Envoy with this configuration has.
+/// Counts the VMs of an Envoy with this configuration.
 fn vms(yaml: &str) -> Result<u64> {
     let proxy = start(yaml, &filter()?)?;
     let stats = proxy.stats()?;

@@ -235,7 +235,7 @@ fn plugins(tree: &Value, found: &mut Vec<[Value; 3]>) {
     }
 }
 
-/// What a configuration of a plugin or a VM has; as JSON if that is what it is.
+/// Returns the text of a plugin's or a VM's configuration, parsed if the text is JSON.
 fn text(configuration: &Value) -> Value {
     if configuration.is_null() {
         return Value::Null;
@@ -245,8 +245,8 @@ fn text(configuration: &Value) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }
 
-/// What the proxy is told of the modules is what the originals tell it: no setting more, the same
-/// texts, the same VMs.
+/// The proxy gets the configuration of the originals: no further setting, the same texts, the same
+/// VMs.
 #[test]
 fn the_proxy_is_configured_as_for_the_originals() {
     let configured = |own: Value| vec![[own, Value::Null, Value::Null]];

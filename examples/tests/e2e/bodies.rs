@@ -19,7 +19,7 @@ pub(super) fn connect(proxy: &Proxy) -> Result<TcpStream> {
     Ok(client)
 }
 
-/// What the proxy answers, up to this text: it may reset the connection after that.
+/// Reads the proxy's response up to this text. The proxy may reset the connection after that.
 pub(super) fn read_until(client: &mut TcpStream, end: &str) -> Result<String> {
     let (mut answer, mut part) = (String::new(), [0; 1024]);
     while !answer.ends_with(end) {
@@ -67,7 +67,7 @@ fn http_body_tells_no_wrong_length() -> Result<()> {
     Ok(())
 }
 
-/// What the echo's route leads to never gets a body.
+/// The upstream of the echo's route never gets a body.
 #[test]
 fn http_body_echoes_instead_of_the_upstream() -> Result<()> {
     let proxy = Proxy::for_example("http_body", Some(Allocator::Talc))?;
@@ -131,8 +131,8 @@ fn http_body_chunk() -> Result<()> {
         assert_eq!((response.status, &*response.text()), (200, "example body\n"));
         body.extend(b"pattern");
         let response = proxy.request("POST", MAIN, "/", &[], &body)?;
-        // How many chunks there were is the proxy's to decide; the answer and the log agree about
-        // it.
+        // The proxy decides how many chunks there are. The response and the log agree about the
+        // number.
         let chunk =
             response.text().strip_prefix("pattern found in chunk: ").and_then(|count| count.parse::<usize>().ok());
         assert!(response.status == 403 && chunk.is_some(), "{}", response.text());

@@ -1,5 +1,5 @@
-//! What the modules log, as whole lines with their levels: a part of a line may be a part of
-//! another one.
+//! The lines that the modules log, compared as a whole with their levels: a part of a line may be a
+//! part of another line.
 
 use std::thread;
 use std::time::{Duration, Instant};

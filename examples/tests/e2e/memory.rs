@@ -168,7 +168,7 @@ fn memory_report_serves_again_after_a_trap() -> Result<()> {
     // With the place, on the line before.
     proxy.wait_for_log("panicked at examples/memory_report/src/lib.rs:", PATIENCE)?;
     proxy.wait_for_log("asked for by a header", PATIENCE)?;
-    // What `cargo exhaust` counts as a VM that failed.
+    // `cargo exhaust` counts this line as a VM that failed.
     proxy.wait_for_log("failed: Uncaught RuntimeError", PATIENCE)?;
     let begin = Instant::now();
     while rank()? != served {

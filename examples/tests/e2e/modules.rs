@@ -54,7 +54,7 @@ fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// What a module of any kind exports.
+/// The exports of every module.
 const ALWAYS: [&str; 7] = [
     "memory",
     "_initialize",
@@ -177,7 +177,7 @@ fn a_filter_without_formatting_is_small_and_imports_no_wasi() -> Result<()> {
     Ok(())
 }
 
-/// What a filter does not use costs it nothing.
+/// A filter pays nothing for the parts of the SDK that it does not use.
 #[test]
 fn a_filter_that_does_nothing_is_tiny_and_exports_what_a_host_requires() -> Result<()> {
     let shape = shape("guest-noop", Some(Allocator::Talc))?;

@@ -55,7 +55,7 @@ fn wakes_of_every_callback_let_all_streams_go_on() -> Result<()> {
     Ok(())
 }
 
-/// What the filter has written to the log.
+/// Returns the lines that the filter has written to the log.
 fn told(log: &str) -> String {
     log.lines().filter(|line| line.contains("wasm log") || line.contains("[error]")).collect::<Vec<_>>().join("\n")
 }

@@ -224,7 +224,7 @@ pub(crate) fn begin(input: TokenStream) -> TokenStream {
 
 /// The progress of `plugin!`.
 struct State {
-    /// The root ids, or none if there is one plugin for all.
+    /// The root ids. Empty if one plugin serves all root ids.
     roots: Vec<Root>,
     named: Vec<Named>,
     /// The static that is the module's allocator, or `None` if a feature picks the allocator.
