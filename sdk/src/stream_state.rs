@@ -350,7 +350,11 @@ impl State {
         if self.has(TOLD) {
             // The proxy carries out the resume first, and the stream may then be complete. Envoy
             // ends if the stream is replied to after that.
-            return Err(Error::new("the response has gone on, and nothing can take its place"));
+            return Err(Error::new(if entry::is_of_metadata() {
+                "a stream cannot be answered from on_response_metadata"
+            } else {
+                "the response has gone on, and nothing can take its place"
+            }));
         }
         if !self.has(Abilities::STREAM.0) {
             return Err(Error::new("there is no stream to answer"));
@@ -389,7 +393,15 @@ impl State {
             return Err(Error::stream(direction, "it has ended"));
         }
         if self.has(REPLIED_NOW | TOLD) {
-            return Err(Error::stream(direction, "this callback has answered it, or let its response go on"));
+            let of_metadata = entry::is_of_metadata() && !self.is_replied();
+            return Err(Error::stream(
+                direction,
+                if of_metadata {
+                    "it cannot be reset from on_response_metadata"
+                } else {
+                    "this callback has answered it, or let its response go on"
+                },
+            ));
         }
         Ok(())
     }
@@ -432,6 +444,14 @@ impl State {
     pub(crate) fn is_left_paused(&self) -> bool {
         self.has(PAUSED * 3)
     }
+}
+
+/// Notes that the callback that runs is for the metadata of the response: neither it nor a task
+/// that it wakes can reply to the stream or reset it. Envoy would end the stream while it still
+/// goes through the metadata, and end itself.
+pub(crate) fn begin_response_metadata() {
+    entry::begin_metadata();
+    current(|state| state.map(State::tell));
 }
 
 /// Notes that the stream that host calls act on waits for one more call.

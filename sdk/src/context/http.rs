@@ -221,7 +221,8 @@ pub trait HttpFilter: Sized + 'static {
     }
 
     /// Handles an HTTP/2 METADATA frame of the response with this number of elements. The elements
-    /// cannot be read.
+    /// cannot be read. A reply or a reset from this callback, or from a task that it wakes, is an
+    /// error without a host call: Envoy would end.
     ///
     /// # Errors
     ///

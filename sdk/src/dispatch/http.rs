@@ -105,7 +105,10 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     }
 
     fn proxy_on_response_metadata(&self, context: u32, elements: u32) -> u32 {
-        on_http(self, context, "on_response_metadata", |filter, stream| filter.on_response_metadata(stream, elements));
+        on_http(self, context, "on_response_metadata", |filter, stream| {
+            stream_state::begin_response_metadata();
+            filter.on_response_metadata(stream, elements)
+        });
         0
     }
 }

@@ -15,7 +15,9 @@ use crate::abi::depth;
 /// takes some of the stack. At 320 the VM ends.
 const MOST_RESUMES: u32 = 128;
 
-/// The tasks that a callback woke are running. The bits below count the resumes.
+/// The entry is for the metadata of a response. The bits below count the resumes.
+const OF_METADATA: u32 = 1 << 28;
+/// The tasks that a callback woke are running.
 const POLLING: u32 = 1 << 29;
 /// The proxy was told to resume a response, or to reply to a stream.
 const TOLD: u32 = 1 << 30;
@@ -66,10 +68,20 @@ pub(super) fn tell() {
     set(TOLD);
 }
 
+/// Notes that the entry is for the metadata of a response.
+pub(super) fn begin_metadata() {
+    set(OF_METADATA);
+}
+
+/// Returns whether the entry is for the metadata of a response.
+pub(super) fn is_of_metadata() -> bool {
+    has(OF_METADATA)
+}
+
 /// Counts a resume. Returns `false` if the entry has made as many resumes as a host can carry out.
 pub(super) fn may_resume() -> bool {
     ASKED.with(|asked| {
-        let may = asked.get() & (POLLING - 1) < MOST_RESUMES;
+        let may = asked.get() & (OF_METADATA - 1) < MOST_RESUMES;
         asked.set(asked.get() + u32::from(may));
         may
     })

@@ -1,6 +1,7 @@
 //! A stream goes on only when everyone who holds it has let it go: each way to hold, in any order,
 //! against a model; and each way to misuse it.
 
+mod metadata;
 mod model;
 mod refused;
 mod ways;

@@ -1,0 +1,112 @@
+//! Frames of metadata: a stream is answered or reset from a request's, and not from a response's.
+
+use std::rc::Rc;
+
+use sluicegate::LogLevel;
+use sluicegate::abi::Import;
+use sluicegate::prelude::*;
+use sluicegate::task::{self, Notify};
+use sluicegate_host::{Host, HttpStream, Running};
+
+const GET: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "a")];
+const OK: [(&str, &str); 1] = [(":status", "200")];
+
+#[derive(Default)]
+struct Plugin {
+    told: Rc<Notify>,
+}
+
+#[sluicegate::plugin_context(tasks)]
+impl PluginContext for Plugin {}
+
+#[derive(Default)]
+struct Filter;
+
+/// Answers the stream, and logs what came of it.
+fn answer<P>(stream: &HttpHandle<'_, P>, here: &str) {
+    match stream.reply(&LocalResponse::new(403)) {
+        Ok(()) => info!("{here}: answered"),
+        Err(error) => info!("{here}: {error}"),
+    }
+}
+
+#[sluicegate::http_filter(tasks)]
+impl HttpFilter for Filter {
+    type Plugin = Plugin;
+
+    fn on_request_metadata(&mut self, stream: &mut HttpHandle<'_, Plugin>, _: u32) -> Result<()> {
+        answer(stream, "request");
+        stream.reset()
+    }
+
+    fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
+        response.call(&HttpCall::new("auth").headers(&GET))?;
+        let told = response.plugin().told.clone();
+        response.hold_while(async move {
+            told.notified().await?;
+            task::with_filter(|_: &mut Self, stream: &mut HttpHandle<'_, Plugin>| answer(stream, "task")).await?;
+            Ok(Action::Pause)
+        })
+    }
+
+    fn on_response_metadata(&mut self, stream: &mut HttpHandle<'_, Plugin>, _: u32) -> Result<()> {
+        answer(stream, "response");
+        for reset in [stream.reset(), stream.reset_response()] {
+            info!("{}", reset.map_or_else(|error| error.to_string(), |()| "reset".into()));
+        }
+        stream.plugin().told.notify_all();
+        Ok(())
+    }
+
+    fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_, Plugin>, _: &CallResponse) -> Result<()> {
+        answer(stream, "call");
+        Ok(())
+    }
+}
+
+sluicegate::plugin!(plugin: Plugin, http: Filter);
+
+fn replies(host: &Running) -> usize {
+    host.calls(Import::proxy_send_local_response)
+}
+
+fn held(host: &Running) -> HttpStream<'_> {
+    let stream = host.http_stream();
+    stream.request_headers(&GET);
+    assert_eq!(stream.response_headers(&OK), 1);
+    stream
+}
+
+/// Envoy 1.36.4 ends when a reply or a reset is carried out behind this callback, and 1.40.0 when a
+/// reply is.
+#[test]
+fn a_stream_is_not_ended_from_a_responses_metadata() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = held(&host);
+    stream.response_metadata(1);
+    let why = "a stream cannot be answered from on_response_metadata";
+    host.assert_logged(LogLevel::Info, &format!("response: {why}"));
+    host.assert_logged(LogLevel::Info, &format!("task: {why}"));
+    for direction in ["request", "response"] {
+        host.assert_logged(LogLevel::Info, &format!("{direction}: it cannot be reset from on_response_metadata"));
+    }
+    assert_eq!((replies(&host), host.calls(Import::proxy_close_stream)), (0, 0));
+    // A later callback can answer it.
+    host.answer_call(host.pending_calls()[0].token, &OK, "", &[]);
+    host.assert_logged(LogLevel::Info, "call: answered");
+    assert_eq!(replies(&host), 1);
+    stream.complete();
+}
+
+#[test]
+fn a_stream_is_answered_from_a_requests_metadata_and_not_reset_too() {
+    let host = Host::new(&PLUGIN).start();
+    let stream = host.http_stream();
+    stream.request_headers_with_body(&GET);
+    stream.request_metadata(1);
+    stream.assert_reply(403);
+    host.assert_logged(LogLevel::Info, "request: answered");
+    assert_eq!(host.calls(Import::proxy_close_stream), 0);
+    assert!(host.log().iter().any(|line| line.text.contains("this callback has answered it")), "{:?}", host.log());
+    stream.complete();
+}
