@@ -100,7 +100,7 @@ struct Contender<'a> {
 fn start<'a>(variants: &'a [Variant], envoy: &Envoy, connections: u32) -> Result<Vec<Contender<'a>>> {
     let modules = variants.iter().map(Variant::build).collect::<Result<Vec<_>>>()?;
     let _step = Step::new(&format!("starting {} Envoys", variants.len()));
-    let quiet = Options { log_level: "error".into(), component_log_level: String::new(), concurrency: 1 };
+    let quiet = Options { log_level: "error".into(), component_log_level: String::new(), ..Options::default() };
     let contenders = variants.iter().zip(modules).map(|(variant, module)| {
         Contender::start(variant, module, envoy, &quiet, connections)
             .with_context(|| format!("variant {}", variant.name()))

@@ -33,12 +33,15 @@ pub struct Options {
     pub log_level: String,
     /// The levels of components, such as `wasm:trace`, or an empty text for none.
     pub component_log_level: String,
+    /// For how many seconds a listener that is removed still serves its connections; `None` is
+    /// Envoy's own choice, ten minutes.
+    pub drain_seconds: Option<u32>,
 }
 
 impl Default for Options {
     /// Returns the options for one worker, with everything that a filter logs.
     fn default() -> Self {
-        Self { concurrency: 1, log_level: "info".into(), component_log_level: "wasm:trace".into() }
+        Self { concurrency: 1, log_level: "info".into(), component_log_level: "wasm:trace".into(), drain_seconds: None }
     }
 }
 
@@ -314,6 +317,9 @@ fn command(envoy: &Path, config: &Path, options: &Options) -> Command {
     command.args(["--disable-hot-restart", "--log-level", &options.log_level]);
     if !options.component_log_level.is_empty() {
         command.args(["--component-log-level", &options.component_log_level]);
+    }
+    if let Some(seconds) = options.drain_seconds {
+        command.args(["--drain-time-s", &seconds.to_string(), "--drain-strategy", "immediate"]);
     }
     command.current_dir(workspace::root()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command

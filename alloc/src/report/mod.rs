@@ -179,9 +179,9 @@ impl HeapReport {
 /// everything if this crate does not know
 /// the allocator. It allocates nothing, and needs 5 KiB of stack.
 ///
-/// **Cost:** some 160 instructions for each gap and each kept block, and 60 more for each 128 MiB of
-/// heap above the first. It looks at 262,144 of them at the most, which is 42 million instructions.
-/// So it is for whoever asks, and not for every request.
+/// **Cost:** some 160 instructions for each gap and each kept block, and 60 more for each 128 MiB
+/// of heap above the first. It looks at 262,144 of them at the most, which is 42 million
+/// instructions. So it is for whoever asks, and not for every request.
 #[must_use]
 pub fn heap_report() -> HeapReport {
     let mut report = HeapReport::default();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sluicegate::abi::Status;
 
 use crate::map::Map;
+use crate::phases;
 use crate::state::{Deferred, State};
 use crate::valid;
 
@@ -226,8 +227,9 @@ impl State {
         let context = self.effective;
         let hostless = self.hostless.contains(&grpc.cluster);
         if unknown || hostless {
-            if self.failed_at_once && grpc.timeout.is_none() {
-                self.harm("a gRPC stream that fails at once, behind a call of the same callback that did: Envoy serves nothing any more");
+            let harm = phases::stream_behind_failure(self.entered);
+            if let Some(harm) = harm.filter(|_| self.failed_at_once && grpc.timeout.is_none()) {
+                self.harm(harm);
             }
             self.failed_at_once = true;
             if self.tells_of_failure {

@@ -39,7 +39,8 @@ impl Act {
         name.to_owned()
     }
 
-    /// The name of the row of two calls in one callback, if there is one.
+    /// The name of the row of two calls in one callback, if there is one. To close a direction is
+    /// to close the stream, whichever it is.
     const fn name_after(self, before: Self) -> Option<&'static str> {
         match (before, self) {
             (Self::Resume(Way::Request), Self::Resume(Way::Request)) => Some("continue_stream request twice"),
@@ -47,7 +48,18 @@ impl Act {
             (Self::Reply, Self::Reply) => Some("send_local_response twice"),
             (Self::Reply, Self::Resume(Way::Request)) => Some("send_local_response and continue_stream request"),
             (Self::Reply, Self::Resume(Way::Response)) => Some("send_local_response and continue_stream response"),
-            (Self::Close(Way::Request), Self::Reply) => Some("close_stream request and send_local_response"),
+            (Self::Reply, Self::Close(_)) => Some("send_local_response and close_stream request"),
+            (Self::Close(_), Self::Reply) => Some("close_stream request and send_local_response"),
+            (Self::Resume(Way::Request), Self::Resume(Way::Response)) => {
+                Some("continue_stream request and continue_stream response")
+            }
+            (Self::Resume(Way::Response), Self::Resume(Way::Request)) => {
+                Some("continue_stream response and continue_stream request")
+            }
+            (Self::Resume(Way::Request), Self::Reply) => Some("continue_stream request and send_local_response"),
+            (Self::Resume(Way::Response), Self::Reply) => Some("continue_stream response and send_local_response"),
+            (Self::Resume(Way::Request), Self::Close(_)) => Some("continue_stream request and close_stream request"),
+            (Self::Resume(Way::Response), Self::Close(_)) => Some("continue_stream response and close_stream request"),
             _ => None,
         }
     }
@@ -68,6 +80,8 @@ struct Table {
     moments: HashMap<&'static str, HashMap<&'static str, &'static str>>,
 }
 
+/// Stands in place of an outcome where a call was not played.
+const UNPLAYED: &str = "-";
 /// The outcomes that harm.
 const HARMS: [&str; 4] = ["hangs", "doubles", "corrupts", "dies"];
 
@@ -92,12 +106,24 @@ impl Table {
         self.moments.contains_key(moment)
     }
 
+    /// Whether the call was played in this moment.
+    fn has_cell(&self, moment: &str, call: &str) -> bool {
+        self.moments.get(moment).and_then(|calls| calls.get(call)).is_some_and(|cell| *cell != UNPLAYED)
+    }
+
     /// What a call comes to that harms, in words; `None` if it does not, in any Envoy.
     fn harm(&self, moment: &str, call: &str) -> Option<String> {
-        let cell = self.moments.get(moment)?.get(call)?;
+        self.harm_of_pair(moment, call, call)
+    }
+
+    /// The same of two calls by the row for both. Where that was not played, the second call is
+    /// what counts.
+    fn harm_of_pair(&self, moment: &str, pair: &str, second: &str) -> Option<String> {
+        let calls = self.moments.get(moment)?;
         // One word stands for all versions.
-        let of_versions = self.versions.iter().zip(cell.split('|').cycle());
-        let harms = of_versions.filter(|(_, word)| HARMS.contains(word));
+        let words = |call| calls.get(call).into_iter().flat_map(|cell| cell.split('|').cycle());
+        let of_pair = words(pair).zip(words(second)).map(|(word, second)| if word == UNPLAYED { second } else { word });
+        let harms = self.versions.iter().zip(of_pair).filter(|(_, word)| HARMS.contains(word));
         let harms: Vec<_> = harms.map(|(version, word)| format!("Envoy {version} {word}")).collect();
         (!harms.is_empty()).then(|| harms.join(", "))
     }
@@ -110,6 +136,8 @@ pub(crate) struct Returned<'a> {
     context: u32,
     /// True if the context is that of the stream that is judged.
     is_own: bool,
+    /// Whether the context is a plugin's, which acts on an entry of the access log as on a stream.
+    of_plugin: bool,
     status: u32,
     /// True if nothing of the message follows.
     is_last: bool,
@@ -145,7 +173,7 @@ impl<'a> Returned<'a> {
         let callback = callback.strip_prefix("proxy_on_").unwrap_or(callback);
         let is_last = (callback.ends_with("_headers") || callback.ends_with("_body")) && arguments.get(2) == Some(&1);
         let context = arguments.first().copied().unwrap_or_default();
-        Self { callback, context, is_own: true, status, is_last }
+        Self { callback, context, is_own: true, of_plugin: false, status, is_last }
     }
 
     fn place(&self) -> Place {
@@ -153,8 +181,10 @@ impl<'a> Returned<'a> {
             return Place::Between;
         }
         match self.callback {
-            "request_headers" | "request_body" | "request_trailers" => Place::Own(Way::Request),
-            "response_headers" | "response_body" | "response_trailers" => Place::Own(Way::Response),
+            "request_headers" | "request_body" | "request_metadata" | "request_trailers" => Place::Own(Way::Request),
+            "response_headers" | "response_body" | "response_metadata" | "response_trailers" => {
+                Place::Own(Way::Response)
+            }
             "log" | "done" | "delete" => Place::Ended,
             _ => Place::Else,
         }
@@ -163,7 +193,8 @@ impl<'a> Returned<'a> {
     /// Returns the part of a direction that the filter holds, now that the callback has returned.
     fn held(&self, stream: &Stream, way: Way) -> Option<Part> {
         let flow = stream.flow(way);
-        if self.place() != Place::Own(way) {
+        // The status of a callback for metadata decides nothing.
+        if self.place() != Place::Own(way) || self.callback.ends_with("_metadata") {
             return flow.stopped;
         }
         let is_headers = self.callback.ends_with("_headers");
@@ -181,6 +212,9 @@ impl<'a> Returned<'a> {
     /// Returns the parts that the stream holds by the table's names, the closest first. Returns
     /// nothing if the table does not know such a stream.
     fn holds(&self, stream: &Stream, act: Act) -> Vec<&'static str> {
+        if self.of_plugin {
+            return vec!["an entry of an access log"];
+        }
         let was_answered = stream.replies > 0;
         let of_response = self.held(stream, Way::Response);
         let mut holds = Vec::new();
@@ -216,16 +250,22 @@ impl<'a> Returned<'a> {
     }
 
     /// The first moment of the table that is like this one, and what the stream holds in it.
-    fn moment(&self, holds: &[&'static str]) -> Option<(String, &'static str)> {
+    fn moment(&self, stream: &Stream, holds: &[&'static str]) -> Option<(String, &'static str)> {
         let others: &[&str] = if self.place() == Place::Between { &BETWEEN } else { &[] };
         let own = Some(self.callback).filter(|_| self.is_own || others.contains(&self.callback));
         let callbacks = own.into_iter().chain(others.iter().copied());
         let last = if self.callback.ends_with("_headers") { "no body" } else { "the last part" };
+        let request = &stream.came[Way::Request as usize];
+        let kind = match (request.get(b":method"), request.get(b"upgrade")) {
+            (Some(b"CONNECT"), _) => Some("CONNECT"),
+            (_, Some(_)) => Some("an upgrade"),
+            _ => Some(last).filter(|_| self.is_last),
+        };
         for held in holds {
             for callback in callbacks.clone() {
                 let whole = format!("{callback} / {held}");
-                let of_last = Some(format!("{whole} ({last})")).filter(|_| self.is_last);
-                if let Some(moment) = of_last.into_iter().chain([whole]).find(|moment| TABLE.has(moment)) {
+                let of_kind = kind.map(|kind| format!("{whole} ({kind})"));
+                if let Some(moment) = of_kind.into_iter().chain([whole]).find(|moment| TABLE.has(moment)) {
                     return Some((moment, held));
                 }
             }
@@ -237,14 +277,39 @@ impl<'a> Returned<'a> {
     /// that the table does not know the call.
     fn verdict(&self, stream: &Stream, before: &[Act], act: Act) -> Option<Option<String>> {
         let pair = before.last().and_then(|before| act.name_after(*before));
-        // A pair is a row of what the stream held before both.
-        let is_answered = before.contains(&Act::Reply) && !(before.len() == 1 && pair.is_some());
+        if let Some(pair) = pair.filter(|_| before.len() == 1) {
+            // A pair is a row of what the stream held before both, unless each call is judged by
+            // itself.
+            let (moment, held) = self.moment(stream, &self.holds(stream, act))?;
+            if TABLE.has_cell(&moment, pair) {
+                return Some(self.told(&moment, held, pair, &act.name()));
+            }
+        }
+        let is_answered = before.contains(&Act::Reply);
         let holds = if is_answered { vec!["a reply"] } else { self.holds(stream, act) };
-        let call = pair.map_or_else(|| act.name(), str::to_owned);
-        let (moment, held) = self.moment(&holds)?;
-        let harm = TABLE.harm(&moment, &call);
-        Some(harm.map(|harm| format!("`{call}` in `on_{}`, when the stream holds {held}: {harm}", self.callback)))
+        let (moment, held) = self.moment(stream, &holds)?;
+        let pair = pair.filter(|pair| before.len() > 1 && TABLE.has_cell(&moment, pair));
+        let single = act.name();
+        Some(self.told(&moment, held, pair.unwrap_or(&single), &single))
     }
+
+    /// Says what a call harms, by the row for it and the one before it if there is one.
+    fn told(&self, moment: &str, held: &str, call: &str, single: &str) -> Option<String> {
+        let harm = TABLE.harm_of_pair(moment, call, single)?;
+        Some(format!("`{call}` in `on_{}`, when the stream holds {held}: {harm}", self.callback))
+    }
+}
+
+/// The row of a gRPC stream that fails at once behind a call that did.
+const BEHIND_FAILURE: &str = "http_call and grpc_stream without a host";
+
+/// Says what a gRPC stream harms that fails at once behind a call that did, in the callback that
+/// the proxy entered the VM with. What a stream holds makes no difference.
+pub(crate) fn stream_behind_failure(callback: &str) -> Option<String> {
+    let callback = callback.strip_prefix("proxy_on_").unwrap_or(callback);
+    let is_of_callback = |moment: &&&str| moment.split_once(" / ").is_some_and(|(of, _)| of == callback);
+    let harm = TABLE.moments.keys().filter(is_of_callback).find_map(|moment| TABLE.harm(moment, BEHIND_FAILURE))?;
+    Some(format!("`{BEHIND_FAILURE}` in `on_{callback}`: {harm}"))
 }
 
 /// Looks up what a callback called, and notes the first call that harms. Gives the calls of which
@@ -254,7 +319,8 @@ pub(crate) fn judge(state: &mut State, returned: &Returned<'_>, acts: &[(u32, Ac
     let own = returned.context;
     for (context, act) in acts {
         // To another stream any callback is like a plugin's.
-        let returned = Returned { is_own: *context == own, ..*returned };
+        let (is_own, of_plugin) = (*context == own, state.plugins.contains_key(context));
+        let returned = Returned { is_own, of_plugin, ..*returned };
         let before = before.entry(*context).or_default();
         let verdict = state.streams.get(context).and_then(|stream| returned.verdict(stream, before, *act));
         if !matches!(act, Act::Trailers(_)) {
@@ -288,7 +354,8 @@ mod tests {
         let acts = ways.into_iter().flat_map(|way| [Act::Resume(way), Act::Close(way)]).chain([Act::Reply]);
         let acts: Vec<_> = acts.chain(of_maps.map(Act::Trailers)).collect();
         let pairs = acts.iter().flat_map(|act| acts.iter().filter_map(|before| act.name_after(*before)));
-        let judged: Vec<_> = acts.iter().map(|act| act.name()).chain(pairs.map(str::to_owned)).collect();
+        let judged = acts.iter().map(|act| act.name()).chain(pairs.map(str::to_owned));
+        let judged: Vec<_> = judged.chain([BEHIND_FAILURE.to_owned()]).collect();
         assert!(TABLE.moments.len() > 90);
         for (moment, calls) in &TABLE.moments {
             for (call, cell) in calls {
@@ -309,5 +376,8 @@ mod tests {
         assert_eq!(harm("a").as_deref(), Some("Envoy 2 dies"));
         assert_eq!(harm("b").as_deref(), Some("Envoy 1 dies, Envoy 2 dies"));
         assert_eq!([harm("c"), harm("d")], [None, None]);
+        let moment = HashMap::from([("pair", "works|-"), ("second", "dies")]);
+        let table = Table { versions: vec!["1", "2"], moments: HashMap::from([("m", moment)]) };
+        assert_eq!(table.harm_of_pair("m", "pair", "second").as_deref(), Some("Envoy 2 dies"));
     }
 }

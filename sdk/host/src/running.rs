@@ -165,7 +165,8 @@ impl Running {
         let before = std::mem::replace(&mut self.state().effective, context);
         let outer = std::mem::take(&mut self.state().acts);
         if self.depth.get() == 0 {
-            self.state().failed_at_once = false;
+            let mut state = self.state();
+            (state.entered, state.failed_at_once) = (callback, false);
         }
         self.depth.set(self.depth.get() + 1);
         let result = self.vm().call(callback, arguments);

@@ -423,6 +423,8 @@ callback!(proxy_on_downstream_connection_close, "downstream_connection_close", (
 callback!(proxy_on_upstream_connection_close, "upstream_connection_close", (peer));
 callback!(proxy_on_request_body, "request_body", (size, end), 0);
 callback!(proxy_on_response_body, "response_body", (size, end), 0);
+callback!(proxy_on_request_metadata, "request_metadata", (elements), 0);
+callback!(proxy_on_response_metadata, "response_metadata", (elements), 0);
 callback!(proxy_on_request_trailers, "request_trailers", (trailers), 0);
 callback!(proxy_on_response_trailers, "response_trailers", (trailers), 0);
 callback!(proxy_on_http_call_response, "http_call_response", (token, headers, body, trailers));

@@ -77,9 +77,9 @@ pub fn result<'a>(observed: &'a Observed, call: &Call) -> Option<&'a str> {
     observed.lines.iter().find_map(|line| {
         let (step, result) = line.strip_prefix("  ")?.split_once(" -> ")?;
         // Names differ from place to place.
-        let same = step == last
-            || step.split_whitespace().next() == last.split_whitespace().next()
-                && NAMED.iter().any(|name| last.contains(name));
+        let (said, wanted): (Vec<_>, Vec<_>) = (step.split(' ').collect(), last.split(' ').collect());
+        let same = said.len() == wanted.len()
+            && said.iter().zip(&wanted).all(|(said, wanted)| said == wanted || NAMED.contains(wanted));
         same.then_some(result)
     })
 }
@@ -97,15 +97,20 @@ pub fn judge(call: &Call, without: &Observed, with: &Observed, http: bool) -> Op
         return Some((Outcome::Dies, "the next client is not served".to_owned()));
     }
     let result = result(with, call)?;
+    let status = result.split(' ').next().unwrap_or_default();
+    let refused = (status != "0").then(|| (Outcome::Refused, format!("status {status}")));
+    if call.effect == Effect::Serves {
+        // The traffic ended with the call.
+        return Some(refused.unwrap_or((Outcome::Works, String::new())));
+    }
     if http && is_completed_twice(with) {
         return Some((Outcome::Doubles, "the stream is completed twice".to_owned()));
     }
     if http && let Some(harm) = harm(call, without, with) {
         return Some(harm);
     }
-    let status = result.split(' ').next().unwrap_or_default();
-    if status != "0" {
-        return Some((Outcome::Refused, format!("status {status}")));
+    if refused.is_some() {
+        return refused;
     }
     let works = seen(call.effect, without, with, result);
     Some(if works { (Outcome::Works, String::new()) } else { (Outcome::Lost, String::new()) })
@@ -137,7 +142,7 @@ fn seen(effect: Effect, without: &Observed, with: &Observed, result: &str) -> bo
         Effect::Service(wanted) => service.contains(wanted),
         Effect::GoesOn => sum(with) > sum(without),
         Effect::Ends => sum(with) < sum(without) || with.received.client_ended && !without.received.client_ended,
-        Effect::Status => true,
+        Effect::Status | Effect::Serves => true,
     }
 }
 
@@ -170,6 +175,10 @@ fn harm(call: &Call, without: &Observed, with: &Observed) -> Option<(Outcome, St
         let body = messages.and_then(|messages| messages.bodies.first());
         body.map(|body| String::from_utf8_lossy(body).into_owned()).unwrap_or_default()
     };
+    // What passes a tunnel may be cut short, or be more, but is never another.
+    let is_other = |messages: &Messages, body: &str, wanted: &str| {
+        body != wanted && !(messages.tunnel && (wanted.starts_with(body) || body.starts_with(wanted)))
+    };
     let same_head = |a: &Messages, b: &Messages| {
         a.heads.first().and_then(|head| head.lines().next()) == b.heads.first().and_then(|head| head.lines().next())
     };
@@ -178,7 +187,7 @@ fn harm(call: &Call, without: &Observed, with: &Observed) -> Option<(Outcome, St
         if edits_body {
             body = body.replace("cell", "");
         }
-        if body != wanted {
+        if is_other(&client, &body, &wanted) {
             return Some((Outcome::Corrupts, format!("the client got {body:?} for {wanted:?}")));
         }
     }
@@ -190,7 +199,7 @@ fn harm(call: &Call, without: &Observed, with: &Observed) -> Option<(Outcome, St
         if edits_body {
             body = body.replace("cell", "");
         }
-        if body != wanted {
+        if is_other(first, &body, &wanted) {
             return Some((Outcome::Corrupts, format!("the upstream got {body:?} for {wanted:?}")));
         }
     }

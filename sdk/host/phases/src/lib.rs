@@ -13,6 +13,7 @@
 //! | [`peers`] | the client, the upstream and the called service, as raw sockets |
 //! | [`config`] | the configuration of an Envoy with a listener for each cell |
 //! | [`run`] | batches of cells in an Envoy, and cells that end it in an Envoy of their own |
+//! | `http2`, `hpack` | HTTP/2 for peers that send and receive metadata |
 //! | [`wire`] | the bytes of HTTP/1.1 that the peers received |
 //! | [`judge`] | the outcome of a cell |
 //! | [`table`] | the outcomes as a file and as tables of Markdown |
@@ -20,6 +21,8 @@
 
 pub mod call;
 pub mod config;
+mod hpack;
+mod http2;
 pub mod judge;
 pub mod moment;
 pub mod peers;

@@ -1,6 +1,7 @@
 //! The client, the upstream and the called service of a cell, as raw sockets.
 
-use std::io::{ErrorKind, Read, Write};
+mod side;
+
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::config::Place;
-use crate::moment::{Kind, Step};
+use crate::moment::{Kind, Setting, Step};
+use side::Side;
 
 /// How often a socket is looked at.
 const POLL: Duration = Duration::from_millis(2);
@@ -33,6 +35,8 @@ pub struct Received {
 pub struct Peers {
     place: Place,
     listener: std::path::PathBuf,
+    /// The listener that is there in the end.
+    last_listener: std::path::PathBuf,
     upstream: UnixListener,
     service: UnixListener,
     client: Option<Side>,
@@ -40,42 +44,6 @@ pub struct Peers {
     services: Vec<Side>,
     /// How long is waited for what should come.
     patience: Duration,
-}
-
-/// An end of a connection, and what came over it.
-#[derive(Debug)]
-struct Side {
-    stream: UnixStream,
-    bytes: Vec<u8>,
-    ended: bool,
-}
-
-impl Side {
-    fn new(stream: UnixStream) -> Result<Self> {
-        stream.set_nonblocking(true)?;
-        Ok(Self { stream, bytes: Vec::new(), ended: false })
-    }
-
-    /// Takes what is there.
-    fn look(&mut self) {
-        let mut part = [0; 4096];
-        while !self.ended {
-            match self.stream.read(&mut part) {
-                Ok(0) => self.ended = true,
-                Ok(read) => self.bytes.extend(&part[..read]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                // A reset is an end, too.
-                Err(_) => self.ended = true,
-            }
-        }
-    }
-
-    /// Sends bytes. A connection that Envoy closed takes none, which is no error here.
-    fn send(&mut self, bytes: &[u8]) {
-        if self.stream.write_all(bytes).is_err() {
-            self.look();
-        }
-    }
 }
 
 impl Peers {
@@ -93,6 +61,7 @@ impl Peers {
         Ok(Self {
             place: place.clone(),
             listener: place.socket(folder, 'l'),
+            last_listener: place.socket(folder, if place.setting == Setting::Unloaded { 'p' } else { 'l' }),
             upstream: listen('u')?,
             service: listen('s')?,
             client: None,
@@ -134,7 +103,31 @@ impl Peers {
             Step::GrpcAnswer => self
                 .answer(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 6\r\n\r\nanswer"),
             Step::Leave => self.leave(),
-            Step::Tick => {}
+            Step::Upgrade => {
+                self.connect()?;
+                self.client_sends(
+                    b"GET / HTTP/1.1\r\nhost: host\r\nconnection: upgrade\r\nupgrade: websocket\r\nx-gone: yes\r\n\r\n",
+                );
+            }
+            Step::Switch => self.upstream_answers(
+                b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nx-gone: yes\r\n\r\n",
+            ),
+            Step::Tunnel => {
+                self.connect()?;
+                self.client_sends(b"CONNECT host:80 HTTP/1.1\r\nhost: host:80\r\nx-gone: yes\r\n\r\n");
+            }
+            Step::Grant => self.upstream_answers(b"HTTP/1.1 200 OK\r\nx-gone: yes\r\n\r\n"),
+            Step::Metadata => {
+                if let Some(client) = &mut self.client {
+                    client.send_metadata();
+                }
+            }
+            Step::BackMetadata => {
+                if let Some(side) = self.upstreams.first_mut() {
+                    side.send_metadata();
+                }
+            }
+            Step::Tick | Step::Unload => {}
             Step::FromClient(text) => self.client_sends(text.as_bytes()),
             Step::FromUpstream(text) => self.upstream_answers(text.as_bytes()),
             Step::CloseUpstream => {
@@ -188,7 +181,7 @@ impl Peers {
     pub fn probe(&mut self) -> bool {
         self.drop_connections();
         let deadline = Instant::now() + Duration::from_secs(2);
-        let Ok(stream) = UnixStream::connect(&self.listener) else { return false };
+        let Ok(stream) = UnixStream::connect(&self.last_listener) else { return false };
         let Ok(mut client) = Side::new(stream) else { return false };
         let (request, answer): (&[u8], &[u8]) = match self.place.kind {
             Kind::Http => (
@@ -222,7 +215,9 @@ impl Peers {
     }
 
     fn connect(&mut self) -> Result<()> {
-        self.client = Some(Side::new(UnixStream::connect(&self.listener).context("Envoy takes no connection")?)?);
+        let stream = UnixStream::connect(&self.listener).context("Envoy takes no connection")?;
+        self.client =
+            Some(if self.place.setting == Setting::Metadata { Side::client(stream) } else { Side::new(stream) }?);
         Ok(())
     }
 
@@ -279,7 +274,8 @@ impl Peers {
 
     fn accept_all(&mut self) {
         while let Ok((stream, _)) = self.upstream.accept() {
-            self.upstreams.extend(Side::new(stream).ok());
+            let side = if self.place.setting == Setting::Metadata { Side::server(stream) } else { Side::new(stream) };
+            self.upstreams.extend(side.ok());
         }
         while let Ok((stream, _)) = self.service.accept() {
             self.services.extend(Side::new(stream).ok());

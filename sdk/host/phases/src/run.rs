@@ -1,7 +1,7 @@
 //! Plays cells in Envoys: many in one, and those during which an Envoy ended each in one of its
 //! own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -13,13 +13,15 @@ use sluicegate_build::{Build, add_target};
 use sluicegate_loadtest::{Config, Envoy, Options, Proxy, workspace};
 
 use crate::config::{self, Place};
-use crate::moment::{Moment, Step};
+use crate::moment::{Moment, Setting, Step};
 use crate::peers::{Peers, Received};
 
 /// How many cells share an Envoy.
 const BATCH: usize = 40;
 /// How many of them are played at a time.
 const AT_A_TIME: usize = 6;
+/// How many cells with an Envoy of their own are played at a time.
+const ALONE_AT_A_TIME: usize = 3;
 /// How long is waited for what may not come.
 const PATIENCE: Duration = Duration::from_millis(150);
 /// How long a cell that is played alone waits.
@@ -39,6 +41,10 @@ pub struct Job {
     /// How many callbacks each step of the traffic brings without the call; empty if that is not
     /// known yet.
     pub marks: Vec<usize>,
+    /// Whether the traffic ends with the call, so that it is seen at once whether Envoy serves.
+    pub probes: bool,
+    /// Whether the job has an Envoy of its own from the start, which it may end.
+    pub alone: bool,
 }
 
 /// What became of a cell.
@@ -77,7 +83,8 @@ pub fn build() -> Result<PathBuf> {
 /// When an Envoy does not start.
 pub fn play(envoy: &Envoy, module: &Path, jobs: &[Job], progress: impl Fn(usize)) -> Result<Vec<Observed>> {
     let mut done: BTreeMap<usize, Observed> = BTreeMap::new();
-    let mut waiting: Vec<usize> = (0..jobs.len()).collect();
+    let (risky, mut waiting): (Vec<usize>, _) = (0..jobs.len()).partition(|at| jobs[*at].alone);
+    all_alone(envoy, module, jobs, &risky, &mut done)?;
     while !waiting.is_empty() {
         let taken: Vec<usize> = waiting.drain(..waiting.len().min(BATCH)).collect();
         let batch: Vec<&Job> = taken.iter().map(|job| &jobs[*job]).collect();
@@ -89,19 +96,31 @@ pub fn play(envoy: &Envoy, module: &Path, jobs: &[Job], progress: impl Fn(usize)
                 Played::Waits => waiting.push(job),
             }
         }
-        for pair in suspects.chunks(2) {
-            let played = scope(|scope| {
-                let players: Vec<_> =
-                    pair.iter().map(|job| scope.spawn(move || alone(envoy, module, &jobs[*job]))).collect();
-                players.into_iter().map(|player| player.join().expect("a player does not panic")).collect::<Vec<_>>()
-            });
-            for (job, observed) in pair.iter().zip(played) {
-                done.insert(*job, observed?);
-            }
-        }
+        all_alone(envoy, module, jobs, &suspects, &mut done)?;
         progress(done.len());
     }
     Ok(done.into_values().collect())
+}
+
+/// Plays each of these jobs in an Envoy of its own, a few at a time.
+fn all_alone(
+    envoy: &Envoy,
+    module: &Path,
+    jobs: &[Job],
+    those: &[usize],
+    done: &mut BTreeMap<usize, Observed>,
+) -> Result<()> {
+    for few in those.chunks(ALONE_AT_A_TIME) {
+        let played = scope(|scope| {
+            let players: Vec<_> =
+                few.iter().map(|job| scope.spawn(move || alone(envoy, module, &jobs[*job]))).collect();
+            players.into_iter().map(|player| player.join().expect("a player does not panic")).collect::<Vec<_>>()
+        });
+        for (job, observed) in few.iter().zip(played) {
+            done.insert(*job, observed?);
+        }
+    }
+    Ok(())
 }
 
 /// Plays one job in an Envoy of its own, patiently.
@@ -115,7 +134,7 @@ pub fn alone(envoy: &Envoy, module: &Path, job: &Job) -> Result<Observed> {
         // The filter ended Envoy before it served.
         Err(error) if job.moment.callback == "vm_start" || job.moment.callback == "configure" => {
             let text = format!("{error:#}");
-            ensure!(text.contains("ended at once") || text.contains("refused"), "{text}");
+            ensure!(["ended at once", "refused", "does not serve"].iter().any(|end| text.contains(end)), "{text}");
             None
         }
         Err(error) => return Err(error),
@@ -142,11 +161,21 @@ fn batch_of(envoy: &Envoy, module: &Path, jobs: &[&Job], patience: Duration) -> 
     for place in &places {
         peers.push(Mutex::new(Some(Peers::listen(folder.path(), place, patience)?)));
     }
-    let config = Config::from_json(config::of(folder.path(), &places))?.with_module("tracer", module);
-    let options = Options { component_log_level: "wasm:info".into(), ..Options::default() };
+    let config = Config::from_json(config::of(folder.path(), &places))?;
+    let config = if config.modules().is_empty() { config } else { config.with_module("tracer", module) };
+    config::write_removable(folder.path(), module, places.iter())?;
+    let removes = places.iter().any(|place| place.setting == Setting::Unloaded);
+    let drain_seconds = removes.then_some(0);
+    let options = Options { component_log_level: "wasm:info".into(), drain_seconds, ..Options::default() };
+    let start = || Proxy::start(envoy, &config, &options);
     let batch = Batch {
         // A machine that is busy may take too long for so many VMs once.
-        proxy: Proxy::start(envoy, &config, &options).or_else(|_| Proxy::start(envoy, &config, &options))?,
+        proxy: start().or_else(|error| if jobs.len() > 1 { start() } else { Err(error) })?,
+        folder: folder.path(),
+        module,
+        places: &places,
+        removed: Mutex::default(),
+        stuck: AtomicBool::new(false),
         lines: Mutex::default(),
         over: AtomicBool::new(false),
         patience,
@@ -157,11 +186,13 @@ fn batch_of(envoy: &Envoy, module: &Path, jobs: &[&Job], patience: Duration) -> 
         let players: Vec<_> = (0..AT_A_TIME.min(jobs.len()))
             .map(|_| {
                 scope.spawn(|| {
-                    while batch.proxy.is_running() {
+                    while batch.proxy.is_running() && !batch.stuck.load(Ordering::Relaxed) {
                         let at = next.fetch_add(1, Ordering::Relaxed);
                         let Some(peers) = peers.get(at).and_then(|peers| locked(peers).take()) else { break };
                         let observed = batch.play(&places[at], jobs[at], peers);
-                        let died = observed.died;
+                        // An Envoy that serves nobody any more serves none of the others either.
+                        let died = observed.died || !observed.serves && jobs.len() > 1;
+                        batch.stuck.fetch_or(died, Ordering::Relaxed);
                         locked(&results).insert(at, if died { Played::Died } else { Played::Done(observed) });
                     }
                 })
@@ -181,7 +212,7 @@ fn place(at: usize, job: &Job) -> Place {
     Place {
         at,
         kind: job.moment.kind,
-        shows_body: job.moment.shows_body,
+        setting: job.moment.setting,
         script: job.moment.script_with(&job.steps, job.releases),
     }
 }
@@ -191,15 +222,22 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// An Envoy with the cells of a batch.
-struct Batch {
+struct Batch<'a> {
     proxy: Proxy,
+    folder: &'a Path,
+    module: &'a Path,
+    places: &'a [Place],
+    /// The places whose listeners are removed.
+    removed: Mutex<BTreeSet<usize>>,
+    /// Whether it serves nobody any more.
+    stuck: AtomicBool,
     /// What the VM of each name logged on the worker.
     lines: Mutex<BTreeMap<String, Vec<String>>>,
     over: AtomicBool,
     patience: Duration,
 }
 
-impl Batch {
+impl Batch<'_> {
     fn play(&self, place: &Place, job: &Job, mut peers: Peers) -> Observed {
         let (name, mut marks) = (place.name(), Vec::new());
         for (at, step) in job.moment.steps.iter().enumerate() {
@@ -207,8 +245,14 @@ impl Batch {
             if peers.step(*step).is_err() || !self.proxy.is_running() {
                 break;
             }
+            if *step == Step::Unload && self.unload(place).is_err() {
+                break;
+            }
             self.wait(&name, job.marks.get(at).copied(), before, *step);
             marks.push(self.callbacks(&name));
+            if job.probes && self.of(&name).iter().any(|line| line.contains(" nobody ")) {
+                break;
+            }
         }
         let received = peers.finish();
         peers.drop_connections();
@@ -223,9 +267,22 @@ impl Batch {
         Observed { lines: self.of(&name), received, marks, died, serves }
     }
 
+    /// Removes the listener of a place.
+    fn unload(&self, place: &Place) -> Result<()> {
+        let mut removed = locked(&self.removed);
+        removed.insert(place.at);
+        let rest = self.places.iter().filter(|place| !removed.contains(&place.at));
+        config::write_removable(self.folder, self.module, rest).context("cannot write the listeners")
+    }
+
     /// Waits for the callbacks of a step: as many as without the call, or until no more come.
     fn wait(&self, name: &str, mark: Option<usize>, before: usize, step: Step) {
-        let patience = if step == Step::Tick { self.patience * 2 } else { self.patience };
+        let patience = match step {
+            Step::Tick => self.patience * 2,
+            // Envoy drains its listeners first.
+            Step::Unload => self.patience * 10,
+            _ => self.patience,
+        };
         let deadline = Instant::now() + patience;
         let reached = |count: usize| match mark {
             Some(mark) => count >= mark,

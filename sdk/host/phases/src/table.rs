@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use sluicegate_loadtest::workspace;
 
 use crate::judge::Outcome;
 use crate::moment::Kind;
-use crate::{CALLS, MOMENTS};
+use crate::{CALLS, Call, MOMENTS, Moment};
 
 /// Stands in place of an outcome where a call was not reached.
 const UNREACHED: &str = "-";
@@ -83,7 +83,16 @@ impl Table {
     ///
     /// When it cannot be read, or is no table.
     pub fn read() -> Result<Self> {
-        let text = std::fs::read_to_string(file()).context("cannot read the table of phases")?;
+        Self::read_at(&file())
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is no table.
+    pub fn read_at(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).context("cannot read the table of phases")?;
         Self::parse(&text)
     }
 
@@ -125,7 +134,7 @@ impl Table {
     /// word.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let moments: Vec<_> = MOMENTS.iter().map(crate::Moment::name).filter(|name| self.has(name)).collect();
+        let moments: Vec<_> = MOMENTS.iter().map(Moment::name).filter(|name| self.has(name)).collect();
         let mut text = format!("envoy\t{}\ncall\t{}\n", self.versions.join("\t"), moments.join("\t"));
         for call in CALLS {
             let cells: Vec<_> = moments.iter().map(|moment| self.cell(moment, call.name)).collect();
@@ -170,6 +179,41 @@ impl Table {
         Ok(())
     }
 
+    /// Whether a pair of calls says more in a version than each call by itself; other rows always
+    /// do.
+    #[must_use]
+    pub fn says_more(&self, version: &str, moment: &Moment, call: &Call) -> bool {
+        let name = moment.name();
+        call.says_more(moment.kind, |call| self.outcome_in(version, &name, call.name).is_some_and(Outcome::harms))
+    }
+
+    /// Whether a cell harms in any version. A pair of calls that was not played harms if one of its
+    /// calls does.
+    #[must_use]
+    pub fn harms(&self, moment: &Moment, call: &Call) -> bool {
+        let name = moment.name();
+        self.versions.iter().any(|version| {
+            let harms = |call: &Call| self.outcome_in(version, &name, call.name).is_some_and(Outcome::harms);
+            let is_played = self.outcome_in(version, &name, call.name).is_some();
+            let parts = [call.first(), call.second()];
+            harms(call) || !is_played && parts.into_iter().flatten().any(harms)
+        })
+    }
+
+    /// Drops what was played of pairs of calls that say no more than each call by itself.
+    pub fn drop_pairs(&mut self) {
+        for (at, version) in self.versions.clone().iter().enumerate() {
+            for moment in MOMENTS {
+                for call in CALLS.iter().filter(|call| !self.says_more(version, moment, call)).collect::<Vec<_>>() {
+                    let cell = self.cells.get_mut(&(moment.name(), call.name.to_owned()));
+                    if let Some(outcome) = cell.and_then(|outcomes| outcomes.get_mut(at)) {
+                        *outcome = None;
+                    }
+                }
+            }
+        }
+    }
+
     /// Returns a line for each cell of another table that is not the same here.
     ///
     /// # Errors
@@ -202,6 +246,13 @@ impl Table {
     #[must_use]
     pub fn outcomes(&self, moment: &str, call: &str) -> &[Option<Outcome>] {
         self.cells.get(&(moment.to_owned(), call.to_owned())).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The outcome of a cell in one version.
+    #[must_use]
+    pub fn outcome_in(&self, version: &str, moment: &str, call: &str) -> Option<Outcome> {
+        let place = self.versions.iter().position(|mine| mine == version)?;
+        self.outcomes(moment, call).get(place).copied().flatten()
     }
 
     /// The worst outcome of a cell in any version.
@@ -241,7 +292,9 @@ impl Table {
                 }
             }
             for (outcome, moments) in harms.iter().rev() {
-                let _ = writeln!(text, "| `{}` | {} | {outcome} |", call.name, moments.join(", "));
+                let all = moments.len() == MOMENTS.len();
+                let moments = if all { "every callback".to_owned() } else { moments.join(", ") };
+                let _ = writeln!(text, "| `{}` | {moments} | {outcome} |", call.name);
             }
         }
         text

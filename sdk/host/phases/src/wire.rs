@@ -12,6 +12,8 @@ pub struct Messages {
     pub trailers: Vec<String>,
     /// Whether the last message came to its end.
     pub complete: bool,
+    /// Whether what follows the head is bytes of another protocol, up to the connection's end.
+    pub tunnel: bool,
     /// The first thing that is no HTTP/1.1.
     pub invalid: Option<String>,
 }
@@ -73,11 +75,19 @@ fn message(reader: &mut Reader<'_>, messages: &mut Messages) -> Result<bool, Str
     let (length, chunked) = (field("content-length"), field("transfer-encoding").is_some_and(|how| how == "chunked"));
     let length =
         length.map(|length| length.parse::<usize>().map_err(|_| format!("no length: {length:?}"))).transpose()?;
+    let is_tunnel = first.starts_with("HTTP/1.1 101")
+        || first.starts_with("CONNECT ")
+        || !is_response && field("upgrade").is_some();
     let without_body = first.starts_with("HTTP/1.1 204") || first.starts_with("HTTP/1.1 304");
     messages.heads.push(head);
     messages.bodies.push(Vec::new());
     messages.trailers.push(String::new());
     let body = messages.bodies.last_mut().expect("pushed");
+    if is_tunnel {
+        messages.tunnel = true;
+        body.extend(std::mem::take(&mut reader.rest));
+        return Ok(true);
+    }
     if chunked {
         let trailers = messages.trailers.last_mut().expect("pushed");
         return chunks(reader, body, trailers);
@@ -85,7 +95,8 @@ fn message(reader: &mut Reader<'_>, messages: &mut Messages) -> Result<bool, Str
     let wanted = match length {
         Some(length) => length,
         None if is_response && !without_body => {
-            // To the connection's end.
+            // To the connection's end, as after CONNECT.
+            messages.tunnel = true;
             body.extend(std::mem::take(&mut reader.rest));
             return Ok(reader.ended);
         }
@@ -146,6 +157,19 @@ mod tests {
         assert_eq!((&*chunked.bodies[0], &*chunked.trailers[0], chunked.complete), (&b"one"[..], "a: b\n", true));
         assert!(!read(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no", true).complete);
         assert!(read(b"HTTP/1.1 200 OK\r\n\r\nall", true).complete);
+    }
+
+    #[test]
+    fn a_tunnel_holds_any_bytes() {
+        let heads: [&[u8]; 3] = [
+            b"GET / HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
+            b"CONNECT host:80 HTTP/1.1\r\n\r\n",
+            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n",
+        ];
+        for head in heads {
+            let read = read(&[head, b"\r\n\r\nHTTP/1.1"].concat(), false);
+            assert_eq!((read.tunnel, &*read.bodies[0], read.invalid), (true, &b"\r\n\r\nHTTP/1.1"[..], None));
+        }
     }
 
     #[test]

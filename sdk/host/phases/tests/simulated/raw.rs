@@ -35,9 +35,11 @@ exports! {
     proxy_on_queue_ready(queue) is "queue_ready";
     proxy_on_request_headers(headers, last) is "request_headers" -> status;
     proxy_on_request_body(size, last) is "request_body" -> status;
+    proxy_on_request_metadata(elements) is "request_metadata" -> status;
     proxy_on_request_trailers(trailers) is "request_trailers" -> status;
     proxy_on_response_headers(headers, last) is "response_headers" -> status;
     proxy_on_response_body(size, last) is "response_body" -> status;
+    proxy_on_response_metadata(elements) is "response_metadata" -> status;
     proxy_on_response_trailers(trailers) is "response_trailers" -> status;
     proxy_on_http_call_response(token, headers, size, trailers) is "http_call_response";
     proxy_on_grpc_receive_initial_metadata(token, elements) is "grpc_receive_initial_metadata";
@@ -63,7 +65,7 @@ fn follow(context: u32, callback: &str) -> u32 {
         match words[0] {
             "return" => status = number(1),
             "tick" => script::tick(number(1) != 0),
-            _ => perform(words[0], number(1)),
+            _ => perform(words[0], &words),
         }
     }
     status
@@ -79,10 +81,12 @@ macro_rules! call {
 }
 
 /// Makes a host call whose answer nobody reads.
-fn perform(word: &str, number: u32) {
+fn perform(word: &str, words: &[&str]) {
+    let number = words.get(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+    let cluster = if words.get(1) == Some(&"nobody") { "nobody" } else { "service" };
     let (mut token, mut queue, mut block, mut size) = (0, 0, null_mut(), 0);
     let text = |text: &'static str| (text.as_ptr(), text.len());
-    let (service, method, cells) = (text("service"), text("method"), text("cells"));
+    let (service, method, cells) = (text(cluster), text("method"), text("cells"));
     let target = pairs(&[(":method", "GET"), (":path", "/"), (":authority", "s")]);
     let (none, headers) = ((null(), 0_usize), (target.as_ptr(), target.len()));
     let _status = match word {

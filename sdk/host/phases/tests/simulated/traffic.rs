@@ -2,16 +2,31 @@
 
 use sluicegate_host::{HttpStream, Running, TcpConnection};
 use sluicegate_phases::Moment;
-use sluicegate_phases::moment::{Kind, Step};
+use sluicegate_phases::moment::{Kind, Setting, Step};
 
 use crate::script;
 
 const TRAILERS: [(&str, &str); 1] = [("x-trailer", "one")];
 const ANSWER: [(&str, &str); 1] = [(":status", "200")];
+const UPGRADE: [(&str, &str); 6] = [
+    (":method", "GET"),
+    (":path", "/"),
+    (":authority", "host"),
+    ("connection", "upgrade"),
+    ("upgrade", "websocket"),
+    ("x-gone", "yes"),
+];
+const SWITCH: [(&str, &str); 3] = [(":status", "101"), ("connection", "upgrade"), ("upgrade", "websocket")];
+const TUNNEL: [(&str, &str); 2] = [(":method", "CONNECT"), (":authority", "host:80")];
 
 /// Plays the moves of a moment; ticks come at once where they are asked for, as they do in the
 /// table's Envoys.
 pub(crate) fn play(host: &Running, moment: &Moment) {
+    if moment.setting == Setting::Logger {
+        // An entry is told when its request is over.
+        host.access_log().request_headers(&UPGRADE).response_headers(&ANSWER).log();
+        return;
+    }
     let mut peers = Peers { host, http: None, tcp: None, responds: false };
     for step in moment.steps {
         match moment.kind {
@@ -59,6 +74,18 @@ impl<'host> Peers<'host> {
                 let stream = self.http.insert(self.host.http_stream());
                 stream.request_headers(&request("GET"));
             }
+            (Step::Upgrade, None) => {
+                let stream = self.http.insert(self.host.http_stream());
+                stream.request_headers_with_body(&UPGRADE);
+            }
+            (Step::Tunnel, None) => {
+                let stream = self.http.insert(self.host.http_stream());
+                stream.request_headers_with_body(&TUNNEL);
+            }
+            (Step::Unload, _) => {
+                self.http.take().into_iter().for_each(HttpStream::complete);
+                self.host.finish();
+            }
             (Step::Answer, _) => {
                 if let Some(call) = self.host.pending_calls().first() {
                     self.host.answer_call(call.token, &ANSWER, "answer", &TRAILERS);
@@ -71,6 +98,8 @@ impl<'host> Peers<'host> {
                 let responds =
                     self.responds || stream.reached_upstream() && stream.reply().is_none() && !stream.was_reset();
                 match step {
+                    Step::Metadata => stream.request_metadata(1),
+                    Step::BackMetadata if self.responds => stream.response_metadata(1),
                     Step::Part(part) => drop(stream.request_body(part, false)),
                     Step::End => drop(stream.request_body("", true)),
                     Step::Trailers => drop(stream.request_trailers(&TRAILERS)),
@@ -83,6 +112,12 @@ impl<'host> Peers<'host> {
                             stream.response_headers(&head)
                         };
                     }
+                    Step::Switch | Step::Grant if responds => {
+                        self.responds = true;
+                        stream.response_headers(if step == Step::Switch { &SWITCH[..] } else { &ANSWER });
+                    }
+                    Step::FromClient(part) => drop(stream.request_body(part, false)),
+                    Step::FromUpstream(part) if self.responds => drop(stream.response_body(part, false)),
                     Step::Back(part) if self.responds => drop(stream.response_body(part, false)),
                     Step::BackEnd if self.responds => drop(stream.response_body("", true)),
                     Step::BackTrailers if self.responds => drop(stream.response_trailers(&TRAILERS)),
