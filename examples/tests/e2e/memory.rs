@@ -97,8 +97,8 @@ fn figure(text: &str, name: &str) -> Option<u64> {
     rest.split([',', '}']).next()?.parse().ok()
 }
 
-/// What the filter says of its heap when 1,000,000 bytes are kept by one callback: in a report, in
-/// a profile, and by a gauge.
+/// Checks the report, the profile and the gauge of the heap while one callback keeps 1,000,000
+/// bytes.
 fn explains_its_heap(proxy: &Proxy, allocator: Option<Allocator>) -> Result<()> {
     let report = proxy.get(MAIN, "/heap")?;
     let walks = matches!(allocator, Some(Allocator::Freelist | Allocator::Arena));

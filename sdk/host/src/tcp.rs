@@ -115,8 +115,8 @@ impl<'host> TcpConnection<'host> {
         self
     }
 
-    /// Returns an object of Envoy's own that the filter put into the filter state: its text, and the
-    /// number of its life span.
+    /// Returns an object of Envoy's own that the filter put into the filter state: its text, and
+    /// the number of its life span.
     #[must_use]
     pub fn envoy_filter_state(&self, name: &str) -> Option<(Vec<u8>, u64)> {
         self.host.state().streams.get(&self.id)?.envoy_filter_state.get(name.as_bytes()).cloned()

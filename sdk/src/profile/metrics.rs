@@ -10,7 +10,7 @@ use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::metric::Gauge;
 
-/// What the proxy was told of a site.
+/// The figures of a site that the proxy was given.
 struct Told {
     site: Site,
     gauge: Gauge,

@@ -53,8 +53,8 @@
 //!
 //! # Cost
 //!
-//! 24 to 29 instructions for each pair of blocks, some dozens for each callback, 10 KiB of memory, and
-//! some kB of module. Without the feature there is nothing of it.
+//! 24 to 29 instructions for each pair of blocks, some dozens for each callback, 10 KiB of memory,
+//! and some kB of module. Without the feature there is nothing of it.
 
 mod metrics;
 mod names;
@@ -69,7 +69,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use sluicegate_alloc::profile::{current, within};
 
-/// What a profile is written as.
+/// The format in which a profile is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Format {
@@ -151,7 +151,7 @@ fn written(format: Format) -> Result<Vec<u8>> {
     }
 }
 
-/// Bytes that are put together, and fail when memory is out.
+/// Bytes that grow fallibly, when a profile is written.
 struct Bytes(Vec<u8>);
 
 impl Bytes {

@@ -1,4 +1,4 @@
-//! What the plugins of the VM are called: the profile knows their numbers.
+//! The names of the plugins of the VM, which the profile knows by number.
 
 use core::cell::RefCell;
 
@@ -39,10 +39,10 @@ pub(crate) fn forget_plugin(plugin: u32) {
     });
 }
 
-/// What tells the names.
+/// A function that returns the name of a number.
 pub(super) type Names<'a> = dyn Fn(u32) -> Option<&'a str> + 'a;
 
-/// Runs `f` with what tells the names; `f` calls no host.
+/// Runs `f` with the function that returns the names. `f` makes no host call.
 pub(super) fn with<R>(f: impl FnOnce(&Names<'_>) -> R) -> R {
     NAMES.with(|names| {
         let names = names.try_borrow();
