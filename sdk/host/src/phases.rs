@@ -106,18 +106,18 @@ impl Table {
         self.moments.contains_key(moment)
     }
 
-    /// Whether the call was played in this moment.
+    /// Returns `true` if the call was played in this moment.
     fn has_cell(&self, moment: &str, call: &str) -> bool {
         self.moments.get(moment).and_then(|calls| calls.get(call)).is_some_and(|cell| *cell != UNPLAYED)
     }
 
-    /// What a call comes to that harms, in words; `None` if it does not, in any Envoy.
+    /// Returns the harm of a call in words, or `None` if the call does no harm in any Envoy.
     fn harm(&self, moment: &str, call: &str) -> Option<String> {
         self.harm_of_pair(moment, call, call)
     }
 
-    /// The same of two calls by the row for both. Where that was not played, the second call is
-    /// what counts.
+    /// Returns the harm of two calls, by the row for both. Where that was not played, the second
+    /// call counts.
     fn harm_of_pair(&self, moment: &str, pair: &str, second: &str) -> Option<String> {
         let calls = self.moments.get(moment)?;
         // One word stands for all versions.
@@ -136,7 +136,7 @@ pub(crate) struct Returned<'a> {
     context: u32,
     /// True if the context is that of the stream that is judged.
     is_own: bool,
-    /// Whether the context is a plugin's, which acts on an entry of the access log as on a stream.
+    /// True if the context is a plugin's, which acts on an entry of the access log as on a stream.
     of_plugin: bool,
     status: u32,
     /// True if nothing of the message follows.
