@@ -380,7 +380,7 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
         // A request that got a reply or a reset does not go to the upstream any more.
         if way == Way::Request && (stream.reply.is_some() || !stream.closed.is_empty()) {
             drop(state);
-            show_before_answer(host, id, way);
+            resume_before_answer(host, id, way, is_judged);
             return;
         }
         if way == Way::Response && !stream.flows[way as usize].begun {
@@ -415,22 +415,27 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
     }
 }
 
-/// Shows the filter the body that waited for the headers, if one callback resumed the request and
-/// then replied. Envoy does both in this order. Nothing of the body goes on, and the filter does
-/// not see its trailers.
-fn show_before_answer(host: &Running, id: u32, way: Way) {
-    let (reply, waiting) = {
+/// Resumes a request that the same callback then answers, as Envoy does. A body whose headers have
+/// gone on goes on. A body that waited for the headers comes to the filter, but does not go on, and
+/// the filter does not see its trailers.
+fn resume_before_answer(host: &Running, id: u32, way: Way, is_judged: bool) {
+    let (reply, waiting, gone) = {
         let mut state = host.state();
         let Some(stream) = state.streams.get_mut(&id).filter(|stream| stream.replies == 0) else { return };
         if !stream.closed.is_empty() {
             return;
         }
         let flow = &mut stream.flows[way as usize];
-        flow.held = false;
-        let waiting = flow.waiting.take();
-        (stream.reply.take(), waiting)
+        let gone = flow.gone;
+        if !gone {
+            flow.held = false;
+        }
+        let waiting = if gone { None } else { flow.waiting.take() };
+        (stream.reply.take(), waiting, gone)
     };
-    if let Some((part, ended)) = waiting {
+    if gone {
+        resume(host, id, way, is_judged);
+    } else if let Some((part, ended)) = waiting {
         body(host, id, way, &part, ended);
     }
     if let Some(stream) = host.state().streams.get_mut(&id) {

@@ -82,6 +82,10 @@ scenarios! {
          request_body: body 0 0 99; return 1\nrequest_trailers: pairs 1; return 1
          http_call_response: effective 2; resume 0; reply 401 - no - -1",
         [Request(CHUNKED, false), RequestBody("one", false), RequestTrailers(TRAILERS), Answer(EMPTY, "", NONE)];
+    resume_of_a_body_and_reply_from_a_call:
+        "request_body: call service :method=GET,:path=/call,:authority=service - - 1000; return 1\nrequest_body#2: return 1
+         http_call_response: effective 2; resume 0; reply 401 - no - -1",
+        [Request(CHUNKED, false), RequestBody("one", false), RequestBody("", true), Answer(EMPTY, "", NONE)];
     reply_and_body_edit_and_go_on: "request_body: reply 401 - first - -1; write 0 0 9 new; return 0", [Request(CHUNKED, false), RequestBody("one", false)];
     call_to_a_cluster_without_hosts:
         "request_headers: call nobody :method=GET,:path=/call,:authority=service - - 1000; answer; call service :method=GET,:path=/call,:authority=service - - 1000; return 1
