@@ -14,7 +14,7 @@
 //! | none | the standard library's, because nothing is installed | [another allocator of your own](announce) |
 //!
 //! Features unify across a build, so several may be on at once. They are ranked: the first of
-//! arena, freelist, talc, system wins. [`PICKED`] tells which. [Below](#which-one) is what each
+//! freelist, arena, talc, system wins. [`PICKED`] tells which. [Below](#which-one) is what each
 //! costs, measured, and why not to choose it.
 //!
 //! Linear memory grows and never shrinks, and every worker thread of the proxy has its own: what an

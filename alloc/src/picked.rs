@@ -28,17 +28,9 @@ macro_rules! choice {
     };
 }
 
-#[cfg(feature = "arena")]
-mod choice {
-    use crate::source::Platform;
-    use crate::{Arena, Global};
-
-    choice!("arena", Global<Arena<Platform>> = Global::new(Arena::new(Platform::new())));
-}
-
 // Natively with what counts, the free lists behind the lock: `Native` counts live bytes only
 // with `stats`.
-#[cfg(all(feature = "freelist", not(feature = "arena"), any(target_family = "wasm", feature = "live")))]
+#[cfg(all(feature = "freelist", any(target_family = "wasm", feature = "live")))]
 mod choice {
     use crate::source::Platform;
     use crate::{Freelist, Global};
@@ -46,11 +38,19 @@ mod choice {
     choice!("freelist", Global<Freelist<Platform>> = Global::new(Freelist::new(Platform::new())));
 }
 
-#[cfg(all(feature = "freelist", not(any(feature = "arena", feature = "live", target_family = "wasm"))))]
+#[cfg(all(feature = "freelist", not(any(feature = "live", target_family = "wasm"))))]
 mod choice {
     use crate::Native;
 
     choice!("freelist", Native = Native);
+}
+
+#[cfg(all(feature = "arena", not(feature = "freelist")))]
+mod choice {
+    use crate::source::Platform;
+    use crate::{Arena, Global};
+
+    choice!("arena", Global<Arena<Platform>> = Global::new(Arena::new(Platform::new())));
 }
 
 #[cfg(all(feature = "talc", not(any(feature = "arena", feature = "freelist"))))]
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn the_first_feature_of_the_rank_wins() {
-        let expected = if cfg!(feature = "arena") {
-            Some("arena")
-        } else if cfg!(feature = "freelist") {
+        let expected = if cfg!(feature = "freelist") {
             Some("freelist")
+        } else if cfg!(feature = "arena") {
+            Some("arena")
         } else if cfg!(feature = "talc") {
             Some("talc")
         } else if cfg!(feature = "system") {

@@ -43,7 +43,7 @@
 //! A feature picks the allocator that [`plugin!`] installs: `alloc-arena`, `alloc-freelist`,
 //! `alloc-talc` or `alloc-system`. [`allocator`] returns the name of the picked one, and every
 //! plugin start logs the name at debug level. If several features are on (features unify across a
-//! build), the first of arena, freelist, talc, system wins. Without any of them the standard
+//! build), the first of freelist, arena, talc, system wins. Without any of them the standard
 //! library's allocator stays, or the module names its own:
 //! `plugin!(http: Filter, allocator: MINE)`, where `MINE` is its `#[global_allocator]`, a
 //! `sluicegate_alloc::Global` over any strategy.

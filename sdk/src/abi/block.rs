@@ -28,9 +28,13 @@ const CAPACITY: usize = 8;
 
 /// The largest block that is kept when it is freed.
 const MOST_KEPT: usize = 8 << 10;
-/// The smallest block that is kept. A smaller block could lie in a region's chunk, which it would
-/// hold.
-const LEAST_KEPT: usize = if cfg!(feature = "alloc-arena") { sluicegate_alloc::region::LARGEST + 1 } else { 1 };
+/// The smallest block that is kept. The allocator could count a smaller one for a stream's region,
+/// and the block would outlive it.
+const LEAST_KEPT: usize = if cfg!(all(feature = "alloc-arena", not(feature = "alloc-freelist"))) {
+    sluicegate_alloc::region::LARGEST + 1
+} else {
+    1
+};
 /// A block is used again only for a size of at least its own size divided by this number. So a
 /// value that the filter keeps takes no more than this many times its size.
 const MOST_SLACK: usize = 4;
