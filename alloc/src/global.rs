@@ -114,51 +114,18 @@ impl<A: Strategy> Global<A> {
         A::LIMITED
     }
 
-    #[inline(always)]
+    /// Does [`Inner::allocate`], behind a call.
+    #[inline(never)]
     unsafe fn allocate(&self, layout: Layout) -> *mut u8 {
-        self.enter(|inner| {
-            // SAFETY: the size is not zero, which the caller promises.
-            let block = unsafe { inner.strategy.allocate(layout) };
-            inner.counters.made(block, 0, layout.size());
-            inner.sampler.made(block, layout.size());
-            block
-        })
+        // SAFETY: as the caller promises.
+        self.enter(|inner| unsafe { inner.allocate(layout) })
     }
 
-    #[inline(always)]
+    /// Does [`Inner::release`], behind a call.
+    #[inline(never)]
     unsafe fn release(&self, block: *mut u8, layout: Layout) {
-        self.enter(|inner| {
-            inner.counters.released(layout.size());
-            inner.sampler.released(block);
-            // SAFETY: the block is live, from here, with this layout; the caller promises it.
-            unsafe { inner.strategy.release(block, layout) };
-        });
-    }
-
-    #[inline(never)]
-    unsafe fn allocate_called(&self, size: usize) -> *mut u8 {
         // SAFETY: as the caller promises.
-        unsafe { self.allocate(unaligned(size)) }
-    }
-
-    #[inline(never)]
-    unsafe fn release_called(&self, block: *mut u8, size: usize) {
-        // SAFETY: as the caller promises; the block was made with this layout.
-        unsafe { self.release(block, unaligned(size)) };
-    }
-
-    #[cold]
-    #[inline(never)]
-    unsafe fn allocate_aligned(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises.
-        unsafe { self.allocate(layout) }
-    }
-
-    #[cold]
-    #[inline(never)]
-    unsafe fn release_aligned(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { self.release(block, layout) };
+        self.enter(|inner| unsafe { inner.release(block, layout) });
     }
 
     #[inline]
@@ -171,11 +138,33 @@ impl<A: Strategy> Global<A> {
     }
 }
 
-/// The layout by which a strategy knows a block that asks for no more than [`Strategy::ALIGN`].
-#[inline]
-const fn unaligned(size: usize) -> Layout {
-    // SAFETY: the size is a layout's, so it is valid with an alignment of 1.
-    unsafe { Layout::from_size_align_unchecked(size, 1) }
+impl<A: Strategy> Inner<A> {
+    /// Has the strategy make a block, and counts it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Strategy::allocate`].
+    #[inline(always)]
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let block = unsafe { self.strategy.allocate(layout) };
+        self.counters.made(block, 0, layout.size());
+        self.sampler.made(block, layout.size());
+        block
+    }
+
+    /// Counts that a block is gone, and gives it back to the strategy.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Strategy::release`].
+    #[inline(always)]
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+        self.counters.released(layout.size());
+        self.sampler.released(block);
+        // SAFETY: as the caller promises.
+        unsafe { self.strategy.release(block, layout) };
+    }
 }
 
 // SAFETY: the strategy's blocks are what `GlobalAlloc` asks for (contract of `Strategy`), and
@@ -183,29 +172,23 @@ const fn unaligned(size: usize) -> Layout {
 unsafe impl<A: Strategy> GlobalAlloc for Global<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.align() > A::ALIGN {
+        if A::INLINE {
             // SAFETY: the size is not zero, which the caller promises.
-            unsafe { self.allocate_aligned(layout) }
-        } else if A::INLINE {
-            // SAFETY: as above.
-            unsafe { self.allocate(unaligned(layout.size())) }
+            self.enter(|inner| unsafe { inner.allocate(layout) })
         } else {
             // SAFETY: as above.
-            unsafe { self.allocate_called(layout.size()) }
+            unsafe { self.allocate(layout) }
         }
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if layout.align() > A::ALIGN {
+        if A::INLINE {
             // SAFETY: the block is live, from here, with this layout; the caller promises it.
-            unsafe { self.release_aligned(block, layout) };
-        } else if A::INLINE {
-            // SAFETY: as above.
-            unsafe { self.release(block, unaligned(layout.size())) };
+            self.enter(|inner| unsafe { inner.release(block, layout) });
         } else {
             // SAFETY: as above.
-            unsafe { self.release_called(block, layout.size()) };
+            unsafe { self.release(block, layout) };
         }
     }
 
@@ -223,7 +206,6 @@ unsafe impl<A: Strategy> GlobalAlloc for Global<A> {
 
     #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let layout = if layout.align() > A::ALIGN { layout } else { unaligned(layout.size()) };
         self.enter(|inner| {
             // SAFETY: the block is live, from here, by this layout, and the size
             // valid; the caller promises it.

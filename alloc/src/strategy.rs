@@ -77,19 +77,6 @@ use crate::report::Shape;
 /// overlap no other live block. No method may panic, allocate through the global allocator, or call
 /// the host: the host forbids it in the call in which it asks the guest for memory.
 pub unsafe trait Strategy {
-    /// What every block is aligned to, even if its layout asks for less; zero if that is nothing in
-    /// particular.
-    ///
-    /// [`Global`](crate::Global) makes use of it: a layout that asks for no more reaches the
-    /// strategy with an alignment of 1, so that callers, who mostly know theirs, need not pass it
-    /// on, and nobody looks at it. So with an `ALIGN` of 16 a block that a program allocates with
-    /// `Layout { size: 40, align: 8 }` is one of `{ 40, 1 }` for the strategy. `allocate`,
-    /// `release` and `resize` all see it so: what a strategy derives from the layout, such as a
-    /// class, is the same each time. What is derived from it elsewhere, from the layout of the
-    /// program, is not. Without `ALIGN` layouts are passed on as they are, for some 16 instructions
-    /// a pair of blocks if the strategy is not compiled into its callers.
-    const ALIGN: usize = 0;
-
     /// Whether [`Global`](crate::Global) compiles `allocate` and `release` into their callers. For
     /// a fast path of some twenty instructions; the rest of it should be marked `#[inline(never)]`.
     const INLINE: bool = false;
@@ -206,64 +193,3 @@ pub(crate) unsafe fn relocate<A: Strategy + ?Sized>(
     }
     moved
 }
-
-/// The strategy of a heap that has `take`, `grow`, `give` and `resize_in_place`. `take` must hand
-/// out what [`Strategy`] asks for.
-#[cfg(feature = "strategy-talc")]
-macro_rules! coalescing {
-    ($heap:ident, $align:expr) => {
-        impl<S: Source> $heap<S> {
-            /// A block, growing if need be: more than once where someone else took memory in
-            /// between.
-            ///
-            /// # Safety
-            ///
-            /// The layout's size is not zero.
-            unsafe fn obtain(&mut self, layout: Layout) -> *mut u8 {
-                loop {
-                    // SAFETY: the size is not zero, which the caller promises.
-                    let block = unsafe { self.take(layout) };
-                    if !block.is_null() || !self.grow(layout) {
-                        return block;
-                    }
-                }
-            }
-        }
-
-        // SAFETY: the blocks are those of `take`, as the heap's author promises, and go back to
-        // where they came from.
-        unsafe impl<S: Source> $crate::Strategy for $heap<S> {
-            const ALIGN: usize = $align;
-
-            unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
-                // SAFETY: the size is not zero, which the caller promises.
-                unsafe { self.obtain(layout) }
-            }
-
-            unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
-                // SAFETY: the block is from `allocate` with this layout, hence from this heap.
-                unsafe { self.give(block, layout) };
-            }
-
-            unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-                // SAFETY: the block is from this heap with this layout, and the size is not zero;
-                // the caller promises both.
-                if unsafe { self.resize_in_place(block, layout, size) } {
-                    return block;
-                }
-                // SAFETY: as above.
-                unsafe { $crate::strategy::relocate(self, block, layout, size) }
-            }
-
-            fn usage(&self) -> $crate::Usage {
-                self.usage()
-            }
-
-            fn limit(&mut self, pages: usize) {
-                self.source.limit(pages);
-            }
-        }
-    };
-}
-#[cfg(feature = "strategy-talc")]
-pub(crate) use coalescing;

@@ -13,7 +13,7 @@ use ::talc::base::{self, CHUNK_UNIT};
 use ::talc::source::Manual;
 
 use crate::source::{PAGE, Source};
-use crate::strategy::{Usage, coalescing};
+use crate::strategy::{Strategy, Usage, relocate};
 
 /// What talc keeps at the end of each block.
 const TAG: usize = size_of::<usize>();
@@ -131,11 +131,6 @@ impl<S: Source> Talc<S> {
         Self { talc: base::Talc::new(Manual), source, end: None, top: 0, grows: 0 }
     }
 
-    /// Pages held, and grows so far.
-    fn usage(&self) -> Usage {
-        Usage { pages: self.source.held() / PAGE, grows: self.grows, pinned: 0 }
-    }
-
     /// A block from what is there; null if no hole fits, or if talc's search could look past the
     /// end of the address space.
     ///
@@ -149,16 +144,6 @@ impl<S: Source> Talc<S> {
         // SAFETY: the size is not zero, which the caller promises.
         let block = unsafe { self.talc.try_allocate(layout) };
         block.map_or(null_mut(), NonNull::as_ptr)
-    }
-
-    /// Gives a block back.
-    ///
-    /// # Safety
-    ///
-    /// The block is from this heap, of this layout, and not used any more.
-    unsafe fn give(&mut self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller promises what talc asks for: a block of this heap and layout.
-        unsafe { self.talc.deallocate(block, layout) };
     }
 
     /// Tries to change a block's size where it lies; a smaller size always can.
@@ -236,5 +221,40 @@ impl<S: Source> Talc<S> {
     }
 }
 
-// talc hands out disjoint blocks of the layout asked for, from memory that is the heap's alone.
-coalescing!(Talc, CHUNK_UNIT);
+// SAFETY: talc hands out disjoint blocks of the layout asked for, from memory that is the heap's
+// alone, and takes them back with the same layout.
+unsafe impl<S: Source> Strategy for Talc<S> {
+    unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
+        // More than one growth only where someone else took memory in between.
+        loop {
+            // SAFETY: the size is not zero, which the caller promises.
+            let block = unsafe { self.take(layout) };
+            if !block.is_null() || !self.grow(layout) {
+                return block;
+            }
+        }
+    }
+
+    unsafe fn release(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: the block is from `allocate` with this layout, hence from talc.
+        unsafe { self.talc.deallocate(block, layout) };
+    }
+
+    unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the block is from this heap with this layout, and the size is not zero; the
+        // caller promises both.
+        if unsafe { self.resize_in_place(block, layout, size) } {
+            return block;
+        }
+        // SAFETY: as above.
+        unsafe { relocate(self, block, layout, size) }
+    }
+
+    fn usage(&self) -> Usage {
+        Usage { pages: self.source.held() / PAGE, grows: self.grows, pinned: 0 }
+    }
+
+    fn limit(&mut self, pages: usize) {
+        self.source.limit(pages);
+    }
+}

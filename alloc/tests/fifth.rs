@@ -71,9 +71,6 @@ impl<S: Source> Doubling<S> {
 // SAFETY: blocks are disjoint cuts of pieces that only the strategy has, as large as their power of
 // two and aligned to it; a freed one serves its own size again.
 unsafe impl<S: Source> Strategy for Doubling<S> {
-    // Layouts that ask for no more arrive with an alignment of 1.
-    const ALIGN: usize = 16;
-
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
         let class = Self::class(layout);
         if layout.align() > ALIGN_MOST || class > 40 {

@@ -250,30 +250,6 @@ fn pairs_of_many_sizes_get_a_slab_each() {
     assert!(freelist.usage().pages <= 2, "{:?}", freelist.usage());
 }
 
-/// What `Global` relies on when it does not pass alignments on.
-#[test]
-fn every_block_is_aligned_as_the_strategy_says() {
-    fn check<A: Strategy>(strategy: &mut A) {
-        let sizes = (1..2048).step_by(7).chain((2048..100_000).step_by(4999));
-        let layouts = || sizes.clone().map(|size| Layout::from_size_align(size, 1).unwrap());
-        // SAFETY: no size is zero.
-        let blocks: Vec<*mut u8> = layouts().map(|layout| unsafe { strategy.allocate(layout) }).collect();
-        assert!(blocks.iter().all(|block| !block.is_null() && block.addr().is_multiple_of(A::ALIGN)));
-        for (block, layout) in blocks.into_iter().zip(layouts()) {
-            // SAFETY: the block is live and of this layout.
-            unsafe { strategy.release(block, layout) };
-        }
-    }
-    let mut region = Region::new(PAGES);
-    check(&mut Heap::new(region.source()));
-    #[cfg(feature = "strategy-talc")]
-    check(&mut Talc::new(region.source()));
-    check(&mut Freelist::new(region.source()));
-    let mut arena = Regions::new(region.source());
-    arena.enter(0);
-    check(&mut arena.arena);
-}
-
 /// Free lists that write down what every block was asked for with.
 struct Told<S> {
     inner: Freelist<S>,
@@ -292,8 +268,6 @@ impl<S: Source> Told<S> {
 
 // SAFETY: all of it is the free lists'.
 unsafe impl<S: Source> Strategy for Told<S> {
-    const ALIGN: usize = Freelist::<S>::ALIGN;
-
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
         let block = unsafe { self.inner.allocate(layout) };

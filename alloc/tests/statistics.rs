@@ -93,8 +93,6 @@ impl<S: Source> Wandering<S> {
 
 // SAFETY: all of it is the arena's.
 unsafe impl<S: Source> Strategy for Wandering<S> {
-    const ALIGN: usize = sluicegate_alloc::Arena::<S>::ALIGN;
-
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
         self.steps += 1;
         let region = (self.steps / 3 % usize::from(REGIONS)) as u8;

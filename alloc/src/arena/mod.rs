@@ -111,7 +111,6 @@ impl<S: Source> Arena<S> {
 // SAFETY: every block is the free lists'; beside it only bits of its tag are written that the heap
 // leaves to whoever has the block.
 unsafe impl<S: Source> Strategy for Arena<S> {
-    const ALIGN: usize = freelist::ALIGN;
     const INLINE: bool = freelist::INLINE;
 
     #[inline]

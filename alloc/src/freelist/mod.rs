@@ -264,7 +264,6 @@ impl<S: Source> Freelist<S> {
 // has none; blocks of the heap are aligned to 16 at least, and to what the layout asks for. A block
 // returns to the list that its layout names, and to the heap with the size that it was taken with.
 unsafe impl<S: Source> Strategy for Freelist<S> {
-    const ALIGN: usize = ALIGN;
     const INLINE: bool = INLINE;
 
     #[inline]

@@ -374,8 +374,6 @@ pub(crate) const fn needs(layout: Layout) -> (usize, usize) {
 // SAFETY: a block is the part of a gap that the layout fits into, of memory that is the heap's
 // alone.
 unsafe impl<S: Source> Strategy for Heap<S> {
-    const ALIGN: usize = UNIT;
-
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
         let (need, mask) = needs(layout);
         // SAFETY: the need is the layout's.
