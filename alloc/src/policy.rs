@@ -25,11 +25,14 @@ pub(crate) const NEAR: usize = 8;
 /// A large block is kept only if there is room for so many.
 pub(crate) const ROOMY: usize = 16;
 
-/// How many kept blocks go back to the heap before memory grows, and before a request is refused.
+/// How many kept blocks go back to the heap before memory grows; and how many do for a request
+/// while memory does not grow.
 pub(crate) const FLUSHED: usize = 6;
+pub(crate) const REFUSED: usize = 2;
 
 /// How many lists are looked at for them, and for one block that is large enough.
 pub(crate) const LISTS: usize = 40;
+pub(crate) const REFUSED_LISTS: usize = 16;
 pub(crate) const LARGER: usize = 32;
 
 /// How many kept blocks make room for others, each time that full lists did not have what was
@@ -42,18 +45,41 @@ pub(crate) const LOOKED_AT: usize = 12;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) const DEPOT: usize = 16;
 
-/// What the free lists keep in a heap of so many bytes: at most, in bytes.
+/// How many kept blocks go back to the heap with each block for which the lists have no room, while
+/// they keep more than their share of a heap that has [`drained`].
+pub(crate) const DRAINED: usize = 6;
+pub(crate) const DRAINED_LISTS: usize = 64;
+
+/// Whether a burst is over: most of a large heap of so many bytes is free, as so few are in blocks.
+pub(crate) const fn drained(heap: usize, used: usize) -> bool {
+    heap >= 32 * PAGE && used < heap / 4
+}
+
+/// What the free lists keep at least, unless the heap has drained.
+pub(crate) const KEPT_LEAST: usize = 8 * 1024;
+
+/// What the free lists keep in a heap of so many bytes, of which so many are in blocks: at most, in
+/// bytes.
+///
+/// In a heap that has [`drained`] that is a share of what is in blocks, and nothing where less than
+/// a sixteenth of the heap is. Each kept block parts a gap, and what a burst left is to serve a
+/// large buffer. Until more is in blocks again, a pair of blocks takes what it takes the heap.
 ///
 /// A kept block is a hole that others are placed around. With an eighth, and with large blocks kept
 /// only while most of it is free ([`ROOMY`]), the trace of 64, 256 and 1,024 requests takes 25, 68
 /// and 202 pages (std 22, 63 and 203). With a sixteenth and no regard for large blocks it took 28,
 /// 72 and 214, and more instructions.
-pub(crate) const fn kept(heap: usize) -> usize {
-    const LEAST: usize = 8 * 1024;
+pub(crate) const fn kept(heap: usize, used: usize) -> usize {
     const MOST: usize = 512 * 1024;
-    let share = if heap < 32 * PAGE { heap / 16 } else { heap / 8 - 2 * PAGE };
-    if share < LEAST {
-        LEAST
+    let share = if drained(heap, used) {
+        (used / 8).saturating_sub(heap / 128)
+    } else if heap < 32 * PAGE {
+        heap / 16
+    } else {
+        heap / 8 - 2 * PAGE
+    };
+    if share < KEPT_LEAST && !drained(heap, used) {
+        KEPT_LEAST
     } else if share > MOST {
         MOST
     } else {
@@ -79,9 +105,18 @@ mod tests {
         for (pages, expected) in
             [(0, 8 << 10), (1, 8 << 10), (4, 16 << 10), (32, 128 << 10), (64, 384 << 10), (128, 512 << 10)]
         {
-            assert_eq!(kept(pages * PAGE), expected, "{pages} pages");
+            assert_eq!(kept(pages * PAGE, pages * PAGE), expected, "{pages} pages");
         }
-        assert_eq!(kept(usize::MAX), 512 << 10);
+        assert_eq!(kept(usize::MAX, usize::MAX), 512 << 10);
+    }
+
+    #[test]
+    fn nothing_is_kept_where_nothing_is_used() {
+        assert_eq!(kept(31 * PAGE, 0), kept(31 * PAGE, 31 * PAGE));
+        for (used, expected) in [(0, 0), (2 * PAGE, 0), (4 * PAGE, PAGE / 4), (8 * PAGE - 8, 3 * PAGE / 4 - 1)] {
+            assert_eq!(kept(32 * PAGE, used), expected, "{used} bytes");
+        }
+        assert_eq!(kept(32 * PAGE, 8 * PAGE), 128 << 10);
     }
 
     #[test]

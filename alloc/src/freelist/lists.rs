@@ -15,6 +15,12 @@ use crate::heap::{Heap, UNIT};
 use crate::policy;
 use crate::source::Source;
 
+/// What may be kept in such a heap, in units.
+#[inline(never)]
+fn share<S: Source>(heap: &Heap<S>) -> usize {
+    policy::kept(heap.size(), heap.used()) / UNIT
+}
+
 pub(crate) struct Lists {
     free: [Stack; SLOTS],
     /// How much more may be kept, in units.
@@ -72,14 +78,19 @@ impl Lists {
         charge <= self.room / policy::ROOMY
     }
 
-    /// Whether any block is kept.
-    pub(crate) const fn any(&self) -> bool {
-        self.room < self.most
+    /// What is kept, in units.
+    pub(crate) const fn kept(&self) -> usize {
+        self.most - self.room
     }
 
-    /// Lets so much be kept, as the heap is so large; what is kept stays.
-    pub(crate) fn widen(&mut self, heap: usize) {
-        let most = policy::kept(heap) / UNIT;
+    /// Whether any block is kept.
+    pub(crate) const fn any(&self) -> bool {
+        self.kept() > 0
+    }
+
+    /// Lets as much be kept as the heap is large; what is kept stays.
+    pub(crate) fn widen<S: Source>(&mut self, heap: &Heap<S>) {
+        let most = share(heap);
         if most > self.most {
             self.room += most - self.most;
             self.most = most;
@@ -90,6 +101,17 @@ impl Lists {
     pub(crate) const fn narrow(&mut self) {
         self.most -= self.room;
         self.room = 0;
+    }
+
+    /// Gives a few blocks back to the heap if more are kept than such a heap may keep, and lets no
+    /// more be kept than is left.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn shrink<S: Source>(&mut self, heap: &mut Heap<S>) {
+        if self.kept() > share(heap) {
+            self.evict(heap, policy::DRAINED, policy::DRAINED_LISTS);
+            self.narrow();
+        }
     }
 
     /// A block that has at least so many bytes, of the smallest class that has one, and its bytes;
@@ -165,8 +187,8 @@ impl Lists {
     #[inline(never)]
     fn squeeze<S: Source>(&mut self, heap: &mut Heap<S>) {
         // After a refusal the lists may keep more and more again, up to their share.
-        let most = policy::kept(heap.size()) / UNIT;
-        let more = (most.saturating_sub(self.most)).min(policy::kept(0) / UNIT / 8);
+        let most = share(heap);
+        let more = (most.saturating_sub(self.most)).min(policy::KEPT_LEAST / UNIT / 8);
         self.most += more;
         self.room += more;
         self.evict(heap, policy::EVICTED, policy::LOOKED_AT);

@@ -13,11 +13,13 @@
 pub(crate) mod class;
 pub(crate) mod lists;
 pub(crate) mod stack;
+#[cfg(test)]
+mod tests;
 
 use core::alloc::Layout;
 use core::ptr::copy_nonoverlapping;
 
-use crate::heap::{self, Heap, whole};
+use crate::heap::{self, Heap, UNIT, whole};
 use crate::policy;
 use crate::report::Shape;
 use crate::source::Source;
@@ -70,15 +72,18 @@ impl<S: Source> Freelist<S> {
     #[cold]
     #[inline(never)]
     unsafe fn obtain(&mut self, need: usize, mask: usize) -> *mut u8 {
-        if self.lists.any() {
-            let (block, bytes) = self.lists.pop_at_least(need + mask);
+        let wanted = need + mask;
+        // Where memory does not grow, nothing is given back for more than could come of it.
+        let reach = self.heap.reach().saturating_add(self.lists.kept() * UNIT);
+        if self.lists.any() && wanted <= reach {
+            let (block, bytes) = self.lists.pop_at_least(wanted);
             let gap = if block.is_null() {
-                self.lists.evict(&mut self.heap, policy::FLUSHED, policy::LISTS)
+                self.give_back()
             } else {
                 // SAFETY: the block is one of the heap's, of this size, and nobody uses it.
                 unsafe { self.heap.free(block, bytes) }
             };
-            if gap >= need + mask {
+            if gap >= wanted {
                 // SAFETY: as the caller promises.
                 let block = unsafe { self.heap.take(need, mask) };
                 if !block.is_null() {
@@ -92,7 +97,7 @@ impl<S: Source> Freelist<S> {
                 self.lists.narrow();
                 return core::ptr::null_mut();
             }
-            self.lists.widen(self.heap.size());
+            self.lists.widen(&self.heap);
             // SAFETY: as above.
             let block = unsafe { self.heap.take_open(need, mask) };
             // Where someone else took memory in between, one growth may be too little.
@@ -100,6 +105,18 @@ impl<S: Source> Freelist<S> {
                 return block;
             }
         }
+    }
+
+    /// Gives a few kept blocks back to the heap, fewer while memory does not grow; returns the
+    /// bytes of the largest gap that came of it.
+    #[inline(never)]
+    fn give_back(&mut self) -> usize {
+        let (blocks, lists) = if self.heap.refused() {
+            (policy::REFUSED, policy::REFUSED_LISTS)
+        } else {
+            (policy::FLUSHED, policy::LISTS)
+        };
+        self.lists.evict(&mut self.heap, blocks, lists)
     }
 
     /// A block of a small class whose list is empty.
@@ -194,12 +211,27 @@ impl<S: Source> Freelist<S> {
             // nobody uses it any more.
             if !self.lists.roomy(charge) || !unsafe { self.lists.push(block, slot, charge) } {
                 // SAFETY: as above.
-                unsafe { self.heap.free(block, whole(size)) };
+                unsafe { self.return_to_heap(block, whole(size)) };
             }
             return;
         }
         // SAFETY: the block came from the heap with this layout.
-        unsafe { self.heap.free(block, whole(layout.size())) };
+        unsafe { self.return_to_heap(block, whole(layout.size())) };
+    }
+
+    /// Gives back a block for which the lists have no room; and, after a burst, a few that they
+    /// keep.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Heap::free`].
+    #[inline(never)]
+    unsafe fn return_to_heap(&mut self, block: *mut u8, bytes: usize) {
+        // SAFETY: as the caller promises.
+        unsafe { self.heap.free(block, bytes) };
+        if policy::drained(self.heap.size(), self.heap.used()) {
+            self.lists.shrink(&mut self.heap);
+        }
     }
 
     /// Tries to resize a block where it lies.
@@ -234,7 +266,7 @@ impl<S: Source> Freelist<S> {
             // SAFETY: as above.
             match unsafe { self.heap.widen(block, old_bytes, new_bytes) } {
                 Some(true) => {
-                    self.lists.widen(self.heap.size());
+                    self.lists.widen(&self.heap);
                     return block;
                 }
                 Some(false) => {
@@ -244,7 +276,7 @@ impl<S: Source> Freelist<S> {
                 }
                 None => {
                     self.lists.narrow();
-                    self.lists.evict(&mut self.heap, policy::FLUSHED, policy::LISTS);
+                    self.give_back();
                 }
             }
         }
@@ -291,7 +323,7 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
             // layout is one of them, and nobody uses it any more.
             if !unsafe { self.lists.push(block, slot, slot) } {
                 // SAFETY: as above.
-                unsafe { self.heap.free(block, class::small_need(slot)) };
+                unsafe { self.return_to_heap(block, class::small_need(slot)) };
             }
             return;
         }

@@ -66,9 +66,12 @@ impl<S: Source> Heap<S> {
         // A piece that does not lie where it was foreseen loses a unit at its beginning and must
         // have another to be a gap.
         let least = least.max(2 * UNIT);
-        let Some(piece) = self.source.acquire(least, least.max(policy::step(self.size))) else {
+        let piece = self.source.acquire(least, least.max(policy::step(self.size)));
+        let Some(piece) = piece else {
+            self.refused = if self.refused == 0 { least } else { self.refused.min(least) };
             return false;
         };
+        self.refused = 0;
         self.grows += 1;
         self.size += piece.len();
         let base = piece.cast::<u8>().as_ptr();

@@ -71,9 +71,13 @@ pub struct Heap<S> {
     source: S,
     /// The end of the piece acquired last; null before.
     end: *mut u8,
-    /// Bytes of all pieces.
+    /// Bytes of all pieces, and those of all gaps in them.
     size: usize,
+    free: usize,
     grows: usize,
+    /// The fewest bytes that the source did not have since it had any; zero if it had any the last
+    /// time. All of the heap is zeros at first: so it is no data of the module.
+    refused: usize,
 }
 
 // SAFETY: the heap's pointers lead into memory that only the heap has (contract of `Source`), so
@@ -105,7 +109,9 @@ impl<S: Source> Heap<S> {
             source,
             end: null_mut(),
             size: 0,
+            free: 0,
             grows: 0,
+            refused: 0,
         }
     }
 
@@ -118,6 +124,21 @@ impl<S: Source> Heap<S> {
     /// Bytes that the heap has acquired: the base of every share in [`policy`].
     pub(crate) const fn size(&self) -> usize {
         self.size
+    }
+
+    /// Whether memory did not grow, the last time that it was to.
+    pub(crate) const fn refused(&self) -> bool {
+        self.refused > 0
+    }
+
+    /// The bytes of all gaps, and those by which memory might still grow, as far as is known.
+    pub(crate) const fn reach(&self) -> usize {
+        if self.refused == 0 { usize::MAX } else { self.free.saturating_add(self.refused) }
+    }
+
+    /// Bytes in blocks with their tags, kept ones among them, and a few at the ends of pieces.
+    pub(crate) const fn used(&self) -> usize {
+        self.size - self.free
     }
 
     /// Pages held, and grows so far.
@@ -223,6 +244,7 @@ impl<S: Source> Heap<S> {
             unsafe { self.insert(base, padding) };
             // SAFETY: the block's tag lies in what was the gap.
             unsafe { tag(block.wrapping_add(need)).write(BLOCK | if rest > 0 { GAP_AFTER } else { 0 }) };
+            self.free -= need;
         } else {
             // SAFETY: the gap is in no list, and has so much room.
             unsafe { self.fill(base, need, rest) };
@@ -239,6 +261,7 @@ impl<S: Source> Heap<S> {
     /// There was a gap of `need + rest` bytes, which is in no list any more.
     #[inline]
     unsafe fn fill(&mut self, base: *mut u8, need: usize, rest: usize) -> *mut u8 {
+        self.free -= need;
         // SAFETY: below a gap is a block or the beginning of a piece, and either ends with a tag.
         unsafe { *tag(base) &= !GAP_AFTER };
         // SAFETY: the block's tag lies in what was the gap.
@@ -267,6 +290,7 @@ impl<S: Source> Heap<S> {
     /// The block, with its tag, has so many bytes, and nobody uses it any more.
     #[inline(never)]
     pub(crate) unsafe fn free(&mut self, block: *mut u8, mut size: usize) -> usize {
+        self.free += size;
         let mut base = block;
         // SAFETY: the block ends with its tag.
         let own = unsafe { *tag(block.wrapping_add(size)) };
@@ -337,6 +361,7 @@ impl<S: Source> Heap<S> {
             unsafe { self.remove(end.cast()) };
         }
         let (end, rest) = (block.wrapping_add(new), room - new);
+        self.free = self.free + old - new;
         // SAFETY: the block and the gap that followed it are `room` bytes: the tag lies in them.
         unsafe { tag(end).write(BLOCK | if rest > 0 { GAP_AFTER } else { 0 }) };
         if rest > 0 {

@@ -9,9 +9,9 @@ use sluicegate_traces::hostile::{ONE_OF_EACH, TRACES};
 /// Instructions of any single operation beyond the bytes that it copies or clears.
 const OPERATION: u64 = 5_000;
 
-/// Instructions of a refusal in the mean: it gives back what small blocks have left in the lists
-/// since the last.
-const REFUSAL: f64 = 2_500.0;
+/// Instructions of a refusal in the mean, which takes std 230 to 310: a refusal gives back a few of
+/// the blocks that the lists keep.
+const REFUSAL: f64 = 1_000.0;
 
 /// How many pages a small heap may hold beyond std's.
 const SMALL: u64 = 2;
