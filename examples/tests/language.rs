@@ -158,7 +158,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn comments_are_at_most_a_hundred_columns_wide() {
     let mut wide = String::new();
-    for path in sources(&workspace::root()) {
+    for path in sources(workspace::root()) {
         let mut code = false;
         for (index, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
             let text = comment(line).map(|(_, text)| text.trim());
