@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -100,7 +100,7 @@ impl Owned {
     }
 
     /// Returns the reading end of the process's stderr, once, if stderr was piped.
-    pub fn take_stderr(&self) -> Option<impl Read + Send + 'static> {
+    pub fn take_stderr(&self) -> Option<ChildStderr> {
         lock(&self.child).stderr.take()
     }
 

@@ -1,9 +1,14 @@
 //! The log of an Envoy, from its start to its end, for several readers.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::fmt;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, ioctl_fionread};
 
 /// A growing text. Clones share the text.
 #[derive(Clone, Debug, Default)]
@@ -17,26 +22,95 @@ struct Shared {
     grown: Condvar,
 }
 
-#[derive(Debug, Default)]
+/// The reading end of a pipe.
+pub(crate) trait Pipe: Read + AsFd + Send + 'static {}
+
+impl<T: Read + AsFd + Send + 'static> Pipe for T {}
+
+#[derive(Default)]
 struct State {
     text: String,
+    /// The start of a line whose end has not come.
+    line: Vec<u8>,
+    source: Option<Box<dyn Pipe>>,
     ended: bool,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("text", &self.text.len()).field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Takes the bytes that are in the pipe now. Returns whether there were any.
+    ///
+    /// A process that has written a line before it did something else, such as to respond, finds
+    /// the line here: no thread has to run before.
+    fn drain(&mut self) -> io::Result<bool> {
+        let Some(source) = &mut self.source else { return Ok(false) };
+        let mut any = false;
+        loop {
+            let waiting = usize::try_from(ioctl_fionread(&*source)?).unwrap_or(usize::MAX).min(64 << 10);
+            if waiting == 0 {
+                break;
+            }
+            let before = self.line.len();
+            self.line.resize(before + waiting, 0);
+            let read = source.read(&mut self.line[before..])?;
+            self.line.truncate(before + read);
+            any = true;
+        }
+        if let Some(end) = self.line.iter().rposition(|&byte| byte == b'\n') {
+            let rest = self.line.split_off(end + 1);
+            self.text.push_str(&String::from_utf8_lossy(&self.line));
+            self.line = rest;
+        }
+        Ok(any)
+    }
+
+    /// Ends the text with what has come of the last line.
+    fn end(&mut self) {
+        self.text.push_str(&String::from_utf8_lossy(&self.line));
+        self.line.clear();
+        self.source = None;
+        self.ended = true;
+    }
+}
+
+/// Waits until the pipe has bytes, or has no writer. Returns whether it has no writer.
+fn wait_for_bytes(pipe: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut pipes = [PollFd::from_borrowed_fd(pipe, PollFlags::IN)];
+    loop {
+        match poll(&mut pipes, None) {
+            Ok(_) => return Ok(pipes[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 impl Log {
     /// Reads `source` to its end, in a thread of its own.
-    pub(crate) fn read(source: impl Read + Send + 'static) -> Self {
+    pub(crate) fn read(source: impl Pipe) -> Self {
         let log = Self::default();
         let writer = log.clone();
+        let pipe = source.as_fd().try_clone_to_owned();
+        log.lock().source = Some(Box::new(source));
         thread::spawn(move || {
-            let mut source = BufReader::new(source);
-            let mut line = Vec::new();
-            while source.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-                writer.lock().text.push_str(&String::from_utf8_lossy(&line));
-                writer.shared.grown.notify_all();
-                line.clear();
-            }
-            writer.lock().ended = true;
+            let follow = |pipe: OwnedFd| -> io::Result<()> {
+                loop {
+                    let over = wait_for_bytes(pipe.as_fd())?;
+                    let any = writer.lock().drain()?;
+                    writer.shared.grown.notify_all();
+                    if over && !any {
+                        return Ok(());
+                    }
+                }
+            };
+            // A pipe that fails has ended.
+            drop(pipe.and_then(follow));
+            writer.lock().end();
             writer.shared.grown.notify_all();
         });
         log
@@ -44,12 +118,21 @@ impl Log {
 
     /// Returns the whole text.
     pub fn text(&self) -> String {
-        self.lock().text.clone()
+        self.drained().text.clone()
     }
 
     /// Returns the text after its first `offset` bytes.
     pub fn text_from(&self, offset: usize) -> String {
-        self.lock().text.get(offset..).unwrap_or_default().to_owned()
+        self.drained().text.get(offset..).unwrap_or_default().to_owned()
+    }
+
+    fn drained(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        // The thread that follows the pipe sees its failure.
+        if state.drain().is_ok_and(|any| any) {
+            self.shared.grown.notify_all();
+        }
+        state
     }
 
     /// Waits until the text contains `needle`. Returns whether it does.
@@ -119,18 +202,37 @@ pub(crate) fn tail(log: &str, lines: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(5);
 
     #[test]
     fn lines_arrive_and_the_end_is_told() {
-        let log = Log::read(&b"one\ntwo \xff\nthree"[..]);
+        let (source, mut end) = io::pipe().unwrap();
+        end.write_all(b"one\ntwo \xff\nthree").unwrap();
+        let log = Log::read(source);
+        assert_eq!(log.text(), "one\ntwo \u{fffd}\n");
+        drop(end);
         assert!(log.wait_for("three", PATIENCE));
         assert!(!log.wait_for("four", PATIENCE));
         assert_eq!(log.text(), "one\ntwo \u{fffd}\nthree");
         assert_eq!(log.take_lines(PATIENCE).unwrap(), "one\ntwo \u{fffd}\nthree");
         assert_eq!(log.take_lines(PATIENCE), None);
+    }
+
+    #[test]
+    fn what_was_written_is_there_at_once() {
+        let (source, mut end) = io::pipe().unwrap();
+        let log = Log::read(source);
+        let mut all = String::new();
+        for number in 0..2_000 {
+            let line = format!("{number} {}\n", "x".repeat(number));
+            end.write_all(line.as_bytes()).unwrap();
+            all += &line;
+            assert!(log.text() == all, "line {number}");
+        }
     }
 
     #[test]
