@@ -137,8 +137,8 @@ mod growing {
 fn a_filter_that_is_well_behaved_passes() {
     let host = Host::new(&good::PLUGIN);
     let swept = sweep(&host, traffic);
-    // With the feature `profile`, which another crate of the build may turn on, the SDK asks for the
-    // plugin's name.
+    // With the feature `profile`, which another crate of the build may turn on, the SDK asks for
+    // the plugin's name.
     let called = swept.calls.iter().map(|call| call.import.name()).filter(|name| *name != "proxy_get_property");
     let called: Vec<_> = called.take(4).collect();
     assert_eq!(called, ["proxy_get_header_map_pairs", "proxy_add_header_map_value"].repeat(2));
