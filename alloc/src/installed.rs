@@ -10,8 +10,8 @@ use crate::stats::Snapshot;
 use crate::strategy::{Strategy, Usage};
 use crate::sync::SINGLE_THREADED;
 
-/// What the free functions of this crate and [regions](crate::region) ask of the global
-/// allocator. [`Global`] has it, whatever its strategy.
+/// The questions that the free functions of this crate and [regions](crate::region) ask of the
+/// global allocator. [`Global`] has it, whatever its strategy.
 pub trait Installed: Sync {
     /// Returns the bytes in live blocks.
     fn live(&self) -> usize;
@@ -112,7 +112,7 @@ impl<A: Strategy + Send> Installed for Global<A> {
 /// The announced allocator; null if there is none.
 static ANNOUNCED: AtomicPtr<&'static dyn Installed> = AtomicPtr::new(null_mut());
 
-/// Whether the installed allocator was asked for a region: then it stays the installed one, as
+/// `true` if the installed allocator was asked for a region: then it stays the installed one, as
 /// it must close what it opened.
 static SETTLED: AtomicBool = AtomicBool::new(false);
 

@@ -47,7 +47,7 @@
 //! static MINE: Global<Freelist<Platform>> = Global::new(Freelist::new(Platform::new()));
 //! ```
 //!
-//! What follows is the README, whose links to files lead into the repository.
+//! The README follows. Its links to files lead into the repository.
 //!
 #![doc = include_str!("../README.md")]
 #![no_std]

@@ -2,7 +2,7 @@
 
 use crate::installed::Installed;
 
-/// The name of the picked allocator; none if no feature picks one.
+/// The name of the picked allocator, or `None` if no feature picks one.
 pub const PICKED: Option<&str> = choice::NAME;
 
 /// A line about the picked allocator, for a log.

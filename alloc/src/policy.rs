@@ -7,11 +7,11 @@
 
 use crate::source::PAGE;
 
-/// How many gaps of about the wanted size are looked at before one that is surely large enough is
-/// taken.
+/// The number of gaps of about the wanted size that are looked at before one that is surely large
+/// enough is taken.
 pub(crate) const TRIES: usize = 8;
 
-/// How many are looked at if none is surely large enough: before memory grows.
+/// The number of gaps that are looked at if none is surely large enough: before memory grows.
 pub(crate) const LAST_TRIES: usize = 8;
 
 /// Blocks are cut from the open gap unless what is left is so many times as large: a large gap is
@@ -25,41 +25,43 @@ pub(crate) const NEAR: usize = 8;
 /// A large block is kept only if there is room for so many.
 pub(crate) const ROOMY: usize = 16;
 
-/// How many kept blocks go back to the heap before memory grows; and how many do for a request
-/// while memory does not grow.
+/// The number of kept blocks that go back to the heap before memory grows, and that go for a
+/// request while memory does not grow.
 pub(crate) const FLUSHED: usize = 6;
 pub(crate) const REFUSED: usize = 2;
 
-/// How many lists are looked at for them, and for one block that is large enough.
+/// The number of lists that are searched for these blocks, and for one block that is large enough.
 pub(crate) const LISTS: usize = 40;
 pub(crate) const REFUSED_LISTS: usize = 16;
 pub(crate) const LARGER: usize = 32;
 
-/// How many kept blocks make room for others, each time that full lists did not have what was
-/// wanted so often; and how many lists are looked at for them.
+/// The number of kept blocks that make room for others, each time that full lists did not have what
+/// was wanted so often; and how many lists are looked at for them.
 pub(crate) const EVICTED: usize = 4;
 pub(crate) const EVERY: usize = 8;
 pub(crate) const LOOKED_AT: usize = 12;
 
-/// How many batches of a class threads leave for each other; what is more goes to the heap.
+/// The number of batches of a class that threads leave for each other; what is more goes to the
+/// heap.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) const DEPOT: usize = 16;
 
-/// How many kept blocks go back to the heap with each block for which the lists have no room, while
-/// they keep more than their share of a heap that has [`drained`].
+/// The number of kept blocks that go back to the heap with each block for which the lists have no
+/// room, while they keep more than their share of a heap that has [`drained`].
 pub(crate) const DRAINED: usize = 6;
 pub(crate) const DRAINED_LISTS: usize = 64;
 
-/// Whether a burst is over: most of a large heap of so many bytes is free, as so few are in blocks.
+/// Returns whether a burst is over: most of a large heap of so many bytes is free, as so few are in
+/// blocks.
 pub(crate) const fn drained(heap: usize, used: usize) -> bool {
     heap >= 32 * PAGE && used < heap / 4
 }
 
-/// What the free lists keep at least, unless the heap has drained.
+/// The bytes that the free lists keep at least, unless the heap has drained.
 pub(crate) const KEPT_LEAST: usize = 8 * 1024;
 
-/// What the free lists keep in a heap of so many bytes, of which so many are in blocks: at most, in
-/// bytes.
+/// Returns what the free lists keep in a heap of so many bytes, of which so many are in blocks: at
+/// most, in bytes.
 ///
 /// In a heap that has [`drained`] that is a share of what is in blocks, and nothing where less than
 /// a sixteenth of the heap is. Each kept block parts a gap, and what a burst left is to serve a

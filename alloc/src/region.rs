@@ -38,7 +38,7 @@ pub const LARGEST: usize = 128;
 /// **Cost:** with the arena, four bytes.
 #[derive(Debug)]
 pub struct Region {
-    /// What the allocator knows it by; none if there was no memory, or the allocator has no
+    /// The allocator's handle of the region. `None` if there was no memory, or the allocator has no
     /// regions.
     key: Option<NonNull<u8>>,
     _of_one_thread: PhantomData<Cell<()>>,

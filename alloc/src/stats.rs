@@ -1,9 +1,9 @@
-//! What the allocator did so far: live bytes behind the feature `live`, all of it behind
+//! The figures of the allocator so far: live bytes behind the feature `live`, all of it behind
 //! `stats`; free when both are off.
 
 use core::fmt;
 
-/// How many size classes the statistics have.
+/// The number of size classes in the statistics.
 pub(crate) const CLASSES: usize = 14;
 
 /// A moment's figures; bytes are as asked for, without rounding and overhead.
@@ -33,7 +33,7 @@ pub struct Snapshot {
     pub refusals: u64,
     /// Pages of 64 KiB held: on wasm the whole linear memory.
     pub pages: usize,
-    /// How often memory was grown.
+    /// The number of times that memory was grown.
     pub grows: usize,
     /// Blocks that outlived their region: the leak detector. Zero for all but the arena.
     pub pinned: usize,
@@ -115,7 +115,7 @@ pub(crate) use counting::Counters;
 #[cfg(not(feature = "live"))]
 pub(crate) use uncounted::Counters;
 
-/// The size class of a size.
+/// Returns the size class of a size.
 #[cfg(feature = "stats")]
 #[inline]
 pub(crate) fn class_of(size: usize) -> usize {
@@ -138,7 +138,7 @@ mod counting {
         live: usize,
         peak: usize,
         refusals: u64,
-        /// What only the feature `stats` counts; the rest of it is zero.
+        /// The figures that only the feature `stats` counts. Without it they are zero.
         #[cfg(feature = "stats")]
         counted: Snapshot,
     }
@@ -174,8 +174,8 @@ mod counting {
             self.peak = self.peak.max(self.live);
         }
 
-        /// Counts that a block of `old` bytes, none if zero, has become one of `new`;
-        /// or that it has not, for want of memory, if there is no block.
+        /// Counts that a block of `old` bytes has become one of `new`. With an `old` of zero the
+        /// block is new. If `block` is null, counts a refusal for want of memory.
         #[inline]
         pub(crate) fn made(&mut self, block: *const u8, old: usize, new: usize) {
             if block.is_null() {

@@ -1,4 +1,4 @@
-//! What an allocation algorithm is: the surface to add another.
+//! The trait of allocation algorithms, for who adds one.
 
 use core::alloc::Layout;
 use core::ptr::{NonNull, copy_nonoverlapping};
@@ -77,11 +77,12 @@ use crate::report::Shape;
 /// overlap no other live block. No method may panic, allocate through the global allocator, or call
 /// the host: the host forbids it in the call in which it asks the guest for memory.
 pub unsafe trait Strategy {
-    /// Whether [`Global`](crate::Global) compiles `allocate` and `release` into their callers. For
-    /// a fast path of some twenty instructions; the rest of it should be marked `#[inline(never)]`.
+    /// `true` if [`Global`](crate::Global) compiles `allocate` and `release` into their callers.
+    /// For a fast path of some twenty instructions; the rest of it should be marked
+    /// `#[inline(never)]`.
     const INLINE: bool = false;
 
-    /// Whether the strategy keeps its [`limit`](Strategy::limit). False where memory is not the
+    /// `true` if the strategy keeps its [`limit`](Strategy::limit). False where memory is not the
     /// strategy's to grow: `System`.
     const LIMITED: bool = true;
 
@@ -124,8 +125,8 @@ pub unsafe trait Strategy {
     }
 
     /// Opens a region: a name for blocks that are likely to end together, as those of a stream are.
-    /// Returns what the strategy knows it by; none if there is no memory for it, and from a
-    /// strategy without regions, which leaves these three methods as they are.
+    /// Returns the strategy's handle of the region, or `None` if there is no memory for the region.
+    /// A strategy without regions leaves these three methods as they are, and returns `None`.
     fn open_region(&mut self) -> Option<NonNull<u8>> {
         None
     }
@@ -154,7 +155,7 @@ pub unsafe trait Strategy {
 pub struct Usage {
     /// Pages of 64 KiB held: on wasm the whole linear memory, data and stack included.
     pub pages: usize,
-    /// How often memory was grown.
+    /// The number of times that memory was grown.
     pub grows: usize,
     /// Blocks that outlived their region.
     pub pinned: usize,

@@ -1,4 +1,4 @@
-//! Whether there are threads, and the atomics of what they share: core's, or those of a model
+//! The cfg for threads, and the atomics of shared state: core's, or those of a model
 //! checker, which tries the orders in which threads may run.
 //!
 //! `--cfg loom` and `--cfg shuttle` choose a checker; see `native/schedules.rs`.
@@ -12,7 +12,8 @@ pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-/// Whether the module has one thread: wasm without the feature `atomics`. There a lock is nothing.
+/// `true` if the module has one thread: wasm without the feature `atomics`. There a lock is
+/// nothing.
 pub(crate) const SINGLE_THREADED: bool = cfg!(all(target_family = "wasm", not(target_feature = "atomics")));
 
 /// A word in memory that threads hand on to each other, plain; under loom one that loom watches,

@@ -15,7 +15,7 @@ use crate::strategy::{Strategy, Usage};
 pub struct System(());
 
 impl System {
-    /// The one there is.
+    /// Creates the strategy, which has no state.
     #[must_use]
     pub const fn new() -> Self {
         Self(())

@@ -15,13 +15,13 @@ use ::talc::source::Manual;
 use crate::source::{PAGE, Source};
 use crate::strategy::{Strategy, Usage, relocate};
 
-/// What talc keeps at the end of each block.
+/// The tag that talc keeps at the end of each block.
 const TAG: usize = size_of::<usize>();
 
-/// What a new piece may lose to talc's bookkeeping: a tag and the rounding.
+/// The bytes that a new piece may lose to talc's bookkeeping: a tag and the rounding.
 const OVERHEAD: usize = 4 * CHUNK_UNIT;
 
-/// What the first piece loses besides: talc's table of bins.
+/// The bytes that the first piece loses besides: talc's table of bins.
 const TABLE: usize = Bins::BIN_COUNT as usize * size_of::<usize>();
 
 /// More than what talc adds to a size and rounds it up by.
@@ -88,7 +88,8 @@ impl Binning for Bins {
     }
 }
 
-/// Whether so many bytes and the rounding lie between an address and the end of the address space.
+/// Returns whether so many bytes and the rounding lie between an address and the end of the address
+/// space.
 ///
 /// talc 5.1.1 compares ends of blocks without this look: an end beyond the address space wraps,
 /// lies low, and seems to fit. Only pointers of 32 bits come near it, in a memory above 2 GiB.
@@ -98,8 +99,8 @@ const fn has_end(address: usize, bytes: usize) -> bool {
     address.checked_add(bytes + ROUNDING).is_some()
 }
 
-/// How far beyond the end of a hole talc's search may look: it tries holes that are up to a
-/// sixteenth too short, and for aligned blocks any.
+/// The bytes beyond the end of a hole at which talc's search may look: it tries holes that are up
+/// to a sixteenth too short, and for aligned blocks any.
 #[inline]
 const fn reach(layout: Layout) -> usize {
     if layout.align() <= CHUNK_UNIT { layout.size() / 8 } else { layout.size() + layout.align() }
@@ -126,7 +127,7 @@ pub struct Talc<S> {
 unsafe impl<S: Send> Send for Talc<S> {}
 
 impl<S: Source> Talc<S> {
-    /// An empty heap: nothing is acquired before the first block.
+    /// Creates an empty heap, which acquires nothing before the first block.
     pub const fn new(source: S) -> Self {
         Self { talc: base::Talc::new(Manual), source, end: None, top: 0, grows: 0 }
     }
@@ -179,7 +180,7 @@ impl<S: Source> Talc<S> {
             let reserved = unsafe { self.talc.reserved(end) };
             end.as_ptr().addr() - reserved.up_to.as_ptr().addr()
         });
-        // What comes before the block, less what it must be aligned by.
+        // The bytes before the block, less those that align it.
         let head = match end {
             Some(_) => 0,
             None if self.talc.is_metadata_established() => OVERHEAD,
@@ -196,7 +197,7 @@ impl<S: Source> Talc<S> {
         let need = head + padding + (layout.size() + TAG).next_multiple_of(CHUNK_UNIT);
         let least = need.saturating_sub(tail).max(1);
         let wish = least.max((self.source.held() / 32).min(STEP_MOST));
-        // What `take` would refuse is not grown for.
+        // Memory does not grow for a request that `take` would refuse.
         let top = next.unwrap_or(self.top).saturating_add(wish).saturating_add(PAGE);
         if !has_end(top, reach(layout)) {
             return false;

@@ -11,7 +11,7 @@ use sluicegate_loadtest::workspace;
 const WIDTH: usize = 100;
 
 /// The folders whose comments are held to all rules. Elsewhere only the width counts.
-const HELD: [&str; 9] = [
+const HELD: [&str; 10] = [
     "sdk/src",
     "sdk/host/src",
     "sdk/build/src",
@@ -19,6 +19,7 @@ const HELD: [&str; 9] = [
     "loadtest/src",
     "benches/meter/src",
     "benches/traces/src",
+    "alloc/src",
     "alloc/model/src",
     "examples",
 ];

@@ -44,7 +44,7 @@ const NUMBER: u32 = 3;
 
 const _: () = assert!(COUNTED & (BLOCK | GAP_AFTER) == 0 && COUNTED < 1 << NUMBER);
 
-/// Whether a layout's blocks are counted, in a region. Only tags of such blocks name one.
+/// Returns whether a layout's blocks are counted in a region. Only tags of such blocks name one.
 #[inline]
 const fn counted(layout: Layout) -> bool {
     layout.size() <= COUNTED_MOST && layout.align() <= freelist::ALIGN
@@ -62,7 +62,7 @@ pub struct Arena<S> {
 }
 
 impl<S: Source> Arena<S> {
-    /// No regions yet, over a source.
+    /// Creates an arena without regions over a source.
     pub const fn new(source: S) -> Self {
         Self { current: NONE, records: Records::new(), lists: Freelist::new(source) }
     }
@@ -173,7 +173,7 @@ unsafe impl<S: Source> Strategy for Arena<S> {
     }
 }
 
-/// What a region's number is to others: an address that nobody reads.
+/// A region's number in the form of a handle: an address that nobody reads.
 #[inline]
 fn key(number: u32) -> Option<NonNull<u8>> {
     const { assert!(NONE == 0) };

@@ -1,4 +1,4 @@
-//! What is known of regions: for each, a word that counts its blocks.
+//! The records of regions: for each, a word that counts its blocks.
 
 use core::alloc::Layout;
 use core::ptr::null_mut;
@@ -15,7 +15,7 @@ pub(super) const NONE: u32 = 0;
 const CLOSED: u32 = 1;
 const BLOCK: u32 = 2;
 
-/// How many there is room for at first.
+/// The number of records that there is room for at first.
 const FEW: u32 = 16;
 
 // SAFETY: the table is a block of the free lists beside it, and moves together with them (`Arena`
@@ -47,7 +47,7 @@ impl Records {
         self.pinned
     }
 
-    /// Opens a region, and returns its number; none if there is no memory.
+    /// Opens a region, and returns its number, or `None` if there is no memory.
     pub(super) fn open<S: Source>(&mut self, lists: &mut Freelist<S>) -> Option<u32> {
         if self.used == self.room {
             let head = if self.room == 0 { NONE } else { *self.at(NONE) };

@@ -17,8 +17,8 @@ pub(crate) const SMALL_MOST: usize = 1024;
 /// The largest size in bytes that has a class.
 pub(crate) const LARGE_MOST: usize = 64 * 1024;
 
-/// What a kept block counts for beyond its own units: so there is a bound on how many are kept, and
-/// not only on their bytes.
+/// The units that a kept block counts for beyond its own: so there is a bound on how many are kept,
+/// and not only on their bytes.
 const EXTRA: usize = 64 / UNIT - 1;
 
 /// Large classes for each doubling, as a power of two.
@@ -35,26 +35,26 @@ const FIRST_LARGE: usize = slot_of(SMALL_MOST) + 1;
 /// ones are of no class.
 pub(crate) const SLOTS: usize = FIRST_LARGE + LARGE;
 
-/// Whether a layout is one of a small class.
+/// Returns whether a layout is one of a small class.
 #[inline]
 pub(crate) const fn small(layout: Layout) -> bool {
     layout.size() <= SMALL_MOST && layout.align() <= ALIGN
 }
 
-/// The slot of a small size, and what its blocks count for.
+/// Returns the slot of a small size, and the units that its blocks count for.
 #[inline]
 pub(crate) const fn slot_of(size: usize) -> usize {
     (size + TAG + UNIT * FIRST - 1) / UNIT
 }
 
-/// Whether a layout, which is not small, has a class.
+/// Returns whether a layout that is not small has a class.
 #[inline]
 pub(crate) const fn classed(layout: Layout) -> bool {
     layout.size() <= LARGE_MOST && layout.align() <= ALIGN
 }
 
-/// The class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`], with so many classes for each
-/// doubling, as a power of two; and the size of its blocks.
+/// Returns the class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`], with so many classes
+/// for each doubling, as a power of two; and the size of its blocks.
 #[inline]
 pub(crate) const fn divided(size: usize, divisions: u32) -> (usize, usize) {
     let last = size - 1;
@@ -65,15 +65,16 @@ pub(crate) const fn divided(size: usize, divisions: u32) -> (usize, usize) {
     (((shift as usize) << divisions) + units - 1 - first, units << shift)
 }
 
-/// The slot of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`], and the size of its blocks.
+/// Returns the slot of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`], and the size of its
+/// blocks.
 #[inline]
 pub(crate) const fn large(size: usize) -> (usize, usize) {
     let (class, size) = divided(size, DIVISIONS);
     (FIRST_LARGE + class % LARGE, size)
 }
 
-/// The size that a layout's block is asked of the heap with, if the layout is not small: its
-/// class's, or its own if it has no class.
+/// Returns the size that a layout's block is asked of the heap with, if the layout is not small:
+/// its class's, or its own if it has no class.
 #[inline]
 pub(crate) const fn backing(layout: Layout) -> Layout {
     if !classed(layout) {
@@ -83,13 +84,13 @@ pub(crate) const fn backing(layout: Layout) -> Layout {
     unsafe { Layout::from_size_align_unchecked(large(layout.size()).1, ALIGN) }
 }
 
-/// The bytes of the blocks of a small class's slot, with the heap's tag.
+/// Returns the bytes of the blocks of a small class's slot, with the heap's tag.
 #[inline]
 pub(crate) const fn small_need(slot: usize) -> usize {
     (slot - EXTRA) * UNIT
 }
 
-/// The bytes of a slot's blocks, with the heap's tag.
+/// Returns the bytes of a slot's blocks, with the heap's tag.
 #[inline]
 pub(crate) const fn need(slot: usize) -> usize {
     if slot < FIRST_LARGE {
@@ -100,14 +101,14 @@ pub(crate) const fn need(slot: usize) -> usize {
     whole(units << (SMALL_MOST.ilog2() as usize - DIVISIONS as usize + (class >> DIVISIONS)))
 }
 
-/// What a block of so many bytes counts for, in units.
+/// Returns the units that a block of so many bytes counts for.
 #[inline]
 pub(crate) const fn charge_of(need: usize) -> usize {
     need / UNIT + EXTRA
 }
 
-/// The first slot whose blocks, with their tags, have at least so many bytes; [`SLOTS`] if there is
-/// none.
+/// Returns the first slot whose blocks, with their tags, have at least so many bytes; [`SLOTS`] if
+/// there is none.
 pub(crate) const fn at_least(bytes: usize) -> usize {
     if bytes <= need(FIRST_LARGE - 1) {
         return bytes.div_ceil(UNIT) + EXTRA;

@@ -15,7 +15,7 @@ use crate::heap::{Heap, UNIT};
 use crate::policy;
 use crate::source::Source;
 
-/// What may be kept in such a heap, in units.
+/// Returns the units that may be kept in such a heap.
 #[inline(never)]
 fn share<S: Source>(heap: &Heap<S>) -> usize {
     policy::kept(heap.size(), heap.used()) / UNIT
@@ -23,9 +23,9 @@ fn share<S: Source>(heap: &Heap<S>) -> usize {
 
 pub(crate) struct Lists {
     free: [Stack; SLOTS],
-    /// How much more may be kept, in units.
+    /// The units that may still be kept.
     room: usize,
-    /// How much may be kept, in units: nothing before memory grows for the first time.
+    /// The units that may be kept: nothing before memory grows for the first time.
     most: usize,
     /// The list that made room last.
     hand: usize,
@@ -73,17 +73,18 @@ impl Lists {
         true
     }
 
-    /// Whether a large block may be kept: small ones, which are many, need some of the room.
+    /// Returns whether a large block may be kept: small ones, which are many, need some of the
+    /// room.
     pub(crate) const fn roomy(&self, charge: usize) -> bool {
         charge <= self.room / policy::ROOMY
     }
 
-    /// What is kept, in units.
+    /// Returns the units that are kept.
     pub(crate) const fn kept(&self) -> usize {
         self.most - self.room
     }
 
-    /// Whether any block is kept.
+    /// Returns whether any block is kept.
     pub(crate) const fn any(&self) -> bool {
         self.kept() > 0
     }

@@ -31,8 +31,8 @@ use stack::Stack;
 /// Alignments up to this one come for free: every block is aligned so.
 pub(crate) const ALIGN: usize = 16;
 
-/// Whether the fast path is in every caller. Live bytes are counted there too; all statistics would
-/// make it too long.
+/// `true` if the fast path is in every caller. Live bytes are counted there too; all statistics
+/// would make it too long.
 pub(crate) const INLINE: bool = cfg!(feature = "inline") && !cfg!(feature = "stats");
 
 /// Free lists by size class over a coalescing heap.
@@ -45,7 +45,7 @@ pub struct Freelist<S> {
 }
 
 impl<S: Source> Freelist<S> {
-    /// Empty lists over a source.
+    /// Creates empty lists over a source.
     pub const fn new(source: S) -> Self {
         Self { lists: Lists::new(), heap: Heap::new(source) }
     }
@@ -58,7 +58,7 @@ impl<S: Source> Freelist<S> {
         self.lists.flush(&mut self.heap)
     }
 
-    /// Where the memory comes from.
+    /// Returns the source of the memory.
     pub(crate) const fn source(&mut self) -> &mut S {
         self.heap.source()
     }

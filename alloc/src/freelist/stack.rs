@@ -10,7 +10,7 @@ pub(crate) struct Stack {
     top: *mut Link,
 }
 
-/// What a free block begins with.
+/// The header of a free block.
 pub(crate) struct Link {
     next: *mut Link,
 }
@@ -91,7 +91,7 @@ impl Stack {
         Self { top: top.cast() }
     }
 
-    /// Whether it holds no block.
+    /// Returns whether the stack holds no block.
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.top.is_null()

@@ -1,4 +1,4 @@
-//! What the lists keep after a burst, and where memory does not grow.
+//! Tests of the kept blocks after a burst, and where memory does not grow.
 
 extern crate std;
 

@@ -1,12 +1,13 @@
-//! How the heap gets memory from its source: in front of everything, or under a block that ends it.
+//! The growth of the heap from its source: in front of everything, or under a block that ends it.
 
 use super::{BLOCK, Gap, Heap, TAG, UNIT, tag};
 use crate::policy;
 use crate::source::Source;
 
 impl<S: Source> Heap<S> {
-    /// Grows memory under a block that ends the heap, and the block with it; false if the block
-    /// lies elsewhere, none if there is no memory: then there is none for a second block either.
+    /// Grows memory under a block that ends the heap, and the block with it. Returns `false` if the
+    /// block lies elsewhere, and `None` if there is no memory: then there is none for a second
+    /// block either.
     ///
     /// A body that grows so holds its own size: one that moves holds the old and the new size while
     /// it is copied, and the old one is a hole from then on.
@@ -83,8 +84,9 @@ impl<S: Source> Heap<S> {
             unsafe { tag(begin).write(BLOCK) };
         }
         self.end = end;
-        // SAFETY: as above: the piece has two units at least, of which `begin` skips one at most,
-        // or none if it continues the last piece; so `end` is a unit or more beyond `begin`.
+        // SAFETY: as above: the piece has two units at least, of which `begin` skips at most one,
+        // and none where the piece continues the last one. So `end` is a unit or more beyond
+        // `begin`.
         unsafe { tag(end).write(BLOCK) };
         // SAFETY: the piece is like a block of at least a unit that ends with its tag, and before
         // it is a tag or, if it continues the last one, what that ends with.

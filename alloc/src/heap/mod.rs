@@ -47,7 +47,7 @@ const EXACT: usize = 2 << DIVISIONS;
 /// Enough for all of a 32-bit memory; where there is more, the last list has the rest.
 const BINS: usize = 400;
 
-/// What a gap begins with; its last word is its size too.
+/// The header of a gap. The last word of the gap is its size too.
 #[repr(C)]
 struct Gap {
     next: *mut Gap,
@@ -84,7 +84,7 @@ pub struct Heap<S> {
 // they may move with it.
 unsafe impl<S: Send> Send for Heap<S> {}
 
-/// The bytes of a block with its tag.
+/// Returns the bytes of a block with its tag.
 #[inline]
 pub(crate) const fn whole(size: usize) -> usize {
     // A layout's size is at most `isize::MAX`: this does not wrap.
@@ -98,7 +98,7 @@ pub(crate) fn tag(end: *mut u8) -> *mut usize {
 }
 
 impl<S: Source> Heap<S> {
-    /// An empty heap: nothing is acquired before the first block.
+    /// Creates an empty heap, which acquires nothing before the first block.
     pub const fn new(source: S) -> Self {
         Self {
             bins: [null_mut(); BINS],
@@ -115,28 +115,30 @@ impl<S: Source> Heap<S> {
         }
     }
 
-    /// Where the memory comes from. Not for others: with another source in its place, a piece could
-    /// seem to continue the last one.
+    /// Returns the source of the memory. Not for others: with another source in its place, a piece
+    /// could seem to continue the last one.
     pub(crate) const fn source(&mut self) -> &mut S {
         &mut self.source
     }
 
-    /// Bytes that the heap has acquired: the base of every share in [`policy`].
+    /// Returns the bytes that the heap has acquired: the base of every share in [`policy`].
     pub(crate) const fn size(&self) -> usize {
         self.size
     }
 
-    /// Whether memory did not grow, the last time that it was to.
+    /// Returns whether memory did not grow, the last time that it was to.
     pub(crate) const fn refused(&self) -> bool {
         self.refused > 0
     }
 
-    /// The bytes of all gaps, and those by which memory might still grow, as far as is known.
+    /// Returns the bytes of all gaps, and those by which memory might still grow, as far as is
+    /// known.
     pub(crate) const fn reach(&self) -> usize {
         if self.refused == 0 { usize::MAX } else { self.free.saturating_add(self.refused) }
     }
 
-    /// Bytes in blocks with their tags, kept ones among them, and a few at the ends of pieces.
+    /// Returns the bytes in blocks with their tags, kept ones among them, and a few at the ends of
+    /// pieces.
     pub(crate) const fn used(&self) -> usize {
         self.size - self.free
     }
@@ -220,7 +222,7 @@ impl<S: Source> Heap<S> {
         if self.fits(need, mask) { unsafe { self.cut(need, mask) } } else { null_mut() }
     }
 
-    /// Whether the open gap has room for so many bytes, aligned by the mask.
+    /// Returns whether the open gap has room for so many bytes, aligned by the mask.
     #[inline]
     fn fits(&self, need: usize, mask: usize) -> bool {
         // As in `find`, the sum does not wrap.
@@ -389,8 +391,8 @@ impl<S: Source> Heap<S> {
     }
 }
 
-/// What [`Heap::take`] asks for: the bytes of a layout's block with its tag, and the mask of its
-/// alignment.
+/// Returns the request of [`Heap::take`]: the bytes of a layout's block with its tag, and the mask
+/// of its alignment.
 #[inline]
 pub(crate) const fn needs(layout: Layout) -> (usize, usize) {
     (whole(layout.size()), if layout.align() > UNIT { layout.align() - 1 } else { 0 })

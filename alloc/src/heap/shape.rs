@@ -1,4 +1,4 @@
-//! What the heap shows of its gaps: for a report, which is asked for now and then.
+//! The gaps that the heap shows to a report.
 
 use super::{BINS, Gap, Heap};
 

@@ -12,7 +12,7 @@ use core::ptr::null_mut;
 use crate::freelist::stack::Link;
 use crate::sync::{AtomicPtr, Handed, Ordering, constant};
 
-/// What the first block of a batch begins with; the smallest class has just the room.
+/// The header of the first block of a batch. The smallest class has just the room.
 #[repr(C)]
 pub(crate) struct Batch {
     /// The block's own link: to the next block of the batch.
@@ -26,7 +26,7 @@ const _: () = assert!(size_of::<Batch>() <= 16 && offset_of!(Batch, link) == 0);
 
 #[cfg(all(test, loom))]
 impl Batch {
-    /// What a block must begin with that is to be pushed.
+    /// Creates the header that a block needs before it is pushed.
     pub(crate) fn new() -> Self {
         Self { link: Link::NONE, next: Handed::new(null_mut()) }
     }

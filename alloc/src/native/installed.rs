@@ -84,7 +84,7 @@ fn with<T>(f: impl FnOnce(&mut Magazines) -> T) -> T {
 }
 
 impl Native {
-    /// Live and peak bytes, pages and grows, at this moment.
+    /// Returns live and peak bytes, pages and grows, at this moment.
     pub fn snapshot(&self) -> Snapshot {
         COUNTERS.snapshot(SHARED.usage())
     }

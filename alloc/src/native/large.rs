@@ -1,4 +1,4 @@
-//! What a thread keeps of blocks of 1–64 KiB.
+//! The blocks of 1–64 KiB that a thread keeps.
 //!
 //! Bodies come in every size, so what counts is how often the list of a size has one. With sixteen
 //! classes for each doubling, as the lists of one thread have them, and 1,024 requests open, a
@@ -17,11 +17,11 @@ use crate::source::Source;
 /// Bytes of large blocks that a thread keeps at most.
 const BUDGET: usize = 4 * 1024 * 1024;
 
-/// How many blocks go back at once, under the lock.
+/// The number of blocks that go back at once, under the lock.
 const BATCH: usize = 32;
 
-/// How many times what a flush gave back must be missed until the next one: once is what the flush
-/// itself costs.
+/// The number of times that the bytes of a flush must be missed until the next one: once is what
+/// the flush itself costs.
 const PATIENCE: usize = 2;
 
 /// Classes for each doubling, as a power of two.
@@ -82,7 +82,7 @@ pub(super) struct Large {
     bytes: usize,
     /// The class from which room is made next.
     hand: usize,
-    /// What may still be missed, in bytes, before the next flush.
+    /// The bytes that may still be missed before the next flush.
     patience: usize,
 }
 
@@ -117,7 +117,7 @@ impl Large {
         self.bytes > BUDGET
     }
 
-    /// Whether there is any.
+    /// Returns whether there is any.
     pub(super) const fn is_empty(&self) -> bool {
         self.bytes == 0
     }
@@ -142,8 +142,8 @@ impl Large {
         self.patience = self.patience.saturating_sub(size);
     }
 
-    /// Whether the last flush was so recent that memory should rather grow than be flushed again;
-    /// it grows by no more than twice what that flush gave back.
+    /// Returns whether the last flush was so recent that memory should rather grow than be flushed
+    /// again; it grows by no more than twice what that flush gave back.
     ///
     /// Where memory is tight, a flush makes just the room that the lists take again, and leads to
     /// the next one. With 64 requests open one request in 30 flushed, and three bodies in five came

@@ -1,4 +1,4 @@
-//! What a thread keeps for itself: free blocks that it takes and leaves without asking anyone.
+//! The free blocks of one thread, which it takes and leaves without a lock.
 
 use core::alloc::Layout;
 use core::hint::assert_unchecked;
@@ -40,8 +40,8 @@ fn full_of(class: usize) -> u32 {
 #[repr(align(32))]
 struct Magazine {
     active: Stack,
-    /// How many more blocks the active list takes, zero for a thread that keeps none. It is below
-    /// zero, wrapped, only on the way to `overflow`.
+    /// The number of blocks that the active list still takes, zero for a thread that keeps none. It
+    /// is below zero, wrapped, only on the way to `overflow`.
     room: u32,
     spare: Stack,
 }
@@ -161,7 +161,7 @@ impl Magazines {
         moved
     }
 
-    /// Whether the thread may keep blocks.
+    /// Returns whether the thread may keep blocks.
     fn keeps<S: Source>(&mut self, shared: &Shared<S>) -> bool {
         if self.stage == Stage::New {
             self.stage = if (shared.arrive)() { Stage::Open } else { Stage::Closed };

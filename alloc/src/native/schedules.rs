@@ -1,5 +1,5 @@
-//! What threads share, under model checkers: every order of steps that loom can think of, and
-//! thousands of random ones of more threads (shuttle).
+//! The shared state of threads, under model checkers: every order of steps that loom can think of,
+//! and thousands of random ones of more threads (shuttle).
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test -p sluicegate-alloc --lib schedules

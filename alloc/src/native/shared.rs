@@ -1,4 +1,4 @@
-//! What all threads have in common: the depots, and the free lists of one thread behind a lock.
+//! The shared state of all threads: the depots, and the free lists of one thread behind a lock.
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -57,7 +57,7 @@ unsafe impl<S: Send> Sync for Shared<S> {}
 
 impl<S: Source> Shared<S> {
     constant! {
-        /// Empty lists over a source.
+        /// Creates empty lists over a source.
         #[must_use]
         pub fn new(source: S) -> Self {
             Self::noticing(source, || true)
@@ -65,7 +65,8 @@ impl<S: Source> Shared<S> {
     }
 
     constant! {
-        /// As [`new`](Shared::new); `arrive` is called once in each thread, before it keeps blocks.
+        /// Creates empty lists as [`new`](Shared::new) does. `arrive` is called once in each
+        /// thread, before it keeps blocks.
         pub(super) fn noticing(source: S, arrive: fn() -> bool) -> Self {
             Self {
                 #[cfg(not(any(loom, shuttle)))]
@@ -93,7 +94,7 @@ impl<S: Source> Shared<S> {
         self.central(Freelist::trim);
     }
 
-    /// Where the memory stands.
+    /// Returns the use of memory.
     pub fn usage(&self) -> Usage {
         self.central(|central| central.usage())
     }

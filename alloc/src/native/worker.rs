@@ -20,7 +20,7 @@ pub struct Worker<'a, S: Source> {
 }
 
 impl<'a, S: Source> Worker<'a, S> {
-    /// A worker that keeps nothing yet.
+    /// Creates a worker that keeps nothing.
     pub const fn new(shared: &'a Shared<S>) -> Self {
         Self { shared, magazines: Magazines::NEW }
     }

@@ -54,7 +54,7 @@ pub const INTERVAL: usize = 512 * 1024;
 /// its number.
 pub type Names<'a> = dyn Fn(u32) -> Option<&'a str> + 'a;
 
-/// What lives, by site, at one moment.
+/// The live bytes by site, at one moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Profile {
     interval: usize,
@@ -62,8 +62,8 @@ pub struct Profile {
     sites: [Live; SITES],
 }
 
-/// What lives of one site: estimates, of which [`samples`](Self::samples) says how good they are.
-/// With `n` samples the error is about one in the square root of `n`.
+/// The live bytes of one site: estimates, of which [`samples`](Self::samples) says how good they
+/// are. With `n` samples the error is about one in the square root of `n`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Live {

@@ -22,7 +22,7 @@ struct Sample {
 
 const EMPTY: Sample = Sample { block: 0, size: 0, site: 0 };
 
-/// What samples the blocks of one allocator. All zero at first, so a static of it takes no room in
+/// The sampler of one allocator's blocks. All zero at first, so a static of it takes no room in
 /// a module.
 pub(crate) struct Sampler {
     /// Bytes to the next sample; zero before the first block.

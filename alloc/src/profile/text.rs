@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use super::{Live, Names, Profile};
 use crate::report::number;
 
-/// What stands for a part of a site that is not known.
+/// The text for a part of a site that is not known.
 pub(super) const NO_PLUGIN: &str = "(no plugin)";
 pub(super) const NO_FILTER: &str = "(no filter)";
 pub(super) const NO_CALLBACK: &str = "(no callback)";

@@ -31,13 +31,13 @@ use crate::installed::installed;
 use crate::stats::CLASSES;
 use crate::strategy::{Strategy, Usage};
 
-/// How many closed regions a report names.
+/// The number of closed regions that a report names.
 const PINS: usize = 8;
 
 /// Where the memory of a heap is, at one moment. Bytes are those that the heap uses: with the tag
 /// of each block, and rounded as its class is.
 ///
-/// What lies where: `held` is `live`, `free` and `kept` together.
+/// The parts of a heap: `held` is `live`, `free` and `kept` together.
 ///
 /// Its display is one line, the alternate one (`{:#}`) has a line more for each class;
 /// [`json`](Self::json) has everything.
@@ -49,17 +49,17 @@ const PINS: usize = 8;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeapReport {
-    /// Whether the allocator shows its memory. If not, as with `talc`, `system` and an allocator
+    /// `true` if the allocator shows its memory. If not, as with `talc`, `system` and an allocator
     /// that this crate does not know, only
     /// `pages`, `grows`, `pinned` and `asked` are told; everything else is zero here and `null` in
     /// JSON.
     pub walked: bool,
-    /// Whether the walk saw everything: it stops after 262,144 gaps and kept blocks, and then what
-    /// it did not see counts as live.
+    /// `true` if the walk saw everything: it stops after 262,144 gaps and kept blocks, and then
+    /// what it did not see counts as live.
     pub complete: bool,
     /// Pages of 64 KiB held: on wasm the whole linear memory, data and stack included.
     pub pages: usize,
-    /// How often memory was grown.
+    /// The number of times that memory was grown.
     pub grows: usize,
     /// Blocks that outlived their region.
     pub pinned: usize,
@@ -72,14 +72,14 @@ pub struct HeapReport {
     pub live: usize,
     /// Bytes in gaps: free, and ready for any size that fits.
     pub free: usize,
-    /// How many gaps there are.
+    /// The number of gaps.
     pub gaps: usize,
     /// The largest gap in bytes. A block that needs more makes memory grow.
     pub largest: usize,
     /// Bytes in freed blocks that the free lists keep for their own class: what a burst left. They
     /// go back before memory grows.
     pub kept: usize,
-    /// How many blocks are kept.
+    /// The number of kept blocks.
     pub kept_blocks: usize,
     /// Pages of the heap in which nothing is live: what a burst left, and no host takes back.
     pub empty: usize,
@@ -94,17 +94,17 @@ pub struct HeapReport {
     pins: [Pin; PINS],
 }
 
-/// What is free in one size class: gaps and kept blocks of about a size.
+/// The free memory of one size class: gaps and kept blocks of about a size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Free {
     /// Bytes in gaps.
     pub free: usize,
-    /// How many gaps.
+    /// The number of gaps.
     pub gaps: usize,
     /// Bytes in kept blocks.
     pub kept: usize,
-    /// How many kept blocks.
+    /// The number of kept blocks.
     pub kept_blocks: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What a strategy shows of its memory, and the walk over it.
+//! The memory that a strategy shows, and the walk over it.
 
 use super::{CLASSES, Free, HeapReport, Pin};
 use crate::arena::records::Records;
@@ -6,7 +6,7 @@ use crate::freelist::lists::Lists;
 use crate::heap::shape::Gaps;
 use crate::source::PAGE;
 
-/// What a strategy shows of its memory: see [`Strategy::shape`](crate::Strategy::shape).
+/// The memory that a strategy shows: see [`Strategy::shape`](crate::Strategy::shape).
 ///
 /// A strategy that is made over [`Heap`](crate::Heap), [`Freelist`](crate::Freelist) or
 /// [`Arena`](crate::Arena) returns theirs.
@@ -48,7 +48,7 @@ impl<'a> Shape<'a> {
             piece(at, bytes, kept);
             true
         };
-        // What is kept is bounded, so it comes first.
+        // The kept blocks are bounded, so they come first.
         self.lists.is_none_or(|lists| lists.each(|at, bytes| see(at, bytes, true)))
             && self.gaps.each(|at, bytes| see(at, bytes, false))
     }

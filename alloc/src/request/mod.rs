@@ -97,7 +97,7 @@ impl RequestArena {
         unsafe { self.0.as_ref() }
     }
 
-    /// Bytes that were handed out, with what chunks lost at their ends.
+    /// Returns the bytes that were handed out, with what chunks lost at their ends.
     #[must_use]
     pub fn used(&self) -> usize {
         self.slot().used()

@@ -36,11 +36,11 @@ struct Shared {
     open: Cell<usize>,
     /// The most that were open since the pool looked last.
     most: Cell<usize>,
-    /// How many arenas it needs: open and waiting together.
+    /// The number of arenas that the pool needs: open and waiting together.
     needed: Cell<usize>,
-    /// How many have closed since the pool looked last.
+    /// The number of arenas that closed since the pool looked last.
     closed: Cell<usize>,
-    /// What arenas used of late, in bytes.
+    /// The bytes that arenas used of late.
     usual: Cell<usize>,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Slot {
     pub(super) bump: Bump,
 }
 
-/// A value in a block of its own; none if there is no memory. It lies outside of the stream's
+/// A value in a block of its own, or `None` if there is no memory. It lies outside of the stream's
 /// region, as it outlives it.
 fn place<T>(value: T) -> Option<NonNull<T>> {
     const { assert!(size_of::<T>() > 0) };
@@ -77,7 +77,7 @@ unsafe fn remove<T>(place: NonNull<T>) {
 }
 
 impl Pool {
-    /// A pool without arenas; none if there is no memory for it (36 bytes).
+    /// Creates a pool without arenas, or returns `None` if there is no memory for it (36 bytes).
     #[must_use]
     pub fn new() -> Option<Self> {
         place(Shared {
@@ -93,7 +93,7 @@ impl Pool {
         .map(Self)
     }
 
-    /// An empty arena; none if there is no memory.
+    /// Returns an empty arena, or `None` if there is no memory.
     ///
     /// **Cost:** the arena that closed last, if one waits; else a header and a chunk of 1 KiB.
     #[must_use]
@@ -114,13 +114,13 @@ impl Pool {
         Some(RequestArena(slot))
     }
 
-    /// How many arenas are open.
+    /// Returns the number of open arenas.
     #[must_use]
     pub fn open(&self) -> usize {
         self.shared().open.get()
     }
 
-    /// How many arenas wait.
+    /// Returns the number of arenas that wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shared().waiting.get()

@@ -21,7 +21,7 @@ pub struct Fixed {
 unsafe impl Send for Fixed {}
 
 impl Fixed {
-    /// A source over `size` bytes at `base`.
+    /// Creates a source over `size` bytes at `base`.
     ///
     /// # Safety
     ///

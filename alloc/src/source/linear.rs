@@ -15,7 +15,7 @@ use crate::sync::SINGLE_THREADED;
 /// The end of a 32-bit memory less its last page: an end of 2³² would wrap to zero.
 const MOST: usize = 65_535;
 
-/// Whether the slack is gone: one word for the module, as there is one slack, whatever sources
+/// `true` if the slack is gone: one word for the module, as there is one slack, whatever sources
 /// there are.
 #[cfg(target_os = "unknown")]
 static SLACK_TAKEN: AtomicBool = AtomicBool::new(false);
@@ -39,7 +39,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// The module's memory, limited only by its address space and the host.
+    /// Creates a source over the module's memory, limited only by its address space and the host.
     #[must_use]
     pub const fn new() -> Self {
         Self { barred: 0 }
@@ -85,7 +85,7 @@ impl Default for Linear {
 // one allocation, and a page's address is a multiple of 64 KiB. The slack lies between the linker's
 // symbols, so it is no data's and no stack's; without a C library nobody else takes less than a
 // page of it. It is handed out once in a module: by itself, and then `SLACK_TAKEN` is set, or below
-// a page that continues it, and then memory ends elsewhere for ever.
+// a page that continues it, and from then on memory ends elsewhere.
 unsafe impl Source for Linear {
     fn next(&self) -> Option<usize> {
         Some(memory_size(0) * PAGE - Self::slack())

@@ -38,15 +38,15 @@ pub const PAGE: usize = 64 * 1024;
 /// the one acquired before it must be one allocation, so that a pointer into the first may walk
 /// into the second.
 pub unsafe trait Source {
-    /// The address at which the next piece begins, if it will continue the previous one; none if
-    /// that is unknown.
+    /// Returns the address at which the next piece begins if it continues the previous one, or
+    /// `None` if that is unknown.
     ///
     /// Someone else may grow the memory in between, so the answer holds only until the next call of
     /// anything else.
     fn next(&self) -> Option<usize>;
 
-    /// A piece of at least `least` bytes, better `wish` bytes; none if there is no more. Never
-    /// traps.
+    /// Returns a piece of at least `least` bytes, better `wish` bytes, or `None` if there is no
+    /// more. Never traps.
     fn acquire(&mut self, least: usize, wish: usize) -> Option<NonNull<[u8]>>;
 
     /// Bytes that count against the source's limit so far.

@@ -21,7 +21,7 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Nothing yet, without a limit.
+    /// Creates an empty source without a limit.
     #[must_use]
     pub const fn new() -> Self {
         Self { held: 0, limit: usize::MAX }

@@ -74,7 +74,7 @@ extern "C" fn ops(length: usize) -> *mut u8 {
     state.ops.as_mut_ptr()
 }
 
-/// How many strategies there are before those with a fault.
+/// The number of strategies before those with a fault.
 const SOUND: usize = 5;
 
 /// Runs the operations: 0 talc, 1 the heap, 2 free lists, 3 arena, 4 the standard library's, 5 and
@@ -84,8 +84,8 @@ extern "C" fn interpret(strategy: usize) -> bool {
     interpreted(strategy, Op::decode, |peak| usual(peak) * 2)
 }
 
-/// The same with sizes and alignments that may be anything, and no bound on memory: an alignment
-/// may take all of it.
+/// Plays a sequence whose sizes and alignments may be anything, and no bound on memory: an
+/// alignment may take all of it.
 #[unsafe(no_mangle)]
 extern "C" fn interpret_unbounded(strategy: usize) -> bool {
     interpreted(strategy, Op::decode_extreme, |_| usize::MAX / PAGE)
@@ -140,7 +140,7 @@ extern "C" fn refused() -> usize {
     STATE.0.borrow().report.refused
 }
 
-/// What was broken.
+/// The fault that was found.
 #[unsafe(no_mangle)]
 extern "C" fn message() -> *const u8 {
     STATE.0.borrow().message.as_ptr()
