@@ -174,14 +174,24 @@ impl Sampler {
         let before = self.interval as f64;
         self.interval = (self.interval * 2).min(isize::MAX as usize / 64);
         self.thinned += 1;
-        let samples = core::mem::replace(&mut self.samples, [EMPTY; SLOTS]);
-        self.used = 0;
-        for sample in samples.into_iter().filter(|sample| sample.block != 0) {
-            let parts = sample.size as f64 / before;
+        for at in 0..SLOTS {
+            let Sample { block, size, .. } = self.samples[at];
+            if block == 0 {
+                continue;
+            }
+            let parts = size as f64 / before;
             // Where the interval cannot grow any more, every other one goes.
             let stays = if self.interval as f64 > before { chance(parts / 2.0) / chance(parts) } else { 0.5 };
-            if self.unit() < stays {
-                self.insert(sample);
+            if self.unit() >= stays {
+                // No block has this size: the mark of a sample that goes.
+                self.samples[at].size = 0;
+            }
+        }
+        // In place, as a copy of the table would take much of a filter's stack. What moves up to a
+        // slot comes from a later one, or from one that was looked at already.
+        for at in 0..SLOTS {
+            while self.samples[at].block != 0 && self.samples[at].size == 0 {
+                self.forget(self.samples[at].block);
             }
         }
     }
