@@ -58,7 +58,8 @@ pub fn check<A: Strategy>(strategy: &A, live: usize, open: usize) -> Result<(), 
     {
         return fault("the classes have other sums");
     }
-    if largest > free || (gaps > 0) != (largest > 0) || free > gaps * largest {
+    // With pointers of 32 bits, a few gaps times the largest may be more than 4 GiB.
+    if largest > free || (gaps > 0) != (largest > 0) || free > gaps.saturating_mul(largest) {
         return fault("the largest gap is none");
     }
     let pages = report.empty + report.quarters.iter().sum::<usize>();

@@ -231,6 +231,24 @@ fn nothing_grows_past_the_address_space() {
     }
 }
 
+/// Frees the lowest blocks of a memory of 3 GiB, as one gap, and two blocks above them: the number
+/// of gaps times the largest may be more than 4 GiB.
+#[test]
+fn a_large_gap_beside_small_ones_is_reported() {
+    for target in TARGETS {
+        let module = compiled(target);
+        for (strategy, name) in STRATEGIES.iter().enumerate() {
+            for lowest in 3..9 {
+                // The last block takes the number of a freed one, so the highest are freed first.
+                let mut ops = high();
+                ops.extend([11, 9].into_iter().chain((0..lowest).rev()).map(|which| Op::Free { which }));
+                let outcome = interpret_by(&module, "interpret_unbounded", strategy, &ops, Refuse::Nothing);
+                outcome.unwrap_or_else(|fault| panic!("{name} on {target}, {lowest} blocks: {fault:?}"));
+            }
+        }
+    }
+}
+
 #[test]
 fn memories_above_two_gibibytes_are_memories() {
     let module = compiled(TARGETS[0]);
