@@ -276,30 +276,35 @@ macro_rules! log {
 }
 
 /// Writes a line at trace level. Takes the same arguments as `format!`.
+#[doc(alias("LogTrace", "LogTracef"))]
 #[macro_export]
 macro_rules! trace {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Trace, $($line)+) };
 }
 
 /// Writes a line at debug level. Takes the same arguments as `format!`.
+#[doc(alias("LogDebug", "LogDebugf"))]
 #[macro_export]
 macro_rules! debug {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Debug, $($line)+) };
 }
 
 /// Writes a line at info level. Takes the same arguments as `format!`.
+#[doc(alias("LogInfo", "LogInfof"))]
 #[macro_export]
 macro_rules! info {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Info, $($line)+) };
 }
 
 /// Writes a line at warn level. Takes the same arguments as `format!`.
+#[doc(alias("LogWarn", "LogWarnf"))]
 #[macro_export]
 macro_rules! warn {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Warn, $($line)+) };
 }
 
 /// Writes a line at error level. Takes the same arguments as `format!`.
+#[doc(alias("LogError", "LogErrorf"))]
 #[macro_export]
 macro_rules! error {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Error, $($line)+) };
@@ -307,6 +312,7 @@ macro_rules! error {
 
 /// Writes a line at critical level, which the `log` crate does not have. Takes the same arguments
 /// as `format!`.
+#[doc(alias("LogCritical", "LogCriticalf"))]
 #[macro_export]
 macro_rules! critical {
     ($($line:tt)+) => { $crate::log!($crate::LogLevel::Critical, $($line)+) };

@@ -125,7 +125,7 @@ fn value(metric: u32) -> Result<u64> {
 
 /// Declares a kind of metric, with the methods that all kinds have.
 macro_rules! metric {
-    ($(#[$doc:meta])* $name:ident, $go:literal) => {
+    ($(#[$doc:meta])* $name:ident; $(#[$define:meta])*) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
         pub struct $name {
@@ -142,7 +142,7 @@ macro_rules! metric {
             /// # Cost
             ///
             /// One host call that looks up the name; see [the module](self#cost).
-            #[doc(alias = $go)]
+            $(#[$define])*
             #[doc(alias = "define_metric")]
             pub fn define(name: impl AsRef<[u8]>) -> Result<Self> {
                 Ok(Self { id: define(MetricType::$name, name.as_ref(), Check::Both)? })
@@ -208,7 +208,8 @@ macro_rules! metric {
 metric! {
     /// A counter: a number that only grows.
     #[doc(alias = "MetricCounter")]
-    Counter, "DefineCounterMetric"
+    Counter;
+    #[doc(alias = "DefineCounterMetric")]
 }
 
 impl Counter {
@@ -248,7 +249,8 @@ impl Counter {
 metric! {
     /// A gauge: a number that goes up and down.
     #[doc(alias = "MetricGauge")]
-    Gauge, "DefineGaugeMetric"
+    Gauge;
+    #[doc(alias = "DefineGaugeMetric")]
 }
 
 impl Gauge {
@@ -298,7 +300,8 @@ impl Gauge {
 metric! {
     /// A histogram: the proxy keeps the distribution of its values. No host returns the values.
     #[doc(alias = "MetricHistogram")]
-    Histogram, "DefineHistogramMetric"
+    Histogram;
+    #[doc(alias = "DefineHistogramMetric")]
 }
 
 impl Histogram {

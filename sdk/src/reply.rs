@@ -60,6 +60,7 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
 
     /// Sets the status for a gRPC client. If the request is gRPC, the proxy sends HTTP 200 with
     /// `grpc-status`. Otherwise this has no effect.
+    #[doc(alias = "send_grpc_response")]
     pub const fn grpc_status(self, status: u8) -> Self {
         Self { grpc_status: status as i32, ..self }
     }

@@ -82,6 +82,16 @@ pub fn tcp_filter(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// callbacks and is not named does not compile. The macro exports the callbacks that the named
 /// types implement, and no others. It installs the allocator that a feature picked. Outside of wasm
 /// it exports nothing, and defines `PLUGIN`, the module for a test host.
+#[doc(alias(
+    "SetVMContext",
+    "SetPluginContext",
+    "SetHttpContext",
+    "SetTcpContext",
+    "set_root_context",
+    "set_http_context",
+    "set_stream_context",
+    "main"
+))]
 #[proc_macro]
 pub fn plugin(input: TokenStream) -> TokenStream {
     plugin::begin(input.into()).into()

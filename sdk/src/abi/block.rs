@@ -426,6 +426,7 @@ impl Claim {
 ///
 /// The host copies the bytes once, into this block. Nothing is copied again. The block may be that
 /// of the value before, and is then up to four times as large as its contents, but at most 8 KiB.
+#[doc(alias = "Bytes")]
 pub struct HostBytes {
     start: NonNull<u8>,
     /// The capacity of the [`Block`].

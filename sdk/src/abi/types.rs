@@ -11,8 +11,10 @@ pub enum Status {
     /// 0
     Ok,
     /// 1: no such key, header, property or metric.
+    #[doc(alias = "ErrorStatusNotFound")]
     NotFound,
     /// 2: an argument is wrong, or the call is not allowed in this callback.
+    #[doc(alias = "ErrorStatusBadArgument")]
     BadArgument,
     /// 3: the host has a value that it cannot encode.
     SerializationFailure,
@@ -23,16 +25,20 @@ pub enum Status {
     /// 6: an address is outside the guest's memory, or the guest refused to allocate.
     InvalidMemoryAccess,
     /// 7: the queue is empty.
+    #[doc(alias = "ErrorStatusEmpty")]
     Empty,
     /// 8: another VM wrote the value since it was read.
+    #[doc(alias = "ErrorStatusCasMismatch")]
     CasMismatch,
     /// (9)
     ResultMismatch,
     /// 10: the host failed for a reason of its own.
+    #[doc(alias = "ErrorInternalFailure")]
     InternalFailure,
     /// (11): the connection of a callout broke.
     BrokenConnection,
     /// 12: this host does not have the function, or not for this stream.
+    #[doc(alias = "ErrorUnimplemented")]
     Unimplemented,
     /// Another number.
     Unknown(u32),
@@ -259,10 +265,13 @@ pub enum StreamType {
 #[non_exhaustive]
 pub enum PeerType {
     /// 0, and every number that the specification does not have: the host does not tell.
+    #[doc(alias = "PeerTypeUnknown")]
     Unknown,
     /// 1: the proxy.
+    #[doc(alias = "PeerTypeLocal")]
     Local,
     /// 2: the other side.
+    #[doc(alias = "PeerTypeRemote")]
     Remote,
 }
 

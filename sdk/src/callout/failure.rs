@@ -70,6 +70,7 @@ impl From<CallFailure> for Error {
 }
 
 /// The status with which a gRPC call or stream ended, by the names of the gRPC specification.
+#[doc(alias = "GrpcStatusCode")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the specification's names, in the order of its numbers")]

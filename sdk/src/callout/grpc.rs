@@ -376,7 +376,7 @@ impl GrpcEvent {
     /// # Cost
     ///
     /// One host call and one block, which the host allocates, for each call.
-    #[doc(alias = "get_grpc_call_response_body")]
+    #[doc(alias("get_grpc_call_response_body", "get_grpc_stream_message"))]
     pub fn message(&self) -> Result<HostBytes> {
         self.message_part(0, WHOLE)
     }
@@ -408,6 +408,12 @@ impl GrpcEvent {
     /// # Cost
     ///
     /// One host call and one block, which the host allocates, for each call.
+    #[doc(alias(
+        "get_grpc_stream_initial_metadata",
+        "get_grpc_stream_initial_metadata_value",
+        "get_grpc_stream_trailing_metadata",
+        "get_grpc_stream_trailing_metadata_value"
+    ))]
     pub fn metadata(&self) -> Result<HeaderMap> {
         match self.what {
             GrpcWhat::InitialMetadata(_) => fetch(MapType::GrpcInitialMetadata),

@@ -252,7 +252,13 @@ impl CallResponse {
     /// # Cost
     ///
     /// One host call and one block, which the host allocates, for each call.
-    #[doc(alias = "GetHttpCallResponseHeaders")]
+    #[doc(alias(
+        "GetHttpCallResponseHeaders",
+        "get_http_call_response_headers",
+        "get_http_call_response_headers_bytes",
+        "get_http_call_response_header",
+        "get_http_call_response_header_bytes"
+    ))]
     pub fn headers(&self) -> Result<HeaderMap> {
         fetch(MapType::HttpCallResponseHeaders)
     }
@@ -272,7 +278,7 @@ impl CallResponse {
     /// # Cost
     ///
     /// One host call and one block, which the host allocates, for each call.
-    #[doc(alias = "GetHttpCallResponseBody")]
+    #[doc(alias("GetHttpCallResponseBody", "get_http_call_response_body"))]
     pub fn body(&self) -> Result<HostBytes> {
         self.body_part(0, WHOLE)
     }
@@ -306,7 +312,13 @@ impl CallResponse {
     /// # Cost
     ///
     /// The cost of [`headers`](Self::headers).
-    #[doc(alias = "GetHttpCallResponseTrailers")]
+    #[doc(alias(
+        "GetHttpCallResponseTrailers",
+        "get_http_call_response_trailers",
+        "get_http_call_response_trailers_bytes",
+        "get_http_call_response_trailer",
+        "get_http_call_response_trailer_bytes"
+    ))]
     pub fn trailers(&self) -> Result<HeaderMap> {
         fetch(MapType::HttpCallResponseTrailers)
     }

@@ -2,12 +2,15 @@
 //! effect of an error on the stream.
 
 /// The outcome of the start of a VM or plugin.
+#[doc(alias("OnVMStartStatus", "OnPluginStartStatus"))]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use = "return it from the callback, which decides by it whether the VM or plugin starts"]
 pub enum StartStatus {
     /// The VM or plugin can work.
+    #[doc(alias("OnVMStartStatusOK", "OnPluginStartStatusOK"))]
     Ok,
     /// The VM or plugin cannot work. The proxy refuses the configuration.
+    #[doc(alias("OnVMStartStatusFailed", "OnPluginStartStatusFailed"))]
     Failed,
 }
 
@@ -18,6 +21,7 @@ pub enum StartStatus {
 #[must_use = "return it from the callback, which decides by it whether the stream goes on"]
 pub enum Action {
     /// Go on to the next filter.
+    #[doc(alias = "ActionContinue")]
     Continue = 0,
     /// Pause the headers. Envoy pauses the body too, as for
     /// [`StopAllIterationAndWatermark`](Self::StopAllIterationAndWatermark), unless its plugin
@@ -39,6 +43,7 @@ pub enum Action {
 impl Action {
     /// [`StopIteration`](Self::StopIteration), by the name that the specification and other SDKs
     /// use.
+    #[doc(alias = "ActionPause")]
     #[allow(non_upper_case_globals, reason = "it stands beside the variants")]
     pub const Pause: Self = Self::StopIteration;
 }
@@ -67,6 +72,7 @@ pub enum DataAction {
 impl DataAction {
     /// [`StopIterationAndBuffer`](Self::StopIterationAndBuffer), by the name that the specification
     /// and other SDKs use.
+    #[doc(alias = "ActionPause")]
     #[allow(non_upper_case_globals, reason = "it stands beside the variants")]
     pub const Pause: Self = Self::StopIterationAndBuffer;
 }
@@ -91,6 +97,7 @@ pub enum Flow {
 impl Flow {
     /// [`StopIteration`](Self::StopIteration), by the name that the specification and other SDKs
     /// use.
+    #[doc(alias = "ActionPause")]
     #[allow(non_upper_case_globals, reason = "it stands beside the variants")]
     pub const Pause: Self = Self::StopIteration;
 }

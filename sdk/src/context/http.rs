@@ -9,7 +9,7 @@ use crate::handle::{
 };
 
 /// The context of a stream: one HTTP request and its response.
-#[doc(alias = "HttpContext")]
+#[doc(alias("HttpContext", "DefaultHttpContext"))]
 pub trait HttpFilter: Sized + 'static {
     /// The plugin's context. [`RequestHeaders::plugin`] and the other handles return a reference to
     /// it. The attribute fills in `()` if it is left out.
@@ -71,13 +71,14 @@ pub trait HttpFilter: Sized + 'static {
     /// both kinds of filter decides by its configuration. A stream that is not accepted here is
     /// offered to the [`TcpFilter`](super::TcpFilter). A stream that neither accepts has no
     /// context, and [`ON_ERROR`](Self::ON_ERROR) decides about it.
+    #[doc(alias("get_type", "ContextType"))]
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {
         let _ = (plugin, id);
         true
     }
 
     /// Makes the context. The attribute fills in [`Default`] if it is left out.
-    #[doc(alias = "NewHttpContext")]
+    #[doc(alias("NewHttpContext", "create_http_context"))]
     fn create(plugin: &Self::Plugin, id: u32) -> Self;
 
     /// Handles the request's headers.
@@ -253,8 +254,13 @@ pub trait HttpFilter: Sized + 'static {
     /// # Errors
     ///
     /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream.
-    #[doc(alias = "on_grpc_call_response")]
-    #[doc(alias = "on_grpc_stream_message")]
+    #[doc(alias(
+        "on_grpc_call_response",
+        "on_grpc_stream_message",
+        "on_grpc_stream_initial_metadata",
+        "on_grpc_stream_trailing_metadata",
+        "on_grpc_stream_close"
+    ))]
     fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_, Self::Plugin>, event: &GrpcEvent) -> Result<()> {
         let _ = (stream, event);
         Ok(())

@@ -29,7 +29,7 @@ use crate::handle::VmHandle;
 
 /// The context of a VM. There is one for each worker thread, which all plugin contexts of the VM
 /// share.
-#[doc(alias = "VMContext")]
+#[doc(alias("VMContext", "DefaultVMContext"))]
 pub trait VmContext: Sized + 'static {
     /// Makes the context, before any other callback. The attribute fills in [`Default`] if it is
     /// left out.

@@ -8,7 +8,7 @@ use crate::queue::Queue;
 
 /// The context of a plugin. A VM has one for each configuration. The streams of the plugin share it
 /// by reference, so values that they change are in a `Cell` or `RefCell`.
-#[doc(alias = "RootContext")]
+#[doc(alias("RootContext", "DefaultPluginContext"))]
 pub trait PluginContext: Sized + 'static {
     /// The VM's context. The attribute fills in `()` if it is left out.
     type Vm: VmContext;
@@ -46,6 +46,7 @@ pub trait PluginContext: Sized + 'static {
     const ABSENT: bool = false;
 
     /// Makes the context. The attribute fills in [`Default`] if it is left out.
+    #[doc(alias("NewPluginContext", "NewRootContext"))]
     fn create(vm: &Self::Vm, id: u32) -> Self;
 
     /// Handles the start of the plugin. The callback can read the plugin's configuration, and ask
@@ -125,8 +126,13 @@ pub trait PluginContext: Sized + 'static {
     /// # Errors
     ///
     /// An error is logged.
-    #[doc(alias = "on_grpc_call_response")]
-    #[doc(alias = "on_grpc_stream_message")]
+    #[doc(alias(
+        "on_grpc_call_response",
+        "on_grpc_stream_message",
+        "on_grpc_stream_initial_metadata",
+        "on_grpc_stream_trailing_metadata",
+        "on_grpc_stream_close"
+    ))]
     fn on_grpc_event(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>, event: &GrpcEvent) -> Result<()> {
         let _ = (plugin, event);
         Ok(())

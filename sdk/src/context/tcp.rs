@@ -7,8 +7,7 @@ use crate::error::Result;
 use crate::handle::{DownstreamData, TcpHandle, UpstreamData};
 
 /// The context of a connection, for a network filter.
-#[doc(alias = "TcpContext")]
-#[doc(alias = "StreamContext")]
+#[doc(alias("TcpContext", "DefaultTcpContext", "StreamContext"))]
 pub trait TcpFilter: Sized + 'static {
     /// The plugin's context. The attribute fills in `()` if it is left out.
     type Plugin: PluginContext;
@@ -39,13 +38,14 @@ pub trait TcpFilter: Sized + 'static {
 
     /// Returns whether a stream of this plugin is a connection, as
     /// [`HttpFilter::accepts`](super::HttpFilter::accepts) does for HTTP streams.
+    #[doc(alias("get_type", "ContextType"))]
     fn accepts(plugin: &Self::Plugin, id: u32) -> bool {
         let _ = (plugin, id);
         true
     }
 
     /// Makes the context. The attribute fills in [`Default`] if it is left out.
-    #[doc(alias = "NewTcpContext")]
+    #[doc(alias("NewTcpContext", "create_stream_context", "NewStreamContext"))]
     fn create(plugin: &Self::Plugin, id: u32) -> Self;
 
     /// Handles a new connection of a client.
@@ -122,8 +122,13 @@ pub trait TcpFilter: Sized + 'static {
     /// # Errors
     ///
     /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the connection.
-    #[doc(alias = "on_grpc_call_response")]
-    #[doc(alias = "on_grpc_stream_message")]
+    #[doc(alias(
+        "on_grpc_call_response",
+        "on_grpc_stream_message",
+        "on_grpc_stream_initial_metadata",
+        "on_grpc_stream_trailing_metadata",
+        "on_grpc_stream_close"
+    ))]
     fn on_grpc_event(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>, event: &GrpcEvent) -> Result<()> {
         let _ = (connection, event);
         Ok(())

@@ -181,8 +181,13 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// # Cost
     ///
     /// One host call and one block of the size that is read. The host copies the bytes once.
-    #[doc(alias = "GetHttpRequestBody")]
-    #[doc(alias = "get_http_request_body")]
+    #[doc(alias(
+        "GetHttpRequestBody",
+        "get_http_request_body",
+        "GetHttpResponseBody",
+        "get_http_response_body",
+        "get_buffer"
+    ))]
     pub fn read(&self, start: usize, size: usize) -> Result<HostBytes> {
         read(self.buffer, start, size)
     }
@@ -196,7 +201,13 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// # Cost
     ///
     /// One host call, which copies the bytes.
-    #[doc(alias = "AppendHttpRequestBody")]
+    #[doc(alias(
+        "AppendHttpRequestBody",
+        "AppendHttpResponseBody",
+        "set_http_request_body",
+        "set_http_response_body",
+        "set_buffer"
+    ))]
     pub fn append(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, WHOLE, 0, bytes.as_ref())
     }
@@ -210,7 +221,13 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// # Cost
     ///
     /// One host call, which copies the bytes, and moves the kept ones.
-    #[doc(alias = "PrependHttpRequestBody")]
+    #[doc(alias(
+        "PrependHttpRequestBody",
+        "PrependHttpResponseBody",
+        "set_http_request_body",
+        "set_http_response_body",
+        "set_buffer"
+    ))]
     pub fn prepend(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, 0, bytes.as_ref())
     }
@@ -224,7 +241,13 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// # Cost
     ///
     /// One host call, which copies the bytes.
-    #[doc(alias = "ReplaceHttpRequestBody")]
+    #[doc(alias(
+        "ReplaceHttpRequestBody",
+        "ReplaceHttpResponseBody",
+        "set_http_request_body",
+        "set_http_response_body",
+        "set_buffer"
+    ))]
     pub fn replace(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, WHOLE, bytes.as_ref())
     }
@@ -240,6 +263,7 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// # Cost
     ///
     /// One host call, which copies the bytes.
+    #[doc(alias("set_http_request_body", "set_http_response_body", "set_buffer"))]
     pub fn replace_start(&mut self, size: usize, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, size.min(WHOLE), bytes.as_ref())
     }

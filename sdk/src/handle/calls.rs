@@ -45,6 +45,7 @@ macro_rules! calls {
         ///
         /// One host call and a block for the headers. If the module exports the callback for
         /// responses, an entry of a table until the response comes.
+        #[doc(alias("DispatchHttpCall", "dispatch_http_call"))]
         pub fn call_and_forget<N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
             &self,
             call: &$crate::callout::HttpCall<'_, N, W, T>,
@@ -87,6 +88,7 @@ macro_rules! calls {
         ///
         /// One host call and a block for the metadata. If the module exports the callbacks for
         /// responses, an entry of a table until the response comes.
+        #[doc(alias = "dispatch_grpc_call")]
         pub fn grpc_call_and_forget(&self, call: &$crate::callout::GrpcCall<'_>) -> $crate::Result<()> {
             call.dispatch($crate::callout::NOBODY).map(drop)
         }
@@ -105,7 +107,7 @@ macro_rules! calls {
         /// The cost of the call, and two small blocks until the response comes. The first such call
         /// of a context also makes the context's table of closures. A failed call costs one more
         /// host call, which asks for the reason.
-        #[doc(alias = "DispatchHttpCall")]
+        #[doc(alias("DispatchHttpCall", "dispatch_http_call"))]
         pub fn call_then<F, N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
             &self,
             call: &$crate::callout::HttpCall<'_, N, W, T>,
@@ -134,6 +136,7 @@ macro_rules! calls {
         /// # Cost
         ///
         /// The cost of [`call_then`](Self::call_then).
+        #[doc(alias = "dispatch_grpc_call")]
         pub fn grpc_call_then<F>(
             &self,
             call: &$crate::callout::GrpcCall<'_>,
@@ -249,6 +252,7 @@ macro_rules! calls {
         ///
         /// The cost of the stream, and two small blocks until the stream is closed. The first such
         /// call of a context also makes the context's table of closures.
+        #[doc(alias = "open_grpc_stream")]
         pub fn grpc_stream_then<'a, F>(
             &self,
             target: impl Into<$crate::callout::GrpcTarget<'a>>,

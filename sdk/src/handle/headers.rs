@@ -138,8 +138,22 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     /// The first time, one host call and one block, which the host allocates (14,200 instructions
     /// of the proxy for 25 headers, about 1 µs). The first time after edits, the same again.
     /// Otherwise nothing.
-    #[doc(alias = "GetHttpRequestHeaders")]
-    #[doc(alias = "get_http_request_headers")]
+    #[doc(alias(
+        "GetHttpRequestHeaders",
+        "get_http_request_headers",
+        "GetHttpRequestTrailers",
+        "GetHttpResponseHeaders",
+        "GetHttpResponseTrailers",
+        "get_http_request_headers_bytes",
+        "get_http_request_trailers",
+        "get_http_request_trailers_bytes",
+        "get_http_response_headers",
+        "get_http_response_headers_bytes",
+        "get_http_response_trailers",
+        "get_http_response_trailers_bytes",
+        "get_map",
+        "get_map_bytes"
+    ))]
     pub fn snapshot(&self) -> Result<&'cb HeaderMap> {
         self.snapshots.current()
     }
@@ -171,8 +185,22 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     /// The first read of a callback fetches the map, as [`snapshot`](Self::snapshot) does.
     /// Otherwise nothing, except for a name that has several values, one of them added since the
     /// snapshot: one host call, once.
-    #[doc(alias = "GetHttpRequestHeader")]
-    #[doc(alias = "get_http_request_header")]
+    #[doc(alias(
+        "GetHttpRequestHeader",
+        "get_http_request_header",
+        "GetHttpRequestTrailer",
+        "GetHttpResponseHeader",
+        "GetHttpResponseTrailer",
+        "get_http_request_header_bytes",
+        "get_http_request_trailer",
+        "get_http_request_trailer_bytes",
+        "get_http_response_header",
+        "get_http_response_header_bytes",
+        "get_http_response_trailer",
+        "get_http_response_trailer_bytes",
+        "get_map_value",
+        "get_map_value_bytes"
+    ))]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Result<Option<ByteStr<'cb>>> {
         self.snapshots.get(name.as_ref())
     }
@@ -210,8 +238,22 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// One host call that returns nothing (2,000 to 2,900 instructions of the proxy). If there is a
     /// snapshot, the edit is copied for later reads.
-    #[doc(alias = "AddHttpRequestHeader")]
-    #[doc(alias = "add_http_request_header")]
+    #[doc(alias(
+        "AddHttpRequestHeader",
+        "add_http_request_header",
+        "AddHttpRequestTrailer",
+        "AddHttpResponseHeader",
+        "AddHttpResponseTrailer",
+        "add_http_request_header_bytes",
+        "add_http_request_trailer",
+        "add_http_request_trailer_bytes",
+        "add_http_response_header",
+        "add_http_response_header_bytes",
+        "add_http_response_trailer",
+        "add_http_response_trailer_bytes",
+        "add_map_value",
+        "add_map_value_bytes"
+    ))]
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
         self.snapshots.add(Check::Both, name.as_ref(), &value)
     }
@@ -239,8 +281,22 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// One host call that returns nothing (3,500 to 4,400 instructions of the proxy). If there is a
     /// snapshot, the edit is copied for later reads.
-    #[doc(alias = "ReplaceHttpRequestHeader")]
-    #[doc(alias = "set_http_request_header")]
+    #[doc(alias(
+        "ReplaceHttpRequestHeader",
+        "set_http_request_header",
+        "ReplaceHttpRequestTrailer",
+        "ReplaceHttpResponseHeader",
+        "ReplaceHttpResponseTrailer",
+        "set_http_request_header_bytes",
+        "set_http_request_trailer",
+        "set_http_request_trailer_bytes",
+        "set_http_response_header",
+        "set_http_response_header_bytes",
+        "set_http_response_trailer",
+        "set_http_response_trailer_bytes",
+        "set_map_value",
+        "set_map_value_bytes"
+    ))]
     pub fn replace(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) -> Result<()> {
         self.snapshots.replace(Check::Both, name.as_ref(), &value)
     }
@@ -269,8 +325,17 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// One host call that returns nothing (2,000 instructions of the proxy). No host call if there
     /// is a snapshot and the name is absent.
-    #[doc(alias = "RemoveHttpRequestHeader")]
-    #[doc(alias = "remove_http_request_header")]
+    #[doc(alias(
+        "RemoveHttpRequestHeader",
+        "remove_http_request_header",
+        "RemoveHttpRequestTrailer",
+        "RemoveHttpResponseHeader",
+        "RemoveHttpResponseTrailer",
+        "remove_http_request_trailer",
+        "remove_http_response_header",
+        "remove_http_response_trailer",
+        "remove_map_value"
+    ))]
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> Result<()> {
         self.snapshots.remove(Check::Both, name.as_ref())
     }
@@ -300,8 +365,22 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// One block of the map's size, freed at once, and one host call (6 µs for 45 headers in
     /// Envoy).
-    #[doc(alias = "ReplaceHttpRequestHeaders")]
-    #[doc(alias = "set_http_request_headers")]
+    #[doc(alias(
+        "ReplaceHttpRequestHeaders",
+        "set_http_request_headers",
+        "ReplaceHttpRequestTrailers",
+        "ReplaceHttpResponseHeaders",
+        "ReplaceHttpResponseTrailers",
+        "set_http_request_headers_bytes",
+        "set_http_request_trailers",
+        "set_http_request_trailers_bytes",
+        "set_http_response_headers",
+        "set_http_response_headers_bytes",
+        "set_http_response_trailers",
+        "set_http_response_trailers_bytes",
+        "set_map",
+        "set_map_bytes"
+    ))]
     pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
         self.replace_all(pairs, Check::Both)
     }
@@ -385,6 +464,7 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     ///
     /// One host call and a block for the headers. Until the response comes, a block for the closure
     /// and entries of two tables.
+    #[doc(alias("DispatchHttpCall", "dispatch_http_call"))]
     pub fn call_then<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
         &self,
         call: &HttpCall<'_, N, V, T>,

@@ -82,8 +82,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// # Cost
     ///
     /// One host call. If there are headers, one block for them.
-    #[doc(alias = "SendHttpResponse")]
-    #[doc(alias = "send_http_response")]
+    #[doc(alias("SendHttpResponse", "send_http_response", "send_grpc_response"))]
     pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, response: &LocalResponse<'_, N, V>) -> Result<()> {
         response.send()
     }
@@ -109,6 +108,14 @@ impl<'cb, P> HttpHandle<'cb, P> {
 
     /// Returns an editor of the request's headers, while they are paused.
     /// [`RequestHeaders`](crate::RequestHeaders) has the same edits. Each edit is one host call.
+    #[doc(alias(
+        "AddHttpRequestHeader",
+        "ReplaceHttpRequestHeader",
+        "RemoveHttpRequestHeader",
+        "add_http_request_header",
+        "set_http_request_header",
+        "remove_http_request_header"
+    ))]
     #[must_use]
     pub const fn edit_request_headers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpRequestHeaders)
@@ -116,6 +123,14 @@ impl<'cb, P> HttpHandle<'cb, P> {
 
     /// Returns an editor of the response's headers, while they are paused. Each edit is one host
     /// call.
+    #[doc(alias(
+        "AddHttpResponseHeader",
+        "ReplaceHttpResponseHeader",
+        "RemoveHttpResponseHeader",
+        "add_http_response_header",
+        "set_http_response_header",
+        "remove_http_response_header"
+    ))]
     #[must_use]
     pub const fn edit_response_headers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpResponseHeaders)
@@ -123,6 +138,14 @@ impl<'cb, P> HttpHandle<'cb, P> {
 
     /// Returns an editor of the request's trailers, while they are paused. A request whose body
     /// ended with its last part has no trailers and gets none: an edit fails without a host call.
+    #[doc(alias(
+        "AddHttpRequestTrailer",
+        "ReplaceHttpRequestTrailer",
+        "RemoveHttpRequestTrailer",
+        "add_http_request_trailer",
+        "set_http_request_trailer",
+        "remove_http_request_trailer"
+    ))]
     #[must_use]
     pub const fn edit_request_trailers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpRequestTrailers)
@@ -130,6 +153,14 @@ impl<'cb, P> HttpHandle<'cb, P> {
 
     /// Returns an editor of the response's trailers, while they are paused. Each edit is one host
     /// call.
+    #[doc(alias(
+        "AddHttpResponseTrailer",
+        "ReplaceHttpResponseTrailer",
+        "RemoveHttpResponseTrailer",
+        "add_http_response_trailer",
+        "set_http_response_trailer",
+        "remove_http_response_trailer"
+    ))]
     #[must_use]
     pub const fn edit_response_trailers(&self) -> MapEditor<'cb> {
         MapEditor::new(MapType::HttpResponseTrailers)
@@ -178,6 +209,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// # Cost
     ///
     /// One host call and one block of the body's size. The host copies the bytes once.
+    #[doc(alias("GetHttpRequestBody", "get_http_request_body"))]
     pub fn request_body(&self) -> Result<HostBytes> {
         read(BufferType::HttpRequestBody, 0, WHOLE)
     }
@@ -192,6 +224,7 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// # Cost
     ///
     /// The cost of [`request_body`](Self::request_body).
+    #[doc(alias("GetHttpResponseBody", "get_http_response_body"))]
     pub fn response_body(&self) -> Result<HostBytes> {
         read(BufferType::HttpResponseBody, 0, WHOLE)
     }

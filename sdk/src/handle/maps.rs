@@ -17,6 +17,7 @@ macro_rules! maps {
         /// # Cost
         ///
         /// One host call and one block, which the host allocates, for each call.
+        #[doc(alias("GetHttpRequestHeaders", "get_http_request_headers", "get_http_request_headers_bytes"))]
         pub fn request_headers(&self) -> $crate::Result<$crate::HeaderMap> {
             $crate::handle::maps::fetch($crate::abi::MapType::HttpRequestHeaders)
         }
@@ -31,6 +32,7 @@ macro_rules! maps {
         /// # Cost
         ///
         /// The cost of [`request_headers`](Self::request_headers).
+        #[doc(alias("GetHttpResponseHeaders", "get_http_response_headers", "get_http_response_headers_bytes"))]
         pub fn response_headers(&self) -> $crate::Result<$crate::HeaderMap> {
             $crate::handle::maps::fetch($crate::abi::MapType::HttpResponseHeaders)
         }
@@ -45,6 +47,7 @@ macro_rules! maps {
         /// # Cost
         ///
         /// The cost of [`request_headers`](Self::request_headers).
+        #[doc(alias("GetHttpRequestTrailers", "get_http_request_trailers", "get_http_request_trailers_bytes"))]
         pub fn request_trailers(&self) -> $crate::Result<$crate::HeaderMap> {
             $crate::handle::maps::fetch($crate::abi::MapType::HttpRequestTrailers)
         }
@@ -60,6 +63,7 @@ macro_rules! maps {
         /// # Cost
         ///
         /// The cost of [`request_headers`](Self::request_headers).
+        #[doc(alias("GetHttpResponseTrailers", "get_http_response_trailers", "get_http_response_trailers_bytes"))]
         pub fn response_trailers(&self) -> $crate::Result<$crate::HeaderMap> {
             $crate::handle::maps::fetch($crate::abi::MapType::HttpResponseTrailers)
         }
@@ -75,6 +79,7 @@ macro_rules! maps {
         ///
         /// One host call and one block, which the host allocates, for each call. Two of these calls
         /// cost more in the host than fetching the whole map.
+        #[doc(alias("GetHttpRequestHeader", "get_http_request_header", "get_http_request_header_bytes"))]
         pub fn fetch_request_header(&self, name: impl AsRef<[u8]>) -> $crate::Result<Option<$crate::HostBytes>> {
             $crate::handle::maps::value($crate::abi::MapType::HttpRequestHeaders, name.as_ref())
         }
@@ -89,6 +94,7 @@ macro_rules! maps {
         /// # Cost
         ///
         /// The cost of [`fetch_request_header`](Self::fetch_request_header).
+        #[doc(alias("GetHttpResponseHeader", "get_http_response_header", "get_http_response_header_bytes"))]
         pub fn fetch_response_header(&self, name: impl AsRef<[u8]>) -> $crate::Result<Option<$crate::HostBytes>> {
             $crate::handle::maps::value($crate::abi::MapType::HttpResponseHeaders, name.as_ref())
         }
@@ -103,6 +109,7 @@ macro_rules! maps {
         /// # Cost
         ///
         /// The cost of [`fetch_request_header`](Self::fetch_request_header).
+        #[doc(alias("GetHttpRequestTrailer", "get_http_request_trailer", "get_http_request_trailer_bytes"))]
         pub fn fetch_request_trailer(&self, name: impl AsRef<[u8]>) -> $crate::Result<Option<$crate::HostBytes>> {
             $crate::handle::maps::value($crate::abi::MapType::HttpRequestTrailers, name.as_ref())
         }
@@ -117,6 +124,7 @@ macro_rules! maps {
         /// # Cost
         ///
         /// The cost of [`fetch_request_header`](Self::fetch_request_header).
+        #[doc(alias("GetHttpResponseTrailer", "get_http_response_trailer", "get_http_response_trailer_bytes"))]
         pub fn fetch_response_trailer(&self, name: impl AsRef<[u8]>) -> $crate::Result<Option<$crate::HostBytes>> {
             $crate::handle::maps::value($crate::abi::MapType::HttpResponseTrailers, name.as_ref())
         }

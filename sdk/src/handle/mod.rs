@@ -74,7 +74,7 @@ impl VmHandle<'_> {
     /// # Cost
     ///
     /// One host call and one block, which the host allocates, for each call.
-    #[doc(alias = "GetVMConfiguration")]
+    #[doc(alias("GetVMConfiguration", "get_vm_configuration"))]
     pub fn configuration(&self) -> Result<HostBytes> {
         read(BufferType::VmConfiguration, 0, WHOLE)
     }
@@ -119,7 +119,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Cost
     ///
     /// One host call and one block, which the host allocates, for each call.
-    #[doc(alias = "GetPluginConfiguration")]
+    #[doc(alias("GetPluginConfiguration", "get_plugin_configuration"))]
     pub fn configuration(&self) -> Result<HostBytes> {
         read(BufferType::PluginConfiguration, 0, WHOLE)
     }
@@ -250,8 +250,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// Three host calls: one to act on the stream, one to resume it, and one to act on the plugin
     /// again.
-    #[doc(alias = "SetEffectiveContext")]
-    #[doc(alias = "resume_http_request")]
+    #[doc(alias("SetEffectiveContext", "resume_http_request", "ResumeHttpRequest"))]
     pub fn resume_request(&self, stream: u32) -> Result<()> {
         self.resume(stream, StreamType::HttpRequest)
     }
@@ -268,7 +267,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// Three host calls: one to act on the stream, one to resume it, and one to act on the plugin
     /// again.
-    #[doc(alias = "resume_http_response")]
+    #[doc(alias("resume_http_response", "SetEffectiveContext", "ResumeHttpResponse"))]
     pub fn resume_response(&self, stream: u32) -> Result<()> {
         self.resume(stream, StreamType::HttpResponse)
     }
@@ -327,6 +326,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Cost
     ///
     /// The cost of [`with_http_stream`](Self::with_http_stream).
+    #[doc(alias("SetEffectiveContext", "set_effective_context"))]
     pub fn with_tcp_connection<R>(
         &mut self,
         connection: u32,

@@ -128,6 +128,7 @@ impl<'cb, P> TcpHandle<'cb, P> {
     /// # Cost
     ///
     /// At most one host call.
+    #[doc(alias = "ContinueTcpStream")]
     pub fn resume_downstream(&self) -> Result<()> {
         resume(StreamType::Downstream)
     }
@@ -232,8 +233,7 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     /// # Cost
     ///
     /// One host call and one block of the size that is read. The host copies the bytes once.
-    #[doc(alias = "GetDownstreamData")]
-    #[doc(alias = "GetUpstreamData")]
+    #[doc(alias("GetDownstreamData", "GetUpstreamData", "get_downstream_data", "get_upstream_data"))]
     pub fn read(&self, start: usize, size: usize) -> Result<HostBytes> {
         read(self.buffer, start, size)
     }
@@ -247,6 +247,7 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     /// # Cost
     ///
     /// One host call, which copies the bytes.
+    #[doc(alias("AppendDownstreamData", "AppendUpstreamData", "set_downstream_data", "set_upstream_data"))]
     pub fn append(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, WHOLE, 0, bytes.as_ref())
     }
@@ -260,6 +261,7 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     /// # Cost
     ///
     /// One host call, which copies the bytes, and moves the kept ones.
+    #[doc(alias("PrependDownstreamData", "PrependUpstreamData", "set_downstream_data", "set_upstream_data"))]
     pub fn prepend(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, 0, bytes.as_ref())
     }
@@ -273,6 +275,7 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     /// # Cost
     ///
     /// One host call, which copies the bytes.
+    #[doc(alias("ReplaceDownstreamData", "ReplaceUpstreamData", "set_downstream_data", "set_upstream_data"))]
     pub fn replace(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, WHOLE, bytes.as_ref())
     }
@@ -287,6 +290,7 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     /// # Cost
     ///
     /// One host call, which copies the bytes.
+    #[doc(alias("set_downstream_data", "set_upstream_data"))]
     pub fn replace_start(&mut self, size: usize, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, size.min(WHOLE), bytes.as_ref())
     }

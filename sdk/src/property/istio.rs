@@ -151,42 +151,61 @@ properties! {
     #[doc(alias = "GetNodeMetaWorkloadName")]
     text workload_name = xds."node"."metadata"."WORKLOAD_NAME";
     /// Returns the path of the proxy's binary.
+    #[doc(alias = "GetNodeMetaProxyConfigBinaryPath")]
     text binary_path = xds."node"."metadata"."PROXY_CONFIG"."binaryPath";
     /// Returns the number of worker threads of the proxy.
+    #[doc(alias = "GetNodeMetaProxyConfigConcurrency")]
     f64 concurrency = xds."node"."metadata"."PROXY_CONFIG"."concurrency";
     /// Returns the path of the proxy's configuration.
+    #[doc(alias = "GetNodeMetaProxyConfigConfigPath")]
     text config_path = xds."node"."metadata"."PROXY_CONFIG"."configPath";
     /// Returns the way in which the proxy authenticates itself to the control plane.
+    #[doc(alias = "GetNodeProxyConfigControlPlaneAuthPolicy")]
     text control_plane_auth_policy = xds."node"."metadata"."PROXY_CONFIG"."controlPlaneAuthPolicy";
     /// Returns the address of the control plane.
+    #[doc(alias = "GetNodeProxyConfigDiscoveryAddress")]
     text discovery_address = xds."node"."metadata"."PROXY_CONFIG"."discoveryAddress";
     /// Returns the time for which the proxy drains, as `45s`.
+    #[doc(alias = "GetNodeProxyConfigDrainDuration")]
     text drain_duration = xds."node"."metadata"."PROXY_CONFIG"."drainDuration";
     /// Returns the tags that metrics have besides the usual ones.
+    #[doc(alias = "GetNodeProxyConfigExtraStatTags")]
     list extra_stat_tags = xds."node"."metadata"."PROXY_CONFIG"."extraStatTags";
     /// Returns whether the application waits until the proxy has started.
+    #[doc(alias = "GetNodeProxyConfigHoldApplicationUntilProxyStarts")]
     bool hold_application_until_proxy_starts = xds."node"."metadata"."PROXY_CONFIG"."holdApplicationUntilProxyStarts";
     /// Returns the port of the proxy's admin interface.
+    #[doc(alias = "GetNodeProxyConfigProxyAdminPort")]
     f64 proxy_admin_port = xds."node"."metadata"."PROXY_CONFIG"."proxyAdminPort";
     /// Returns the prefixes of the metrics that are kept.
+    #[doc(alias("GetNodeProxyConfigProxyStatsMatcher", "IstioProxyStatsMatcher"))]
     list stats_inclusion_prefixes = xds."node"."metadata"."PROXY_CONFIG"."proxyStatsMatcher"."inclusionPrefixes";
     /// Returns the expressions that match the metrics that are kept.
+    #[doc(alias("GetNodeProxyConfigProxyStatsMatcher", "IstioProxyStatsMatcher"))]
     list stats_inclusion_regexps = xds."node"."metadata"."PROXY_CONFIG"."proxyStatsMatcher"."inclusionRegexps";
     /// Returns the suffixes of the metrics that are kept.
+    #[doc(alias("GetNodeProxyConfigProxyStatsMatcher", "IstioProxyStatsMatcher"))]
     list stats_inclusion_suffixes = xds."node"."metadata"."PROXY_CONFIG"."proxyStatsMatcher"."inclusionSuffixes";
     /// Returns the name of the service beside the proxy.
+    #[doc(alias = "GetNodeProxyConfigServiceCluster")]
     text service_cluster = xds."node"."metadata"."PROXY_CONFIG"."serviceCluster";
     /// Returns the largest length of a metric's name.
+    #[doc(alias = "GetNodeProxyConfigStatNameLength")]
     f64 stat_name_length = xds."node"."metadata"."PROXY_CONFIG"."statNameLength";
     /// Returns the port on which the agent reports its status.
+    #[doc(alias = "GetNodeProxyConfigStatusPort")]
     f64 status_port = xds."node"."metadata"."PROXY_CONFIG"."statusPort";
     /// Returns the time for which the proxy drains when it ends, as `5s`.
+    #[doc(alias = "GetNodeProxyConfigTerminationDrainDuration")]
     text termination_drain_duration = xds."node"."metadata"."PROXY_CONFIG"."terminationDrainDuration";
     /// Returns the address of Datadog, for traces.
+    #[doc(alias = "GetNodeProxyConfigTracingDatadogAddress")]
     text tracing_datadog_address = xds."node"."metadata"."PROXY_CONFIG"."tracing"."datadog"."address";
     /// Returns the address of the OpenCensus agent, for traces.
+    #[doc(alias = "GetNodeProxyConfigTracingOpenCensusAgentAddress")]
     text tracing_opencensus_agent_address = xds."node"."metadata"."PROXY_CONFIG"."tracing"."opencensusagent"."address";
     /// Returns the address of Zipkin, for traces.
+    #[doc(alias = "GetNodeProxyConfigTracingZipkinAddress")]
     text tracing_zipkin_address = xds."node"."metadata"."PROXY_CONFIG"."tracing"."zipkin"."address";
     /// Returns the Istio resource that made the cluster.
     #[doc(alias = "IstioFilterMetadata")]

@@ -16,7 +16,7 @@ properties! {
     #[doc(alias = "GetNodeCluster")]
     text cluster = xds."node"."cluster";
     /// Returns the region where the proxy runs.
-    #[doc(alias = "GetNodeLocality")]
+    #[doc(alias("GetNodeLocality", "EnvoyLocality"))]
     text region = xds."node"."locality"."region";
     /// Returns the zone where the proxy runs.
     #[doc(alias = "GetNodeLocality")]
@@ -35,7 +35,7 @@ properties! {
     message user_agent_build_version = xds."node"."user_agent_build_version";
     /// Returns the extensions in the proxy, each as a protobuf message. Envoy 1.40 has 516, of
     /// about 60 kB.
-    #[doc(alias = "GetNodeExtensions")]
+    #[doc(alias("GetNodeExtensions", "EnvoyExtension"))]
     list extensions = xds."node"."extensions";
     /// Returns the features that the proxy announces.
     #[doc(alias = "GetNodeClientFeatures")]
