@@ -51,7 +51,7 @@ properties! {
     /// Returns the SHA-256 digest of the peer's certificate.
     #[doc(alias = "GetDownstreamSha256PeerCertificateDigest")]
     text sha256_peer_certificate_digest = "connection"."sha256_peer_certificate_digest";
-    /// Returns the peer's certificate.
+    /// Returns the peer's certificate as PEM. Envoy 1.36 does not have it.
     text peer_certificate = "connection"."peer_certificate";
     /// Returns the reason for which the transport failed, as TLS reports it.
     text transport_failure_reason = "connection"."transport_failure_reason";

@@ -27,7 +27,8 @@ properties! {
     /// Returns the name of the proxy's software, as `envoy`.
     #[doc(alias = "GetNodeUserAgentName")]
     text user_agent_name = xds."node"."user_agent_name";
-    /// Returns the proxy's version as a text.
+    /// Returns the proxy's version as a text. Envoy returns no bytes, and has the version in
+    /// [`user_agent_build_version`].
     #[doc(alias = "GetNodeUserAgentVersion")]
     text user_agent_version = xds."node"."user_agent_version";
     /// Returns the proxy's version as a protobuf message.

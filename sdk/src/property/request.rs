@@ -53,7 +53,7 @@ properties! {
     /// Returns the number of bytes of headers, body and trailers.
     #[doc(alias = "GetRequestTotalSize")]
     u64 total_size = "request"."total_size";
-    /// Returns the number of bytes of the headers.
+    /// Returns the number of bytes of the headers. Envoy 1.36 does not have it.
     u64 headers_bytes = "request"."headers_bytes";
 }
 

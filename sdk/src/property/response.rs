@@ -29,7 +29,7 @@ properties! {
     /// Returns the number of bytes of headers, body and trailers.
     #[doc(alias = "GetResponseTotalSize")]
     u64 total_size = "response"."total_size";
-    /// Returns the number of bytes of the headers.
+    /// Returns the number of bytes of the headers. Envoy 1.36 does not have it.
     u64 headers_bytes = "response"."headers_bytes";
     /// Returns the time from the last byte to the upstream until the first byte back. Envoy knows
     /// it in `on_log`.

@@ -45,7 +45,7 @@ properties! {
     /// Returns the SHA-256 digest of the peer's certificate.
     #[doc(alias = "GetUpstreamSha256PeerCertificateDigest")]
     text sha256_peer_certificate_digest = "upstream"."sha256_peer_certificate_digest";
-    /// Returns the peer's certificate.
+    /// Returns the peer's certificate as PEM. Envoy 1.36 does not have it.
     text peer_certificate = "upstream"."peer_certificate";
     /// Returns the reason for which the transport failed, as TLS reports it.
     #[doc(alias = "GetUpstreamTransportFailureReason")]

@@ -51,7 +51,7 @@ fn build(abi: Abi) -> Result<PathBuf> {
 }
 
 /// What the configuration calls the filter in a version of the ABI.
-fn stem(abi: Abi) -> String {
+pub(crate) fn stem(abi: Abi) -> String {
     format!("tracer{}", abi.feature())
 }
 
@@ -287,7 +287,7 @@ fn thread(line: &str) -> &str {
 
 /// What Envoy has logged, as far as it was read.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     read: usize,
     /// The thread that logs first, whose VMs serve no stream.
     main: Option<String>,
@@ -296,8 +296,13 @@ struct Seen {
 }
 
 impl Seen {
+    /// Returns what the worker's VMs of this name have logged.
+    pub(crate) fn of(&self, name: &str) -> &[String] {
+        self.lines.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Reads what has come since, and no line twice: a log of hundreds of scenarios is long.
-    fn read(&mut self, proxy: &Proxy) {
+    pub(crate) fn read(&mut self, proxy: &Proxy) {
         let text = proxy.log_from(self.read);
         let whole = text.rfind('\n').map_or(0, |at| at + 1);
         self.read += whole;

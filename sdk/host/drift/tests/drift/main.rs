@@ -9,6 +9,7 @@ mod bodies;
 mod by_version;
 mod envoy;
 mod http;
+mod properties;
 mod random;
 mod scenarios;
 mod simulated;
