@@ -1,24 +1,9 @@
 //! The callbacks, and what the stream holds in them: for each a script of the filter and traffic
 //! that leads there.
 
-macro_rules! moments {
-    (@setting) => { Setting::Plain };
-    (@setting $setting:ident) => { Setting::$setting };
-    ($($kind:ident $callback:literal, $holds:literal, $($setting:ident)? $script:literal, $steps:expr;)*) => {
-        /// These moments, in the order of the table.
-        pub(super) const MOMENTS: &[Moment] = &[$(Moment {
-            callback: $callback,
-            holds: $holds,
-            kind: Kind::$kind,
-            setting: moments!(@setting $($setting)?),
-            script: $script,
-            steps: $steps,
-        }),*];
-    };
-}
-
 mod answers;
 mod between;
+mod build;
 mod end;
 mod metadata;
 mod request;
@@ -38,11 +23,32 @@ pub struct Moment {
     pub kind: Kind,
     /// What is special about the proxy.
     pub setting: Setting,
-    /// The tracer's script. `CALL` stands for the host call, `release N` for a resume that lets the
-    /// stream end, unless the host call is itself a resume.
-    pub script: &'static str,
     /// The moves of the peers, one after the other.
     pub steps: &'static [Step],
+    script: Script,
+}
+
+/// What the tracer does: around the call, in the callback of the moment, and in others.
+#[derive(Clone, Copy, Debug)]
+struct Script {
+    /// Which run of the callback makes the call, as `#2`; every run if this is empty.
+    run: &'static str,
+    /// The steps before the call.
+    before: &'static str,
+    /// The steps after the call.
+    after: &'static str,
+    /// The lines of other callbacks.
+    lines: &'static str,
+    /// The direction that a tick lets go on, unless the call is itself a resume.
+    releases: Option<Way>,
+}
+
+/// A direction that a stream can be held in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Way {
+    Request,
+    Response,
+    Downstream,
 }
 
 /// Which proxy a filter is part of.
@@ -143,30 +149,29 @@ impl Moment {
         format!("{} / {}", self.callback, self.holds)
     }
 
-    /// The script with this call, for the stream with the number 2 and its plugin with the
-    /// number 1.
+    /// The tracer's script with these steps as the call, for the stream with the number 2 and its
+    /// plugin with the number 1. Without `releases` it lets nothing go on that was held.
     #[must_use]
     pub fn script_with(&self, steps: &str, releases: bool) -> String {
-        let lines = self.script.lines().filter_map(|line| {
-            let (key, rest) = line.trim().split_once(": ")?;
-            let (callback, run) =
-                key.split_once('#').map_or((key, String::new()), |(key, run)| (key, format!("#{run}")));
-            let (callback, of_plugin) = callback.strip_suffix("@1").map_or((callback, false), |name| (name, true));
-            let context = if of_plugin || OF_PLUGINS.contains(&callback) { 1 } else { 2 };
-            let steps = rest.split("; ").filter_map(|step| match step.strip_prefix("release ") {
-                Some(direction) => releases.then(|| format!("resume {direction}")),
-                None if step == "CALL" => Some(steps.to_owned()).filter(|steps| !steps.is_empty()),
-                None => Some(step.to_owned()),
-            });
-            Some(format!("{callback}@{context}{run}: {}", steps.collect::<Vec<_>>().join("; ")))
+        let Script { run, before, after, lines, .. } = self.script;
+        let steps: Vec<_> = [before, steps, after].into_iter().filter(|part| !part.is_empty()).collect();
+        let of_call = format!("{}{run}: {}", self.callback, steps.join("; "));
+        let of_tick = self.script.releases.map(|way| {
+            let resume = if releases { format!("; resume {}", way as u8) } else { String::new() };
+            format!("tick: tick 0; effective 2{resume}")
         });
-        lines.collect::<Vec<_>>().join("\n")
+        let all = [of_call.as_str()].into_iter().chain(lines.lines()).chain(of_tick.as_deref());
+        all.filter_map(|line| self.line(line)).collect::<Vec<_>>().join("\n")
     }
 
-    /// Whether the script lets the stream go on when it was held.
-    #[must_use]
-    pub fn releases(&self) -> bool {
-        self.script.contains("release ")
+    /// A line of the script, for the context that its callback is of.
+    fn line(&self, line: &str) -> Option<String> {
+        let (key, steps) = line.trim().split_once(": ")?;
+        let (callback, run) = key.split_once('#').map_or((key, String::new()), |(key, run)| (key, format!("#{run}")));
+        // Nothing but the plugin is there.
+        let is_plugin = matches!(self.setting, Setting::Logger | Setting::Unloaded) || OF_PLUGINS.contains(&callback);
+        let context = if is_plugin { 1 } else { 2 };
+        Some(format!("{callback}@{context}{run}: {steps}"))
     }
 }
 
@@ -198,7 +203,7 @@ const PARTS: &[&[Moment]] = &[
 /// All moments, in the order of the table.
 pub const MOMENTS: &[Moment] = &ALL;
 
-const ALL: [Moment; count()] = {
+static ALL: [Moment; count()] = {
     let mut all = [PARTS[0][0]; count()];
     let (mut part, mut at, mut next) = (0, 0, 0);
     while part < PARTS.len() {

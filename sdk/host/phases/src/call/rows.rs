@@ -68,11 +68,11 @@ calls! {
     "set_buffer_bytes upstream data", "write 3 0 0 cell", Client("cell");
     "set_buffer_bytes call response body", "write 4 0 0 cell", Status;
     "set_buffer_bytes plugin configuration", "write 7 0 0 cell", Status;
-    "http_call", "call SERVICE :method=GET,:path=/cell,:authority=cell - - 1000", Service("GET /cell");
-    "grpc_call", "grpc GRPC Cell Method hello 1000", Service("/Cell/Method");
+    "http_call", "call SERVICE :method=GET,:path=/cell,:authority=cell - - 60000", Service("GET /cell");
+    "grpc_call", "grpc GRPC Cell Method hello 60000", Service("/Cell/Method");
     "grpc_stream", "stream GRPC Cell Method -; send 6 hello 1", Service("/Cell/Method");
     "http_call and grpc_stream without a host",
-        "call nobody :method=GET,:path=/cell,:authority=cell - - 1000; stream nobody Cell Method -", Serves;
+        "call nobody :method=GET,:path=/cell,:authority=cell - - 60000; stream nobody Cell Method -", Serves;
     "grpc_send", "send 6 more 0", Status;
     "grpc_close", "finish 6", Status;
     "grpc_cancel", "cancel 6", Status;

@@ -1,40 +1,39 @@
 //! The callbacks after the last of a stream, of an entry of the access log and of a plugin.
 
-use super::traffic::{LEFT, LEFT_BACK, UNLOADED, WHOLE};
-use super::{Kind, Moment, Setting};
+use super::build::on;
+use super::traffic::{LEFT, LEFT_BACK, REPLIED, UNLOADED, WHOLE};
+use super::{Moment, Setting};
 
-moments! {
-    Http "log", "nothing", "log: CALL", WHOLE;
-    Http "log", "request headers", "
-        request_headers: return 1
-        log: CALL", LEFT;
-    Http "log", "response headers", "
-        response_headers: return 1
-        log: CALL", LEFT_BACK;
-    Http "log", "a reply", "
-        request_headers: reply 403 - denied - -1; return 1
-        log: CALL", WHOLE;
-    Http "done", "nothing", "done: CALL; return 1", WHOLE;
-    Http "done", "request headers", "
-        request_headers: return 1
-        done: CALL; return 1", LEFT;
-    Http "done", "response headers", "
-        response_headers: return 1
-        done: CALL; return 1", LEFT_BACK;
-    Http "done", "a reply", "
-        request_headers: reply 403 - denied - -1; return 1
-        done: CALL; return 1", WHOLE;
-    Http "delete", "nothing", "delete: CALL", WHOLE;
-    Http "delete", "request headers", "
-        request_headers: return 1
-        delete: CALL", LEFT;
-    Http "delete", "response headers", "
-        response_headers: return 1
-        delete: CALL", LEFT_BACK;
-    Http "delete", "a reply", "
-        request_headers: reply 403 - denied - -1; return 1
-        delete: CALL", WHOLE;
-    Http "log", "an entry of an access log", Logger "log@1: CALL", WHOLE;
-    Http "done", "the plugin", Unloaded "done@1: CALL; return 1", UNLOADED;
-    Http "delete", "the plugin", Unloaded "delete@1: CALL", UNLOADED;
+/// A callback of a stream whose client left while the filter held the request's headers.
+const fn request_held(callback: &'static str) -> Moment {
+    on(callback, LEFT).holds("request headers").lines("request_headers: return 1")
 }
+
+/// A callback of a stream whose client left while the filter held the response's headers.
+const fn response_held(callback: &'static str) -> Moment {
+    on(callback, LEFT_BACK).holds("response headers").lines("response_headers: return 1")
+}
+
+/// A callback of a stream that the filter answered.
+const fn replied(callback: &'static str) -> Moment {
+    on(callback, WHOLE).holds("a reply").lines(REPLIED)
+}
+
+/// These moments, in the order of the table.
+pub(super) const MOMENTS: &[Moment] = &[
+    on("log", WHOLE),
+    request_held("log"),
+    response_held("log"),
+    replied("log"),
+    on("done", WHOLE).stops(),
+    request_held("done").stops(),
+    response_held("done").stops(),
+    replied("done").stops(),
+    on("delete", WHOLE),
+    request_held("delete"),
+    response_held("delete"),
+    replied("delete"),
+    on("log", WHOLE).with(Setting::Logger).holds("an entry of an access log"),
+    on("done", UNLOADED).with(Setting::Unloaded).holds("the plugin").stops(),
+    on("delete", UNLOADED).with(Setting::Unloaded).holds("the plugin"),
+];

@@ -1,58 +1,67 @@
 //! The callbacks for a request.
 
+use super::Way::{Request, Response};
+use super::build::on;
 use super::traffic::{BARE, EARLY, ENDED, WHOLE};
-use super::{Kind, Moment, Setting};
+use super::{Moment, Setting};
 
-moments! {
-    Http "context_create", "nothing", "context_create: CALL", WHOLE;
-    Http "request_headers", "nothing", "request_headers: CALL; return 0", WHOLE;
-    Http "request_headers", "request headers", "
-        request_headers: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 0", WHOLE;
-    Http "request_headers", "a reply", "request_headers: reply 403 - denied - -1; CALL; return 1", WHOLE;
-    Http "request_headers", "nothing (no body)", "request_headers: CALL; return 0", BARE;
-    Http "request_headers", "request headers (no body)", "
-        request_headers: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 0", BARE;
-    Http "request_headers", "a reply (no body)", "
-        request_headers: reply 403 - denied - -1; CALL; return 1", BARE;
-    Http "request_body", "nothing", "request_body#1: CALL; return 0", WHOLE;
-    Http "request_body", "request headers", Shown "
-        request_headers: return 1
-        request_body#1: CALL; return 1
-        request_body#2: return 1
-        request_trailers: tick 30; return 1
-        tick: tick 0; effective 2; release 0", WHOLE;
-    Http "request_body", "request body", "
-        request_body#1: return 1
-        request_body#2: CALL; return 1
-        request_trailers: tick 30; return 1
-        tick: tick 0; effective 2; release 0", WHOLE;
-    Http "request_body", "response headers", "
-        response_headers: return 1
-        request_body#2: CALL; return 0
-        request_trailers: tick 30
-        tick: tick 0; effective 2; release 1", EARLY;
-    Http "request_body", "a reply", "request_body#1: reply 403 - denied - -1; CALL; return 1", WHOLE;
-    Http "request_body", "nothing (the last part)", "request_body#3: CALL; return 0", ENDED;
-    Http "request_body", "request body (the last part)", "
-        request_body: return 1
-        request_body#3: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 0", ENDED;
-    Http "request_body", "a reply (the last part)", "
-        request_body#3: reply 403 - denied - -1; CALL; return 1", ENDED;
-    Http "request_trailers", "nothing", "request_trailers: CALL; return 0", WHOLE;
-    Http "request_trailers", "request headers", Shown "
-        request_headers: return 1
-        request_body: return 1
-        request_trailers: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 0", WHOLE;
-    Http "request_trailers", "request body", "
-        request_body: return 1
-        request_trailers: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 0", WHOLE;
-    Http "request_trailers", "request trailers", "
-        request_trailers: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 0", WHOLE;
-    Http "request_trailers", "a reply", "request_trailers: reply 403 - denied - -1; CALL; return 1", WHOLE;
-}
+/// These moments, in the order of the table.
+pub(super) const MOMENTS: &[Moment] = &[
+    on("context_create", WHOLE),
+    on("request_headers", WHOLE).passes(),
+    on("request_headers", WHOLE).holds("request headers").stops_until_tick(Request),
+    on("request_headers", WHOLE).holds("a reply").replied(),
+    on("request_headers", BARE).holds("nothing (no body)").passes(),
+    on("request_headers", BARE).holds("request headers (no body)").stops_until_tick(Request),
+    on("request_headers", BARE).holds("a reply (no body)").replied(),
+    on("request_body", WHOLE).run("#1").passes(),
+    on("request_body", WHOLE)
+        .with(Setting::Shown)
+        .lines(
+            "request_headers: return 1
+            request_body#2: return 1
+            request_trailers: tick 30; return 1",
+        )
+        .run("#1")
+        .holds("request headers")
+        .stops()
+        .releases(Request),
+    on("request_body", WHOLE)
+        .lines(
+            "request_body#1: return 1
+            request_trailers: tick 30; return 1",
+        )
+        .run("#2")
+        .holds("request body")
+        .stops()
+        .releases(Request),
+    on("request_body", EARLY)
+        .lines(
+            "response_headers: return 1
+            request_trailers: tick 30",
+        )
+        .run("#2")
+        .holds("response headers")
+        .passes()
+        .releases(Response),
+    on("request_body", WHOLE).run("#1").holds("a reply").replied(),
+    on("request_body", ENDED).run("#3").holds("nothing (the last part)").passes(),
+    on("request_body", ENDED)
+        .lines("request_body: return 1")
+        .run("#3")
+        .holds("request body (the last part)")
+        .stops_until_tick(Request),
+    on("request_body", ENDED).run("#3").holds("a reply (the last part)").replied(),
+    on("request_trailers", WHOLE).passes(),
+    on("request_trailers", WHOLE)
+        .with(Setting::Shown)
+        .lines(
+            "request_headers: return 1
+            request_body: return 1",
+        )
+        .holds("request headers")
+        .stops_until_tick(Request),
+    on("request_trailers", WHOLE).lines("request_body: return 1").holds("request body").stops_until_tick(Request),
+    on("request_trailers", WHOLE).holds("request trailers").stops_until_tick(Request),
+    on("request_trailers", WHOLE).holds("a reply").replied(),
+];

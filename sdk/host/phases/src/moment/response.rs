@@ -1,65 +1,68 @@
 //! The callbacks for a response.
 
-use super::traffic::{BARE, EARLY, ENDED, WHOLE};
-use super::{Kind, Moment, Setting};
+use super::Way::Response;
+use super::build::on;
+use super::traffic::{BARE, EARLY, ENDED, REPLIED, WHOLE};
+use super::{Moment, Setting};
 
-moments! {
-    Http "response_headers", "nothing", "response_headers: CALL; return 0", WHOLE;
-    Http "response_headers", "response headers", "
-        response_headers: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 1", WHOLE;
-    Http "response_headers", "request body", "
-        request_body: return 1
-        response_headers: CALL; return 0", EARLY;
-    Http "response_headers", "a reply", "response_headers: reply 403 - denied - -1; CALL; return 1", WHOLE;
-    Http "response_headers", "a reply of an earlier callback", "
-        request_headers: reply 403 - denied - -1; return 1
-        response_headers: CALL; return 0", WHOLE;
-    Http "response_headers", "nothing (no body)", "response_headers: CALL; return 0", BARE;
-    Http "response_headers", "response headers (no body)", "
-        response_headers: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 1", BARE;
-    Http "response_headers", "a reply (no body)", "
-        response_headers: reply 403 - denied - -1; CALL; return 1", BARE;
-    Http "response_body", "nothing", "response_body#1: CALL; return 0", WHOLE;
-    Http "response_body", "response headers", Shown "
-        response_headers: return 1
-        response_body#1: CALL; return 1
-        response_body#2: return 1
-        response_trailers: tick 30; return 1
-        tick: tick 0; effective 2; release 1", WHOLE;
-    Http "response_body", "response body", "
-        response_body#1: return 1
-        response_body#2: CALL; return 1
-        response_trailers: tick 30; return 1
-        tick: tick 0; effective 2; release 1", WHOLE;
-    Http "response_body", "request body", "
-        request_body: return 1
-        response_body#1: CALL; return 0", EARLY;
-    Http "response_body", "a reply", "response_body#1: reply 403 - denied - -1; CALL; return 1", WHOLE;
-    Http "response_body", "a reply of an earlier callback", "
-        request_headers: reply 403 - denied - -1; return 1
-        response_headers: remove 2 content-length
-        response_body#1: CALL; return 0", WHOLE;
-    Http "response_body", "nothing (the last part)", "response_body#3: CALL; return 0", ENDED;
-    Http "response_body", "response body (the last part)", "
-        response_body: return 1
-        response_body#3: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 1", ENDED;
-    Http "response_body", "a reply (the last part)", "
-        response_body#3: reply 403 - denied - -1; CALL; return 1", ENDED;
-    Http "response_trailers", "nothing", "response_trailers: CALL; return 0", WHOLE;
-    Http "response_trailers", "response headers", Shown "
-        response_headers: return 1
-        response_body: return 1
-        response_trailers: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 1", WHOLE;
-    Http "response_trailers", "response body", "
-        response_body: return 1
-        response_trailers: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 1", WHOLE;
-    Http "response_trailers", "response trailers", "
-        response_trailers: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 1", WHOLE;
-    Http "response_trailers", "a reply", "response_trailers: reply 403 - denied - -1; CALL; return 1", WHOLE;
-}
+/// These moments, in the order of the table.
+pub(super) const MOMENTS: &[Moment] = &[
+    on("response_headers", WHOLE).passes(),
+    on("response_headers", WHOLE).holds("response headers").stops_until_tick(Response),
+    on("response_headers", EARLY).lines("request_body: return 1").holds("request body").passes(),
+    on("response_headers", WHOLE).holds("a reply").replied(),
+    on("response_headers", WHOLE).lines(REPLIED).holds("a reply of an earlier callback").passes(),
+    on("response_headers", BARE).holds("nothing (no body)").passes(),
+    on("response_headers", BARE).holds("response headers (no body)").stops_until_tick(Response),
+    on("response_headers", BARE).holds("a reply (no body)").replied(),
+    on("response_body", WHOLE).run("#1").passes(),
+    on("response_body", WHOLE)
+        .with(Setting::Shown)
+        .lines(
+            "response_headers: return 1
+            response_body#2: return 1
+            response_trailers: tick 30; return 1",
+        )
+        .run("#1")
+        .holds("response headers")
+        .stops()
+        .releases(Response),
+    on("response_body", WHOLE)
+        .lines(
+            "response_body#1: return 1
+            response_trailers: tick 30; return 1",
+        )
+        .run("#2")
+        .holds("response body")
+        .stops()
+        .releases(Response),
+    on("response_body", EARLY).lines("request_body: return 1").run("#1").holds("request body").passes(),
+    on("response_body", WHOLE).run("#1").holds("a reply").replied(),
+    on("response_body", WHOLE)
+        .lines(
+            "request_headers: reply 403 - denied - -1; return 1
+            response_headers: remove 2 content-length",
+        )
+        .run("#1")
+        .holds("a reply of an earlier callback")
+        .passes(),
+    on("response_body", ENDED).run("#3").holds("nothing (the last part)").passes(),
+    on("response_body", ENDED)
+        .lines("response_body: return 1")
+        .run("#3")
+        .holds("response body (the last part)")
+        .stops_until_tick(Response),
+    on("response_body", ENDED).run("#3").holds("a reply (the last part)").replied(),
+    on("response_trailers", WHOLE).passes(),
+    on("response_trailers", WHOLE)
+        .with(Setting::Shown)
+        .lines(
+            "response_headers: return 1
+            response_body: return 1",
+        )
+        .holds("response headers")
+        .stops_until_tick(Response),
+    on("response_trailers", WHOLE).lines("response_body: return 1").holds("response body").stops_until_tick(Response),
+    on("response_trailers", WHOLE).holds("response trailers").stops_until_tick(Response),
+    on("response_trailers", WHOLE).holds("a reply").replied(),
+];

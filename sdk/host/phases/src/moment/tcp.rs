@@ -1,50 +1,56 @@
 //! The callbacks of connections.
 
+use super::Moment;
+use super::Way::Downstream;
+use super::answers::calls;
+use super::build::of_connection as on;
 use super::traffic::{HANGUP, TALK, TALK_CALLED, TALK_TICKED};
-use super::{Kind, Moment, Setting};
 
-moments! {
-    Tcp "context_create", "nothing (TCP)", "context_create: CALL", TALK;
-    Tcp "new_connection", "nothing", "new_connection: CALL; return 0", TALK;
-    Tcp "new_connection", "the connection", "
-        new_connection: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 2", TALK;
-    Tcp "downstream_data", "nothing", "downstream_data#1: CALL; return 0", TALK;
-    Tcp "downstream_data", "downstream data", "
-        downstream_data#1: return 1
-        downstream_data#2: CALL; tick 30; return 1
-        tick: tick 0; effective 2; release 2", TALK;
-    Tcp "upstream_data", "nothing", "upstream_data#1: CALL; return 0", TALK;
-    Tcp "upstream_data", "upstream data", "
-        upstream_data#1: return 1
-        upstream_data#2: CALL; return 0", TALK;
-    Tcp "upstream_data", "downstream data", "
-        downstream_data#1: return 1
-        upstream_data#1: CALL; tick 30
-        tick: tick 0; effective 2; release 2", TALK;
-    Tcp "downstream_connection_close", "nothing", "downstream_connection_close: CALL", TALK;
-    Tcp "downstream_connection_close", "downstream data", "
-        downstream_data: return 1
-        downstream_connection_close: CALL", TALK;
-    Tcp "upstream_connection_close", "nothing", "upstream_connection_close: CALL", HANGUP;
-    Tcp "upstream_connection_close", "upstream data", "
-        upstream_data: return 1
-        upstream_connection_close: CALL", HANGUP;
-    Tcp "done", "nothing (TCP)", "done: CALL; return 1", TALK;
-    Tcp "log", "nothing (TCP)", "log: CALL", TALK;
-    Tcp "delete", "nothing (TCP)", "delete: CALL", TALK;
-    Tcp "http_call_response", "nothing (TCP)", "
-        downstream_data#1: call SERVICE :method=GET,:path=/,:authority=s - - 1000; return 0
-        http_call_response#1: effective 2; CALL", TALK_CALLED;
-    Tcp "http_call_response", "downstream data", "
-        downstream_data#1: call SERVICE :method=GET,:path=/,:authority=s - - 1000; return 1
-        http_call_response#1: effective 2; CALL; tick 30
-        tick: tick 0; effective 2; release 2", TALK_CALLED;
-    Tcp "tick", "nothing (TCP)", "
-        downstream_data#1: tick 20; return 0
-        tick#1: tick 0; effective 2; CALL", TALK_TICKED;
-    Tcp "tick", "downstream data", "
-        downstream_data#1: tick 20; return 1
-        tick#1: effective 2; CALL; tick 30
-        tick: tick 0; effective 2; release 2", TALK_TICKED;
-}
+/// These moments, in the order of the table.
+pub(super) const MOMENTS: &[Moment] = &[
+    on("context_create", TALK).holds("nothing (TCP)"),
+    on("new_connection", TALK).passes(),
+    on("new_connection", TALK).holds("the connection").stops_until_tick(Downstream),
+    on("downstream_data", TALK).run("#1").passes(),
+    on("downstream_data", TALK)
+        .lines("downstream_data#1: return 1")
+        .run("#2")
+        .holds("downstream data")
+        .stops_until_tick(Downstream),
+    on("upstream_data", TALK).run("#1").passes(),
+    on("upstream_data", TALK).lines("upstream_data#1: return 1").run("#2").holds("upstream data").passes(),
+    on("upstream_data", TALK)
+        .lines("downstream_data#1: return 1")
+        .run("#1")
+        .holds("downstream data")
+        .held_until_tick(Downstream),
+    on("downstream_connection_close", TALK),
+    on("downstream_connection_close", TALK).lines("downstream_data: return 1").holds("downstream data"),
+    on("upstream_connection_close", HANGUP),
+    on("upstream_connection_close", HANGUP).lines("upstream_data: return 1").holds("upstream data"),
+    on("done", TALK).holds("nothing (TCP)").stops(),
+    on("log", TALK).holds("nothing (TCP)"),
+    on("delete", TALK).holds("nothing (TCP)"),
+    on("http_call_response", TALK_CALLED)
+        .lines(calls!("downstream_data#1", 0))
+        .run("#1")
+        .on_stream()
+        .holds("nothing (TCP)"),
+    on("http_call_response", TALK_CALLED)
+        .lines(calls!("downstream_data#1", 1))
+        .run("#1")
+        .on_stream()
+        .holds("downstream data")
+        .held_until_tick(Downstream),
+    on("tick", TALK_TICKED)
+        .lines("downstream_data#1: tick 20; return 0")
+        .run("#1")
+        .before("tick 0; effective 2")
+        .holds("nothing (TCP)"),
+    on("tick", TALK_TICKED)
+        .lines("downstream_data#1: tick 20; return 1")
+        .run("#1")
+        .on_stream()
+        .holds("downstream data")
+        .held_until_tick(Downstream),
+];

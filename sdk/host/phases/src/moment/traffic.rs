@@ -2,6 +2,9 @@
 
 use super::Step::{self, *};
 
+/// The line of a filter that answers the request at its head.
+pub(super) const REPLIED: &str = "request_headers: reply 403 - denied - -1; return 1";
+
 /// A request and its response, both in parts and with trailers, the response after the whole
 /// request.
 pub(super) const WHOLE: &[Step] =
