@@ -108,7 +108,7 @@ fn pipe(path: &Path) -> Value {
 fn cluster(letter: &str, place: &Place, folder: &Path, protocol: &Value) -> Value {
     let name = format!("{letter}{}", place.at);
     json!({
-        "name": name, "connect_timeout": "1s", "type": "STATIC",
+        "name": name, "connect_timeout": "60s", "type": "STATIC",
         "typed_extension_protocol_options": { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
             "common_http_protocol_options": { "max_requests_per_connection": 1 },
@@ -142,6 +142,8 @@ fn manager(cluster: &str, filters: &[Value], setting: Setting) -> Value {
             "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "http",
         "generate_request_id": false,
+        // Envoy's own choice is a second.
+        "delayed_close_timeout": "0.1s",
         "server_header_transformation": "PASS_THROUGH",
         "http_protocol_options": { "enable_trailers": true },
         "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": routes }] },

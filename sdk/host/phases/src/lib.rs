@@ -6,6 +6,10 @@
 //! between the cell and Envoy. [`run`] plays the cells, [`judge`] compares what the peers received
 //! with the same traffic without the call, and [`table`] keeps the outcomes in files.
 //!
+//! How busy the machine is changes no outcome. After each move of a peer a cell waits until Envoy's
+//! worker has nothing more to do, as the kernel shows it, and not for a time; and an outcome that
+//! is not the table's counts when it came twice.
+//!
 //! | module | holds |
 //! |---|---|
 //! | [`call`] | the host calls, and the effect that each should have |
@@ -16,6 +20,8 @@
 //! | `http2`, `hpack` | HTTP/2 for peers that send and receive metadata |
 //! | [`wire`] | the bytes of HTTP/1.1 that the peers received |
 //! | [`judge`] | the outcome of a cell |
+//! | [`settle`] | which outcome counts when a cell is played more than once |
+//! | [`play`] | the cells of some moments, up to their outcomes |
 //! | [`table`] | the outcomes as a file and as tables of Markdown |
 #![forbid(unsafe_code)]
 
@@ -26,7 +32,9 @@ mod http2;
 pub mod judge;
 pub mod moment;
 pub mod peers;
+pub mod play;
 pub mod run;
+pub mod settle;
 pub mod table;
 pub mod wire;
 

@@ -5,17 +5,12 @@ mod side;
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
 use crate::config::Place;
 use crate::moment::{Kind, Setting, Step};
 use side::Side;
-
-/// How often a socket is looked at.
-const POLL: Duration = Duration::from_millis(2);
 
 /// What a cell's peers received.
 #[derive(Clone, Debug, Default)]
@@ -42,8 +37,6 @@ pub struct Peers {
     client: Option<Side>,
     upstreams: Vec<Side>,
     services: Vec<Side>,
-    /// How long is waited for what should come.
-    patience: Duration,
 }
 
 impl Peers {
@@ -52,7 +45,7 @@ impl Peers {
     /// # Errors
     ///
     /// When a socket cannot be made.
-    pub fn listen(folder: &Path, place: &Place, patience: Duration) -> Result<Self> {
+    pub fn listen(folder: &Path, place: &Place) -> Result<Self> {
         let listen = |letter| -> Result<UnixListener> {
             let listener = UnixListener::bind(place.socket(folder, letter)).context("cannot listen")?;
             listener.set_nonblocking(true)?;
@@ -67,7 +60,6 @@ impl Peers {
             client: None,
             upstreams: Vec::new(),
             services: Vec::new(),
-            patience,
         })
     }
 
@@ -81,7 +73,10 @@ impl Peers {
             Step::Connect => self.connect()?,
             Step::Request => {
                 self.connect()?;
-                self.client_sends(b"POST / HTTP/1.1\r\nhost: host\r\nconnection: close\r\nx-gone: yes\r\ntransfer-encoding: chunked\r\n\r\n");
+                self.client_sends(
+                    b"POST / HTTP/1.1\r\nhost: host\r\nconnection: close\r\nx-gone: yes\r\n\
+                    transfer-encoding: chunked\r\n\r\n",
+                );
             }
             Step::Get => {
                 self.connect()?;
@@ -90,9 +85,9 @@ impl Peers {
             Step::Part(text) => self.client_sends(&chunk(text)),
             Step::Trailers => self.client_sends(b"0\r\nx-trailer: one\r\n\r\n"),
             Step::Response => {
-                self.upstream_answers(b"HTTP/1.1 200 OK\r\nx-gone: yes\r\ntransfer-encoding: chunked\r\n\r\n");
+                self.upstream_sends(b"HTTP/1.1 200 OK\r\nx-gone: yes\r\ntransfer-encoding: chunked\r\n\r\n");
             }
-            Step::Empty => self.upstream_answers(b"HTTP/1.1 200 OK\r\nx-gone: yes\r\ncontent-length: 0\r\n\r\n"),
+            Step::Empty => self.upstream_sends(b"HTTP/1.1 200 OK\r\nx-gone: yes\r\ncontent-length: 0\r\n\r\n"),
             Step::End => self.client_sends(b"0\r\n\r\n"),
             Step::BackEnd => self.upstream_sends(b"0\r\n\r\n"),
             Step::Back(text) => self.upstream_sends(&chunk(text)),
@@ -109,14 +104,14 @@ impl Peers {
                     b"GET / HTTP/1.1\r\nhost: host\r\nconnection: upgrade\r\nupgrade: websocket\r\nx-gone: yes\r\n\r\n",
                 );
             }
-            Step::Switch => self.upstream_answers(
+            Step::Switch => self.upstream_sends(
                 b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nx-gone: yes\r\n\r\n",
             ),
             Step::Tunnel => {
                 self.connect()?;
                 self.client_sends(b"CONNECT host:80 HTTP/1.1\r\nhost: host:80\r\nx-gone: yes\r\n\r\n");
             }
-            Step::Grant => self.upstream_answers(b"HTTP/1.1 200 OK\r\nx-gone: yes\r\n\r\n"),
+            Step::Grant => self.upstream_sends(b"HTTP/1.1 200 OK\r\nx-gone: yes\r\n\r\n"),
             Step::Metadata => {
                 if let Some(client) = &mut self.client {
                     client.send_metadata();
@@ -129,7 +124,7 @@ impl Peers {
             }
             Step::Tick | Step::Unload => {}
             Step::FromClient(text) => self.client_sends(text.as_bytes()),
-            Step::FromUpstream(text) => self.upstream_answers(text.as_bytes()),
+            Step::FromUpstream(text) => self.upstream_sends(text.as_bytes()),
             Step::CloseUpstream => {
                 if let Some(side) = self.upstreams.first() {
                     let _ = side.stream.shutdown(Shutdown::Both);
@@ -137,26 +132,6 @@ impl Peers {
             }
         }
         Ok(())
-    }
-
-    /// Waits until the client has all that it gets, and says what everybody received.
-    pub fn finish(&mut self) -> Received {
-        let mut quiet_since = Instant::now();
-        let mut seen = 0;
-        loop {
-            self.look();
-            let sum = self.sum();
-            if sum != seen {
-                (seen, quiet_since) = (sum, Instant::now());
-            }
-            let ended = self.client.as_ref().is_none_or(|client| client.ended);
-            let wait = if ended { Duration::from_millis(10) } else { self.patience };
-            if quiet_since.elapsed() > wait {
-                break;
-            }
-            sleep(POLL);
-        }
-        self.received()
     }
 
     /// What everybody received so far.
@@ -170,6 +145,12 @@ impl Peers {
         }
     }
 
+    /// Whether the client has no connection any more.
+    #[must_use]
+    pub fn client_ended(&self) -> bool {
+        self.client.as_ref().is_none_or(|side| side.ended)
+    }
+
     /// Drops all connections.
     pub fn drop_connections(&mut self) {
         self.client = None;
@@ -177,12 +158,13 @@ impl Peers {
         self.services.clear();
     }
 
-    /// Whether another client is served.
-    pub fn probe(&mut self) -> bool {
+    /// Whether another client is served; `rest` waits until Envoy has nothing more to do, and says
+    /// whether that came.
+    pub fn probe(&mut self, rest: impl Fn() -> bool) -> bool {
         self.drop_connections();
-        let deadline = Instant::now() + Duration::from_secs(2);
         let Ok(stream) = UnixStream::connect(&self.last_listener) else { return false };
-        let Ok(mut client) = Side::new(stream) else { return false };
+        let Ok(client) = Side::new(stream) else { return false };
+        let client = self.client.insert(client);
         let (request, answer): (&[u8], &[u8]) = match self.place.kind {
             Kind::Http => (
                 b"GET /probe HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\r\n",
@@ -192,26 +174,14 @@ impl Peers {
         };
         client.send(request);
         let mut answered = 0;
-        while Instant::now() < deadline {
-            self.accept_all();
-            for side in &mut self.upstreams {
-                side.look();
-            }
+        while rest() && self.look() {
             let waiting = self.upstreams.iter_mut().skip(answered);
             for side in waiting.filter(|side| side.bytes.windows(5).any(|window| window == b"probe")) {
                 side.send(answer);
                 answered += 1;
             }
-            client.look();
-            if client.bytes.starts_with(b"HTTP/1.1 200") {
-                return true;
-            }
-            if client.ended {
-                return false;
-            }
-            sleep(POLL);
         }
-        false
+        self.client.as_ref().is_some_and(|client| client.bytes.starts_with(b"HTTP/1.1 200"))
     }
 
     fn connect(&mut self) -> Result<()> {
@@ -235,40 +205,16 @@ impl Peers {
         }
     }
 
-    /// Sends the first bytes of the upstream, which Envoy may not have reached yet.
-    fn upstream_answers(&mut self, bytes: &[u8]) {
-        if self.upstreams.is_empty() {
-            self.accept_upstream(self.patience);
-        }
-        self.upstream_sends(bytes);
-    }
-
     fn upstream_sends(&mut self, bytes: &[u8]) {
         if let Some(side) = self.upstreams.first_mut() {
             side.send(bytes);
         }
     }
 
-    /// Answers the first connection that nobody answered yet.
+    /// Answers the first connection.
     fn answer(&mut self, answer: &[u8]) {
-        let deadline = Instant::now() + self.patience;
-        while self.services.is_empty() && Instant::now() < deadline {
-            self.look();
-            sleep(POLL);
-        }
-        // The whole call, before its answer.
-        sleep(POLL * 4);
-        self.look();
         if let Some(side) = self.services.first_mut() {
             side.send(answer);
-        }
-    }
-
-    fn accept_upstream(&mut self, patience: Duration) {
-        let deadline = Instant::now() + patience;
-        while self.upstreams.is_empty() && Instant::now() < deadline {
-            self.accept_all();
-            sleep(POLL);
         }
     }
 
@@ -282,17 +228,20 @@ impl Peers {
         }
     }
 
-    fn look(&mut self) {
+    /// Takes what is there, and says whether anything is new.
+    pub fn look(&mut self) -> bool {
+        let before = self.sum();
         self.accept_all();
         for side in self.client.iter_mut().chain(&mut self.upstreams).chain(&mut self.services) {
             side.look();
         }
+        self.sum() != before
     }
 
     /// How much came, of whatever.
     fn sum(&self) -> usize {
         let sides = self.client.iter().chain(&self.upstreams).chain(&self.services);
-        sides.map(|side| side.bytes.len() + 1 + usize::from(side.ended)).sum()
+        sides.map(|side| side.count + 1 + usize::from(side.ended)).sum()
     }
 }
 

@@ -1,33 +1,26 @@
 //! Plays cells in Envoys: many in one, and those during which an Envoy ended each in one of its
 //! own.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod batch;
+mod worker;
+
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread::{scope, sleep};
-use std::time::{Duration, Instant};
+use std::thread::scope;
 
 use anyhow::{Context as _, Result, ensure};
 use sluicegate_build::{Build, add_target};
-use sluicegate_loadtest::{Config, Envoy, Options, Proxy, workspace};
+use sluicegate_loadtest::{Envoy, workspace};
 
-use crate::config::{self, Place};
-use crate::moment::{Moment, Setting, Step};
-use crate::peers::{Peers, Received};
+use crate::moment::Moment;
+use crate::peers::Received;
+use batch::Played;
 
 /// How many cells share an Envoy.
 const BATCH: usize = 40;
 /// How many of them are played at a time.
-const AT_A_TIME: usize = 6;
-/// How many cells with an Envoy of their own are played at a time.
-const ALONE_AT_A_TIME: usize = 3;
-/// How long is waited for what may not come.
-const PATIENCE: Duration = Duration::from_millis(150);
-/// How long a cell that is played alone waits.
-const ALONE: Duration = Duration::from_millis(600);
-/// How often the log is read.
-const POLL: Duration = Duration::from_millis(3);
+const OF_A_BATCH: usize = 6;
 
 /// A cell, or a moment without a call.
 #[derive(Clone, Debug)]
@@ -38,9 +31,6 @@ pub struct Job {
     pub steps: String,
     /// Whether the script lets the stream go on when it was held.
     pub releases: bool,
-    /// How many callbacks each step of the traffic brings without the call; empty if that is not
-    /// known yet.
-    pub marks: Vec<usize>,
     /// Whether the traffic ends with the call, so that it is seen at once whether Envoy serves.
     pub probes: bool,
     /// Whether the job has an Envoy of its own from the start, which it may end.
@@ -54,8 +44,6 @@ pub struct Observed {
     pub lines: Vec<String>,
     /// The bytes that the peers got.
     pub received: Received,
-    /// How many callbacks had run after each step of the traffic.
-    pub marks: Vec<usize>,
     /// Whether Envoy ended.
     pub died: bool,
     /// Whether Envoy served the next client.
@@ -76,280 +64,118 @@ pub fn build() -> Result<PathBuf> {
     Ok(build.module())
 }
 
-/// Plays all jobs, and says of each what became of it; `progress` hears how many are done.
-///
-/// # Errors
-///
-/// When an Envoy does not start.
-pub fn play(envoy: &Envoy, module: &Path, jobs: &[Job], progress: impl Fn(usize)) -> Result<Vec<Observed>> {
-    let mut done: BTreeMap<usize, Observed> = BTreeMap::new();
-    let (risky, mut waiting): (Vec<usize>, _) = (0..jobs.len()).partition(|at| jobs[*at].alone);
-    all_alone(envoy, module, jobs, &risky, &mut done)?;
-    while !waiting.is_empty() {
-        let taken: Vec<usize> = waiting.drain(..waiting.len().min(BATCH)).collect();
-        let batch: Vec<&Job> = taken.iter().map(|job| &jobs[*job]).collect();
-        let mut suspects = Vec::new();
-        for (job, played) in taken.into_iter().zip(batch_of(envoy, module, &batch, PATIENCE)?) {
-            match played {
-                Played::Done(observed) => drop(done.insert(job, observed)),
-                Played::Died => suspects.push(job),
-                Played::Waits => waiting.push(job),
+/// Envoys of one version, which play cells with a filter.
+#[derive(Clone, Copy, Debug)]
+pub struct Envoys<'a> {
+    /// The version.
+    pub envoy: &'a Envoy,
+    /// The filter's module.
+    pub module: &'a Path,
+    /// How many Envoys run at a time.
+    pub at_a_time: usize,
+}
+
+impl Envoys<'_> {
+    /// Plays all jobs, and says of each what became of it; `progress` hears how many are done.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an Envoy does not start.
+    pub fn play(&self, jobs: &[Job], progress: impl Fn(usize)) -> Result<Vec<Observed>> {
+        let mut done: Vec<Option<Observed>> = vec![None; jobs.len()];
+        let (mut risky, mut waiting): (Vec<usize>, _) = (0..jobs.len()).partition(|at| jobs[*at].alone);
+        while !risky.is_empty() || !waiting.is_empty() {
+            let size = waiting.len().div_ceil(self.at_a_time).clamp(1, BATCH);
+            let batches: Vec<Vec<usize>> = waiting.chunks(size).map(<[_]>::to_vec).collect();
+            waiting.clear();
+            let played = self.all(&batches, |batch| {
+                let jobs: Vec<&Job> = batch.iter().map(|job| &jobs[*job]).collect();
+                batch::play(self.envoy, self.module, &jobs, OF_A_BATCH)
+            })?;
+            for (job, played) in batches.into_iter().flatten().zip(played.into_iter().flatten()) {
+                match played {
+                    Played::Done(observed) => done[job] = Some(observed),
+                    Played::Died => risky.push(job),
+                    Played::Waits => waiting.push(job),
+                }
             }
+            progress(done.iter().flatten().count());
+            for (job, observed) in risky.iter().zip(self.all(&risky, |job| self.alone(&jobs[*job]))?) {
+                done[*job] = Some(observed);
+            }
+            risky.clear();
+            progress(done.iter().flatten().count());
         }
-        all_alone(envoy, module, jobs, &suspects, &mut done)?;
-        progress(done.len());
+        Ok(done.into_iter().flatten().collect())
     }
-    Ok(done.into_values().collect())
-}
 
-/// Plays each of these jobs in an Envoy of its own, a few at a time.
-fn all_alone(
-    envoy: &Envoy,
-    module: &Path,
-    jobs: &[Job],
-    those: &[usize],
-    done: &mut BTreeMap<usize, Observed>,
-) -> Result<()> {
-    for few in those.chunks(ALONE_AT_A_TIME) {
-        let played = scope(|scope| {
-            let players: Vec<_> =
-                few.iter().map(|job| scope.spawn(move || alone(envoy, module, &jobs[*job]))).collect();
-            players.into_iter().map(|player| player.join().expect("a player does not panic")).collect::<Vec<_>>()
-        });
-        for (job, observed) in few.iter().zip(played) {
-            done.insert(*job, observed?);
-        }
+    /// Plays each pair of jobs in an Envoy of its own, the second job after the first. The first
+    /// does no harm.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an Envoy does not start.
+    pub fn play_pairs(&self, pairs: &[[Job; 2]]) -> Result<Vec<[Observed; 2]>> {
+        self.all(pairs, |pair| {
+            let [first, second] = pair;
+            // The filter may end Envoy before it serves.
+            if second.begins() {
+                return Ok([self.alone(first)?, self.alone(second)?]);
+            }
+            let mut played =
+                batch::play(self.envoy, self.module, &[first, second], 1)?.into_iter().map(|played| match played {
+                    Played::Done(observed) => observed,
+                    Played::Died | Played::Waits => Observed { died: true, ..Observed::default() },
+                });
+            let mut next = || played.next().unwrap_or_default();
+            Ok([next(), next()])
+        })
     }
-    Ok(())
-}
 
-/// Plays one job in an Envoy of its own, patiently.
-///
-/// # Errors
-///
-/// When Envoy does not start.
-pub fn alone(envoy: &Envoy, module: &Path, job: &Job) -> Result<Observed> {
-    let played = match batch_of(envoy, module, &[job], ALONE) {
-        Ok(mut played) => played.pop(),
-        // The filter ended Envoy before it served.
-        Err(error) if job.moment.callback == "vm_start" || job.moment.callback == "configure" => {
-            let text = format!("{error:#}");
-            ensure!(["ended at once", "refused", "does not serve"].iter().any(|end| text.contains(end)), "{text}");
-            None
-        }
-        Err(error) => return Err(error),
-    };
-    Ok(match played {
-        Some(Played::Done(observed)) => observed,
-        _ => Observed { died: true, ..Observed::default() },
-    })
-}
-
-/// How a cell of a batch went.
-enum Played {
-    Done(Observed),
-    /// Envoy ended while it was played.
-    Died,
-    /// Envoy ended before it was played.
-    Waits,
-}
-
-fn batch_of(envoy: &Envoy, module: &Path, jobs: &[&Job], patience: Duration) -> Result<Vec<Played>> {
-    let folder = tempfile::tempdir()?;
-    let places: Vec<Place> = jobs.iter().enumerate().map(|(at, job)| place(at, job)).collect();
-    let mut peers = Vec::new();
-    for place in &places {
-        peers.push(Mutex::new(Some(Peers::listen(folder.path(), place, patience)?)));
+    /// Plays one job in an Envoy of its own.
+    fn alone(&self, job: &Job) -> Result<Observed> {
+        let played = match batch::play(self.envoy, self.module, &[job], 1) {
+            Ok(mut played) => played.pop(),
+            // The filter ended Envoy before it served.
+            Err(error) if job.begins() => {
+                let text = format!("{error:#}");
+                ensure!(["ended at once", "refused", "does not serve"].iter().any(|end| text.contains(end)), "{text}");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(match played {
+            Some(Played::Done(observed)) => observed,
+            _ => Observed { died: true, ..Observed::default() },
+        })
     }
-    let config = Config::from_json(config::of(folder.path(), &places))?;
-    let config = if config.modules().is_empty() { config } else { config.with_module("tracer", module) };
-    config::write_removable(folder.path(), module, places.iter())?;
-    let removes = places.iter().any(|place| place.setting == Setting::Unloaded);
-    let drain_seconds = removes.then_some(0);
-    let options = Options { component_log_level: "wasm:info".into(), drain_seconds, ..Options::default() };
-    let start = || Proxy::start(envoy, &config, &options);
-    let batch = Batch {
-        // A machine that is busy may take too long for so many VMs once.
-        proxy: start().or_else(|error| if jobs.len() > 1 { start() } else { Err(error) })?,
-        folder: folder.path(),
-        module,
-        places: &places,
-        removed: Mutex::default(),
-        stuck: AtomicBool::new(false),
-        lines: Mutex::default(),
-        over: AtomicBool::new(false),
-        patience,
-    };
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
-    scope(|scope| {
-        let reader = scope.spawn(|| batch.read_log());
-        let players: Vec<_> = (0..AT_A_TIME.min(jobs.len()))
-            .map(|_| {
+
+    /// Does something with each of these, a few at a time.
+    fn all<T: Sync, R: Send>(&self, those: &[T], play: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+        let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        scope(|scope| {
+            for _ in 0..self.at_a_time.min(those.len()) {
                 scope.spawn(|| {
-                    while batch.proxy.is_running() && !batch.stuck.load(Ordering::Relaxed) {
-                        let at = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(peers) = peers.get(at).and_then(|peers| locked(peers).take()) else { break };
-                        let observed = batch.play(&places[at], jobs[at], peers);
-                        // An Envoy that serves nobody any more serves none of the others either.
-                        let died = observed.died || !observed.serves && jobs.len() > 1;
-                        batch.stuck.fetch_or(died, Ordering::Relaxed);
-                        locked(&results).insert(at, if died { Played::Died } else { Played::Done(observed) });
+                    while let Some((at, each)) = those.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
+                        let played = play(each);
+                        locked(&done).push((at, played));
                     }
-                })
-            })
-            .collect();
-        for player in players {
-            let _ = player.join();
-        }
-        batch.over.store(true, Ordering::Relaxed);
-        let _ = reader.join();
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok((0..jobs.len()).map(|at| results.remove(&at).unwrap_or(Played::Waits)).collect())
+                });
+            }
+        });
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|(at, _)| *at);
+        done.into_iter().map(|(_, played)| played).collect()
+    }
 }
 
-fn place(at: usize, job: &Job) -> Place {
-    Place {
-        at,
-        kind: job.moment.kind,
-        setting: job.moment.setting,
-        script: job.moment.script_with(&job.steps, job.releases),
+impl Job {
+    /// Whether the call is made before Envoy serves.
+    fn begins(&self) -> bool {
+        ["vm_start", "configure"].contains(&self.moment.callback)
     }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// An Envoy with the cells of a batch.
-struct Batch<'a> {
-    proxy: Proxy,
-    folder: &'a Path,
-    module: &'a Path,
-    places: &'a [Place],
-    /// The places whose listeners are removed.
-    removed: Mutex<BTreeSet<usize>>,
-    /// Whether it serves nobody any more.
-    stuck: AtomicBool,
-    /// What the VM of each name logged on the worker.
-    lines: Mutex<BTreeMap<String, Vec<String>>>,
-    over: AtomicBool,
-    patience: Duration,
-}
-
-impl Batch<'_> {
-    fn play(&self, place: &Place, job: &Job, mut peers: Peers) -> Observed {
-        let (name, mut marks) = (place.name(), Vec::new());
-        for (at, step) in job.moment.steps.iter().enumerate() {
-            let before = self.callbacks(&name);
-            if peers.step(*step).is_err() || !self.proxy.is_running() {
-                break;
-            }
-            if *step == Step::Unload && self.unload(place).is_err() {
-                break;
-            }
-            self.wait(&name, job.marks.get(at).copied(), before, *step);
-            marks.push(self.callbacks(&name));
-            if job.probes && self.of(&name).iter().any(|line| line.contains(" nobody ")) {
-                break;
-            }
-        }
-        let received = peers.finish();
-        peers.drop_connections();
-        self.wait_for_end(&name);
-        let died = !self.proxy.is_running();
-        let serves = !died && peers.probe();
-        // Envoy's end may take a moment, of a signal's handler.
-        if !serves {
-            sleep(Duration::from_millis(200));
-        }
-        let died = !self.proxy.is_running();
-        Observed { lines: self.of(&name), received, marks, died, serves }
-    }
-
-    /// Removes the listener of a place.
-    fn unload(&self, place: &Place) -> Result<()> {
-        let mut removed = locked(&self.removed);
-        removed.insert(place.at);
-        let rest = self.places.iter().filter(|place| !removed.contains(&place.at));
-        config::write_removable(self.folder, self.module, rest).context("cannot write the listeners")
-    }
-
-    /// Waits for the callbacks of a step: as many as without the call, or until no more come.
-    fn wait(&self, name: &str, mark: Option<usize>, before: usize, step: Step) {
-        let patience = match step {
-            Step::Tick => self.patience * 2,
-            // Envoy drains its listeners first.
-            Step::Unload => self.patience * 10,
-            _ => self.patience,
-        };
-        let deadline = Instant::now() + patience;
-        let reached = |count: usize| match mark {
-            Some(mark) => count >= mark,
-            None => false,
-        };
-        let (mut seen, mut since) = (before, Instant::now());
-        while Instant::now() < deadline && self.proxy.is_running() {
-            let count = self.callbacks(name);
-            if count != seen {
-                (seen, since) = (count, Instant::now());
-            }
-            if reached(count) {
-                break;
-            }
-            // More came than nothing, and then no more.
-            if mark.is_none() && seen > before && since.elapsed() > patience / 2 {
-                break;
-            }
-            sleep(POLL);
-        }
-        // What is on its way to the peers.
-        sleep(POLL * 2);
-    }
-
-    /// Waits for the stream's last callback.
-    fn wait_for_end(&self, name: &str) {
-        let deadline = Instant::now() + self.patience;
-        let deleted = |line: &String| line.starts_with("2 delete ");
-        while Instant::now() < deadline && self.proxy.is_running() && !self.of(name).iter().any(deleted) {
-            sleep(POLL);
-        }
-        sleep(POLL * 2);
-    }
-
-    fn of(&self, name: &str) -> Vec<String> {
-        locked(&self.lines).get(name).cloned().unwrap_or_default()
-    }
-
-    /// How many callbacks ran.
-    fn callbacks(&self, name: &str) -> usize {
-        self.of(name).iter().filter(|line| !line.starts_with("  ")).count()
-    }
-
-    /// Sorts the lines of the log, until the batch is over.
-    fn read_log(&self) {
-        let (mut offset, mut main) = (0, None);
-        loop {
-            let over = self.over.load(Ordering::Relaxed);
-            let text = self.proxy.log_from(offset);
-            let whole = text.rfind('\n').map_or(0, |at| at + 1);
-            offset += whole;
-            for line in text[..whole].lines() {
-                let thread = line.split(['[', ']']).nth(3).unwrap_or_default();
-                if thread.is_empty() {
-                    continue;
-                }
-                // The first that logs; its VMs serve no stream.
-                let main = main.get_or_insert_with(|| thread.to_owned());
-                let Some((_, told)) = line.split_once(" wasm log ").filter(|_| thread != main) else { continue };
-                let Some((whose, text)) = told.split_once(": ") else { continue };
-                let name = whose.split_whitespace().last().unwrap_or_default().to_owned();
-                locked(&self.lines).entry(name).or_default().push(text.to_owned());
-            }
-            if over {
-                return;
-            }
-            sleep(POLL);
-        }
-    }
 }

@@ -12,6 +12,8 @@ use crate::http2::Http2;
 pub(super) struct Side {
     pub(super) stream: UnixStream,
     pub(super) bytes: Vec<u8>,
+    /// How many bytes came, in whatever protocol.
+    pub(super) count: usize,
     /// Whether nothing more comes.
     pub(super) ended: bool,
     http2: Option<Http2>,
@@ -20,7 +22,7 @@ pub(super) struct Side {
 impl Side {
     pub(super) fn new(stream: UnixStream) -> Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, bytes: Vec::new(), ended: false, http2: None })
+        Ok(Self { stream, bytes: Vec::new(), count: 0, ended: false, http2: None })
     }
 
     /// A client that speaks HTTP/2.
@@ -54,6 +56,7 @@ impl Side {
     }
 
     fn came(&mut self, bytes: &[u8]) {
+        self.count += bytes.len();
         let Some(http2) = &mut self.http2 else {
             self.bytes.extend(bytes);
             return;
