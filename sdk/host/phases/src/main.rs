@@ -52,7 +52,8 @@ struct Cli {
     #[arg(long)]
     render: bool,
     /// A file in place of the committed one, so that two Envoys can be played at a time, each into
-    /// a file of its own; made if it is not there. The documentation stays as it is
+    /// a file of its own; made if it is not there, with the versions that are played. What is
+    /// played is compared with the committed file all the same. The documentation stays as it is
     #[arg(long)]
     table: Option<PathBuf>,
     /// Plays nothing: takes the cells of such a file
@@ -90,7 +91,9 @@ fn run(cli: &Cli) -> Result<()> {
         cli.envoy.iter().map(|path| Envoy::at(path)).collect::<Result<_>>()?
     };
     let module = run::build()?;
-    let mut committed = cli.read(&envoys)?;
+    // What is played is compared with the committed table, wherever it is written.
+    let committed = if table::file().exists() { Table::read()? } else { Table::default() };
+    let mut file = cli.read(&envoys)?;
     let is_part = cli.new || cli.harmful || !cli.outcome.is_empty() || !cli.moment.is_empty() || !cli.call.is_empty();
     let is_like =
         |name: &str, part: &str| part.strip_prefix('=').map_or_else(|| name.contains(part), |all| all == name);
@@ -98,10 +101,11 @@ fn run(cli: &Cli) -> Result<()> {
     let is_wanted = |moment: &Moment, call: &Call| {
         let harms = committed.worst(&moment.name(), call.name).is_some_and(Outcome::harms);
         let outcomes = committed.outcomes(&moment.name(), call.name);
-        let is_there = !outcomes.is_empty() && outcomes.iter().all(Option::is_some);
+        let is_in = |outcomes: &[Option<Outcome>]| !outcomes.is_empty() && outcomes.iter().all(Option::is_some);
         let has_outcome = outcomes.iter().flatten().any(|outcome| cli.outcome.contains(outcome));
-        let is_chosen =
-            (harms || !cli.harmful) && !(is_there && cli.new) && (has_outcome || !is_there || cli.outcome.is_empty());
+        let is_chosen = (harms || !cli.harmful)
+            && !(cli.new && is_in(file.outcomes(&moment.name(), call.name)))
+            && (has_outcome || !is_in(outcomes) || cli.outcome.is_empty());
         is_named(&moment.name(), &cli.moment) && is_named(call.name, &cli.call) && is_chosen
     };
     let moments = MOMENTS.iter().map(|moment| (moment, CALLS.iter().filter(|call| is_wanted(moment, call)).collect()));
@@ -115,9 +119,9 @@ fn run(cli: &Cli) -> Result<()> {
             let outcomes = play.outcomes(part, &committed)?;
             if cli.merge {
                 let cells = outcomes.iter().map(|(cell, outcome)| (cell.clone(), vec![*outcome])).collect();
-                committed.merge(&Table { versions: vec![envoy.version.clone()], cells })?;
-                committed.drop_pairs();
-                cli.write(&committed)?;
+                file.merge(&Table { versions: vec![envoy.version.clone()], cells })?;
+                file.drop_pairs();
+                cli.write(&file)?;
             }
             for (cell, outcome) in outcomes {
                 table.cells.entry(cell).or_default().push(outcome);

@@ -143,22 +143,29 @@ impl<'a> Batch<'a> {
     /// Waits until Envoy and the peers have done everything that follows from what was sent, and
     /// for the next tick if the filter asked for one.
     fn settle(&self, name: &str, peers: &mut Peers, ticks: &mut bool) -> Rest {
-        let deadline = Instant::now() + LIMIT;
+        let (deadline, mut count) = (Instant::now() + LIMIT, self.lines(name).len());
         loop {
             let rest = self.worker.rest();
             if rest != Rest::Sleeps {
                 return rest;
             }
             // To see what came may be to send an answer.
-            if peers.look() {
-                continue;
-            }
-            if !*ticks || !awaits_tick(&self.lines(name)) {
+            let is_new = peers.look();
+            let lines = self.lines(name);
+            // A tick may have begun since the worker slept: its first line is there before the rest
+            // of it is done.
+            let is_new = is_new || lines.len() != count;
+            count = lines.len();
+            let awaits = *ticks && awaits_tick(&lines);
+            let in_time = Instant::now() < deadline;
+            if !(awaits || is_new && in_time) {
                 return rest;
             }
             // A VM that has ended has no tick, and is not asked for one again.
-            *ticks = Instant::now() < deadline;
-            sleep(POLL);
+            *ticks &= in_time;
+            if !is_new {
+                sleep(POLL);
+            }
         }
     }
 
