@@ -11,7 +11,8 @@ Envoy, one worker, runs under valgrind's callgrind (install the package `valgrin
 do not depend on the machine's load or clock: they repeat to about 0.2 %, for one build of Envoy and one kind of processor.
 
 Each job has a listener and a plugin of its own; all plugins of a module share a VM. A job is warmed up uninstrumented, so that V8 has compiled it with its
-optimising compiler. Then three times so many requests over one connection are counted, and the smallest count is printed: now and then a timer falls into one.
+optimising compiler. Then windows of so many requests over one connection are counted, and the smallest count is printed. Timers of the proxy fall into some
+windows, the more the slower the machine is. So a window is short, and there are many.
 """
 
 import argparse
@@ -91,7 +92,7 @@ def wait_for(port, process, log):
     sys.exit("Envoy does not listen")
 
 
-def count(module, jobs, warm, requests):
+def count(module, jobs, warm, requests, windows):
     """Returns the instructions of a request for each job, in a proxy with this module; `None` is no filter."""
     folder = tempfile.mkdtemp(prefix="header-access-")
     ports = free_ports(len(jobs))
@@ -125,7 +126,7 @@ def count(module, jobs, warm, requests):
             send(5)
             control("-z")
             before = set(glob.glob(f"{folder}/out.*"))
-            for _ in range(3):
+            for _ in range(windows):
                 send(requests)
                 control("-d")
             control("-i", "off")
@@ -133,9 +134,10 @@ def count(module, jobs, warm, requests):
             # Dumps in which nothing was counted are of threads or of the end.
             dumps = sorted(set(glob.glob(f"{folder}/out.*")) - before)
             totals = [int(line.split()[1]) for dump in dumps for line in open(dump, errors="replace") if line.startswith("totals:")]
-            windows = [total / requests for total in totals if total][:3]
-            counts[job] = min(windows)
-            print(f"  {job:22} {counts[job]:10.0f}  (largest window {max(windows):.0f})", file=sys.stderr, flush=True)
+            counted = sorted(total / requests for total in totals if total)
+            counts[job] = counted[0]
+            middle = counted[len(counted) // 2]
+            print(f"  {job:22} {counts[job]:10.0f}  (median {middle:.0f}, largest {counted[-1]:.0f})", file=sys.stderr, flush=True)
             connection.close()
     finally:
         process.terminate()
@@ -153,7 +155,8 @@ def main():
     parser.add_argument("modules", nargs="+", metavar="NAME=MODULE.wasm")
     parser.add_argument("--jobs", default=",".join(JOBS), help="some of the jobs, with commas between them")
     parser.add_argument("--warm", type=int, default=2500, help="requests before a job is counted")
-    parser.add_argument("-n", type=int, default=100, help="requests that are counted, three times")
+    parser.add_argument("-n", type=int, default=25, help="requests in a window")
+    parser.add_argument("--windows", type=int, default=12, help="windows that are counted for each job")
     parser.add_argument("--json", help="a file for the counts")
     options = parser.parse_args()
     for program in ("valgrind", "callgrind_control", os.environ.get("ENVOY", "envoy")):
@@ -161,14 +164,14 @@ def main():
             sys.exit(f"`{program}` is not there: install valgrind, and name Envoy by the variable ENVOY")
     jobs = options.jobs.split(",")
     print("no filter", file=sys.stderr)
-    base = count(None, ["nothing"], options.warm, options.n)["nothing"]
+    base = count(None, ["nothing"], options.warm, options.n, options.windows)["nothing"]
     rows = {}
     for module in options.modules:
         name, _, path = module.partition("=")
         if not os.path.isfile(path):
             sys.exit(f"{module}: no such module")
         print(name, file=sys.stderr)
-        rows[name] = count(path, jobs, options.warm, options.n)
+        rows[name] = count(path, jobs, options.warm, options.n, options.windows)
     if options.json:
         with open(options.json, "w") as file:
             json.dump({"none": base, **rows}, file, indent=1)
