@@ -23,15 +23,21 @@ pub(super) fn again() -> &'static [Scenario] {
 
 scenarios! {
     configuration_and_route_of_0_1_0 with V0_1_0:
-        "context_create: configuration; body 6 0 99\nvm_start: configuration; body 6 0 99; body 7 0 99\nconfigure: configuration; body 7 0 99; body 6 0 99
+        "context_create: configuration; body 6 0 99
+         vm_start: configuration; body 6 0 99; body 7 0 99
+         configure: configuration; body 7 0 99; body 6 0 99
          request_headers: configuration; body 7 0 99; reroute; resume 2; close 0; level",
         [Request(GET, true), Response(EMPTY, true)];
     configuration_and_route_of_0_2_0 with V0_2_0:
-        "context_create: configuration; body 6 0 99\nvm_start: configuration; body 6 0 99; body 7 0 99\nconfigure: configuration; body 7 0 99; body 6 0 99
+        "context_create: configuration; body 6 0 99
+         vm_start: configuration; body 6 0 99; body 7 0 99
+         configure: configuration; body 7 0 99; body 6 0 99
          request_headers: configuration; body 7 0 99; reroute; level",
         [Request(GET, true), Response(EMPTY, true)];
     configuration_and_route_of_0_2_1:
-        "context_create: configuration; body 6 0 99\nvm_start: configuration; body 6 0 99; body 7 0 99\nconfigure: configuration; body 7 0 99; body 6 0 99
+        "context_create: configuration; body 6 0 99
+         vm_start: configuration; body 6 0 99; body 7 0 99
+         configure: configuration; body 7 0 99; body 6 0 99
          request_headers: configuration; body 7 0 99; reroute; level",
         [Request(GET, true), Response(EMPTY, true)];
     request_resumed_in_0_1_0 with V0_1_0:
