@@ -39,6 +39,12 @@ impl<'a> ByteStr<'a> {
 
     /// Returns the bytes as text.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// assert_eq!(ByteStr::from("a").to_str(), Ok("a"));
+    /// assert!(ByteStr::new(b"\xff").to_str().is_err());
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the bytes are not UTF-8. A proxy does not promise UTF-8.
@@ -51,6 +57,11 @@ impl<'a> ByteStr<'a> {
     }
 
     /// Returns the bytes for display. Bytes that are not UTF-8 appear as `U+FFFD`.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// assert_eq!(ByteStr::new(b"a\xff").display().to_string(), "a\u{fffd}");
+    /// ```
     #[must_use]
     pub const fn display(self) -> impl Display + use<'a> {
         Lossy(self.0)
@@ -122,6 +133,17 @@ impl Display for Lossy<'_> {
 }
 
 /// A type that may be the value of a header: text, bytes and whole numbers.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+///     request.add("x-text", "a")?;
+///     request.add("x-number", 42)?; // without a heap
+///     request.add("x-bytes", b"\xe4")?;
+///     Ok(Action::Continue)
+/// }
+/// # sluicegate_host::example::request(example);
+/// ```
 ///
 /// # Cost
 ///

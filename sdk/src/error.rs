@@ -9,6 +9,15 @@ use crate::abi::{BufferType, MapType, Refused, Status, StreamType, try_slice};
 use crate::escape::{write_escaped, write_hex};
 
 /// The result of host calls and of callbacks.
+///
+/// ```
+/// use sluicegate::{Error, Result};
+///
+/// fn percent(part: u64, whole: u64) -> Result<u64> {
+///     (part * 100).checked_div(whole).ok_or(Error::new("nothing to take a part of"))
+/// }
+/// assert!(percent(1, 0).is_err());
+/// ```
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// An error that a filter may put into an [`Error`] of its own.

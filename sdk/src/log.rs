@@ -55,6 +55,21 @@ pub(crate) fn forget_level() {
 
 /// Returns whether the proxy keeps lines of this level.
 ///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::{LogLevel, log};
+///
+/// fn dump(request: &RequestHeaders<'_>) -> Result<()> {
+///     if log::enabled(LogLevel::Debug) {
+///         for (name, value) in request.snapshot()? {
+///             debug!("{}: {}", name.display(), value.display());
+///         }
+///     }
+///     Ok(())
+/// }
+/// # sluicegate_host::example::request(|request| dump(request).map(|()| Action::Continue));
+/// ```
+///
 /// # Cost
 ///
 /// One host call (0.02 µs in Envoy), the first time and seldom after; otherwise a comparison. For a

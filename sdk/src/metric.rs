@@ -215,6 +215,19 @@ metric! {
 impl Counter {
     /// Adds to the counter. Hosts refuse zero, so zero makes no host call.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// use sluicegate::metric::Counter;
+    /// fn example(plugin: &mut PluginHandle<'_>) -> Result<()> {
+    ///     let starts = Counter::define("starts")?;
+    ///     starts.increment(1)?;
+    ///     assert_eq!(starts.value()?, 1);
+    ///     info!("plugin {} counts", plugin.id());
+    ///     Ok(())
+    /// }
+    /// # sluicegate_host::example::plugin(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the host refuses, or if the offset is over 2⁶³ - 1, which the ABI cannot pass.
@@ -255,6 +268,20 @@ metric! {
 
 impl Gauge {
     /// Adds to the gauge, or subtracts from it. Below zero Envoy's gauge wraps around.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// use sluicegate::metric::Gauge;
+    /// fn example(plugin: &mut PluginHandle<'_>) -> Result<()> {
+    ///     let open = Gauge::define("open")?;
+    ///     open.add(2)?;
+    ///     open.add(-1)?;
+    ///     assert_eq!(open.value()?, 1);
+    ///     info!("plugin {} counts", plugin.id());
+    ///     Ok(())
+    /// }
+    /// # sluicegate_host::example::plugin(example);
+    /// ```
     ///
     /// # Errors
     ///
@@ -307,6 +334,18 @@ metric! {
 impl Histogram {
     /// Records a value. Envoy has no unit for the value: put the unit into the name, as in
     /// `wait_ms`.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// use sluicegate::metric::Histogram;
+    /// fn example(plugin: &mut PluginHandle<'_>) -> Result<()> {
+    ///     let wait = Histogram::define("wait_ms")?;
+    ///     wait.record(12)?;
+    ///     info!("plugin {} measures", plugin.id());
+    ///     Ok(())
+    /// }
+    /// # sluicegate_host::example::plugin(example);
+    /// ```
     ///
     /// # Errors
     ///

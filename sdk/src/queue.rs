@@ -50,6 +50,20 @@ use crate::error::{Error, On, Result};
 const QUEUE: On = On::Named(&"queue");
 
 /// A queue, by the number that the host gave it.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::queue::Queue;
+/// fn example(plugin: &mut PluginHandle<'_>) -> Result<()> {
+///     let queue = Queue::register("paths")?;
+///     queue.enqueue("/a")?;
+///     assert_eq!(queue.dequeue()?.as_deref(), Some(&b"/a"[..]));
+///     assert!(queue.dequeue()?.is_none());
+///     info!("plugin {} has queue {}", plugin.id(), queue.id());
+///     Ok(())
+/// }
+/// # sluicegate_host::example::plugin(example);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Queue {
     id: u32,
@@ -77,6 +91,18 @@ impl Queue {
 
     /// Returns the queue that a VM of this `vm_id` registered under this name, or `None` if no VM
     /// has registered it yet. An empty `vm_id` is the VM's own.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// use sluicegate::queue::Queue;
+    /// fn example(plugin: &mut PluginHandle<'_>) -> Result<()> {
+    ///     match Queue::resolve("collector", "paths")? {
+    ///         Some(queue) => queue.enqueue(format!("plugin {}", plugin.id())),
+    ///         None => Ok(()), // the collector has not started yet
+    ///     }
+    /// }
+    /// # sluicegate_host::example::plugin(example);
+    /// ```
     ///
     /// # Errors
     ///

@@ -51,6 +51,20 @@ const OF_NONE: u32 = 1 << 31;
 /// A value of the store as it was when it was read: its bytes, and the number of this version of
 /// the value.
 ///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::shared_data;
+/// fn example(plugin: &mut PluginHandle<'_>) -> Result<()> {
+///     shared_data::set("key", "value")?;
+///     let value = shared_data::get("key")?.expect("it is set");
+///     assert_eq!(&*value, b"value");
+///     assert!(shared_data::compare_and_set("key", "other", value.cas())?);
+///     info!("plugin {} was first", plugin.id());
+///     Ok(())
+/// }
+/// # sluicegate_host::example::plugin(example);
+/// ```
+///
 /// # Cost
 ///
 /// None beyond the read: the value is the block that the host wrote.
@@ -89,6 +103,17 @@ impl fmt::Debug for SharedValue {
 
 /// Returns the value of a key, or `None` if the key was never set. A key that was set to an empty
 /// value returns `Some` of no bytes.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::shared_data;
+/// fn example(plugin: &mut PluginHandle<'_>) -> Result<()> {
+///     let leader = shared_data::get("leader")?;
+///     assert!(leader.is_none());
+///     shared_data::set("leader", plugin.id().to_string())
+/// }
+/// # sluicegate_host::example::plugin(example);
+/// ```
 ///
 /// # Errors
 ///
@@ -149,6 +174,20 @@ pub fn compare_and_set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, cas: u32)
 /// Replaces the value of a key by the result of a function, without losing a value that another VM
 /// writes meanwhile. If another VM writes, the function runs again with the new value, up to 16
 /// times in all. The function gets `None` if the key was never set.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::shared_data;
+/// fn example(plugin: &mut PluginHandle<'_>) -> Result<()> {
+///     shared_data::update("starts", |count| {
+///         let count = count.and_then(|count| count.try_into().ok()).map_or(0, u64::from_le_bytes);
+///         (count + 1).to_le_bytes()
+///     })?;
+///     info!("plugin {} has started", plugin.id());
+///     Ok(())
+/// }
+/// # sluicegate_host::example::plugin(example);
+/// ```
 ///
 /// # Errors
 ///

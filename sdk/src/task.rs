@@ -96,6 +96,18 @@ pub use wait::{join, sleep};
 pub use within::{reply, with_connection, with_filter, with_plugin};
 
 /// A context that runs tasks. The attributes implement this trait for contexts that say `tasks`.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Filter;
+///
+/// #[sluicegate::http_filter(tasks)] // implements `Tasks`
+/// impl HttpFilter for Filter {}
+///
+/// fn runs_tasks<F: sluicegate::task::Tasks>() {}
+/// runs_tasks::<Filter>();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` runs no tasks",
     note = "say so in its attribute, for example `#[sluicegate::http_filter(tasks)]`: the module then exports the callbacks that drive them"

@@ -7,6 +7,17 @@ use crate::error::{Error, On, Result};
 
 /// Returns the current time, as the time since the Unix epoch.
 ///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::time;
+/// fn example(plugin: &mut PluginHandle<'_>) -> Result<()> {
+///     let start = time::now()?;
+///     info!("plugin {} started {} s after 1970", plugin.id(), start.as_secs());
+///     Ok(())
+/// }
+/// # sluicegate_host::example::plugin(example);
+/// ```
+///
 /// # Errors
 ///
 /// Fails if the host refuses.

@@ -73,6 +73,18 @@ use clock::{Clock, What};
 use sluicegate_alloc::region::outside;
 
 /// A plugin that starts timers. The attribute implements this trait for plugins that say `timers`.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Plugin;
+///
+/// #[sluicegate::plugin_context(timers)] // implements `Timers`
+/// impl PluginContext for Plugin {}
+///
+/// fn has_timers<P: sluicegate::timer::Timers>() {}
+/// has_timers::<Plugin>();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` starts no timers",
     note = "say so in its attribute, `#[sluicegate::plugin_context(timers)]`: the module then exports the callback for ticks"
@@ -81,6 +93,21 @@ pub trait Timers {}
 
 /// A timer that was started. The filter keeps this value to stop the timer. The timer runs whether
 /// this value is kept or not.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// # use sluicegate::timer::Timer;
+/// #[derive(Default)]
+/// struct Retry {
+///     timer: Option<Timer>,
+/// }
+///
+/// impl Retry {
+///     fn give_up(&mut self, plugin: &PluginHandle<'_>) -> Result<()> {
+///         self.timer.take().map_or(Ok(()), |timer| plugin.stop(timer).map(drop))
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Timer {
     plugin: u32,

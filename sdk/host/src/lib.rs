@@ -75,6 +75,8 @@ mod body;
 mod calls;
 mod check;
 mod cost;
+#[doc(hidden)]
+pub mod example;
 mod faults;
 mod flow;
 mod foreign;

@@ -422,6 +422,16 @@ impl Claim {
 /// Bytes that the host handed over. The value owns the block that the host allocated in the guest,
 /// and frees it when dropped.
 ///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::HostBytes;
+///
+/// fn is_json(body: &HostBytes) -> bool {
+///     body.starts_with(b"{") // it is a slice of bytes
+/// }
+/// # sluicegate_host::example::response(|response| response.body().map(|body| assert!(is_json(&body))));
+/// ```
+///
 /// # Cost
 ///
 /// The host copies the bytes once, into this block. Nothing is copied again. The block may be that

@@ -5,6 +5,15 @@
 ///
 /// The numbers in parentheses are not in every version of the specification. Hosts send them
 /// nevertheless.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn is_missing(error: &Error) -> bool {
+///     error.status() == Some(Status::NotFound)
+/// }
+/// assert_eq!(Status::from(1), Status::NotFound);
+/// assert_eq!(Status::NotFound.text(), "not found");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Status {
@@ -114,6 +123,13 @@ impl Status {
 }
 
 /// The severity of a log line, lowest first.
+///
+/// ```
+/// use sluicegate::LogLevel;
+///
+/// sluicegate::log!(LogLevel::Info, "{} items", 3);
+/// assert!(LogLevel::Error > LogLevel::Warn);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(u32)]
 pub enum LogLevel {
@@ -261,6 +277,18 @@ pub enum StreamType {
 }
 
 /// The side that closed a connection.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn who(peer: PeerType) -> &'static str {
+///     match peer {
+///         PeerType::Local => "the proxy",
+///         PeerType::Remote => "the other side",
+///         _ => "somebody",
+///     }
+/// }
+/// assert_eq!(who(PeerType::from(2)), "the other side");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum PeerType {

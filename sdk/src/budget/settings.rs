@@ -3,6 +3,13 @@
 use crate::error::{Error, Result};
 
 /// The action on a stream that passes its own budget.
+///
+/// ```
+/// use sluicegate::budget::{Budget, OverStream};
+///
+/// let budget = Budget::new().stream(1 << 20).over_stream(OverStream::Pass);
+/// # let _ = budget;
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OverStream {
@@ -22,6 +29,13 @@ pub enum OverStream {
 
 /// The action when the total is passed, on the stream that makes memory grow, and on new streams
 /// until memory is back at the low-water mark.
+///
+/// ```
+/// use sluicegate::budget::{Budget, OverTotal};
+///
+/// let budget = Budget::new().total(64 << 20).over_total(OverTotal::Pass);
+/// # let _ = budget;
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OverTotal {
@@ -34,6 +48,17 @@ pub enum OverTotal {
 }
 
 /// The part of the total that is taken.
+///
+/// ```
+/// use sluicegate::budget::Pressure;
+///
+/// let entries = |pressure| match pressure {
+///     Pressure::Normal => 10_000,
+///     Pressure::High => 1_000,
+///     _ => 0,
+/// };
+/// assert_eq!(entries(Pressure::High), 1_000);
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Pressure {
@@ -47,6 +72,17 @@ pub enum Pressure {
 }
 
 /// Budgets, and the actions when they are passed. A setting that is left out limits nothing.
+///
+/// ```
+/// use sluicegate::budget::{Budget, OverStream, OverTotal};
+///
+/// let budget = Budget::new()
+///     .total(64 << 20)
+///     .stream(1 << 20)
+///     .over_stream(OverStream::Reply(413))
+///     .over_total(OverTotal::Shed(503));
+/// # let _ = budget;
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Budget {
     pub(super) total: Option<usize>,

@@ -7,6 +7,18 @@ use crate::error::{Error, Result};
 
 /// The reason for which an HTTP call has no response.
 ///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn status(failure: &CallFailure) -> u16 {
+///     match failure {
+///         CallFailure::Timeout => 504,
+///         CallFailure::NoSuchCluster | CallFailure::Refused(_) => 500,
+///         _ => 503,
+///     }
+/// }
+/// assert_eq!(status(&CallFailure::Reset), 503);
+/// ```
+///
 /// # What Envoy reports
 ///
 /// - A cluster that does not exist: the call is refused where it is made, with
@@ -70,6 +82,12 @@ impl From<CallFailure> for Error {
 }
 
 /// The status with which a gRPC call or stream ended, by the names of the gRPC specification.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// let may_retry = |status| matches!(status, GrpcStatus::Unavailable | GrpcStatus::ResourceExhausted);
+/// assert!(may_retry(GrpcStatus::from(14)));
+/// ```
 #[doc(alias = "GrpcStatusCode")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -128,6 +146,18 @@ impl From<u32> for GrpcStatus {
 }
 
 /// The reason for which a gRPC call has no response.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn status(failure: &GrpcFailure) -> u16 {
+///     match failure {
+///         GrpcFailure::Closed(GrpcStatus::PermissionDenied) => 403,
+///         GrpcFailure::Closed(_) => 503,
+///         _ => 500,
+///     }
+/// }
+/// assert_eq!(status(&GrpcFailure::Closed(GrpcStatus::from(7))), 403);
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum GrpcFailure {

@@ -54,6 +54,12 @@ pub struct GrpcCall<'a> {
 }
 
 /// The target of a gRPC call or stream: the service as the host finds it.
+///
+/// ```
+/// use sluicegate::callout::GrpcTarget;
+///
+/// assert_eq!(GrpcTarget::from("auth"), GrpcTarget::Cluster("auth"));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum GrpcTarget<'a> {
@@ -253,6 +259,15 @@ pub(crate) fn open(context: u32, to: &Target<'_>) -> Result<GrpcStream> {
 }
 
 /// An open gRPC stream. The filter keeps it, to send on the stream and to end it.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn chat(request: &RequestHeaders<'_>) -> Result<GrpcStream> {
+///     let stream = request.stream().grpc_stream("chat", "chat.v1.Chat", "Talk", &[])?;
+///     stream.send(b"\x0a\x02hi", false)?;
+///     Ok(stream)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct GrpcStream(pub(super) CallToken);
 
@@ -334,6 +349,17 @@ impl CallToken {
 }
 
 /// An event of a gRPC call or stream. Its contents can be read in its callback only.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(event: &GrpcEvent) -> Result<()> {
+///     if let GrpcWhat::Message(size) = event.what() {
+///         info!("a message of {size} bytes");
+///     }
+///     Ok(())
+/// }
+/// # sluicegate_host::example::event(example);
+/// ```
 #[derive(Debug)]
 pub struct GrpcEvent {
     pub(crate) token: u32,
@@ -341,6 +367,19 @@ pub struct GrpcEvent {
 }
 
 /// The kind of a gRPC event.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(event: &GrpcEvent) -> Result<()> {
+///     match event.what() {
+///         GrpcWhat::Message(size) => info!("{size} bytes"),
+///         GrpcWhat::Closed(status) => warn!("closed with {status}"),
+///         _ => {}
+///     }
+///     Ok(())
+/// }
+/// # sluicegate_host::example::event(example);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum GrpcWhat {
@@ -368,6 +407,15 @@ impl GrpcEvent {
     }
 
     /// Returns the message. The message is empty if the event is of another kind.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(event: &GrpcEvent) -> Result<()> {
+    ///     assert_eq!(&*event.message()?, b"\x08\x01");
+    ///     Ok(())
+    /// }
+    /// # sluicegate_host::example::event(example);
+    /// ```
     ///
     /// # Errors
     ///

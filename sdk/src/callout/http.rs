@@ -201,6 +201,19 @@ fn required(name: &[u8]) -> u8 {
 }
 
 /// The response to a call, or the report that there is none. It can be read in its callback only.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(response: &CallResponse) -> Result<()> {
+///     if response.failed() {
+///         warn!("no response: {:?}", response.failure());
+///         return Ok(());
+///     }
+///     info!("{} bytes, {} trailers", response.body_size(), response.trailers_len());
+///     Ok(())
+/// }
+/// # sluicegate_host::example::response(example);
+/// ```
 #[derive(Debug)]
 pub struct CallResponse {
     pub(crate) token: u32,
@@ -230,6 +243,17 @@ impl CallResponse {
     /// for the text. Then the status with which the host refused is returned, for example
     /// [`Status::Unimplemented`], and no text. The call has failed in this case too.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(response: &CallResponse) -> Result<()> {
+    ///     if let Some((status, text)) = response.failure() {
+    ///         warn!("{}: {}", status.text(), ByteStr::new(&text).display());
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # sluicegate_host::example::response(example);
+    /// ```
+    ///
     /// # Cost
     ///
     /// One host call and a block for the text. Nothing if there is a response.
@@ -243,6 +267,16 @@ impl CallResponse {
     }
 
     /// Returns the response's headers. The map is empty if the call failed.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(response: &CallResponse) -> Result<()> {
+    ///     let headers = response.headers()?;
+    ///     assert_eq!(headers.get("x-user"), Some(ByteStr::from("ada")));
+    ///     Ok(())
+    /// }
+    /// # sluicegate_host::example::response(example);
+    /// ```
     ///
     /// # Errors
     ///
@@ -270,6 +304,16 @@ impl CallResponse {
     }
 
     /// Returns the response's body, which is empty if there is none.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(response: &CallResponse) -> Result<()> {
+    ///     let body = response.body()?;
+    ///     assert_eq!(&*body, b"{}");
+    ///     Ok(())
+    /// }
+    /// # sluicegate_host::example::response(example);
+    /// ```
     ///
     /// # Errors
     ///
@@ -326,6 +370,15 @@ impl CallResponse {
 
 /// The response to a call that a task awaited. It is read whole, and stays valid as long as it is
 /// kept.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// async fn user(call: HttpCall<'_>) -> Result<Option<u16>, CallFailure> {
+///     let answer = call.send().await?;
+///     info!("{} bytes", answer.body().len());
+///     Ok(answer.status())
+/// }
+/// ```
 #[cfg(feature = "async")]
 #[derive(Debug)]
 pub struct Answer {

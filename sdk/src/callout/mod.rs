@@ -50,6 +50,29 @@ pub(crate) use crate::stream_state::{takes_grpc_answers, takes_http_answers};
 use sluicegate_alloc::region::outside;
 
 /// The number that the host gave a call.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Filter {
+///     check: Option<CallToken>,
+/// }
+///
+/// #[sluicegate::http_filter]
+/// impl HttpFilter for Filter {
+///     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+///         let headers = [(":method", "GET"), (":path", "/check"), (":authority", "auth")];
+///         self.check = Some(request.call(&HttpCall::new("auth").headers(&headers))?);
+///         Ok(Action::Pause)
+///     }
+///
+///     fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_>, response: &CallResponse) -> Result<()> {
+///         if self.check == Some(response.token()) { stream.resume_request() } else { Ok(()) }
+///     }
+/// }
+/// # sluicegate::plugin!(http: Filter);
+/// # fn main() {}
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct CallToken(pub(crate) u32);
 

@@ -302,6 +302,16 @@ pub(super) fn clear() {
 }
 
 /// A call whose response comes to a closure. The call goes on whether this value is kept or not.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// # use sluicegate::callout::Pending;
+/// fn forget(check: Pending) {
+///     if check.cancel() {
+///         info!("its closure does not run");
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Pending {
     context: u32,

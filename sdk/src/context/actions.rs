@@ -2,6 +2,14 @@
 //! effect of an error on the stream.
 
 /// The outcome of the start of a VM or plugin.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn started(limit: Option<u64>) -> StartStatus {
+///     if limit.is_some() { StartStatus::Ok } else { StartStatus::Failed }
+/// }
+/// assert_eq!(started(None), StartStatus::Failed);
+/// ```
 #[doc(alias("OnVMStartStatus", "OnPluginStartStatus"))]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use = "return it from the callback, which decides by it whether the VM or plugin starts"]
@@ -15,6 +23,15 @@ pub enum StartStatus {
 }
 
 /// The status of a headers callback, which tells the proxy what to do with the stream.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+///     // A body follows, and its callback decides about the request.
+///     Ok(if request.end_of_stream() { Action::Continue } else { Action::Pause })
+/// }
+/// # sluicegate_host::example::request(example);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 #[non_exhaustive]
@@ -49,6 +66,14 @@ impl Action {
 }
 
 /// The status of a body callback, which tells the proxy what to do with the body.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(body: &mut RequestBody<'_>) -> Result<DataAction> {
+///     Ok(if body.end_of_stream() { DataAction::Continue } else { DataAction::StopIterationAndBuffer })
+/// }
+/// # sluicegate_host::example::body(example);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 #[non_exhaustive]
@@ -79,6 +104,16 @@ impl DataAction {
 
 /// The status of a callback for trailers, for a complete body, or for a connection and its data,
 /// which tells the proxy what to do next.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+///     // Wait for a whole line.
+///     let is_line = data.end_of_stream() || data.read(0, data.size())?.ends_with(b"\n");
+///     Ok(if is_line { Flow::Continue } else { Flow::Pause })
+/// }
+/// # sluicegate_host::example::data(example);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 #[non_exhaustive]
@@ -106,6 +141,20 @@ impl Flow {
 /// busy. A context is missing if, for example, the SDK was out of memory when it was to make the
 /// context. In every case the SDK logs the error, and counts it for each callback in the proxy's
 /// metric `sluicegate_errors`, which all plugins of the proxy share.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Count;
+///
+/// #[sluicegate::http_filter]
+/// impl HttpFilter for Count {
+///     // It only counts: a stream goes on when that fails.
+///     const ON_ERROR: FailurePolicy = FailurePolicy::Open;
+/// }
+/// # sluicegate::plugin!(http: Count);
+/// # fn main() {}
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FailurePolicy {
     /// The client gets a 500. A connection is closed. Nothing passes unfiltered.
@@ -135,6 +184,24 @@ impl FailurePolicy {
 /// The policy concerns filters that judge
 /// [complete bodies](crate::HttpFilter::on_complete_request_body), because such a stream has
 /// nothing that they could judge. Other filters see the data part by part, as a body.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Scan;
+///
+/// #[sluicegate::http_filter]
+/// impl HttpFilter for Scan {
+///     const UPGRADES: Upgrades = Upgrades::Pass; // WebSockets pass unscanned
+///
+///     fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+///         info!("{} bytes", body.size()?);
+///         Ok(Flow::Continue)
+///     }
+/// }
+/// # sluicegate::plugin!(http: Scan);
+/// # fn main() {}
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Upgrades {
     /// The client gets a 403, before any callback of the filter for the request.

@@ -9,6 +9,28 @@ use crate::handle::{
 };
 
 /// The context of a stream: one HTTP request and its response.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Tag;
+///
+/// #[sluicegate::http_filter]
+/// impl HttpFilter for Tag {
+///     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+///         request.replace("x-seen", "yes")?;
+///         Ok(Action::Continue)
+///     }
+///
+///     fn on_log(&mut self, stream: &mut HttpHandle<'_>) -> Result<()> {
+///         info!("stream {} is over", stream.id());
+///         Ok(())
+///     }
+/// }
+///
+/// sluicegate::plugin!(http: Tag);
+/// # fn main() {}
+/// ```
 #[doc(alias("HttpContext", "DefaultHttpContext"))]
 pub trait HttpFilter: Sized + 'static {
     /// The plugin's context. [`RequestHeaders::plugin`] and the other handles return a reference to

@@ -29,6 +29,27 @@ use crate::handle::VmHandle;
 
 /// The context of a VM. There is one for each worker thread, which all plugin contexts of the VM
 /// share.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Vm;
+///
+/// #[sluicegate::vm_context]
+/// impl VmContext for Vm {
+///     fn on_vm_start(&mut self, vm: &mut VmHandle<'_>) -> Result<StartStatus> {
+///         Ok(if vm.configuration()?.is_empty() { StartStatus::Failed } else { StartStatus::Ok })
+///     }
+/// }
+/// # #[derive(Default)]
+/// # struct Plugin;
+/// # #[sluicegate::plugin_context]
+/// # impl PluginContext for Plugin {
+/// #     type Vm = Vm;
+/// # }
+/// # sluicegate::plugin!(vm: Vm, plugin: Plugin);
+/// # fn main() {}
+/// ```
 #[doc(alias("VMContext", "DefaultVMContext"))]
 pub trait VmContext: Sized + 'static {
     /// Makes the context, before any other callback. The attribute fills in [`Default`] if it is

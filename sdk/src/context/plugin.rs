@@ -8,6 +8,38 @@ use crate::queue::Queue;
 
 /// The context of a plugin. A VM has one for each configuration. The streams of the plugin share it
 /// by reference, so values that they change are in a `Cell` or `RefCell`.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Plugin {
+///     greeting: Vec<u8>,
+/// }
+///
+/// #[sluicegate::plugin_context]
+/// impl PluginContext for Plugin {
+///     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+///         self.greeting = plugin.configuration()?.to_vec();
+///         Ok(StartStatus::Ok)
+///     }
+/// }
+///
+/// #[derive(Default)]
+/// struct Greet;
+///
+/// #[sluicegate::http_filter]
+/// impl HttpFilter for Greet {
+///     type Plugin = Plugin;
+///
+///     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+///         request.replace("x-greeting", &request.plugin().greeting)?;
+///         Ok(Action::Continue)
+///     }
+/// }
+///
+/// sluicegate::plugin!(plugin: Plugin, http: Greet);
+/// # fn main() {}
+/// ```
 #[doc(alias("RootContext", "DefaultPluginContext"))]
 pub trait PluginContext: Sized + 'static {
     /// The VM's context. The attribute fills in `()` if it is left out.

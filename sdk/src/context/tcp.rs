@@ -7,6 +7,30 @@ use crate::error::Result;
 use crate::handle::{DownstreamData, TcpHandle, UpstreamData};
 
 /// The context of a connection, for a network filter.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Count {
+///     bytes: usize,
+/// }
+///
+/// #[sluicegate::tcp_filter]
+/// impl TcpFilter for Count {
+///     fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<Flow> {
+///         self.bytes += data.size();
+///         Ok(Flow::Continue)
+///     }
+///
+///     fn on_log(&mut self, connection: &mut TcpHandle<'_>) -> Result<()> {
+///         info!("connection {}: {} bytes", connection.id(), self.bytes);
+///         Ok(())
+///     }
+/// }
+///
+/// sluicegate::plugin!(tcp: Count);
+/// # fn main() {}
+/// ```
 #[doc(alias("TcpContext", "DefaultTcpContext", "StreamContext"))]
 pub trait TcpFilter: Sized + 'static {
     /// The plugin's context. The attribute fills in `()` if it is left out.

@@ -10,6 +10,15 @@ use crate::abi::HostBytes;
 use crate::error::{Error, On, Result};
 
 /// A key, in one of two forms.
+///
+/// ```
+/// use sluicegate::Result;
+/// use sluicegate::foreign::{Key, verify_signature};
+///
+/// fn is_signed(pem: &str, signature: &[u8], body: &[u8]) -> Result<bool> {
+///     Ok(verify_signature("sha256", Key::Pem(pem), signature, body)?.is_valid())
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub enum Key<'a> {
     /// A key in DER, which is binary.
@@ -105,6 +114,17 @@ fn sign_arguments(hash: &str, key: Key<'_>, text: &[u8]) -> Result<Message> {
 }
 
 /// The proxy's verdict about a signature.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::foreign::Verification;
+///
+/// fn log(verification: &Verification) {
+///     if !verification.is_valid() {
+///         warn!("not signed: {}", verification.reason().display());
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "a signature is valid only if `is_valid` says so"]
 pub struct Verification {
@@ -128,6 +148,19 @@ impl Verification {
 }
 
 /// A signature that the proxy made, or the reason for which it made none.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::foreign::{Key, sign};
+///
+/// fn add(request: &mut RequestHeaders<'_>, der: &[u8]) -> Result<()> {
+///     let signature = sign("sha256", Key::Der(der), request.id().to_string())?;
+///     match signature.bytes() {
+///         Some(bytes) => request.replace("x-signature-size", bytes.len()),
+///         None => Err(Error::new("the key cannot be read")),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Signature {
     answer: HostBytes,

@@ -5,6 +5,15 @@ use super::message::Message;
 use crate::error::{On, Result};
 
 /// The life span of an object in the filter state.
+///
+/// ```
+/// use sluicegate::Result;
+/// use sluicegate::foreign::{LifeSpan, set_envoy_filter_state};
+///
+/// fn route(cluster: &str) -> Result<()> {
+///     set_envoy_filter_state("envoy.tcp_proxy.cluster", cluster, LifeSpan::Connection)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum LifeSpan {
     /// As long as the filters of one request. The object is gone after an internal redirect.

@@ -11,9 +11,26 @@ use crate::reply::LocalResponse;
 use crate::stream_state;
 
 /// The request's body, in [`on_request_body`](crate::HttpFilter::on_request_body).
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn on_request_body(body: &mut RequestBody<'_>) -> Result<DataAction> {
+///     info!("{} bytes", body.size());
+///     Ok(DataAction::Continue)
+/// }
+/// # sluicegate_host::example::body(on_request_body);
+/// ```
 pub type RequestBody<'cb, P = ()> = Body<'cb, Request, P>;
 
 /// The response's body, in [`on_response_body`](crate::HttpFilter::on_response_body).
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn on_response_body(body: &mut ResponseBody<'_>) -> Result<DataAction> {
+///     info!("{} bytes", body.size());
+///     Ok(DataAction::Continue)
+/// }
+/// ```
 pub type ResponseBody<'cb, P = ()> = Body<'cb, Response, P>;
 
 /// A part of a body that is on its way, or all parts that are kept so far.
@@ -150,6 +167,16 @@ impl<'cb, D, P> Body<'cb, D, P> {
 
     /// Returns the number of bytes that the proxy has now, for example after changes.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(body: &mut RequestBody<'_>) -> Result<DataAction> {
+    ///     body.append("!")?;
+    ///     assert_eq!(body.current_size()?, body.size() + 1);
+    ///     Ok(DataAction::Continue)
+    /// }
+    /// # sluicegate_host::example::body(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the host refuses.
@@ -174,6 +201,18 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// Returns a part of the body: at most `size` bytes from `start` on. Returns no bytes if there
     /// are none at `start`.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(body: &mut RequestBody<'_>) -> Result<DataAction> {
+    ///     let start = body.read(0, 4)?; // at most four bytes
+    ///     if start.starts_with(b"\x7fELF") {
+    ///         return body.reply(&LocalResponse::new(415));
+    ///     }
+    ///     Ok(DataAction::Continue)
+    /// }
+    /// # sluicegate_host::example::body(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the host refuses, or if the SDK is out of memory.
@@ -193,6 +232,17 @@ impl<'cb, D, P> Body<'cb, D, P> {
     }
 
     /// Appends bytes to the bytes that the proxy keeps.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(body: &mut RequestBody<'_>) -> Result<DataAction> {
+    ///     if body.end_of_stream() {
+    ///         body.append("\n")?;
+    ///     }
+    ///     Ok(DataAction::Continue)
+    /// }
+    /// # sluicegate_host::example::body(example);
+    /// ```
     ///
     /// # Errors
     ///
@@ -214,6 +264,15 @@ impl<'cb, D, P> Body<'cb, D, P> {
 
     /// Puts bytes before the bytes that the proxy keeps.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(body: &mut RequestBody<'_>) -> Result<DataAction> {
+    ///     body.prepend("> ")?; // before each part that passes
+    ///     Ok(DataAction::Continue)
+    /// }
+    /// # sluicegate_host::example::body(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the host refuses.
@@ -233,6 +292,18 @@ impl<'cb, D, P> Body<'cb, D, P> {
     }
 
     /// Replaces all bytes that the proxy keeps.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(body: &mut RequestBody<'_>) -> Result<DataAction> {
+    ///     if !body.end_of_stream() {
+    ///         return Ok(DataAction::StopIterationAndBuffer);
+    ///     }
+    ///     body.replace("redacted")?; // all of it
+    ///     Ok(DataAction::Continue)
+    /// }
+    /// # sluicegate_host::example::body(example);
+    /// ```
     ///
     /// # Errors
     ///
@@ -256,6 +327,17 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// cannot be replaced: Envoy refuses every start but 0 with [`Status::BadArgument`], and takes
     /// a start past the end for an append.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(body: &mut RequestBody<'_>) -> Result<DataAction> {
+    ///     if body.read(0, 3)?.starts_with(b"one") {
+    ///         body.replace_start(3, "two")?;
+    ///     }
+    ///     Ok(DataAction::Continue)
+    /// }
+    /// # sluicegate_host::example::body(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the host refuses.
@@ -269,6 +351,17 @@ impl<'cb, D, P> Body<'cb, D, P> {
     }
 
     /// Sends a local reply to the client, and returns the action for the callback to return.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(body: &mut RequestBody<'_>) -> Result<DataAction> {
+    ///     if body.size() > 1 << 20 {
+    ///         return body.reply(&LocalResponse::new(413));
+    ///     }
+    ///     Ok(DataAction::Continue)
+    /// }
+    /// # sluicegate_host::example::body(example);
+    /// ```
     ///
     /// # Errors
     ///

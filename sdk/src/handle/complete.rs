@@ -12,10 +12,25 @@ use crate::{ToValue, stream_state};
 
 /// The request's body, in
 /// [`on_complete_request_body`](crate::HttpFilter::on_complete_request_body).
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn on_complete_request_body(body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+///     if body.bytes()?.starts_with(b"{") { Ok(Flow::Continue) } else { body.reply(&LocalResponse::new(400)) }
+/// }
+/// ```
 pub type CompleteRequestBody<'cb, P = ()> = CompleteBody<'cb, Request, P>;
 
 /// The response's body, in
 /// [`on_complete_response_body`](crate::HttpFilter::on_complete_response_body).
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn on_complete_response_body(body: &mut CompleteResponseBody<'_>) -> Result<Flow> {
+///     info!("{} bytes, trailers: {}", body.size()?, body.has_trailers());
+///     Ok(Flow::Continue)
+/// }
+/// ```
 pub type CompleteResponseBody<'cb, P = ()> = CompleteBody<'cb, Response, P>;
 
 /// A complete body, which the proxy holds until the callback has judged it.

@@ -14,15 +14,43 @@ use crate::reply::LocalResponse;
 use crate::{ByteStr, ToValue};
 
 /// The request's headers, in [`on_request_headers`](crate::HttpFilter::on_request_headers).
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn method(request: &RequestHeaders<'_>) -> Result<bool> {
+///     Ok(request.get(":method")?.is_some_and(|method| method == "GET"))
+/// }
+/// ```
 pub type RequestHeaders<'cb, P = ()> = Headers<'cb, Request, P, Head>;
 
 /// The response's headers, in [`on_response_headers`](crate::HttpFilter::on_response_headers).
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn is_error(response: &ResponseHeaders<'_>) -> Result<bool> {
+///     Ok(response.get(":status")?.is_some_and(|status| status.starts_with(b"5")))
+/// }
+/// ```
 pub type ResponseHeaders<'cb, P = ()> = Headers<'cb, Response, P, Head>;
 
 /// The request's trailers, in [`on_request_trailers`](crate::HttpFilter::on_request_trailers).
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn checksum(trailers: &RequestTrailers<'_>) -> Result<bool> {
+///     Ok(trailers.get("x-checksum")?.is_some())
+/// }
+/// ```
 pub type RequestTrailers<'cb, P = ()> = Headers<'cb, Request, P, Tail>;
 
 /// The response's trailers, in [`on_response_trailers`](crate::HttpFilter::on_response_trailers).
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn is_ok(trailers: &ResponseTrailers<'_>) -> Result<bool> {
+///     Ok(trailers.get("grpc-status")?.is_some_and(|status| status == "0"))
+/// }
+/// ```
 pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 
 /// Headers or trailers that are on their way. A snapshot reads them, and edits go to the proxy.
@@ -128,6 +156,18 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
 
     /// Returns a snapshot of all headers, as they are now.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     let headers = request.snapshot()?; // one host call; the reads are local
+    ///     if headers.contains("x-internal") || headers.get("user-agent").is_none() {
+    ///         return request.reply(&LocalResponse::new(403));
+    ///     }
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the host refuses, if the host sends bytes that are not a header map, or if the SDK
@@ -161,6 +201,17 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     /// Returns the size of the map in bytes, as the proxy counts it. Envoy counts names and values,
     /// without the bytes between them.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     if request.byte_size()? > 16 * 1024 {
+    ///         return request.reply(&LocalResponse::new(431));
+    ///     }
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the host refuses.
@@ -175,6 +226,16 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
 
     /// Returns the first value of a name, compared without case, or `None` if the map has no such
     /// header. To read several names, take a [`snapshot`](Self::snapshot) and read from it.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     let is_curl = request.get("user-agent")?.is_some_and(|agent| agent.starts_with(b"curl"));
+    ///     request.replace("x-curl", if is_curl { "yes" } else { "no" })?;
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
     ///
     /// # Errors
     ///
@@ -208,6 +269,18 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     /// Asks the proxy for the first value of a name, and returns the value as a block of its own,
     /// or `None` if the map has no such header. Use it for a value that the filter keeps.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     // A header that few requests have, and the only one that the filter reads.
+    ///     if let Some(tenant) = request.fetch("x-tenant")? {
+    ///         info!("tenant {}", ByteStr::new(&tenant).display());
+    ///     }
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the host refuses, or if the SDK is out of memory.
@@ -228,6 +301,17 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     }
 
     /// Appends a header. Existing headers of the same name stay.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     request.add("x-seen-by", "sluicegate")?;
+    ///     request.add("x-seen-by", request.id())?; // a second header of the name
+    ///     assert_eq!(request.snapshot()?.get_all("x-seen-by").count(), 2);
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
     ///
     /// # Errors
     ///
@@ -273,6 +357,16 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
 
     /// Sets the value of a name, and adds the header if the map has none of this name.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     request.replace("user-agent", "sluicegate")?;
+    ///     assert_eq!(request.get("user-agent")?, Some(ByteStr::from("sluicegate")));
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails as [`add`](Self::add) does.
@@ -316,6 +410,15 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
 
     /// Removes all headers of a name. Succeeds if there are none.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     request.remove("x-internal-user")?; // no client may send it
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the name is not a token, optionally behind one colon, or if the
@@ -354,6 +457,16 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     }
 
     /// Replaces the whole map, including the pseudo-headers. A few edits are cheaper.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     request.set_all(&[(":method", "GET"), (":path", "/"), (":authority", "host")])?;
+    ///     assert!(request.get("user-agent")?.is_none());
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
     ///
     /// # Errors
     ///
@@ -438,6 +551,18 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
 
     /// Calls a cluster over HTTP, and drops the response when it comes, as
     /// [`HttpHandle::call_and_forget`] does.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     let headers = [(":method", "POST"), (":path", "/log"), (":authority", "collector")];
+    ///     if let Err(error) = request.call_and_forget(&HttpCall::new("service").headers(&headers)) {
+    ///         warn!("not logged: {error}");
+    ///     }
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
     ///
     /// # Errors
     ///
@@ -548,6 +673,15 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     }
 
     /// Returns whether nothing follows the headers: neither a body nor trailers.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     // A request with a body waits for it; one without has nothing to wait for.
+    ///     Ok(if request.end_of_stream() { Action::Continue } else { Action::StopIteration })
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
     #[must_use]
     pub const fn end_of_stream(&self) -> bool {
         self.end_of_stream
@@ -555,6 +689,17 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
 
     /// Sends a local reply to the client, and returns the action for the callback to return:
     /// `return request.reply(&LocalResponse::new(403));`
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     if request.get("authorization")?.is_none() {
+    ///         return request.reply(&LocalResponse::new(401).headers(&[("www-authenticate", "Basic")]));
+    ///     }
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
     ///
     /// # Errors
     ///

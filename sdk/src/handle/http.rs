@@ -10,6 +10,16 @@ use crate::reply::LocalResponse;
 
 /// The handle of a stream, in the [`HttpFilter`](crate::HttpFilter) callbacks that come with no
 /// data of their own.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(stream: &HttpHandle<'_>) -> Result<()> {
+///     let headers = stream.request_headers()?;
+///     info!("stream {}: {} headers", stream.id(), headers.len());
+///     Ok(())
+/// }
+/// # sluicegate_host::example::stream(example);
+/// ```
 #[derive(Debug)]
 pub struct HttpHandle<'cb, P = ()> {
     pub(crate) id: u32,
@@ -38,6 +48,13 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// the request too, the request goes on when the last of them ends. In a callback of the
     /// request the returned status decides, and this method makes no host call.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn decide(stream: &HttpHandle<'_>, may_pass: bool) -> Result<()> {
+    ///     if may_pass { stream.resume_request() } else { stream.reply(&LocalResponse::new(403)) }
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails without a host call if the filter does not hold the request, or if the stream has
@@ -56,6 +73,14 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// the response too, the response goes on when the last of them ends. In a callback of the
     /// response the returned status decides, and this method makes no host call.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn go_on(stream: &HttpHandle<'_>) -> Result<()> {
+    ///     stream.edit_response_headers().replace("x-checked", "yes")?;
+    ///     stream.resume_response()
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails without a host call if the filter does not hold the response, or if the stream has
@@ -71,6 +96,14 @@ impl<'cb, P> HttpHandle<'cb, P> {
     }
 
     /// Sends a local reply to the client, while the request or the response is paused.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(stream: &HttpHandle<'_>) -> Result<()> {
+    ///     stream.reply(&LocalResponse::new(503).body("try again"))
+    /// }
+    /// # sluicegate_host::example::stream(example);
+    /// ```
     ///
     /// # Errors
     ///
@@ -108,6 +141,16 @@ impl<'cb, P> HttpHandle<'cb, P> {
 
     /// Returns an editor of the request's headers, while they are paused.
     /// [`RequestHeaders`](crate::RequestHeaders) has the same edits. Each edit is one host call.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(stream: &HttpHandle<'_>) -> Result<()> {
+    ///     let headers = stream.edit_request_headers();
+    ///     headers.replace("x-user", "ada")?;
+    ///     headers.remove("authorization")
+    /// }
+    /// # sluicegate_host::example::stream(example);
+    /// ```
     #[doc(alias(
         "AddHttpRequestHeader",
         "ReplaceHttpRequestHeader",
@@ -170,6 +213,14 @@ impl<'cb, P> HttpHandle<'cb, P> {
     /// resume or reset fails, and the callback that runs stops its message, whatever status it
     /// returns.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(stream: &HttpHandle<'_>) -> Result<()> {
+    ///     stream.reset()
+    /// }
+    /// # sluicegate_host::example::stream(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails without a host call if the stream has ended, or if the callback that runs has replied
@@ -201,6 +252,14 @@ impl<'cb, P> HttpHandle<'cb, P> {
 
     /// Returns the bytes of the request's body that the filter holds. The bytes are the whole body
     /// when trailers follow, because such a body has no last part.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn judge(stream: &HttpHandle<'_>) -> Result<()> {
+    ///     let body = stream.request_body()?; // held so far
+    ///     if body.starts_with(b"{") { stream.resume_request() } else { stream.reply(&LocalResponse::new(400)) }
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

@@ -7,6 +7,23 @@ use core::marker::PhantomData;
 /// reads what else the proxy knows about them.
 ///
 /// A connection that is logged has no headers.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Plugin;
+///
+/// #[sluicegate::plugin_context]
+/// impl PluginContext for Plugin {
+///     fn on_log(&mut self, _: &mut PluginHandle<'_>, entry: &LogEntry<'_>) -> Result<()> {
+///         let status = entry.fetch_response_header(":status")?;
+///         info!("status {:?}", status.as_deref().map(ByteStr::new));
+///         Ok(())
+///     }
+/// }
+/// # sluicegate::plugin!(plugin: Plugin);
+/// # fn main() {}
+/// ```
 #[derive(Debug)]
 pub struct LogEntry<'cb> {
     pub(crate) callback: PhantomData<&'cb ()>,

@@ -9,6 +9,17 @@ macro_rules! maps {
     () => {
         /// Returns the request's headers, as they are now.
         ///
+        /// ```
+        /// # use sluicegate::prelude::*;
+        /// fn log(stream: &HttpHandle<'_>) -> Result<()> {
+        ///     if let Some(path) = stream.request_headers()?.get(":path") {
+        ///         info!("{} is over", path.display());
+        ///     }
+        ///     Ok(())
+        /// }
+        /// # sluicegate_host::example::stream(|stream| log(stream));
+        /// ```
+        ///
         /// # Errors
         ///
         /// Fails if the host refuses, if the host sends bytes that are not a header map, or if the
@@ -24,6 +35,15 @@ macro_rules! maps {
 
         /// Returns the response's headers, as they are now. The map is empty before there is a
         /// response.
+        ///
+        /// ```
+        /// # use sluicegate::prelude::*;
+        /// fn log(stream: &HttpHandle<'_>) -> Result<()> {
+        ///     info!("{} headers of the response", stream.response_headers()?.len());
+        ///     Ok(())
+        /// }
+        /// # sluicegate_host::example::stream(|stream| log(stream));
+        /// ```
         ///
         /// # Errors
         ///
@@ -70,6 +90,16 @@ macro_rules! maps {
 
         /// Returns the first value of one of the request's headers, without fetching the others.
         /// Returns `None` if there is no such header, or if the headers cannot be seen.
+        ///
+        /// ```
+        /// # use sluicegate::prelude::*;
+        /// fn agent(stream: &HttpHandle<'_>) -> Result<()> {
+        ///     let agent = stream.fetch_request_header("user-agent")?;
+        ///     assert_eq!(agent.as_deref(), Some(&b"curl"[..]));
+        ///     Ok(())
+        /// }
+        /// # sluicegate_host::example::stream(|stream| agent(stream));
+        /// ```
         ///
         /// # Errors
         ///

@@ -58,6 +58,28 @@ use crate::timer::{self, Timer, Timers};
 pub(crate) const WHOLE: usize = i32::MAX as usize;
 
 /// The handle of the VM, in [`VmContext`](crate::VmContext) callbacks.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// #[derive(Default)]
+/// struct Vm;
+///
+/// #[sluicegate::vm_context]
+/// impl VmContext for Vm {
+///     fn on_vm_start(&mut self, vm: &mut VmHandle<'_>) -> Result<StartStatus> {
+///         info!("{} bytes of configuration", vm.configuration_size());
+///         Ok(StartStatus::Ok)
+///     }
+/// }
+/// # #[derive(Default)]
+/// # struct Plugin;
+/// # #[sluicegate::plugin_context]
+/// # impl PluginContext for Plugin {
+/// #     type Vm = Vm;
+/// # }
+/// # sluicegate::plugin!(vm: Vm, plugin: Plugin);
+/// # fn main() {}
+/// ```
 #[derive(Debug)]
 pub struct VmHandle<'cb> {
     pub(crate) configuration_size: usize,
@@ -87,6 +109,15 @@ impl VmHandle<'_> {
 }
 
 /// The handle of the plugin, in [`PluginContext`](crate::PluginContext) callbacks.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(plugin: &mut PluginHandle<'_>) -> Result<()> {
+///     info!("plugin {} starts", plugin.id());
+///     plugin.set_tick_period(std::time::Duration::from_secs(1))
+/// }
+/// # sluicegate_host::example::plugin(example);
+/// ```
 #[derive(Debug)]
 pub struct PluginHandle<'cb, V = ()> {
     pub(crate) id: u32,
@@ -111,6 +142,18 @@ impl<'cb, V> PluginHandle<'cb, V> {
 
     /// Returns the plugin's configuration, which is empty if there is none. Hosts hand it over in
     /// `on_configure` only.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// use sluicegate::json;
+    /// fn example(plugin: &mut PluginHandle<'_>) -> Result<()> {
+    ///     let configuration = plugin.configuration()?;
+    ///     let limit = json::parse(&configuration)?.get("limit").and_then(|limit| limit.to_u64());
+    ///     assert_eq!(limit, Some(5));
+    ///     Ok(())
+    /// }
+    /// # sluicegate_host::example::plugin(example);
+    /// ```
     ///
     /// # Errors
     ///
@@ -149,6 +192,15 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// counts milliseconds: a shorter period is rounded up to one millisecond, and a period over 49
     /// days is cut to 49 days.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// use std::time::Duration;
+    /// fn example(plugin: &mut PluginHandle<'_>) -> Result<()> {
+    ///     plugin.set_tick_period(Duration::from_millis(250))
+    /// }
+    /// # sluicegate_host::example::plugin(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the host refuses.
@@ -167,6 +219,28 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// plugin is deleted; see [`timer`]. The timer replaces a timer of the same name.
     ///
     /// An error that the closure returns is logged with the name, and the timer goes on.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// # use std::time::Duration;
+    /// #[derive(Default)]
+    /// struct Cache {
+    ///     age: u32,
+    /// }
+    ///
+    /// #[sluicegate::plugin_context(timers)]
+    /// impl PluginContext for Cache {
+    ///     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+    ///         plugin.every("refresh", Duration::from_secs(60), |cache: &mut Self, _| {
+    ///             cache.age += 1;
+    ///             Ok(())
+    ///         })?;
+    ///         Ok(StartStatus::Ok)
+    ///     }
+    /// }
+    /// # sluicegate::plugin!(plugin: Cache);
+    /// # fn main() {}
+    /// ```
     ///
     /// # Errors
     ///
@@ -195,6 +269,28 @@ impl<'cb, V> PluginHandle<'cb, V> {
 
     /// Starts a timer that runs the closure once, after this time, unless the timer is stopped or
     /// the plugin is deleted before. Otherwise the timer works like that of [`every`](Self::every).
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// # use std::time::Duration;
+    /// #[derive(Default)]
+    /// struct Cache {
+    ///     age: u32,
+    /// }
+    ///
+    /// #[sluicegate::plugin_context(timers)]
+    /// impl PluginContext for Cache {
+    ///     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+    ///         plugin.after("warm up", Duration::from_secs(1), |cache: &mut Self, _| {
+    ///             cache.age += 1;
+    ///             Ok(())
+    ///         })?;
+    ///         Ok(StartStatus::Ok)
+    ///     }
+    /// }
+    /// # sluicegate::plugin!(plugin: Cache);
+    /// # fn main() {}
+    /// ```
     ///
     /// # Errors
     ///
@@ -227,6 +323,17 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// Stops a timer and drops its closure. Returns `false` if the timer has run for the last time
     /// already.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// # use sluicegate::timer::Timer;
+    /// fn give_up(plugin: &PluginHandle<'_>, retry: Timer) -> Result<()> {
+    ///     if !plugin.stop(retry)? {
+    ///         info!("it has run already");
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the host refuses to change the tick. The timer is stopped even then.
@@ -239,6 +346,17 @@ impl<'cb, V> PluginHandle<'cb, V> {
     }
 
     /// Resumes a request that one of its callbacks paused, for example from a tick.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn let_go(plugin: &PluginHandle<'_>, paused: &mut Vec<u32>) {
+    ///     for stream in paused.drain(..) {
+    ///         if let Err(error) = plugin.resume_request(stream) {
+    ///             debug!("stream {stream}: {error}");
+    ///         }
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -297,6 +415,18 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// An error of the closure is the error of this call. The failure policy of the stream's filter
     /// does not apply to it.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn refuse(plugin: &mut PluginHandle<'_>, streams: Vec<u32>) {
+    ///     for stream in streams {
+    ///         // A stream that is gone meanwhile is an error of this call alone.
+    ///         if let Err(error) = plugin.with_http_stream(stream, |stream| stream.reply(&LocalResponse::new(503))) {
+    ///             debug!("stream {stream}: {error}");
+    ///         }
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -378,6 +508,14 @@ impl<'cb, V> PluginHandle<'cb, V> {
 
     /// Ends a plugin whose `on_done` returned `false`.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn on_tick(plugin: &mut PluginHandle<'_>, unsent: usize) -> Result<()> {
+    ///     // `on_done` returned `false`, because lines were left to send.
+    ///     if unsent == 0 { plugin.done() } else { Ok(()) }
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the host refuses.
@@ -430,17 +568,57 @@ pub(crate) fn set_effective_context(context: u32) -> Result<()> {
 }
 
 /// Marks the direction from the client to the upstream.
+///
+/// ```
+/// use sluicegate::prelude::*;
+/// use sluicegate::{Head, Headers, Request};
+///
+/// /// The same as [`RequestHeaders`].
+/// fn path<P>(headers: &Headers<'_, Request, P, Head>) -> Result<Option<String>> {
+///     Ok(headers.get(":path")?.map(|path| path.display().to_string()))
+/// }
+/// ```
 #[derive(Debug)]
 pub enum Request {}
 
 /// Marks the direction from the upstream to the client.
+///
+/// ```
+/// use sluicegate::prelude::*;
+/// use sluicegate::{Headers, Response, Tail};
+///
+/// /// The same as [`ResponseTrailers`].
+/// fn grpc_status<P>(trailers: &Headers<'_, Response, P, Tail>) -> Result<Option<String>> {
+///     Ok(trailers.get("grpc-status")?.map(|status| status.display().to_string()))
+/// }
+/// ```
 #[derive(Debug)]
 pub enum Response {}
 
 /// Marks the headers of a message.
+///
+/// ```
+/// use sluicegate::prelude::*;
+/// use sluicegate::{Head, Headers};
+///
+/// /// Works in both directions.
+/// fn count<D, P>(map: &Headers<'_, D, P, Head>) -> Result<usize> {
+///     Ok(map.snapshot()?.len())
+/// }
+/// ```
 #[derive(Debug)]
 pub enum Head {}
 
 /// Marks the trailers of a message.
+///
+/// ```
+/// use sluicegate::prelude::*;
+/// use sluicegate::{Tail, Headers};
+///
+/// /// Works in both directions.
+/// fn count<D, P>(map: &Headers<'_, D, P, Tail>) -> Result<usize> {
+///     Ok(map.snapshot()?.len())
+/// }
+/// ```
 #[derive(Debug)]
 pub enum Tail {}

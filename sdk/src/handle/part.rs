@@ -8,6 +8,17 @@ use crate::error::Result;
 /// A [`Body`](crate::Body), or the [data](crate::ConnectionData) of a connection: a part that is on
 /// its way, or all bytes that are kept so far. The methods of the same names on those types have
 /// longer docs.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::Part;
+///
+/// /// Reads the start of a body, or of a connection's data.
+/// fn is_json(part: &impl Part) -> Result<bool> {
+///     Ok(part.read(0, 1)?.starts_with(b"{"))
+/// }
+/// # sluicegate_host::example::body(|body| is_json(body).map(|_| DataAction::Continue));
+/// ```
 pub trait Part: sealed::Sealed {
     /// The status that the callback of such a part returns.
     type Status;

@@ -317,6 +317,19 @@ fn put(part: &mut impl Part, rewritten: usize, new: &[u8], out: &[u8]) -> Result
 }
 
 /// The bytes that the closure of a [`Rewriter`] sees: those that it left before, and the new ones.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::Chunk;
+///
+/// /// Returns the number of bytes up to the end of the last whole line.
+/// fn whole_lines(chunk: Chunk<'_>) -> usize {
+///     if chunk.is_last() {
+///         return chunk.len();
+///     }
+///     chunk.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Chunk<'a> {
     bytes: &'a [u8],
@@ -348,6 +361,17 @@ impl Deref for Chunk<'_> {
 }
 
 /// The bytes that the closure of a [`Rewriter`] writes.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::Output;
+///
+/// fn number(line: &[u8], lines: u32, out: &mut Output) -> Result<()> {
+///     out.push_number(lines)?;
+///     out.push(": ")?;
+///     out.push(line)
+/// }
+/// ```
 pub struct Output(Buffer);
 
 impl fmt::Debug for Output {

@@ -10,21 +10,66 @@ use crate::context::{Action, Flow, PluginContext, TcpFilter};
 use crate::error::Result;
 
 /// Marks the side of the client.
+///
+/// ```
+/// use sluicegate::prelude::*;
+/// use sluicegate::{ConnectionData, Downstream};
+///
+/// /// The same as [`DownstreamData`].
+/// fn count<P>(data: &ConnectionData<'_, Downstream, P>) -> usize {
+///     data.size()
+/// }
+/// ```
 #[derive(Debug)]
 pub enum Downstream {}
 
 /// Marks the side of the upstream.
+///
+/// ```
+/// use sluicegate::prelude::*;
+/// use sluicegate::{ConnectionData, Upstream};
+///
+/// /// The same as [`UpstreamData`].
+/// fn count<P>(data: &ConnectionData<'_, Upstream, P>) -> usize {
+///     data.size()
+/// }
+/// ```
 #[derive(Debug)]
 pub enum Upstream {}
 
 /// Data from the client, in [`on_downstream_data`](crate::TcpFilter::on_downstream_data).
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+///     info!("{} bytes from the client", data.size());
+///     Ok(Flow::Continue)
+/// }
+/// # sluicegate_host::example::data(example);
+/// ```
 pub type DownstreamData<'cb, P = ()> = ConnectionData<'cb, Downstream, P>;
 
 /// Data from the upstream, in [`on_upstream_data`](crate::TcpFilter::on_upstream_data).
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn on_upstream_data(data: &mut UpstreamData<'_>) -> Result<Flow> {
+///     info!("{} bytes from the upstream", data.size());
+///     Ok(Flow::Continue)
+/// }
+/// ```
 pub type UpstreamData<'cb, P = ()> = ConnectionData<'cb, Upstream, P>;
 
 /// The handle of a connection, in the [`TcpFilter`](crate::TcpFilter) callbacks that come with no
 /// data of their own.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn on_new_connection(connection: &mut TcpHandle<'_>) -> Result<Flow> {
+///     info!("connection {}", connection.id());
+///     Ok(Flow::Continue)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct TcpHandle<'cb, P = ()> {
     pub(crate) id: u32,
@@ -151,6 +196,17 @@ impl<'cb, P> TcpHandle<'cb, P> {
 
     /// Closes the connection to the client.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+    ///     if data.read(0, 3)?.starts_with(b"bad") {
+    ///         data.connection().close_downstream()?;
+    ///     }
+    ///     Ok(Flow::Continue)
+    /// }
+    /// # sluicegate_host::example::data(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails without a host call if the connection has ended. Fails if the host refuses.
@@ -181,6 +237,15 @@ impl<'cb, P> TcpHandle<'cb, P> {
 /// Data that is on its way: the bytes that are kept so far and the new ones.
 /// [`BodyCursor`](crate::BodyCursor) reads only the new bytes, [`Rewriter`](crate::Rewriter)
 /// changes the data as it passes.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+///     info!("{} bytes on connection {}", data.size(), data.id());
+///     Ok(Flow::Continue)
+/// }
+/// # sluicegate_host::example::data(example);
+/// ```
 #[derive(Debug)]
 pub struct ConnectionData<'cb, D, P = ()> {
     pub(crate) connection: TcpHandle<'cb, P>,
@@ -226,6 +291,17 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     /// Returns a part of the data: at most `size` bytes from `start` on. Returns no bytes if there
     /// are none at `start`.
     ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+    ///     if data.read(0, 4)?.starts_with(b"EHLO") {
+    ///         info!("a mail client");
+    ///     }
+    ///     Ok(Flow::Continue)
+    /// }
+    /// # sluicegate_host::example::data(example);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the host refuses, or if the SDK is out of memory.
@@ -239,6 +315,15 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     }
 
     /// Appends bytes to the data.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+    ///     data.append("\n")?;
+    ///     Ok(Flow::Continue)
+    /// }
+    /// # sluicegate_host::example::data(example);
+    /// ```
     ///
     /// # Errors
     ///
@@ -267,6 +352,16 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     }
 
     /// Replaces the data.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+    ///     let upper = data.read(0, data.size())?.to_ascii_uppercase();
+    ///     data.replace(upper)?;
+    ///     Ok(Flow::Continue)
+    /// }
+    /// # sluicegate_host::example::data(example);
+    /// ```
     ///
     /// # Errors
     ///

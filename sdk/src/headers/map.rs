@@ -82,6 +82,16 @@ impl HeaderMap {
     /// Returns the first value of a name, or `None` if the map has no such header.
     ///
     /// If the map has no `host`, `:authority` is returned for that name, as Envoy does.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     let headers = request.snapshot()?;
+    ///     assert_eq!(headers.get("User-Agent"), Some(ByteStr::from("curl")));
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
     #[must_use]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<ByteStr<'_>> {
         let name = name.as_ref();
@@ -96,12 +106,32 @@ impl HeaderMap {
     }
 
     /// Returns whether there is a header of this name.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     if request.snapshot()?.contains("x-debug") {
+    ///         debug!("a request to look at");
+    ///     }
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
     #[must_use]
     pub fn contains(&self, name: impl AsRef<[u8]>) -> bool {
         self.get(name).is_some()
     }
 
     /// Returns all values of a name, in order. For `host` the rule of [`get`](Self::get) applies.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     let hops = request.snapshot()?.get_all("via").count();
+    ///     Ok(if hops < 10 { Action::Continue } else { request.reply(&LocalResponse::new(508))? })
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
     #[must_use]
     pub fn get_all<N: AsRef<[u8]>>(&self, name: N) -> Values<'_, N> {
         let of_authority = is_host(name.as_ref()) && self.find(name.as_ref()).is_none();
@@ -109,6 +139,16 @@ impl HeaderMap {
     }
 
     /// Returns all names and values, in order.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+    ///     let size: usize = request.snapshot()?.iter().map(|(name, value)| name.len() + value.len()).sum();
+    ///     info!("{size} bytes of headers");
+    ///     Ok(Action::Continue)
+    /// }
+    /// # sluicegate_host::example::request(example);
+    /// ```
     #[must_use]
     #[inline]
     pub fn iter(&self) -> Iter<'_> {
@@ -132,6 +172,17 @@ impl fmt::Debug for HeaderMap {
 }
 
 /// The names and values of a [`HeaderMap`], in order.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+///     for (name, value) in request.snapshot()? {
+///         trace!("{}: {}", name.display(), value.display());
+///     }
+///     Ok(Action::Continue)
+/// }
+/// # sluicegate_host::example::request(example);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Iter<'a>(PairsIter<'a>);
 
@@ -157,6 +208,16 @@ impl<'a> Iterator for Iter<'a> {
 impl ExactSizeIterator for Iter<'_> {}
 
 /// The values of one name, in order.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
+///     let mut cookies = request.snapshot()?.get_all("cookie");
+///     assert!(cookies.next().is_none());
+///     Ok(Action::Continue)
+/// }
+/// # sluicegate_host::example::request(example);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Values<'a, N> {
     pairs: PairsIter<'a>,

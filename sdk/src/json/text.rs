@@ -106,6 +106,14 @@ impl fmt::Debug for Text<'_> {
 }
 
 /// The characters of a [`Text`], with the escapes resolved.
+///
+/// ```
+/// use sluicegate::json;
+///
+/// let value = json::parse(br#""a\n""#)?;
+/// assert!(value.to_text().is_some_and(|text| text.chars().eq(['a', '\n'])));
+/// # Ok::<(), sluicegate::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Chars<'a> {
     rest: &'a str,

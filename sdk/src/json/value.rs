@@ -51,6 +51,14 @@ fn is_struct(bytes: &[u8]) -> bool {
 }
 
 /// A value in a checked text.
+///
+/// ```
+/// use sluicegate::json;
+///
+/// let value = json::parse(br#"{"limits": [1, 2]}"#)?;
+/// assert_eq!(value.get("limits").and_then(|limits| limits.at(1)).and_then(|limit| limit.to_u64()), Some(2));
+/// # Ok::<(), sluicegate::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     /// The text from the first byte of the value to its last.
@@ -58,6 +66,13 @@ pub struct Value<'a> {
 }
 
 /// The kind of a value.
+///
+/// ```
+/// use sluicegate::json::{self, Kind};
+///
+/// assert_eq!(json::parse(b"[]")?.kind(), Kind::Array);
+/// # Ok::<(), sluicegate::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
     /// `null`
@@ -194,6 +209,15 @@ impl fmt::Debug for Value<'_> {
 }
 
 /// The members of an object, in order.
+///
+/// ```
+/// use sluicegate::json;
+///
+/// let value = json::parse(br#"{"a": 1, "b": 2}"#)?;
+/// let sum: u64 = value.members().filter_map(|(_, member)| member.to_u64()).sum();
+/// assert_eq!(sum, 3);
+/// # Ok::<(), sluicegate::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Members<'a> {
     rest: &'a str,
@@ -210,6 +234,14 @@ impl<'a> Iterator for Members<'a> {
 }
 
 /// The elements of an array, in order.
+///
+/// ```
+/// use sluicegate::json;
+///
+/// let value = json::parse(b"[1, 2, 3]")?;
+/// assert_eq!(value.elements().count(), 3);
+/// # Ok::<(), sluicegate::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Elements<'a> {
     rest: &'a str,

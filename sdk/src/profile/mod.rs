@@ -70,6 +70,15 @@ use core::fmt;
 use sluicegate_alloc::profile::{current, within};
 
 /// The format in which a profile is written.
+///
+/// ```
+/// use sluicegate::Result;
+/// use sluicegate::profile::{self, Format};
+///
+/// fn send() -> Result<()> {
+///     profile::send("heap_profile", Format::Folded)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Format {

@@ -11,6 +11,15 @@ use crate::ToValue;
 use crate::error::Result;
 
 /// The way in which traffic comes into the proxy.
+///
+/// ```
+/// use sluicegate::Result;
+/// use sluicegate::property::istio::{self, InterceptionMode};
+///
+/// fn is_transparent() -> Result<bool> {
+///     Ok(istio::interception_mode()? == Some(InterceptionMode::Tproxy))
+/// }
+/// ```
 #[doc(alias = "IstioTrafficInterceptionMode")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum InterceptionMode {
@@ -34,6 +43,16 @@ impl InterceptionMode {
 }
 
 /// A part of the proxy's configuration to which Istio writes metadata.
+///
+/// ```
+/// use sluicegate::Result;
+/// use sluicegate::property::istio::{Resource, service};
+///
+/// fn is_of(namespace: &str) -> Result<bool> {
+///     let of = service(Resource::Cluster, 0)?.and_then(|service| service.namespace);
+///     Ok(of.is_some_and(|of| of.text() == namespace))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Resource {
     /// The cluster that the request goes to.
@@ -47,6 +66,16 @@ pub enum Resource {
 }
 
 /// A service of Istio that a [`Resource`] belongs to. A field that Istio left out is `None`.
+///
+/// ```
+/// use sluicegate::Result;
+/// use sluicegate::property::istio::{Resource, service};
+///
+/// fn is_of(namespace: &str) -> Result<bool> {
+///     let of = service(Resource::Cluster, 0)?.and_then(|service| service.namespace);
+///     Ok(of.is_some_and(|of| of.text() == namespace))
+/// }
+/// ```
 #[doc(alias = "IstioService")]
 #[derive(Debug)]
 pub struct Service {

@@ -82,6 +82,18 @@ const SET: Call = Call { function: "proxy_set_property", about: "property" };
 /// Envoy descends maps and messages by name and lists by number:
 /// `["xds", "node", "metadata", "NAME"]`.
 ///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::property;
+///
+/// fn example(stream: &HttpHandle<'_>) -> Result<()> {
+///     let zone = property::get(&["xds", "node", "locality", "zone"])?;
+///     info!("stream {} in {:?}", stream.id(), zone.as_ref().map(|zone| zone.text()));
+///     Ok(())
+/// }
+/// # sluicegate_host::example::stream(example);
+/// ```
+///
 /// # Errors
 ///
 /// Fails if the path is empty, if the host refuses, or if the SDK is out of memory.
@@ -100,6 +112,18 @@ pub fn get<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
 /// Envoy keeps the property in the stream's filter state, under `wasm.` and the bytes of the path,
 /// until the stream ends. A property that is set as `["tag"]` is read as `["tag"]`, or as
 /// [`filter_state`]`("wasm.tag")`, and logged by `%FILTER_STATE(wasm.tag:PLAIN)%`.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::property;
+///
+/// fn example(stream: &HttpHandle<'_>) -> Result<()> {
+///     property::set(&["tag"], format!("stream {}", stream.id()))?;
+///     assert!(property::get(&["tag"])?.is_some());
+///     Ok(())
+/// }
+/// # sluicegate_host::example::stream(example);
+/// ```
 ///
 /// # Errors
 ///

@@ -16,6 +16,20 @@ use crate::error::{Error, On, Result};
 /// The value of a property: the bytes that the host wrote. The host does not tell their type, so
 /// the reader chooses how to decode them.
 ///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::property;
+///
+/// fn example(stream: &HttpHandle<'_>) -> Result<()> {
+///     if let Some(method) = property::request::method()? {
+///         assert_eq!(method.text(), "POST");
+///     }
+///     info!("stream {}", stream.id());
+///     Ok(())
+/// }
+/// # sluicegate_host::example::stream(example);
+/// ```
+///
 /// # Cost
 ///
 /// Reading a property neither calls the host nor allocates.
@@ -27,6 +41,15 @@ pub struct Property {
 /// A part of a property: the value of a key of a [`Map`], or an element of a [`List`].
 ///
 /// A map within a map is read from the host by its own, longer path.
+///
+/// ```
+/// use sluicegate::Result;
+/// use sluicegate::property::Value;
+///
+/// fn port(label: Value<'_>) -> Result<f64> {
+///     label.to_f64() // numbers of metadata have fractions
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     bytes: &'a [u8],
@@ -208,6 +231,19 @@ impl fmt::Debug for Value<'_> {
 /// A property that is a map: the block that the host wrote, checked once and read in place. Keys
 /// are compared byte by byte.
 ///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::property;
+///
+/// fn example(stream: &HttpHandle<'_>) -> Result<()> {
+///     let headers = property::request::headers()?.expect("a request has headers");
+///     assert_eq!(headers.get("user-agent").map(|agent| agent.text()), Some(ByteStr::from("curl")));
+///     info!("stream {}", stream.id());
+///     Ok(())
+/// }
+/// # sluicegate_host::example::stream(example);
+/// ```
+///
 /// # Cost
 ///
 /// No method calls the host or allocates. [`get`](Self::get) walks the pairs up to the one that it
@@ -260,6 +296,14 @@ impl fmt::Debug for Map {
 }
 
 /// The keys and values of a [`Map`], in order.
+///
+/// ```
+/// use sluicegate::property::Map;
+///
+/// fn size(map: &Map) -> usize {
+///     map.iter().map(|(key, value)| key.len() + value.as_bytes().len()).sum()
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct MapIter<'a> {
     pairs: PairsIter<'a>,
@@ -282,6 +326,19 @@ impl<'a> Iterator for MapIter<'a> {
 impl ExactSizeIterator for MapIter<'_> {}
 
 /// A property that is a list: the block that the host wrote, checked once and read in place.
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// use sluicegate::property;
+///
+/// fn example(stream: &HttpHandle<'_>) -> Result<()> {
+///     if let Some(features) = property::node::client_features()? {
+///         info!("stream {} of a proxy with {} features", stream.id(), features.len());
+///     }
+///     Ok(())
+/// }
+/// # sluicegate_host::example::stream(example);
+/// ```
 ///
 /// # Cost
 ///
@@ -333,6 +390,14 @@ impl fmt::Debug for List {
 }
 
 /// The elements of a [`List`], in order.
+///
+/// ```
+/// use sluicegate::property::List;
+///
+/// fn has(list: &List, text: &str) -> bool {
+///     list.iter().any(|element| element.as_bytes() == text.as_bytes())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ListIter<'a>(MapIter<'a>);
 

@@ -49,6 +49,16 @@ properties! {
 }
 
 /// The direction of a listener's traffic.
+///
+/// ```
+/// use sluicegate::Result;
+/// use sluicegate::property::xds::{self, Direction};
+///
+/// fn is_inbound() -> Result<bool> {
+///     Ok(xds::listener_direction()? == Some(Direction::Inbound))
+/// }
+/// assert_eq!(Direction::from(1), Direction::Inbound);
+/// ```
 #[doc(alias = "EnvoyTrafficDirection")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]

@@ -175,6 +175,15 @@ impl fmt::Debug for Notify {
 }
 
 /// A future that waits for a notification of a [`Notify`].
+///
+/// ```
+/// use sluicegate::task::Notify;
+///
+/// async fn wait(ready: &Notify) {
+///     let notified = ready.notified(); // from here on it is told
+///     notified.await;
+/// }
+/// ```
 #[must_use = "a future waits when it is awaited"]
 pub struct Notified<'a> {
     of: &'a Notify,
