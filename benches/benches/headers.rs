@@ -1,7 +1,7 @@
 //! Reading the headers of a request, natively: what the guest's side of it costs, with a host that
 //! does nothing but copy.
 //!
-//! `floor` is a hand-written decoder that owns the block and walks it once; `incumbent` is
+//! `by hand` is a hand-written decoder that owns the block and walks it once; `proxy-wasm` is
 //! `proxy-wasm`'s own code, linked to the same host.
 #![allow(unsafe_code, reason = "a host writes where the guest asks for it")]
 
@@ -88,9 +88,9 @@ fn read_all(criterion: &mut Criterion) {
     assert_eq!(MAP.with(|map| floor(map)), expected);
 
     let mut group = criterion.benchmark_group("read 25 headers");
-    group.bench_function("floor", |bencher| MAP.with(|map| bencher.iter(|| floor(black_box(map)))));
+    group.bench_function("by hand", |bencher| MAP.with(|map| bencher.iter(|| floor(black_box(map)))));
     group.bench_function("sluicegate, a whole callback", |bencher| bencher.iter(|| headers(black_box(2), 25, 1)));
-    group.bench_function("incumbent, the map alone", |bencher| {
+    group.bench_function("proxy-wasm, the map alone", |bencher| {
         bencher.iter(|| {
             let map = proxy_wasm::hostcalls::get_map_bytes(proxy_wasm::types::MapType::HttpRequestHeaders);
             map.expect("the host answers").iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()

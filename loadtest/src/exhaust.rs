@@ -1,6 +1,6 @@
 //! `exhaust`: sends more uploads at once than a budget has room for, and a giant, to real Envoys:
-//! one with our filter and a budget, one with the incumbent's filter that does the same job without
-//! a budget, and one with no filter.
+//! one with our filter and a budget, one with a filter on `proxy-wasm` that does the same job
+//! without a budget, and one with no filter.
 //!
 //! There is one Envoy with one worker for each filter. Every connection is open before the burst,
 //! in which each connection sends its upload at once. After the burst, uploads one after the other
@@ -78,7 +78,7 @@ const SUBJECTS: [Subject; 3] = [
         allocator: Some(Allocator::Arena),
         budgeted: true,
     },
-    Subject { name: "incumbent", package: Some("guest-incumbent-upload"), allocator: None, budgeted: false },
+    Subject { name: "proxy-wasm", package: Some("guest-incumbent-upload"), allocator: None, budgeted: false },
     Subject { name: "no filter", package: None, allocator: None, budgeted: false },
 ];
 

@@ -55,7 +55,7 @@ pub struct LoadArgs {
     /// The version of Envoy [default: the variable ENVOY, envoy on PATH, or 1.40.0]
     #[arg(long, value_name = "VERSION")]
     envoy: Option<String>,
-    /// Only these variants; `filterless` and `floor` are always there
+    /// Only these variants; `filterless` and `by-hand` are always there
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     only: Vec<String>,
 }

@@ -21,7 +21,7 @@ struct Cli {
 enum Command {
     /// Build an example and run it in Envoy until Ctrl-C
     Serve(serve::ServeArgs),
-    /// Compare filters under load: ours with each allocator, the incumbent's, one by hand
+    /// Compare filters under load: ours with each allocator, one on `proxy-wasm`, one by hand
     Load(load::LoadArgs),
     /// Send more uploads at once than a filter's budget of memory has room for
     Exhaust(exhaust::ExhaustArgs),

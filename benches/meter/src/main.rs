@@ -145,8 +145,8 @@ fn named(options: &Options) -> Result<Vec<(String, PathBuf)>> {
         return Ok(vec![(name.unwrap_or_else(|| "module".into()), path.clone())]);
     }
     let mut named = vec![
-        ("floor".to_owned(), build::build("guest-floor", None)?),
-        ("incumbent".to_owned(), build::build("guest-incumbent", None)?),
+        ("by hand".to_owned(), build::build("guest-floor", None)?),
+        ("proxy-wasm".to_owned(), build::build("guest-incumbent", None)?),
     ];
     match assemblyscript::build() {
         Ok(path) => named.push(("assemblyscript".to_owned(), path)),

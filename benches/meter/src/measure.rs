@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn a_module_of_another_sdk_is_measured() {
         let path = sluicegate_loadtest::guest::build("guest-incumbent", None).unwrap();
-        let figures = measure("incumbent", &Module::load(path).unwrap(), &Setup::default()).unwrap();
+        let figures = measure("proxy-wasm", &Module::load(path).unwrap(), &Setup::default()).unwrap();
         let headers = figures.iter().find(|figures| figures.scenario == "headers-25").unwrap();
         assert_eq!((headers.vm_entries, headers.host_calls, headers.host_allocations), (6, 3, 1), "{headers:?}");
         assert_eq!(headers.grows_after_warmup, 0);

@@ -45,7 +45,7 @@ pub(super) fn draw(path: &Path, title: &str, bars: &[Bar<'_>]) -> Result<()> {
         let ((low, high), end) = (bar.range, x(bar.added));
         let body = Rectangle::new([(LEFT, middle - 11), (end, middle + 11)], color.filled());
         let whisker = PathElement::new([(x(low), middle), (x(high), middle)], BLACK.stroke_width(2));
-        let figures = format!("{:.2} µs, {:.2} × floor", bar.added, bar.ratio);
+        let figures = format!("{:.2} µs, {:.2} × by hand", bar.added, bar.ratio);
         area.draw(&body).map_err(|error| failed(&error))?;
         area.draw(&whisker).map_err(|error| failed(&error))?;
         area.draw(&Text::new(bar.name, (LEFT - 10, middle), text(15, HPos::Right))).map_err(|error| failed(&error))?;
@@ -64,12 +64,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bars.svg");
         let bars = [
-            Bar { name: "floor", added: 4.0, range: (3.5, 4.4), ratio: 1.0 },
+            Bar { name: "by-hand", added: 4.0, range: (3.5, 4.4), ratio: 1.0 },
             Bar { name: "sluicegate-arena", added: 4.1, range: (3.9, 4.2), ratio: 1.025 },
         ];
         draw(&path, "a title", &bars).unwrap();
         let picture = std::fs::read_to_string(&path).unwrap();
-        for text in ["a title", "floor", "sluicegate-arena", "4.10 µs, 1.02 × floor"] {
+        for text in ["a title", "by-hand", "sluicegate-arena", "4.10 µs, 1.02 × by hand"] {
             assert!(picture.contains(text), "{text}");
         }
         assert!(draw(&folder.path().join("no/such/folder.svg"), "", &bars).is_err());

@@ -64,7 +64,7 @@ impl Report {
     pub(super) fn new(envoy: &str, repetitions: u32, requests: u32, connections: u32, measured: &[Measured]) -> Self {
         let base = measured.first().and_then(|base| base.cpu_us.as_deref());
         let mut variants: Vec<_> = measured.iter().map(|measured| Row::new(measured, base)).collect();
-        let floor = variants.iter().find(|row| row.name == "floor").and_then(|row| row.cpu_us_added);
+        let floor = variants.iter().find(|row| row.name == "by-hand").and_then(|row| row.cpu_us_added);
         for row in variants.iter_mut().skip(1) {
             row.ratio_to_floor = row.cpu_us_added.zip(floor).map(|(added, floor)| added / floor);
         }
@@ -157,7 +157,7 @@ impl fmt::Display for Report {
             "variant",
             "CPU µs/request",
             "added µs (p10 – p90)",
-            "× floor",
+            "× by hand",
             "RSS MiB",
             "wasm KiB per VM",
             "module bytes",

@@ -56,7 +56,7 @@ pub(super) fn chosen(names: &[String]) -> Result<Vec<Variant>> {
         let known: Vec<_> = all.iter().map(Variant::name).collect();
         bail!("there is no variant `{unknown}`; there are: {}", known.join(", "));
     }
-    let always = ["filterless", "floor"];
+    let always = ["filterless", "by-hand"];
     let wanted = |variant: &Variant| always.contains(&variant.name()) || names.contains(&variant.name);
     Ok(all.into_iter().filter(|variant| names.is_empty() || wanted(variant)).collect())
 }
@@ -65,8 +65,8 @@ fn all() -> Vec<Variant> {
     let variant = |name: &str, guest| Variant { name: name.to_owned(), guest };
     let fixed = [
         variant("filterless", None),
-        variant("floor", Some(("guest-floor", None))),
-        variant("incumbent", Some(("guest-incumbent", None))),
+        variant("by-hand", Some(("guest-floor", None))),
+        variant("proxy-wasm", Some(("guest-incumbent", None))),
     ];
     let ours = Allocator::ALL
         .iter()
@@ -158,15 +158,15 @@ mod tests {
     #[test]
     fn there_is_a_variant_for_each_allocator() {
         let names: Vec<_> = chosen(&[]).unwrap().into_iter().map(|variant| variant.name).collect();
-        assert_eq!(names[..3], ["filterless", "floor", "incumbent"]);
+        assert_eq!(names[..3], ["filterless", "by-hand", "proxy-wasm"]);
         assert_eq!(names.len(), 3 + Allocator::ALL.len());
         assert!(names.contains(&"sluicegate-talc".to_owned()));
     }
 
     #[test]
     fn a_choice_keeps_what_the_rest_is_compared_with() {
-        let names: Vec<_> = chosen(&["incumbent".into()]).unwrap().into_iter().map(|variant| variant.name).collect();
-        assert_eq!(names, ["filterless", "floor", "incumbent"]);
+        let names: Vec<_> = chosen(&["proxy-wasm".into()]).unwrap().into_iter().map(|variant| variant.name).collect();
+        assert_eq!(names, ["filterless", "by-hand", "proxy-wasm"]);
         assert!(chosen(&["nonesuch".into()]).is_err_and(|error| error.to_string().contains("there are: filterless")));
     }
 

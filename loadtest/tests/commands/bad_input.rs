@@ -24,8 +24,8 @@ fn an_unknown_allocator_is_answered_with_the_known_ones() {
 
 #[test]
 fn an_unknown_variant_is_answered_with_the_known_ones() {
-    let error = refusal(Cli::new(&["load", "--only", "floor,nonesuch"]));
-    assert!(error.starts_with("there is no variant `nonesuch`; there are: filterless, floor, incumbent"), "{error}");
+    let error = refusal(Cli::new(&["load", "--only", "by-hand,nonesuch"]));
+    assert!(error.starts_with("there is no variant `nonesuch`; there are: filterless, by-hand, proxy-wasm"), "{error}");
 }
 
 #[test]

@@ -11,17 +11,18 @@ use crate::cli::Cli;
 fn load_compares_and_reports() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.json");
-    let mut cli = Cli::new(&["load", "--only", "floor,incumbent", "--repetitions", "2", "--requests", "600", "--json"]);
+    let mut cli =
+        Cli::new(&["load", "--only", "by-hand,proxy-wasm", "--repetitions", "2", "--requests", "600", "--json"]);
     cli.command.arg(&file);
     let output = cli.output();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(cli.left_running(), [""; 0]);
     let table = String::from_utf8(output.stdout).unwrap();
-    assert!(["filterless", "floor", "incumbent", "2 repetitions of 600"].iter().all(|text| table.contains(text)));
+    assert!(["filterless", "by-hand", "proxy-wasm", "2 repetitions of 600"].iter().all(|text| table.contains(text)));
 
     let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     let names: Vec<_> = report["variants"].as_array().unwrap().iter().map(|row| row["name"].clone()).collect();
-    assert_eq!(names, ["filterless", "floor", "incumbent"]);
+    assert_eq!(names, ["filterless", "by-hand", "proxy-wasm"]);
     assert_eq!(report["request_headers"], 25);
     assert!(report["variants"][2]["module_bytes"].as_u64() > report["variants"][1]["module_bytes"].as_u64());
     #[cfg(target_os = "linux")]

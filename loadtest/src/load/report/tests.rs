@@ -13,7 +13,7 @@ fn report() -> Report {
     // change.
     let measured = [
         measured("filterless", &[10.0, 20.0, 10.0], 0),
-        measured("floor", &[14.0, 24.0, 14.0], 9_000),
+        measured("by-hand", &[14.0, 24.0, 14.0], 9_000),
         measured("sluicegate-talc", &[15.0, 25.0, 14.0], 21_000),
     ];
     Report::new("1.40.0", 3, 100, 16, &measured)
@@ -48,7 +48,7 @@ fn the_file_has_the_agreed_fields() {
 fn the_table_shows_every_variant_and_says_when_it_is_noisy() {
     let mut report = report();
     assert!(!report.to_string().contains("noisy"));
-    for name in ["filterless", "floor", "sluicegate-talc"] {
+    for name in ["filterless", "by-hand", "sluicegate-talc"] {
         assert!(report.to_string().contains(name));
     }
     report.variants[2].added = Some(Spread { median: 4.0, p10: 2.0, p90: 6.0 });
