@@ -148,6 +148,7 @@ pub mod callout;
 mod context;
 #[doc(hidden)]
 pub mod dispatch;
+mod effective;
 mod error;
 mod escape;
 mod failures;
@@ -155,6 +156,7 @@ pub mod foreign;
 mod handle;
 mod headers;
 pub mod heap;
+mod host_buffer;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod json;
@@ -173,8 +175,10 @@ pub mod region;
 mod reply;
 pub mod shared_data;
 mod stream_state;
+mod table;
 #[cfg(feature = "async")]
 pub mod task;
+mod tick;
 pub mod time;
 pub mod timer;
 #[cfg(feature = "timing")]

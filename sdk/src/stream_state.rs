@@ -21,6 +21,7 @@
 mod bodies;
 mod counts;
 mod entry;
+mod reached;
 mod status;
 mod warning;
 
@@ -30,13 +31,14 @@ pub(crate) use bodies::{end_request, has_no_trailers, may_write_at_trailers};
 pub(crate) use entry::begin as begin_entry;
 #[cfg(feature = "async")]
 pub(crate) use entry::behind_callback;
+pub(crate) use reached::{Kind, Streams, with_stream, within_plugin};
 
 use crate::abi::StreamType;
 use crate::abi::scoped::Scoped;
 use crate::budget;
 use crate::context::Action;
 use crate::error::{Error, Result};
-use crate::timer;
+use crate::tick;
 use counts::Counts;
 pub(crate) use status::Phase;
 pub(crate) use warning::warn_of_pause;
@@ -422,7 +424,7 @@ impl State {
 
     /// Returns whether something may still resume the stream: a call, a task, a closure or a tick.
     pub(crate) fn waits(&self) -> bool {
-        self.counts.calls() > 0 || self.counts.holds() || timer::ticks()
+        self.counts.calls() > 0 || self.counts.holds() || tick::ticks()
     }
 
     /// Notes that a response is lost, because its context is busy.

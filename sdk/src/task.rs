@@ -70,6 +70,7 @@
 mod call;
 mod list;
 mod notify;
+mod slot;
 mod wait;
 mod within;
 
@@ -81,16 +82,16 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use crate::abi::{Entry, Shared, StreamType, depth, try_box, waker};
+use crate::abi::{Entry, Shared, StreamType, Wake, depth, try_box, waker};
 use crate::callout::Asker;
 use crate::context::Action;
-use crate::dispatch::Table;
 use crate::error::{Error, Result};
 use crate::stream_state;
+use crate::table::Table;
 use crate::timer;
-pub(crate) use call::{Call, Slot};
 use list::{Link, List};
 pub use notify::{Notified, Notify};
+pub(crate) use slot::Slot;
 use sluicegate_alloc::region::outside;
 pub use wait::{join, sleep};
 pub use within::{reply, with_connection, with_filter, with_plugin};
@@ -302,10 +303,15 @@ impl All {
     }
 }
 
-/// Marks a task to be polled.
-pub(crate) fn wake(number: u32) {
-    // When the thread ends, values that are dropped last may wake a task that is gone.
-    let _ = ALL.try_with(|all| all.wake(number));
+/// The tasks of the VM, for their wakers.
+enum Woken {}
+
+impl Wake for Woken {
+    /// Marks a task to be polled.
+    fn wake(number: u32) {
+        // When the thread ends, values that are dropped last may wake a task that is gone.
+        let _ = ALL.try_with(|all| all.wake(number));
+    }
 }
 
 /// Calls a function for each context that has woken tasks and had no callback since, such as
@@ -400,7 +406,7 @@ fn poll(of: &OfContext, number: u32, plugin: u32, asker: Asker<'_>, end: &mut dy
     // meanwhile.
     let Some(mut work) = task.work.take() else { return };
     let polled = Polling::begin(Polled { context: asker.id, plugin });
-    let waker = waker(number);
+    let waker = waker::<Woken>(number);
     let waker = &mut Context::from_waker(&waker);
     let ended = match &mut work {
         Work::Holds(direction, future) => {

@@ -65,10 +65,11 @@ use alloc::boxed::Box;
 use core::cell::Cell;
 use core::time::Duration;
 
-use crate::abi::{Shared, call, try_box};
+use crate::abi::{Shared, try_box};
 use crate::callout::Asker;
-use crate::dispatch::Table;
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result};
+use crate::table::Table;
+use crate::tick::set_at_host;
 use clock::{Clock, What};
 use sluicegate_alloc::region::outside;
 
@@ -137,22 +138,6 @@ crate::__vm_local! {
     /// The function that sets a plugin's tick. A module without timers links only the one that
     /// calls the host.
     static SET_TICK: Cell<SetTick> = Cell::new(set_at_host);
-}
-
-crate::__vm_local! {
-    /// `true` if a plugin of the VM has asked for ticks.
-    static TICKS: Cell<bool> = Cell::new(false);
-}
-
-/// Returns whether a plugin of the VM has asked for ticks, so that code may run later.
-pub(crate) fn ticks() -> bool {
-    TICKS.with(Cell::get)
-}
-
-fn set_at_host(_: u32, milliseconds: u32) -> Result<()> {
-    TICKS.with(|ticks| ticks.set(ticks.get() || milliseconds != 0));
-    call::set_tick_period(milliseconds)
-        .map_err(|status| Error::host("proxy_set_tick_period_milliseconds", On::Nothing, status))
 }
 
 /// Sets the period of `on_tick`.

@@ -19,7 +19,7 @@ use core::mem::{self, ManuallyDrop};
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
-use super::{Status, routed};
+use super::{Refused, Status, local, routed};
 use crate::budget::{self, Charge};
 
 /// The number of blocks that a host may have asked for without handing them over. A host has one at
@@ -269,9 +269,9 @@ fn allocate_slow(notes: &Notes, size: usize) -> *mut u8 {
     block.start.as_ptr()
 }
 
-/// Frees the blocks that a host asked for and never handed over, and the kept block, at the end of
-/// the VM.
-pub(super) fn forget() {
+/// Ends the VM of this thread. Frees the blocks that the host asked for and never handed over, and
+/// the kept block. All state starts again.
+pub(crate) fn end_vm() {
     let kept = NOTES.with(|notes| {
         notes.settle(0, ptr::null_mut());
         notes.kept.replace(Block::NONE)
@@ -279,6 +279,7 @@ pub(super) fn forget() {
     if kept.capacity > 0 {
         give_back(kept);
     }
+    local::renew();
 }
 
 /// A callback in progress. When the outermost callback begins, no host call is in progress, so
@@ -337,21 +338,6 @@ pub(super) struct Handed {
 
 impl Handed {
     pub(super) const NOTHING: Self = Self { start: ptr::null_mut(), size: 0 };
-}
-
-/// The reason for which a host call returned no bytes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Refused {
-    /// The host returned this status.
-    Status(Status),
-    /// The host named a block that it did not ask for, or more bytes of it than it asked for.
-    Foreign,
-}
-
-impl From<Status> for Refused {
-    fn from(status: Status) -> Self {
-        Self::Status(status)
-    }
 }
 
 impl Claim {

@@ -1,7 +1,7 @@
 //! A safe function for each import that the crate uses: slices in, owned blocks and numbers out.
 
-use super::block::{Claim, Handed, HostBytes, Refused, allocate};
-use super::{BufferType, LogLevel, MapType, MetricType, Status, StreamType, imports};
+use super::block::{Claim, Handed, HostBytes, allocate};
+use super::{BufferType, LogLevel, MapType, MetricType, Refused, Status, StreamType, imports};
 use crate::budget;
 
 /// The result of a host call that returns nothing but a status.

@@ -40,9 +40,8 @@ pub use single::VmLocal;
 #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
 pub use threads::{OfThread, VmLocal};
 
-/// Ends the VM of this thread. All state starts again.
-pub(crate) fn end_vm() {
-    super::block::forget();
+/// Makes the state of this thread new, when a VM ends.
+pub(super) fn renew() {
     #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
     threads::end_vm();
 }

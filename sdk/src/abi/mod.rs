@@ -50,9 +50,8 @@ mod types;
 #[cfg(feature = "async")]
 mod waker;
 
-pub(crate) use block::Refused;
-pub(crate) use block::depth;
 pub use block::{Entry, HostBytes, allocate};
+pub(crate) use block::{depth, end_vm};
 pub(crate) use bump::{Bump, WithBump};
 #[cfg(feature = "timing")]
 pub(crate) use call::host_calls;
@@ -65,9 +64,9 @@ pub use imports::*;
 #[doc(hidden)]
 pub use local::OfThread;
 pub use local::VmLocal;
-pub(crate) use local::end_vm;
 pub(crate) use memory::{Shared, try_box, try_slice};
 pub(crate) use pairs::{Pairs, PairsIter};
+pub(crate) use types::Refused;
 pub use types::{BufferType, LogLevel, MapType, MetricType, PeerType, Status, StreamType};
 #[cfg(feature = "async")]
-pub(crate) use waker::waker;
+pub(crate) use waker::{Wake, waker};

@@ -325,6 +325,21 @@ pub enum MetricType {
     Histogram = 2,
 }
 
+/// The reason for which a host call returned no bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Refused {
+    /// The host returned this status.
+    Status(Status),
+    /// The host named a block that it did not ask for, or more bytes of it than it asked for.
+    Foreign,
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        Self::Status(status)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

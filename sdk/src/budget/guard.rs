@@ -208,10 +208,3 @@ pub(crate) fn reserve_body(size: usize) -> Result<()> {
     taken.reserve(size);
     Ok(())
 }
-
-/// Notes that a kept body goes on.
-pub(crate) fn resumed(direction: StreamType) {
-    if let (Some(taken), StreamType::HttpRequest | StreamType::HttpResponse) = (current::get(), direction) {
-        taken.hold(direction, 0);
-    }
-}

@@ -85,6 +85,8 @@
 //! `docs/budgets.md` has the figures.
 
 mod account;
+mod after_callback;
+mod configure;
 mod event;
 mod guard;
 mod json;
@@ -93,8 +95,10 @@ mod settings;
 mod state;
 
 pub(crate) use account::{Account, Charge};
+pub(crate) use after_callback::boundary;
+pub(crate) use configure::{apply, configure};
 pub(crate) use event::Event;
-pub(crate) use guard::{guard, reserve_body, resumed};
+pub(crate) use guard::{guard, reserve_body};
 pub use report::{MemoryReport, report};
 pub use settings::{Budget, OverStream, OverTotal, Pressure};
-pub(crate) use state::{apply, boundary, configure, fits, unlimited};
+pub(crate) use state::{fits, resumed, unlimited};

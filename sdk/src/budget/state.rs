@@ -4,11 +4,8 @@ use alloc::boxed::Box;
 use core::cell::Cell;
 
 use super::account::{Taken, used};
-use super::{Budget, Pressure, json, report};
-use crate::abi::{BufferType, Entry, LogLevel, Shared, try_slice};
-use crate::error::Result;
-use crate::handle::{WHOLE, read};
-use crate::log;
+use super::{Budget, Pressure};
+use crate::abi::{Shared, StreamType, try_slice};
 
 /// The budget that was passed.
 #[derive(Clone, Copy)]
@@ -19,12 +16,12 @@ pub(super) enum Cause {
 
 pub(super) struct State {
     /// The settings of the code, and those of the configuration, which take precedence.
-    code: Cell<Budget>,
-    operator: Cell<Budget>,
+    pub(super) code: Cell<Budget>,
+    pub(super) operator: Cell<Budget>,
     /// The merged settings of code and configuration.
     pub(super) budget: Cell<Budget>,
     /// `true` if any setting is set.
-    active: Cell<bool>,
+    pub(super) active: Cell<bool>,
     /// `true` if the total was passed and memory is not back at the low-water mark yet.
     pub(super) shedding: Cell<bool>,
     pub(super) level: Cell<Pressure>,
@@ -36,8 +33,8 @@ pub(super) struct State {
     pub(super) refused: Cell<u64>,
     pub(super) peak: Cell<usize>,
     /// `true` if the VM has had a stream. A VM that is started for a trial never has one.
-    served: Cell<bool>,
-    reserve: Cell<Option<Box<[u8]>>>,
+    pub(super) served: Cell<bool>,
+    pub(super) reserve: Cell<Option<Box<[u8]>>>,
     current: Cell<Option<Shared<Taken>>>,
 }
 
@@ -153,6 +150,13 @@ pub(crate) fn unlimited<R>(call: impl FnOnce() -> R) -> R {
     call()
 }
 
+/// Notes that a kept body goes on.
+pub(crate) fn resumed(direction: StreamType) {
+    if let (Some(taken), StreamType::HttpRequest | StreamType::HttpResponse) = (current::get(), direction) {
+        taken.hold(direction, 0);
+    }
+}
+
 /// Runs code that handles the lack of memory, with the reserve freed for it.
 pub(super) fn with_reserve<R>(run: impl FnOnce() -> R) -> R {
     let put_by = with(|state| state.reserve.take()).map(|block| block.len());
@@ -164,91 +168,4 @@ pub(super) fn with_reserve<R>(run: impl FnOnce() -> R) -> R {
         with(|state| state.reserve.set(block));
     }
     result
-}
-
-/// Sets the budget of the code. The configuration takes precedence.
-///
-/// # Errors
-///
-/// Fails if the fields do not fit each other, if there is no memory for the reserve, or if there
-/// are `pages` and the allocator takes no limit.
-pub(crate) fn apply(code: Budget) -> Result<()> {
-    let operator = with(|state| state.operator.get());
-    set(code, operator)
-}
-
-#[cold]
-fn set(code: Budget, operator: Budget) -> Result<()> {
-    let budget = operator.or(code);
-    budget.check()?;
-    let reserve = match budget.reserve {
-        None | Some(0) => None,
-        Some(size) => Some(try_slice(size, || 0)?),
-    };
-    limit(budget.pages)?;
-    with(|state| {
-        state.code.set(code);
-        state.operator.set(operator);
-        state.budget.set(budget);
-        state.active.set(budget != Budget::new());
-        state.reserve.set(reserve);
-    });
-    Ok(())
-}
-
-fn limit(pages: Option<usize>) -> Result<()> {
-    if pages.is_none_or(sluicegate_alloc::limit) {
-        return Ok(());
-    }
-    Err(crate::Error::new("memory.pages: the module has an allocator that takes no limit"))
-}
-
-/// Reads the plugin's configuration. Returns whether the plugin may start with the budget that it
-/// sets.
-#[cold]
-pub(crate) fn configure(plugin: u32, size: usize) -> bool {
-    let _entry = Entry::new();
-    if size == 0 {
-        return true;
-    }
-    // The filter judges a configuration that cannot be read.
-    let Ok(configuration) = read(BufferType::PluginConfiguration, 0, WHOLE) else { return true };
-    let applied = json::memory(&configuration).and_then(|found| {
-        let Some(operator) = found else { return Ok(()) };
-        set(with(|state| state.code.get()), operator)
-    });
-    if let Err(error) = &applied {
-        log::failure(LogLevel::Critical, "on_configure", plugin, error);
-    }
-    applied.is_ok()
-}
-
-/// Checks the memory after a callback: reports a new pressure to the plugin, and new figures to the
-/// proxy. `deliver` returns whether the plugin got the pressure.
-pub(crate) fn boundary(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) {
-    if is_idle() {
-        return;
-    }
-    settle(of_plugin, deliver);
-}
-
-fn settle(of_plugin: bool, deliver: impl FnOnce(Pressure) -> bool) {
-    let used = used();
-    let (before, level) = with(|state| (state.level.get(), state.look(used)));
-    if level != before {
-        let line = match (before, level) {
-            (_, Pressure::Over) => Some("memory is over its budget, streams are shed; bytes"),
-            (Pressure::Over, _) => Some("memory is back in its budget; bytes"),
-            _ => None,
-        };
-        if let Some(line) = line {
-            log::note(LogLevel::Warn, line, u32::try_from(used).unwrap_or(u32::MAX));
-        }
-        if with_reserve(|| deliver(level)) {
-            with(|state| state.level.set(level));
-        }
-    }
-    if with(|state| state.served.get()) {
-        report::publish(of_plugin, level != before);
-    }
 }

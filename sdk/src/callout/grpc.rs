@@ -4,14 +4,12 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
-#[cfg(feature = "async")]
-use super::{Answered, GrpcFailure};
 use super::{CallToken, Kind, Reserved, closed, refused, take, then, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, call};
 use crate::buffer::Buffer;
 use crate::error::{Call, Error, On, Result};
-use crate::handle::{WHOLE, fetch, read};
-use crate::headers::{Check, HeaderMap, encode, printable};
+use crate::headers::{Check, HeaderMap, encode, fetch, printable};
+use crate::host_buffer::{WHOLE, read};
 use crate::stream_state;
 
 const CALL: Call = Call { function: "proxy_grpc_call", about: "cluster" };
@@ -197,37 +195,6 @@ impl<'a> GrpcCall<'a> {
     /// that must send bytes that HTTP does not allow.
     pub const fn unchecked(self) -> Self {
         Self { target: Target { check: Check::Neither, ..self.target }, ..self }
-    }
-
-    /// Sends the call in a [task](crate::task), and returns the message of the response.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the call is not sent, if the call ends with a status instead of a message, or if
-    /// the message cannot be read.
-    ///
-    /// # Cost
-    ///
-    /// The cost of the call, and three small blocks until the response comes. Then one host call
-    /// and one block for the message.
-    #[cfg(feature = "async")]
-    pub fn send(self) -> impl Future<Output = Result<HostBytes, GrpcFailure>> {
-        let mut sent = crate::task::Call::NEW;
-        core::future::poll_fn(move |context| {
-            let polled = sent.poll(
-                context,
-                Kind::GrpcCall,
-                |asker| self.dispatch(asker),
-                |answered| match answered {
-                    Answered::Grpc(event) => Some(match GrpcFailure::of(event) {
-                        Some(failure) => Err(failure),
-                        None => event.message().map_err(GrpcFailure::Refused),
-                    }),
-                    Answered::Http(_) => None,
-                },
-            );
-            polled.map(|answered| answered.unwrap_or_else(|error| Err(GrpcFailure::Refused(error))))
-        })
     }
 
     /// Sends the call for a context.

@@ -3,12 +3,12 @@
 use core::time::Duration;
 
 #[cfg(feature = "async")]
-use super::{Answered, CallFailure};
+use super::CallFailure;
 use super::{CallToken, Kind, Reserved, refused, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, call};
 use crate::error::{Call, Error, Result};
-use crate::handle::{WHOLE, fetch, read};
-use crate::headers::{Check, HeaderMap, encode};
+use crate::headers::{Check, HeaderMap, encode, fetch};
+use crate::host_buffer::{WHOLE, read};
 
 const CALL: Call = Call { function: "proxy_http_call", about: "cluster" };
 
@@ -98,40 +98,6 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
         Self { check: Check::Neither, ..self }
     }
 
-    /// Sends the call in a [task](crate::task), and returns the response.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the call is not sent, if it gets no response, or if the response cannot be read. A
-    /// response with an error status is not a failure.
-    ///
-    /// # Cost
-    ///
-    /// The cost of the call, and three small blocks until the response comes. Then one host call
-    /// and one block for the headers, and one of each for the body and for the trailers if the
-    /// response has them.
-    #[cfg(feature = "async")]
-    pub fn send(self) -> impl Future<Output = Result<Answer, CallFailure>>
-    where
-        N: AsRef<[u8]>,
-        V: AsRef<[u8]>,
-        T: AsRef<[u8]>,
-    {
-        let mut sent = crate::task::Call::NEW;
-        core::future::poll_fn(move |context| {
-            let polled = sent.poll(
-                context,
-                Kind::Http,
-                |asker| self.dispatch(asker),
-                |answered| match answered {
-                    Answered::Http(response) => Some(Answer::read(response)),
-                    Answered::Grpc(_) => None,
-                },
-            );
-            polled.map(|answered| answered.unwrap_or_else(|error| Err(self.refused(error))))
-        })
-    }
-
     /// Returns the problem if a header is missing without which no host sends a call, or `None`.
     fn missing(&self) -> Option<&'static &'static str>
     where
@@ -144,7 +110,7 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
     /// Returns the failure for an error of the host. Envoy has one status for every fault of a
     /// call. If no header is missing, the cluster is the fault.
     #[cfg(feature = "async")]
-    fn refused(&self, error: Error) -> CallFailure
+    pub(crate) fn refused(&self, error: Error) -> CallFailure
     where
         N: AsRef<[u8]>,
     {
@@ -389,7 +355,7 @@ pub struct Answer {
 
 #[cfg(feature = "async")]
 impl Answer {
-    fn read(response: &CallResponse) -> Result<Self, CallFailure> {
+    pub(crate) fn read(response: &CallResponse) -> Result<Self, CallFailure> {
         if let Some(failure) = CallFailure::of(response) {
             return Err(failure);
         }

@@ -42,11 +42,11 @@ pub(crate) use then::{
 pub use then::{Closures, Pending};
 
 use crate::abi::{LogLevel, Shared, Status};
-use crate::dispatch::Table;
 use crate::error::{Call, Error, Result};
 use crate::log;
 use crate::stream_state;
 pub(crate) use crate::stream_state::{takes_grpc_answers, takes_http_answers};
+use crate::table::Table;
 use sluicegate_alloc::region::outside;
 
 /// The number that the host gave a call.

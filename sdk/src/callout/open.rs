@@ -3,8 +3,8 @@
 
 use super::{CallToken, Kind, take, waiting};
 use crate::abi::{Status, call};
-use crate::dispatch::Table;
 use crate::error::{Error, Result};
+use crate::table::Table;
 use sluicegate_alloc::region::outside;
 
 /// An open call or stream. If it is dropped before it is over, it is cancelled.

@@ -11,10 +11,10 @@ use core::ptr;
 use super::{ByKind, CallResponse, CallToken, GrpcEvent, GrpcStream, Kind, orphan, take, waiting};
 use crate::abi::{LogLevel, Shared, StreamType, call, try_box};
 use crate::context::Action;
-use crate::dispatch::Table;
 use crate::error::{Error, Result};
 use crate::log;
 use crate::stream_state;
+use crate::table::Table;
 use sluicegate_alloc::region::outside;
 
 /// A context that takes the responses to its calls in closures. The attributes implement this trait

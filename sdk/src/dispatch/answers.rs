@@ -8,9 +8,10 @@ use super::{Dispatcher, PluginOf, Runs, Stream, Streams, VmOf, http, tcp};
 use crate::abi::LogLevel;
 use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, Then};
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
+use crate::effective::set_effective_context;
 use crate::error::Result;
 use crate::failures;
-use crate::handle::{HttpHandle, PluginHandle, TcpHandle, set_effective_context};
+use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
 use crate::log;
 
 /// Returns the context that waited for the response to an HTTP call, and removes the entry of the

@@ -9,8 +9,10 @@ use crate::abi::{BufferType, MapType, StreamType};
 use crate::budget::{self, Event};
 use crate::context::{DataAction, Flow, HttpFilter, Upgrades};
 use crate::error::{Error, Result};
-use crate::handle::{CompleteBody, Headers, HttpHandle, Tail, buffer_of, map_value};
+use crate::handle::{CompleteBody, Headers, HttpHandle, Tail};
 use crate::headers::Snapshots;
+use crate::headers::fetch_value;
+use crate::host_buffer::buffer_of;
 use crate::reply::LocalResponse;
 use crate::stream_state::{self, Phase, State};
 
@@ -160,8 +162,8 @@ fn judge<H: HttpFilter, D>(
 pub(super) fn look<H: HttpFilter>(map: MapType) -> Result<bool> {
     match map {
         MapType::HttpRequestHeaders => {
-            let is_connect = map_value(map, b":method")?.is_some_and(|method| &*method == b"CONNECT");
-            if !is_connect && map_value(map, b"upgrade")?.is_none() {
+            let is_connect = fetch_value(map, b":method")?.is_some_and(|method| &*method == b"CONNECT");
+            if !is_connect && fetch_value(map, b"upgrade")?.is_none() {
                 return Ok(true);
             }
             if H::UPGRADES == Upgrades::Refuse {
@@ -171,7 +173,7 @@ pub(super) fn look<H: HttpFilter>(map: MapType) -> Result<bool> {
             stream_state::current(|state| state.map(|state| state.ask_upgrade(is_connect)));
         }
         _ if stream_state::current(|state| state.is_some_and(State::asks_upgrade)) => {
-            let status = map_value(map, b":status")?;
+            let status = fetch_value(map, b":status")?;
             stream_state::current(|state| match state {
                 Some(state) if status.is_some_and(|status| state.agrees_to_upgrade(&status)) => state.upgrade(),
                 _ => Ok(()),

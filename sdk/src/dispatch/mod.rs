@@ -15,7 +15,6 @@ mod pressure;
 mod roots;
 mod stateless;
 mod streams;
-mod table;
 #[cfg(feature = "async")]
 mod tasks;
 mod tcp;
@@ -36,14 +35,12 @@ use crate::handle::{HttpHandle, LogEntry, PluginHandle, VmHandle};
 use crate::log;
 use crate::profile;
 use crate::queue::Queue;
-use crate::stream_state::{Phase, State, begin_entry};
+use crate::stream_state::{Phase, State, Streams, begin_entry};
+use crate::table::Table;
 use crate::timer;
 pub use http::HttpCallbacks;
 pub use roots::{forget_root, root_of, root_of_new};
 pub use stateless::Stateless;
-use streams::Streams;
-pub(crate) use streams::{Kind, with_stream};
-pub(crate) use table::Table;
 use tracked::{Http, Runs, Stream, Tcp};
 
 /// Runs a callback, and then the tasks that it woke in other contexts: `poll` polls the tasks of

@@ -3,7 +3,6 @@
 use core::cell::RefCell;
 use core::marker::PhantomData;
 
-use super::streams::Streams;
 #[cfg(feature = "async")]
 use super::tasks;
 use super::{NotCreated, Plugin, Table, created, http, tcp};
@@ -14,7 +13,7 @@ use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::error::Result;
 use crate::log;
 use crate::profile;
-use crate::stream_state::{Abilities, State};
+use crate::stream_state::{Abilities, State, Streams};
 use sluicegate_alloc::region::Region;
 
 /// The code that runs in a stream: an HTTP filter or a TCP filter.

@@ -2,13 +2,13 @@
 
 use core::marker::PhantomData;
 
-use super::{HttpHandle, Request, Response, WHOLE};
-use crate::abi::{BufferType, HostBytes, Refused, Status, StreamType, call};
+use super::{HttpHandle, Request, Response};
+use crate::abi::{BufferType, HostBytes, call};
 use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
 use crate::context::{Action, DataAction, HttpFilter, PluginContext};
 use crate::error::{Error, Result};
+use crate::host_buffer::{WHOLE, read, write};
 use crate::reply::LocalResponse;
-use crate::stream_state;
 
 /// The request's body, in [`on_request_body`](crate::HttpFilter::on_request_body).
 ///
@@ -324,8 +324,9 @@ impl<'cb, D, P> Body<'cb, D, P> {
     }
 
     /// Replaces the first `size` bytes that the proxy keeps. A range in the middle or at the end
-    /// cannot be replaced: Envoy refuses every start but 0 with [`Status::BadArgument`], and takes
-    /// a start past the end for an append.
+    /// cannot be replaced: Envoy refuses every start but 0 with
+    /// [`Status::BadArgument`](crate::Status::BadArgument), and takes a start past the end for an
+    /// append.
     ///
     /// ```
     /// # use sluicegate::prelude::*;
@@ -377,37 +378,5 @@ impl<'cb, D, P> Body<'cb, D, P> {
     pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<DataAction> {
         response.send()?;
         Ok(DataAction::Pause)
-    }
-}
-
-/// Reads a part of a buffer. A buffer that the host does not have is empty.
-pub(crate) fn read(buffer: BufferType, start: usize, size: usize) -> Result<HostBytes> {
-    match call::buffer(buffer, start, size.min(WHOLE)) {
-        Err(Refused::Status(Status::NotFound)) => Ok(HostBytes::EMPTY),
-        other => other.map_err(|refused| Error::host("proxy_get_buffer_bytes", buffer, refused)),
-    }
-}
-
-/// Replaces `size` bytes of a buffer from `start` on.
-pub(super) fn write(buffer: BufferType, start: usize, size: usize, bytes: &[u8]) -> Result<()> {
-    call::set_buffer(buffer, start, size, bytes).map_err(|status| Error::host("proxy_set_buffer_bytes", buffer, status))
-}
-
-/// Replaces `size` bytes of a buffer from `start` on, in the callback for the trailers.
-///
-/// # Errors
-///
-/// Fails without a host call if the proxy takes no bytes of the body at the trailers. Fails if the
-/// host refuses.
-pub(super) fn write_at_trailers(buffer: BufferType, start: usize, size: usize, bytes: &[u8]) -> Result<()> {
-    stream_state::may_write_at_trailers(buffer.direction())?;
-    write(buffer, start, size, bytes)
-}
-
-/// Returns the buffer of the body in this direction.
-pub(crate) const fn buffer_of(direction: StreamType) -> BufferType {
-    match direction {
-        StreamType::HttpRequest => BufferType::HttpRequestBody,
-        _ => BufferType::HttpResponseBody,
     }
 }

@@ -2,11 +2,13 @@
 
 use core::marker::PhantomData;
 
-use super::{HttpHandle, Request, Response, WHOLE, body};
+use super::{HttpHandle, Request, Response};
 use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, StreamType, call};
 use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
 use crate::context::{Action, Flow, HttpFilter, PluginContext};
+use crate::effective::write_at_trailers;
 use crate::error::{Error, Result};
+use crate::host_buffer::{self, WHOLE};
 use crate::reply::LocalResponse;
 use crate::{ToValue, stream_state};
 
@@ -147,7 +149,7 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     ///
     /// One host call and one block of the size that is read. The host copies the bytes once.
     pub fn read(&self, start: usize, size: usize) -> Result<HostBytes> {
-        body::read(self.buffer, start, size)
+        host_buffer::read(self.buffer, start, size)
     }
 
     /// Appends bytes to the body.
@@ -215,7 +217,7 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         if bytes.len() != replaced {
             self.take_another_size()?;
         }
-        let write = if self.has_trailers { body::write_at_trailers } else { body::write };
+        let write = if self.has_trailers { write_at_trailers } else { host_buffer::write };
         write(self.buffer, start, size, bytes)
     }
 

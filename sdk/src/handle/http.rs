@@ -1,11 +1,12 @@
 //! The handle of an HTTP stream.
 
-use super::{WHOLE, close, read, resume};
 use crate::abi::{BufferType, HostBytes, MapType, StreamType};
 #[cfg(feature = "budget")]
 use crate::budget;
+use crate::effective::{close, resume};
 use crate::error::Result;
 use crate::headers::MapEditor;
+use crate::host_buffer::{WHOLE, read};
 use crate::reply::LocalResponse;
 
 /// The handle of a stream, in the [`HttpFilter`](crate::HttpFilter) callbacks that come with no

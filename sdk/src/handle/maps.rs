@@ -1,9 +1,5 @@
 //! The headers and trailers that a stream and an entry of the access log can read.
 
-use crate::abi::{HostBytes, MapType, Refused, Status, call};
-use crate::error::{Error, Result};
-use crate::headers::HeaderMap;
-
 /// Defines the methods that read the maps of a stream.
 macro_rules! maps {
     () => {
@@ -30,7 +26,7 @@ macro_rules! maps {
         /// One host call and one block, which the host allocates, for each call.
         #[doc(alias("GetHttpRequestHeaders", "get_http_request_headers", "get_http_request_headers_bytes"))]
         pub fn request_headers(&self) -> $crate::Result<$crate::HeaderMap> {
-            $crate::handle::maps::fetch($crate::abi::MapType::HttpRequestHeaders)
+            $crate::headers::fetch($crate::abi::MapType::HttpRequestHeaders)
         }
 
         /// Returns the response's headers, as they are now. The map is empty before there is a
@@ -54,7 +50,7 @@ macro_rules! maps {
         /// The cost of [`request_headers`](Self::request_headers).
         #[doc(alias("GetHttpResponseHeaders", "get_http_response_headers", "get_http_response_headers_bytes"))]
         pub fn response_headers(&self) -> $crate::Result<$crate::HeaderMap> {
-            $crate::handle::maps::fetch($crate::abi::MapType::HttpResponseHeaders)
+            $crate::headers::fetch($crate::abi::MapType::HttpResponseHeaders)
         }
 
         /// Returns the request's trailers, as they are now. The map is empty if there are none. In
@@ -69,7 +65,7 @@ macro_rules! maps {
         /// The cost of [`request_headers`](Self::request_headers).
         #[doc(alias("GetHttpRequestTrailers", "get_http_request_trailers", "get_http_request_trailers_bytes"))]
         pub fn request_trailers(&self) -> $crate::Result<$crate::HeaderMap> {
-            $crate::handle::maps::fetch($crate::abi::MapType::HttpRequestTrailers)
+            $crate::headers::fetch($crate::abi::MapType::HttpRequestTrailers)
         }
 
         /// Returns the response's trailers, as they are now. The map is empty if there are none.
@@ -85,7 +81,7 @@ macro_rules! maps {
         /// The cost of [`request_headers`](Self::request_headers).
         #[doc(alias("GetHttpResponseTrailers", "get_http_response_trailers", "get_http_response_trailers_bytes"))]
         pub fn response_trailers(&self) -> $crate::Result<$crate::HeaderMap> {
-            $crate::handle::maps::fetch($crate::abi::MapType::HttpResponseTrailers)
+            $crate::headers::fetch($crate::abi::MapType::HttpResponseTrailers)
         }
 
         /// Returns the first value of one of the request's headers, without fetching the others.
@@ -111,7 +107,7 @@ macro_rules! maps {
         /// cost more in the host than fetching the whole map.
         #[doc(alias("GetHttpRequestHeader", "get_http_request_header", "get_http_request_header_bytes"))]
         pub fn fetch_request_header(&self, name: impl AsRef<[u8]>) -> $crate::Result<Option<$crate::HostBytes>> {
-            $crate::handle::maps::value($crate::abi::MapType::HttpRequestHeaders, name.as_ref())
+            $crate::headers::fetch_value($crate::abi::MapType::HttpRequestHeaders, name.as_ref())
         }
 
         /// Returns the first value of one of the response's headers, or `None` as
@@ -126,7 +122,7 @@ macro_rules! maps {
         /// The cost of [`fetch_request_header`](Self::fetch_request_header).
         #[doc(alias("GetHttpResponseHeader", "get_http_response_header", "get_http_response_header_bytes"))]
         pub fn fetch_response_header(&self, name: impl AsRef<[u8]>) -> $crate::Result<Option<$crate::HostBytes>> {
-            $crate::handle::maps::value($crate::abi::MapType::HttpResponseHeaders, name.as_ref())
+            $crate::headers::fetch_value($crate::abi::MapType::HttpResponseHeaders, name.as_ref())
         }
 
         /// Returns the first value of one of the request's trailers, or `None` as
@@ -141,7 +137,7 @@ macro_rules! maps {
         /// The cost of [`fetch_request_header`](Self::fetch_request_header).
         #[doc(alias("GetHttpRequestTrailer", "get_http_request_trailer", "get_http_request_trailer_bytes"))]
         pub fn fetch_request_trailer(&self, name: impl AsRef<[u8]>) -> $crate::Result<Option<$crate::HostBytes>> {
-            $crate::handle::maps::value($crate::abi::MapType::HttpRequestTrailers, name.as_ref())
+            $crate::headers::fetch_value($crate::abi::MapType::HttpRequestTrailers, name.as_ref())
         }
 
         /// Returns the first value of one of the response's trailers, or `None` as
@@ -156,23 +152,7 @@ macro_rules! maps {
         /// The cost of [`fetch_request_header`](Self::fetch_request_header).
         #[doc(alias("GetHttpResponseTrailer", "get_http_response_trailer", "get_http_response_trailer_bytes"))]
         pub fn fetch_response_trailer(&self, name: impl AsRef<[u8]>) -> $crate::Result<Option<$crate::HostBytes>> {
-            $crate::handle::maps::value($crate::abi::MapType::HttpResponseTrailers, name.as_ref())
+            $crate::headers::fetch_value($crate::abi::MapType::HttpResponseTrailers, name.as_ref())
         }
     };
-}
-
-/// Fetches a whole map.
-pub(crate) fn fetch(map: MapType) -> Result<HeaderMap> {
-    let block = call::map(map).map_err(|refused| Error::host("proxy_get_header_map_pairs", map, refused))?;
-    HeaderMap::decode(map, block)
-}
-
-/// Returns the first value of a name, or `None` if there is none. Envoy refuses a single value of a
-/// map that it shows as empty: one that does not exist, or that has gone on.
-pub(crate) fn value(map: MapType, name: &[u8]) -> Result<Option<HostBytes>> {
-    match call::map_value(map, name) {
-        Ok(value) => Ok(Some(value)),
-        Err(Refused::Status(Status::NotFound | Status::BadArgument)) => Ok(None),
-        Err(refused) => Err(Error::host("proxy_get_header_map_value", map, refused)),
-    }
 }

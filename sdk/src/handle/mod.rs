@@ -30,12 +30,10 @@ mod rewrite;
 mod tcp;
 
 pub use body::{Body, RequestBody, ResponseBody};
-pub(crate) use body::{buffer_of, read};
 pub use complete::{CompleteBody, CompleteRequestBody, CompleteResponseBody};
 pub use headers::{Headers, RequestHeaders, RequestTrailers, ResponseHeaders, ResponseTrailers};
 pub use http::HttpHandle;
 pub use log::LogEntry;
-pub(crate) use maps::{fetch, value as map_value};
 pub use part::{BodyCursor, Part};
 pub use rewrite::{Chunk, Output, Rewriter};
 pub use tcp::{ConnectionData, Downstream, DownstreamData, TcpHandle, Upstream, UpstreamData};
@@ -49,13 +47,11 @@ use crate::arena::Slot;
 use crate::budget;
 use crate::callout::wrong_context;
 use crate::context::{PluginContext, VmContext};
-use crate::dispatch::{Kind, with_stream};
+use crate::effective::{resume, set_effective_context};
 use crate::error::{Error, On, Result};
-use crate::stream_state;
+use crate::host_buffer::{WHOLE, read};
+use crate::stream_state::{Kind, with_stream};
 use crate::timer::{self, Timer, Timers};
-
-/// The largest size to ask a buffer for. Hosts add the size to the start, as 32-bit numbers.
-pub(crate) const WHOLE: usize = i32::MAX as usize;
 
 /// The handle of the VM, in [`VmContext`](crate::VmContext) callbacks.
 ///
@@ -527,44 +523,6 @@ impl<'cb, V> PluginHandle<'cb, V> {
     pub fn done(&self) -> Result<()> {
         call::done().map_err(|status| Error::host("proxy_done", On::Nothing, status))
     }
-}
-
-/// Closes a direction of the stream that host calls act on.
-///
-/// # Errors
-///
-/// Fails without a host call if the stream has ended, or if the callback that runs has replied to
-/// it or resumed its response. Fails if the host refuses.
-pub(crate) fn close(direction: StreamType) -> Result<()> {
-    stream_state::current(|state| {
-        if let Some(state) = state {
-            state.may_close(direction)?;
-        }
-        call::close_stream(direction).map_err(|status| Error::host("proxy_close_stream", direction, status))?;
-        if let Some(state) = state {
-            state.closed(direction);
-        }
-        Ok(())
-    })
-}
-
-/// Resumes a direction of the stream that host calls act on, which callbacks paused.
-///
-/// # Errors
-///
-/// Fails without a host call if there is no stream, if the stream has ended, or if the filter does
-/// not hold the direction. Fails if the host refuses.
-pub(crate) fn resume(direction: StreamType) -> Result<()> {
-    stream_state::current(|state| match state {
-        Some(state) => state.resume(direction),
-        None => Err(Error::stream(direction, "there is no stream")),
-    })
-}
-
-/// Tells the host which context the next host calls act on.
-pub(crate) fn set_effective_context(context: u32) -> Result<()> {
-    call::set_effective_context(context)
-        .map_err(|status| Error::host("proxy_set_effective_context", On::Context(context), status))
 }
 
 /// Marks the direction from the client to the upstream.

@@ -4,10 +4,12 @@ use core::fmt;
 use core::ops::Deref;
 
 use super::carry::Carry;
-use super::{Head, Headers, Part, Tail, WHOLE, body};
+use super::{Head, Headers, Part, Tail};
 use crate::buffer::Buffer;
 use crate::context::Flow;
+use crate::effective::write_at_trailers;
 use crate::error::{Error, Result};
+use crate::host_buffer::{WHOLE, buffer_of};
 use crate::stream_state;
 
 impl<D, P> Headers<'_, D, P, Head> {
@@ -271,7 +273,7 @@ impl Rewriter {
         let mut out = Output(Buffer::new());
         deal(Chunk { bytes, seen: bytes.len(), is_last: true }, &mut out, self.limit, change)?;
         if !out.written().is_empty() {
-            body::write_at_trailers(body::buffer_of(direction), WHOLE, 0, out.written())?;
+            write_at_trailers(buffer_of(direction), WHOLE, 0, out.written())?;
         }
         self.carry = Carry::new();
         stream_state::current(|state| state.map(|state| state.carry(direction, false)));

@@ -2,12 +2,12 @@
 
 use core::marker::PhantomData;
 
-use super::body::{read, write};
-use super::{WHOLE, close, resume};
 use crate::abi::{BufferType, HostBytes, StreamType};
 use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
 use crate::context::{Action, Flow, PluginContext, TcpFilter};
+use crate::effective::{close, resume};
 use crate::error::Result;
+use crate::host_buffer::{WHOLE, read, write};
 
 /// Marks the side of the client.
 ///

@@ -7,12 +7,14 @@
 //! | `record` | the edits that a callback has made since its snapshot |
 //! | `write` | the host call of an edit |
 //! | `editor` | [`MapEditor`]: edits without reading |
+//! | `fetch` | reads that no snapshot keeps |
 //! | `check` | the checks of names and values before they leave |
 //! | `encode` | the host's encoding of pairs |
 
 mod check;
 mod editor;
 mod encode;
+mod fetch;
 mod map;
 mod record;
 mod snapshots;
@@ -21,5 +23,6 @@ mod write;
 pub(crate) use check::{Check, has_control, is_value, printable};
 pub use editor::MapEditor;
 pub(crate) use encode::encode;
+pub(crate) use fetch::{fetch, fetch_value};
 pub use map::{HeaderMap, Iter, Values};
 pub(crate) use snapshots::Snapshots;

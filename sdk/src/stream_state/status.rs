@@ -20,7 +20,7 @@ use crate::abi::{LogLevel, StreamType, call};
 use crate::budget;
 use crate::context::{Action, DataAction};
 use crate::error::{Error, Result};
-use crate::handle::{WHOLE, buffer_of};
+use crate::host_buffer::{WHOLE, buffer_of};
 use crate::log;
 
 /// The proxy was told to keep the last part of the body, and joins the next one to it. The bit

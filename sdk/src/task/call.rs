@@ -1,57 +1,27 @@
-//! A call that a task awaits, and the slot for its response.
+//! The calls that a task awaits.
 
-use core::cell::{Cell, RefCell};
-use core::task::{Context, Poll, Waker};
+use core::future::{Future, poll_fn};
+use core::task::{Context, Poll};
 
+use super::slot::Slot;
 use super::{Polled, polled};
-use crate::abi::Shared;
-use crate::callout::{Answered, CallToken, Kind, Pending, keep};
+use crate::abi::{HostBytes, Shared};
+use crate::callout::{Answer, Answered, CallFailure, CallToken, GrpcCall, GrpcFailure, HttpCall, Kind, Pending, keep};
 use crate::error::Result;
 use sluicegate_alloc::region::outside;
 
-/// A slot for a value that a future waits for.
-pub(crate) struct Slot<T> {
-    value: Cell<Option<T>>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl<T> Slot<T> {
-    pub(super) fn new() -> Result<Shared<Self>> {
-        Shared::try_new(Self { value: Cell::new(None), waker: RefCell::new(None) })
-    }
-
-    /// Stores the value, and wakes the future that waits.
-    pub(crate) fn fill(&self, value: T) {
-        self.value.set(Some(value));
-        if let Some(waker) = self.waker.try_borrow_mut().ok().and_then(|mut waker| waker.take()) {
-            waker.wake();
-        }
-    }
-
-    /// Takes the value, or stores the waker if there is no value yet.
-    pub(super) fn poll(&self, context: &Context<'_>) -> Poll<T> {
-        if let Some(value) = self.value.take() {
-            return Poll::Ready(value);
-        }
-        if let Ok(mut waker) = self.waker.try_borrow_mut() {
-            *waker = Some(context.waker().clone());
-        }
-        Poll::Pending
-    }
-}
-
 /// A call that a task awaits. The first poll sends the call. If the future is dropped before its
 /// end, the call is given up.
-pub(crate) struct Call<T: 'static> {
+struct Call<T: 'static> {
     sent: Option<(Shared<Slot<T>>, Pending)>,
 }
 
 impl<T: 'static> Call<T> {
-    pub(crate) const NEW: Self = Self { sent: None };
+    const NEW: Self = Self { sent: None };
 
     /// Sends the call at the first poll, and then waits for the value that `read` makes of the
     /// response.
-    pub(crate) fn poll(
+    fn poll(
         &mut self,
         context: &Context<'_>,
         kind: Kind,
@@ -94,5 +64,72 @@ impl<T: 'static> Drop for Call<T> {
             // It makes no difference if the response has come before.
             let _ = pending.cancel();
         }
+    }
+}
+
+impl<'a, N, V, T> HttpCall<'a, N, V, T> {
+    /// Sends the call in a [task](crate::task), and returns the response.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the call is not sent, if it gets no response, or if the response cannot be read. A
+    /// response with an error status is not a failure.
+    ///
+    /// # Cost
+    ///
+    /// The cost of the call, and three small blocks until the response comes. Then one host call
+    /// and one block for the headers, and one of each for the body and for the trailers if the
+    /// response has them.
+    pub fn send(self) -> impl Future<Output = Result<Answer, CallFailure>>
+    where
+        N: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+        T: AsRef<[u8]>,
+    {
+        let mut sent = Call::NEW;
+        poll_fn(move |context| {
+            let polled = sent.poll(
+                context,
+                Kind::Http,
+                |asker| self.dispatch(asker),
+                |answered| match answered {
+                    Answered::Http(response) => Some(Answer::read(response)),
+                    Answered::Grpc(_) => None,
+                },
+            );
+            polled.map(|answered| answered.unwrap_or_else(|error| Err(self.refused(error))))
+        })
+    }
+}
+
+impl<'a> GrpcCall<'a> {
+    /// Sends the call in a [task](crate::task), and returns the message of the response.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the call is not sent, if the call ends with a status instead of a message, or if
+    /// the message cannot be read.
+    ///
+    /// # Cost
+    ///
+    /// The cost of the call, and three small blocks until the response comes. Then one host call
+    /// and one block for the message.
+    pub fn send(self) -> impl Future<Output = Result<HostBytes, GrpcFailure>> {
+        let mut sent = Call::NEW;
+        poll_fn(move |context| {
+            let polled = sent.poll(
+                context,
+                Kind::GrpcCall,
+                |asker| self.dispatch(asker),
+                |answered| match answered {
+                    Answered::Grpc(event) => Some(match GrpcFailure::of(event) {
+                        Some(failure) => Err(failure),
+                        None => event.message().map_err(GrpcFailure::Refused),
+                    }),
+                    Answered::Http(_) => None,
+                },
+            );
+            polled.map(|answered| answered.unwrap_or_else(|error| Err(GrpcFailure::Refused(error))))
+        })
     }
 }

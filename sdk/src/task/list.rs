@@ -3,7 +3,7 @@
 
 use core::cell::Cell;
 
-use crate::dispatch::Table;
+use crate::table::Table;
 
 /// The place of an entry in one list.
 pub(super) struct Link {

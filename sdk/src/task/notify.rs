@@ -7,8 +7,8 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use super::list::{Link, List};
-use crate::dispatch::Table;
 use crate::error::Result;
+use crate::table::Table;
 use sluicegate_alloc::region::outside;
 
 /// A notifier, which tells waiting tasks about an event, for example that one of them has fetched a

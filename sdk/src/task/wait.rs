@@ -5,8 +5,8 @@ use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 
-use super::call::Slot;
 use super::polled;
+use super::slot::Slot;
 use crate::abi::Shared;
 use crate::error::Result;
 use crate::timer::{self, Timer};

@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::future::{Future, poll_fn};
 use core::task::Poll;
 
-use super::call::Slot;
+use super::slot::Slot;
 use super::{Tasks, WITH, With, polled};
 use crate::abi::{Shared, try_box};
 use crate::callout::{Asker, wrong_context};

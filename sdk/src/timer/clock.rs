@@ -3,11 +3,12 @@
 use core::cell::Cell;
 
 use super::heap::{Due, Heap};
-use super::{LATEST, MILLISECOND, Run, TICK, set_at_host};
+use super::{LATEST, MILLISECOND, Run, TICK};
 use crate::abi::{Shared, call};
-use crate::dispatch::Table;
+use crate::effective::set_effective_context;
 use crate::error::Result;
-use crate::handle::set_effective_context;
+use crate::table::Table;
+use crate::tick::set_at_host;
 use sluicegate_alloc::region::outside;
 
 /// The action of an entry when its time has come.
