@@ -134,9 +134,6 @@ pub extern crate std as __std;
 pub mod abi;
 #[cfg(feature = "request-arena")]
 pub mod arena;
-#[cfg(not(feature = "request-arena"))]
-#[path = "arena_off.rs"]
-mod arena;
 #[cfg(feature = "budget")]
 pub mod budget;
 #[cfg(not(feature = "budget"))]
@@ -189,6 +186,7 @@ pub use bytes::{ByteStr, ToValue};
 pub use context::{
     Action, DataAction, FailurePolicy, Flow, HttpFilter, PluginContext, StartStatus, TcpFilter, Upgrades, VmContext,
 };
+pub use dispatch::Exports;
 pub use error::{Error, Result};
 pub use handle::{
     Body, BodyCursor, Chunk, CompleteBody, CompleteRequestBody, CompleteResponseBody, ConnectionData, Downstream,
@@ -223,23 +221,6 @@ pub const ABI_VERSION: &str = if cfg!(feature = "abi-0-1-0") {
 } else {
     "0.2.1"
 };
-
-/// The line that the start of a plugin writes to the log.
-pub(crate) const ALLOCATOR_LINE: Option<&str> = sluicegate_alloc::PICKED_LINE;
-
-/// Runs the module's constructors, and installs the logger and the panic hook that the features ask
-/// for: the body of `_initialize`.
-#[doc(hidden)]
-pub fn __initialize() {
-    #[cfg(target_os = "wasi")]
-    abi::call_constructors();
-    #[cfg(feature = "log")]
-    log::install();
-    #[cfg(all(target_family = "wasm", feature = "panic-log"))]
-    __std::panic::set_hook(alloc::boxed::Box::new(|panic| {
-        log::write(LogLevel::Critical, format_args!("{panic}"));
-    }));
-}
 
 /// Compiles the Rust of the README and of the guide.
 #[cfg(doctest)]

@@ -11,8 +11,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use proptest::prelude::*;
+use sluicegate::Exports;
+use sluicegate::abi::Import;
 use sluicegate::abi::native::{self, Arg, Host as Imports};
-use sluicegate::abi::{Exports, Import};
 use sluicegate::budget::{Budget, OverStream, OverTotal, Pressure, report};
 use sluicegate::prelude::*;
 use sluicegate::{HostBytes, Status};

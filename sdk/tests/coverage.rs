@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use sluicegate::Exports;
 use sluicegate::Status;
-use sluicegate::abi::{Exports, Import};
+use sluicegate::abi::Import;
 
 /// The rows of a section: the first cell without its quotes, the one after it, and the last.
 fn section(page: &str, title: &str) -> Vec<(String, String, String)> {

@@ -65,7 +65,7 @@ mod alone {
 
 #[test]
 fn no_context_callback_is_exported_if_no_answers_are_taken() {
-    let exported = |plugin: &sluicegate::abi::Exports| {
+    let exported = |plugin: &sluicegate::Exports| {
         let mut exported = plugin.names();
         // With budgets their configuration is read.
         exported.retain(|name| !cfg!(feature = "budget") || *name != "proxy_on_configure");

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use sluicegate::abi::Exports;
+use sluicegate::Exports;
 use sluicegate::prelude::*;
 use sluicegate::{Body, CompleteBody, Head, Headers};
 use sluicegate_host::{Host, Running};

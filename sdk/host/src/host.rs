@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use sluicegate::abi::{Exports, LogLevel, Status};
+use sluicegate::Exports;
+use sluicegate::abi::{LogLevel, Status};
 
 use crate::calls::CALL_STEP;
 #[cfg(feature = "wasm")]

@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use std::ptr;
 use std::rc::Rc;
 
+use sluicegate::Exports;
 use sluicegate::abi::native::{self, Arg, Host, Installed};
-use sluicegate::abi::{Exports, Import, Status, allocate};
+use sluicegate::abi::{Import, Status, allocate};
 
 use crate::imports::{Arguments, Block, Failure, Guest};
 use crate::live::within;

@@ -398,12 +398,12 @@ fn write(state: &State) -> TokenStream {
 
         /// The module for a test host in the same process.
         #[cfg(not(target_family = "wasm"))]
-        pub static PLUGIN: ::sluicegate::abi::Exports = {
+        pub static PLUGIN: ::sluicegate::Exports = {
             #[allow(unused_imports, reason = "a module without callbacks of a stream")]
             use ::sluicegate::dispatch::HttpCallbacks as _;
-            ::sluicegate::abi::Exports {
+            ::sluicegate::Exports {
             #(#exports: ::core::option::Option::Some(::sluicegate::__export_native!(#target #exports)),)*
-            ..::sluicegate::abi::Exports::none(|| { #announce ::sluicegate::__initialize() }, || {
+            ..::sluicegate::Exports::none(|| { #announce ::sluicegate::dispatch::initialize() }, || {
                 #(#names.with(|dispatcher| dispatcher.reset());)*
             })
             }

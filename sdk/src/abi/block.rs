@@ -19,7 +19,7 @@ use core::mem::{self, ManuallyDrop};
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
-use super::{Refused, Status, local, routed};
+use super::{Refused, Status, arenas, local, routed};
 use crate::budget::{self, Charge};
 
 /// The number of blocks that a host may have asked for without handing them over. A host has one at
@@ -177,7 +177,7 @@ fn obtain(capacity: usize) -> Option<NonNull<u8>> {
         if let Some(kept) = kept {
             give_back(kept);
         }
-        if crate::arena::trim() || some { allocate() } else { None }
+        if arenas::trim() || some { allocate() } else { None }
     })
 }
 

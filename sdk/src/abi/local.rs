@@ -225,10 +225,10 @@ mod tests {
     use alloc::string::{String, ToString as _};
     use core::cell::{Cell, RefCell};
 
-    use super::end_vm;
     use crate::__std::fs;
     use crate::__std::panic::{AssertUnwindSafe, catch_unwind};
     use crate::__std::path::Path;
+    use crate::abi::end_vm;
     use alloc::vec::Vec;
 
     crate::__vm_local! {

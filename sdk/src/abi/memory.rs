@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 pub(super) unsafe fn allocate(layout: Layout) -> *mut u8 {
     // SAFETY: by the contract the layout's size is not zero.
     let block = unsafe { alloc::alloc::alloc(layout) };
-    if block.is_null() && crate::arena::trim() {
+    if block.is_null() && super::arenas::trim() {
         // SAFETY: by the contract the layout's size is not zero.
         return unsafe { alloc::alloc::alloc(layout) };
     }

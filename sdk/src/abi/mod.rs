@@ -5,7 +5,6 @@
 //! | file | contents |
 //! |---|---|
 //! | `imports` | every host function, declared once with its wasm signature |
-//! | `exports` | every callback that a host may look up, and a module's other exports |
 //! | `types` | the ABI's numbers as types |
 //! | `call` | a safe function for each import that the crate uses |
 //! | `block` | the ownership of a block that the host asked for: [`HostBytes`] |
@@ -16,6 +15,8 @@
 //! | `bump` | memory of one callback, for values that live as long as the callback |
 //! | `local` | state that belongs to one VM |
 //! | `scoped` | a reference that code further down can reach while a function runs |
+//! | `arenas` | the arenas of the streams, if the filter asks for them |
+//! | `constructors` | the start of a module that has a C library |
 //! | `waker` | wakers of tasks that are numbers |
 //! | `native` | the twin of the imports for tests outside a proxy |
 //!
@@ -29,11 +30,17 @@
 //! claims is freed.
 #![allow(unsafe_code, reason = "this is the boundary; everything above it denies unsafe code")]
 
+#[cfg(feature = "request-arena")]
+pub(crate) mod arenas;
+#[cfg(not(feature = "request-arena"))]
+#[path = "arenas_off.rs"]
+pub(crate) mod arenas;
 mod block;
 mod bump;
 pub(crate) mod call;
+#[cfg(target_os = "wasi")]
+mod constructors;
 mod decimal;
-mod exports;
 mod imports;
 mod local;
 mod memory;
@@ -55,10 +62,9 @@ pub(crate) use block::{depth, end_vm};
 pub(crate) use bump::{Bump, WithBump};
 #[cfg(feature = "timing")]
 pub(crate) use call::host_calls;
-pub(crate) use decimal::with_decimal;
-pub use exports::Exports;
 #[cfg(target_os = "wasi")]
-pub(crate) use exports::call_constructors;
+pub(crate) use constructors::call_constructors;
+pub(crate) use decimal::with_decimal;
 pub use imports::*;
 #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
 #[doc(hidden)]

@@ -10,6 +10,7 @@
 
 mod answers;
 mod complete;
+mod exports;
 mod http;
 mod pressure;
 mod roots;
@@ -25,8 +26,8 @@ mod unseen;
 use core::cell::RefCell;
 use core::marker::PhantomData;
 
+use crate::abi::arenas;
 use crate::abi::{Entry, LogLevel, Shared, end_vm};
-use crate::arena;
 use crate::budget;
 use crate::callout;
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
@@ -38,6 +39,7 @@ use crate::queue::Queue;
 use crate::stream_state::{Phase, State, Streams, begin_entry};
 use crate::table::Table;
 use crate::timer;
+pub use exports::{Exports, initialize};
 pub use http::HttpCallbacks;
 pub use roots::{forget_root, root_of, root_of_new};
 pub use stateless::Stateless;
@@ -158,7 +160,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         if let Ok(mut vm) = self.vm.try_borrow_mut() {
             *vm = None;
         }
-        arena::clear();
+        arenas::clear();
         end_vm();
     }
 
@@ -474,7 +476,7 @@ fn note_pause(state: &State, context: u32) {
 /// Writes the allocator to the log, at the start of a VM. The first context is too early: some
 /// hosts have no functions for the guest by then.
 fn log_allocator() {
-    if let Some(line) = crate::ALLOCATOR_LINE {
+    if let Some(line) = sluicegate_alloc::PICKED_LINE {
         log::write_text(LogLevel::Debug, line);
     }
 }

@@ -6,8 +6,8 @@ use core::marker::PhantomData;
 use super::http::{self, HttpCallbacks};
 use super::pressure::settle;
 use super::{LEVEL_PERIOD, log_allocator, note_failure};
+use crate::abi::arenas::{self, Slot};
 use crate::abi::{Entry, end_vm};
-use crate::arena::{self, Slot};
 use crate::budget;
 use crate::callout;
 use crate::context::HttpFilter;
@@ -89,7 +89,7 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
     /// Forgets everything, as at the end of the VM.
     pub fn reset(&self) {
         callout::clear();
-        arena::clear();
+        arenas::clear();
         end_vm();
     }
 

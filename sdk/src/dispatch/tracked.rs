@@ -6,8 +6,8 @@ use core::marker::PhantomData;
 #[cfg(feature = "async")]
 use super::tasks;
 use super::{NotCreated, Plugin, Table, created, http, tcp};
+use crate::abi::arenas::Slot;
 use crate::abi::{Entry, LogLevel, Shared};
-use crate::arena::Slot;
 use crate::budget::Account;
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::error::Result;

@@ -41,8 +41,8 @@ pub use tcp::{ConnectionData, Downstream, DownstreamData, TcpHandle, Upstream, U
 use core::marker::PhantomData;
 use core::time::Duration;
 
+use crate::abi::arenas::Slot;
 use crate::abi::{BufferType, HostBytes, StreamType, call};
-use crate::arena::Slot;
 #[cfg(feature = "budget")]
 use crate::budget;
 use crate::callout::wrong_context;

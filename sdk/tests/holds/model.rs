@@ -4,7 +4,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use sluicegate::abi::{Exports, Import};
+use sluicegate::Exports;
+use sluicegate::abi::Import;
 use sluicegate::callout::Closures;
 use sluicegate::prelude::*;
 use sluicegate::{Body, Head, Headers, Tail, task};

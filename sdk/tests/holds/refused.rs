@@ -1,7 +1,8 @@
 //! What would end the proxy, or hold a stream for which nothing pends, is an error where it is
 //! asked for, and no host call.
 
-use sluicegate::abi::{Exports, Import};
+use sluicegate::Exports;
+use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, task};
 use sluicegate_host::{Host, HttpStream, Running};

@@ -6,7 +6,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluicegate::abi::{Exports, Import};
+use sluicegate::Exports;
+use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, task};
 use sluicegate_host::{Host, HttpStream, Running, TcpConnection};

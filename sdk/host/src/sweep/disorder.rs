@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use sluicegate::abi::Exports;
+use sluicegate::Exports;
 
 use super::{STREAM, Sweep, few, gives_back, lives};
 use crate::faults::{Fault, HostCall};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
 
-use sluicegate::abi::Exports;
+use sluicegate::Exports;
 
 use super::{Phase, Sweep, few};
 use crate::faults::{Fault, HostCall};

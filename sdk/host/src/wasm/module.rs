@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use sluicegate::abi::Exports;
+use sluicegate::Exports;
 use wasmtime::{Config, Engine, ExternType, InstancePre};
 
 use crate::state::Abi;

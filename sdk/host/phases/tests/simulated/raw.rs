@@ -4,7 +4,8 @@
 
 use std::ptr::{null, null_mut};
 
-use sluicegate::abi::{self, Exports};
+use sluicegate::Exports;
+use sluicegate::abi;
 
 use crate::script;
 

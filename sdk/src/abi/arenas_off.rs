@@ -1,4 +1,4 @@
-//! The twin of `arena` without the feature. It does nothing.
+//! The twin of `arenas.rs` without the feature `request-arena`. It does nothing.
 
 pub(crate) struct Slot;
 

@@ -289,7 +289,7 @@ macro_rules! __export_module {
         #[unsafe(no_mangle)]
         pub extern "C" fn _initialize() {
             $($announce)*
-            $crate::__initialize();
+            $crate::dispatch::initialize();
             $crate::callout::__answered($http_answers, $grpc_answers);
         }
 
@@ -348,18 +348,16 @@ version! { $ #[not(any(feature = "abi-0-2-0", feature = "abi-0-1-0"))] proxy_abi
 version! { $ #[all(feature = "abi-0-2-0", not(feature = "abi-0-1-0"))] proxy_abi_version_0_2_0 }
 version! { $ #[feature = "abi-0-1-0"] proxy_abi_version_0_1_0 { proxy_on_request_headers proxy_on_response_headers } }
 
-/// Runs the constructors that the C library asked the linker for.
-///
-/// If a start function does not call them, the linker wraps every export in a call of its own.
-#[cfg(target_os = "wasi")]
-pub(crate) fn call_constructors() {
-    // The C library is named for the functions that the compiler itself calls, such as `memcmp`: a
-    // module without the standard library would import them from the host. SAFETY: the linker makes
-    // this function, with no parameters and no result. It is called at the start of a module, once:
-    // the only caller is `_initialize`, which a host calls once.
-    #[link(name = "c")]
-    unsafe extern "C" {
-        safe fn __wasm_call_ctors();
-    }
-    __wasm_call_ctors();
+/// Runs the module's constructors, and installs the logger and the panic hook that the features ask
+/// for: the body of `_initialize`.
+#[doc(hidden)]
+pub fn initialize() {
+    #[cfg(target_os = "wasi")]
+    crate::abi::call_constructors();
+    #[cfg(feature = "log")]
+    crate::log::install();
+    #[cfg(all(target_family = "wasm", feature = "panic-log"))]
+    crate::__std::panic::set_hook(alloc::boxed::Box::new(|panic| {
+        crate::log::write(crate::LogLevel::Critical, format_args!("{panic}"));
+    }));
 }
