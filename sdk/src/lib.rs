@@ -159,6 +159,7 @@ pub mod http;
 pub mod json;
 pub mod log;
 pub mod metric;
+pub mod owner;
 mod panic;
 pub mod prelude;
 #[cfg(feature = "profile")]

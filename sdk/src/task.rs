@@ -86,6 +86,7 @@ use crate::abi::{Entry, Shared, StreamType, Wake, depth, try_box, waker};
 use crate::callout::Asker;
 use crate::context::Action;
 use crate::error::{Error, Result};
+use crate::owner::Owner;
 use crate::stream_state;
 use crate::table::Table;
 use crate::timer;
@@ -113,7 +114,7 @@ pub use within::{reply, with_connection, with_filter, with_plugin};
     message = "`{Self}` runs no tasks",
     note = "say so in its attribute, for example `#[sluicegate::http_filter(tasks)]`: the module then exports the callbacks that drive them"
 )]
-pub trait Tasks {}
+pub trait Tasks: Owner {}
 
 /// The future of a task.
 enum Work {

@@ -68,6 +68,7 @@ use core::time::Duration;
 use crate::abi::{Shared, try_box};
 use crate::callout::Asker;
 use crate::error::{Error, Result};
+use crate::owner::Owner;
 use crate::table::Table;
 use crate::tick::set_at_host;
 use clock::{Clock, What};
@@ -90,7 +91,7 @@ use sluicegate_alloc::region::outside;
     message = "`{Self}` starts no timers",
     note = "say so in its attribute, `#[sluicegate::plugin_context(timers)]`: the module then exports the callback for ticks"
 )]
-pub trait Timers {}
+pub trait Timers: Owner {}
 
 /// A timer that was started. The filter keeps this value to stop the timer. The timer runs whether
 /// this value is kept or not.

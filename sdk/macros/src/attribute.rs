@@ -92,6 +92,14 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     let self_ty = &item.self_ty;
     let (generics, _, bounds) = item.generics.split_for_impl();
     let marks = marks.into_iter().map(marker).map(|marker| quote! { impl #generics #marker for #self_ty #bounds {} });
+    let owner = owner(kind).map(|(of, trait_, above)| {
+        quote! {
+            impl #generics ::sluicegate::owner::Owner for #self_ty #bounds {
+                type Kind = ::sluicegate::owner::#of;
+                type Above = <Self as ::sluicegate::#trait_>::#above;
+            }
+        }
+    });
     let callbacks = callbacks.into_iter().map(|callback| format_ident!("{callback}"));
     let check = stateless.then(|| {
         quote! {
@@ -106,6 +114,7 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
         #item
         #check
         #(#errors)*
+        #owner
         #(#marks)*
 
         #[doc(hidden)]
@@ -119,6 +128,18 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
         #[allow(unused_imports, reason = "a context that `plugin!` does not name")]
         pub(crate) use #list as #name;
     })
+}
+
+/// Returns the kind of a context that owns calls, its trait, and the trait's type for the context
+/// above, or `None` for the context of a VM.
+fn owner(kind: &Kind) -> Option<(Ident, Ident, Ident)> {
+    let of = match kind.name {
+        "HttpFilter" => "HttpStream",
+        "TcpFilter" => "Connection",
+        "PluginContext" => "Plugin",
+        _ => return None,
+    };
+    Some((format_ident!("{of}"), format_ident!("{}", kind.name), format_ident!("{}", kind.parent?)))
 }
 
 /// Returns the trait that a mark stands for.

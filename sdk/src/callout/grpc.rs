@@ -4,7 +4,9 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
-use super::{CallToken, Kind, Reserved, closed, refused, take, then, timeout};
+use super::open::closed;
+use super::then;
+use super::waiting::{CallToken, Kind, NOBODY, Reserved, refused, take, timeout, waiting};
 use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, call};
 use crate::buffer::Buffer;
 use crate::error::{Call, Error, On, Result};
@@ -206,6 +208,18 @@ impl<'a> GrpcCall<'a> {
         let token = call::grpc_call(target, service, method, &metadata, self.message, timeout(self.timeout))
             .map_err(|status| refused(&CALL, at.name(), status))?;
         Ok(reserved.note(token))
+    }
+}
+
+/// Ends this side of a gRPC stream whose context is gone. Otherwise the stream would stay open at
+/// the proxy until the other side ends it. The stream is not cancelled, because this runs in a
+/// callback of the stream, and Envoy may have further messages at hand.
+pub(crate) fn hang_up(token: u32) {
+    if let Some(waiting) = waiting(Kind::GrpcStream, token)
+        && waiting.kind == Kind::GrpcStream
+        && waiting.context.replace(NOBODY) != NOBODY
+    {
+        let _ = GrpcStream(CallToken(token)).close();
     }
 }
 

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 #[cfg(feature = "async")]
-use super::CallFailure;
-use super::{CallToken, Kind, Reserved, refused, timeout};
+use super::failure::CallFailure;
+use super::waiting::{CallToken, Kind, Reserved, refused, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, call};
 use crate::error::{Call, Error, Result};
 use crate::headers::{Check, HeaderMap, encode, fetch};

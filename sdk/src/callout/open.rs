@@ -1,7 +1,7 @@
 //! gRPC calls and streams whose events come to a callback. They end when the context that opened
 //! them is deleted.
 
-use super::{CallToken, Kind, take, waiting};
+use super::waiting::{CallToken, Kind, take, waiting};
 use crate::abi::{Status, call};
 use crate::error::{Error, Result};
 use crate::table::Table;

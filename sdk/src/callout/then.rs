@@ -8,11 +8,13 @@ use core::any::Any;
 use core::cell::Cell;
 use core::ptr;
 
-use super::{ByKind, CallResponse, CallToken, GrpcEvent, GrpcStream, Kind, orphan, take, waiting};
+use super::waiting::{ByKind, CallToken, Kind, orphan, take, waiting};
+use super::{CallResponse, GrpcEvent, GrpcStream};
 use crate::abi::{LogLevel, Shared, StreamType, call, try_box};
 use crate::context::Action;
 use crate::error::{Error, Result};
 use crate::log;
+use crate::owner::Owner;
 use crate::stream_state;
 use crate::table::Table;
 use sluicegate_alloc::region::outside;
@@ -57,7 +59,7 @@ use sluicegate_alloc::region::outside;
     message = "`{Self}` does not take the answers to its calls in closures",
     note = "say so in its attribute, for example `#[sluicegate::http_filter(calls)]`: the module then exports the callbacks that bring them"
 )]
-pub trait Closures {}
+pub trait Closures: Owner {}
 
 /// The context that made the call, without its type. The code that kept a closure for it knows the
 /// type.

@@ -3,8 +3,10 @@
 
 use core::cell::Cell;
 
-use super::http::FAILED;
-use super::{Dispatcher, PluginOf, Runs, Stream, Streams, VmOf, http, tcp};
+use super::contexts::{PluginOf, VmOf};
+use super::http_policy::{self, FAILED};
+use super::tracked::{Runs, Stream};
+use super::{Dispatcher, tcp_policy};
 use crate::abi::LogLevel;
 use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, Then};
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
@@ -13,6 +15,7 @@ use crate::error::Result;
 use crate::failures;
 use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
 use crate::log;
+use crate::stream_state::Streams;
 
 /// Returns the context that waited for the response to an HTTP call, and removes the entry of the
 /// call.
@@ -180,14 +183,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
                 of_http(filter, &mut HttpHandle { id: context, plugin }) //
             });
             if answered == FAILED {
-                stream.state.within(|| http::fail::<H>(context, &stream.state));
+                stream.state.within(|| http_policy::fail::<H>(context, &stream.state));
             }
         } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {
             let answered = connection.run_answer(name, context, self, |filter, plugin| {
                 of_tcp(filter, &mut TcpHandle { id: context, plugin }) //
             });
             if answered == FAILED {
-                connection.state.within(|| tcp::fail::<T>(context, &connection.state));
+                connection.state.within(|| tcp_policy::fail::<T>(context, &connection.state));
             }
         } else {
             return false;
@@ -214,7 +217,7 @@ impl<K: Runs> Stream<K> {
                 acts = Some(acting);
                 acting
             },
-            |filter, plugin| http::code_of(name, id, callback(filter, plugin), |()| FINE),
+            |filter, plugin| http_policy::code_of(name, id, callback(filter, plugin), |()| FINE),
         );
         if acts.is_none() {
             // A callback of the stream is running, and the host brings the response within it. The

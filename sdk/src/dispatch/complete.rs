@@ -3,8 +3,10 @@
 
 use core::marker::PhantomData;
 
-use super::http::{HttpCallbacks, code_of};
-use super::{PluginOf, unseen};
+use super::contexts::PluginOf;
+use super::http::HttpCallbacks;
+use super::http_policy::code_of;
+use super::unseen;
 use crate::abi::{BufferType, MapType, StreamType};
 use crate::budget::{self, Event};
 use crate::context::{DataAction, Flow, HttpFilter, Upgrades};

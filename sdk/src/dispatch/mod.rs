@@ -10,15 +10,20 @@
 
 mod answers;
 mod complete;
+mod contexts;
 mod exports;
 mod http;
+mod http_policy;
 mod pressure;
 mod roots;
 mod stateless;
 mod streams;
 #[cfg(feature = "async")]
+mod task_ends;
+#[cfg(feature = "async")]
 mod tasks;
 mod tcp;
+mod tcp_policy;
 mod timers;
 mod tracked;
 mod unseen;
@@ -30,20 +35,25 @@ use crate::abi::arenas;
 use crate::abi::{Entry, LogLevel, Shared, end_vm};
 use crate::budget;
 use crate::callout;
-use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter, VmContext};
+use crate::context::{HttpFilter, PluginContext, TcpFilter, VmContext};
 use crate::error::Result;
 use crate::handle::{HttpHandle, LogEntry, PluginHandle, VmHandle};
 use crate::log;
 use crate::profile;
 use crate::queue::Queue;
-use crate::stream_state::{Phase, State, Streams, begin_entry};
+use crate::stream_state::{Phase, begin_entry};
 use crate::table::Table;
 use crate::timer;
+pub use contexts::NoStreams;
+use contexts::{
+    LEVEL_PERIOD, NotCreated, Plugin, PluginOf, VmOf, created, log_allocator, note_failure, note_pause, start_status,
+    within_plugin,
+};
 pub use exports::{Exports, initialize};
 pub use http::HttpCallbacks;
 pub use roots::{forget_root, root_of, root_of_new};
 pub use stateless::Stateless;
-use tracked::{Http, Runs, Stream, Tcp};
+use tracked::{Http, Stream, Tcp};
 
 /// Runs a callback, and then the tasks that it woke in other contexts: `poll` polls the tasks of
 /// one context. After a callback that decides about its stream, the tasks are polled at a tick.
@@ -78,61 +88,12 @@ const fn starts_with(mut name: &[u8], mut prefix: &[u8]) -> bool {
     true
 }
 
-/// The plugin of a filter.
-type PluginOf<H> = <H as HttpFilter>::Plugin;
-/// The VM of a filter.
-type VmOf<H> = <PluginOf<H> as PluginContext>::Vm;
-
-/// The number of streams after which the proxy's log level is asked for again: a power of two.
-const LEVEL_PERIOD: u32 = 64;
-
-/// A stand-in for a filter that a module does not have. Nothing is tracked for it.
-#[derive(Debug)]
-pub struct NoStreams<P>(PhantomData<P>);
-
-impl<P: PluginContext> HttpFilter for NoStreams<P> {
-    type Plugin = P;
-    const TRACKED: bool = false;
-
-    fn create(_: &P, _: u32) -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<P: PluginContext> TcpFilter for NoStreams<P> {
-    type Plugin = P;
-    const TRACKED: bool = false;
-
-    fn create(_: &P, _: u32) -> Self {
-        Self(PhantomData)
-    }
-}
-
 /// All contexts of one VM, with a method for each callback.
 pub struct Dispatcher<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> {
     vm: RefCell<Option<Shared<RefCell<VmOf<H>>>>>,
     plugins: Table<Plugin<H::Plugin>>,
     streams: Table<Stream<Http<H>>>,
     connections: Table<Stream<Tcp<T>>>,
-}
-
-struct Plugin<P: PluginContext> {
-    /// The number of the plugin's context.
-    #[cfg(any(feature = "async", feature = "budget", feature = "profile"))]
-    id: u32,
-    vm: Shared<RefCell<P::Vm>>,
-    context: RefCell<P>,
-}
-
-impl<P: PluginContext> Plugin<P> {
-    /// Returns the number of its context, for what is only told with the feature `profile`.
-    #[inline(always)]
-    const fn number(&self) -> u32 {
-        #[cfg(feature = "profile")]
-        return self.id;
-        #[cfg(not(feature = "profile"))]
-        0
-    }
 }
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Default for Dispatcher<H, T> {
@@ -374,13 +335,13 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             return None;
         };
         begin_entry();
-        Some(streams::within_plugin::<PluginOf<H>, _>(self, || {
+        Some(within_plugin::<PluginOf<H>, _>(self, || {
             let answer = profile::of_filter::<PluginOf<H>, _>(id, || {
                 callback(&mut context, &mut PluginHandle { id, vm: &vm, configuration_size })
             });
             #[cfg(feature = "async")]
             if <PluginOf<H> as PluginContext>::TASKS {
-                crate::task::drive(id, id, &mut *context, &*vm, &mut |ended| tasks::end_beside(id, ended));
+                crate::task::drive(id, id, &mut *context, &*vm, &mut |ended| task_ends::end_beside(id, ended));
             }
             answer
         }))
@@ -402,7 +363,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispa
         follows: bool,
         callback: impl FnOnce(&mut H, &H::Plugin) -> u32,
     ) -> u32 {
-        let Some(stream) = self.streams.known(id) else { return http::missing::<H>(None) };
+        let Some(stream) = self.streams.known(id) else { return http_policy::missing::<H>(None) };
         let state = &stream.state;
         if state.repeats(phase) {
             return 0;
@@ -414,8 +375,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispa
             code
         });
         match code {
-            Some(code) => stream.account.within(|| http::conclude::<H>(state, phase, code, follows)),
-            None => http::missing::<H>(Some(state)),
+            Some(code) => stream.account.within(|| http_policy::conclude::<H>(state, phase, code, follows)),
+            None => http_policy::missing::<H>(Some(state)),
         }
     }
 }
@@ -453,57 +414,5 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             stream.run(context, self, |filter, plugin| filter.on_delete(&mut HttpHandle { id: context, plugin }));
         note_failure("on_delete", context, ended);
         true
-    }
-}
-
-/// Logs the error of a callback that returns no status to the host. For a callback that cannot
-/// fail, the compiler leaves no code.
-#[inline]
-fn note_failure(name: &str, context: u32, answered: Option<Result<()>>) {
-    if let Some(Err(error)) = answered {
-        log::failure(LogLevel::Error, name, context, &error);
-    }
-}
-
-/// Logs, before a stream is deleted, that it was paused and never resumed. An operator who sees a
-/// timeout looks for this line.
-fn note_pause(state: &State, context: u32) {
-    if state.is_left_paused() && log::enabled(LogLevel::Debug) {
-        log::note(LogLevel::Debug, "a stream is deleted that was paused and never resumed", context);
-    }
-}
-
-/// Writes the allocator to the log, at the start of a VM. The first context is too early: some
-/// hosts have no functions for the guest by then.
-fn log_allocator() {
-    if let Some(line) = sluicegate_alloc::PICKED_LINE {
-        log::write_text(LogLevel::Debug, line);
-    }
-}
-
-/// The reason for which a context was not created.
-enum NotCreated {
-    Number,
-    Parent,
-    Busy,
-    Memory,
-}
-
-fn created(inserted: Result<bool>) -> Result<(), NotCreated> {
-    match inserted {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(NotCreated::Number),
-        Err(_) => Err(NotCreated::Memory),
-    }
-}
-
-fn start_status(name: &str, context: u32, started: Result<StartStatus>) -> u32 {
-    match started {
-        Ok(StartStatus::Ok) => 1,
-        Ok(StartStatus::Failed) => 0,
-        Err(error) => {
-            log::failure(LogLevel::Critical, name, context, &error);
-            0
-        }
     }
 }

@@ -1,13 +1,14 @@
 //! The check of the memory after a callback, which reports the pressure to the plugin.
 
+use super::contexts::Plugin;
 #[cfg(feature = "budget")]
-use super::note_failure;
-use super::{Plugin, Streams};
+use super::contexts::{note_failure, within_plugin};
 #[cfg(feature = "budget")]
 use crate::budget;
 use crate::context::PluginContext;
 #[cfg(feature = "budget")]
 use crate::handle::PluginHandle;
+use crate::stream_state::Streams;
 
 impl<P: PluginContext> Plugin<P> {
     /// Checks the memory after a callback of the plugin, or of one of its streams, when nothing is
@@ -21,7 +22,7 @@ impl<P: PluginContext> Plugin<P> {
             };
             let vm: &P::Vm = &vm;
             let handle = &mut PluginHandle { id: self.id, vm, configuration_size: 0 };
-            let told = super::streams::within_plugin::<P, _>(streams, || context.on_memory_pressure(handle, pressure));
+            let told = within_plugin::<P, _>(streams, || context.on_memory_pressure(handle, pressure));
             note_failure("on_memory_pressure", self.id, Some(told));
             true
         });

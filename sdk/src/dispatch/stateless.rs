@@ -3,9 +3,10 @@
 
 use core::marker::PhantomData;
 
-use super::http::{self, HttpCallbacks};
+use super::contexts::{LEVEL_PERIOD, log_allocator, note_failure};
+use super::http::HttpCallbacks;
+use super::http_policy::conclude;
 use super::pressure::settle;
-use super::{LEVEL_PERIOD, log_allocator, note_failure};
 use crate::abi::arenas::{self, Slot};
 use crate::abi::{Entry, end_vm};
 use crate::budget;
@@ -66,7 +67,7 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
             return code;
         }
         state.returned(phase, code);
-        http::conclude::<H>(state, phase, code, follows)
+        conclude::<H>(state, phase, code, follows)
     }
 }
 

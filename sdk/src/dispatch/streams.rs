@@ -1,8 +1,9 @@
 //! The access of a plugin to the streams of its dispatcher, by their numbers.
 
-use super::{Dispatcher, Runs, Stream};
-use crate::context::{HttpFilter, PluginContext, TcpFilter};
-use crate::stream_state::{self, Abilities, Kind, State, Streams};
+use super::Dispatcher;
+use super::tracked::{Runs, Stream};
+use crate::context::{HttpFilter, TcpFilter};
+use crate::stream_state::{Kind, State, Streams};
 use crate::table::Table;
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Streams for Dispatcher<H, T> {
@@ -18,10 +19,4 @@ fn look_up<K: Runs>(streams: &Table<Stream<K>>, id: u32, with: &mut dyn FnMut(&S
     if let Some(stream) = streams.get(id) {
         with(&stream.state);
     }
-}
-
-/// Runs a callback of a plugin, which can reach its streams meanwhile.
-pub(super) fn within_plugin<P: PluginContext, R>(streams: &(dyn Streams + 'static), callback: impl FnOnce() -> R) -> R {
-    let abilities = Abilities::of_plugin(P::HTTP_ANSWERS, P::GRPC_ANSWERS, P::TASKS);
-    stream_state::within_plugin(abilities, if P::ABSENT { None } else { Some(streams) }, callback)
 }

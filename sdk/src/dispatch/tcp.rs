@@ -2,13 +2,15 @@
 
 use core::marker::PhantomData;
 
-use super::{Dispatcher, http, note_failure, note_pause};
-use crate::abi::{BufferType, PeerType, StreamType, call};
+use super::Dispatcher;
+use super::contexts::{note_failure, note_pause};
+use super::http_policy::{FAILED, code_of};
+use super::tcp_policy::{missing, refuse};
+use crate::abi::{BufferType, PeerType, StreamType};
 use crate::context::{Flow, HttpFilter, TcpFilter};
 use crate::error::Result;
-use crate::failures;
 use crate::handle::{ConnectionData, TcpHandle};
-use crate::stream_state::{Phase, STOP, State};
+use crate::stream_state::{Phase, STOP};
 
 /// The phases of a connection.
 const DOWNSTREAM: Phase = Phase::connection(StreamType::Downstream);
@@ -45,12 +47,12 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let state = &connection.state;
         let code = connection.run(context, self, |filter, plugin| {
             state.begin(phase);
-            let code = http::code_of(name, context, callback(filter, plugin), |flow| flow as u32);
+            let code = code_of(name, context, callback(filter, plugin), |flow| flow as u32);
             state.returned(phase, code);
             code
         });
         match code {
-            Some(http::FAILED) => {
+            Some(FAILED) => {
                 let code = if T::ON_ERROR.status().is_none() { Flow::Continue as u32 } else { STOP };
                 if code == STOP {
                     refuse(state);
@@ -122,45 +124,4 @@ fn data<'cb, D, P>(
 ) -> ConnectionData<'cb, D, P> {
     let connection = TcpHandle { id: context, plugin };
     ConnectionData { connection, buffer, size, end_of_stream: end_of_stream != 0, direction: PhantomData }
-}
-
-/// Returns the status for a callback whose context is missing or busy.
-#[cold]
-#[inline(never)]
-fn missing<T: TcpFilter>(state: Option<&State>) -> u32 {
-    failures::count();
-    if T::ON_ERROR.status().is_none() {
-        return Flow::Continue as u32;
-    }
-    match state {
-        Some(state) => refuse(state),
-        None => close(),
-    }
-    STOP
-}
-
-/// Applies the policy to a connection whose callback failed, or that could not get a response.
-#[cold]
-#[inline(never)]
-pub(super) fn fail<T: TcpFilter>(context: u32, state: &State) {
-    if T::ON_ERROR.status().is_some() {
-        refuse(state);
-    } else {
-        http::let_go(context, state, [StreamType::Downstream, StreamType::Upstream]);
-    }
-}
-
-/// Closes the connection after an error, if it is still open. None of its data goes on.
-#[cold]
-#[inline(never)]
-pub(super) fn refuse(state: &State) {
-    if state.may_reply().is_ok() {
-        close();
-        state.replied();
-    }
-}
-
-/// Closes the connection. If the host refuses, nothing changes: the data stays here.
-fn close() {
-    let _ = call::close_stream(StreamType::Downstream);
 }

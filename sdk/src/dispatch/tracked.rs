@@ -3,9 +3,10 @@
 use core::cell::RefCell;
 use core::marker::PhantomData;
 
+use super::contexts::{NotCreated, Plugin, created};
 #[cfg(feature = "async")]
-use super::tasks;
-use super::{NotCreated, Plugin, Table, created, http, tcp};
+use super::task_ends;
+use super::{http_policy, tcp_policy};
 use crate::abi::arenas::Slot;
 use crate::abi::{Entry, LogLevel, Shared};
 use crate::budget::Account;
@@ -14,6 +15,7 @@ use crate::error::Result;
 use crate::log;
 use crate::profile;
 use crate::stream_state::{Abilities, State, Streams};
+use crate::table::Table;
 use sluicegate_alloc::region::Region;
 
 /// The code that runs in a stream: an HTTP filter or a TCP filter.
@@ -44,11 +46,11 @@ impl<H: HttpFilter> Runs for Http<H> {
 
     #[cfg(feature = "async")]
     fn end_task(id: u32, ended: crate::task::Ended) {
-        tasks::end_http::<H>(id, ended);
+        task_ends::end_http::<H>(id, ended);
     }
 
     fn fail(id: u32, state: &State) {
-        http::fail::<H>(id, state);
+        http_policy::fail::<H>(id, state);
     }
 }
 
@@ -63,11 +65,11 @@ impl<T: TcpFilter> Runs for Tcp<T> {
 
     #[cfg(feature = "async")]
     fn end_task(id: u32, ended: crate::task::Ended) {
-        tasks::end_tcp::<T>(id, ended);
+        task_ends::end_tcp::<T>(id, ended);
     }
 
     fn fail(id: u32, state: &State) {
-        tcp::fail::<T>(id, state);
+        tcp_policy::fail::<T>(id, state);
     }
 }
 

@@ -6,8 +6,9 @@
 //! with its trailers. So `plugin!` exports these callbacks for every filter that can pause the
 //! parts before.
 
-use super::PluginOf;
-use super::http::{HttpCallbacks, code_of};
+use super::contexts::PluginOf;
+use super::http::HttpCallbacks;
+use super::http_policy::code_of;
 use crate::abi::StreamType;
 use crate::budget::{self, Event};
 use crate::context::{DataAction, Flow, HttpFilter, PluginContext};

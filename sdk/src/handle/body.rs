@@ -5,9 +5,10 @@ use core::marker::PhantomData;
 use super::{HttpHandle, Request, Response};
 use crate::abi::{BufferType, HostBytes, call};
 use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
-use crate::context::{Action, DataAction, HttpFilter, PluginContext};
+use crate::context::{Action, DataAction};
 use crate::error::{Error, Result};
 use crate::host_buffer::{WHOLE, read, write};
+use crate::owner::HttpStream;
 use crate::reply::LocalResponse;
 
 /// The request's body, in [`on_request_body`](crate::HttpFilter::on_request_body).
@@ -94,8 +95,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
         then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<Action> + 'static,
     ) -> Result<DataAction>
     where
-        F: HttpFilter<Plugin = P> + Closures,
-        P: PluginContext,
+        F: Closures<Kind = HttpStream, Above = P>,
+        P: 'static,
     {
         self.stream.hold_for(self.buffer.direction(), call, then)?;
         Ok(DataAction::Held)
@@ -117,8 +118,8 @@ impl<'cb, D, P> Body<'cb, D, P> {
         then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&GrpcEvent, GrpcFailure>) -> Result<Action> + 'static,
     ) -> Result<DataAction>
     where
-        F: HttpFilter<Plugin = P> + Closures,
-        P: PluginContext,
+        F: Closures<Kind = HttpStream, Above = P>,
+        P: 'static,
     {
         self.stream.hold_for_grpc(self.buffer.direction(), call, then)?;
         Ok(DataAction::Held)

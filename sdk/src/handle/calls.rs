@@ -4,7 +4,7 @@
 /// callbacks of the named trait, or to closures. A closure gets the context, and a handle that is
 /// made of the context's number and the context above it.
 macro_rules! calls {
-    ($callbacks:ident<$assoc:ident = $above:ident: $bound:ident>, $handle:ident, $make:expr) => {
+    ($callbacks:ident, $kind:ident, $above:ident, $handle:ident, $make:expr) => {
         #[doc = concat!(
             "Calls a cluster over HTTP; the answer comes to [`on_http_call_response`](crate::", stringify!($callbacks), "::on_http_call_response)."
         )]
@@ -119,8 +119,8 @@ macro_rules! calls {
             + 'static,
         ) -> $crate::Result<$crate::callout::Pending>
         where
-            F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
-            $above: $crate::$bound,
+            F: $crate::callout::Closures<Kind = $crate::owner::$kind, Above = $above>,
+            $above: 'static,
         {
             calls!(@keep self.id, call, Http, Http(response), CallFailure, then(F, $above, $handle, $make))
         }
@@ -148,8 +148,8 @@ macro_rules! calls {
             + 'static,
         ) -> $crate::Result<$crate::callout::Pending>
         where
-            F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
-            $above: $crate::$bound,
+            F: $crate::callout::Closures<Kind = $crate::owner::$kind, Above = $above>,
+            $above: 'static,
         {
             calls!(@keep self.id, call, GrpcCall, Grpc(event), GrpcFailure, then(F, $above, $handle, $make))
         }
@@ -263,8 +263,8 @@ macro_rules! calls {
             + 'static,
         ) -> $crate::Result<$crate::callout::GrpcStream>
         where
-            F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
-            $above: $crate::$bound,
+            F: $crate::callout::Closures<Kind = $crate::owner::$kind, Above = $above>,
+            $above: 'static,
         {
             let (at, check) = (target.into(), $crate::headers::Check::Both);
             let target = $crate::callout::Target { at, service, method, metadata, check };
@@ -293,8 +293,8 @@ macro_rules! calls {
             + 'static,
         ) -> $crate::Result<$crate::callout::GrpcStream>
         where
-            F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
-            $above: $crate::$bound,
+            F: $crate::callout::Closures<Kind = $crate::owner::$kind, Above = $above>,
+            $above: 'static,
         {
             let (at, check) = (target.into(), $crate::headers::Check::Neither);
             let target = $crate::callout::Target { at, service, method, metadata, check };
@@ -346,7 +346,7 @@ macro_rules! calls {
 /// Defines the methods that hold a direction of the stream until a response is judged, for a handle
 /// of a stream or connection.
 macro_rules! holds {
-    ($callbacks:ident<$assoc:ident = $above:ident: $bound:ident>, $handle:ident, $make:expr) => {
+    ($kind:ident, $above:ident, $handle:ident, $make:expr) => {
         /// Calls a cluster over HTTP, and holds a direction of the stream until the closure has
         /// run.
         pub(crate) fn hold_for<F, N: AsRef<[u8]>, W: AsRef<[u8]>, T: AsRef<[u8]>>(
@@ -361,8 +361,8 @@ macro_rules! holds {
             + 'static,
         ) -> $crate::Result<()>
         where
-            F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
-            $above: $crate::$bound,
+            F: $crate::callout::Closures<Kind = $crate::owner::$kind, Above = $above>,
+            $above: 'static,
         {
             calls!(@hold self.id, direction, call, Http, Http(response), CallFailure, then(F, $above, $handle, $make))
         }
@@ -380,8 +380,8 @@ macro_rules! holds {
             + 'static,
         ) -> $crate::Result<()>
         where
-            F: $crate::$callbacks<$assoc = $above> + $crate::callout::Closures,
-            $above: $crate::$bound,
+            F: $crate::callout::Closures<Kind = $crate::owner::$kind, Above = $above>,
+            $above: 'static,
         {
             calls!(@hold self.id, direction, call, GrpcCall, Grpc(event), GrpcFailure, then(F, $above, $handle, $make))
         }

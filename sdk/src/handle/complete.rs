@@ -5,10 +5,11 @@ use core::marker::PhantomData;
 use super::{HttpHandle, Request, Response};
 use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, StreamType, call};
 use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
-use crate::context::{Action, Flow, HttpFilter, PluginContext};
+use crate::context::{Action, Flow};
 use crate::effective::write_at_trailers;
 use crate::error::{Error, Result};
 use crate::host_buffer::{self, WHOLE};
+use crate::owner::HttpStream;
 use crate::reply::LocalResponse;
 use crate::{ToValue, stream_state};
 
@@ -323,8 +324,8 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<Action> + 'static,
     ) -> Result<Flow>
     where
-        F: HttpFilter<Plugin = P> + Closures,
-        P: PluginContext,
+        F: Closures<Kind = HttpStream, Above = P>,
+        P: 'static,
     {
         self.stream.hold_for(self.buffer.direction(), call, then)?;
         Ok(Flow::Held)
@@ -346,8 +347,8 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&GrpcEvent, GrpcFailure>) -> Result<Action> + 'static,
     ) -> Result<Flow>
     where
-        F: HttpFilter<Plugin = P> + Closures,
-        P: PluginContext,
+        F: Closures<Kind = HttpStream, Above = P>,
+        P: 'static,
     {
         self.stream.hold_for_grpc(self.buffer.direction(), call, then)?;
         Ok(Flow::Held)

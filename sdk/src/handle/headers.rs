@@ -7,9 +7,10 @@ use crate::abi::{HostBytes, Refused, Status, StreamType, call};
 use crate::callout::{
     CallFailure, CallResponse, CallToken, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall, Pending,
 };
-use crate::context::{Action, HttpFilter, PluginContext};
+use crate::context::Action;
 use crate::error::{Error, Result};
 use crate::headers::{Check, HeaderMap, Snapshots, encode};
+use crate::owner::HttpStream;
 use crate::reply::LocalResponse;
 use crate::{ByteStr, ToValue};
 
@@ -596,8 +597,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<()> + 'static,
     ) -> Result<Pending>
     where
-        F: HttpFilter<Plugin = P> + Closures,
-        P: PluginContext,
+        F: Closures<Kind = HttpStream, Above = P>,
+        P: 'static,
     {
         self.stream.call_then(call, then)
     }
@@ -625,8 +626,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<Action> + 'static,
     ) -> Result<Action>
     where
-        F: HttpFilter<Plugin = P> + Closures,
-        P: PluginContext,
+        F: Closures<Kind = HttpStream, Above = P>,
+        P: 'static,
     {
         self.stream.hold_for(self.direction(), call, then)?;
         Ok(Action::Held)
@@ -648,8 +649,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
         then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&GrpcEvent, GrpcFailure>) -> Result<Action> + 'static,
     ) -> Result<Action>
     where
-        F: HttpFilter<Plugin = P> + Closures,
-        P: PluginContext,
+        F: Closures<Kind = HttpStream, Above = P>,
+        P: 'static,
     {
         self.stream.hold_for_grpc(self.direction(), call, then)?;
         Ok(Action::Held)

@@ -28,8 +28,8 @@ pub struct HttpHandle<'cb, P = ()> {
 }
 
 impl<'cb, P> HttpHandle<'cb, P> {
-    calls!(HttpFilter<Plugin = P: PluginContext>, HttpHandle, |id, plugin| HttpHandle { id, plugin });
-    holds!(HttpFilter<Plugin = P: PluginContext>, HttpHandle, |id, plugin| HttpHandle { id, plugin });
+    calls!(HttpFilter, HttpStream, P, HttpHandle, |id, plugin| HttpHandle { id, plugin });
+    holds!(HttpStream, P, HttpHandle, |id, plugin| HttpHandle { id, plugin });
     arena!();
     maps!();
 

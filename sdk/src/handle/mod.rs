@@ -46,10 +46,10 @@ use crate::abi::{BufferType, HostBytes, StreamType, call};
 #[cfg(feature = "budget")]
 use crate::budget;
 use crate::callout::wrong_context;
-use crate::context::{PluginContext, VmContext};
 use crate::effective::{resume, set_effective_context};
 use crate::error::{Error, On, Result};
 use crate::host_buffer::{WHOLE, read};
+use crate::owner::Plugin;
 use crate::stream_state::{Kind, with_stream};
 use crate::timer::{self, Timer, Timers};
 
@@ -122,7 +122,7 @@ pub struct PluginHandle<'cb, V = ()> {
 }
 
 impl<'cb, V> PluginHandle<'cb, V> {
-    calls!(PluginContext<Vm = V: VmContext>, PluginHandle, |id, vm| PluginHandle { id, vm, configuration_size: 0 });
+    calls!(PluginContext, Plugin, V, PluginHandle, |id, vm| PluginHandle { id, vm, configuration_size: 0 });
 
     /// Returns the number that the host gave the plugin context.
     #[must_use]
@@ -252,8 +252,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
         mut run: impl FnMut(&mut F, &mut PluginHandle<'_, V>) -> Result<()> + 'static,
     ) -> Result<Timer>
     where
-        F: PluginContext<Vm = V> + Timers,
-        V: VmContext,
+        F: Timers<Kind = Plugin, Above = V>,
+        V: 'static,
     {
         timer::start(self.id, name, period, true, move |asker| {
             let (Some(plugin), Some(vm)) = (asker.context.downcast_mut::<F>(), asker.above.downcast_ref::<V>()) else {
@@ -303,8 +303,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
         run: impl FnOnce(&mut F, &mut PluginHandle<'_, V>) -> Result<()> + 'static,
     ) -> Result<Timer>
     where
-        F: PluginContext<Vm = V> + Timers,
-        V: VmContext,
+        F: Timers<Kind = Plugin, Above = V>,
+        V: 'static,
     {
         let mut run = Some(run);
         timer::start(self.id, name, delay, false, move |asker| {

@@ -4,10 +4,11 @@ use core::marker::PhantomData;
 
 use crate::abi::{BufferType, HostBytes, StreamType};
 use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
-use crate::context::{Action, Flow, PluginContext, TcpFilter};
+use crate::context::{Action, Flow};
 use crate::effective::{close, resume};
 use crate::error::Result;
 use crate::host_buffer::{WHOLE, read, write};
+use crate::owner::Connection;
 
 /// Marks the side of the client.
 ///
@@ -77,8 +78,8 @@ pub struct TcpHandle<'cb, P = ()> {
 }
 
 impl<'cb, P> TcpHandle<'cb, P> {
-    calls!(TcpFilter<Plugin = P: PluginContext>, TcpHandle, |id, plugin| TcpHandle { id, plugin });
-    holds!(TcpFilter<Plugin = P: PluginContext>, TcpHandle, |id, plugin| TcpHandle { id, plugin });
+    calls!(TcpFilter, Connection, P, TcpHandle, |id, plugin| TcpHandle { id, plugin });
+    holds!(Connection, P, TcpHandle, |id, plugin| TcpHandle { id, plugin });
     arena!();
 
     /// Calls a cluster over HTTP, and holds the client's data until the closure has run with the
@@ -104,8 +105,8 @@ impl<'cb, P> TcpHandle<'cb, P> {
         then: impl FnOnce(&mut F, &mut TcpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<Action> + 'static,
     ) -> Result<Flow>
     where
-        F: TcpFilter<Plugin = P> + Closures,
-        P: PluginContext,
+        F: Closures<Kind = Connection, Above = P>,
+        P: 'static,
     {
         self.hold_for(StreamType::Downstream, call, then)?;
         Ok(Flow::Held)
@@ -127,8 +128,8 @@ impl<'cb, P> TcpHandle<'cb, P> {
         then: impl FnOnce(&mut F, &mut TcpHandle<'_, P>, Result<&GrpcEvent, GrpcFailure>) -> Result<Action> + 'static,
     ) -> Result<Flow>
     where
-        F: TcpFilter<Plugin = P> + Closures,
-        P: PluginContext,
+        F: Closures<Kind = Connection, Above = P>,
+        P: 'static,
     {
         self.hold_for_grpc(StreamType::Downstream, call, then)?;
         Ok(Flow::Held)

@@ -8,9 +8,10 @@ use super::slot::Slot;
 use super::{Tasks, WITH, With, polled};
 use crate::abi::{Shared, try_box};
 use crate::callout::{Asker, wrong_context};
-use crate::context::{Action, HttpFilter, PluginContext, TcpFilter};
+use crate::context::Action;
 use crate::error::Result;
 use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
+use crate::owner::{Connection, HttpStream, Plugin};
 use crate::reply::LocalResponse;
 
 /// Sends a local reply to the client from a task of its stream, and returns the action for the task
@@ -33,7 +34,7 @@ pub fn reply(response: &LocalResponse<'_>) -> Result<Action> {
 
 /// Declares the functions that pass a task its context, which differ in the type of the context.
 macro_rules! with {
-    ($(#[$doc:meta])* $name:ident, $kind:ident, $above:ident, $handle:ident, $make:expr) => {
+    ($(#[$doc:meta])* $name:ident, $kind:ident, $handle:ident, $make:expr) => {
         $(#[$doc])*
         ///
         /// # Errors
@@ -45,16 +46,16 @@ macro_rules! with {
         ///
         /// Two small blocks.
         pub fn $name<F, R>(
-            with: impl FnOnce(&mut F, &mut $handle<'_, F::$above>) -> R + 'static,
+            with: impl FnOnce(&mut F, &mut $handle<'_, F::Above>) -> R + 'static,
         ) -> impl Future<Output = Result<R>>
         where
-            F: $kind + Tasks,
+            F: Tasks<Kind = $kind>,
             R: 'static,
         {
             in_context(move |asker| {
                 let context = asker.context.downcast_mut::<F>().ok_or_else(wrong_context)?;
-                let above = asker.above.downcast_ref::<F::$above>().ok_or_else(wrong_context)?;
-                let make: fn(u32, &F::$above) -> $handle<'_, F::$above> = $make;
+                let above = asker.above.downcast_ref::<F::Above>().ok_or_else(wrong_context)?;
+                let make: fn(u32, &F::Above) -> $handle<'_, F::Above> = $make;
                 Ok(with(context, &mut make(asker.id, above)))
             })
         }
@@ -63,17 +64,17 @@ macro_rules! with {
 
 with! {
     /// Passes a task of a stream its filter and its handle, until the closure returns.
-    with_filter, HttpFilter, Plugin, HttpHandle, |id, plugin| HttpHandle { id, plugin }
+    with_filter, HttpStream, HttpHandle, |id, plugin| HttpHandle { id, plugin }
 }
 
 with! {
     /// Passes a task of a connection its filter and its handle, until the closure returns.
-    with_connection, TcpFilter, Plugin, TcpHandle, |id, plugin| TcpHandle { id, plugin }
+    with_connection, Connection, TcpHandle, |id, plugin| TcpHandle { id, plugin }
 }
 
 with! {
     /// Passes a task of a plugin its context and its handle, until the closure returns.
-    with_plugin, PluginContext, Vm, PluginHandle, |id, vm| PluginHandle { id, vm, configuration_size: 0 }
+    with_plugin, Plugin, PluginHandle, |id, vm| PluginHandle { id, vm, configuration_size: 0 }
 }
 
 /// Runs a closure with the context of the task, right after the poll in which the future is

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use sluicegate::Exports;
 use sluicegate::abi::Import;
 use sluicegate::callout::Closures;
+use sluicegate::owner;
 use sluicegate::prelude::*;
 use sluicegate::{Body, Head, Headers, Tail, task};
 use sluicegate_host::{Host, HttpStream, Running, TcpConnection};
@@ -110,7 +111,7 @@ trait Piece {
     fn direction(&self) -> usize;
     fn stream(&self) -> &HttpHandle<'_, Plugin>;
     fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<()>;
-    fn hold_for_call<F: HttpFilter<Plugin = Plugin> + Closures>(
+    fn hold_for_call<F: Closures<Kind = owner::HttpStream, Above = Plugin>>(
         &mut self,
         call: &HttpCall<'_>,
         then: impl FnOnce(&mut F, &mut HttpHandle<'_, Plugin>, Result<&CallResponse, CallFailure>) -> Result<Action>
@@ -133,7 +134,7 @@ macro_rules! piece {
                 self.hold_while(task).map(drop)
             }
 
-            fn hold_for_call<F: HttpFilter<Plugin = Plugin> + Closures>(
+            fn hold_for_call<F: Closures<Kind = owner::HttpStream, Above = Plugin>>(
                 &mut self,
                 call: &HttpCall<'_>,
                 then: impl FnOnce(
@@ -151,7 +152,7 @@ macro_rules! piece {
 
 piece!(Headers<Head> Request, Headers<Head> Response, Body<> Request, Body<> Response);
 
-fn act<F: HttpFilter<Plugin = Plugin> + Closures>(piece: &mut impl Piece, bring: Brings) -> Result<Status> {
+fn act<F: Closures<Kind = owner::HttpStream, Above = Plugin>>(piece: &mut impl Piece, bring: Brings) -> Result<Status> {
     let Some(script) = SCRIPT.take() else { return Ok(Status::Continue) };
     let direction = piece.direction();
     for of in script.judges {

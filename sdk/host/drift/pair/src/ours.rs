@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sluicegate::callout::Closures;
+use sluicegate::owner::HttpStream;
 use sluicegate::prelude::*;
 use sluicegate::{MapEditor, property};
 
@@ -434,7 +435,7 @@ impl Filter {
 }
 
 /// A filter that runs a program.
-trait Runs: HttpFilter<Plugin = Plugin> + Closures {
+trait Runs: HttpFilter<Plugin = Plugin> + Closures<Kind = HttpStream, Above = Plugin> {
     /// Whether it changes bodies behind headers that have gone on: then their length is to go.
     const CHANGES: bool;
 
