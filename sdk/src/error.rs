@@ -5,7 +5,7 @@ use core::any::Any;
 use core::fmt::{self, Display, Write};
 
 use crate::ToValue;
-use crate::abi::{BufferType, MapType, Refused, Status, StreamType, try_slice};
+use crate::abi::{BufferType, MapType, OutOfMemory, Refused, Status, StreamType, try_slice};
 use crate::escape::{write_escaped, write_hex};
 
 /// The result of host calls and of callbacks.
@@ -223,7 +223,7 @@ impl Error {
         let mut bytes = text.iter().copied();
         match try_slice(text.len(), || bytes.next().unwrap_or_default()) {
             Ok(text) => Self { kind: Kind::Text(text) },
-            Err(error) => error,
+            Err(error) => error.into(),
         }
     }
 
@@ -526,6 +526,12 @@ impl core::error::Error for Error {
             Kind::Other(source) => source.source(),
             _ => None,
         }
+    }
+}
+
+impl From<OutOfMemory> for Error {
+    fn from(OutOfMemory { size }: OutOfMemory) -> Self {
+        Self::out_of_memory(size)
     }
 }
 

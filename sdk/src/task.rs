@@ -241,7 +241,9 @@ pub(crate) fn hold(
     stream_state::runs_tasks()?;
     stream_state::hold(direction)?;
     // The future is allocated in the region of its stream.
-    let started = try_box(future).and_then(|future| start(context, Work::Holds(direction, Box::into_pin(future))));
+    let started = try_box(future)
+        .map_err(Error::from)
+        .and_then(|future| start(context, Work::Holds(direction, Box::into_pin(future))));
     started.inspect_err(|_| stream_state::release(direction))
 }
 

@@ -70,7 +70,7 @@ pub use imports::*;
 #[doc(hidden)]
 pub use local::OfThread;
 pub use local::VmLocal;
-pub(crate) use memory::{Shared, try_box, try_slice};
+pub(crate) use memory::{OutOfMemory, Shared, try_box, try_slice};
 pub(crate) use pairs::{Pairs, PairsIter};
 pub(crate) use types::Refused;
 pub use types::{BufferType, LogLevel, MapType, MetricType, PeerType, Status, StreamType};

@@ -102,7 +102,7 @@ impl Reserved {
         // Not in the region of the stream that makes the call: the table outlives the stream.
         outside(|| {
             CALLS.with(|calls| calls.of(kind).reserve())?;
-            Shared::try_new(Waiting { context: Cell::new(context), kind }).map(|waiting| Self(Some(waiting)))
+            Ok(Self(Some(Shared::try_new(Waiting { context: Cell::new(context), kind })?)))
         })
     }
 

@@ -14,7 +14,7 @@ pub(crate) struct Slot<T> {
 
 impl<T> Slot<T> {
     pub(super) fn new() -> Result<Shared<Self>> {
-        Shared::try_new(Self { value: Cell::new(None), waker: RefCell::new(None) })
+        Ok(Shared::try_new(Self { value: Cell::new(None), waker: RefCell::new(None) })?)
     }
 
     /// Stores the value, and wakes the future that waits.
