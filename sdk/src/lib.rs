@@ -126,6 +126,33 @@
     reason = "of the pedantic lints these have more false findings here than true ones"
 )]
 
+// The order of the modules. A file imports what stands in its own row and in the rows above it, and
+// never what stands below. A test reads this table. A folder stands for the files in it that have
+// no row of their own.
+//
+// | row | files | contents |
+// |---|---|---|
+// | ground | abi/types abi/memory abi/local abi/decimal abi/scoped | |
+// | | abi/waker abi/arenas abi/arenas_off abi/constructors error | |
+// | | bytes escape json/ buffer table owner context/actions | |
+// | | headers/check profile_off | types and containers that call no host |
+// | limits | budget/mod budget/off budget/settings budget/event | |
+// | | budget/account budget/state | the limits of memory, and the memory that is taken |
+// | abi | abi/ | the host calls, and the blocks that the host hands over |
+// | base | log failures panic region host_buffer tick arena | the log, buffers and the tick |
+// | stream | stream_state stream_state/ effective | the state of the stream that host calls act on |
+// | headers | headers/ reply | header maps, and local replies |
+// | services | metric queue shared_data property/ foreign/ time timing http | |
+// | | heap profile/ | one service of the host a file |
+// | policy | budget/ | what happens past a limit |
+// | waiting | callout/ timer timer/ task/slot | calls and timers that wait |
+// | task | task task/ | the executor of tasks |
+// | handle | handle/ | the host calls that a callback can make |
+// | context | context/ | the traits that an author implements |
+// | reach | task/within | the way from a task back to its filter |
+// | dispatch | dispatch/ | from a context's number to its callback, and the exports |
+// | root | lib prelude | the crate's root |
+
 extern crate alloc;
 #[cfg(any(not(target_family = "wasm"), feature = "panic-log", target_feature = "atomics"))]
 #[doc(hidden)]
