@@ -4,6 +4,7 @@
 mod graph;
 mod order;
 mod source;
+mod walk;
 
 use std::path::{Path, PathBuf};
 
