@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 /// Types that no filter names: parts of the ABI, and what the attributes and `plugin!` write.
-const INTERNAL: [&str; 7] =
-    ["/abi/", "/context/named.rs", "/dispatch/", "/stream_state/", "/arena.rs", "/heap.rs", "/panic.rs"];
+const INTERNAL: [&str; 8] =
+    ["/abi/", "/context/named.rs", "/dispatch/", "/stream_state/", "/arena.rs", "/heap.rs", "/owner.rs", "/panic.rs"];
 
 /// Returns the public items of a source that begin with one of these keywords, each with whether
 /// its documentation has an example.

@@ -12,15 +12,12 @@
 //! every byte. With the allocator that has regions, only blocks outside of regions are kept.
 
 use alloc::alloc::{Layout, alloc, alloc_zeroed, dealloc};
-#[cfg(test)]
-use alloc::boxed::Box;
 use core::cell::Cell;
-use core::mem::{self, ManuallyDrop};
-use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
+use super::host_bytes::HostBytes;
 use super::{Refused, Status, arenas, local, routed};
-use crate::budget::{self, Charge};
+use crate::budget;
 
 /// The number of blocks that a host may have asked for without handing them over. A host has one at
 /// a time. Calls nested in calls add one each.
@@ -43,11 +40,11 @@ const KEEPS: bool = cfg!(any(target_family = "wasm", all(test, not(miri)))) && !
 
 /// A block of memory, as it was allocated.
 #[derive(Clone, Copy)]
-struct Block {
-    start: NonNull<u8>,
+pub(super) struct Block {
+    pub(super) start: NonNull<u8>,
     /// The capacity, which is at least 1, or 0 if there is no block. It is marked if the block lies
     /// in an arena (`routed`).
-    capacity: usize,
+    pub(super) capacity: usize,
 }
 
 impl Block {
@@ -190,7 +187,7 @@ const fn is_kept(block: Block) -> bool {
 
 /// Frees a block, or keeps it.
 #[inline]
-fn free(block: Block) {
+pub(super) fn free(block: Block) {
     if is_kept(block) && NOTES.with(|notes| notes.kept.get().capacity) == 0 {
         return NOTES.with(|notes| notes.kept.set(block));
     }
@@ -405,90 +402,6 @@ impl Claim {
     }
 }
 
-/// Bytes that the host handed over. The value owns the block that the host allocated in the guest,
-/// and frees it when dropped.
-///
-/// ```
-/// # use sluicegate::prelude::*;
-/// use sluicegate::HostBytes;
-///
-/// fn is_json(body: &HostBytes) -> bool {
-///     body.starts_with(b"{") // it is a slice of bytes
-/// }
-/// # sluicegate_host::example::response(|response| response.body().map(|body| assert!(is_json(&body))));
-/// ```
-///
-/// # Cost
-///
-/// The host copies the bytes once, into this block. Nothing is copied again. The block may be that
-/// of the value before, and is then up to four times as large as its contents, but at most 8 KiB.
-#[doc(alias = "Bytes")]
-pub struct HostBytes {
-    start: NonNull<u8>,
-    /// The capacity of the [`Block`].
-    capacity: usize,
-    /// The number of bytes that the host wrote, which is never more than `capacity`.
-    len: usize,
-    /// The charge in the budgets.
-    charge: Charge,
-}
-
-impl HostBytes {
-    /// No bytes and no block.
-    pub(crate) const EMPTY: Self = Self { start: NonNull::dangling(), capacity: 0, len: 0, charge: Charge::NONE };
-
-    /// Returns the first `len` bytes of a block that the host wrote. The block must have `len`
-    /// bytes.
-    #[inline]
-    fn of(Block { start, capacity }: Block, len: usize) -> Self {
-        Self { start, capacity, len, charge: Charge::take(routed::size(capacity)) }
-    }
-
-    /// Moves the block to another value.
-    #[inline]
-    pub(super) fn moved(self) -> Self {
-        let mut before = ManuallyDrop::new(self);
-        let charge = mem::replace(&mut before.charge, Charge::NONE);
-        Self { start: before.start, capacity: before.capacity, len: before.len, charge }
-    }
-
-    /// Returns bytes of the guest itself, which the value owns and frees when dropped.
-    #[cfg(test)]
-    pub(crate) fn own(bytes: Box<[u8]>) -> Self {
-        let len = bytes.len();
-        if len == 0 {
-            return Self::EMPTY;
-        }
-        // A boxed slice of bytes has the layout of a block: its length, and no alignment.
-        Self { start: NonNull::from(Box::leak(bytes)).cast(), capacity: len, len, charge: Charge::NONE }
-    }
-}
-
-impl Deref for HostBytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        let bytes = NonNull::slice_from_raw_parts(self.start, self.len);
-        // SAFETY: the block is owned and at least `len` bytes long (`Claim::finish` compared them),
-        // or there is none and `len` is 0. Its bytes are the host's, or zero natively. Nobody
-        // writes while `self` is borrowed: the host is done with the block.
-        unsafe { bytes.as_ref() }
-    }
-}
-
-impl Drop for HostBytes {
-    #[inline]
-    fn drop(&mut self) {
-        free(Block { start: self.start, capacity: self.capacity });
-    }
-}
-
-impl core::fmt::Debug for HostBytes {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        core::fmt::Debug::fmt(&crate::ByteStr::new(self), f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -596,11 +509,11 @@ mod tests {
     fn a_freed_block_is_used_again_for_what_is_nearly_as_large() {
         let kept = || NOTES.with(|notes| notes.kept.get().capacity);
         let first = hand_over(2000);
-        let start = first.start;
+        let start = first.as_ptr();
         drop(first);
         assert_eq!(kept(), 2000);
         let again = hand_over(500);
-        assert_eq!((again.start, again.len(), kept()), (start, 500, 0));
+        assert_eq!((again.as_ptr(), again.len(), kept()), (start, 500, 0));
         let second = hand_over(1000);
         drop(again);
         drop(second);

@@ -1,6 +1,7 @@
 //! A safe function for each import that the crate uses: slices in, owned blocks and numbers out.
 
-use super::block::{Claim, Handed, HostBytes, allocate};
+use super::block::{Claim, Handed, allocate};
+use super::host_bytes::HostBytes;
 use super::{BufferType, LogLevel, MapType, MetricType, Refused, Status, StreamType, imports};
 use crate::budget;
 

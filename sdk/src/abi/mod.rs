@@ -7,7 +7,8 @@
 //! | `imports` | every host function, declared once with its wasm signature |
 //! | `types` | the ABI's numbers as types |
 //! | `call` | a safe function for each import that the crate uses |
-//! | `block` | the ownership of a block that the host asked for: [`HostBytes`] |
+//! | `block` | the blocks that the host asked for, until one is handed over |
+//! | `host_bytes` | [`HostBytes`], the owner of a block that was handed over |
 //! | `routed` | host blocks that lie in a stream's arena, if the filter asks for that |
 //! | `pairs` | serialised pairs, checked once and walked unchecked |
 //! | `memory` | allocation that can fail without a trap |
@@ -41,6 +42,7 @@ pub(crate) mod call;
 #[cfg(target_os = "wasi")]
 mod constructors;
 mod decimal;
+mod host_bytes;
 mod imports;
 mod local;
 mod memory;
@@ -57,7 +59,7 @@ mod types;
 #[cfg(feature = "async")]
 mod waker;
 
-pub use block::{Entry, HostBytes, allocate};
+pub use block::{Entry, allocate};
 pub(crate) use block::{depth, end_vm};
 pub(crate) use bump::{Bump, WithBump};
 #[cfg(feature = "timing")]
@@ -65,6 +67,7 @@ pub(crate) use call::host_calls;
 #[cfg(target_os = "wasi")]
 pub(crate) use constructors::call_constructors;
 pub(crate) use decimal::with_decimal;
+pub use host_bytes::HostBytes;
 pub use imports::*;
 #[cfg(not(all(target_family = "wasm", not(target_feature = "atomics"))))]
 #[doc(hidden)]
