@@ -127,24 +127,28 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// Plays cells for the first time: calls that only look share a stream, and cells share Envoys.
+    /// Plays cells for the first time: calls that only look share a stream unless
+    /// they harm, and cells share Envoys.
     fn first(&self, moments: &Moments<'_>, cells: &[Cell]) -> Result<Vec<Option<(Outcome, String)>>> {
         let (mut jobs, mut of_cells): (Vec<Job>, Vec<usize>) = (Vec::new(), Vec::new());
         let mut shared: BTreeMap<usize, usize> = BTreeMap::new();
         for (at, call) in cells {
             let (moment, _) = moments.wanted[*at];
-            match shared.get(at).filter(|_| call.only_looks()) {
+            let worst = moments.committed.worst(&moment.name(), call.name);
+            // A look that harms would harm the others of its stream.
+            let shares = call.only_looks() && !worst.is_some_and(Outcome::harms);
+            match shared.get(at).filter(|_| shares) {
                 Some(job) => {
                     jobs[*job].steps += &format!("; {}", call.steps);
                     of_cells.push(*job);
                     continue;
                 }
-                None if call.only_looks() => drop(shared.insert(*at, jobs.len())),
+                None if shares => drop(shared.insert(*at, jobs.len())),
                 None => {}
             }
             of_cells.push(jobs.len());
             let mut job = job(moment, call);
-            job.alone |= moments.committed.worst(&moment.name(), call.name) == Some(Outcome::Dies);
+            job.alone |= worst == Some(Outcome::Dies);
             jobs.push(job);
         }
         let played = self.envoys.play(&jobs, |done| self.tell("cells", done, jobs.len()))?;

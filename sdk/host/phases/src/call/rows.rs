@@ -120,7 +120,7 @@ calls! {
     "get_status", "answer", Returns(" ");
     "set_shared_data", "share CELL yes 0; shared CELL", Returns("yes");
     "define_metric", "metric 0 cell", Returns(" ");
-    "increment_metric", "increment 4 1; read 4", Returns(" ");
+    "increment_metric", "metric 0 cell; increment 4 1; read 4", Returns(" ");
     "log", "log 2 line", Returns("");
     "get_log_level", "level", Returns("2");
     "get_current_time_nanoseconds", "time", Returns("true");
