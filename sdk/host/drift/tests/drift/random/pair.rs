@@ -157,6 +157,12 @@ impl Pair {
         })
     }
 
+    /// Returns whether this Envoy sends headers over HTTP/2 in the order in which the filter has
+    /// them. Envoy 1.36 sends repeated headers in another one.
+    pub(crate) fn keeps_order(&self) -> bool {
+        !self.binary.version.starts_with("1.36.")
+    }
+
     /// Starts another Envoy, if this one has ended, if a VM of it has, or if its log is long.
     fn restart(&mut self) -> Result<()> {
         if !self.proxy.is_running() || self.trapped.take() || self.read.get() > LONG {
@@ -350,7 +356,10 @@ impl<'a> Peers<'a> {
                         "GET / HTTP/1.1\r\nhost: host\r\nconnection: close\r\nx-program: {}\r\n",
                         program.text(number)
                     );
-                    host + &fields(simulation::REQUEST) + if chunked { "transfer-encoding: chunked\r\n" } else { "" }
+                    let cookies = if program.cookies { simulation::COOKIES } else { &[] };
+                    host + &fields(simulation::REQUEST)
+                        + &fields(cookies)
+                        + if chunked { "transfer-encoding: chunked\r\n" } else { "" }
                 });
                 self.client.stream.write_all(bytes.as_bytes()).is_ok()
             }

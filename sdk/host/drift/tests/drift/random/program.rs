@@ -126,6 +126,8 @@ pub(crate) struct Program {
     pub(crate) limited: bool,
     /// Whether the filter sees bodies when they are complete.
     pub(crate) whole: bool,
+    /// The client sends cookies if this is set.
+    pub(crate) cookies: bool,
 }
 
 impl fmt::Debug for Program {
@@ -160,14 +162,11 @@ impl Program {
         let (http2, limited, whole) = (random.once_in(4), random.once_in(3), random.once_in(3));
         // Over HTTP/2 the window of a stream is the limit.
         let limited = limited && !http2;
-        if http2 {
-            // Cookies are cut and joined on the way.
-            steps.retain(|(_, step)| !step.contains("~cookie"));
-        }
         if limited {
             steps.retain(|(callback, step)| !is_beyond_limits(callback, step));
         }
-        Self { steps, request, response, moves, http2, limited, whole }
+        let cookies = random.once_in(3);
+        Self { steps, request, response, moves, http2, limited, whole, cookies }
     }
 
     /// What the request's header says.
@@ -204,6 +203,7 @@ impl Program {
             Self { http2: false, ..self.clone() },
             Self { limited: false, ..self.clone() },
             Self { whole: false, ..self.clone() },
+            Self { cookies: false, ..self.clone() },
         ]);
         for (at, of) in self.moves.iter().enumerate() {
             if !matches!(of, Move::Client | Move::Upstream) {
@@ -235,8 +235,8 @@ impl Program {
     }
 
     fn rest(&self) -> String {
-        let Self { request, response, moves, http2, limited, whole, .. } = self;
-        let how = format!("http2 {http2} limited {limited} whole {whole}");
+        let Self { request, response, moves, http2, limited, whole, cookies, .. } = self;
+        let how = format!("http2 {http2} limited {limited} whole {whole} cookies {cookies}");
         format!("request {request:?}\nresponse {response:?}\nmoves {moves:?}\n{how}")
     }
 

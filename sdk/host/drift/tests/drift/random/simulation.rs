@@ -71,6 +71,9 @@ pub(crate) const TRAILERS: &[(&str, &str)] = &[("x-tail", "1"), ("x-repeated", "
 pub(crate) const REQUEST: &[(&str, &str)] = &[("x-repeated", "1"), ("x-repeated", "2"), ("user-agent", "test")];
 pub(crate) const RESPONSE: &[(&str, &str)] = &[("via", "r"), ("set-cookie", "a"), ("set-cookie", "b")];
 
+/// The cookies of a client that sends some.
+pub(crate) const COOKIES: &[(&str, &str)] = &[("cookie", "a=1; b=2")];
+
 /// What the peer that sends a message does next.
 fn next(message: &Message, made: usize) -> Option<Act> {
     match made {
@@ -254,7 +257,12 @@ impl Player<'_> {
         let mut headers = vec![(":authority", "host"), (":path", "/"), (":method", "GET"), (":scheme", "http")];
         headers.push(("x-program", &text));
         headers.extend(REQUEST);
+        let cookies = if self.program.cookies { COOKIES } else { &[] };
+        // HTTP/2 cuts cookies, and Envoy puts them together behind all other headers.
+        let (first, last) = if self.program.http2 { (&[][..], cookies) } else { (cookies, &[][..]) };
+        headers.extend(first);
         headers.push(("x-forwarded-proto", "http"));
+        headers.extend(last);
         if self.program.request.has_body() {
             self.stream.request_headers_with_body(&headers);
         } else {
