@@ -138,8 +138,9 @@ pub mod testing {
 #[macro_export]
 macro_rules! announce {
     ($heap:path) => {{
-        static HEAP: &dyn $crate::Installed = &$heap;
-        $crate::__announce(&HEAP)
+        // Items of a macro are not hygienic: the name is none that a program has.
+        static __ANNOUNCED_HEAP: &dyn $crate::Installed = &$heap;
+        $crate::__announce(&__ANNOUNCED_HEAP)
     }};
 }
 

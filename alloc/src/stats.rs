@@ -156,7 +156,7 @@ mod counting {
 
         pub(crate) fn snapshot(&mut self, usage: Usage) -> Snapshot {
             self.look();
-            let Usage { pages, grows, pinned } = usage;
+            let Usage { pages, grows, pinned, .. } = usage;
             #[cfg(feature = "stats")]
             let counted = self.counted;
             #[cfg(not(feature = "stats"))]
@@ -249,7 +249,7 @@ mod uncounted {
         }
 
         pub(crate) fn snapshot(self, usage: Usage) -> Snapshot {
-            let Usage { pages, grows, pinned } = usage;
+            let Usage { pages, grows, pinned, .. } = usage;
             Snapshot { pages, grows, pinned, ..Snapshot::ZERO }
         }
 

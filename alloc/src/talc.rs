@@ -252,7 +252,7 @@ unsafe impl<S: Source> Strategy for Talc<S> {
     }
 
     fn usage(&self) -> Usage {
-        Usage { pages: self.source.held() / PAGE, grows: self.grows, pinned: 0 }
+        Usage::new(self.source.held() / PAGE, self.grows)
     }
 
     fn limit(&mut self, pages: usize) {

@@ -59,6 +59,25 @@ fn holes_are_found_by_their_size_and_their_page() {
     assert!(second + third >= 8, "{report:?}");
 }
 
+/// Without counting and without a walk, `usage` knows live bytes but for the kept blocks' number.
+#[test]
+fn usage_knows_about_how_much_lives() {
+    for size in [8, 40, 200, 1000, 5000, 70_000] {
+        let mut region = Region::new(600);
+        let mut lists = Freelist::new(region.source());
+        let mut blocks: Vec<_> = (0..(16 << 20) / (size + 24)).map(|_| allocate(&mut lists, size)).collect();
+        for left in [blocks.len(), blocks.len() / 2, blocks.len() / 50, 0] {
+            blocks.drain(left..).for_each(|block| release(&mut lists, block, size));
+            let (report, live) = (HeapReport::of(&lists), lists.usage().live);
+            let off = live.abs_diff(report.live);
+            assert!(off <= report.held / 16 + 64, "{left} of {size} B: {live} of {} B", report.live);
+            if left > blocks.len() / 2 {
+                assert!(off < report.live / 20, "{left} of {size} B: {live} of {} B", report.live);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_burst_leaves_kept_blocks_and_empty_pages() {
     let mut region = Region::new(600);

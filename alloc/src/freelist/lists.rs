@@ -84,6 +84,12 @@ impl Lists {
         self.most - self.room
     }
 
+    /// Returns about how many bytes the kept blocks have, as if each had 144: how many they are is
+    /// not counted.
+    pub(crate) const fn kept_bytes(&self) -> usize {
+        self.kept() * UNIT / 4 * 3
+    }
+
     /// Returns whether any block is kept.
     pub(crate) const fn any(&self) -> bool {
         self.kept() > 0

@@ -345,7 +345,8 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
     }
 
     fn usage(&self) -> Usage {
-        self.heap.usage()
+        let usage = self.heap.usage();
+        Usage { live: usage.live.saturating_sub(self.lists.kept_bytes()), ..usage }
     }
 
     fn shape(&self) -> Option<Shape<'_>> {

@@ -143,9 +143,9 @@ impl<S: Source> Heap<S> {
         self.size - self.free
     }
 
-    /// Pages held, and grows so far.
+    /// Pages held, grows so far, and the bytes in blocks.
     pub(crate) fn usage(&self) -> Usage {
-        Usage { pages: self.source.held() / PAGE, grows: self.grows, pinned: 0 }
+        Usage { live: self.used(), ..Usage::new(self.source.held() / PAGE, self.grows) }
     }
 
     /// Makes a gap, which is in no list, the open one; no other may be open.

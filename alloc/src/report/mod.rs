@@ -156,7 +156,7 @@ impl HeapReport {
 
     /// Makes a report of what a strategy tells.
     pub(crate) fn new(usage: Usage, asked: usize, shape: Option<Shape<'_>>) -> Self {
-        let Usage { pages, grows, pinned } = usage;
+        let Usage { pages, grows, pinned, .. } = usage;
         let mut report = Self { pages, grows, pinned, asked, ..Self::default() };
         if let Some(shape) = shape {
             shape.walk(&mut report);
