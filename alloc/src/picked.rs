@@ -28,9 +28,9 @@ macro_rules! choice {
     };
 }
 
-// Natively with what counts, the free lists behind the lock: `Native` counts live bytes only
-// with `stats`.
-#[cfg(all(feature = "freelist", any(target_family = "wasm", feature = "live")))]
+// Natively with what counts or samples, the free lists behind the lock: `Native` counts live bytes
+// only with `stats`, and samples nothing.
+#[cfg(all(feature = "freelist", any(target_family = "wasm", feature = "live", feature = "profile")))]
 mod choice {
     use crate::source::Platform;
     use crate::{Freelist, Global};
@@ -38,7 +38,7 @@ mod choice {
     choice!("freelist", Global<Freelist<Platform>> = Global::new(Freelist::new(Platform::new())));
 }
 
-#[cfg(all(feature = "freelist", not(any(feature = "live", target_family = "wasm"))))]
+#[cfg(all(feature = "freelist", not(any(feature = "live", feature = "profile", target_family = "wasm"))))]
 mod choice {
     use crate::Native;
 

@@ -29,7 +29,7 @@
 //! one of small blocks goes. The profile stays right, and becomes coarser. The interval does not
 //! become smaller again by itself.
 //!
-//! **Cost:** 10 KiB of memory. A pair of blocks that is not sampled takes 24 to 29 instructions
+//! **Cost:** 10 KiB of memory. A pair of blocks that is not sampled takes 22 to 31 instructions
 //! more; a sample takes some hundreds. Without the feature nothing of it is there.
 
 mod math;

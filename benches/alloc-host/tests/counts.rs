@@ -169,20 +169,22 @@ fn live_bytes_cost_no_more_than_they_may() {
     assert!(faults.is_empty(), "{faults}");
 }
 
-/// What the sampled profile may cost a pair of blocks beyond live bytes, in instructions.
-const PROFILE: f64 = 30.0;
+/// What the sampled profile may cost a pair of blocks, in instructions: where the fast path is in
+/// every caller, and where it is called. A count down, a look at its sign and a look at the table
+/// of samples are seventeen.
+const PROFILE: [(&str, f64); 2] = [("freelist+inline", 22.5), ("heap", 31.5)];
 
 #[test]
 fn a_profile_costs_no_more_than_it_may() {
     let engines = Engines::new().unwrap();
     let pair = TRACES.iter().find(|trace| trace.title == "pair").unwrap();
     let (mut faults, mut all) = (String::new(), String::new());
-    for name in ["freelist+inline", "heap"] {
-        let [without, with] = [&format!("{name}+live"), &format!("{name}+profile")]
+    for (name, most) in PROFILE {
+        let [without, with] = [name, &format!("{name}+profile")]
             .map(|name| pair.counts(&Guest::build(&engines, name).unwrap(), None).unwrap().unwrap().instructions);
         writeln!(all, "{name}: {without:.1} instructions a pair, {:.1} more with a profile", with - without).unwrap();
-        if with - without > PROFILE {
-            writeln!(faults, "{name}: {:.2} instructions more a pair, not {PROFILE}", with - without).unwrap();
+        if with - without > most {
+            writeln!(faults, "{name}: {:.2} instructions more a pair, not {most}", with - without).unwrap();
         }
     }
     print!("{all}");

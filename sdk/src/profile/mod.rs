@@ -53,7 +53,7 @@
 //!
 //! # Cost
 //!
-//! 24 to 29 instructions for each pair of blocks, some dozens for each callback, 10 KiB of memory,
+//! 22 to 31 instructions for each pair of blocks, 45 to 85 for each callback, 10 KiB of memory,
 //! and some kB of module. Without the feature there is nothing of it.
 
 mod metrics;
