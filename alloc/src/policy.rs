@@ -11,9 +11,6 @@ use crate::source::PAGE;
 /// enough is taken.
 pub(crate) const TRIES: usize = 8;
 
-/// The number of gaps that are looked at if none is surely large enough: before memory grows.
-pub(crate) const LAST_TRIES: usize = 8;
-
 /// Blocks are cut from the open gap unless what is left is so many times as large: a large gap is
 /// kept whole for what is large.
 pub(crate) const SPARE: usize = 2;

@@ -39,3 +39,25 @@ fn the_functions_are_there_with_every_feature() {
         assert_eq!((usage, snapshot), (Usage::default(), Snapshot::default()));
     }
 }
+
+/// The packages that the crate brings along with such features, as cargo tells.
+fn brought(features: &str) -> String {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--package", "sluicegate-alloc", "--edges", "normal", "--prefix", "none"])
+        .args(["--features", features])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+#[cfg(not(miri))]
+fn only_who_asks_for_talc_gets_it() {
+    for features in ["freelist", "arena", "system", "freelist,live,stats,profile"] {
+        let tree = brought(features);
+        assert_eq!(tree.lines().count(), 1, "{features} brings more than the crate itself: {tree}");
+    }
+    assert!(brought("talc").contains("\ntalc "));
+}

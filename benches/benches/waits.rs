@@ -1,7 +1,7 @@
 //! How long a thread waits for memory while another does the worst that it can.
 //!
 //! ```sh
-//! cargo bench -p sluicegate-benches --bench waits -- [BLOCKS]
+//! RUSTFLAGS="--cfg snmalloc" cargo bench -p sluicegate-benches --bench waits -- [BLOCKS]   # with g++
 //! ```
 //!
 //! One thread makes a million blocks of 48 bytes, frees them in random order, and then makes 400
@@ -20,8 +20,13 @@ use sluicegate_benches::table::Table;
 use sluicegate_traces::block::Block;
 use sluicegate_traces::random::Random;
 
-const RIVALS: [(&str, &'static (dyn GlobalAlloc + Sync)); 3] =
-    [("std", &System), ("freelist", &Native), ("mimalloc", &mimalloc::MiMalloc)];
+const RIVALS: &[(&str, &(dyn GlobalAlloc + Sync))] = &[
+    ("std", &System),
+    ("freelist", &Native),
+    ("mimalloc", &mimalloc::MiMalloc),
+    #[cfg(snmalloc)]
+    ("snmalloc", &snmalloc_rs::SnMalloc),
+];
 
 /// What the first thread is at.
 const FILLS: u32 = 0;
@@ -105,7 +110,7 @@ fn main() {
         "its longest operation in ms: least / most of five",
         "the other's longest wait in ms: least / most of five",
     ]);
-    for (name, heap) in RIVALS {
+    for &(name, heap) in RIVALS {
         let found: Vec<[Duration; 3]> = (0..rounds).map(|_| run(Of(heap), blocks)).collect();
         let of = |which: usize| found.iter().map(move |times| times[which].as_secs_f64() * 1e3);
         let least = |which| of(which).fold(f64::INFINITY, f64::min);

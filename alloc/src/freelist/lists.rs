@@ -121,40 +121,58 @@ impl Lists {
         }
     }
 
+    /// Returns how many lists from this slot on are empty, of up to so many.
+    #[inline(never)]
+    fn empty(&self, from: usize, lists: usize) -> usize {
+        let mut empty = 0;
+        while empty < lists {
+            let Some(rest) = self.free.get(from + empty..) else { break };
+            match rest {
+                // Most lists are empty: four at once.
+                [a, b, c, d, ..] if a.is_empty() & b.is_empty() & c.is_empty() & d.is_empty() => empty += 4,
+                [first, ..] if first.is_empty() => empty += 1,
+                _ => break,
+            }
+        }
+        if empty < lists { empty } else { lists }
+    }
+
     /// A block that has at least so many bytes, of the smallest class that has one, and its bytes;
     /// null if there is none among the classes that are looked at.
     #[inline(never)]
     pub(crate) fn pop_at_least(&mut self, bytes: usize) -> (*mut u8, usize) {
-        let mut slot = class::at_least(bytes);
-        let end = slot + policy::LARGER;
-        while slot < end
-            && let Some(list) = self.free.get_mut(slot)
-        {
-            if !list.is_empty() {
-                let need = class::need(slot);
-                self.room += class::charge_of(need);
-                return (list.pop(), need);
-            }
-            slot += 1;
+        let first = class::at_least(bytes);
+        let empty = self.empty(first, policy::LARGER);
+        let slot = first + empty;
+        let Some(list) = self.free.get_mut(slot) else { return (null_mut(), 0) };
+        if empty == policy::LARGER {
+            return (null_mut(), 0);
         }
-        (null_mut(), 0)
+        let need = class::need(slot);
+        self.room += class::charge_of(need);
+        (list.pop(), need)
     }
 
     /// Gives up to so many blocks back to the heap, after a look at up to so many lists, and
     /// returns the bytes of the largest gap that came of it. The lists take turns and give up to
     /// half of the blocks each, so what is not used any more goes too.
     #[inline(never)]
-    pub(crate) fn evict<S: Source>(&mut self, heap: &mut Heap<S>, mut blocks: usize, lists: usize) -> usize {
+    pub(crate) fn evict<S: Source>(&mut self, heap: &mut Heap<S>, mut blocks: usize, mut lists: usize) -> usize {
         let (each, mut largest) = (blocks.div_ceil(2), 0);
-        for _ in 0..lists {
+        while blocks > 0 && lists > 0 {
+            let empty = self.empty(self.hand + 1, lists);
+            self.hand += empty;
+            lists -= empty;
+            if lists == 0 {
+                break;
+            }
+            // The next list has a block, or the last one was passed.
             self.hand += 1;
+            lists -= 1;
             let Some(list) = self.free.get_mut(self.hand) else {
                 self.hand = 0;
                 continue;
             };
-            if list.is_empty() {
-                continue;
-            }
             let need = class::need(self.hand);
             for _ in 0..each.min(blocks) {
                 let block = list.pop();
@@ -165,9 +183,6 @@ impl Lists {
                 self.room += class::charge_of(need);
                 // SAFETY: the block is one of the heap's, of this size (contract of `push`).
                 largest = largest.max(unsafe { heap.free(block, need) });
-            }
-            if blocks == 0 {
-                break;
             }
         }
         largest

@@ -2,6 +2,7 @@
 
 extern crate std;
 
+use core::ptr::NonNull;
 use std::alloc::{alloc, dealloc};
 use std::vec::Vec;
 
@@ -100,4 +101,49 @@ fn a_request_for_more_than_there_is_gives_nothing_back() {
         let served = (0..1_000).any(|_| !obtain(lists, (pages - 1) * PAGE).is_null());
         assert!(served, "{} units are kept", lists.lists.kept());
     });
+}
+
+/// A source that counts memory of others as held: on wasm the data and the stack of the module.
+struct Crowded(Fixed);
+
+// SAFETY: all but a count is the other source's.
+unsafe impl Source for Crowded {
+    fn next(&self) -> Option<usize> {
+        self.0.next()
+    }
+
+    fn acquire(&mut self, least: usize, wish: usize) -> Option<NonNull<[u8]>> {
+        self.0.acquire(least, wish)
+    }
+
+    fn held(&self) -> usize {
+        self.0.held() + 256 * PAGE
+    }
+
+    fn limit(&mut self, pages: usize) {
+        self.0.limit(pages);
+    }
+}
+
+#[test]
+fn a_module_with_large_tables_grows_and_keeps_no_more() {
+    let memory = Layout::from_size_align(8 * PAGE, PAGE).unwrap();
+    // SAFETY: the size is not zero.
+    let start = unsafe { alloc(memory) };
+    assert!(!start.is_null());
+    // SAFETY: as in `with_lists`.
+    let mut lists = Freelist::new(Crowded(unsafe { Fixed::new(start, memory.size()) }));
+    let blocks = [100; 100].map(|size| {
+        // SAFETY: the size is not zero.
+        unsafe { lists.allocate(layout(size)) }
+    });
+    assert_eq!(lists.usage().pages, 257, "more than a page for 10 kB");
+    for block in blocks {
+        assert!(!block.is_null());
+        // SAFETY: the block is live and of this layout.
+        unsafe { lists.release(block, layout(100)) };
+    }
+    assert!(lists.lists.kept() * UNIT <= policy::KEPT_LEAST, "{} units are kept", lists.lists.kept());
+    // SAFETY: allocated above with this layout; the lists are not used any more.
+    unsafe { dealloc(start, memory) };
 }

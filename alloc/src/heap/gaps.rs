@@ -98,25 +98,17 @@ impl<S> Heap<S> {
     /// none, or none among those that are looked at.
     ///
     /// Every gap of a list above that of `need + mask` is large enough. So only gaps of about the
-    /// wanted size are looked at one by one, and of those a few: most if nothing larger is there.
+    /// wanted size are looked at one by one, and of those a few.
     #[inline(never)]
     pub(super) fn find(&self, need: usize, mask: usize) -> *mut Gap {
         // A layout's size, rounded up to its alignment, is at most `isize::MAX`: the sum does not
         // wrap.
         let sure = bin_of(need + mask);
         let mut tries = policy::TRIES;
-        let mut patient = false;
         let mut bin = bin_of(need);
         loop {
             bin = self.filled_from(bin);
-            let Some(&first) = self.bins.get(bin) else {
-                if tries > 0 || patient {
-                    return null_mut();
-                }
-                // The lists of about the very size were left too early.
-                (tries, patient, bin) = (policy::LAST_TRIES, true, bin_of(need));
-                continue;
-            };
+            let Some(&first) = self.bins.get(bin) else { return null_mut() };
             if bin > sure {
                 return first;
             }
@@ -131,13 +123,7 @@ impl<S> Heap<S> {
                 // SAFETY: as above.
                 gap = unsafe { (*gap).next };
             }
-            bin = if tries > 0 {
-                bin + 1
-            } else if patient {
-                return null_mut();
-            } else {
-                sure + 1
-            };
+            bin = if tries > 0 { bin + 1 } else { sure + 1 };
         }
     }
 }
