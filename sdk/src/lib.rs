@@ -64,6 +64,7 @@
 //! | `http` | `http`: conversions from and to the `http` crate's types |
 //! | `log` | the `log` crate's macros write to the proxy's log |
 //! | `panic-log` | a panic's message and place go to the proxy's log |
+//! | `metrics` | the memory of each VM as gauges of the proxy; `docs/observing.md` explains them |
 //! | `budget` | the module `budget`: limits for a stream and for the VM |
 //! | `alloc-stats` | statistics of the module's allocator |
 //! | `abi-0-2-0`, `abi-0-1-0` | the module speaks an older version of the ABI, the oldest that is asked for |
@@ -143,7 +144,7 @@
 // | stream | stream_state stream_state/ effective | the state of the stream that host calls act on |
 // | headers | headers/ reply | header maps, and local replies |
 // | services | metric queue shared_data property/ foreign/ time timing http | |
-// | | heap profile/ | one service of the host a file |
+// | | heap profile/ memory_metrics memory_metrics_off | one service of the host a file |
 // | policy | budget/ | what happens past a limit |
 // | waiting | callout/ timer timer/ task/slot | calls and timers that wait |
 // | task | task task/ | the executor of tasks |
@@ -185,6 +186,11 @@ mod host_buffer;
 pub mod http;
 pub mod json;
 pub mod log;
+#[cfg(any(feature = "metrics", feature = "budget"))]
+mod memory_metrics;
+#[cfg(not(any(feature = "metrics", feature = "budget")))]
+#[path = "memory_metrics_off.rs"]
+mod memory_metrics;
 pub mod metric;
 pub mod owner;
 mod panic;

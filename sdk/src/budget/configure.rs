@@ -6,6 +6,7 @@ use crate::abi::{BufferType, Entry, LogLevel, try_slice};
 use crate::error::Result;
 use crate::host_buffer::{WHOLE, read};
 use crate::log;
+use crate::memory_metrics;
 
 /// Sets the budget of the code. The configuration takes precedence.
 ///
@@ -27,6 +28,7 @@ fn set(code: Budget, operator: Budget) -> Result<()> {
         Some(size) => Some(try_slice(size, || 0)?),
     };
     limit(budget.pages)?;
+    memory_metrics::turn_off(budget.metrics == Some(false));
     with(|state| {
         state.code.set(code);
         state.operator.set(operator);

@@ -101,4 +101,4 @@ pub(crate) use event::Event;
 pub(crate) use guard::{guard, reserve_body};
 pub use report::{MemoryReport, report};
 pub use settings::{Budget, OverStream, OverTotal, Pressure};
-pub(crate) use state::{fits, resumed, unlimited};
+pub(crate) use state::{fits, live_and_peak, resumed, unlimited};

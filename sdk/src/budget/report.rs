@@ -9,7 +9,7 @@ use super::{Budget, Pressure};
 use crate::ToValue;
 use crate::abi::{LogLevel, call};
 use crate::buffer::Buffer;
-use crate::metric::{Counter, Gauge};
+use crate::memory_metrics;
 
 /// The memory of this VM by its use. Figures are in bytes unless the field says otherwise.
 ///
@@ -96,30 +96,9 @@ pub fn report() -> MemoryReport {
     })
 }
 
-/// The metrics of this VM's plugin.
-#[derive(Clone, Copy)]
-struct Metrics {
-    live: Gauge,
-    held: Gauge,
-    peak: Gauge,
-    pages: Gauge,
-    retained: Gauge,
-    grows: Counter,
-    shed: Counter,
-    refused: Counter,
-}
-
-struct Published {
-    metrics: Cell<Option<Metrics>>,
-    /// `true` if the host refused a definition. The host is not asked again.
-    failed: Cell<bool>,
-    /// The figures that the proxy got last.
-    last: Cell<Option<MemoryReport>>,
-}
-
 crate::__vm_local! {
-    static PUBLISHED: Published =
-        Published { metrics: Cell::new(None), failed: Cell::new(false), last: Cell::new(None) };
+    /// The figures that the proxy got last.
+    static LAST: Cell<Option<MemoryReport>> = Cell::new(None);
 }
 
 /// The change of bytes from which on the proxy gets new figures: a page.
@@ -133,7 +112,7 @@ pub(super) fn publish(of_plugin: bool, pressure_changed: bool) {
         return;
     }
     let now = report();
-    let last = PUBLISHED.with(|published| published.last.get()).unwrap_or_default();
+    let last = LAST.with(Cell::get).unwrap_or_default();
     let moved = |now: usize, last: usize| now.abs_diff(last) >= STEP;
     let changed = of_plugin
         || pressure_changed
@@ -143,76 +122,22 @@ pub(super) fn publish(of_plugin: bool, pressure_changed: bool) {
     if !changed || now == last {
         return;
     }
-    PUBLISHED.with(|published| published.last.set(Some(now)));
-    if metrics == Some(true)
-        && let Some(metrics) = defined()
-    {
-        metrics.tell(&now, &last);
+    LAST.with(|last| last.set(Some(now)));
+    if metrics == Some(true) {
+        memory_metrics::tell_all();
+        memory_metrics::tell_budget(
+            (now.held, last.held),
+            [
+                now.grows.saturating_sub(last.grows) as u64,
+                now.shed.saturating_sub(last.shed),
+                now.refused.saturating_sub(last.refused),
+            ],
+        );
     }
     if log == Some(true) && (pressure_changed || now.pages != last.pages) {
         let mut line = Buffer::new();
         // A line that does not fit into memory is cut.
         let _ = line.write_str("sluicegate: memory: ").and_then(|()| now.write_to(&mut line));
         call::log(LogLevel::Info, line.written());
-    }
-}
-
-fn defined() -> Option<Metrics> {
-    let (metrics, failed) = PUBLISHED.with(|published| (published.metrics.get(), published.failed.get()));
-    if metrics.is_some() || failed {
-        return metrics;
-    }
-    let metrics = define();
-    PUBLISHED.with(|published| {
-        published.metrics.set(metrics);
-        published.failed.set(metrics.is_none());
-    });
-    metrics
-}
-
-#[cold]
-fn define() -> Option<Metrics> {
-    let plugin = call::property(b"plugin_name").ok();
-    let name: &[u8] = plugin.as_deref().filter(|name| !name.is_empty()).unwrap_or(b"unnamed");
-    Some(Metrics {
-        live: gauge("sluicegate_memory_live", name)?,
-        held: gauge("sluicegate_memory_held", name)?,
-        peak: gauge("sluicegate_memory_peak", name)?,
-        pages: gauge("sluicegate_memory_pages", name)?,
-        retained: gauge("sluicegate_memory_retained", name)?,
-        grows: counter("sluicegate_memory_grows", name)?,
-        shed: counter("sluicegate_memory_shed", name)?,
-        refused: counter("sluicegate_memory_refused", name)?,
-    })
-}
-
-#[inline(never)]
-fn gauge(name: &str, plugin: &[u8]) -> Option<Gauge> {
-    Gauge::with_tags(name, &[("plugin", plugin)]).ok()
-}
-
-#[inline(never)]
-fn counter(name: &str, plugin: &[u8]) -> Option<Counter> {
-    Counter::with_tags(name, &[("plugin", plugin)]).ok()
-}
-
-impl Metrics {
-    /// Adds the differences, so that the gauges are the sums over all VMs. If the host refuses an
-    /// update, the update is lost, and the filter goes on.
-    fn tell(&self, now: &MemoryReport, last: &MemoryReport) {
-        for (gauge, now, last) in [
-            (self.live, now.live, last.live),
-            (self.held, now.held, last.held),
-            (self.peak, now.peak, last.peak),
-            (self.pages, now.pages, last.pages),
-            (self.retained, now.retained, last.retained),
-        ] {
-            if now != last {
-                let _ = gauge.add(now.cast_signed().wrapping_sub(last.cast_signed()) as i64);
-            }
-        }
-        let _ = self.grows.increment(now.grows.saturating_sub(last.grows) as u64);
-        let _ = self.shed.increment(now.shed.saturating_sub(last.shed));
-        let _ = self.refused.increment(now.refused.saturating_sub(last.refused));
     }
 }

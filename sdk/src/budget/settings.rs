@@ -164,6 +164,7 @@ impl Budget {
     }
 
     /// Sets whether the figures of [`MemoryReport`](super::MemoryReport) are metrics of the proxy.
+    /// With `false`, the gauges of the feature `metrics` are off as well.
     #[must_use]
     pub const fn metrics(self, on: bool) -> Self {
         Self { metrics: Some(on), ..self }

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::cell::Cell;
 
-use super::account::{Taken, used};
+use super::account::{Taken, counted, used};
 use super::{Budget, Pressure};
 use crate::abi::{Shared, StreamType, try_slice};
 
@@ -168,4 +168,10 @@ pub(super) fn with_reserve<R>(run: impl FnOnce() -> R) -> R {
         with(|state| state.reserve.set(block));
     }
     result
+}
+
+/// Returns the bytes that are allocated in the VM, and the most bytes that were used.
+pub(crate) fn live_and_peak() -> (usize, usize) {
+    let (used, (_, held)) = (used(), counted());
+    (used - held, with(|state| state.peak.get().max(used)))
 }

@@ -39,6 +39,7 @@ use crate::context::{HttpFilter, PluginContext, TcpFilter, VmContext};
 use crate::error::Result;
 use crate::handle::{HttpHandle, LogEntry, PluginHandle, VmHandle};
 use crate::log;
+use crate::memory_metrics;
 use crate::profile;
 use crate::queue::Queue;
 use crate::stream_state::{Phase, begin_entry};
@@ -46,7 +47,7 @@ use crate::table::Table;
 use crate::timer;
 pub use contexts::NoStreams;
 use contexts::{
-    LEVEL_PERIOD, NotCreated, Plugin, PluginOf, VmOf, created, log_allocator, note_failure, note_pause, start_status,
+    NotCreated, PERIOD, Plugin, PluginOf, VmOf, created, log_allocator, note_failure, note_pause, start_status,
     within_plugin,
 };
 pub use exports::{Exports, initialize};
@@ -168,15 +169,19 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
                 vm,
                 context,
             },
-        ))
+        ))?;
+        memory_metrics::plugin_created();
+        Ok(())
     }
 
     fn create_stream(&self, id: u32, parent: u32) -> Result<(), NotCreated> {
         if !H::TRACKED && !T::TRACKED {
             return Ok(());
         }
-        if id.is_multiple_of(LEVEL_PERIOD) {
+        if id.is_multiple_of(PERIOD) {
             log::forget_level();
+            #[cfg(feature = "metrics")]
+            memory_metrics::look();
         }
         let plugin = self.plugins.get(parent).ok_or(NotCreated::Parent)?;
         let accepts = |accepts: fn(&H::Plugin, u32) -> bool| {
@@ -206,6 +211,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let _entry = Entry::new();
         log::forget_level();
         log_allocator();
+        #[cfg(feature = "metrics")]
+        memory_metrics::start();
         let Ok(vm) = self.vm() else { return 0 };
         let Ok(mut context) = vm.try_borrow_mut() else { return 0 };
         let started = context.on_vm_start(&mut VmHandle { configuration_size, callback: PhantomData });
@@ -234,6 +241,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     pub fn proxy_on_tick(&self, plugin: u32) {
         log::forget_level();
+        #[cfg(feature = "metrics")]
+        memory_metrics::serve();
         #[cfg(feature = "async")]
         if Self::TASKS {
             crate::task::ticked();
@@ -289,6 +298,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         {
             profile::forget_plugin(context);
             note_failure("on_delete", context, self.run_plugin(context, &plugin, 0, PluginContext::on_delete));
+            let _entry = Entry::new();
+            memory_metrics::plugin_deleted();
         }
         #[cfg(feature = "async")]
         if Self::TASKS {

@@ -8,6 +8,8 @@ use crate::budget;
 use crate::context::PluginContext;
 #[cfg(feature = "budget")]
 use crate::handle::PluginHandle;
+#[cfg(feature = "metrics")]
+use crate::memory_metrics;
 use crate::stream_state::Streams;
 
 impl<P: PluginContext> Plugin<P> {
@@ -26,13 +28,31 @@ impl<P: PluginContext> Plugin<P> {
             note_failure("on_memory_pressure", self.id, Some(told));
             true
         });
+        look(of_plugin);
     }
 
     #[cfg(not(feature = "budget"))]
     #[inline]
     #[expect(clippy::unused_self, reason = "the twin uses it")]
-    pub(super) const fn settle(&self, _: &(dyn Streams + 'static), _: bool) {}
+    pub(super) fn settle(&self, _: &(dyn Streams + 'static), of_plugin: bool) {
+        look(of_plugin);
+    }
 }
+
+/// Tells the proxy the figures of memory, if it is time to.
+#[cfg(feature = "metrics")]
+#[inline]
+fn look(of_plugin: bool) {
+    if of_plugin {
+        memory_metrics::after_plugin();
+    } else {
+        memory_metrics::after_stream();
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+#[inline]
+const fn look(_: bool) {}
 
 /// Checks the memory after a callback of a stateless filter.
 #[cfg(feature = "budget")]

@@ -3,7 +3,7 @@
 
 use core::marker::PhantomData;
 
-use super::contexts::{LEVEL_PERIOD, log_allocator, note_failure};
+use super::contexts::{PERIOD, log_allocator, note_failure};
 use super::http::HttpCallbacks;
 use super::http_policy::conclude;
 use super::pressure::settle;
@@ -34,7 +34,7 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
 
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &()) -> R) -> Option<R> {
         let _entry = Entry::new();
-        if id.is_multiple_of(LEVEL_PERIOD) {
+        if id.is_multiple_of(PERIOD) {
             log::forget_level();
         }
         let state = State::new(ABILITIES);
@@ -55,7 +55,7 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
         let OnStack(state) = &OnStack(State::begun(ABILITIES, phase));
         let code = {
             let _entry = Entry::new();
-            if id.is_multiple_of(LEVEL_PERIOD) {
+            if id.is_multiple_of(PERIOD) {
                 log::forget_level();
             }
             state.within(|| {

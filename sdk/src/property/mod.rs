@@ -50,9 +50,9 @@
 //! # Cost
 //!
 //! A read is one host call and one block, which the host allocates (0.8 µs in Envoy; a whole map of
-//! 25 headers costs 1 µs). An absent property takes no block (0.2 µs). A write is one host call that
-//! returns nothing. Paths of up to 256 bytes are put together on the stack, longer ones in a block that is
-//! freed at once. The paths of the functions are fixed.
+//! 25 headers costs 1 µs). An absent property takes no block (0.2 µs). A write is one host call
+//! that returns nothing. Paths of up to 256 bytes are put together on the stack, longer ones in a
+//! block that is freed at once. The paths of the functions are fixed.
 
 pub mod connection;
 pub mod istio;
