@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::source::{Module, Name, Source};
 
 /// From each file to the files that it imports, each with a path that names it.
-pub type Arrows = BTreeMap<usize, BTreeMap<usize, String>>;
+pub(crate) type Arrows = BTreeMap<usize, BTreeMap<usize, String>>;
 
 /// The most `use` that one name is followed through.
 const MOST_ALIASES: usize = 16;
 
-pub fn arrows(source: &Source) -> Arrows {
+pub(crate) fn arrows(source: &Source) -> Arrows {
     let mut arrows = Arrows::new();
     for (file, used) in source.used.iter().enumerate() {
         let to = arrows.entry(file).or_default();
@@ -98,7 +98,7 @@ fn follow(source: &Source, module: &Module, path: &[String], left: usize, found:
 }
 
 /// Returns the loops: the largest sets of at least two files that all reach each other.
-pub fn loops(arrows: &Arrows) -> Vec<Vec<usize>> {
+pub(crate) fn loops(arrows: &Arrows) -> Vec<Vec<usize>> {
     let reached: BTreeMap<usize, BTreeSet<usize>> = arrows.keys().map(|&file| (file, reach(arrows, file))).collect();
     let mut found: Vec<Vec<usize>> = Vec::new();
     for (&file, from) in &reached {

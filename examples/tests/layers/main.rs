@@ -6,7 +6,7 @@ mod order;
 mod source;
 mod walk;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use graph::{arrows, loops};
 use order::Order;
@@ -16,7 +16,7 @@ use source::Source;
 const MOST_IN_A_LOOP: usize = 5;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    sluicegate_loadtest::workspace::root().to_owned()
 }
 
 /// Returns what breaks the order that a crate's root declares.

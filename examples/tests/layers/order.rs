@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-pub struct Row {
-    pub name: String,
+pub(crate) struct Row {
+    pub(crate) name: String,
     /// Files without `.rs`, and folders with `/`.
     files: Vec<String>,
 }
 
-pub struct Order {
+pub(crate) struct Order {
     /// The rows, highest first.
-    pub rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
 }
 
 impl Order {
     /// Reads the table of a crate's root.
-    pub fn read(root: &Path) -> Self {
+    pub(crate) fn read(root: &Path) -> Self {
         let text = fs::read_to_string(root).unwrap();
         let mut lines = text.lines().skip_while(|line| !line.starts_with("// | row | files |"));
         lines.next().unwrap_or_else(|| panic!("{} has no table of its modules", root.display()));
@@ -36,13 +36,13 @@ impl Order {
     }
 
     /// Returns the row of a file: that of the longest name that stands for the file.
-    pub fn row(&self, file: &str) -> Option<usize> {
+    pub(crate) fn row(&self, file: &str) -> Option<usize> {
         let names = self.rows.iter().enumerate().flat_map(|(row, of)| of.files.iter().map(move |name| (row, name)));
         names.filter(|(_, name)| stands_for(name, file)).max_by_key(|(_, name)| name.len()).map(|(row, _)| row)
     }
 
     /// Returns the names that stand for no file.
-    pub fn unused<'a>(&'a self, files: &'a [String]) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn unused<'a>(&'a self, files: &'a [String]) -> impl Iterator<Item = &'a str> {
         let names: BTreeSet<&str> = self.rows.iter().flat_map(|row| &row.files).map(String::as_str).collect();
         names.into_iter().filter(|name| !files.iter().any(|file| stands_for(name, file)))
     }
@@ -53,6 +53,6 @@ fn stands_for(name: &str, file: &str) -> bool {
 }
 
 /// Returns the folder of a file. A file beside a folder of its name belongs to the folder.
-pub fn folder(file: &str) -> &str {
+pub(crate) fn folder(file: &str) -> &str {
     file.split_once('/').map_or(file.trim_end_matches(".rs"), |(folder, _)| folder)
 }

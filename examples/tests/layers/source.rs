@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The path of a module within its crate. The crate's root is empty.
-pub type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 /// A name of a module, and what it stands for.
 #[derive(Clone, Debug)]
-pub enum Name {
+pub(crate) enum Name {
     /// An item of this file.
     Item(usize),
     /// Another path, as it is written in a `use`.
@@ -20,31 +20,31 @@ pub enum Name {
 
 /// A path that a file names, and the module that names it.
 #[derive(Debug)]
-pub struct Used {
-    pub within: Module,
-    pub path: Vec<String>,
+pub(crate) struct Used {
+    pub(crate) within: Module,
+    pub(crate) path: Vec<String>,
 }
 
 /// A crate that was read.
 #[derive(Default)]
-pub struct Source {
+pub(crate) struct Source {
     /// The files, relative to the crate's `src`.
-    pub files: Vec<String>,
+    pub(crate) files: Vec<String>,
     /// The names of each module. Feature twins give one name several meanings.
-    pub names: BTreeMap<Module, BTreeMap<String, Vec<Name>>>,
+    pub(crate) names: BTreeMap<Module, BTreeMap<String, Vec<Name>>>,
     /// The modules whose names a module takes over.
-    pub globs: BTreeMap<Module, Vec<Vec<String>>>,
+    pub(crate) globs: BTreeMap<Module, Vec<Vec<String>>>,
     /// The paths that each file names.
-    pub used: Vec<Vec<Used>>,
+    pub(crate) used: Vec<Vec<Used>>,
     /// Names of the macros, and the file that declares each.
-    pub macros: BTreeMap<String, usize>,
+    pub(crate) macros: BTreeMap<String, usize>,
     /// The functions, types and constants that each file declares, and the methods of its types.
-    pub declared: Vec<BTreeSet<String>>,
+    pub(crate) declared: Vec<BTreeSet<String>>,
 }
 
 impl Source {
     /// Reads the crate whose root is `src/lib.rs`.
-    pub fn read(src: &Path) -> Self {
+    pub(crate) fn read(src: &Path) -> Self {
         let mut source = Self::default();
         source.file(src, "lib.rs", &Module::new(), true);
         source
