@@ -104,6 +104,29 @@ impl<T> Table<T> {
         Some(context)
     }
 
+    /// Removes the contexts that `is_unwanted` chooses. Looks at each slot once.
+    pub(crate) fn remove_all(&self, is_unwanted: impl Fn(&T) -> bool) {
+        let mut at = 0;
+        loop {
+            let number = {
+                let Ok(map) = self.map.try_borrow() else { return };
+                let Some(rest) = map.slots.get(at..) else { return };
+                let found = rest.iter().position(|slot| slot.as_ref().is_some_and(|(_, context)| is_unwanted(context)));
+                let Some(found) = found else { return };
+                at += found;
+                map.slots.get(at).and_then(|slot| slot.as_ref().map(|(number, _)| *number))
+            };
+            let slots = self.slots();
+            let Some(_removed) = number.and_then(|number| self.remove(number)) else { return };
+            // The entries of a smaller table lie elsewhere.
+            at = if self.slots() == slots { at } else { 0 };
+        }
+    }
+
+    fn slots(&self) -> usize {
+        self.map.try_borrow().map_or(0, |map| map.slots.len())
+    }
+
     /// Removes all contexts.
     pub(crate) fn clear(&self) {
         if let Ok(mut map) = self.map.try_borrow_mut() {

@@ -81,3 +81,90 @@ fn a_plugin_that_a_new_one_replaces_leaves_nothing() {
         assert_eq!(push(round), first);
     }
 }
+
+/// A plugin and streams that make calls of every kind, whose answers do not come.
+mod unanswered {
+    use super::*;
+
+    const ASK: HttpCall<'static> =
+        HttpCall::new("keys").headers(&[(":method", "GET"), (":path", "/"), (":authority", "keys")]);
+    const GRPC: GrpcCall<'static> = GrpcCall::new("keys", "Keys", "Get");
+
+    #[derive(Default)]
+    pub(super) struct Asking {
+        calls: usize,
+    }
+
+    #[sluicegate::plugin_context(calls)]
+    impl PluginContext for Asking {
+        fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
+            self.calls = plugin.configuration()?.len();
+            for _ in 0..self.calls {
+                plugin.call(&ASK)?;
+                plugin.call_and_forget(&ASK)?;
+                plugin.call_then(&ASK, |_: &mut Self, _, _| Ok(()))?;
+                plugin.grpc_call(&GRPC)?;
+                plugin.grpc_call_then(&GRPC, |_: &mut Self, _, _| Ok(()))?;
+            }
+            Ok(StartStatus::Ok)
+        }
+
+        fn on_http_call_response(&mut self, _: &mut PluginHandle<'_>, _: &CallResponse) -> Result<()> {
+            Ok(())
+        }
+
+        fn on_grpc_event(&mut self, _: &mut PluginHandle<'_>, _: &GrpcEvent) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[derive(Default)]
+    pub(super) struct Asks;
+
+    #[sluicegate::http_filter(calls)]
+    impl HttpFilter for Asks {
+        type Plugin = Asking;
+
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Asking>) -> Result<Action> {
+            for _ in 0..request.plugin().calls {
+                request.call(&ASK)?;
+                request.call_and_forget(&ASK)?;
+                request.call_then(&ASK, |_: &mut Self, _, _| Ok(()))?;
+                request.stream().grpc_call(&GRPC)?;
+                request.stream().grpc_call_then(&GRPC, |_: &mut Self, _, _| Ok(()))?;
+            }
+            Ok(Action::Continue)
+        }
+
+        fn on_http_call_response(&mut self, _: &mut HttpHandle<'_, Asking>, _: &CallResponse) -> Result<()> {
+            Ok(())
+        }
+
+        fn on_grpc_event(&mut self, _: &mut HttpHandle<'_, Asking>, _: &GrpcEvent) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    sluicegate::plugin!(plugin: Asking, http: Asks);
+}
+
+#[test]
+fn a_plugin_that_is_deleted_leaves_nothing_of_its_calls() {
+    for calls in [1, 8, 100] {
+        let host = Host::new(&unanswered::PLUGIN).start();
+        let push = || {
+            let plugin = host.add_plugin("", vec![b'x'; calls]);
+            assert!(plugin.started());
+            let stream = plugin.http_stream();
+            stream.request_headers(&[(":method", "GET"), (":path", "/")]);
+            stream.complete();
+            assert!(plugin.finish());
+            host.clear_log();
+            host.live_bytes().unwrap()
+        };
+        let first = push();
+        for round in 1..10 {
+            assert_eq!(push(), first, "{calls} calls, push {round}");
+        }
+    }
+}

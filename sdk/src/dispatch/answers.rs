@@ -22,7 +22,8 @@ use crate::stream_state::Streams;
 fn asked(token: u32) -> Option<u32> {
     let waiting = callout::take(Kind::Http, token);
     if waiting.is_none() {
-        log::note(LogLevel::Warn, "no such call", token);
+        // The host forgot that its context is gone, or gave a number twice.
+        log::note(LogLevel::Debug, "no such call", token);
     }
     waiting.map(|waiting| waiting.context.get())
 }
@@ -77,6 +78,10 @@ macro_rules! grpc_callbacks {
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     /// `true` if any context takes responses in closures. Otherwise no code for closures is linked.
     pub(super) const CALLS: bool = H::CALLS || T::CALLS || <H::Plugin as PluginContext>::CALLS;
+
+    /// `true` if any context takes the responses to HTTP calls. Otherwise no call waits for one.
+    pub(super) const ASKS: bool =
+        Self::CALLS || H::HTTP_ANSWERS || T::HTTP_ANSWERS || <H::Plugin as PluginContext>::HTTP_ANSWERS;
 
     pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
         let Some(context) = asked(token) else { return };

@@ -292,12 +292,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         }
         // The context leaves the table first: if the host calls back from here on, the context is
         // gone. It is dropped here, or at the end of the callback that is running in it.
+        let mut is_plugin = false;
         if !self.delete_http(context)
             && !self.delete_tcp(context)
             && let Some(plugin) = self.plugins.remove(context)
         {
             profile::forget_plugin(context);
             note_failure("on_delete", context, self.run_plugin(context, &plugin, 0, PluginContext::on_delete));
+            is_plugin = true;
             let _entry = Entry::new();
             memory_metrics::plugin_deleted();
         }
@@ -315,6 +317,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         if Self::TIMERS {
             timer::forget(context);
         }
+        if Self::ASKS && is_plugin {
+            callout::forget_gone(|asker| !self.is_open(asker));
+        }
+    }
+
+    /// Returns whether a context is open: a plugin, a stream or a connection.
+    fn is_open(&self, context: u32) -> bool {
+        self.plugins.contains(context) || self.streams.contains(context) || self.connections.contains(context)
     }
 
     /// Runs a callback of a plugin. Returns `None` if there is no such plugin, or if it is busy.
