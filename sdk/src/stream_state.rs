@@ -211,10 +211,13 @@ impl State {
         if entry::begin() {
             self.clear(TOLD);
             self.counts.set_call_failed(false);
+        } else {
+            self.reach();
         }
     }
 
-    /// Notes that a callback of the plugin begins to act on the stream.
+    /// Notes that a callback of the plugin, or a task that was woken elsewhere, begins to act on the
+    /// stream.
     pub(crate) fn reach(&self) {
         if !entry::has_told() {
             self.clear(TOLD);
@@ -309,7 +312,6 @@ impl State {
         if !self.counts.hold(direction) {
             return Err(Error::stream(direction, "1,023 hold it already"));
         }
-        self.set(HELD_ONCE);
         Ok(())
     }
 
@@ -440,6 +442,24 @@ impl State {
             self.clear(LOST);
         }
         lost
+    }
+
+    /// Returns whether a call, a task or a closure of this direction is to let headers go that the
+    /// proxy holds.
+    pub(crate) fn awaits(&self, direction: StreamType) -> bool {
+        self.is_paused(direction) && (self.is_held(direction) || self.counts.calls() > 0)
+    }
+
+    /// Notes that the proxy holds headers, and shows nothing of the body behind them.
+    pub(crate) fn hold_all(&self) {
+        self.set(HOLDS_ALL);
+    }
+
+    /// Returns whether nothing can let headers go any more: the proxy shows nothing behind them, the
+    /// filter's callback paused them, and no call, task, closure or tick is left.
+    pub(crate) fn is_stranded(&self) -> bool {
+        let own = self.bits.get() / OWN & self.bits.get() / PAUSED & !(self.bits.get() / WENT_ON) & 3;
+        self.has(HOLDS_ALL) && own != 0 && !self.has(ENDED | REPLIED) && !self.waits()
     }
 
     /// Returns whether the proxy still has a message that was paused and never resumed.

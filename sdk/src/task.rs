@@ -373,6 +373,13 @@ fn wait_for_tick(context: u32) -> bool {
     is_asked
 }
 
+/// Has a context polled though none of its tasks is woken: at the end of the entry that runs, or at
+/// a tick if the entry decides about a stream.
+#[cold]
+pub(crate) fn poll_later(context: u32) {
+    ALL.with(|all| all.woken.push(&all.contexts, OfContext::woken, context));
+}
+
 /// Handles a tick of the host: nothing of the callbacks before it is still running.
 pub(crate) fn ticked() {
     ALL.with(|all| {

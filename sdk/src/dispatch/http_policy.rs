@@ -37,7 +37,9 @@ pub(super) fn missing<H: HttpFilter>(state: Option<&State>) -> u32 {
     failures::count();
     let Some(status) = H::ON_ERROR.status() else { return 0 };
     match state {
-        Some(state) => refuse(state, status),
+        Some(state) => {
+            refuse(state, status);
+        }
         // Nothing is known about the stream.
         None => drop(LocalResponse::new(status).details(DETAILS).send_now()),
     }
@@ -78,7 +80,9 @@ fn failed_status<H: HttpFilter>(state: &State, phase: Phase) -> u32 {
 #[inline(never)]
 pub(super) fn fail<H: HttpFilter>(context: u32, state: &State) {
     match H::ON_ERROR.status() {
-        Some(status) => refuse(state, status),
+        Some(status) => {
+            refuse(state, status);
+        }
         None => let_go(context, state, [StreamType::HttpRequest, StreamType::HttpResponse]),
     }
 }
@@ -94,12 +98,16 @@ pub(super) fn let_go(context: u32, state: &State, directions: [StreamType; 2]) {
 const DETAILS: &str = "filter_error";
 
 /// Replies to a stream after an error, if it was not replied to before and has not ended. If the
-/// host refuses, a response is on its way already. The stream stops here even then.
+/// host refuses, a response is on its way already. The stream stops here even then. From the
+/// metadata of a response no reply is possible, so a later callback makes it. Returns whether that
+/// is so.
 #[cold]
 #[inline(never)]
-pub(super) fn refuse(state: &State, status: u16) {
-    if state.may_reply().is_ok() {
-        let _ = LocalResponse::new(status).details(DETAILS).send_now();
-        state.replied();
+pub(super) fn refuse(state: &State, status: u16) -> bool {
+    if state.may_reply().is_err() {
+        return state.postpone();
     }
+    let _ = LocalResponse::new(status).details(DETAILS).send_now();
+    state.replied();
+    false
 }

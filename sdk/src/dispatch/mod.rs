@@ -245,6 +245,8 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         memory_metrics::serve();
         #[cfg(feature = "async")]
         if Self::TASKS {
+            // A tick may run no callback of the plugin before it polls tasks.
+            begin_entry();
             crate::task::ticked();
         }
         if Self::TIMERS {

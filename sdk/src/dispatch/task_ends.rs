@@ -18,7 +18,14 @@ pub(super) fn end_beside(context: u32, ended: Ended) {
 }
 
 pub(super) fn end_http<H: HttpFilter>(context: u32, ended: Ended) {
-    end(context, ended, |state| H::ON_ERROR.status().map(|status| http_policy::refuse(state, status)).is_some());
+    end(context, ended, |state| {
+        let Some(status) = H::ON_ERROR.status() else { return false };
+        if http_policy::refuse(state, status) {
+            // The reply is made then, if no callback of the stream comes before.
+            crate::task::poll_later(context);
+        }
+        true
+    });
 }
 
 pub(super) fn end_tcp<T: TcpFilter>(context: u32, ended: Ended) {

@@ -110,3 +110,84 @@ fn a_stream_is_answered_from_a_requests_metadata_and_not_reset_too() {
     assert!(host.log().iter().any(|line| line.text.contains("this callback has answered it")), "{:?}", host.log());
     stream.complete();
 }
+
+/// A filter whose task fails when the metadata of the response come.
+mod failing {
+    macro_rules! filter {
+        ($name:ident, $policy:ident) => {
+            pub(super) mod $name {
+                use super::super::*;
+
+                #[derive(Default)]
+                struct Fails;
+
+                #[sluicegate::http_filter(tasks)]
+                impl HttpFilter for Fails {
+                    type Plugin = Plugin;
+                    const ON_ERROR: FailurePolicy = FailurePolicy::$policy;
+
+                    fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
+                        let told = response.plugin().told.clone();
+                        response.hold_while(async move {
+                            told.notified().await?;
+                            Err(Error::new("cannot judge"))
+                        })
+                    }
+
+                    fn on_response_body(&mut self, _: &mut ResponseBody<'_, Plugin>) -> Result<DataAction> {
+                        Ok(DataAction::Held)
+                    }
+
+                    fn on_response_trailers(&mut self, _: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
+                        Ok(Flow::Held)
+                    }
+
+                    fn on_response_metadata(&mut self, stream: &mut HttpHandle<'_, Plugin>, _: u32) -> Result<()> {
+                        stream.plugin().told.notify_all();
+                        Ok(())
+                    }
+                }
+
+                sluicegate::plugin!(plugin: Plugin, http: Fails);
+            }
+        };
+    }
+
+    filter!(closed, Closed);
+    filter!(unavailable, Unavailable);
+    filter!(open, Open);
+}
+
+#[test]
+fn a_task_that_fails_in_a_responses_metadata_has_the_stream_answered_later() {
+    let modules = [
+        (&failing::closed::PLUGIN, Some(500)),
+        (&failing::unavailable::PLUGIN, Some(503)),
+        (&failing::open::PLUGIN, None),
+    ];
+    for (module, status) in modules {
+        for (next, shows_body) in [("tick", false), ("tick", true), ("body", true), ("trailers", true)] {
+            let host = Host::new(module);
+            let host = if shows_body { host.allow_on_headers_stop_iteration() } else { host }.start();
+            let stream = held(&host);
+            stream.response_metadata(1);
+            assert_eq!((replies(&host), stream.reply()), (0, None), "{next}");
+            match next {
+                "tick" => host.tick(),
+                "body" => drop(stream.response_body("unjudged", false)),
+                _ => drop(stream.response_trailers(&[("a", "b")])),
+            }
+            let what = format!("{status:?}, {next}, {shows_body}: {:?}", host.log());
+            assert_eq!(stream.reply().map(|reply| reply.status), status, "{what}");
+            if status.is_some() {
+                assert!(!stream.sent_response_body().ends_with(b"unjudged"), "{what}");
+            } else {
+                assert!(
+                    stream.response_resumed() || stream.sent_response_body() == b"unjudged" || next == "trailers",
+                    "{what}"
+                );
+            }
+            stream.complete();
+        }
+    }
+}
