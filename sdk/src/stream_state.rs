@@ -68,8 +68,8 @@ const ENDED: u32 = 1 << 10;
 const LOST: u32 = 1 << 11;
 /// A callback has reset the stream.
 const RESET: u32 = 1 << 13;
-/// Somebody has held a direction.
-const HELD_ONCE: u32 = 1 << 14;
+/// The proxy holds headers, and shows nothing of the body behind them.
+const HOLDS_ALL: u32 = 1 << 14;
 /// The current entry into the VM told the proxy to resume the response, or to reply to the stream.
 const TOLD: u32 = 1 << 15;
 
@@ -432,6 +432,16 @@ impl State {
     /// Notes that a response is lost, because its context is busy.
     pub(crate) fn lose(&self) {
         self.set(LOST);
+    }
+
+    /// Lets the failure policy decide at the end of the next callback of the stream, if this entry is
+    /// for the metadata of a response and cannot reply. Returns whether that is so.
+    pub(crate) fn postpone(&self) -> bool {
+        let postpones = entry::is_of_metadata() && !self.has(ENDED | REPLIED);
+        if postpones {
+            self.lose();
+        }
+        postpones
     }
 
     /// Returns whether a response was lost, and forgets it.

@@ -35,6 +35,10 @@ pub(crate) struct Body {
     pub(crate) dropped: bool,
     /// True if the proxy holds back too much, and reads no more until half of its limit is left.
     pub(crate) full: bool,
+    /// True if the proxy read no more before the filter saw the first part: more than the limit
+    /// waited for the headers. The proxy does not refuse the body for that, and does not read on
+    /// if it keeps the part.
+    pub(crate) late: bool,
     /// The parts that came while the proxy read no more, each with whether it was the last.
     pub(crate) unread: VecDeque<(Vec<u8>, bool)>,
 }
@@ -49,14 +53,15 @@ impl Body {
     /// when half of the limit is left.
     pub(crate) fn watch(&mut self, limit: usize, waits: bool) {
         let over = if self.full { limit / 2 } else { limit };
-        self.full = self.len() > over && (waits || self.full);
+        self.full = self.len() > over && (waits || self.full || self.late);
+        self.late &= self.full;
     }
 
     /// Lets everything that is held back go on.
     pub(crate) fn release(&mut self) {
         self.sent.append(&mut self.kept);
         self.sent.append(&mut self.held);
-        self.full = false;
+        (self.full, self.late) = (false, false);
     }
 
     /// Loses everything that is held back.

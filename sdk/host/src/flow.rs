@@ -449,6 +449,13 @@ fn bring(host: &Running, id: u32, way: Way, waiting: Option<(Vec<u8>, bool)>) {
     if let Some((part, ended)) = waiting {
         // The body of a local reply follows the reply's headers to the filter.
         let answers = way == Way::Response && answering(host, id, true);
+        {
+            let mut state = host.state();
+            let limit = state.buffer_limit;
+            if let Some(body) = state.body(id, way.body()) {
+                body.late = part.len() > limit;
+            }
+        }
         body(host, id, way, &part, ended);
         if answers {
             answering(host, id, false);
@@ -575,7 +582,7 @@ pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], fil
                 }
             }
             body.watch(limit, way.is_none() || action == WATERMARK);
-            too_much |= action == BUFFER && body.len() > limit;
+            too_much |= action == BUFFER && body.len() > limit && !body.late;
             if let Some(way) = way.filter(|_| action == 0 && !over && !too_much) {
                 // Headers that wait go with the body.
                 stream.go_on(way);

@@ -140,6 +140,9 @@ const UNSET: [&[&[u8]]; 6] = [
     &[b"metadata"],
 ];
 
+/// The property of every listener: zero if the configuration does not set it.
+const LISTENER_DIRECTION: [&[u8]; 2] = [b"xds", b"listener_direction"];
+
 impl State {
     /// Returns the bytes of a property.
     ///
@@ -172,6 +175,9 @@ impl State {
         }
         if UNSET.contains(&path.as_slice()) {
             return Ok(Vec::new());
+        }
+        if path == LISTENER_DIRECTION {
+            return PropertyValue::Int(0).encode();
         }
         let state = stream.ok_or(Status::NotFound)?;
         let name = match path.as_slice() {

@@ -42,7 +42,10 @@ pub enum Action {
     Continue = 0,
     /// Pause the headers. Envoy pauses the body too, as for
     /// [`StopAllIterationAndWatermark`](Self::StopAllIterationAndWatermark), unless its plugin
-    /// configuration sets `allow_on_headers_stop_iteration`.
+    /// configuration sets `allow_on_headers_stop_iteration`. While a call, a task or a closure is
+    /// pending, a filter that judges the complete body of this message gives Envoy
+    /// [`StopAllIterationAndBuffer`](Self::StopAllIterationAndBuffer), with which Envoy refuses a
+    /// body over its limit.
     StopIteration = 1,
     /// Go on, and end the stream here. Envoy takes this status for [`Continue`](Self::Continue).
     ContinueAndEndStream = 2,
@@ -53,7 +56,9 @@ pub enum Action {
     StopAllIterationAndWatermark = 4,
     /// Pause the headers while somebody holds them, and go on when nobody does. `hold_while` and
     /// [`hold_for_call`](crate::Headers::hold_for_call) return this status. The proxy gets
-    /// [`StopIteration`](Self::StopIteration) or [`Continue`](Self::Continue).
+    /// [`StopIteration`](Self::StopIteration) or [`Continue`](Self::Continue). If the filter judges
+    /// the complete body, Envoy gets
+    /// [`StopAllIterationAndBuffer`](Self::StopAllIterationAndBuffer).
     Held = 0x100,
 }
 

@@ -6,7 +6,7 @@ use core::cell::Cell;
 use super::contexts::{PluginOf, VmOf};
 use super::http_policy::{self, FAILED};
 use super::tracked::{Runs, Stream};
-use super::{Dispatcher, tcp_policy};
+use super::{Dispatcher, held, tcp_policy};
 use crate::abi::LogLevel;
 use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, Then};
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
@@ -187,7 +187,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             let answered = stream.run_answer(name, context, self, |filter, plugin| {
                 of_http(filter, &mut HttpHandle { id: context, plugin }) //
             });
-            if answered == FAILED {
+            if answered == FAILED || held::is_stranded::<H>(name, context, &stream.state) {
                 stream.state.within(|| http_policy::fail::<H>(context, &stream.state));
             }
         } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {

@@ -1,5 +1,6 @@
 //! The failure policy of HTTP streams: the status and the reply after an error.
 
+use super::held;
 use crate::abi::{LogLevel, StreamType};
 use crate::context::HttpFilter;
 use crate::error::{Error, Result};
@@ -55,7 +56,11 @@ pub(super) fn conclude<H: HttpFilter>(state: &State, phase: Phase, code: u32, fo
     if follows && code != 0 {
         stream_state::warn_of_pause(state, code);
     }
-    state.status(phase, code)
+    let status = state.status(phase, code);
+    if follows && status == STOP && held::gathers::<H>(phase.direction()) {
+        return held::status(state, phase.direction());
+    }
+    status
 }
 
 #[cold]

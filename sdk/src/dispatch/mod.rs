@@ -12,6 +12,7 @@ mod answers;
 mod complete;
 mod contexts;
 mod exports;
+mod held;
 mod http;
 mod http_policy;
 mod pressure;

@@ -1,9 +1,11 @@
 //! A stream goes on only when everyone who holds it has let it go: each way to hold, in any order,
 //! against a model; and each way to misuse it.
 
+mod limit;
 mod metadata;
 mod model;
 mod refused;
+mod replaced;
 mod ways;
 
 use proptest::collection::vec;

@@ -3,19 +3,25 @@
 //!
 //! | header of the message | then |
 //! |---|---|
-//! | `x-hold` | the headers are held for a call to the service |
+//! | `x-hold` | the headers are held for a call to the service: by a closure, or as the value says |
 //! | `x-pass` | the body passes in parts, unjudged |
 //! | `x-edit` | the complete body is put in brackets |
+//! | `x-swap` | the complete body is held for a call to the service, whose answer replaces it |
 
 use sluicegate::prelude::*;
 use sluicegate::{Chunk, CompleteBody, Head, Headers, Output};
 
 use crate::program::SERVICE;
 
+const ASK: HttpCall<'static> =
+    HttpCall::new(SERVICE).headers(&[(":method", "GET"), (":path", "/"), (":authority", SERVICE)]);
+
 /// Judges complete bodies: what has `bad` in it is refused.
 #[derive(Default)]
 struct Judge {
     edits: [bool; 2],
+    swaps: [bool; 2],
+    has_response: bool,
 }
 
 /// Does what the headers of a message ask for, and holds them if they do.
@@ -25,15 +31,38 @@ macro_rules! headers {
         if $headers.get("x-hold")?.is_none() {
             return Ok(Action::Continue);
         }
-        let ask = [(":method", "GET"), (":path", "/"), (":authority", SERVICE)];
         let go = |_: &mut Self, _: &mut HttpHandle<'_>, _: Result<&CallResponse, CallFailure>| Ok(Action::Continue);
-        $headers.hold_for_call(&HttpCall::new(SERVICE).headers(&ask), go)
+        $headers.hold_for_call(&ASK, go)
+    }};
+}
+
+/// Holds headers as `x-hold` says: by a task, or by the callback itself, which `on_http_call_response`
+/// undoes.
+macro_rules! hold {
+    ($headers:ident) => {{
+        let hold = $headers.get("x-hold")?;
+        match hold.as_deref() {
+            Some(b"task") => {
+                $headers.body_will_change()?;
+                $headers.hold_while(async {
+                    ASK.send().await?;
+                    Ok(Action::Continue)
+                })
+            }
+            Some(b"pause") => {
+                $headers.body_will_change()?;
+                $headers.stream().call(&ASK)?;
+                Ok(Action::Pause)
+            }
+            _ => headers!($headers),
+        }
     }};
 }
 
 impl Judge {
     fn prepare<D>(&mut self, way: usize, headers: &mut Headers<'_, D, (), Head>) -> Result<()> {
         self.edits[way] = headers.get("x-edit")?.is_some();
+        self.swaps[way] = headers.get("x-swap")?.is_some();
         if headers.get("x-pass")?.is_some() {
             headers.let_body_pass();
         }
@@ -44,6 +73,16 @@ impl Judge {
         if body.bytes()?.windows(3).any(|bytes| bytes == b"bad") {
             return body.reply(&LocalResponse::new(403).body("refused"));
         }
+        if self.swaps[way] {
+            return body.hold_for_call(&ASK, move |_: &mut Self, stream, _| {
+                if way == 0 {
+                    stream.replace_request_body("swapped")
+                } else {
+                    stream.replace_response_body("swapped")
+                }?;
+                Ok(Action::Continue)
+            });
+        }
         if self.edits[way] {
             body.prepend("[")?;
             body.append("]")?;
@@ -52,13 +91,13 @@ impl Judge {
     }
 }
 
-#[sluicegate::http_filter(calls)]
+#[sluicegate::http_filter(calls, tasks)]
 impl HttpFilter for Judge {
     const UPGRADES: Upgrades = Upgrades::Pass;
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
         self.prepare(0, request)?;
-        headers!(request)
+        hold!(request)
     }
 
     fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
@@ -67,11 +106,16 @@ impl HttpFilter for Judge {
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_>) -> Result<Action> {
         self.prepare(1, response)?;
-        headers!(response)
+        self.has_response = true;
+        hold!(response)
     }
 
     fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_>) -> Result<Flow> {
         self.judge(1, body)
+    }
+
+    fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_>, _: &CallResponse) -> Result<()> {
+        if self.has_response { stream.resume_response() } else { stream.resume_request() }
     }
 }
 

@@ -9,6 +9,7 @@ mod bodies;
 mod by_version;
 mod envoy;
 mod http;
+mod limits;
 mod properties;
 mod random;
 mod scenarios;

@@ -326,7 +326,7 @@ scenarios! {
          request_headers: property request.path; property request.url_path; property request.host; property request.method; property request.scheme; \
          property request.headers.x-repeated; property request.headers.none; property request.query; property response.code; property response.headers.a; \
          property request.referer; property request.useragent; property request.id; property response; property request; property request.none; \
-         property route_name; property cluster_name; property plugin_root_id; property listener_direction; property filter_state; \
+         property route_name; property cluster_name; property plugin_root_id; property listener_direction; property xds.listener_direction; property filter_state; \
          keep mine 1; property mine; keep my.path 2; property my.path; property filter_state.wasm~mine
          request_body: property request.path; property request.headers.x-repeated
          response_headers: property response.code; property request.path; property request.method; property response.headers.content-length; property mine
@@ -400,6 +400,22 @@ scenarios! {
             Request(CHUNKED, false), RequestBody(PART, false), RequestBody(PART, false), RequestBody("one", false), RequestBody("", true),
             Answer(EMPTY, "", NONE), Response(EMPTY, true),
         ];
+    request_is_refused_behind_headers_that_wait_for_a_call with LIMIT:
+        "request_headers: call service :method=GET,:path=/call,:authority=service - - 1000; return 3
+         request_body: body 0 0 99; return 1
+         http_call_response: effective 2; resume 0
+         response_headers: pairs 2",
+        [
+            Request(CHUNKED, false), RequestBody(PART, false), RequestBody(PART, false), RequestBody("one", false), RequestBody("", true),
+        ];
+    request_is_refused_behind_headers_that_waited with LIMIT:
+        "request_headers: call service :method=GET,:path=/call,:authority=service - - 1000; return 3
+         request_body: body 0 0 99; return 1
+         http_call_response: effective 2; resume 0
+         response_headers: pairs 2",
+        [
+            Request(CHUNKED, false), RequestBody(PART, false), Answer(EMPTY, "", NONE), RequestBody(PART, false), RequestBody("one", false),
+        ];
     request_is_not_read_past_the_watermark with LIMIT:
         "request_body: body 0 0 99; return 2
          request_body#2: body 0 0 99; call service :method=GET,:path=/call,:authority=service - - 1000; return 2
@@ -421,6 +437,14 @@ scenarios! {
         "response_body: body 1 0 9; return 1", [Request(GET, true), Response(STREAMED, false), ResponseBody(LARGE, false)];
     response_limit_while_headers_wait with LIMIT:
         "response_headers: return 3", [Request(GET, true), Response(STREAMED, false), ResponseBody(PART, false), ResponseBody(PART, false)];
+    response_is_kept_past_the_limit_behind_headers_that_waited with LIMIT:
+        "response_headers: call service :method=GET,:path=/call,:authority=service - - 1000; return 1
+         response_body: body 1 0 99; return 1
+         http_call_response: effective 2; resume 1",
+        [
+            Request(GET, true), Response(STREAMED, false), ResponseBody(PART, false), ResponseBody(PART, false), ResponseBody("one", false),
+            ResponseBody("", true), Answer(EMPTY, "", NONE),
+        ];
     response_is_not_read_past_the_watermark with LIMIT:
         "response_body: body 1 0 99; return 2
          response_body#2: body 1 0 99; call service :method=GET,:path=/call,:authority=service - - 1000; return 2
