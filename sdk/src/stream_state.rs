@@ -216,8 +216,8 @@ impl State {
         }
     }
 
-    /// Notes that a callback of the plugin, or a task that was woken elsewhere, begins to act on the
-    /// stream.
+    /// Notes that a callback of the plugin, or a task that was woken elsewhere, begins to act on
+    /// the stream.
     pub(crate) fn reach(&self) {
         if !entry::has_told() {
             self.clear(TOLD);
@@ -434,8 +434,8 @@ impl State {
         self.set(LOST);
     }
 
-    /// Lets the failure policy decide at the end of the next callback of the stream, if this entry is
-    /// for the metadata of a response and cannot reply. Returns whether that is so.
+    /// Lets the failure policy decide at the end of the next callback of the stream, if this entry
+    /// is for the metadata of a response and cannot reply. Returns whether that is so.
     pub(crate) fn postpone(&self) -> bool {
         let postpones = entry::is_of_metadata() && !self.has(ENDED | REPLIED);
         if postpones {
@@ -465,10 +465,11 @@ impl State {
         self.set(HOLDS_ALL);
     }
 
-    /// Returns whether nothing can let headers go any more: the proxy shows nothing behind them, the
-    /// filter's callback paused them, and no call, task, closure or tick is left.
+    /// Returns whether nothing can let headers go any more: the proxy shows nothing behind them,
+    /// the filter's callback paused them, and no call, task, closure or tick is left.
     pub(crate) fn is_stranded(&self) -> bool {
-        let own = self.bits.get() / OWN & self.bits.get() / PAUSED & !(self.bits.get() / WENT_ON) & 3;
+        let bits = self.bits.get();
+        let own = (bits / OWN) & (bits / PAUSED) & !(bits / WENT_ON) & 3;
         self.has(HOLDS_ALL) && own != 0 && !self.has(ENDED | REPLIED) && !self.waits()
     }
 

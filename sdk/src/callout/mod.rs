@@ -40,16 +40,9 @@ pub(crate) use then::{
 pub use then::{Closures, Pending};
 
 pub use waiting::{__answered, CallToken};
-pub(crate) use waiting::{Kind, NOBODY, take, waiting};
+pub(crate) use waiting::{Kind, NOBODY, forget_gone, take, waiting};
 
 pub(crate) use crate::stream_state::{takes_grpc_answers, takes_http_answers};
-
-/// Forgets the HTTP calls of contexts that are gone: nobody takes their responses any more. The host
-/// gives up the calls of a plugin that is deleted, and brings no response that would remove them.
-/// Calls over gRPC are cancelled when their context is deleted.
-pub(crate) fn forget_gone(is_gone: impl Fn(u32) -> bool) {
-    outside(|| CALLS.with(|calls| calls.http.remove_all(|waiting| is_gone(waiting.context.get()))));
-}
 
 /// Forgets all calls.
 pub(crate) fn clear() {

@@ -181,6 +181,13 @@ pub(super) fn timeout(timeout: Duration) -> u32 {
     u32::try_from(milliseconds).unwrap_or(MOST).min(MOST)
 }
 
+/// Forgets the HTTP calls of contexts that are gone: nobody takes their responses any more. The
+/// host gives up the calls of a plugin that is deleted, and brings no response that would remove
+/// them. Calls over gRPC are cancelled when their context is deleted.
+pub(crate) fn forget_gone(is_gone: impl Fn(u32) -> bool) {
+    outside(|| CALLS.with(|calls| calls.http.remove_all(|waiting| is_gone(waiting.context.get()))));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

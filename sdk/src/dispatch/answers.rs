@@ -22,8 +22,7 @@ use crate::stream_state::Streams;
 fn asked(token: u32) -> Option<u32> {
     let waiting = callout::take(Kind::Http, token);
     if waiting.is_none() {
-        // The host forgot that its context is gone, or gave a number twice.
-        log::note(LogLevel::Debug, "no such call", token);
+        log::note(LogLevel::Warn, "no such call", token);
     }
     waiting.map(|waiting| waiting.context.get())
 }

@@ -51,12 +51,12 @@ pub(super) fn is_stranded<H: HttpFilter>(name: &str, context: u32, state: &State
 }
 
 const STRANDED: Error = Error::new(
-    "the headers are paused and their call is answered, but nothing resumes them: the proxy shows no body behind headers \
-     that wait for a call, so call `resume_request` or `resume_response` when the answer comes",
+    "the headers are paused and their call is answered, but nothing resumes them: the proxy shows no body behind \
+     headers that wait for a call, so call `resume_request` or `resume_response` when the answer comes",
 );
 
 crate::__vm_local! {
-    /// Whether the host is Envoy or one of its relatives. `None` if that is not known yet.
+    /// `true` if the host is Envoy or one of its relatives. `None` if that is not known yet.
     static IS_ENVOY: Cell<Option<bool>> = Cell::new(None);
 }
 

@@ -26,6 +26,7 @@ mod headers;
 mod http;
 mod log;
 mod part;
+mod replaced;
 mod rewrite;
 mod tcp;
 

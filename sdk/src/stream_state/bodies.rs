@@ -3,7 +3,7 @@
 
 use super::counts::{IN_PARTS, REPEATS};
 use super::status::KEPT;
-use super::{ENDED, REPLIED, State, WENT_ON, current, place, status};
+use super::{DECIDING, ENDED, PAUSED, REPLIED, State, WENT_ON, current, place, status};
 use crate::abi::StreamType;
 use crate::budget;
 use crate::error::{Error, Result};
@@ -49,6 +49,13 @@ impl State {
     /// returns Ok.
     fn takes_bytes_at_trailers(&self, direction: StreamType) -> bool {
         self.has(KEPT << place(direction))
+    }
+
+    /// Returns whether the proxy keeps a body that the filter holds, so that the body can be
+    /// changed from elsewhere than its callback.
+    pub(crate) fn keeps_body(&self, direction: StreamType) -> bool {
+        let place = place(direction);
+        self.has(KEPT << place) && self.has(PAUSED << place) && !self.has(DECIDING << place | ENDED | REPLIED)
     }
 
     pub(super) fn put(&self, bits: u32, set: bool) {

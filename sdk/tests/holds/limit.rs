@@ -1,9 +1,9 @@
 //! Bodies about the proxy's limit, behind headers that are held: each is judged as a whole or
-//! refused, and none waits for ever.
+//! refused, and none hangs.
 
-use sluicegate::LogLevel;
-use sluicegate::abi::{Exports, Import, Status};
+use sluicegate::abi::{Import, Status};
 use sluicegate::prelude::*;
+use sluicegate::{Exports, LogLevel};
 use sluicegate_host::{Host, HttpStream, Running};
 
 const HEADERS: [(&str, &str); 3] = [(":method", "POST"), (":path", "/"), (":authority", "a")];
@@ -169,7 +169,7 @@ fn a_body_behind_held_headers_is_judged_whole_or_refused() {
                 } else {
                     let status = stream.reply().map(|reply| reply.status);
                     let is_refused = status == Some(if is_request { 413 } else { 500 }) || stream.was_reset();
-                    // The callback may run for the last part. The proxy has refused the body by then.
+                    // The callback may run for the last part of a body that is refused.
                     assert!(is_refused, "{what}: {status:?}, {:?}", host.log());
                     assert!(if is_request { sent == 0 } else { sent != size }, "{what}");
                 }

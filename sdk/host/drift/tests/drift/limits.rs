@@ -1,5 +1,5 @@
-//! Bodies about the proxy's limit, behind headers that a filter holds: each is judged as a whole, or
-//! refused, and none waits for ever.
+//! Bodies about the proxy's limit, behind headers that a filter holds: each is judged as a whole,
+//! or refused, and none hangs.
 
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
@@ -174,8 +174,8 @@ impl Bench {
 }
 
 impl Case {
-    /// Returns whether a message of which nothing passed may end so. The client has the headers of a
-    /// response that was judged, so the proxy can only cut it off.
+    /// Returns whether a message of which nothing passed may end so. The client has the headers of
+    /// a response that was judged, so the proxy can only cut it off.
     fn allows(self, end: &End, limit: usize) -> bool {
         let is_over = self.size > limit;
         match end {
@@ -283,7 +283,7 @@ fn a_body_about_the_limit_behind_held_headers_is_judged_or_refused() -> Result<(
                     size: *size,
                     bad: (bits + number) % 5 == 0,
                 };
-                // Each property with each other one, and what is over the limit over HTTP/1 in full.
+                // Each property with each other one, and over HTTP/1 all bodies over the limit.
                 let one_in = if limit == LARGE {
                     9
                 } else if is_http2 || number < 2 {
