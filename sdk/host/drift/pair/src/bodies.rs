@@ -6,6 +6,7 @@
 //! | `x-hold` | the headers are held for a call: by a closure, or as the value says |
 //! | `x-pass` | the body passes in parts, unjudged |
 //! | `x-edit` | the complete body is put in brackets |
+//! | `x-swap` | the complete body is held for a call to the service, whose answer replaces it |
 
 use sluicegate::prelude::*;
 use sluicegate::{Chunk, CompleteBody, Head, Headers, Output};
@@ -19,6 +20,7 @@ const ASK: HttpCall<'static> =
 #[derive(Default)]
 struct Judge {
     edits: [bool; 2],
+    swaps: [bool; 2],
     has_response: bool,
 }
 
@@ -60,6 +62,7 @@ macro_rules! hold {
 impl Judge {
     fn prepare<D>(&mut self, way: usize, headers: &mut Headers<'_, D, (), Head>) -> Result<()> {
         self.edits[way] = headers.get("x-edit")?.is_some();
+        self.swaps[way] = headers.get("x-swap")?.is_some();
         if headers.get("x-pass")?.is_some() {
             headers.let_body_pass();
         }
@@ -69,6 +72,16 @@ impl Judge {
     fn judge<D>(&self, way: usize, body: &mut CompleteBody<'_, D>) -> Result<Flow> {
         if body.bytes()?.windows(3).any(|bytes| bytes == b"bad") {
             return body.reply(&LocalResponse::new(403).body("refused"));
+        }
+        if self.swaps[way] {
+            return body.hold_for_call(&ASK, move |_: &mut Self, stream, _| {
+                if way == 0 {
+                    stream.replace_request_body("swapped")
+                } else {
+                    stream.replace_response_body("swapped")
+                }?;
+                Ok(Action::Continue)
+            });
         }
         if self.edits[way] {
             body.prepend("[")?;
