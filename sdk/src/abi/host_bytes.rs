@@ -81,6 +81,12 @@ impl Deref for HostBytes {
     }
 }
 
+impl AsRef<[u8]> for HostBytes {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
 impl Drop for HostBytes {
     #[inline]
     fn drop(&mut self) {

@@ -14,8 +14,8 @@ pub(super) type PluginOf<H> = <H as HttpFilter>::Plugin;
 /// The VM of a filter.
 pub(super) type VmOf<H> = <PluginOf<H> as PluginContext>::Vm;
 
-/// The number of streams after which the proxy's log level is asked for again, and the proxy is told
-/// the figures of memory: a power of two.
+/// The number of streams after which the proxy's log level is asked for again, and the proxy is
+/// told the figures of memory: a power of two.
 pub(super) const PERIOD: u32 = 64;
 
 /// A stand-in for a filter that a module does not have. Nothing is tracked for it.

@@ -18,11 +18,13 @@ use crate::error::Error;
 use crate::log;
 use crate::stream_state::{STOP, State};
 
-/// Returns whether the filter judges the complete bodies of a direction.
+/// Returns whether the filter judges the complete bodies of a direction, and may wait for a call, a
+/// task or a closure before.
 #[inline]
 pub(super) const fn gathers<H: HttpFilter>(direction: StreamType) -> bool {
-    (H::COMPLETE_REQUEST && matches!(direction, StreamType::HttpRequest))
-        || (H::COMPLETE_RESPONSE && matches!(direction, StreamType::HttpResponse))
+    let gathers = (H::COMPLETE_REQUEST && matches!(direction, StreamType::HttpRequest))
+        || (H::COMPLETE_RESPONSE && matches!(direction, StreamType::HttpResponse));
+    gathers && (H::CALLS || H::TASKS || H::HTTP_ANSWERS || H::GRPC_ANSWERS)
 }
 
 /// Returns the status for headers that are held before a body which is to be gathered.
