@@ -3,7 +3,7 @@
 use sluicegate_alloc::region::{Region, outside};
 use sluicegate_alloc::{PICKED, Snapshot, Usage, limit, live, snapshot, usage};
 
-/// Whether a type is `Sync`, as a constant: an inherent one if it is, and else the trait's.
+/// Expands to `true` if a type is `Sync`. An inherent constant then hides that of the trait.
 macro_rules! is_sync {
     ($type:ty) => {{
         struct Of<T>(std::marker::PhantomData<T>);

@@ -26,7 +26,7 @@ fn release<A: Strategy>(strategy: &mut A, block: *mut u8, size: usize) {
     unsafe { strategy.release(block, layout(size)) };
 }
 
-/// What the heap itself takes at the beginning of one piece of memory.
+/// Returns the bytes that the heap itself takes at the beginning of one piece of memory.
 fn own() -> usize {
     4 * size_of::<usize>()
 }

@@ -181,7 +181,7 @@ impl HeapReport {
 ///
 /// **Cost:** some 160 instructions for each gap and each kept block, and 60 more for each 128 MiB
 /// of heap above the first. It looks at 262,144 of them at the most, which is 42 million
-/// instructions. So it is for whoever asks, and not for every request.
+/// instructions. So make a report on demand, and not for every request.
 #[must_use]
 pub fn heap_report() -> HeapReport {
     let mut report = HeapReport::default();

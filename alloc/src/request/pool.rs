@@ -192,7 +192,7 @@ impl Shared {
     ///
     /// # Safety
     ///
-    /// Whoever calls is counted as an owner, and uses the pointer no more.
+    /// The caller is counted as an owner, and uses the pointer no more.
     unsafe fn leave(place: NonNull<Self>) {
         // SAFETY: the caller is an owner, so it lives.
         let shared = unsafe { place.as_ref() };
