@@ -1,11 +1,11 @@
-//! The allocator that the program runs on: the picked one, or another that the program announces.
+//! The allocator that the program runs on: the selected one, or another that the program announces.
 
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crate::Global;
-use crate::picked;
 use crate::report::Shape;
+use crate::selected;
 use crate::stats::Snapshot;
 use crate::strategy::{Strategy, Usage};
 use crate::sync::SINGLE_THREADED;
@@ -139,7 +139,7 @@ pub(crate) fn installed() -> Option<&'static dyn Installed> {
     };
     // SAFETY: what is there, `__announce` made of a reference to a static.
     let announced: Option<&&'static dyn Installed> = unsafe { announced.as_ref() };
-    announced.copied().or(picked::INSTALLED)
+    announced.copied().or(selected::INSTALLED)
 }
 
 /// Keeps the installed allocator the installed one from here on: it opens a region.

@@ -1,5 +1,5 @@
 //! Where a Proxy-Wasm filter's memory comes from: allocators behind features, and one macro that
-//! installs the picked one.
+//! installs the selected one.
 //!
 //! ```
 //! sluicegate_alloc::install!();
@@ -14,7 +14,7 @@
 //! | none | the standard library's, because nothing is installed | [another allocator of your own](announce) |
 //!
 //! Features unify across a build, so several may be on at once. They are ranked: the first of
-//! freelist, arena, talc, system wins. [`PICKED`] tells which. [Below](#which-one) is what each
+//! freelist, arena, talc, system wins. [`SELECTED`] tells which. [Below](#which-one) is what each
 //! costs, measured, and why not to choose it.
 //!
 //! Linear memory grows and never shrinks, and every worker thread of the proxy has its own: what an
@@ -64,7 +64,6 @@ mod installed;
 mod lock;
 #[cfg(not(target_family = "wasm"))]
 mod native;
-mod picked;
 mod policy;
 #[cfg(feature = "profile")]
 pub mod profile;
@@ -75,6 +74,7 @@ pub mod region;
 pub mod report;
 #[cfg(feature = "request-arena")]
 pub mod request;
+mod selected;
 pub mod source;
 mod stats;
 mod strategy;
@@ -93,10 +93,10 @@ pub use installed::__announce;
 pub use installed::{Installed, limit, live, snapshot, usage};
 #[cfg(not(any(target_family = "wasm", loom, shuttle)))]
 pub use native::Native;
-#[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
-pub use picked::{ALLOCATOR, Allocator};
-pub use picked::{PICKED, PICKED_LINE};
 pub use report::{HeapReport, heap_report};
+#[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
+pub use selected::{ALLOCATOR, Allocator};
+pub use selected::{SELECTED, SELECTED_LINE};
 pub use stats::{Class, Snapshot};
 pub use strategy::{Strategy, Usage};
 #[cfg(feature = "system")]
@@ -144,10 +144,10 @@ macro_rules! announce {
     }};
 }
 
-/// Makes the picked allocator the global one of a module: once, in the crate that becomes the
+/// Makes the selected allocator the global one of a module: once, in the crate that becomes the
 /// module.
 ///
-/// Without a picked allocator, and outside of wasm, it does nothing.
+/// Without a selected allocator, and outside of wasm, it does nothing.
 #[cfg(all(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"), target_family = "wasm"))]
 #[macro_export]
 macro_rules! install {
@@ -157,10 +157,10 @@ macro_rules! install {
     };
 }
 
-/// Makes the picked allocator the global one of a module: once, in the crate that becomes the
+/// Makes the selected allocator the global one of a module: once, in the crate that becomes the
 /// module.
 ///
-/// Without a picked allocator, and outside of wasm, it does nothing.
+/// Without a selected allocator, and outside of wasm, it does nothing.
 #[cfg(not(all(
     any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"),
     target_family = "wasm"

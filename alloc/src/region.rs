@@ -11,7 +11,7 @@
 //!     outside(|| scratch.clone())
 //! });
 //! drop(stream);
-//! // What a callback left behind is as good as ever: it is counted as pinned.
+//! // What a callback left behind is as good as ever: it is counted as retained.
 //! assert_eq!(kept, [1, 2, 3]);
 //! ```
 //!
@@ -31,7 +31,8 @@ use crate::sync::SINGLE_THREADED;
 /// The largest block that the arena counts for a region, in bytes.
 pub const LARGEST: usize = 128;
 
-/// A stream's region. Dropping it closes it: its live blocks stay valid, and are counted as pinned.
+/// A stream's region. Dropping it closes it: its live blocks stay valid, and are counted as
+/// retained.
 ///
 /// A region is used on one thread: it is `Send` and not `Sync`, with every feature.
 ///
@@ -86,7 +87,7 @@ impl Drop for Region {
 }
 
 /// Runs `f` outside of every region: for tables and caches that outlive the stream whose callback
-/// runs. Without it they work as well, and their blocks are counted as pinned when the stream is
+/// runs. Without it they work as well, and their blocks are counted as retained when the stream is
 /// gone.
 #[inline]
 pub fn outside<T>(f: impl FnOnce() -> T) -> T {

@@ -13,7 +13,7 @@ pub(crate) const CLASSES: usize = 14;
 ///
 /// ```
 /// let snapshot = sluicegate_alloc::Snapshot::default();
-/// let line = "0 B live, 0 B peak, 0 pages, 0 grows, 0 allocations, 0 frees, 0 pinned";
+/// let line = "0 B live, 0 B peak, 0 pages, 0 grows, 0 allocations, 0 frees, 0 retained";
 /// assert_eq!(snapshot.to_string(), line);
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,13 +30,13 @@ pub struct Snapshot {
     /// Blocks taken back. Zero without the feature `stats`.
     pub frees: u64,
     /// Allocations and reallocs that were answered with null. Zero without the feature `live`.
-    pub refusals: u64,
+    pub refused: u64,
     /// Pages of 64 KiB held: on wasm the whole linear memory.
     pub pages: usize,
     /// The number of times that memory was grown.
     pub grows: usize,
     /// Blocks that outlived their region: the leak detector. Zero for all but the arena.
-    pub pinned: usize,
+    pub retained: usize,
     pub(crate) classes: [Class; CLASSES],
 }
 
@@ -61,10 +61,10 @@ impl Snapshot {
         peak: 0,
         allocations: 0,
         frees: 0,
-        refusals: 0,
+        refused: 0,
         pages: 0,
         grows: 0,
-        pinned: 0,
+        retained: 0,
         classes: [Class { live: 0, allocations: 0, frees: 0 }; CLASSES],
     };
 
@@ -85,14 +85,14 @@ impl Snapshot {
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { live, peak, allocations, frees, pages, grows, pinned, refusals, classes } = self;
+        let Self { live, peak, allocations, frees, pages, grows, retained, refused, classes } = self;
         write!(
             f,
             "{live} B live, {peak} B peak, {pages} pages, {grows} grows, {allocations} allocations, {frees} frees"
         )?;
-        write!(f, ", {pinned} pinned")?;
-        if *refusals > 0 {
-            write!(f, ", {refusals} refused")?;
+        write!(f, ", {retained} retained")?;
+        if *refused > 0 {
+            write!(f, ", {refused} refused")?;
         }
         if !f.alternate() {
             return Ok(());
@@ -137,7 +137,7 @@ mod counting {
     pub(crate) struct Counters {
         live: usize,
         peak: usize,
-        refusals: u64,
+        refused: u64,
         /// The figures that only the feature `stats` counts. Without it they are zero.
         #[cfg(feature = "stats")]
         counted: Snapshot,
@@ -148,7 +148,7 @@ mod counting {
             Self {
                 live: 0,
                 peak: 0,
-                refusals: 0,
+                refused: 0,
                 #[cfg(feature = "stats")]
                 counted: Snapshot::ZERO,
             }
@@ -156,12 +156,12 @@ mod counting {
 
         pub(crate) fn snapshot(&mut self, usage: Usage) -> Snapshot {
             self.look();
-            let Usage { pages, grows, pinned, .. } = usage;
+            let Usage { pages, grows, retained, .. } = usage;
             #[cfg(feature = "stats")]
             let counted = self.counted;
             #[cfg(not(feature = "stats"))]
             let counted = Snapshot::ZERO;
-            Snapshot { live: self.live, peak: self.peak, refusals: self.refusals, pages, grows, pinned, ..counted }
+            Snapshot { live: self.live, peak: self.peak, refused: self.refused, pages, grows, retained, ..counted }
         }
 
         #[inline]
@@ -179,7 +179,7 @@ mod counting {
         #[inline]
         pub(crate) fn made(&mut self, block: *const u8, old: usize, new: usize) {
             if block.is_null() {
-                self.refusals += 1;
+                self.refused += 1;
             } else {
                 self.changed(old, new);
             }
@@ -249,8 +249,8 @@ mod uncounted {
         }
 
         pub(crate) fn snapshot(self, usage: Usage) -> Snapshot {
-            let Usage { pages, grows, pinned, .. } = usage;
-            Snapshot { pages, grows, pinned, ..Snapshot::ZERO }
+            let Usage { pages, grows, retained, .. } = usage;
+            Snapshot { pages, grows, retained, ..Snapshot::ZERO }
         }
 
         pub(crate) const fn live(self) -> usize {

@@ -158,7 +158,7 @@ pub struct Usage {
     /// The number of times that memory was grown.
     pub grows: usize,
     /// Blocks that outlived their region.
-    pub pinned: usize,
+    pub retained: usize,
     /// Bytes in live blocks, as far as the strategy knows them without counting each block: with
     /// the rounding and the word that each block needs. Up to 64 bytes for each growth count as
     /// live. What the free lists keep is subtracted as if each kept block had 144 bytes, which is
@@ -171,7 +171,7 @@ impl Usage {
     /// blocks, and does not know its live bytes.
     #[must_use]
     pub const fn new(pages: usize, grows: usize) -> Self {
-        Self { pages, grows, pinned: 0, live: 0 }
+        Self { pages, grows, retained: 0, live: 0 }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What no feature may change: types that are shared or not, and functions that are there.
 
 use sluicegate_alloc::region::{Region, outside};
-use sluicegate_alloc::{PICKED, Snapshot, Usage, limit, live, snapshot, usage};
+use sluicegate_alloc::{SELECTED, Snapshot, Usage, limit, live, snapshot, usage};
 
 /// Expands to `true` if a type is `Sync`. An inherent constant then hides that of the trait.
 macro_rules! is_sync {
@@ -34,8 +34,8 @@ fn a_region_is_one_thread_s_with_every_feature() {
 #[test]
 fn the_functions_are_there_with_every_feature() {
     let (_, usage, snapshot): (usize, Usage, Snapshot) = (live(), usage(), snapshot());
-    assert_eq!(limit(usize::MAX), !matches!(PICKED, None | Some("system")));
-    if PICKED.is_none() {
+    assert_eq!(limit(usize::MAX), !matches!(SELECTED, None | Some("system")));
+    if SELECTED.is_none() {
         assert_eq!((usage, snapshot), (Usage::default(), Snapshot::default()));
     }
 }

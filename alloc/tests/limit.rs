@@ -5,7 +5,7 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 
-use sluicegate_alloc::{ALLOCATOR, PICKED, limit, snapshot};
+use sluicegate_alloc::{ALLOCATOR, SELECTED, limit, snapshot};
 
 /// Whether there is a block of so many bytes.
 fn given(bytes: usize) -> bool {
@@ -22,7 +22,7 @@ fn given(bytes: usize) -> bool {
 #[test]
 fn a_cap_is_kept_or_refused() {
     assert!(given(1000));
-    let kept = PICKED != Some("system");
+    let kept = SELECTED != Some("system");
     assert_eq!(limit(snapshot().pages + 64), kept);
     assert_eq!(given(64 << 20), !kept, "past the cap");
     assert!(given(1 << 20), "below the cap");

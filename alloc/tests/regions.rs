@@ -60,9 +60,9 @@ fn an_escaped_block_is_counted_until_it_is_freed() {
     for block in scratch {
         release(&mut arena, block, 100);
     }
-    assert_eq!(arena.usage().pinned, 0, "the stream is still there");
+    assert_eq!(arena.usage().retained, 0, "the stream is still there");
     close(&mut arena, stream);
-    assert_eq!(arena.usage().pinned, 2);
+    assert_eq!(arena.usage().retained, 2);
 
     // Others come and go, and do not touch it.
     for _ in 0..50 {
@@ -70,12 +70,12 @@ fn an_escaped_block_is_counted_until_it_is_freed() {
         let block = within(&mut arena, &other, |arena| allocate(arena, 120));
         release(&mut arena, block, 120);
         close(&mut arena, other);
-        assert_eq!(arena.usage().pinned, 2);
+        assert_eq!(arena.usage().retained, 2);
     }
     release(&mut arena, escaped[0], 77);
-    assert_eq!(arena.usage().pinned, 1);
+    assert_eq!(arena.usage().retained, 1);
     release(&mut arena, escaped[1], 16);
-    assert_eq!(arena.usage().pinned, 0);
+    assert_eq!(arena.usage().retained, 0);
 }
 
 #[test]
@@ -86,9 +86,9 @@ fn a_large_block_that_escapes_is_not_counted() {
         let stream = arena.open_region().unwrap();
         let escaped = within(&mut arena, &stream, |arena| allocate(arena, size));
         close(&mut arena, stream);
-        assert_eq!(arena.usage().pinned, usize::from(size == LARGEST), "{size} bytes");
+        assert_eq!(arena.usage().retained, usize::from(size == LARGEST), "{size} bytes");
         release(&mut arena, escaped, size);
-        assert_eq!(arena.usage().pinned, 0);
+        assert_eq!(arena.usage().retained, 0);
     }
 }
 
@@ -104,17 +104,17 @@ fn a_block_that_grows_past_what_is_counted_leaves_the_count() {
     let grown = unsafe { arena.resize(block, layout(LARGEST), LARGEST + 1) };
     assert!(!grown.is_null());
     close(&mut arena, stream);
-    assert_eq!(arena.usage().pinned, 0);
+    assert_eq!(arena.usage().retained, 0);
     // SAFETY: as above.
     unsafe { arena.release(grown, layout(LARGEST + 1)) };
     // Its bytes serve others, who are counted for their own region.
     let blocks: Vec<_> = within(&mut arena, &other, |arena| (0..20).map(|_| allocate(arena, LARGEST)).collect());
     close(&mut arena, other);
-    assert_eq!(arena.usage().pinned, 20);
+    assert_eq!(arena.usage().retained, 20);
     for block in blocks {
         release(&mut arena, block, LARGEST);
     }
-    assert_eq!(arena.usage().pinned, 0);
+    assert_eq!(arena.usage().retained, 0);
 }
 
 /// Tags say whose a block is and whether a gap follows: neither may disturb the other.
@@ -131,11 +131,11 @@ fn what_lies_beside_a_counted_block_may_come_and_go() {
     }
     arena.trim();
     close(&mut arena, stream);
-    assert_eq!(arena.usage().pinned, 20);
+    assert_eq!(arena.usage().retained, 20);
     for (counted, _) in blocks {
         release(&mut arena, counted, 60);
     }
-    assert_eq!(arena.usage().pinned, 0);
+    assert_eq!(arena.usage().retained, 0);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn blocks_may_be_freed_in_another_region() {
     });
     close(&mut arena, one);
     close(&mut arena, two);
-    assert_eq!(arena.usage().pinned, 0);
+    assert_eq!(arena.usage().retained, 0);
 }
 
 #[test]
@@ -186,13 +186,13 @@ fn regions_nest() {
         [before, inside[0], inside[1], allocate(arena, 24), allocate(arena, 24)]
     });
     close(&mut arena, inner);
-    assert_eq!(arena.usage().pinned, 2);
+    assert_eq!(arena.usage().retained, 2);
     close(&mut arena, outer);
-    assert_eq!(arena.usage().pinned, 5);
+    assert_eq!(arena.usage().retained, 5);
     for block in blocks {
         release(&mut arena, block, 24);
     }
-    assert_eq!(arena.usage().pinned, 0);
+    assert_eq!(arena.usage().retained, 0);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn thousands_of_streams_interleave_and_leave_nothing() {
             release(&mut arena, block, size);
         }
     }
-    assert_eq!(arena.usage().pinned, 0);
+    assert_eq!(arena.usage().retained, 0);
     // After the burst, all of it serves one buffer without growing.
     arena.trim();
     arena.limit(arena.usage().pages);
@@ -250,5 +250,5 @@ fn without_memory_a_region_does_not_open_and_nothing_breaks() {
         unsafe { arena.release(block, layout(120)) };
     }
     close(&mut arena, stream);
-    assert_eq!(arena.usage().pinned, 0);
+    assert_eq!(arena.usage().retained, 0);
 }

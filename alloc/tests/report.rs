@@ -152,7 +152,7 @@ fn regions_that_pin_blocks_are_named() {
         unsafe { arena.close_region(*key) };
     }
     let report = HeapReport::of(&arena);
-    assert_eq!((report.regions, report.pinned), (2, 2 * (1 + 2 + 3 + 4 + 5)));
+    assert_eq!((report.regions, report.retained), (2, 2 * (1 + 2 + 3 + 4 + 5)));
     let pins: Vec<_> = report.pins().iter().map(|pin| pin.blocks).collect();
     assert_eq!(pins, [5, 5, 4, 4, 3, 3, 2, 2], "the eight that pin the most");
     let most = report.pins()[0].region as usize;
@@ -176,7 +176,7 @@ fn regions_are_told_from_free_records() {
         unsafe { arena.close_region(key) };
     }
     let report = HeapReport::of(&arena);
-    assert_eq!((report.regions, report.pinned, report.complete), (17_500, 1, true));
+    assert_eq!((report.regions, report.retained, report.complete), (17_500, 1, true));
     assert_eq!(report.pins().len(), 1, "{report:?}");
     assert_eq!(report.pins()[0].region as usize, pinning.addr().get());
 }
@@ -192,7 +192,7 @@ fn json_has_every_figure() {
     let json = report.json().to_string();
     let held = report.held;
     let expected = format!(
-        r#"{{"walked":true,"pages":1,"grows":1,"pinned":0,"asked":0,"complete":true,"held":{held},"live":{},"free":{},"gaps":{},"largest":{},"kept":{},"kept_blocks":{},"empty_pages":0,"regions":0,"quarters":[1,0,0,0],"classes":[{{"most":16,"free":0,"gaps":0,"kept":0,"kept_blocks":0}},"#,
+        r#"{{"walked":true,"pages":1,"grows":1,"retained":0,"asked":0,"complete":true,"held":{held},"live":{},"free":{},"gaps":{},"largest":{},"kept":{},"kept_blocks":{},"empty_pages":0,"regions":0,"quarters":[1,0,0,0],"classes":[{{"most":16,"free":0,"gaps":0,"kept":0,"kept_blocks":0}},"#,
         report.live, report.free, report.gaps, report.largest, report.kept, report.kept_blocks
     );
     assert!(json.starts_with(&expected), "{json}\n{expected}");
@@ -267,6 +267,6 @@ fn bytes_as_they_were_asked_for_stand_beside_those_that_are_used() {
 #[test]
 fn the_program_asks_its_own_allocator() {
     let report = sluicegate_alloc::heap_report();
-    let walks = matches!(sluicegate_alloc::PICKED, Some("arena" | "freelist"));
+    let walks = matches!(sluicegate_alloc::SELECTED, Some("arena" | "freelist"));
     assert_eq!(report.walked, walks, "{report:?}");
 }

@@ -18,7 +18,7 @@ struct Expected {
     peak: usize,
     allocations: u64,
     frees: u64,
-    refusals: u64,
+    refused: u64,
     /// Live bytes, allocations and frees by class.
     classes: [(usize, u64, u64); 14],
 }
@@ -39,7 +39,7 @@ impl<A: Strategy> Counted<A> {
     fn changed(&mut self, block: *mut u8, old: usize, new: usize) {
         let expected = &mut self.expected;
         if block.is_null() {
-            expected.refusals += 1;
+            expected.refused += 1;
         } else {
             expected.live = expected.live + new - old;
             expected.peak = expected.peak.max(expected.live);
@@ -57,7 +57,7 @@ impl<A: Strategy> Counted<A> {
             }
         }
         let found = self.global.snapshot();
-        assert_eq!((found.live, self.global.live(), found.refusals), (expected.live, expected.live, expected.refusals));
+        assert_eq!((found.live, self.global.live(), found.refused), (expected.live, expected.live, expected.refused));
         // Without `stats` the peak is what was seen: at each look, and this is one.
         assert_eq!(found.peak, expected.peak);
         if cfg!(feature = "stats") {
@@ -165,7 +165,7 @@ fn counted<S: Source, A: Strategy>(
     let mut subject = Counted::new(strategy(source));
     let report = run(&mut subject, ops, |peak| usual(peak) * 2).map_err(TestCaseError::fail)?;
     let end = subject.global.snapshot();
-    prop_assert_eq!((end.live, end.allocations, end.refusals), (0, end.frees, report.refused as u64));
+    prop_assert_eq!((end.live, end.allocations, end.refused), (0, end.frees, report.refused as u64));
     Ok(())
 }
 

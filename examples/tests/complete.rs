@@ -87,8 +87,8 @@ fn each_is_a_crate_with_the_features_of_the_allocators_and_unit_tests() {
             let folder = Path::new(found["manifest_path"].as_str().unwrap()).parent().unwrap();
             let tests: Vec<_> = sources(folder, "rs").iter().map(|file| read(file)).collect();
             let has = |part| tests.iter().any(|text| text.contains(part));
-            assert!(has("\n#[sluicegate_host::test]\n"), "{package} has no unit test that runs on both rungs");
-            assert!(!has("Host::new("), "{package} has a test of a host that runs on one rung only");
+            assert!(has("\n#[sluicegate_host::test]\n"), "{package} has no unit test that runs on both backends");
+            assert!(!has("Host::new("), "{package} has a test of a host that runs on one backend only");
             assert!(has("sweep(&"), "{package} has no sweep of what a host may do");
             assert!(has(".assert_reaches_all"), "{package} has a sweep that may miss what the module has");
             assert!(

@@ -38,7 +38,7 @@
 //!
 //! Blocks that the host hands over lie outside of the arena. Each block is freed when its snapshot
 //! is dropped, mostly within the callback. An arena would hold the block until the stream ends. For
-//! values that should live as long as the stream there is [`receive`]: the host writes them into
+//! values that should live as long as the stream there is [`with_host_values_in`]: the host writes them into
 //! the arena, where they stay without a copy, beside the other values of the stream.
 //!
 //! ```
@@ -53,7 +53,7 @@
 //! #[sluicegate::http_filter]
 //! impl HttpFilter for Audit {
 //!     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
-//!         self.user = arena::receive(&request.arena()?, || request.fetch("x-user"))?;
+//!         self.user = arena::with_host_values_in(&request.arena()?, || request.fetch("x-user"))?;
 //!         Ok(Action::Continue)
 //!     }
 //!
@@ -99,7 +99,7 @@ pub(crate) fn current() -> Result<RequestArena> {
 ///
 /// A word for each value, and the bump of a pointer instead of the allocator. The block that is
 /// otherwise kept from call to call is not used meanwhile.
-pub fn receive<R>(arena: &RequestArena, call: impl FnOnce() -> R) -> R {
+pub fn with_host_values_in<R>(arena: &RequestArena, call: impl FnOnce() -> R) -> R {
     crate::abi::routed::within(arena, crate::abi::depth(), call)
 }
 

@@ -1,7 +1,7 @@
 //! Host calls on the context that the host takes to be the current one.
 
 use crate::abi::{BufferType, StreamType, call};
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result, Subject};
 use crate::host_buffer::write;
 use crate::stream_state;
 
@@ -40,7 +40,7 @@ pub(crate) fn resume(direction: StreamType) -> Result<()> {
 /// Tells the host which context the next host calls act on.
 pub(crate) fn set_effective_context(context: u32) -> Result<()> {
     call::set_effective_context(context)
-        .map_err(|status| Error::host("proxy_set_effective_context", On::Context(context), status))
+        .map_err(|status| Error::host("proxy_set_effective_context", Subject::Context(context), status))
 }
 
 /// Replaces `size` bytes of a buffer from `start` on, in the callback for the trailers.

@@ -55,13 +55,13 @@ const _: () = assert!(size_of::<Error>() <= 24);
 enum Kind {
     Host {
         call: &'static str,
-        on: On,
+        on: Subject,
         /// The number of the status, which is smaller than the status.
         status: u32,
     },
     ForeignBlock {
         call: &'static str,
-        on: On,
+        on: Subject,
     },
     /// An edit of a header that the host refused.
     Header {
@@ -92,7 +92,7 @@ enum Kind {
         name: Name,
     },
     Malformed {
-        what: On,
+        what: Subject,
         problem: &'static str,
     },
     TooLarge {
@@ -107,7 +107,7 @@ enum Kind {
     },
     /// A request that the SDK does not pass on to the host.
     NotPossible {
-        on: On,
+        on: Subject,
         why: &'static str,
     },
     Message(&'static str),
@@ -148,7 +148,7 @@ impl Name {
 
 /// The subject of a host call.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum On {
+pub(crate) enum Subject {
     Nothing,
     Map(MapType),
     Buffer(BufferType),
@@ -164,25 +164,25 @@ pub(crate) enum On {
     Named(&'static &'static str),
 }
 
-impl From<MapType> for On {
+impl From<MapType> for Subject {
     fn from(map: MapType) -> Self {
         Self::Map(map)
     }
 }
 
-impl From<BufferType> for On {
+impl From<BufferType> for Subject {
     fn from(buffer: BufferType) -> Self {
         Self::Buffer(buffer)
     }
 }
 
-impl From<StreamType> for On {
+impl From<StreamType> for Subject {
     fn from(stream: StreamType) -> Self {
         Self::Stream(stream)
     }
 }
 
-impl On {
+impl Subject {
     fn write_to(self, out: &mut dyn Write) -> fmt::Result {
         let (text, number) = match self {
             Self::Nothing => ("host call", None),
@@ -250,13 +250,13 @@ impl Error {
     }
 
     /// Returns the error of a host call that failed.
-    pub(crate) fn host(call: &'static str, on: impl Into<On>, refused: impl Into<Refused>) -> Self {
+    pub(crate) fn host(call: &'static str, on: impl Into<Subject>, refused: impl Into<Refused>) -> Self {
         Self::refused(call, on.into(), refused.into())
     }
 
     #[cold]
     #[inline(never)]
-    fn refused(call: &'static str, on: On, refused: Refused) -> Self {
+    fn refused(call: &'static str, on: Subject, refused: Refused) -> Self {
         let kind = match refused {
             Refused::Status(status) => Kind::Host { call, on, status: status.code() },
             Refused::Foreign => Kind::ForeignBlock { call, on },
@@ -289,7 +289,7 @@ impl Error {
     fn of_named(call: &'static Call, name: &[u8], refused: Refused, why: &'static &'static str) -> Self {
         let kind = match refused {
             Refused::Status(status) => Kind::Named { call, status: status.code(), name: Name::of(name), why },
-            Refused::Foreign => Kind::ForeignBlock { call: call.function, on: On::Named(&call.about) },
+            Refused::Foreign => Kind::ForeignBlock { call: call.function, on: Subject::Named(&call.about) },
         };
         Self { kind }
     }
@@ -316,25 +316,25 @@ impl Error {
     pub(crate) fn within(mut self, function: &'static &'static str) -> Self {
         match &mut self.kind {
             Kind::InvalidByte { call, .. } | Kind::TooLarge { call, .. } => *call = function,
-            Kind::Message(why) => self.kind = Kind::NotPossible { on: On::Named(function), why },
+            Kind::Message(why) => self.kind = Kind::NotPossible { on: Subject::Named(function), why },
             _ => {}
         }
         self
     }
 
-    pub(crate) fn malformed(what: impl Into<On>, problem: &'static str) -> Self {
+    pub(crate) fn malformed(what: impl Into<Subject>, problem: &'static str) -> Self {
         Self { kind: Kind::Malformed { what: what.into(), problem } }
     }
 
     /// Returns the error of a request of the filter that is wrong, and is not passed on to the
     /// host.
-    pub(crate) fn invalid(what: impl Into<On>, problem: &'static str) -> Self {
+    pub(crate) fn invalid(what: impl Into<Subject>, problem: &'static str) -> Self {
         Self { kind: Kind::NotPossible { on: what.into(), why: problem } }
     }
 
     /// Returns the error of an act that a stream does not allow, and that is not passed on to the
     /// host.
-    pub(crate) fn stream(on: impl Into<On>, why: &'static str) -> Self {
+    pub(crate) fn stream(on: impl Into<Subject>, why: &'static str) -> Self {
         Self { kind: Kind::NotPossible { on: on.into(), why } }
     }
 
@@ -420,7 +420,7 @@ impl Error {
                 write_status(out, Status::from_code(*status))
             }
             Kind::Header { call, map, status, name } => {
-                write_call(out, call, On::Map(*map))?;
+                write_call(out, call, Subject::Map(*map))?;
                 name.write_to(", ", out)?;
                 out.write_str("): ")?;
                 write_status(out, Status::from_code(*status))?;
@@ -495,7 +495,7 @@ fn write_before(out: &mut dyn Write, call: &str) -> fmt::Result {
     out.write_str(if call.is_empty() { "" } else { ": " })
 }
 
-fn write_call(out: &mut dyn Write, call: &str, on: On) -> fmt::Result {
+fn write_call(out: &mut dyn Write, call: &str, on: Subject) -> fmt::Result {
     out.write_str(call)?;
     out.write_str(" (")?;
     on.write_to(out)
@@ -549,18 +549,18 @@ mod tests {
         );
         assert_eq!(error.status(), Some(Status::NotFound));
         assert_eq!(error.call(), Some("proxy_get_header_map_pairs"));
-        let on = |on: On| Error::host("x", on, Status::NotFound).to_string();
+        let on = |on: Subject| Error::host("x", on, Status::NotFound).to_string();
         assert_eq!(on(StreamType::Upstream.into()), "x (upstream): error status returned by host: not found");
-        assert_eq!(on(On::Token(7)), "x (call 7): error status returned by host: not found");
-        assert_eq!(on(On::Context(8)), "x (context 8): error status returned by host: not found");
-        assert_eq!(on(On::Reply(403)), "x (status 403): error status returned by host: not found");
-        let unknown = Error::host("proxy_done", On::Nothing, Status::from(77));
+        assert_eq!(on(Subject::Token(7)), "x (call 7): error status returned by host: not found");
+        assert_eq!(on(Subject::Context(8)), "x (context 8): error status returned by host: not found");
+        assert_eq!(on(Subject::Reply(403)), "x (status 403): error status returned by host: not found");
+        let unknown = Error::host("proxy_done", Subject::Nothing, Status::from(77));
         assert_eq!(unknown.to_string(), "proxy_done (host call): unknown status code: 77");
     }
 
     #[test]
     fn a_refused_block_is_out_of_memory() {
-        assert!(Error::host("x", On::Nothing, Status::InvalidMemoryAccess).is_out_of_memory());
+        assert!(Error::host("x", Subject::Nothing, Status::InvalidMemoryAccess).is_out_of_memory());
         assert!(Error::out_of_memory(8).is_out_of_memory());
         assert!(!Error::new("x").is_out_of_memory());
     }
@@ -576,7 +576,7 @@ mod tests {
 
     #[test]
     fn an_error_of_this_crate_is_not_boxed_again() {
-        let error = Error::other(Error::host("proxy_done", On::Nothing, Status::NotFound));
+        let error = Error::other(Error::host("proxy_done", Subject::Nothing, Status::NotFound));
         assert_eq!((error.call(), error.status()), (Some("proxy_done"), Some(Status::NotFound)));
         assert!(core::error::Error::source(&error).is_none());
     }

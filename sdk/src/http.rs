@@ -14,7 +14,7 @@
 //!     for (name, value) in &headers {
 //!         request.replace(name, value)?;
 //!     }
-//!     request.set_all(&sluicegate::http::request_pairs(&parts.method, &parts.uri, &headers))
+//!     request.replace_all(&sluicegate::http::request_pairs(&parts.method, &parts.uri, &headers))
 //! }
 //! ```
 
@@ -86,7 +86,7 @@ pub fn response(map: &crate::HeaderMap) -> Result<response::Parts> {
 
 /// Returns headers as pairs, for [`LocalResponse::headers`](crate::LocalResponse::headers),
 /// [`HttpCall::headers`](crate::callout::HttpCall::headers) and
-/// [`set_all`](crate::Headers::set_all).
+/// [`replace_all`](crate::Headers::replace_all).
 #[must_use]
 pub fn pairs(headers: &HeaderMap) -> Vec<(ByteStr<'_>, ByteStr<'_>)> {
     headers.iter().map(|(name, value)| (ByteStr::from(name.as_str()), ByteStr::new(value.as_bytes()))).collect()

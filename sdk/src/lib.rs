@@ -41,7 +41,7 @@
 //! # Allocators
 //!
 //! A feature picks the allocator that [`plugin!`] installs: `alloc-arena`, `alloc-freelist`,
-//! `alloc-talc` or `alloc-system`. [`allocator`] returns the name of the picked one, and every
+//! `alloc-talc` or `alloc-system`. [`allocator`] returns the name of the selected one, and every
 //! plugin start logs the name at debug level. If several features are on (features unify across a
 //! build), the first of freelist, arena, talc, system wins. Without any of them the standard
 //! library's allocator stays, or the module names its own:
@@ -218,13 +218,14 @@ pub mod timing;
 pub use abi::{HostBytes, LogLevel, PeerType, Status};
 pub use bytes::{ByteStr, ToValue};
 pub use context::{
-    Action, DataAction, FailurePolicy, Flow, HttpFilter, PluginContext, StartStatus, TcpFilter, Upgrades, VmContext,
+    Action, DataAction, FailurePolicy, FilterStatus, HttpFilter, PluginContext, StartStatus, TcpFilter, Upgrades,
+    VmContext,
 };
 pub use dispatch::Exports;
 pub use error::{Error, Result};
 pub use handle::{
-    Body, BodyCursor, Chunk, CompleteBody, CompleteRequestBody, CompleteResponseBody, ConnectionData, Downstream,
-    DownstreamData, Head, Headers, HttpHandle, LogEntry, Output, Part, PluginHandle, Request, RequestBody,
+    AccessLogEntry, Body, BodyCursor, Chunk, CompleteBody, CompleteRequestBody, CompleteResponseBody, ConnectionData,
+    Downstream, DownstreamData, Head, Headers, HttpHandle, Output, Part, PluginHandle, Request, RequestBody,
     RequestHeaders, RequestTrailers, Response, ResponseBody, ResponseHeaders, ResponseTrailers, Rewriter, Tail,
     TcpHandle, Upstream, UpstreamData, VmHandle,
 };
@@ -241,10 +242,10 @@ pub use context::named as __named;
 pub use sluicegate_alloc as __alloc;
 
 /// Returns the name of the allocator that [`plugin!`] installs in the module: `arena`, `freelist`,
-/// `talc` or `system`. Returns `None` if no feature picked one.
+/// `talc` or `system`. Returns `None` if no feature selected one.
 #[must_use]
 pub const fn allocator() -> Option<&'static str> {
-    sluicegate_alloc::PICKED
+    sluicegate_alloc::SELECTED
 }
 
 /// The version of the ABI that the module speaks: `0.2.1`, unless a feature asks for an older one.

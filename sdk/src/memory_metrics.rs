@@ -88,7 +88,7 @@ fn pages() -> usize {
 #[cfg(feature = "budget")]
 fn figures(_: &Figures) -> Figures {
     let (live, peak) = crate::budget::live_and_peak();
-    [live, peak, pages(), sluicegate_alloc::usage().pinned]
+    [live, peak, pages(), sluicegate_alloc::usage().retained]
 }
 
 /// Returns the figures now. Live bytes are exact if the allocator counts them, and else what it
@@ -99,7 +99,7 @@ fn figures(share: &Figures) -> Figures {
     let counted = sluicegate_alloc::live();
     let live = if counted > 0 { counted } else { usage.live };
     let [_, peak, ..] = *share;
-    [live, peak.max(live), pages(), usage.pinned]
+    [live, peak.max(live), pages(), usage.retained]
 }
 
 /// Defines the metrics at the start of a VM, if its memory is known. The first plugin of a VM is

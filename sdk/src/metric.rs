@@ -72,7 +72,7 @@
 
 use crate::abi::{MetricType, call};
 use crate::buffer::Buffer;
-use crate::error::{Call, Error, On, Result};
+use crate::error::{Call, Error, Result, Subject};
 use crate::headers::{Check, printable};
 
 const DEFINE: Call = Call { function: "proxy_define_metric", about: "metric" };
@@ -111,16 +111,17 @@ fn define_tagged<T: AsRef<[u8]>, V: AsRef<[u8]>>(
 }
 
 fn increment(metric: u32, offset: i64) -> Result<()> {
-    let error = |status| Error::host("proxy_increment_metric", On::Metric(metric), status);
+    let error = |status| Error::host("proxy_increment_metric", Subject::Metric(metric), status);
     call::increment_metric(metric, offset).map_err(error)
 }
 
 fn record(metric: u32, value: u64) -> Result<()> {
-    call::record_metric(metric, value).map_err(|status| Error::host("proxy_record_metric", On::Metric(metric), status))
+    call::record_metric(metric, value)
+        .map_err(|status| Error::host("proxy_record_metric", Subject::Metric(metric), status))
 }
 
 fn value(metric: u32) -> Result<u64> {
-    call::metric(metric).map_err(|status| Error::host("proxy_get_metric", On::Metric(metric), status))
+    call::metric(metric).map_err(|status| Error::host("proxy_get_metric", Subject::Metric(metric), status))
 }
 
 /// Declares a kind of metric, with the methods that all kinds have.

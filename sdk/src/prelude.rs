@@ -1,14 +1,16 @@
 //! The names that a filter needs: `use sluicegate::prelude::*;`
 
 pub use crate::callout::{
-    CallFailure, CallResponse, CallToken, GrpcCall, GrpcEvent, GrpcFailure, GrpcStatus, GrpcStream, GrpcWhat, HttpCall,
+    CallFailure, CallResponse, CallToken, GrpcCall, GrpcEvent, GrpcEventKind, GrpcFailure, GrpcStatus, GrpcStream,
+    HttpCall,
 };
 pub use crate::context::{
-    Action, DataAction, FailurePolicy, Flow, HttpFilter, PluginContext, StartStatus, TcpFilter, Upgrades, VmContext,
+    Action, DataAction, FailurePolicy, FilterStatus, HttpFilter, PluginContext, StartStatus, TcpFilter, Upgrades,
+    VmContext,
 };
 pub use crate::error::{Error, Result};
 pub use crate::handle::{
-    BodyCursor, CompleteRequestBody, CompleteResponseBody, DownstreamData, HttpHandle, LogEntry, PluginHandle,
+    AccessLogEntry, BodyCursor, CompleteRequestBody, CompleteResponseBody, DownstreamData, HttpHandle, PluginHandle,
     RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders, ResponseTrailers, Rewriter, TcpHandle,
     UpstreamData, VmHandle,
 };

@@ -45,9 +45,9 @@
 //! which the host allocates.
 
 use crate::abi::{HostBytes, Refused, Status, call};
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result, Subject};
 
-const QUEUE: On = On::Named(&"queue");
+const QUEUE: Subject = Subject::Named(&"queue");
 
 /// A queue, by the number that the host gave it.
 ///

@@ -1,7 +1,7 @@
 //! Local replies: responses from the filter itself, instead of from the upstream.
 
 use crate::abi::call;
-use crate::error::{Call, Error, On, Result};
+use crate::error::{Call, Error, Result, Subject};
 use crate::headers::{Check, encode, printable};
 use crate::stream_state;
 
@@ -110,10 +110,10 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
     {
         let status = self.status;
         if !(200..600).contains(&status) {
-            return Err(Error::invalid(On::Reply(status), "an answer has a status of 200 to 599"));
+            return Err(Error::invalid(Subject::Reply(status), "an answer has a status of 200 to 599"));
         }
         if matches!(status, 204 | 304) && !self.body.is_empty() {
-            return Err(Error::invalid(On::Reply(status), "an answer of this status has no body"));
+            return Err(Error::invalid(Subject::Reply(status), "an answer of this status has no body"));
         }
         let within = |error: Error| error.within(&HEADER.function);
         if self.check == Check::Both {
@@ -131,7 +131,7 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
             &headers
         };
         call::send_local_response(self.status, self.details, self.body, headers, self.grpc_status)
-            .map_err(|status| Error::host("proxy_send_local_response", On::Reply(self.status), status))
+            .map_err(|status| Error::host("proxy_send_local_response", Subject::Reply(self.status), status))
     }
 }
 

@@ -82,8 +82,8 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use crate::abi::{Entry, Shared, StreamType, Wake, depth, try_box, waker};
-use crate::callout::Asker;
+use crate::abi::{CallbackScope, Shared, StreamType, Wake, depth, try_box, waker};
+use crate::callout::ContextRef;
 use crate::context::Action;
 use crate::error::{Error, Result};
 use crate::owner::Owner;
@@ -197,7 +197,7 @@ struct All {
 const AT_ONCE: u32 = 32;
 
 /// A closure of a task that needs the context.
-type With = Box<dyn FnOnce(Asker<'_>)>;
+type With = Box<dyn FnOnce(ContextRef<'_>)>;
 
 /// The context and the plugin of the task that is polled.
 #[derive(Clone, Copy)]
@@ -364,7 +364,7 @@ fn wait_for_tick(context: u32) -> bool {
     if asked != 0 {
         return true;
     }
-    let _entry = Entry::new();
+    let _scope = CallbackScope::new();
     let soon = || timer::wake(plugin, context, Duration::ZERO, outside(Slot::new)?);
     let is_asked = plugin != 0 && soon().is_ok();
     if is_asked {
@@ -399,7 +399,7 @@ pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any
     for _ in 0..ROUNDS {
         let Some(last) = of.ready.last() else { break };
         while let Some(number) = of.ready.first() {
-            poll(&of, number, plugin, Asker { id, context: &mut *context, above }, end);
+            poll(&of, number, plugin, ContextRef { id, context: &mut *context, above }, end);
             if number == last {
                 break;
             }
@@ -409,7 +409,7 @@ pub(crate) fn drive(id: u32, plugin: u32, context: &mut dyn Any, above: &dyn Any
 }
 
 /// Polls one task, and passes it the context if it asks for the context.
-fn poll(of: &OfContext, number: u32, plugin: u32, asker: Asker<'_>, end: &mut dyn FnMut(Ended)) {
+fn poll(of: &OfContext, number: u32, plugin: u32, asker: ContextRef<'_>, end: &mut dyn FnMut(Ended)) {
     ALL.with(|all| of.ready.remove(&all.tasks, Task::ready, number));
     let Some(task) = ALL.with(|all| all.tasks.get(number)) else { return };
     // A host that calls back into this context finds it busy, so no other code polls the task

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use crate::abi::call;
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result, Subject};
 
 crate::__vm_local! {
     /// `true` if a plugin of the VM has asked for ticks.
@@ -24,5 +24,5 @@ pub(crate) fn ticks() -> bool {
 pub(crate) fn set_at_host(_: u32, milliseconds: u32) -> Result<()> {
     TICKS.with(|ticks| ticks.set(ticks.get() || milliseconds != 0));
     call::set_tick_period(milliseconds)
-        .map_err(|status| Error::host("proxy_set_tick_period_milliseconds", On::Nothing, status))
+        .map_err(|status| Error::host("proxy_set_tick_period_milliseconds", Subject::Nothing, status))
 }

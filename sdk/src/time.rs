@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::abi::call;
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result, Subject};
 
 /// Returns the current time, as the time since the Unix epoch.
 ///
@@ -28,6 +28,6 @@ use crate::error::{Error, On, Result};
 #[doc(alias = "get_current_time")]
 pub fn now() -> Result<Duration> {
     let nanoseconds =
-        call::time().map_err(|status| Error::host("proxy_get_current_time_nanoseconds", On::Nothing, status))?;
+        call::time().map_err(|status| Error::host("proxy_get_current_time_nanoseconds", Subject::Nothing, status))?;
     Ok(Duration::from_nanos(nanoseconds))
 }

@@ -13,15 +13,15 @@
 //! #[sluicegate::plugin_context(timers)]
 //! impl PluginContext for Cache {
 //!     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
-//!         plugin.every("refresh", Duration::from_secs(60), |cache: &mut Self, _| {
+//!         plugin.run_every("refresh", Duration::from_secs(60), |cache: &mut Self, _| {
 //!             cache.age = 0;
 //!             Ok(())
 //!         })?;
-//!         plugin.every("age", Duration::from_millis(250), |cache: &mut Self, _| {
+//!         plugin.run_every("age", Duration::from_millis(250), |cache: &mut Self, _| {
 //!             cache.age += 1;
 //!             Ok(())
 //!         })?;
-//!         plugin.after("warm up", Duration::from_secs(1), |_: &mut Self, plugin| {
+//!         plugin.run_after("warm up", Duration::from_secs(1), |_: &mut Self, plugin| {
 //!             info!("plugin {} is warm", plugin.id());
 //!             Ok(())
 //!         })?;
@@ -66,7 +66,7 @@ use core::cell::Cell;
 use core::time::Duration;
 
 use crate::abi::{Shared, try_box};
-use crate::callout::Asker;
+use crate::callout::ContextRef;
 use crate::error::{Error, Result};
 use crate::owner::Owner;
 use crate::table::Table;
@@ -106,7 +106,7 @@ pub trait Timers: Owner {}
 ///
 /// impl Retry {
 ///     fn give_up(&mut self, plugin: &PluginHandle<'_>) -> Result<()> {
-///         self.timer.take().map_or(Ok(()), |timer| plugin.stop(timer).map(drop))
+///         self.timer.take().map_or(Ok(()), |timer| plugin.cancel_timer(timer).map(drop))
 ///     }
 /// }
 /// ```
@@ -117,7 +117,7 @@ pub struct Timer {
 }
 
 /// The closure of a plugin's timer, which hides the plugin's type.
-pub(crate) type Run = Box<dyn FnMut(Asker<'_>) -> Result<()>>;
+pub(crate) type Run = Box<dyn FnMut(ContextRef<'_>) -> Result<()>>;
 
 /// A timer that is due.
 pub(crate) enum Due {
@@ -196,7 +196,7 @@ pub(crate) fn start(
     name: &'static str,
     wait: Duration,
     periodic: bool,
-    run: impl FnMut(Asker<'_>) -> Result<()> + 'static,
+    run: impl FnMut(ContextRef<'_>) -> Result<()> + 'static,
 ) -> Result<Timer> {
     let run: Run = outside(|| try_box(run))?;
     let clock = clock(plugin)?;

@@ -21,8 +21,8 @@
 //!
 //! The time is that of the proxy's wall clock, before and after the callback. The work of the host
 //! in host calls counts. Entering and leaving the VM does not. If the clock goes back meanwhile,
-//! nothing is recorded. The allocator that a feature picked (`alloc-talc` and the others) counts
-//! allocations. Without a picked allocator they are left out. A callback that a host runs inside
+//! nothing is recorded. The allocator that a feature selected (`alloc-talc` and the others) counts
+//! allocations. Without a selected allocator they are left out. A callback that a host runs inside
 //! another one counts for both.
 //!
 //! # Cost

@@ -15,7 +15,7 @@ struct Plugin {
 
 #[sluicegate::plugin_context]
 impl PluginContext for Plugin {
-    fn on_log(&mut self, plugin: &mut PluginHandle<'_>, entry: &LogEntry<'_>) -> Result<()> {
+    fn on_log(&mut self, plugin: &mut PluginHandle<'_>, entry: &AccessLogEntry<'_>) -> Result<()> {
         self.entries += 1;
         let id = plugin.id();
         let sizes = [

@@ -24,7 +24,7 @@ const DATA: [DataAction; 4] = [
     DataAction::StopIterationNoBuffer,
 ];
 
-const FLOWS: [Flow; 2] = [Flow::Continue, Flow::StopIteration];
+const FLOWS: [FilterStatus; 2] = [FilterStatus::Continue, FilterStatus::StopIteration];
 
 #[derive(Default)]
 struct Filter;
@@ -47,11 +47,11 @@ impl HttpFilter for Filter {
         asked(&DATA, Some(ByteStr::new(&body.read(0, body.size())?)))
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<FilterStatus> {
         asked(&FLOWS, trailers.get("answer")?)
     }
 
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<FilterStatus> {
         asked(&FLOWS, trailers.get("answer")?)
     }
 }
@@ -63,11 +63,11 @@ struct Connection;
 impl TcpFilter for Connection {
     type Plugin = ();
 
-    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<Flow> {
+    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
         asked(&FLOWS, Some(ByteStr::new(&data.read(0, data.size())?)))
     }
 
-    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_>) -> Result<Flow> {
+    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_>) -> Result<FilterStatus> {
         asked(&FLOWS, Some(ByteStr::new(&data.read(0, data.size())?)))
     }
 }
@@ -85,7 +85,7 @@ fn what_headers_are_answered_with() {
         assert_eq!(host.http_stream().request_headers(&[("answer", answer)]), number);
         assert_eq!(host.http_stream().response_headers(&[("answer", answer)]), number);
     }
-    assert_eq!((Action::Pause, DataAction::Pause, Flow::Pause), (HEADERS[1], DATA[1], FLOWS[1]));
+    assert_eq!((Action::Pause, DataAction::Pause, FilterStatus::Pause), (HEADERS[1], DATA[1], FLOWS[1]));
 }
 
 #[test]

@@ -19,8 +19,8 @@ mod unusual {
         }
 
         #[cfg(test)]
-        fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<Flow> {
-            Ok(Flow::Pause)
+        fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<FilterStatus> {
+            Ok(FilterStatus::Pause)
         }
 
         // The export of a callback that is configured away lets everything pass.

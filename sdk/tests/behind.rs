@@ -8,7 +8,7 @@ use sluicegate::LogLevel;
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::task::{self, Notify};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 const GET: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "a")];
 
@@ -94,7 +94,7 @@ impl HttpFilter for Filter {
     }
 
     fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_, Plugin>, event: &GrpcEvent) -> Result<()> {
-        if !matches!(event.what(), GrpcWhat::Closed(_)) {
+        if !matches!(event.kind(), GrpcEventKind::Closed(_)) {
             return Ok(());
         }
         // The cluster has lost its hosts meanwhile.
@@ -114,18 +114,18 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-fn start() -> Running {
+fn start() -> RunningHost {
     Host::new(&PLUGIN).clusters(["auth", "idle"]).cluster_without_hosts("idle").start()
 }
 
-fn held(host: &Running) -> HttpStream<'_> {
+fn held(host: &RunningHost) -> HttpStream<'_> {
     let stream = host.http_stream();
     stream.request_headers_with_body(&GET);
     stream
 }
 
 /// The errors of the plugin since the last time.
-fn errors(host: &Running) -> Vec<String> {
+fn errors(host: &RunningHost) -> Vec<String> {
     let errors = host.log().into_iter().filter(|line| line.level == LogLevel::Error).map(|line| line.text).collect();
     host.clear_log();
     errors

@@ -79,18 +79,18 @@ impl HttpFilter for Filter {
         Ok(DataAction::Continue)
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
         if self.case == "inspect" {
             let body = trailers.stream().request_body()?;
             if &*body == b"bad" {
                 trailers.stream().reply(&LocalResponse::new(403))?;
-                return Ok(Flow::Pause);
+                return Ok(FilterStatus::Pause);
             }
-            return Ok(Flow::Continue);
+            return Ok(FilterStatus::Continue);
         }
         let sum = trailers.get("checksum")?.is_some();
         trailers.replace("checked", if sum { "yes" } else { "no" })?;
-        Ok(if sum { Flow::Continue } else { Flow::Pause })
+        Ok(if sum { FilterStatus::Continue } else { FilterStatus::Pause })
     }
 
     fn on_request_metadata(&mut self, stream: &mut HttpHandle<'_, Plugin>, elements: u32) -> Result<()> {
@@ -108,9 +108,9 @@ impl HttpFilter for Filter {
         Ok(DataAction::Continue)
     }
 
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<FilterStatus> {
         trailers.remove("secret")?;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 

@@ -7,7 +7,7 @@ use sluicegate::abi::Import;
 use sluicegate::budget::{Budget, OverStream, OverTotal, Pressure, report};
 use sluicegate::prelude::*;
 use sluicegate::{HostBytes, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 thread_local! {
     /// What the plugin sets in `on_configure`.
@@ -85,8 +85,8 @@ impl HttpFilter for Filter {
         Ok(if body.end_of_stream() { DataAction::Continue } else { DataAction::Pause })
     }
 
-    fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
-        Ok(Flow::Continue)
+    fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
+        Ok(FilterStatus::Continue)
     }
 }
 
@@ -100,7 +100,7 @@ const STOP: u32 = DataAction::StopIterationAndBuffer as u32;
 const DROPPED: u32 = DataAction::StopIterationNoBuffer as u32;
 const KIB: usize = 1 << 10;
 
-fn start(budget: Budget) -> Running {
+fn start(budget: Budget) -> RunningHost {
     TOLD.take();
     CODE.set(Some(budget));
     let host = Host::new(&PLUGIN).start();
@@ -108,12 +108,12 @@ fn start(budget: Budget) -> Running {
     host
 }
 
-fn start_with(configuration: &str) -> Running {
+fn start_with(configuration: &str) -> RunningHost {
     TOLD.take();
     Host::new(&PLUGIN).plugin_configuration(configuration).start()
 }
 
-fn open<'host>(host: &'host Running, headers: &[(&str, &str)]) -> HttpStream<'host> {
+fn open<'host>(host: &'host RunningHost, headers: &[(&str, &str)]) -> HttpStream<'host> {
     let stream = host.http_stream();
     stream.request_headers_with_body(headers);
     stream

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use sluicegate::budget::{Budget, Pressure, report};
 use sluicegate::prelude::*;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 #[global_allocator]
 static GLOBAL: sluicegate::__alloc::Allocator = sluicegate::__alloc::ALLOCATOR;
@@ -75,7 +75,7 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-fn keep(host: &Running, size: usize) -> (sluicegate_host::HttpStream<'_>, Option<u32>) {
+fn keep(host: &RunningHost, size: usize) -> (sluicegate_host::HttpStream<'_>, Option<u32>) {
     let stream = host.http_stream();
     stream.request_headers(&[("x-keep", &*size.to_string())]);
     let status = stream.reply().map(|reply| reply.status);
@@ -84,7 +84,7 @@ fn keep(host: &Running, size: usize) -> (sluicegate_host::HttpStream<'_>, Option
 
 /// How many parts of a body a stream takes before it is answered, up to 100; the plugin frees what
 /// it was handed after each.
-fn parts(host: &Running, header: &str) -> usize {
+fn parts(host: &RunningHost, header: &str) -> usize {
     let stream = host.http_stream();
     stream.request_headers_with_body(&[(header, "0")]);
     let taken = (0..100).take_while(|_| {

@@ -17,7 +17,7 @@ use sluicegate::abi::native::{self, Arg, Host as Imports};
 use sluicegate::budget::{Budget, OverStream, OverTotal, Pressure, report};
 use sluicegate::prelude::*;
 use sluicegate::{HostBytes, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 /// Refuses allocations of the guest when told to; the host's own always succeed.
 struct Refusing;
@@ -166,9 +166,9 @@ impl HttpFilter for Filter {
         self.body(body)
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
         trailers.snapshot()?;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
@@ -271,7 +271,7 @@ fn pick<'a, 'host>(streams: &'a [HttpStream<'host>], at: usize) -> Option<&'a Ht
     streams.get(at.checked_rem(streams.len())?)
 }
 
-fn take(host: &Running, streams: &mut Vec<HttpStream<'_>>, step: &Step) {
+fn take(host: &RunningHost, streams: &mut Vec<HttpStream<'_>>, step: &Step) {
     match *step {
         Step::Open(_, _) => unreachable!("opened by the caller, who owns the host"),
         Step::RequestBody(at, size, end) => {

@@ -211,7 +211,7 @@ fn a_calls_headers_may_be_views_and_no_text() {
 }
 
 /// What a VM holds more after a hundred times than after one.
-fn growth(host: &sluicegate_host::Running, once: impl Fn()) -> isize {
+fn growth(host: &sluicegate_host::RunningHost, once: impl Fn()) -> isize {
     once();
     let before = host.live_bytes().unwrap();
     (0..100).for_each(|_| once());

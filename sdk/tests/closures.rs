@@ -6,7 +6,7 @@ use std::rc::Rc;
 use sluicegate::callout::Pending;
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, Status, abi::Import};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 const HEADERS: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "a")];
 const OK: [(&str, &str); 1] = [(":status", "200")];
@@ -118,7 +118,7 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-fn only_call(host: &Running) -> u32 {
+fn only_call(host: &RunningHost) -> u32 {
     let calls = host.pending_calls();
     assert_eq!(calls.len(), 1, "{calls:?}");
     calls[0].token
@@ -259,7 +259,7 @@ mod connection {
 
     #[sluicegate::tcp_filter(calls)]
     impl TcpFilter for Connection {
-        fn on_new_connection(&mut self, connection: &mut TcpHandle<'_>) -> Result<Flow> {
+        fn on_new_connection(&mut self, connection: &mut TcpHandle<'_>) -> Result<FilterStatus> {
             connection.call_then(
                 &HttpCall::new("a").headers(&HEADERS),
                 |_: &mut Self, connection, answer| match answer {
@@ -267,7 +267,7 @@ mod connection {
                     Err(_) => connection.close_downstream(),
                 },
             )?;
-            Ok(Flow::StopIteration)
+            Ok(FilterStatus::StopIteration)
         }
     }
 
@@ -366,22 +366,22 @@ mod streams {
             let each = move |filter: &mut Self, stream: &mut HttpHandle<'_>, event: &GrpcEvent| {
                 let _ = &guard;
                 filter.events += 1;
-                info!("{} of {}: {:?}", filter.events, stream.id(), event.what());
-                match (&*how, event.what()) {
-                    ("cancel", GrpcWhat::Message(_)) => event.token().cancel(),
-                    ("fail", GrpcWhat::Message(_)) => Err(Error::new("told to")),
+                info!("{} of {}: {:?}", filter.events, stream.id(), event.kind());
+                match (&*how, event.kind()) {
+                    ("cancel", GrpcEventKind::Message(_)) => event.token().cancel(),
+                    ("fail", GrpcEventKind::Message(_)) => Err(Error::new("told to")),
                     // What a host that calls back does.
-                    ("nested", GrpcWhat::Message(1)) => {
+                    ("nested", GrpcEventKind::Message(1)) => {
                         let token = format!("{:?}", event.token());
                         let token = token.trim_matches(|char: char| !char.is_ascii_digit());
                         PLUGIN.proxy_on_grpc_receive.unwrap()(1, token.parse().unwrap(), 2);
                         Ok(())
                     }
-                    ("deleted", GrpcWhat::Message(_)) => {
+                    ("deleted", GrpcEventKind::Message(_)) => {
                         PLUGIN.proxy_on_delete.unwrap()(stream.id());
                         Ok(())
                     }
-                    (_, GrpcWhat::Closed(_)) => stream.resume_request(),
+                    (_, GrpcEventKind::Closed(_)) => stream.resume_request(),
                     _ => Ok(()),
                 }
             };
@@ -393,7 +393,7 @@ mod streams {
     sluicegate::plugin!(http: Chat);
 }
 
-fn chat<'a>(host: &'a Running, how: &str) -> (sluicegate_host::HttpStream<'a>, u32) {
+fn chat<'a>(host: &'a RunningHost, how: &str) -> (sluicegate_host::HttpStream<'a>, u32) {
     let stream = host.http_stream();
     stream.request_headers(&[("do", how)]);
     (stream, host.open_grpc()[0].token)
@@ -508,7 +508,7 @@ mod by_grpc {
             request.hold_for_grpc_call(&call, |_: &mut Self, stream, answer| judged(stream, answer))
         }
 
-        fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+        fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
             let call = GrpcCall::new("cluster", "Judge", "Body");
             body.hold_for_grpc_call(&call, |_: &mut Self, stream, answer| judged(stream, answer))
         }

@@ -3,7 +3,7 @@
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::{Body, CompleteBody, LogLevel, Request, task};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Case {
@@ -24,18 +24,18 @@ impl Case {
     }
 }
 
-fn judge<D>(case: Case, body: &mut CompleteBody<'_, D>) -> Result<Flow> {
+fn judge<D>(case: Case, body: &mut CompleteBody<'_, D>) -> Result<FilterStatus> {
     info!("judged {:?}, trailers {}", ByteStr::new(&body.bytes()?), body.has_trailers());
     assert_eq!(body.size()?, body.bytes()?.len());
     match case {
-        Case::Continue => Ok(Flow::Continue),
-        Case::Pause => Ok(Flow::Pause),
+        Case::Continue => Ok(FilterStatus::Continue),
+        Case::Pause => Ok(FilterStatus::Pause),
         Case::Reply => body.reply(&LocalResponse::new(403)),
         Case::Fail => Err(Error::new("told to")),
         Case::Edit => {
             body.prepend("<")?;
             body.append(">")?;
-            Ok(Flow::Continue)
+            Ok(FilterStatus::Continue)
         }
     }
 }
@@ -53,7 +53,7 @@ impl HttpFilter for Closed {
         Ok(Action::Continue)
     }
 
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
         judge(self.0, body)
     }
 
@@ -65,7 +65,7 @@ impl HttpFilter for Closed {
         Ok(Action::Continue)
     }
 
-    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_>) -> Result<Flow> {
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_>) -> Result<FilterStatus> {
         judge(self.0, body)
     }
 }
@@ -83,21 +83,21 @@ impl HttpFilter for Open {
         self.0.on_request_headers(request)
     }
 
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
         self.0.on_complete_request_body(body)
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<FilterStatus> {
         info!("trailers");
         trailers.replace("seen", "1")?;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_>) -> Result<Action> {
         self.0.on_response_headers(response)
     }
 
-    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_>) -> Result<Flow> {
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_>) -> Result<FilterStatus> {
         self.0.on_complete_response_body(body)
     }
 }
@@ -112,13 +112,13 @@ impl HttpFilter for Unsaid {
         Ok(if request.get("hold")?.is_some() { Action::StopIteration } else { Action::Continue })
     }
 
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
         match &*body.bytes()? {
             b"same" => body.replace("SAME")?,
             b"start" => body.replace_start(2, "ST")?,
             _ => body.append("!")?,
         }
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 
@@ -137,7 +137,7 @@ impl HttpFilter for Hasty {
         Ok(Action::Continue)
     }
 
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
         judge(Case::Reply, body)
     }
 }
@@ -156,11 +156,11 @@ async fn ask() -> Result<Action> {
 
 #[sluicegate::http_filter(tasks)]
 impl HttpFilter for Asking {
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
         body.hold_while(ask())
     }
 
-    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_>) -> Result<Flow> {
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_>) -> Result<FilterStatus> {
         body.hold_while(ask())
     }
 }
@@ -187,7 +187,7 @@ sluicegate::plugin! {
     root "parts" { http: Parts }
 }
 
-fn start(root: &str) -> Running {
+fn start(root: &str) -> RunningHost {
     Host::new(&PLUGIN).root_id(root).start()
 }
 
@@ -246,7 +246,7 @@ impl Way {
     }
 }
 
-fn judged(host: &Running) -> Vec<String> {
+fn judged(host: &RunningHost) -> Vec<String> {
     let lines = host.log().into_iter().map(|line| line.text);
     lines.filter_map(|line| line.strip_prefix("judged ").map(ToOwned::to_owned)).collect()
 }

@@ -123,7 +123,7 @@ fn answers<T: Debug>(kind: &str, of: &str, variants: &[(u32, T)]) {
 
 #[test]
 fn every_answer_has_a_row() {
-    use sluicegate::{Action, DataAction, Flow, StartStatus};
+    use sluicegate::{Action, DataAction, FilterStatus, StartStatus};
 
     let actions = [
         Action::Continue,
@@ -140,7 +140,11 @@ fn every_answer_has_a_row() {
         DataAction::StopIterationNoBuffer,
     ];
     answers("body", "DataAction", &actions.map(|action| (action as u32, action)));
-    answers("trailers, connection", "Flow", &[Flow::Continue, Flow::StopIteration].map(|flow| (flow as u32, flow)));
+    answers(
+        "trailers, connection",
+        "FilterStatus",
+        &[FilterStatus::Continue, FilterStatus::StopIteration].map(|flow| (flow as u32, flow)),
+    );
     answers("start", "StartStatus", &[(0, StartStatus::Failed), (1, StartStatus::Ok)]);
 }
 

@@ -71,7 +71,9 @@ fn the_methods_that_filters_use_have_examples() {
     let methods = all(&["fn "]);
     let with = methods.iter().filter(|(_, _, has)| *has).count();
     assert!(with >= 60, "only {with} functions have an example");
-    for name in ["snapshot", "get", "fetch", "add", "replace", "remove", "reply", "read", "every", "with_http_stream"] {
+    for name in
+        ["snapshot", "get", "fetch", "add", "replace", "remove", "reply", "read", "run_every", "with_http_stream"]
+    {
         assert!(methods.iter().any(|(_, found, has)| found == name && *has), "{name} has no example");
     }
 }

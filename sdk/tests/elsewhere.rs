@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 #[derive(Default)]
 struct Plugin {
@@ -88,11 +88,11 @@ impl HttpFilter for Filter {
         Ok(())
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
         let stream = trailers.stream();
         stream.edit_request_trailers().add("sum", 3)?;
         info!("{:?} {:?}", stream.request_trailers()?.len(), stream.fetch_request_trailer("sum")?);
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
@@ -100,12 +100,12 @@ impl HttpFilter for Filter {
         Ok(Action::Pause)
     }
 
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<FilterStatus> {
         let stream = trailers.stream();
         stream.edit_response_trailers().replace("grpc-status", "7")?;
         info!("{:?} {:?}", stream.response_trailers()?.len(), stream.fetch_response_trailer("grpc-status")?);
         info!("{:?}", stream.fetch_request_header(":path")?);
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 
@@ -116,13 +116,13 @@ struct Connection;
 impl TcpFilter for Connection {
     type Plugin = Plugin;
 
-    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Plugin>) -> Result<Flow> {
+    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Plugin>) -> Result<FilterStatus> {
         data.plugin().held.borrow_mut().push(data.id());
-        Ok(Flow::Pause)
+        Ok(FilterStatus::Pause)
     }
 
-    fn on_upstream_data(&mut self, _: &mut UpstreamData<'_, Plugin>) -> Result<Flow> {
-        Ok(Flow::Pause)
+    fn on_upstream_data(&mut self, _: &mut UpstreamData<'_, Plugin>) -> Result<FilterStatus> {
+        Ok(FilterStatus::Pause)
     }
 
     fn on_downstream_close(&mut self, connection: &mut TcpHandle<'_, Plugin>, _: PeerType) -> Result<()> {
@@ -132,12 +132,12 @@ impl TcpFilter for Connection {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter, tcp: Connection);
 
-fn host(mode: &str) -> Running {
+fn host(mode: &str) -> RunningHost {
     Host::new(&PLUGIN).plugin_configuration(mode).start()
 }
 
 /// The contexts of the calls that wait: the plugin's own comes from itself, whatever it did before.
-fn callers(host: &Running) -> Vec<(String, u32)> {
+fn callers(host: &RunningHost) -> Vec<(String, u32)> {
     host.pending_calls().into_iter().map(|call| (call.cluster, call.context)).collect()
 }
 

@@ -8,7 +8,7 @@ use sluicegate::abi::Import;
 use sluicegate::metric::{Counter, Gauge, Histogram};
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, Status, property, shared_data};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 type Run = dyn Fn(&mut RequestHeaders<'_>) -> Result<()>;
 
@@ -45,7 +45,7 @@ const TARGET: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":author
 type Row = (fn(&mut RequestHeaders<'_>) -> Result<()>, &'static str);
 
 /// The line of the log that a row comes to, after the callback and the context that it begins with.
-fn line(host: &Running, run: fn(&mut RequestHeaders<'_>) -> Result<()>) -> String {
+fn line(host: &RunningHost, run: fn(&mut RequestHeaders<'_>) -> Result<()>) -> String {
     host.clear_log();
     NEXT.set(Some(Rc::new(run)));
     let stream = host.http_stream();
@@ -58,7 +58,7 @@ fn line(host: &Running, run: fn(&mut RequestHeaders<'_>) -> Result<()>) -> Strin
     errors.map(|line| told(line.text)).collect::<Vec<_>>().join(" | ")
 }
 
-fn compare(host: &Running, rows: &[Row]) {
+fn compare(host: &RunningHost, rows: &[Row]) {
     for (run, text) in rows {
         assert_eq!(line(host, *run), *text);
     }
@@ -86,7 +86,7 @@ fn a_byte_that_must_not_leave_is_named_with_its_header_and_call() {
         ),
         (|request| request.add("", "a"), "proxy_add_header_map_value: a header without a name"),
         (
-            |request| request.set_all(&BAD),
+            |request| request.replace_all(&BAD),
             "proxy_set_header_map_pairs: header value (x-user): byte 0x0a at position 1 is not allowed",
         ),
         (
@@ -227,7 +227,7 @@ fn a_map_over_the_hosts_limit_says_which_call_would_have_lost_it() {
     }
     let rows: &[Row] = &[
         (
-            |request| request.set_all(&many()),
+            |request| request.replace_all(&many()),
             "proxy_set_header_map_pairs: pairs in a header map: 1025 is over the host's limit of 1024",
         ),
         (

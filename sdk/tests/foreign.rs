@@ -7,7 +7,7 @@ use sluicegate::abi::Import;
 use sluicegate::foreign::{self, Declaration, Key, LifeSpan};
 use sluicegate::prelude::*;
 use sluicegate::property;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 #[derive(Default)]
 struct Plugin;
@@ -45,7 +45,7 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-fn start() -> Running {
+fn start() -> RunningHost {
     let host = Host::new(&PLUGIN).start();
     assert!(host.started(), "{:?}", host.log());
     host
@@ -76,9 +76,9 @@ mod connection {
 
     #[sluicegate::tcp_filter]
     impl TcpFilter for Connection {
-        fn on_new_connection(&mut self, _: &mut TcpHandle<'_>) -> Result<Flow> {
+        fn on_new_connection(&mut self, _: &mut TcpHandle<'_>) -> Result<FilterStatus> {
             foreign::set_envoy_filter_state(CLUSTER, "other", LifeSpan::Connection)?;
-            Ok(Flow::Continue)
+            Ok(FilterStatus::Continue)
         }
     }
 
@@ -174,7 +174,7 @@ fn signatures_are_checked_and_made_by_the_host() -> Result<()> {
 }
 
 /// A proxy that knows two expressions.
-fn evaluates(host: &Running) -> Rc<RefCell<Vec<u32>>> {
+fn evaluates(host: &RunningHost) -> Rc<RefCell<Vec<u32>>> {
     let live = Rc::new(RefCell::new(Vec::new()));
     let (created, evaluated, deleted) = (live.clone(), live.clone(), live.clone());
     host.add_foreign_function("expr_create", move |text| {

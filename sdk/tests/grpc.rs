@@ -20,7 +20,7 @@ impl PluginContext for Plugin {
     }
 
     fn on_grpc_event(&mut self, plugin: &mut PluginHandle<'_>, event: &GrpcEvent) -> Result<()> {
-        info!("plugin {} {:?} {:?}", plugin.id(), event.what(), event.message()?);
+        info!("plugin {} {:?} {:?}", plugin.id(), event.kind(), event.message()?);
         Ok(())
     }
 }
@@ -45,17 +45,17 @@ impl HttpFilter for Filter {
     fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_, Plugin>, event: &GrpcEvent) -> Result<()> {
         let Some(grpc) = self.stream else { return Err(Error::new("no stream")) };
         assert_eq!(event.token(), grpc.token());
-        match event.what() {
-            GrpcWhat::InitialMetadata(elements) => assert_eq!(event.metadata()?.len(), elements as usize),
-            GrpcWhat::TrailingMetadata(_) => info!("trailing {:?}", event.metadata()?),
-            GrpcWhat::Message(_) => match &*event.message()? {
+        match event.kind() {
+            GrpcEventKind::InitialMetadata(elements) => assert_eq!(event.metadata()?.len(), elements as usize),
+            GrpcEventKind::TrailingMetadata(_) => info!("trailing {:?}", event.metadata()?),
+            GrpcEventKind::Message(_) => match &*event.message()? {
                 b"bye" => grpc.send("bye", true)?,
                 b"cancel" => grpc.cancel()?,
                 b"end" => grpc.close()?,
                 other => info!("{} got {:?}", stream.id(), ByteStr::new(other)),
             },
-            GrpcWhat::Closed(0) => stream.resume_request()?,
-            GrpcWhat::Closed(status) => {
+            GrpcEventKind::Closed(0) => stream.resume_request()?,
+            GrpcEventKind::Closed(status) => {
                 info!("closed with {status}: {:?}", event.status_text()?);
                 assert!(event.metadata().is_err() && event.message()?.is_empty());
                 stream.reply(&LocalResponse::new(502))?;
@@ -82,8 +82,8 @@ mod stateless {
         }
 
         fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_>, event: &GrpcEvent) -> Result<()> {
-            match event.what() {
-                GrpcWhat::Closed(_) => stream.resume_request(),
+            match event.kind() {
+                GrpcEventKind::Closed(_) => stream.resume_request(),
                 _ => Ok(()),
             }
         }

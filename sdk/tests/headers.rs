@@ -14,7 +14,7 @@ impl HttpFilter for Filter {
         match request.get(":path")?.unwrap_or_default().as_bytes() {
             b"/read" => read(request),
             b"/edit" => edit(request),
-            b"/set-all" => set_all(request),
+            b"/set-all" => replace_all(request),
             b"/many" => many(request),
             b"/reply" => return reply(request),
             b"/reply-bytes" => return reply_bytes(request),
@@ -100,22 +100,22 @@ fn late(request: &mut RequestHeaders<'_>) -> Result<()> {
     refused
 }
 
-fn set_all(request: &mut RequestHeaders<'_>) -> Result<()> {
+fn replace_all(request: &mut RequestHeaders<'_>) -> Result<()> {
     let long = "v".repeat(1 << 20);
-    let error = request.set_all(&[("k", long.as_str())]).unwrap_err();
+    let error = request.replace_all(&[("k", long.as_str())]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "proxy_set_header_map_pairs: bytes in a header map: 1048591 is over the host's limit of 1048576"
     );
-    let error = request.set_all(&vec![("k", "v"); 1025]).unwrap_err();
+    let error = request.replace_all(&vec![("k", "v"); 1025]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "proxy_set_header_map_pairs: pairs in a header map: 1025 is over the host's limit of 1024"
     );
     assert_eq!(request.snapshot()?.len(), 4, "nothing was lost");
-    request.set_all(&[("a", "1"), ("A", "2")])?;
+    request.replace_all(&[("a", "1"), ("A", "2")])?;
     assert_eq!(request.snapshot()?.len(), 2);
-    request.set_all::<&str, &str>(&[])?;
+    request.replace_all::<&str, &str>(&[])?;
     assert!(request.snapshot()?.is_empty());
     Ok(())
 }

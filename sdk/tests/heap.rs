@@ -3,7 +3,7 @@
 
 use sluicegate::heap;
 use sluicegate::prelude::*;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 #[derive(Default)]
 struct Plugin;
@@ -25,7 +25,7 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-fn start() -> Running {
+fn start() -> RunningHost {
     let host = Host::new(&PLUGIN).start();
     assert!(host.started());
     host

@@ -19,7 +19,7 @@ impl HttpFilter for Filter {
             request.replace(name, value)?;
         }
         request.add("x-status", http::StatusCode::IM_A_TEAPOT)?;
-        request.set_all(&convert::request_pairs(&parts.method, &parts.uri, &parts.headers))?;
+        request.replace_all(&convert::request_pairs(&parts.method, &parts.uri, &parts.headers))?;
         Ok(Action::Continue)
     }
 

@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use sluicegate::prelude::*;
 use sluicegate::{Head, Headers, LogLevel};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 /// How the headers of a message are held.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -62,18 +62,18 @@ impl HttpFilter for Chooser {
         Self::choose(0, request)
     }
 
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<FilterStatus> {
         info!("judged request {:?}", ByteStr::new(&body.bytes()?));
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
         Self::choose(1, response)
     }
 
-    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<FilterStatus> {
         info!("judged response {:?}", ByteStr::new(&body.bytes()?));
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 
@@ -122,7 +122,7 @@ impl Message<'_> {
         if self.is_request { self.stream.sent_whole_request() } else { self.stream.sent_whole_response() }
     }
 
-    fn let_go(&self, host: &Running, held: Held) {
+    fn let_go(&self, host: &RunningHost, held: Held) {
         match held {
             Held::Not => {}
             Held::Call => host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "", &[]),

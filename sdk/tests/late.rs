@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 const ASK: HttpCall<'static> =
     HttpCall::new("auth").headers(&[(":method", "GET"), (":path", "/"), (":authority", "auth")]);
@@ -83,14 +83,14 @@ mod ticks {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-fn begin<'host>(host: &'host Running, mode: &str) -> HttpStream<'host> {
+fn begin<'host>(host: &'host RunningHost, mode: &str) -> HttpStream<'host> {
     let stream = host.http_stream();
     stream.request_headers(&[(":method", "GET"), (":path", "/"), ("x-mode", mode)]);
     stream
 }
 
 /// The first answer is the only one, and the request stays here.
-fn assert_first_alone(host: &Running, stream: &HttpStream<'_>, mode: &str) {
+fn assert_first_alone(host: &RunningHost, stream: &HttpStream<'_>, mode: &str) {
     let reply = stream.assert_reply(401);
     assert_eq!(reply.body, b"first", "{mode}");
     assert!(!stream.reached_upstream(), "{mode}");
@@ -98,7 +98,7 @@ fn assert_first_alone(host: &Running, stream: &HttpStream<'_>, mode: &str) {
     assert_eq!(host.calls(Import::proxy_continue_stream), 0, "{mode}");
 }
 
-fn lines(host: &Running) -> Vec<String> {
+fn lines(host: &RunningHost) -> Vec<String> {
     host.log().into_iter().map(|line| line.text).collect()
 }
 

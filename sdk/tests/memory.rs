@@ -65,7 +65,7 @@ impl HttpFilter for Filter {
         response.snapshot()?;
         response.add("x", 1)?;
         response.snapshot()?;
-        response.set_all(&[("a", "b")])?;
+        response.replace_all(&[("a", "b")])?;
         response.reply(&LocalResponse::new(200).headers(&[("c", "d")]))
     }
 }

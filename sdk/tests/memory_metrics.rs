@@ -8,7 +8,7 @@ use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate_alloc::source::Platform;
 use sluicegate_alloc::{Freelist, Global};
-use sluicegate_host::{Fault, Host, Running};
+use sluicegate_host::{Fault, Host, RunningHost};
 
 #[global_allocator]
 static HEAP: Global<Freelist<Platform>> = Global::new(Freelist::new(Platform::new()));
@@ -69,13 +69,13 @@ fn host() -> Host {
     Host::new(&PLUGIN)
 }
 
-fn start() -> Running {
+fn start() -> RunningHost {
     let host = host().start();
     assert!(host.started(), "{:?}", host.log());
     host
 }
 
-fn gauge(host: &Running, name: &str) -> Option<usize> {
+fn gauge(host: &RunningHost, name: &str) -> Option<usize> {
     host.gauge(&format!("sluicegate_memory_{name}_plugin=unnamed")).map(|figure| figure.try_into().unwrap())
 }
 
@@ -83,7 +83,7 @@ fn pages() -> Option<usize> {
     Some(HEAP.usage().pages)
 }
 
-fn request<'a>(host: &'a Running, keep: &str) -> sluicegate_host::HttpStream<'a> {
+fn request<'a>(host: &'a RunningHost, keep: &str) -> sluicegate_host::HttpStream<'a> {
     let stream = host.http_stream();
     stream.request_headers(&[(":path", "/"), ("x-keep", keep)]);
     stream
@@ -153,7 +153,7 @@ fn the_gauges_are_sums_and_a_vm_takes_its_share_with_it() {
     let first = start();
     let _stream = request(&first, "1");
     let of_first = gauge(&first, "pages").unwrap();
-    let second = host().start_beside(&first);
+    let second = host().start_in_same_proxy(&first);
     assert_eq!(gauge(&first, "pages"), Some(of_first), "nothing of a VM without a stream");
     request(&second, "1").complete();
     assert_eq!(gauge(&first, "pages"), Some(of_first + pages().unwrap()));

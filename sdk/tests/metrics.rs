@@ -3,7 +3,7 @@
 use sluicegate::abi::Import;
 use sluicegate::metric::{Counter, Gauge, Histogram};
 use sluicegate::prelude::*;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 struct Metrics {
     requests: Counter,
@@ -55,7 +55,7 @@ sluicegate::plugin!(plugin: Plugin, http: Filter);
 
 const REQUESTS: &str = "requests_plugin=demo_kind=all";
 
-fn start() -> Running {
+fn start() -> RunningHost {
     let host = Host::new(&PLUGIN).start();
     assert!(host.started(), "{:?}", host.log());
     host

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use sluicegate::prelude::*;
 use sluicegate::task::{self, Notify};
 use sluicegate::{LogLevel, abi::Import};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 #[derive(Default)]
 struct Gate {
@@ -70,7 +70,7 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-fn waiting(host: &Running) -> HttpStream<'_> {
+fn waiting(host: &RunningHost) -> HttpStream<'_> {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/")]), Action::Pause as u32);
     stream

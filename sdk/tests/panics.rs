@@ -83,7 +83,7 @@ impl PluginContext for Plugin {
         at("on_configure");
         Queue::register("queue")?;
         plugin.set_tick_period(Duration::from_millis(100))?;
-        plugin.every("timer", Duration::from_millis(70), |_: &mut Self, _| {
+        plugin.run_every("timer", Duration::from_millis(70), |_: &mut Self, _| {
             at("timer");
             Ok(())
         })?;
@@ -185,9 +185,9 @@ impl HttpFilter for Filter {
         Ok(DataAction::Continue)
     }
 
-    fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
         at("on_request_trailers");
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {

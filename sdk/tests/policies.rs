@@ -6,7 +6,7 @@ use std::time::Duration;
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 const HEADERS: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "a")];
 const ASK: HttpCall<'static> = HttpCall::new("auth").headers(&HEADERS);
@@ -98,19 +98,19 @@ mod open {
     sluicegate::plugin!(plugin: Plugin, http: Filter);
 }
 
-fn begin<'a>(host: &'a Running, what: &str) -> HttpStream<'a> {
+fn begin<'a>(host: &'a RunningHost, what: &str) -> HttpStream<'a> {
     let stream = host.http_stream();
     stream.request_headers(&[("do", what)]);
     stream
 }
 
-fn answer(host: &Running, body: &str) {
+fn answer(host: &RunningHost, body: &str) {
     let [call, ..] = &*host.pending_calls() else { panic!("nothing was asked") };
     host.answer_call(call.token, &[(":status", "200")], body, &[]);
 }
 
 /// How often the filter told the proxy to resume something.
-fn resumes(host: &Running) -> usize {
+fn resumes(host: &RunningHost) -> usize {
     host.calls(Import::proxy_continue_stream)
 }
 
@@ -251,7 +251,7 @@ macro_rules! connections {
                 type Plugin = ();
                 const ON_ERROR: FailurePolicy = FailurePolicy::$policy;
 
-                fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<Flow> {
+                fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
                     match &*data.read(0, 1)? {
                         b"a" => data.connection().call(&ASK).map(drop)?,
                         b"c" => {
@@ -262,7 +262,7 @@ macro_rules! connections {
                         }
                         _ => return Err(Error::new("now")),
                     }
-                    Ok(Flow::Pause)
+                    Ok(FilterStatus::Pause)
                 }
 
                 fn on_http_call_response(&mut self, _: &mut TcpHandle<'_>, _: &CallResponse) -> Result<()> {
@@ -286,7 +286,7 @@ fn a_connection_is_closed_or_its_data_goes_on() {
     {
         let host = Host::new(&open_connections::PLUGIN).start();
         let connection = host.tcp_connection();
-        assert_eq!(connection.downstream_data(data, false), Flow::Pause as u32);
+        assert_eq!(connection.downstream_data(data, false), FilterStatus::Pause as u32);
         answer(&host, "");
         assert_eq!((connection.sent_upstream(), connection.closed_downstream()), (data.into(), false));
         assert!(host.logged(LogLevel::Error, name));
@@ -302,10 +302,10 @@ fn a_connection_is_closed_or_its_data_goes_on() {
     }
     let host = Host::new(&open_connections::PLUGIN).start();
     let connection = host.tcp_connection();
-    assert_eq!(connection.downstream_data("now", false), Flow::Continue as u32);
+    assert_eq!(connection.downstream_data("now", false), FilterStatus::Continue as u32);
     assert_eq!((connection.sent_upstream(), resumes(&host)), (b"now".to_vec(), 0));
     let host = Host::new(&closed_connections::PLUGIN).start();
-    assert_eq!(host.tcp_connection().downstream_data("now", false), Flow::Pause as u32);
+    assert_eq!(host.tcp_connection().downstream_data("now", false), FilterStatus::Pause as u32);
 }
 
 /// Fails where there is nothing left to answer.
@@ -452,7 +452,7 @@ fn failures_are_counted_and_the_counter_is_defined_once() {
 #[test]
 fn callbacks_without_a_context_are_counted() {
     let host = Host::new(&closed_connections::PLUGIN).start();
-    assert_eq!(host.callback("proxy_on_downstream_data", &[77, 1, 0]), Some(Flow::Pause as u32));
+    assert_eq!(host.callback("proxy_on_downstream_data", &[77, 1, 0]), Some(FilterStatus::Pause as u32));
     assert_eq!(host.counter("sluicegate_errors"), Some(1));
     let host = Host::new(&open::PLUGIN).start();
     assert_eq!(host.callback("proxy_on_request_headers", &[77, 0, 1]), Some(Action::Continue as u32));

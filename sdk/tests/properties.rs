@@ -5,7 +5,7 @@ use std::time::Duration;
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::property::{self, connection, istio, node, request, response, upstream, wasm, xds};
-use sluicegate_host::{Host, PropertyValue, Running};
+use sluicegate_host::{Host, PropertyValue, RunningHost};
 
 #[derive(Default)]
 struct Plugin;
@@ -60,7 +60,7 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-fn start() -> Running {
+fn start() -> RunningHost {
     let host = Host::new(&PLUGIN).start();
     assert!(host.started(), "{:?}", host.log());
     host

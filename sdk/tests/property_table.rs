@@ -14,7 +14,7 @@ use std::time::Duration;
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::property::{self, List, Map, Property, istio::InterceptionMode, xds::Direction};
-use sluicegate_host::{Host, PropertyValue, Running};
+use sluicegate_host::{Host, PropertyValue, RunningHost};
 
 #[derive(Default)]
 struct Plugin;
@@ -78,7 +78,7 @@ fn rows() -> impl Iterator<Item = (&'static str, Row<'static>)> {
     })
 }
 
-fn start() -> Running {
+fn start() -> RunningHost {
     let host = Host::new(&PLUGIN).start();
     assert!(host.started(), "{:?}", host.log());
     host
@@ -89,7 +89,7 @@ fn play<T: Read>(getter: &str, read: fn() -> Result<Option<T>>, row: &Row<'_>) {
     assert!(T::KINDS.contains(&row.kind), "{getter} is of the kinds {:?}, not {}", T::KINDS, row.kind);
     let (sample, is_sample) = T::sample();
     let dotted = row.path.join(".");
-    let calls = |host: &Running, read: &dyn Fn()| {
+    let calls = |host: &RunningHost, read: &dyn Fn()| {
         let before = host.calls(Import::proxy_get_property);
         read();
         host.calls(Import::proxy_get_property) - before

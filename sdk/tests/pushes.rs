@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sluicegate::LogLevel;
 use sluicegate::prelude::*;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -48,7 +48,7 @@ sluicegate::plugin!(plugin: Plugin, http: Filter);
 
 const SIZE: usize = 100_000;
 
-fn answer(host: &Running) {
+fn answer(host: &RunningHost) {
     host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "secret", &[]);
 }
 

@@ -6,7 +6,7 @@ use sluicegate::LogLevel;
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::queue::Queue;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 #[derive(Default)]
 struct Plugin {
@@ -55,13 +55,13 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-fn start() -> (Running, Queue) {
+fn start() -> (RunningHost, Queue) {
     let host = Host::new(&PLUGIN).start();
     assert!(host.started(), "{:?}", host.log());
     (host, Queue::resolve("", "paths").unwrap().unwrap())
 }
 
-fn lines(host: &Running) -> Vec<String> {
+fn lines(host: &RunningHost) -> Vec<String> {
     host.log().into_iter().map(|line| line.text).collect()
 }
 

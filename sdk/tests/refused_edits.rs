@@ -8,7 +8,7 @@ use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::queue::Queue;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 #[derive(Default)]
 struct Plugin {
@@ -97,7 +97,7 @@ sluicegate::plugin!(plugin: Plugin, http: Filter);
 
 /// A stream that is asked for this path, a callback that edits it, and then an innocent stream in
 /// the same VM.
-fn refused(path: &str, then: impl FnOnce(&Running, &sluicegate_host::HttpStream<'_>)) {
+fn refused(path: &str, then: impl FnOnce(&RunningHost, &sluicegate_host::HttpStream<'_>)) {
     let host = Host::new(&PLUGIN).start();
     let stream = host.http_stream();
     stream.request_headers_with_body(&[(":method", "GET"), (":path", path)]);
@@ -115,7 +115,7 @@ fn refused(path: &str, then: impl FnOnce(&Running, &sluicegate_host::HttpStream<
 
 #[test]
 fn a_refused_edit_is_the_error_of_its_call_and_no_other_streams() {
-    let answer = |host: &Running, _: &sluicegate_host::HttpStream<'_>| {
+    let answer = |host: &RunningHost, _: &sluicegate_host::HttpStream<'_>| {
         host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "", &[]);
     };
     refused("/hold", |host, _| {

@@ -3,7 +3,7 @@
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::{Chunk, LogLevel, Output, Status};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 /// Replaces each `cat` by `tiger`. Leaves what may be the beginning of one for the next part.
 fn tame(chunk: Chunk<'_>, out: &mut Output) -> Result<usize> {
@@ -53,9 +53,9 @@ impl HttpFilter for Filter {
         rewriter.pass(body, |chunk, out| if *fail { Err(Error::new("thirteen")) } else { tame(chunk, out) })
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<FilterStatus> {
         if trailers.get("forget")?.is_some() {
-            return Ok(Flow::Continue);
+            return Ok(FilterStatus::Continue);
         }
         self.rewriter.finish(trailers, tame)
     }
@@ -72,7 +72,7 @@ impl HttpFilter for Filter {
         self.lines.pass(body, censor)
     }
 
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<FilterStatus> {
         self.lines.finish(trailers, censor)
     }
 }
@@ -101,7 +101,7 @@ impl HttpFilter for Careless {
         })
     }
 
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<FilterStatus> {
         self.rewriter.as_mut().unwrap().finish(trailers, |_, _| Ok(0))
     }
 }
@@ -116,19 +116,19 @@ struct Connection {
 impl TcpFilter for Connection {
     type Plugin = ();
 
-    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<Flow> {
+    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
         self.rewriter.pass(data, tame)
     }
 
-    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_>) -> Result<Flow> {
+    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_>) -> Result<FilterStatus> {
         let new = self.cursor.read(data)?;
         info!("{:?}", ByteStr::new(&new));
         if !new.ends_with(b"\n") && !data.end_of_stream() {
-            return Ok(Flow::Pause);
+            return Ok(FilterStatus::Pause);
         }
         data.replace_start(1, "[first]")?;
         self.cursor.reset();
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 
@@ -138,11 +138,11 @@ sluicegate::plugin! {
     root _ { tcp: Connection }
 }
 
-fn start() -> Running {
+fn start() -> RunningHost {
     Host::new(&PLUGIN).root_id("http").start()
 }
 
-fn open<'a>(host: &'a Running) -> HttpStream<'a> {
+fn open<'a>(host: &'a RunningHost) -> HttpStream<'a> {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":method", "POST"), ("content-length", "100")]), 0);
     assert_eq!(stream.request_header("content-length"), None);
@@ -250,7 +250,7 @@ fn a_callback_for_trailers_that_forgets_what_is_left_fails() {
     let host = start();
     let stream = open(&host);
     stream.request_body("a ca", false);
-    assert_eq!(stream.request_trailers(&[("forget", "1")]), Flow::StopIteration as u32);
+    assert_eq!(stream.request_trailers(&[("forget", "1")]), FilterStatus::StopIteration as u32);
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
     assert_eq!(stream.sent_request_body(), b"");
     let line = "on_request_trailers (context 2): a rewriter has bytes left: call `Rewriter::finish` in the callback for the trailers";
@@ -332,7 +332,7 @@ fn a_connections_data_is_read_as_it_grows_and_changes_as_it_passes() {
     connection.downstream_data("", true);
     assert_eq!(connection.sent_upstream(), b"a tiger, tiger");
 
-    assert_eq!(connection.upstream_data("one", false), Flow::Pause as u32);
+    assert_eq!(connection.upstream_data("one", false), FilterStatus::Pause as u32);
     assert_eq!(connection.upstream_data(" two\n", false), 0);
     assert_eq!(connection.upstream_data("three\n", false), 0);
     assert_eq!(connection.sent_downstream(), b"[first]ne two\n[first]hree\n");

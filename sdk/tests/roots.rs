@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use sluicegate::LogLevel;
 use sluicegate::prelude::*;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 #[derive(Default)]
 struct Counts {
@@ -68,7 +68,7 @@ mod with_a_default {
 }
 
 /// Starts a plugin of a VM that runs.
-fn start(host: &Running, id: u32, root_id: &str) -> bool {
+fn start(host: &RunningHost, id: u32, root_id: &str) -> bool {
     host.set_property(&["plugin_root_id"], root_id);
     PLUGIN.proxy_on_context_create.unwrap()(id, 0);
     PLUGIN.proxy_on_configure.unwrap()(id, 0) != 0

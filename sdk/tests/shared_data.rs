@@ -8,7 +8,7 @@ use sluicegate::abi::Import;
 use sluicegate::abi::native::{self, Arg};
 use sluicegate::prelude::*;
 use sluicegate::shared_data;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 #[derive(Default)]
 struct Filter;
@@ -47,7 +47,7 @@ impl AsRef<[u8]> for Number {
     }
 }
 
-fn start() -> Running {
+fn start() -> RunningHost {
     Host::new(&PLUGIN).start()
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, Status, abi::Import, task};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 /// Counts live bytes.
 struct Counting;
@@ -174,7 +174,7 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-fn answer(host: &Running, cluster: &str, headers: &[(&str, &str)], body: &str) {
+fn answer(host: &RunningHost, cluster: &str, headers: &[(&str, &str)], body: &str) {
     let calls = host.pending_calls();
     let call = calls.iter().find(|call| call.cluster == cluster).unwrap_or_else(|| panic!("{cluster}: {calls:?}"));
     host.answer_call(call.token, headers, body, &[]);

@@ -32,27 +32,27 @@ impl TcpFilter for Connection {
         Self
     }
 
-    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<Flow> {
+    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<FilterStatus> {
         info!("new {}, {} open", connection.id(), connection.plugin().open.get());
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
-    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Plugin>) -> Result<Flow> {
+    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Plugin>) -> Result<FilterStatus> {
         let bytes = data.read(0, data.size())?;
         match &*bytes {
             b"close" => data.connection().close_upstream()?,
             b"fail" => return Err(Error::new("told to fail")),
-            _ if !bytes.ends_with(b"\n") && !data.end_of_stream() => return Ok(Flow::Pause),
+            _ if !bytes.ends_with(b"\n") && !data.end_of_stream() => return Ok(FilterStatus::Pause),
             _ => data.prepend("> ")?,
         }
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
-    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Plugin>) -> Result<Flow> {
+    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Plugin>) -> Result<FilterStatus> {
         if data.size() > 0 {
             data.append("!")?;
         }
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_downstream_close(&mut self, connection: &mut TcpHandle<'_, Plugin>, peer: PeerType) -> Result<()> {
@@ -124,7 +124,7 @@ fn data_is_held_changed_and_goes_on() {
 fn an_error_closes_the_connection() {
     let host = Host::new(&PLUGIN).start();
     let connection = host.tcp_connection();
-    assert_eq!(connection.downstream_data("fail", false), Flow::Pause as u32);
+    assert_eq!(connection.downstream_data("fail", false), FilterStatus::Pause as u32);
     assert!(connection.closed_downstream());
     assert!(host.logged(LogLevel::Error, "on_downstream_data (context 2): told to fail"));
 }

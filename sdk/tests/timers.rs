@@ -5,7 +5,7 @@ use std::time::Duration;
 use sluicegate::prelude::*;
 use sluicegate::timer::Timer;
 use sluicegate::{LogLevel, Status, abi::Import};
-use sluicegate_host::{Fault, Host, Running};
+use sluicegate_host::{Fault, Host, RunningHost};
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -20,19 +20,19 @@ struct Plugin {
 #[sluicegate::plugin_context(timers)]
 impl PluginContext for Plugin {
     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
-        self.slow = Some(plugin.every("slow", ms(250), |plugin: &mut Self, _| {
+        self.slow = Some(plugin.run_every("slow", ms(250), |plugin: &mut Self, _| {
             plugin.runs += 1;
             info!("slow {}", plugin.runs);
             Ok(())
         })?);
-        plugin.every("fast", ms(100), |plugin: &mut Self, _| {
+        plugin.run_every("fast", ms(100), |plugin: &mut Self, _| {
             plugin.runs += 1;
             info!("fast {}", plugin.runs);
             Err(Error::new("told to fail"))
         })?;
-        plugin.after("once", ms(120), |_: &mut Self, plugin| {
+        plugin.run_after("once", ms(120), |_: &mut Self, plugin| {
             info!("once of {}", plugin.id());
-            plugin.after("then", ms(30), |_: &mut Self, _| {
+            plugin.run_after("then", ms(30), |_: &mut Self, _| {
                 info!("then");
                 Ok(())
             })?;
@@ -49,7 +49,7 @@ impl PluginContext for Plugin {
     fn on_foreign_function(&mut self, plugin: &mut PluginHandle<'_>, function: u32) -> Result<()> {
         match function {
             0 => {
-                let stopped = self.slow.map(|slow| plugin.stop(slow)).transpose()?;
+                let stopped = self.slow.map(|slow| plugin.cancel_timer(slow)).transpose()?;
                 info!("stopped {stopped:?}");
             }
             period => plugin.set_tick_period(ms(period.into()))?,
@@ -61,7 +61,7 @@ impl PluginContext for Plugin {
 sluicegate::plugin!(plugin: Plugin);
 
 /// The lines that the timers logged, with the milliseconds that passed before each.
-fn run(host: &Running, ticks: usize) -> Vec<(u64, String)> {
+fn run(host: &RunningHost, ticks: usize) -> Vec<(u64, String)> {
     let mut passed = 0;
     let mut lines = Vec::new();
     for _ in 0..ticks {
@@ -158,7 +158,7 @@ fn a_host_that_does_not_tick_refuses_the_start() {
 }
 
 /// The host calls of what a host does that ask for the time.
-fn clocks(host: Host, does: impl Fn(&Running)) -> Vec<usize> {
+fn clocks(host: Host, does: impl Fn(&RunningHost)) -> Vec<usize> {
     let host = host.recording().start();
     does(&host);
     let calls = host.recorded();
@@ -168,7 +168,7 @@ fn clocks(host: Host, does: impl Fn(&Running)) -> Vec<usize> {
 
 /// How often the fast timer runs in ticks in which the host tells this time, each as long as the
 /// timers asked for.
-fn run_at(host: &Running, ticks: usize, time: u32) -> usize {
+fn run_at(host: &RunningHost, ticks: usize, time: u32) -> usize {
     host.clear_log();
     for _ in 0..ticks {
         host.record();

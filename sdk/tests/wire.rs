@@ -10,7 +10,7 @@ use sluicegate::abi::Import;
 use sluicegate::metric::{Counter, Gauge, Histogram};
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, Status, property};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 type Run = dyn Fn(&mut RequestHeaders<'_>) -> Result<Action>;
 
@@ -44,7 +44,7 @@ impl HttpFilter for Filter {
 sluicegate::plugin!(http: Filter);
 
 /// Runs a function in the headers callback of a new stream.
-fn run(host: &Running, run: impl Fn(&mut RequestHeaders<'_>) -> Result<()> + 'static) {
+fn run(host: &RunningHost, run: impl Fn(&mut RequestHeaders<'_>) -> Result<()> + 'static) {
     NEXT.set(Some(Rc::new(move |request: &mut RequestHeaders<'_>| {
         run(request)?;
         Ok(Action::Continue)
@@ -105,11 +105,13 @@ const APIS: &[Api] = &[
         unchecked: |request, name, value| request.stream().edit_request_headers().replace_unchecked(name, value),
     },
     Api {
-        name: "handle/headers.rs set_all",
+        name: "handle/headers.rs replace_all",
         text: false,
         import: Import::proxy_set_header_map_pairs,
-        call: |request, name, value| request.set_all(&[TARGET[0], TARGET[1], TARGET[2], (name, value)]),
-        unchecked: |request, name, value| request.set_all_unchecked(&[TARGET[0], TARGET[1], TARGET[2], (name, value)]),
+        call: |request, name, value| request.replace_all(&[TARGET[0], TARGET[1], TARGET[2], (name, value)]),
+        unchecked: |request, name, value| {
+            request.replace_all_unchecked(&[TARGET[0], TARGET[1], TARGET[2], (name, value)])
+        },
     },
     Api {
         name: "reply.rs headers",
@@ -187,7 +189,7 @@ const APIS: &[Api] = &[
 const ELSEWHERE: &[&str] = &[
     "handle/calls.rs grpc_stream_unchecked",
     "handle/calls.rs grpc_stream_then_unchecked",
-    "handle/headers.rs set_all_unchecked",
+    "handle/headers.rs replace_all_unchecked",
     "handle/headers.rs add_unchecked",
     "handle/headers.rs replace_unchecked",
     "headers/editor.rs add_unchecked",

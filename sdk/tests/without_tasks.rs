@@ -7,7 +7,7 @@ use std::rc::Rc;
 use sluicegate::Exports;
 use sluicegate::prelude::*;
 use sluicegate::{Body, CompleteBody, Head, Headers};
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 thread_local! {
     /// Owned by every future.
@@ -39,7 +39,7 @@ fn hold_part<D>(body: &mut Body<'_, D, Plugin>) -> Result<DataAction> {
     told("part", body.hold_while(go()))
 }
 
-fn hold_whole<D>(body: &mut CompleteBody<'_, D, Plugin>) -> Result<Flow> {
+fn hold_whole<D>(body: &mut CompleteBody<'_, D, Plugin>) -> Result<FilterStatus> {
     told("whole", body.hold_while(go()))
 }
 
@@ -84,8 +84,8 @@ macro_rules! filters {
                     if self.0 == "part" { hold_part(body) } else { Ok(DataAction::Continue) }
                 }
 
-                fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
-                    spawn_of(trailers.stream()).map(|()| Flow::Continue)
+                fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
+                    spawn_of(trailers.stream()).map(|()| FilterStatus::Continue)
                 }
 
                 fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
@@ -105,11 +105,17 @@ macro_rules! filters {
                 type Plugin = Plugin;
                 const ON_ERROR: FailurePolicy = FailurePolicy::$policy;
 
-                fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+                fn on_complete_request_body(
+                    &mut self,
+                    body: &mut CompleteRequestBody<'_, Plugin>,
+                ) -> Result<FilterStatus> {
                     hold_whole(body)
                 }
 
-                fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<Flow> {
+                fn on_complete_response_body(
+                    &mut self,
+                    body: &mut CompleteResponseBody<'_, Plugin>,
+                ) -> Result<FilterStatus> {
                     hold_whole(body)
                 }
             }
@@ -127,7 +133,7 @@ filters!(open, Open);
 
 /// Plays a message up to the piece that is to be held. Tells whether that went on, and the status
 /// of the answer.
-fn play(host: &Running, piece: &str) -> (bool, Option<u32>) {
+fn play(host: &RunningHost, piece: &str) -> (bool, Option<u32>) {
     let stream = host.http_stream();
     let headers = [(":method", "POST"), (":path", piece), (":authority", "a")];
     let ok = [(":status", "200")];

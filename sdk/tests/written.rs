@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use sluicegate::prelude::*;
 use sluicegate::{Chunk, LogLevel, Output};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 /// What becomes of the part before the last piece.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -146,8 +146,8 @@ macro_rules! part {
     }};
 }
 
-fn trailers_status() -> Flow {
-    if PLAN.get().then == Then::Pause { Flow::Pause } else { Flow::Continue }
+fn trailers_status() -> FilterStatus {
+    if PLAN.get().then == Then::Pause { FilterStatus::Pause } else { FilterStatus::Continue }
 }
 
 #[sluicegate::http_filter]
@@ -163,7 +163,7 @@ impl HttpFilter for Parts {
         part!(self, body, 0)
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
         let _ = self.rewriters[0].finish(trailers, at_the_end)?;
         Ok(trailers_status())
     }
@@ -177,7 +177,7 @@ impl HttpFilter for Parts {
         part!(self, body, 1)
     }
 
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<FilterStatus> {
         let _ = self.rewriters[1].finish(trailers, at_the_end)?;
         Ok(trailers_status())
     }
@@ -209,13 +209,13 @@ impl HttpFilter for Whole {
         Ok(headers())
     }
 
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<FilterStatus> {
         whole!(body)
     }
 
-    fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
         info!("trailers");
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
@@ -223,13 +223,13 @@ impl HttpFilter for Whole {
         Ok(headers())
     }
 
-    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<FilterStatus> {
         whole!(body)
     }
 
-    fn on_response_trailers(&mut self, _: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, _: &mut ResponseTrailers<'_, Plugin>) -> Result<FilterStatus> {
         info!("trailers");
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 
@@ -272,7 +272,7 @@ impl Message<'_> {
         };
     }
 
-    fn resume(&self, host: &Running) {
+    fn resume(&self, host: &RunningHost) {
         host.call_function(self.stream.id() * 2 + u32::from(!self.is_request), "");
     }
 
@@ -288,7 +288,7 @@ impl Message<'_> {
 
 /// Plays a message; returns what was sent of the body, whether all of the message was, and whether
 /// a callback failed.
-fn play(host: &Running, is_request: bool, plan: Plan, last: Last) -> (String, bool, bool) {
+fn play(host: &RunningHost, is_request: bool, plan: Plan, last: Last) -> (String, bool, bool) {
     host.clear_log();
     let message = Message { stream: host.http_stream(), is_request };
     let Plan { before, then, holds_headers, .. } = plan;

@@ -33,7 +33,7 @@ pub fn classed(layout: Layout) -> usize {
 /// Fails with the figure that is wrong, and the figures of the model.
 pub fn check<A: Strategy>(strategy: &A, live: usize, open: usize) -> Result<(), String> {
     let report = HeapReport::of(strategy);
-    let HeapReport { held, free, gaps, kept, kept_blocks, largest, grows, pinned, .. } = report;
+    let HeapReport { held, free, gaps, kept, kept_blocks, largest, grows, retained, .. } = report;
     let told = report.live;
     let fault = |what: &str| Err(format!("{what}: {live} B are live, {open} regions open, {report:?}"));
     if !report.walked || !report.complete || told + free + kept != held {
@@ -43,7 +43,7 @@ pub fn check<A: Strategy>(strategy: &A, live: usize, open: usize) -> Result<(), 
     // power of two of words.
     let own = told.wrapping_sub(live);
     let tables = (6..24).map(|shift| classed(Layout::from_size_align(1 << shift, 4).unwrap_or(Layout::new::<u32>())));
-    let table = if open > 0 || pinned > 0 {
+    let table = if open > 0 || retained > 0 {
         tables.clone().find(|table| *table <= own && own - table <= grows * 2 * UNIT)
     } else {
         None
@@ -71,8 +71,11 @@ pub fn check<A: Strategy>(strategy: &A, live: usize, open: usize) -> Result<(), 
     }
     let pins = report.pins();
     let named = pins.iter().map(|pin| pin.blocks).sum::<usize>();
-    if named > pinned || (pins.len() < 8 && named != pinned) || !pins.is_sorted_by_key(|pin| usize::MAX - pin.blocks) {
-        return fault("other blocks are pinned");
+    if named > retained
+        || (pins.len() < 8 && named != retained)
+        || !pins.is_sorted_by_key(|pin| usize::MAX - pin.blocks)
+    {
+        return fault("other blocks are retained");
     }
     Ok(())
 }

@@ -311,8 +311,8 @@ pub fn run<A: Subject>(subject: &mut A, ops: &[Op], bound: Bound) -> Result<Repo
     if usage.pages > bound(model.report.peak) {
         return Err(format!("{} pages for a peak of {} bytes", usage.pages, model.report.peak));
     }
-    if usage.pinned != 0 {
-        return Err(format!("{} blocks pinned that do not live", usage.pinned));
+    if usage.retained != 0 {
+        return Err(format!("{} blocks retained that do not live", usage.retained));
     }
     Ok(model.report)
 }

@@ -82,7 +82,7 @@ pub fn play<A: Subject>(subject: &mut A, trace: usize, scale: u32, bound: Bound)
     }
     checked.subject.trim();
     let usage = checked.subject.usage();
-    if usage.pages > bound(checked.peak) || usage.pinned != 0 {
+    if usage.pages > bound(checked.peak) || usage.retained != 0 {
         return Err(format!("{usage:?} for a peak of {} bytes", checked.peak));
     }
     Ok(usage)

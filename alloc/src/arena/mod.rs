@@ -148,7 +148,7 @@ unsafe impl<S: Source> Strategy for Arena<S> {
     }
 
     fn usage(&self) -> Usage {
-        Usage { pinned: self.records.pinned(), ..self.lists.usage() }
+        Usage { retained: self.records.retained(), ..self.lists.usage() }
     }
 
     fn shape(&self) -> Option<Shape<'_>> {

@@ -30,7 +30,7 @@ pub(crate) struct Records {
     used: u32,
     regions: u32,
     /// Blocks of closed regions.
-    pinned: usize,
+    retained: usize,
 }
 
 fn layout(records: u32) -> Option<Layout> {
@@ -39,12 +39,12 @@ fn layout(records: u32) -> Option<Layout> {
 
 impl Records {
     pub(super) const fn new() -> Self {
-        Self { table: null_mut(), room: 0, used: 0, regions: 0, pinned: 0 }
+        Self { table: null_mut(), room: 0, used: 0, regions: 0, retained: 0 }
     }
 
     /// Blocks that outlived their region.
-    pub(super) const fn pinned(&self) -> usize {
-        self.pinned
+    pub(super) const fn retained(&self) -> usize {
+        self.retained
     }
 
     /// Opens a region, and returns its number, or `None` if there is no memory.
@@ -112,7 +112,7 @@ impl Records {
     #[cold]
     #[inline(never)]
     fn unpin<S: Source>(&mut self, region: u32, lists: &mut Freelist<S>) {
-        self.pinned -= 1;
+        self.retained -= 1;
         if *self.at(region) < BLOCK {
             self.forget(region, lists);
         }
@@ -123,7 +123,7 @@ impl Records {
         let record = self.at(region);
         let blocks = *record / BLOCK;
         *record |= CLOSED;
-        self.pinned += blocks as usize;
+        self.retained += blocks as usize;
         if blocks == 0 {
             self.forget(region, lists);
         }

@@ -21,7 +21,7 @@ pub(super) struct Counters {
     #[cfg(feature = "stats")]
     frees: AtomicU64,
     #[cfg(feature = "stats")]
-    refusals: AtomicU64,
+    refused: AtomicU64,
     #[cfg(feature = "stats")]
     classes: [OfClass; CLASSES],
 }
@@ -45,7 +45,7 @@ impl Counters {
             peak: AtomicUsize::new(0),
             allocations: AtomicU64::new(0),
             frees: AtomicU64::new(0),
-            refusals: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             classes: [const {
                 OfClass { live: AtomicUsize::new(0), allocations: AtomicU64::new(0), frees: AtomicU64::new(0) }
             }; CLASSES],
@@ -58,7 +58,7 @@ impl Counters {
             peak: self.peak.load(Relaxed),
             allocations: self.allocations.load(Relaxed),
             frees: self.frees.load(Relaxed),
-            refusals: self.refusals.load(Relaxed),
+            refused: self.refused.load(Relaxed),
             pages: usage.pages,
             grows: usage.grows,
             classes: core::array::from_fn(|class| Class {
@@ -76,7 +76,7 @@ impl Counters {
 
     pub(super) fn allocated(&self, block: *const u8, size: usize) {
         if block.is_null() {
-            self.refusals.fetch_add(1, Relaxed);
+            self.refused.fetch_add(1, Relaxed);
         } else {
             self.allocations.fetch_add(1, Relaxed);
             self.add(size);
@@ -92,7 +92,7 @@ impl Counters {
 
     pub(super) fn resized(&self, block: *const u8, old: usize, new: usize) {
         if block.is_null() {
-            self.refusals.fetch_add(1, Relaxed);
+            self.refused.fetch_add(1, Relaxed);
             return;
         }
         if new >= old {

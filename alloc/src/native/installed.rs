@@ -34,7 +34,7 @@ use crate::strategy::{Strategy, Usage};
 /// one by one. Memory is never given back to the system.
 ///
 /// The feature `freelist` picks it, unless `live` is on, which `stats` brings along: live bytes are
-/// counted in one place, so then the picked allocator is [`Freelist`](crate::Freelist) behind the
+/// counted in one place, so then the selected allocator is [`Freelist`](crate::Freelist) behind the
 /// spin lock of [`Global`](crate::Global). `Native` itself counts with `stats` alone.
 ///
 /// **After a fork** the child may do nothing but replace itself (`exec`) or end (`_exit`) if the

@@ -51,8 +51,8 @@ const PINS: usize = 8;
 pub struct HeapReport {
     /// `true` if the allocator shows its memory. If not, as with `talc`, `system` and an allocator
     /// that this crate does not know, only
-    /// `pages`, `grows`, `pinned` and `asked` are told; everything else is zero here and `null` in
-    /// JSON.
+    /// `pages`, `grows`, `retained` and `asked` are told; everything else is zero here and `null`
+    /// in JSON.
     pub walked: bool,
     /// `true` if the walk saw everything: it stops after 262,144 gaps and kept blocks, and then
     /// what it did not see counts as live.
@@ -62,7 +62,7 @@ pub struct HeapReport {
     /// The number of times that memory was grown.
     pub grows: usize,
     /// Blocks that outlived their region.
-    pub pinned: usize,
+    pub retained: usize,
     /// Bytes in live blocks as they were asked for; zero without the feature `live`.
     pub asked: usize,
     /// Bytes that the heap has acquired: `live`, `free` and `kept`.
@@ -156,8 +156,8 @@ impl HeapReport {
 
     /// Makes a report of what a strategy tells.
     pub(crate) fn new(usage: Usage, asked: usize, shape: Option<Shape<'_>>) -> Self {
-        let Usage { pages, grows, pinned, .. } = usage;
-        let mut report = Self { pages, grows, pinned, asked, ..Self::default() };
+        let Usage { pages, grows, retained, .. } = usage;
+        let mut report = Self { pages, grows, retained, asked, ..Self::default() };
         if let Some(shape) = shape {
             shape.walk(&mut report);
         }

@@ -22,7 +22,7 @@ impl Json<'_> {
         for (name, figure) in [
             (",\"pages\":", report.pages),
             (",\"grows\":", report.grows),
-            (",\"pinned\":", report.pinned),
+            (",\"retained\":", report.retained),
             (",\"asked\":", report.asked),
         ] {
             out.write_str(name)?;
@@ -115,7 +115,7 @@ impl HeapReport {
                 (second, "/"),
                 (third, "/"),
                 (fourth, " by quarters, "),
-                (self.pinned, " pinned"),
+                (self.retained, " retained"),
             ],
         )?;
         if self.complete { Ok(()) } else { out.write_str(", not complete") }

@@ -16,8 +16,8 @@ extern "C" fn live() -> u32 {
 /// Blocks that outlived their region, by the allocator's own count.
 #[cfg(feature = "stats")]
 #[unsafe(no_mangle)]
-extern "C" fn pinned() -> u32 {
-    sluicegate_alloc::usage().pinned as u32
+extern "C" fn retained() -> u32 {
+    sluicegate_alloc::usage().retained as u32
 }
 
 #[cfg(feature = "dlmalloc")]

@@ -124,7 +124,7 @@ impl Open {
 }
 
 /// One context. Buffers of i pages less 16 bytes, each allocated before the previous is freed; then
-/// sizes about a page beside a pinned block.
+/// sizes about a page beside a retained block.
 #[unsafe(no_mangle)]
 extern "C" fn ratchet(steps: u32) {
     Region::new().within(|| {

@@ -126,9 +126,9 @@ pub struct Found {
     /// How often memory grew over all rounds.
     pub grows: u64,
     /// Blocks that outlived their region after all rounds, by the allocator's own count.
-    pub pinned: u32,
+    pub retained: u32,
     /// The same after all was freed.
-    pub pinned_at_last: u32,
+    pub retained_at_last: u32,
     /// Bytes in live blocks at most, up to the end of each round, by the trace's count.
     pub peaks: Vec<usize>,
     /// Bytes in blocks that the trace still holds after all was freed.
@@ -189,7 +189,7 @@ impl Found {
         ensure!(end <= half + slack, "grew from {half} to {end} pages in the second half: {:?}", self.pages);
         ensure!(self.held == 0, "{} bytes are still held", self.held);
         ensure!(self.live.unwrap_or(0) == 0, "live bytes are {:+} off the start", self.live.unwrap_or(0));
-        ensure!(self.pinned_at_last == 0, "{} blocks are still pinned", self.pinned_at_last);
+        ensure!(self.retained_at_last == 0, "{} blocks are still retained", self.retained_at_last);
         Ok(())
     }
 }
@@ -236,7 +236,7 @@ impl Soak {
             found.peaks.push(running.count("peak")?.context(COUNTED)? as usize);
         }
         found.grows = running.grows();
-        found.pinned = running.count("pinned")?.unwrap_or(0);
+        found.retained = running.count("retained")?.unwrap_or(0);
         for (export, arguments) in
             [("contexts_drain", &[0][..]), ("cache_drain", &[]), ("requests_drain", &[]), ("big", &[BIG])]
         {
@@ -244,7 +244,7 @@ impl Soak {
         }
         found.held = running.count("held")?.context(COUNTED)? as usize;
         found.live = running.count("live")?.zip(live).map(|(after, before)| i64::from(after) - i64::from(before));
-        found.pinned_at_last = running.count("pinned")?.unwrap_or(0);
+        found.retained_at_last = running.count("retained")?.unwrap_or(0);
         found.big = running.pages()?;
         Ok(found)
     }
@@ -288,7 +288,7 @@ pub fn tables<'a>(
     let mut big = table("pages after all was freed and one buffer of 8 MiB came");
     let mut grows = table("grows");
     let mut bursts = table("pages (live at most) after one / two / three rounds");
-    let mut pinned = table("blocks pinned by entries");
+    let mut retained = table("blocks retained by entries");
     let guests = names.iter().map(|name| guest(engines, name)).collect::<Result<Vec<_>>>()?;
     for soak in SOAKS.iter().filter(|soak| soak.title.contains(filter)) {
         if !names.iter().any(|name| soak.runs(name)) {
@@ -311,7 +311,7 @@ pub fn tables<'a>(
                         found.big.to_string(),
                         found.grows.to_string(),
                         found.bursts(),
-                        found.pinned.to_string(),
+                        found.retained.to_string(),
                     ]
                 }
                 Some(Err(_)) => {
@@ -332,8 +332,8 @@ pub fn tables<'a>(
             bursts.add(fourth);
         }
         if names.contains(&"arena") {
-            pinned.add(fifth);
+            retained.add(fifth);
         }
     }
-    Ok([live, pages, big, grows, bursts, pinned].into_iter().filter(|table| !table.is_empty()).collect())
+    Ok([live, pages, big, grows, bursts, retained].into_iter().filter(|table| !table.is_empty()).collect())
 }

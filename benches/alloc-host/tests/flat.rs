@@ -28,11 +28,11 @@ fn all_four_stand_still() {
             let (name, title) = (&guest.name, soak.title);
             let Some(own) = own else { continue };
             println!(
-                "{name}, {title}: {}, {:?}, peak {} pages, {} pinned, then {}",
+                "{name}, {title}: {}, {:?}, peak {} pages, {} retained, then {}",
                 own.pages[0],
                 own.halves(),
                 own.peak(),
-                own.pinned,
+                own.retained,
                 own.big
             );
             if own.live.is_none() {

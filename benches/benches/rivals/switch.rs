@@ -10,7 +10,7 @@ use std::cell::Cell;
 static GLOBAL: Switch = Switch;
 
 thread_local! {
-    static PICKED: Cell<&'static dyn GlobalAlloc> = const { Cell::new(&System) };
+    static SELECTED: Cell<&'static dyn GlobalAlloc> = const { Cell::new(&System) };
 }
 
 struct Switch;
@@ -18,9 +18,9 @@ struct Switch;
 /// Runs `f` with another global allocator in this thread. What `f` leaves behind must be freed in
 /// such a closure again.
 pub fn with<T>(heap: &'static dyn GlobalAlloc, f: impl FnOnce() -> T) -> T {
-    let before = PICKED.replace(heap);
+    let before = SELECTED.replace(heap);
     let result = f();
-    PICKED.set(before);
+    SELECTED.set(before);
     result
 }
 
@@ -29,21 +29,21 @@ pub fn with<T>(heap: &'static dyn GlobalAlloc, f: impl FnOnce() -> T) -> T {
 unsafe impl GlobalAlloc for Switch {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
-        unsafe { PICKED.get().alloc(layout) }
+        unsafe { SELECTED.get().alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: as the caller promises.
-        unsafe { PICKED.get().dealloc(block, layout) };
+        unsafe { SELECTED.get().dealloc(block, layout) };
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
-        unsafe { PICKED.get().alloc_zeroed(layout) }
+        unsafe { SELECTED.get().alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as the caller promises.
-        unsafe { PICKED.get().realloc(block, layout, size) }
+        unsafe { SELECTED.get().realloc(block, layout, size) }
     }
 }

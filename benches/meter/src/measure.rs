@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{Cost, Host, LogLevel, Running};
+use sluicegate_host::{Cost, Host, LogLevel, RunningHost};
 
 use crate::scenario::Scenario;
 
@@ -96,7 +96,7 @@ pub(crate) fn each(count: u64) -> u64 {
 }
 
 /// Starts a VM for one scenario.
-pub(crate) fn start(module: &Module, setup: &Setup) -> Result<Running> {
+pub(crate) fn start(module: &Module, setup: &Setup) -> Result<RunningHost> {
     let Setup { configuration, vm_configuration, root_id } = setup.clone();
     let host = Host::wasm(module).log_level(LogLevel::Info).root_id(root_id);
     let host = host.vm_configuration(vm_configuration).plugin_configuration(configuration).try_start()?;
@@ -109,7 +109,7 @@ pub(crate) fn start(module: &Module, setup: &Setup) -> Result<Running> {
 
 /// Returns a message with what the module refused, the option that sets it, and the module's last
 /// warning.
-fn refusal(host: &Running) -> String {
+fn refusal(host: &RunningHost) -> String {
     // A plugin is configured once its VM has started.
     let (what, option) = if host.costs().contains_key("proxy_on_configure") {
         ("its configuration", "--configuration")
@@ -128,7 +128,7 @@ struct Spent {
 }
 
 /// Runs a scenario. Returns `None` if the module turns out not to support it.
-fn spend(host: &Running, scenario: Scenario) -> Result<Option<Spent>> {
+fn spend(host: &RunningHost, scenario: Scenario) -> Result<Option<Spent>> {
     let supported = scenario.round(host);
     if !supported {
         // The module does not support the scenario, so its trap is not a failure of the scenario.
@@ -147,7 +147,7 @@ fn spend(host: &Running, scenario: Scenario) -> Result<Option<Spent>> {
     Ok(Some(Spent { all: host.cost() - before, callbacks }))
 }
 
-fn rounds(host: &Running, scenario: Scenario, count: u64) -> Result<()> {
+fn rounds(host: &RunningHost, scenario: Scenario, count: u64) -> Result<()> {
     for _ in 0..count {
         scenario.round(host);
         host.clear_log();
@@ -155,7 +155,7 @@ fn rounds(host: &Running, scenario: Scenario, count: u64) -> Result<()> {
     alive(host)
 }
 
-pub(crate) fn alive(host: &Running) -> Result<()> {
+pub(crate) fn alive(host: &RunningHost) -> Result<()> {
     host.trapped().map_or(Ok(()), |why| bail!("the module trapped: {why}"))
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use sluicegate_benches::REQUEST;
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{HttpStream, Running};
+use sluicegate_host::{HttpStream, RunningHost};
 
 use crate::measure::{COUNTED, Setup, alive, each, start};
 use crate::scenario::RESPONSE;
@@ -57,7 +57,7 @@ pub(crate) fn measure(name: &str, module: &Module, setup: &Setup, open: usize) -
 }
 
 /// Sends a request and its response, and leaves the stream open.
-fn request(host: &Running) -> HttpStream<'_> {
+fn request(host: &RunningHost) -> HttpStream<'_> {
     let stream = host.http_stream();
     stream.request_headers(&REQUEST);
     stream.response_headers_only(&RESPONSE);
@@ -66,7 +66,7 @@ fn request(host: &Running) -> HttpStream<'_> {
 }
 
 /// Returns the instructions of one of the counted rounds.
-fn rounds<'host>(host: &'host Running, streams: &mut VecDeque<HttpStream<'host>>, ends: Ends) -> u64 {
+fn rounds<'host>(host: &'host RunningHost, streams: &mut VecDeque<HttpStream<'host>>, ends: Ends) -> u64 {
     let before = host.cost().instructions;
     let mut random = 1_usize;
     for _ in 0..COUNTED {

@@ -2,7 +2,7 @@
 
 use sluicegate_benches::REQUEST;
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{OpenGrpc, Running};
+use sluicegate_host::{OpenGrpc, RunningHost};
 
 /// The headers of a response.
 pub(crate) const RESPONSE: [(&str, &str); 8] = [
@@ -78,7 +78,7 @@ impl Scenario {
     }
 
     /// Runs one round. Returns whether the module did the scenario's work.
-    pub(crate) fn round(self, host: &Running) -> bool {
+    pub(crate) fn round(self, host: &RunningHost) -> bool {
         match self {
             Self::Headers(count) => {
                 http(host, count, 0);
@@ -126,7 +126,7 @@ impl Scenario {
 }
 
 /// Sends a request and its response, with this many headers and this many chunks in each body.
-fn http(host: &Running, headers: usize, chunks: usize) {
+fn http(host: &RunningHost, headers: usize, chunks: usize) {
     let stream = host.http_stream();
     let headers: Vec<_> = REQUEST.iter().chain(&MORE).take(headers).copied().collect();
     if chunks == 0 {
@@ -153,7 +153,7 @@ fn http(host: &Running, headers: usize, chunks: usize) {
 
 /// Responds to every open call and ends every open gRPC stream, and then those that the filter
 /// opens in the callbacks. Returns whether there was one.
-fn answer(host: &Running) -> bool {
+fn answer(host: &RunningHost) -> bool {
     let mut asked = false;
     for _ in 0..CHAIN {
         let (calls, grpc) = (host.pending_calls(), host.open_grpc());
@@ -173,7 +173,7 @@ fn answer(host: &Running) -> bool {
 
 /// Sends the events of a gRPC call or stream. A call ends with its message. A stream has metadata
 /// around its message, and a close.
-fn answer_grpc(host: &Running, grpc: &OpenGrpc) {
+fn answer_grpc(host: &RunningHost, grpc: &OpenGrpc) {
     // The filter may cancel the call or stream at each step.
     let open = || host.open_grpc().iter().any(|open| open.token == grpc.token);
     let stream = grpc.timeout.is_none();

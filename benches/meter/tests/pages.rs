@@ -6,7 +6,7 @@ mod configurations;
 use configurations::CONFIGURATIONS;
 use sluicegate_build::{Build, add_target, run};
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{Host, Limited, Running, crowd, sweep_pages, traffic};
+use sluicegate_host::{Host, Limited, RunningHost, many_streams, sweep_pages, traffic};
 use sluicegate_loadtest::{Allocator, guest, workspace};
 
 /// The filter that uses every host function, which allocates nothing that must not fail.
@@ -22,7 +22,7 @@ fn sink(allocator: Option<Allocator>) -> Module {
 }
 
 fn limited(host: &Host) -> Limited {
-    sweep_pages(host, crowd, traffic)
+    sweep_pages(host, many_streams, traffic)
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_trap_for_want_of_memory_is_found() {
                 (then (if (i32.lt_s (memory.grow (i32.const 3)) (i32.const 0)) (then unreachable))))
             (i32.const 0)))"#;
     let host = Host::wasm(&Module::new(text).unwrap());
-    let request = |host: &Running| host.http_stream().request_headers(&[("a", "b")]);
-    let two = |host: &Running| assert!(request(host) + request(host) < 10);
+    let request = |host: &RunningHost| host.http_stream().request_headers(&[("a", "b")]);
+    let two = |host: &RunningHost| assert!(request(host) + request(host) < 10);
     sweep_pages(&host, two, request);
 }

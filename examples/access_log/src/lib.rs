@@ -25,7 +25,7 @@ impl PluginContext for AccessLog {
         Ok(StartStatus::Ok)
     }
 
-    fn on_log(&mut self, _: &mut PluginHandle<'_>, entry: &LogEntry<'_>) -> Result<()> {
+    fn on_log(&mut self, _: &mut PluginHandle<'_>, entry: &AccessLogEntry<'_>) -> Result<()> {
         let request = entry.request_headers()?;
         let of_request = |name| request.get(name).unwrap_or(ByteStr::new(b"-")).display();
         let status = property::response::code()?.and_then(|code| u16::try_from(code).ok()).unwrap_or(0);
@@ -43,7 +43,7 @@ impl PluginContext for AccessLog {
 
 /// Returns the `grpc-status` of a response. It is in the trailers, or in the headers of a response
 /// that has nothing else.
-fn grpc_status(entry: &LogEntry<'_>) -> Result<Option<HostBytes>> {
+fn grpc_status(entry: &AccessLogEntry<'_>) -> Result<Option<HostBytes>> {
     match entry.fetch_response_trailer("grpc-status")? {
         Some(status) => Ok(Some(status)),
         None => entry.fetch_response_header("grpc-status"),

@@ -1,18 +1,18 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
-fn log(host: &Running, path: &str, status: &str) {
+fn log(host: &RunningHost, path: &str, status: &str) {
     host.access_log()
         .request_headers(&[(":method", "GET"), (":path", path)])
         .response_headers(&[(":status", status)])
         .log();
 }
 
-fn count(host: &Running, class: &str) -> u64 {
+fn count(host: &RunningHost, class: &str) -> u64 {
     host.counter(&format!("access_log_requests_class={class}")).expect("a counter of each class")
 }
 

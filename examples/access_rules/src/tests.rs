@@ -3,7 +3,7 @@ use std::rc::Rc;
 
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -35,7 +35,7 @@ fn with_language(host: Host, rules: &str) -> (Host, Rc<Cell<i32>>) {
     (host, compiled)
 }
 
-fn start(host: Host, rules: &str) -> (Running, Rc<Cell<i32>>) {
+fn start(host: Host, rules: &str) -> (RunningHost, Rc<Cell<i32>>) {
     let (host, compiled) = with_language(host, rules);
     (host.start(), compiled)
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use sluicegate::{Action, LogLevel};
-use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
+use sluicegate_host::{Host, HttpStream, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -10,14 +10,14 @@ const TOKEN: &str = r#"{"access_token": "abc", "expires_in": 60}"#;
 const REQUEST: [(&str, &str); 2] = [(":path", "/"), ("authorization", "the client's")];
 
 /// Opens a stream, and sends a request that waits for a token.
-fn waiting(host: &Running) -> HttpStream<'_> {
+fn waiting(host: &RunningHost) -> HttpStream<'_> {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&REQUEST), Action::Pause as u32);
     stream
 }
 
 /// Responds to the only call that waits.
-fn answer(host: &Running, status: &str, body: &str) {
+fn answer(host: &RunningHost, status: &str, body: &str) {
     let calls = host.pending_calls();
     assert_eq!(calls.len(), 1, "{calls:?}");
     host.answer_call(calls[0].token, &[(":status", status)], body, &[]);
@@ -122,7 +122,7 @@ fn without_a_token_nothing_passes(host: Host) {
 fn survives_whatever_a_host_does(host: Host) {
     // This token is valid for this request only.
     let once = TOKEN.replace("60", "0");
-    let answer_all = |host: &Running, status: &str, body: &str| {
+    let answer_all = |host: &RunningHost, status: &str, body: &str| {
         for call in host.pending_calls() {
             host.answer_call(call.token, &[(":status", status)], body, &[]);
         }

@@ -2,12 +2,12 @@ use std::time::Duration;
 
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
-fn critical(host: &Running, start: &str) -> bool {
+fn critical(host: &RunningHost, start: &str) -> bool {
     host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(start))
 }
 

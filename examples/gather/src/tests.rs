@@ -1,11 +1,11 @@
 use sluicegate::LogLevel;
 use sluicegate::prelude::*;
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
-fn answer(host: &Running, cluster: &str, status: &str, body: &str) {
+fn answer(host: &RunningHost, cluster: &str, status: &str, body: &str) {
     let calls = host.pending_calls();
     let call = calls.iter().find(|call| call.cluster == cluster).unwrap_or_else(|| panic!("{cluster}: {calls:?}"));
     host.answer_call(call.token, &[(":status", status)], body, &[]);
@@ -67,7 +67,7 @@ fn survives_whatever_a_host_does(host: Host) {
     let [tasks, closures] = ["tasks", "closures"].map(|root_id| {
         let host = host.clone().root_id(root_id);
         // The second service fails, and then both fail.
-        let fails = |host: &Running| {
+        let fails = |host: &RunningHost| {
             let stream = host.http_stream();
             let action = stream.request_headers(&[(":path", "/ann")]);
             for failing in ["limits", ""] {
@@ -85,7 +85,7 @@ fn survives_whatever_a_host_does(host: Host) {
             stream.complete();
             seen
         };
-        let refuses = |host: &Running| {
+        let refuses = |host: &RunningHost| {
             let stream = host.http_stream();
             let action = stream.request_headers(&[(":path", "/ann")]);
             for call in host.pending_calls() {
@@ -96,7 +96,7 @@ fn survives_whatever_a_host_does(host: Host) {
             seen
         };
         // Parts that follow come to a filter that holds headers.
-        let passes = |host: &Running| {
+        let passes = |host: &RunningHost| {
             let stream = host.http_stream();
             let action = stream.request_headers_with_body(&[(":path", "/ann")]);
             for _ in 0..2 {

@@ -133,13 +133,13 @@ impl PluginContext for Plugin {
 
     fn on_grpc_event(&mut self, _: &mut PluginHandle<'_>, event: &GrpcEvent) -> Result<()> {
         let Some(open) = self.open.as_ref().filter(|open| open.stream.token() == event.token()) else { return Ok(()) };
-        match event.what() {
-            GrpcWhat::Message(_) => {
+        match event.kind() {
+            GrpcEventKind::Message(_) => {
                 let message = event.message()?;
                 let text = message::text(&message).unwrap_or("an unreadable message");
                 info!("collector acknowledged {} paths: {text}", open.sent);
             }
-            GrpcWhat::Closed(status) => {
+            GrpcEventKind::Closed(status) => {
                 self.open = None;
                 if status != 0 {
                     warn!("stream closed with status {status}: {}", ByteStr::new(&event.status_text()?).display());

@@ -1,5 +1,5 @@
 use sluicegate::{Action, LogLevel, abi::Import, abi::Status};
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 use crate::message::{path, text};
 use crate::waiting::{BYTES, PATHS, Waiting};
@@ -9,7 +9,7 @@ use crate::{BATCH, PATIENCE};
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
 /// Sends requests with these paths, none of which is held, and then a tick.
-fn requests(host: &Running, paths: &[&str]) {
+fn requests(host: &RunningHost, paths: &[&str]) {
     for path in paths {
         let stream = host.http_stream();
         assert_eq!(stream.request_headers(&[(":path", path)]), Action::Continue as u32);
@@ -119,7 +119,7 @@ fn messages_are_read_as_they_are_written() {
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
     let first = sweep(&host, traffic);
-    let send = |host: &Running, paths: &[&str]| {
+    let send = |host: &RunningHost, paths: &[&str]| {
         paths
             .iter()
             .map(|path| {

@@ -35,16 +35,16 @@ impl HttpFilter for GrpcUnary {
     }
 
     fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_>, event: &GrpcEvent) -> Result<()> {
-        match event.what() {
-            GrpcWhat::Message(_) if message::allowed(&event.message()?) => {
+        match event.kind() {
+            GrpcEventKind::Message(_) if message::allowed(&event.message()?) => {
                 info!("allowed");
                 stream.resume_request()
             }
-            GrpcWhat::Message(_) => {
+            GrpcEventKind::Message(_) => {
                 info!("forbidden");
                 stream.reply(&LocalResponse::new(403).body("forbidden\n"))
             }
-            GrpcWhat::Closed(status) => {
+            GrpcEventKind::Closed(status) => {
                 warn!("no answer: gRPC status {status}, {}", ByteStr::new(&event.status_text()?).display());
                 stream.reply(&LocalResponse::new(503).body("no answer\n"))
             }

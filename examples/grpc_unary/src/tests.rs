@@ -1,5 +1,5 @@
 use sluicegate::{Action, LogLevel};
-use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
+use sluicegate_host::{Host, HttpStream, RunningHost, sweep, traffic};
 
 use crate::message::{allowed, question};
 
@@ -7,7 +7,7 @@ use crate::message::{allowed, question};
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
 /// Sends a request. Returns the stream, and the number of the request's call.
-fn ask<'host>(host: &'host Running, path: &str) -> (HttpStream<'host>, u32) {
+fn ask<'host>(host: &'host RunningHost, path: &str) -> (HttpStream<'host>, u32) {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", path)]), Action::Pause as u32);
     let token = host.open_grpc().last().expect("a call").token;
@@ -75,7 +75,7 @@ fn unknown_fields_are_skipped_and_broken_messages_refused() {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    let answered = |answer: fn(&Running, u32)| {
+    let answered = |answer: fn(&RunningHost, u32)| {
         sweep(&host, move |host| {
             let stream = host.http_stream();
             let action = stream.request_headers(&[(":path", "/")]);

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -84,7 +84,7 @@ fn fails_closed(host: Host) {
 
 #[sluicegate_host::test]
 fn survives_whatever_a_host_does(host: Host) {
-    let edits = |host: &Running| {
+    let edits = |host: &RunningHost| {
         let stream = host.http_stream();
         let mut actions = [0; 2];
         actions[0] = stream.request_headers(&[(":path", "/"), ("x-old", "1"), ("x-debug", "a"), ("x-env", "q")]);

@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
+use sluicegate_host::{Host, HttpStream, RunningHost, sweep, traffic};
 
 use crate::fnv1a;
 
@@ -25,7 +25,7 @@ const ANSWER: [(&str, &str); 8] = [
 ];
 
 /// Sends a request that waits for a response. Returns its stream, and the number of its call.
-fn ask(host: &Running) -> (HttpStream<'_>, u32) {
+fn ask(host: &RunningHost) -> (HttpStream<'_>, u32) {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&REQUEST), Action::Pause as u32);
     let token = host.pending_calls().last().unwrap().token;

@@ -103,7 +103,7 @@ impl HttpFilter for HttpBody {
         Ok(Action::Continue)
     }
 
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<FilterStatus> {
         if body.plugin().echo {
             return body.reply(&LocalResponse::new(200).body(&*body.bytes()?));
         }
@@ -119,20 +119,20 @@ impl HttpFilter for HttpBody {
         Ok(Action::Continue)
     }
 
-    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<FilterStatus> {
         Ok(self.edit(body))
     }
 }
 
 impl HttpBody {
     /// Edits a body. If that fails, the error is logged, and the body goes on unchanged.
-    fn edit<D>(&self, body: &mut CompleteBody<'_, D, Plugin>) -> Flow {
+    fn edit<D>(&self, body: &mut CompleteBody<'_, D, Plugin>) -> FilterStatus {
         let (side, operation) = (self.side.name(), self.operation.name());
         match body.bytes() {
             Ok(original) => info!("original {side} body: {}", ByteStr::new(&original).display()),
             Err(error) => {
                 error!("failed to get {side} body: {error}");
-                return Flow::Continue;
+                return FilterStatus::Continue;
             }
         }
         let edited = match self.operation {
@@ -143,7 +143,7 @@ impl HttpBody {
         if let Err(error) = edited {
             error!("failed to {operation} {side} body: {error}");
         }
-        Flow::Continue
+        FilterStatus::Continue
     }
 }
 

@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, DataAction, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
+use sluicegate_host::{Host, HttpStream, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -16,7 +16,7 @@ const OPERATIONS: [(&str, &str); 4] = [
     ("invalid", "[this is replaced body]"),
 ];
 
-fn stream<'host>(host: &'host Running, side: &str, operation: &str) -> HttpStream<'host> {
+fn stream<'host>(host: &'host RunningHost, side: &str, operation: &str) -> HttpStream<'host> {
     let stream = host.http_stream();
     let headers = [("content-length", "10"), ("buffer-replace-at", side), ("buffer-operation", operation)];
     assert_eq!(stream.request_headers(&headers), Action::Continue as u32);

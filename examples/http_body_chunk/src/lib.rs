@@ -48,9 +48,9 @@ impl HttpFilter for HttpBodyChunk {
 
     /// Lets the body go on. Trailers end a body that has no last part, and all of the body was read
     /// by then.
-    fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_>) -> Result<FilterStatus> {
         info!("pattern not found");
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 

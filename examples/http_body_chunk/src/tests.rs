@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{DataAction, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
+use sluicegate_host::{Host, HttpStream, RunningHost, sweep, traffic};
 
 use crate::Search;
 
@@ -10,7 +10,7 @@ static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 const CONTINUE: u32 = DataAction::Continue as u32;
 const PAUSE: u32 = DataAction::Pause as u32;
 
-fn stream(host: &Running) -> HttpStream<'_> {
+fn stream(host: &RunningHost) -> HttpStream<'_> {
     let stream = host.http_stream();
     stream.request_headers_with_body(&[(":method", "POST")]);
     stream

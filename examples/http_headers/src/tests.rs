@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -8,7 +8,7 @@ static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 const CONFIGURATION: &str = r#"{"header": "x-wasm-header", "value": "x-value"}"#;
 const REQUEST: [(&str, &str); 2] = [("key1", "value1"), ("key2", "value2")];
 
-fn infos(host: &Running) -> Vec<String> {
+fn infos(host: &RunningHost) -> Vec<String> {
     host.log().into_iter().filter(|line| line.level == LogLevel::Info).map(|line| line.text).collect()
 }
 

@@ -1,20 +1,20 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
 const REQUEST: [(&str, &str); 1] = [(":authority", "my-host.com")];
 
-fn authority(host: &Running) -> String {
+fn authority(host: &RunningHost) -> String {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&REQUEST), Action::Continue as u32);
     assert_eq!(stream.request_map().len(), 1);
     stream.request_header(":authority").unwrap()
 }
 
-fn critical(host: &Running, start: &str) -> bool {
+fn critical(host: &RunningHost, start: &str) -> bool {
     host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(start))
 }
 

@@ -53,12 +53,12 @@ impl HttpFilter for JsonFields {
         Ok(if request.end_of_stream() { Action::Continue } else { Action::StopIteration })
     }
 
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<FilterStatus> {
         let whole = body.bytes()?; // the one block: all views below are into it
         if let Err(problem) = take_fields(&whole, body.stream())? {
             return body.reply(&LocalResponse::new(400).body(problem));
         }
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 

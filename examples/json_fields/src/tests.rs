@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use sluicegate::abi::Import;
 use sluicegate::{DataAction, Status};
-use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
+use sluicegate_host::{Host, HttpStream, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -11,7 +11,7 @@ const FIELDS: &str = r#"{"/user/id": "x-user", "/items/1/a~1b": "x-item"}"#;
 const BODY: &str = r#"{"user": {"id": "ann\u0021"}, "items": [0, {"a/b": 1.50}]}"#;
 
 /// Sends a request with a body.
-fn send<'host>(host: &'host Running, body: &str) -> (HttpStream<'host>, u32) {
+fn send<'host>(host: &'host RunningHost, body: &str) -> (HttpStream<'host>, u32) {
     let stream = host.http_stream();
     stream.request_headers_with_body(&[(":path", "/"), ("x-user", "a liar")]);
     let (first, second) = body.as_bytes().split_at(body.len() / 2);

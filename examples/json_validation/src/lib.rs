@@ -104,12 +104,12 @@ impl HttpFilter for JsonValidation {
         Ok(Action::Continue)
     }
 
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<FilterStatus> {
         let whole = body.bytes().inspect_err(not_read)?;
         if !body.plugin().accepts(&whole) {
             return body.reply(&invalid()).inspect_err(not_sent);
         }
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 

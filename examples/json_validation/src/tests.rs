@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, DataAction, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
+use sluicegate_host::{Host, HttpStream, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -8,11 +8,11 @@ static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 const CONTINUE: u32 = DataAction::Continue as u32;
 const PAUSE: u32 = DataAction::Pause as u32;
 
-fn start(host: Host, configuration: &str) -> Running {
+fn start(host: Host, configuration: &str) -> RunningHost {
     host.plugin_configuration(configuration).start()
 }
 
-fn upload<'host>(host: &'host Running, content_type: &str) -> HttpStream<'host> {
+fn upload<'host>(host: &'host RunningHost, content_type: &str) -> HttpStream<'host> {
     let stream = host.http_stream();
     stream.request_headers_with_body(&[(":method", "POST"), ("content-type", content_type)]);
     stream
@@ -23,7 +23,7 @@ fn refusal(stream: &HttpStream<'_>) -> Option<(u32, String)> {
 }
 
 /// Sends a body, and returns whether it passes. A body that does not pass gets a 403.
-fn passes(host: &Running, body: &[u8]) -> bool {
+fn passes(host: &RunningHost, body: &[u8]) -> bool {
     let stream = upload(host, "application/json");
     let (head, tail) = body.split_at(body.len() / 2);
     assert_eq!(stream.request_body(head, false), PAUSE);

@@ -1,12 +1,12 @@
 use sluicegate::{Action, LogLevel};
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
 const CONFIGURATION: &str = r#"{"tiers": ["gold", "silver"], "memory": {"total": "1MiB"}}"#;
 
-fn start(host: Host) -> Running {
+fn start(host: Host) -> RunningHost {
     let host = host.plugin_configuration(CONFIGURATION).start();
     assert!(host.started());
     host

@@ -1,20 +1,20 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 use crate::MOST_VALUES;
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
-fn send(host: &Running, value: impl AsRef<[u8]>) {
+fn send(host: &RunningHost, value: impl AsRef<[u8]>) {
     let stream = host.http_stream();
     let action = stream.request_headers(&[(":path", b"/".as_slice()), ("my-custom-header", value.as_ref())]);
     assert_eq!(action, Action::Continue as u32);
     stream.complete();
 }
 
-fn count(host: &Running, value: &str) -> Option<u64> {
+fn count(host: &RunningHost, value: &str) -> Option<u64> {
     host.counter(&format!("custom_header_value_counts_value={value}_reporter=sluicegate"))
 }
 

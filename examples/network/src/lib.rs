@@ -33,25 +33,25 @@ impl TcpFilter for Network {
     // A failure is logged. No connection is closed because of it.
     const ON_ERROR: FailurePolicy = FailurePolicy::Open;
 
-    fn on_new_connection(&mut self, _: &mut TcpHandle<'_, Plugin>) -> Result<Flow> {
+    fn on_new_connection(&mut self, _: &mut TcpHandle<'_, Plugin>) -> Result<FilterStatus> {
         info!("new connection!");
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
-    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Plugin>) -> Result<Flow> {
+    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Plugin>) -> Result<FilterStatus> {
         if data.size() == 0 {
-            return Ok(Flow::Continue);
+            return Ok(FilterStatus::Continue);
         }
         match data.read(0, data.size()) {
             Ok(bytes) => info!(">>>>>> downstream data received >>>>>>\n{}", ByteStr::new(&bytes).display()),
             Err(error) => critical!("failed to get downstream data: {error}"),
         }
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
-    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Plugin>) -> Result<Flow> {
+    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Plugin>) -> Result<FilterStatus> {
         if data.size() == 0 {
-            return Ok(Flow::Continue);
+            return Ok(FilterStatus::Continue);
         }
         match upstream::address().and_then(|address| address.ok_or(ABSENT)) {
             Ok(address) => info!("remote address: {}", address.text().display()),
@@ -69,7 +69,7 @@ impl TcpFilter for Network {
             Ok(bytes) => info!("<<<<<< upstream data received <<<<<<\n{}", ByteStr::new(&bytes).display()),
             Err(error) => critical!("failed to get upstream data: {error}"),
         }
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_downstream_close(&mut self, _: &mut TcpHandle<'_, Plugin>, _: PeerType) -> Result<()> {

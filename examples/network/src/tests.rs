@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, PropertyValue, Running, sweep, traffic};
+use sluicegate_host::{Host, PropertyValue, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -11,7 +11,7 @@ fn pairs(key: &str, value: &str) -> PropertyValue {
     PropertyValue::Map(vec![(key.to_owned(), value.into())])
 }
 
-fn lines(host: &Running) -> Vec<String> {
+fn lines(host: &RunningHost) -> Vec<String> {
     host.log().into_iter().filter(|line| line.level == LogLevel::Info).map(|line| line.text).collect()
 }
 

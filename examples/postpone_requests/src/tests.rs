@@ -2,12 +2,12 @@ use std::time::Duration;
 
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
+use sluicegate_host::{Host, HttpStream, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
-fn postponed(host: &Running) -> HttpStream<'_> {
+fn postponed(host: &RunningHost) -> HttpStream<'_> {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/")]), Action::Pause as u32);
     assert!(host.logged(LogLevel::Info, &format!("postpone request with contextID={}", stream.id())));

@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, LocalReply, Running, sweep, traffic};
+use sluicegate_host::{Host, LocalReply, RunningHost, sweep, traffic};
 
 use crate::AUTH;
 
@@ -8,13 +8,13 @@ use crate::AUTH;
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
 /// Sends a request with these headers. Returns the filter's action and reply.
-fn send(host: &Running, headers: &[(&str, &str)]) -> (u32, Option<LocalReply>) {
+fn send(host: &RunningHost, headers: &[(&str, &str)]) -> (u32, Option<LocalReply>) {
     let stream = host.http_stream();
     let action = stream.request_headers(headers);
     (action, stream.reply())
 }
 
-fn passes(host: &Running, headers: &[(&str, &str)]) -> bool {
+fn passes(host: &RunningHost, headers: &[(&str, &str)]) -> bool {
     let (action, reply) = send(host, headers);
     action == Action::Continue as u32 && reply.is_none()
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use sluicegate::Status;
 use sluicegate::abi::Import;
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -13,7 +13,7 @@ const PLANS: &str = r#"{"header": "x-plan", "plans": {
 }}"#;
 
 /// Sends a request. Returns the `retry-after` of a refusal, or `None` if the request passed.
-fn send(host: &Running, plan: &str) -> Option<String> {
+fn send(host: &RunningHost, plan: &str) -> Option<String> {
     let stream = host.http_stream();
     let action = stream.request_headers(&[(":path", "/"), ("x-plan", plan)]);
     let Some(reply) = stream.reply() else {
@@ -26,7 +26,7 @@ fn send(host: &Running, plan: &str) -> Option<String> {
     Some(wait.expect("a refusal says when to come again"))
 }
 
-fn passed(host: &Running, plan: &str, requests: usize) -> usize {
+fn passed(host: &RunningHost, plan: &str, requests: usize) -> usize {
     (0..requests).filter(|_| send(host, plan).is_none()).count()
 }
 
@@ -62,7 +62,7 @@ fn a_batch_spares_writes_and_refusals_ask_nobody(host: Host) {
 }
 
 /// Returns the shared level of the paid plan, in tokens.
-fn level(host: &Running) -> u64 {
+fn level(host: &RunningHost) -> u64 {
     let value = host.shared_data("rate_limit paid").unwrap();
     u64::from_le_bytes(value[..8].try_into().unwrap()) / 1_000_000_000
 }

@@ -1,19 +1,19 @@
 use sluicegate::abi::Import;
 use sluicegate::{Action, LogLevel, Status};
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 use crate::KEY;
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
-fn send(host: &Running) {
+fn send(host: &RunningHost) {
     let stream = host.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/")]), Action::Continue as u32);
     stream.complete();
 }
 
-fn warned(host: &Running, start: &str) -> bool {
+fn warned(host: &RunningHost, start: &str) -> bool {
     host.log().iter().any(|line| line.level == LogLevel::Warn && line.text.starts_with(start))
 }
 

@@ -70,7 +70,7 @@ impl HttpFilter for Upload {
         Ok(Action::Continue)
     }
 
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<FilterStatus> {
         let (mut position, mut checksum) = (0, Checksum::default());
         loop {
             let part = body.read(position, WINDOW)?;
@@ -81,7 +81,7 @@ impl HttpFilter for Upload {
             position += part.len();
         }
         self.found = (position > 0).then(|| (checksum.0, body.plugin().has_seen(checksum.0)));
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {

@@ -1,5 +1,5 @@
 use sluicegate::{Action, DataAction};
-use sluicegate_host::{Host, HttpStream, Running, sweep, traffic};
+use sluicegate_host::{Host, HttpStream, RunningHost, sweep, traffic};
 
 use crate::Checksum;
 
@@ -11,7 +11,7 @@ const STOP: u32 = DataAction::StopIterationAndBuffer as u32;
 const GO: u32 = DataAction::Continue as u32;
 const MIB: usize = 1 << 20;
 
-fn upload<'host>(host: &'host Running, length: usize) -> (HttpStream<'host>, Option<u32>) {
+fn upload<'host>(host: &'host RunningHost, length: usize) -> (HttpStream<'host>, Option<u32>) {
     let stream = host.http_stream();
     let action = stream.request_headers_with_body(&[("content-length", &*length.to_string())]);
     let status = stream.reply().map(|reply| reply.status);

@@ -4,7 +4,7 @@ use sluicegate::abi::MapType;
 
 use crate::PropertyValue;
 use crate::map::{Kind, Map};
-use crate::running::{Outcome, Running};
+use crate::running::{Outcome, RunningHost};
 use crate::state::Stream;
 
 /// An entry of the proxy's `access_log`, before it goes to the plugin that writes it.
@@ -17,7 +17,7 @@ use crate::state::Stream;
 /// # struct Plugin;
 /// # #[sluicegate::plugin_context]
 /// # impl PluginContext for Plugin {
-/// #     fn on_log(&mut self, _: &mut PluginHandle<'_>, entry: &LogEntry<'_>) -> Result<()> {
+/// #     fn on_log(&mut self, _: &mut PluginHandle<'_>, entry: &AccessLogEntry<'_>) -> Result<()> {
 /// #         info!("{:?}", entry.fetch_response_trailer("grpc-status")?);
 /// #         Ok(())
 /// #     }
@@ -33,13 +33,13 @@ use crate::state::Stream;
 /// ```
 #[must_use = "nothing is logged before `log`"]
 pub struct AccessLog<'host> {
-    host: &'host Running,
+    host: &'host RunningHost,
     plugin: u32,
     entry: Stream,
 }
 
 impl<'host> AccessLog<'host> {
-    pub(crate) fn of(host: &'host Running, plugin: u32) -> Self {
+    pub(crate) fn of(host: &'host RunningHost, plugin: u32) -> Self {
         Self { host, plugin, entry: Stream { plugin, completed: true, ..Stream::default() } }
     }
 

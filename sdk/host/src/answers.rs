@@ -4,7 +4,7 @@ use sluicegate::abi::{BufferType, MapType, Status};
 
 use crate::calls::{OpenGrpc, PendingCall};
 use crate::map::{Kind, Map};
-use crate::running::{PLUGIN, Running, count};
+use crate::running::{PLUGIN, RunningHost, count};
 use crate::state::Answer;
 use crate::valid;
 
@@ -15,7 +15,7 @@ const UNREACHABLE: &str =
 /// The gRPC status `UNAVAILABLE`, which stands for a service that is not there.
 const UNAVAILABLE: u32 = 14;
 
-impl Running {
+impl RunningHost {
     /// Returns the HTTP calls that wait for a response, oldest first.
     #[must_use]
     pub fn pending_calls(&self) -> Vec<PendingCall> {

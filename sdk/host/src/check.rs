@@ -6,7 +6,7 @@ use sluicegate::LogLevel;
 
 use crate::flow::Way;
 use crate::map::Map;
-use crate::running::Running;
+use crate::running::RunningHost;
 use crate::state::{LocalReply, LogLine};
 use crate::stream::HttpStream;
 use crate::tcp::TcpConnection;
@@ -33,7 +33,7 @@ fn headers(map: &Map) -> String {
     })
 }
 
-impl Running {
+impl RunningHost {
     /// Asserts that a line of this level and exactly this text was logged.
     ///
     /// # Panics
@@ -47,13 +47,13 @@ impl Running {
     }
 
     /// Asserts that no line of this level or of a more severe one was logged:
-    /// `host.assert_quiet(LogLevel::Warn)`.
+    /// `host.assert_no_log_at(LogLevel::Warn)`.
     ///
     /// # Panics
     ///
     /// Panics if such a line was logged. The message shows the log.
     #[track_caller]
-    pub fn assert_quiet(&self, level: LogLevel) -> &Self {
+    pub fn assert_no_log_at(&self, level: LogLevel) -> &Self {
         let log = self.log();
         let loud = log.iter().find(|line| line.level as u32 >= level as u32);
         assert_eq!(loud, None, "a line of {level:?} or worse{}", lines(&log));
@@ -61,7 +61,7 @@ impl Running {
     }
 }
 
-impl Running {
+impl RunningHost {
     /// Asserts the value of a counter: `host.assert_counter("requests", 2)`. A counter that was
     /// never defined counts as 0.
     ///

@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use sluicegate::prelude::*;
 
-use crate::{Host, Running};
+use crate::{Host, RunningHost};
 
 thread_local! {
     /// The example that runs on this thread.
@@ -24,7 +24,7 @@ enum Example {
     Body(fn(&mut RequestBody<'_>) -> Result<DataAction>),
     Response(fn(&CallResponse) -> Result<()>),
     Event(fn(&GrpcEvent) -> Result<()>),
-    Data(fn(&mut DownstreamData<'_>) -> Result<Flow>),
+    Data(fn(&mut DownstreamData<'_>) -> Result<FilterStatus>),
     Plugin(fn(&mut PluginHandle<'_>) -> Result<()>),
 }
 
@@ -76,10 +76,10 @@ mod streams {
 
     #[sluicegate::tcp_filter]
     impl TcpFilter for Tcp {
-        fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<Flow> {
+        fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
             match EXAMPLE.get() {
                 Example::Data(run) => run(data),
-                _ => Ok(Flow::Continue),
+                _ => Ok(FilterStatus::Continue),
             }
         }
     }
@@ -160,7 +160,7 @@ fn play(example: Example) {
 }
 
 /// Calls a function with the data of a client.
-pub fn data(run: fn(&mut DownstreamData<'_>) -> Result<Flow>) {
+pub fn data(run: fn(&mut DownstreamData<'_>) -> Result<FilterStatus>) {
     EXAMPLE.set(Example::Data(run));
     let host = Host::new(&streams::tcp::PLUGIN).start();
     host.tcp_connection().downstream_data("one", true);
@@ -176,7 +176,7 @@ pub fn plugin(run: fn(&mut PluginHandle<'_>) -> Result<()>) {
 }
 
 /// Checks that no callback returned an error.
-fn check(host: &Running) {
+fn check(host: &RunningHost) {
     EXAMPLE.set(Example::None);
     let errors: Vec<_> = host.log().into_iter().filter(|line| line.level >= sluicegate::LogLevel::Error).collect();
     assert!(errors.is_empty(), "{errors:?}");

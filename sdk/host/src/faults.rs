@@ -80,7 +80,7 @@ impl Fault {
     }
 }
 
-/// A fault of one call of a WASI function, on the wasm rung.
+/// A fault of one call of a WASI function, on the wasm backend.
 #[cfg(feature = "wasm")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]

@@ -6,7 +6,7 @@ mod local_reply;
 use sluicegate::abi::{BufferType, MapType};
 
 use crate::map::{Kind, Map};
-use crate::running::{Running, count};
+use crate::running::{RunningHost, count};
 use crate::state::{LocalReply, Stream};
 use crate::valid::{self, Checked};
 pub(crate) use local_reply::{answer, fail};
@@ -136,7 +136,7 @@ pub(crate) struct Flow {
 }
 
 /// Shows the filter the headers. Returns the filter's action.
-pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_stream: bool) -> u32 {
+pub(crate) fn headers(host: &RunningHost, id: u32, way: Way, headers: Map, end_of_stream: bool) -> u32 {
     if host.is_over(id) {
         return STOP_ALL;
     }
@@ -177,7 +177,7 @@ pub(crate) fn headers(host: &Running, id: u32, way: Way, headers: Map, end_of_st
 }
 
 /// Checks headers that went on, once, as a proxy does. Replies if the proxy does not send them.
-fn leave(host: &Running, id: u32, way: Way) {
+fn leave(host: &RunningHost, id: u32, way: Way) {
     let refused = {
         let mut state = host.state();
         let Some(stream) = state.streams.get_mut(&id) else { return };
@@ -210,7 +210,7 @@ fn leave(host: &Running, id: u32, way: Way) {
 }
 
 /// Takes a part of a body from the peer.
-pub(crate) fn body_comes(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> u32 {
+pub(crate) fn body_comes(host: &RunningHost, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> u32 {
     if let Some(stream) = host.state().streams.get_mut(&id) {
         let flow = &mut stream.flows[way as usize];
         flow.came += part.len();
@@ -221,7 +221,7 @@ pub(crate) fn body_comes(host: &Running, id: u32, way: Way, part: &[u8], end_of_
 
 /// Shows the filter a part of a body, unless the headers wait or the proxy reads no more. Returns
 /// the filter's action.
-fn body(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> u32 {
+fn body(host: &RunningHost, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> u32 {
     if host.is_over(id) {
         return NO_BUFFER;
     }
@@ -265,7 +265,7 @@ fn body(host: &Running, id: u32, way: Way, part: &[u8], end_of_stream: bool) -> 
 ///
 /// A request gets a response of 413. A response is replaced by a response of 500, or reset if its
 /// headers are on their way.
-fn refuse(host: &Running, id: u32, way: Way) -> u32 {
+fn refuse(host: &RunningHost, id: u32, way: Way) -> u32 {
     let (status, details, body) = match way {
         Way::Request => (413, "request_payload_too_large", "Payload Too Large"),
         Way::Response => (500, "response_payload_too_large", "Internal Server Error"),
@@ -287,7 +287,7 @@ fn refuse(host: &Running, id: u32, way: Way) -> u32 {
 }
 
 /// Shows the filter the trailers, unless the headers wait. Returns the filter's action.
-pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 {
+pub(crate) fn trailers(host: &RunningHost, id: u32, way: Way, trailers: Map) -> u32 {
     if host.is_over(id) {
         return STOP;
     }
@@ -349,7 +349,7 @@ pub(crate) fn trailers(host: &Running, id: u32, way: Way, trailers: Map) -> u32 
 
 /// Shows the filter the kept part and the trailers again. The filter resumed in the callback for
 /// trailers that came with a resume of the headers.
-fn show_again(host: &Running, id: u32, way: Way, trailers: Map) {
+fn show_again(host: &RunningHost, id: u32, way: Way, trailers: Map) {
     {
         let mut state = host.state();
         let Some(stream) = state.streams.get_mut(&id) else { return };
@@ -373,7 +373,7 @@ fn show_again(host: &Running, id: u32, way: Way, trailers: Map) {
 /// headers: the body as one part, then the parts that were not read.
 ///
 /// If the table of phases did not judge the resume, this function does.
-pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
+pub(crate) fn resume(host: &RunningHost, id: u32, way: Way, is_judged: bool) {
     let waiting = {
         let mut state = host.state();
         let Some(stream) = state.streams.get_mut(&id).filter(|stream| !stream.is_connection) else { return };
@@ -418,7 +418,7 @@ pub(crate) fn resume(host: &Running, id: u32, way: Way, is_judged: bool) {
 /// Resumes a request that the same callback then answers, as Envoy does. A body whose headers have
 /// gone on goes on. A body that waited for the headers comes to the filter, but does not go on, and
 /// the filter does not see its trailers.
-fn resume_before_answer(host: &Running, id: u32, way: Way, is_judged: bool) {
+fn resume_before_answer(host: &RunningHost, id: u32, way: Way, is_judged: bool) {
     let (reply, waiting, gone) = {
         let mut state = host.state();
         let Some(stream) = state.streams.get_mut(&id).filter(|stream| stream.replies == 0) else { return };
@@ -445,7 +445,7 @@ fn resume_before_answer(host: &Running, id: u32, way: Way, is_judged: bool) {
 
 /// Shows the filter the parts that waited for the headers: the body as one part, the parts that
 /// were not read, and the trailers.
-fn bring(host: &Running, id: u32, way: Way, waiting: Option<(Vec<u8>, bool)>) {
+fn bring(host: &RunningHost, id: u32, way: Way, waiting: Option<(Vec<u8>, bool)>) {
     if let Some((part, ended)) = waiting {
         // The body of a local reply follows the reply's headers to the filter.
         let answers = way == Way::Response && answering(host, id, true);
@@ -478,14 +478,14 @@ fn bring(host: &Running, id: u32, way: Way, waiting: Option<(Vec<u8>, bool)>) {
 
 /// Sets whether a local reply goes through the filter. Returns whether that changes something: the
 /// stream has a local reply, and the value was the other one.
-fn answering(host: &Running, id: u32, answering: bool) -> bool {
+fn answering(host: &RunningHost, id: u32, answering: bool) -> bool {
     let mut state = host.state();
     let Some(stream) = state.streams.get_mut(&id).filter(|stream| stream.reply.is_some()) else { return false };
     std::mem::replace(&mut stream.answering, answering) != answering
 }
 
 /// Takes the next part that the proxy did not read, if the proxy reads again.
-pub(crate) fn next_unread(host: &Running, id: u32, buffer: BufferType) -> Option<(Vec<u8>, bool)> {
+pub(crate) fn next_unread(host: &RunningHost, id: u32, buffer: BufferType) -> Option<(Vec<u8>, bool)> {
     let mut state = host.state();
     let body = state.streams.get_mut(&id)?.bodies.get_mut(&(buffer as u32))?;
     if body.full { None } else { body.unread.pop_front() }
@@ -520,7 +520,13 @@ impl Stream {
 
 /// Shows the filter a part of a body, or of a connection's data. The filter's action decides
 /// whether the part goes on, waits, or is dropped.
-pub(crate) fn send(host: &Running, id: u32, buffer: BufferType, part: &[u8], filter: impl FnOnce(u32) -> u32) -> u32 {
+pub(crate) fn send(
+    host: &RunningHost,
+    id: u32,
+    buffer: BufferType,
+    part: &[u8],
+    filter: impl FnOnce(u32) -> u32,
+) -> u32 {
     let way = Way::from_number(buffer as u32);
     let buffer = buffer as u32;
     let (size, too_much, joins, loses) = {

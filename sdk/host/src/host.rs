@@ -12,7 +12,7 @@ use crate::faults::{Fault, Faults};
 use crate::foreign::Functions;
 use crate::imports::Guest;
 use crate::native::Native;
-use crate::running::{FailurePolicy, Load, Running};
+use crate::running::{FailurePolicy, Load, RunningHost};
 use crate::state::{Abi, BUFFER_LIMIT, PluginState, State};
 #[cfg(feature = "wasm")]
 use crate::wasm::{Limits, Module, VmError, Wasm};
@@ -108,7 +108,7 @@ impl Host {
 
     /// Adds a foreign function, which filters call by name, from the start on.
     ///
-    /// See [`Running::add_foreign_function`].
+    /// See [`RunningHost::add_foreign_function`].
     pub fn foreign_function(
         mut self,
         name: &str,
@@ -225,7 +225,7 @@ impl Host {
 
     /// Makes a host call go wrong during the start. The module's first host call is number 0.
     ///
-    /// See [`Running::fault`] for calls after the start.
+    /// See [`RunningHost::fault`] for calls after the start.
     pub fn fault(mut self, call: usize, fault: Fault) -> Self {
         self.faults.plan(call, fault);
         self
@@ -234,26 +234,26 @@ impl Host {
     /// Makes a call of a WASI function go wrong during the start. The module's first such call is
     /// number 0.
     ///
-    /// See [`Running::wasi_fault`] for calls after the start.
+    /// See [`RunningHost::wasi_fault`] for calls after the start.
     #[cfg(feature = "wasm")]
     pub fn wasi_fault(mut self, call: usize, fault: WasiFault) -> Self {
         self.faults.wasi.plan(call, fault);
         self
     }
 
-    /// Records host calls from the start on. [`Running::recorded`] returns them.
+    /// Records host calls from the start on. [`RunningHost::recorded`] returns them.
     pub fn recording(mut self) -> Self {
         self.faults.start_record();
         self
     }
 
-    /// Starts the VM and the plugin in it. [`Running::started`] returns whether both accepted.
+    /// Starts the VM and the plugin in it. [`RunningHost::started`] returns whether both accepted.
     ///
     /// # Panics
     ///
     /// Panics if a compiled module cannot be instantiated, for example because its linear memory
     /// begins with more pages than [`page_limit`](Self::page_limit). The message names the reason.
-    pub fn start(self) -> Running {
+    pub fn start(self) -> RunningHost {
         self.start_in(State::default())
     }
 
@@ -265,12 +265,12 @@ impl Host {
     /// # Panics
     ///
     /// Panics where [`start`](Self::start) does.
-    pub fn start_beside(self, other: &Running) -> Running {
+    pub fn start_in_same_proxy(self, other: &RunningHost) -> RunningHost {
         let proxy = other.state().proxy.clone();
         self.start_in(State { proxy, ..State::default() })
     }
 
-    fn start_in(self, state: State) -> Running {
+    fn start_in(self, state: State) -> RunningHost {
         self.try_start_in(state).unwrap_or_else(|why| panic!("{why}"))
     }
 
@@ -281,11 +281,11 @@ impl Host {
     ///
     /// Fails with the reason if the module cannot be instantiated.
     #[cfg(feature = "wasm")]
-    pub fn try_start(self) -> Result<Running, VmError> {
+    pub fn try_start(self) -> Result<RunningHost, VmError> {
         self.try_start_in(State::default()).map_err(VmError::new)
     }
 
-    fn try_start_in(self, mut state: State) -> Result<Running, String> {
+    fn try_start_in(self, mut state: State) -> Result<RunningHost, String> {
         let vm = state.proxy.borrow_mut().begin_vm(&self.vm_id);
         state.vm = vm;
         state.faults = self.faults;
@@ -312,6 +312,6 @@ impl Host {
                 Box::new(move |guest| Ok(Rc::new(Wasm::new(&module, guest.clone(), &limits)?)))
             }
         };
-        Running::start(load, guest, self.plugin, self.policy)
+        RunningHost::start(load, guest, self.plugin, self.policy)
     }
 }

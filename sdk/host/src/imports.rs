@@ -1,6 +1,6 @@
 //! The host functions: they take the guest's arguments, and return values of the simulation.
 //!
-//! The rungs differ in how arguments are read and where results are written. [`Arguments`] hides
+//! The backends differ in how arguments are read and where results are written. [`Arguments`] hides
 //! that.
 
 use std::cell::RefCell;

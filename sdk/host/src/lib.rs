@@ -56,18 +56,18 @@
 //!
 //! # What goes wrong on demand
 //!
-//! [`Running::fail`] makes a host function return any status. [`Running::fault`] makes one host
-//! call of many go wrong in any of the ways of [`Fault`]. [`Running::callback`] calls any callback
-//! in any order. [`sweep`] does all of this to each host call of a scenario, and checks that the
-//! filter serves the next request well.
+//! [`RunningHost::fail`] makes a host function return any status. [`RunningHost::fault`] makes one
+//! host call of many go wrong in any of the ways of [`Fault`]. [`RunningHost::callback`] calls any
+//! callback in any order. [`sweep`] does all of this to each host call of a scenario, and checks
+//! that the filter serves the next request well.
 //!
 //! # Modules of any SDK
 //!
 //! With the feature `wasm`, `Host::wasm(&wasm::Module::load("filter.wasm")?)` runs any module of
 //! ABI 0.1.0 to 0.2.1. A module that Envoy refuses to load is refused with the reason. A trap kills
 //! the VM. The proxy then responds to streams with 503, or lets them pass if it [fails
-//! open](Host::fail_open). The test fails unless it asks for the trap with [`Running::trapped`].
-//! [`Running::costs`] counts the cost of each callback.
+//! open](Host::fail_open). The test fails unless it asks for the trap with
+//! [`RunningHost::trapped`]. [`RunningHost::costs`] counts the cost of each callback.
 
 mod access_log;
 mod answers;
@@ -114,20 +114,21 @@ pub use live::Counting;
 pub use map::Map;
 pub use plugin::Plugin;
 pub use property::PropertyValue;
-pub use running::Running;
+pub use running::RunningHost;
 pub use sluicegate::LogLevel;
 pub use state::{LocalReply, LogLine};
 pub use stream::HttpStream;
 #[cfg(feature = "wasm")]
 pub use sweep::{Limited, sweep_pages};
-pub use sweep::{Swept, sweep, sweep_allocations};
+pub use sweep::{SweepReport, sweep, sweep_allocations};
 pub use tcp::TcpConnection;
-pub use traffic::{Seen, crowd, traffic};
+pub use traffic::{Observed, many_streams, traffic};
 
-/// Makes a function a test of each rung: `name::native`, and `name::wasm` with the feature `wasm`.
+/// Makes a function a test of each backend: `name::native`, and `name::wasm` with the feature
+/// `wasm`.
 ///
 /// The function takes a [`Host`] with the module of its crate. Natively that module is the one that
-/// `plugin!` defined at the crate's root. On the wasm rung it is the crate compiled for
+/// `plugin!` defined at the crate's root. On the wasm backend it is the crate compiled for
 /// `wasm32-wasip1`. The host is not started. A clone of the host is another host.
 ///
 /// ```
@@ -156,7 +157,7 @@ pub use traffic::{Seen, crowd, traffic};
 /// `SLUICEGATE_PROFILE` names the profile; without the variable the profile is `release`.
 pub use sluicegate_macros::host_test as test;
 
-/// Expands to its argument, a test of the wasm rung, because the wasm rung is compiled in.
+/// Expands to its argument, a test of the wasm backend, because the wasm backend is compiled in.
 #[cfg(feature = "wasm")]
 #[doc(hidden)]
 #[macro_export]
@@ -164,7 +165,7 @@ macro_rules! __wasm_rung {
     ($($test:tt)*) => { $($test)* };
 }
 
-/// Expands to nothing, because the wasm rung is not compiled in.
+/// Expands to nothing, because the wasm backend is not compiled in.
 #[cfg(not(feature = "wasm"))]
 #[doc(hidden)]
 #[macro_export]

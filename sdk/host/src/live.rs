@@ -12,8 +12,8 @@ use std::ptr;
 /// demand.
 ///
 /// If a test's program has this allocator, [`sweep`](crate::sweep()) also checks that filters free
-/// every byte, and [`Running::live_bytes`](crate::Running::live_bytes) returns the number of bytes
-/// that filters hold. Allocations of the simulated proxy and of the test do not count.
+/// every byte, and [`RunningHost::live_bytes`](crate::RunningHost::live_bytes) returns the number
+/// of bytes that filters hold. Allocations of the simulated proxy and of the test do not count.
 ///
 /// ```
 /// #[global_allocator]

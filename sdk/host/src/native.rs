@@ -1,4 +1,4 @@
-//! The native rung: the module is in the process of the test, and its memory is the process's.
+//! The native backend: the module is in the process of the test, and its memory is the process's.
 #![allow(unsafe_code, reason = "a host reads and writes the guest's memory; everything else of this crate is safe")]
 
 use std::cell::RefCell;

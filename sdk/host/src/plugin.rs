@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::access_log::AccessLog;
-use crate::running::{PLUGIN, Running, count};
+use crate::running::{PLUGIN, RunningHost, count};
 use crate::state::PluginState;
 use crate::stream::HttpStream;
 use crate::tcp::TcpConnection;
@@ -11,17 +11,17 @@ use crate::tcp::TcpConnection;
 /// A plugin of the VM: a root context, by its number.
 #[derive(Clone, Copy)]
 pub struct Plugin<'host> {
-    host: &'host Running,
+    host: &'host RunningHost,
     id: u32,
 }
 
 impl<'host> Plugin<'host> {
-    pub(crate) fn of(host: &'host Running, id: u32) -> Self {
+    pub(crate) fn of(host: &'host RunningHost, id: u32) -> Self {
         Self { host, id }
     }
 
     /// Creates, starts and configures a plugin. Stops at the first callback that does not accept.
-    pub(crate) fn begin(host: &'host Running, plugin: PluginState) -> Self {
+    pub(crate) fn begin(host: &'host RunningHost, plugin: PluginState) -> Self {
         let id = host.state().new_context();
         debug_assert!(id >= PLUGIN);
         host.state().plugins.insert(id, plugin);

@@ -36,7 +36,7 @@ pub(crate) const PLUGIN: u32 = 1;
 /// a trap that a test does not expect fails the test. Dropping also panics if the filter did
 /// something that ends a proxy or garbles what the proxy sends, and the test did not ask with
 /// [`harm`](Self::harm).
-pub struct Running {
+pub struct RunningHost {
     vm: RefCell<Rc<dyn Vm>>,
     /// Loads another VM of the module.
     load: Box<Load>,
@@ -92,7 +92,7 @@ impl Outcome {
     }
 }
 
-impl Running {
+impl RunningHost {
     pub(crate) fn start(
         load: Box<Load>,
         guest: Rc<Guest>,
@@ -530,7 +530,7 @@ impl Running {
 
     /// Removes everything that [`fail`](Self::fail), [`fault`](Self::fault) and `wasi_fault`
     /// planned.
-    pub fn behave(&self) {
+    pub fn clear_faults(&self) {
         self.state().faults.clear();
     }
 
@@ -545,7 +545,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningHost {
     fn drop(&mut self) {
         {
             let state = self.state();

@@ -5,7 +5,7 @@ use sluicegate::abi::{BufferType, MapType, StreamType};
 use crate::PropertyValue;
 use crate::flow::{self, Way};
 use crate::map::Map;
-use crate::running::Running;
+use crate::running::RunningHost;
 use crate::state::{LocalReply, Stream};
 
 /// An HTTP stream of the simulated proxy.
@@ -22,17 +22,17 @@ use crate::state::{LocalReply, Stream};
 /// after a reset, the filter gets nothing more.
 #[must_use]
 pub struct HttpStream<'host> {
-    host: &'host Running,
+    host: &'host RunningHost,
     id: u32,
 }
 
 impl<'host> HttpStream<'host> {
-    pub(crate) fn open(host: &'host Running, plugin: u32) -> Self {
+    pub(crate) fn open(host: &'host RunningHost, plugin: u32) -> Self {
         let id = create(host, plugin, false);
         Self { host, id }
     }
 
-    pub(crate) fn host(&self) -> &'host Running {
+    pub(crate) fn host(&self) -> &'host RunningHost {
         self.host
     }
 
@@ -290,7 +290,7 @@ impl<'host> HttpStream<'host> {
 }
 
 /// Creates a context of a plugin.
-pub(crate) fn create(host: &Running, plugin: u32, is_connection: bool) -> u32 {
+pub(crate) fn create(host: &RunningHost, plugin: u32, is_connection: bool) -> u32 {
     host.reload();
     let id = host.state().new_context();
     let unfiltered = host.is_dead();
@@ -301,7 +301,7 @@ pub(crate) fn create(host: &Running, plugin: u32, is_connection: bool) -> u32 {
 }
 
 /// Calls the last callbacks of a context, and removes the context.
-pub(crate) fn close(host: &Running, id: u32, callbacks: [&'static str; 3]) {
+pub(crate) fn close(host: &RunningHost, id: u32, callbacks: [&'static str; 3]) {
     for callback in callbacks {
         host.state().logging = callback == "proxy_on_log";
         host.enter(id, callback, &[id]);
@@ -316,14 +316,14 @@ pub(crate) fn close(host: &Running, id: u32, callbacks: [&'static str; 3]) {
     host.state().streams.remove(&id);
 }
 
-pub(crate) fn set_property(host: &Running, id: u32, path: &[&str], value: PropertyValue) {
+pub(crate) fn set_property(host: &RunningHost, id: u32, path: &[&str], value: PropertyValue) {
     if let Some(stream) = host.state().streams.get_mut(&id) {
         stream.properties.set(path, value);
     }
 }
 
 /// Returns the bytes of a body that are held back.
-fn held(host: &Running, id: u32, buffer: BufferType) -> Vec<u8> {
+fn held(host: &RunningHost, id: u32, buffer: BufferType) -> Vec<u8> {
     host.state().body(id, buffer).map(|body| [&body.kept[..], &body.held].concat()).unwrap_or_default()
 }
 
@@ -333,7 +333,7 @@ fn text(value: Option<&[u8]>) -> Option<String> {
 }
 
 /// Returns the bytes of a body, or of one direction of a connection's data, that went on.
-pub(crate) fn sent(host: &Running, id: u32, buffer: BufferType) -> Vec<u8> {
+pub(crate) fn sent(host: &RunningHost, id: u32, buffer: BufferType) -> Vec<u8> {
     let state = host.state();
     let body = state.streams.get(&id).and_then(|stream| stream.bodies.get(&(buffer as u32)));
     body.map(|body| body.sent.clone()).unwrap_or_default()

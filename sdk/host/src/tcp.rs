@@ -4,7 +4,7 @@ use sluicegate::abi::{BufferType, StreamType};
 
 use crate::PropertyValue;
 use crate::flow::{NO_BUFFER, STOP, next_unread, send};
-use crate::running::Running;
+use crate::running::RunningHost;
 use crate::stream::{close, create, sent, set_property};
 
 /// The side that closed a connection, as hosts number it.
@@ -13,13 +13,13 @@ const CLOSED_BY_PROXY: u32 = 1;
 const CLOSED_BY_REMOTE: u32 = 2;
 
 /// Tells the filter that it closed a connection itself.
-pub(crate) fn closed_by_filter(host: &Running, id: u32) {
+pub(crate) fn closed_by_filter(host: &RunningHost, id: u32) {
     disconnect(host, id, CLOSED_BY_PROXY);
 }
 
 /// Tells the filter that a connection is closed, and by which side. Only the first call has an
 /// effect.
-fn disconnect(host: &Running, id: u32, peer: u32) {
+fn disconnect(host: &RunningHost, id: u32, peer: u32) {
     let told = {
         let mut state = host.state();
         let Some(stream) = state.streams.get_mut(&id) else { return };
@@ -32,7 +32,7 @@ fn disconnect(host: &Running, id: u32, peer: u32) {
 }
 
 /// Shows the filter data of one direction. Returns the filter's action.
-fn data(host: &Running, id: u32, buffer: BufferType, part: &[u8], end_of_stream: bool) -> u32 {
+fn data(host: &RunningHost, id: u32, buffer: BufferType, part: &[u8], end_of_stream: bool) -> u32 {
     if host.is_over(id) {
         return NO_BUFFER;
     }
@@ -49,7 +49,7 @@ fn data(host: &Running, id: u32, buffer: BufferType, part: &[u8], end_of_stream:
 }
 
 /// Shows the filter the data that the proxy did not read while it held back too much.
-pub(crate) fn read_on(host: &Running, id: u32, buffer: BufferType) {
+pub(crate) fn read_on(host: &RunningHost, id: u32, buffer: BufferType) {
     while let Some((part, end_of_stream)) = next_unread(host, id, buffer) {
         data(host, id, buffer, &part, end_of_stream);
     }
@@ -61,13 +61,13 @@ pub(crate) fn read_on(host: &Running, id: u32, buffer: BufferType) {
 /// proxy does.
 #[must_use]
 pub struct TcpConnection<'host> {
-    host: &'host Running,
+    host: &'host RunningHost,
     id: u32,
     opened: u32,
 }
 
 impl<'host> TcpConnection<'host> {
-    pub(crate) fn open(host: &'host Running, plugin: u32) -> Self {
+    pub(crate) fn open(host: &'host RunningHost, plugin: u32) -> Self {
         let id = create(host, plugin, true);
         let opened = host.connection_filter(id, "proxy_on_new_connection", &[id], STOP);
         host.run_deferred();
@@ -122,7 +122,7 @@ impl<'host> TcpConnection<'host> {
         self.host.state().streams.get(&self.id)?.envoy_filter_state.get(name.as_bytes()).cloned()
     }
 
-    pub(crate) fn host(&self) -> &'host Running {
+    pub(crate) fn host(&self) -> &'host RunningHost {
         self.host
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::plugin::Plugin;
-use crate::running::Running;
+use crate::running::RunningHost;
 
 /// An event that comes due.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -12,7 +12,7 @@ enum Due {
     Timeout(u32),
 }
 
-impl Running {
+impl RunningHost {
     /// Lets time pass: the clock advances, and every tick and every timeout of a call happens when
     /// it comes due.
     ///

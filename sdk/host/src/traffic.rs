@@ -1,13 +1,13 @@
 //! Scenarios that fit every filter.
 
 use crate::map::Map;
-use crate::running::Running;
+use crate::running::RunningHost;
 use crate::state::LocalReply;
 
 /// The effects of a round of [`traffic`], as a client and an upstream see them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct Seen {
+pub struct Observed {
     /// The filter's action for each callback.
     pub actions: Vec<u32>,
     /// The requests as the upstream saw them: headers, body, trailers.
@@ -29,7 +29,7 @@ pub struct Seen {
 /// This function fits every filter as the scenario of a [`sweep`](crate::sweep()):
 /// `sweep(&host, traffic)`. If a filter does something for certain requests only, that needs a
 /// scenario of its own.
-pub fn traffic(host: &Running) -> Seen {
+pub fn traffic(host: &RunningHost) -> Observed {
     const JSON: &str = r#"{"id": 1, "name": "x"}"#;
 
     let mut actions = Vec::new();
@@ -80,7 +80,7 @@ pub fn traffic(host: &Running) -> Seen {
     connection.close_downstream();
     connection.close_upstream();
     connection.complete();
-    Seen {
+    Observed {
         actions,
         requests: [first_request, request],
         responses: [first_response, response],
@@ -89,14 +89,15 @@ pub fn traffic(host: &Running) -> Seen {
     }
 }
 
-/// The number of streams of a crowd, the number of parts of each body, and the bytes of a part.
+/// The number of streams of a many_streams, the number of parts of each body, and the bytes of a
+/// part.
 const STREAMS: usize = 64;
 const PARTS: usize = 4;
 const PART: [u8; 16 << 10] = [b'x'; 16 << 10];
 
 /// Opens many streams at once, with bodies both ways, and connections beside them. None ends before
 /// all are open, so that the filter needs memory for all of them.
-pub fn crowd(host: &Running) {
+pub fn many_streams(host: &RunningHost) {
     let request = [(":method", "POST"), (":path", "/"), (":authority", "host"), ("content-type", "application/json")];
     let streams: Vec<_> = (0..STREAMS).map(|_| host.http_stream()).collect();
     let connections: Vec<_> = (0..STREAMS / 4).map(|_| host.tcp_connection()).collect();
@@ -134,7 +135,7 @@ pub fn crowd(host: &Running) {
 }
 
 /// Responds to all calls that wait.
-fn answer(host: &Running) {
+fn answer(host: &RunningHost) {
     for call in host.pending_calls() {
         host.answer_call(call.token, &[(":status", "200"), ("server", "envoy")], "answer", &[("t", "3")]);
     }

@@ -1,4 +1,4 @@
-//! The interface of both rungs: a module that runs.
+//! The interface of both backends: a module that runs.
 
 /// The reason why a VM is dead.
 #[derive(Clone, Debug)]

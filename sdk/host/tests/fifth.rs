@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sluicegate_build::{Build, add_target, run};
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 const TARGETS: [&str; 2] = [sluicegate_build::TARGET, "wasm32-unknown-unknown"];
 
@@ -21,7 +21,7 @@ fn module(target: &str) -> Module {
 }
 
 /// One of the filter's figures.
-fn figure(host: &Running, name: &str) -> u64 {
+fn figure(host: &RunningHost, name: &str) -> u64 {
     host.call_function(0, "");
     let report = host.log().pop().map_or_else(String::new, |line| line.text);
     let before = report.split(name).next().and_then(|before| before.split_whitespace().next_back());

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use sluicegate_build::{Build, TARGET, add_target, run};
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 /// What the filter's functions of these numbers do.
 const DROP: u32 = 0;
@@ -27,14 +27,14 @@ fn built(package: &str, folder: &str, features: &str) -> PathBuf {
     build.module()
 }
 
-fn start(features: &str) -> Running {
+fn start(features: &str) -> RunningHost {
     let folder = if features.is_empty() { "none" } else { features };
     let host = Host::wasm(&Module::load(built("sluicegate-regions", folder, features)).unwrap()).start();
     assert!(host.started());
     host
 }
 
-fn report(host: &Running) -> String {
+fn report(host: &RunningHost) -> String {
     String::from_utf8(host.ask(SEND, "heap_report").expect("the filter sends it")).unwrap()
 }
 
@@ -72,10 +72,10 @@ fn a_region_that_pins_a_block_is_named() {
     stream.request_headers_with_body(&[("a", "b")]);
     stream.request_body("x", true);
     let open = report(&host);
-    assert_eq!((figure(&open, "regions"), figure(&open, "pinned")), (1, 0), "{open}");
+    assert_eq!((figure(&open, "regions"), figure(&open, "retained")), (1, 0), "{open}");
     stream.complete();
     let ended = report(&host);
-    assert_eq!((figure(&ended, "regions"), figure(&ended, "pinned")), (0, 1), "{ended}");
+    assert_eq!((figure(&ended, "regions"), figure(&ended, "retained")), (0, 1), "{ended}");
     assert!(ended.ends_with(r#""pins":[{"region":1,"blocks":1}]}"#), "{ended}");
     host.call_function(DROP, "");
     assert!(report(&host).ends_with(r#""pins":[]}"#));

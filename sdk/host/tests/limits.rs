@@ -81,13 +81,13 @@ fn host(actions: &str) -> Host {
     Host::new(&PLUGIN).plugin_configuration(actions).buffer_limit(64)
 }
 
-fn open<'host>(host: &'host sluicegate_host::Running) -> HttpStream<'host> {
+fn open<'host>(host: &'host sluicegate_host::RunningHost) -> HttpStream<'host> {
     let stream = host.http_stream();
     stream.request_headers_with_body(&[(":method", "POST")]);
     stream
 }
 
-fn lines(host: &sluicegate_host::Running) -> Vec<String> {
+fn lines(host: &sluicegate_host::RunningHost) -> Vec<String> {
     // Without the warning of a request that is held though nothing pends.
     let lines = host.log().into_iter().filter(|line| line.level == sluicegate_host::LogLevel::Info);
     lines.map(|line| line.text).collect()

@@ -7,7 +7,7 @@ use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::queue::Queue;
 use sluicegate::{property, shared_data, time};
-use sluicegate_host::{Fault, Host, Map, Running};
+use sluicegate_host::{Fault, Host, Map, RunningHost};
 
 mod sender {
     use super::*;
@@ -74,7 +74,7 @@ mod receiver {
 #[test]
 fn vms_share_queues_and_the_clock_and_keep_their_data_apart() {
     let receiver = Host::new(&receiver::PLUGIN).vm_id("receiver").root_id("first").start();
-    let sender = Host::new(&sender::PLUGIN).vm_id("sender").start_beside(&receiver);
+    let sender = Host::new(&sender::PLUGIN).vm_id("sender").start_in_same_proxy(&receiver);
     let stream = sender.http_stream();
     assert_eq!(stream.request_headers(&[(":path", "/a")]), 0);
     stream.complete();
@@ -146,7 +146,7 @@ fn a_fault_is_for_one_call_and_the_record_shows_it() {
     let clock = Import::proxy_get_current_time_nanoseconds;
     assert_eq!(calls, [(clock, 0, true), (clock, 99, false), (clock, 0, true)]);
     host.fault(0, Fault::Status(1));
-    host.behave();
+    host.clear_faults();
     assert!(now());
 }
 
@@ -179,14 +179,14 @@ mod counts {
 fn a_metric_is_one_for_all_vms_of_a_proxy() {
     let first = Host::new(&sender::PLUGIN).vm_id("first").start();
     assert_eq!(first.counter("requests"), None);
-    let second = Host::new(&counts::PLUGIN).vm_id("second").start_beside(&first);
+    let second = Host::new(&counts::PLUGIN).vm_id("second").start_in_same_proxy(&first);
     let request = |headers: &[(&str, &str)]| second.http_stream().request_headers(headers);
     assert_eq!((request(&[("x-first", "1")]), request(&[])), (0, 0));
     assert!(second.logged(sluicegate::LogLevel::Info, "2"), "{:?}", second.log());
     assert_eq!((first.counter("requests"), second.counter("requests")), (Some(2), Some(2)));
     // What a VM counted is there when the VM is not.
     drop(second);
-    let third = Host::new(&counts::PLUGIN).vm_id("third").start_beside(&first);
+    let third = Host::new(&counts::PLUGIN).vm_id("third").start_in_same_proxy(&first);
     third.http_stream().request_headers(&[("a", "b")]);
     assert_eq!(first.counter("requests"), Some(3));
     assert_eq!(Host::new(&counts::PLUGIN).start().counter("requests"), None, "another proxy");
@@ -223,7 +223,7 @@ fn a_failed_assertion_shows_what_is_there() {
             let stream = host.http_stream();
             stream.request_headers(&[(":path", "/a"), ("x-b", "c")]);
             stream.assert_passed().assert_request_header("x-b", "c").assert_request_header("x-d", None);
-            host.assert_logged(sluicegate::LogLevel::Info, "1").assert_quiet(sluicegate::LogLevel::Warn);
+            host.assert_logged(sluicegate::LogLevel::Info, "1").assert_no_log_at(sluicegate::LogLevel::Warn);
             check(&stream);
         })
     };
@@ -266,7 +266,7 @@ fn a_failed_assertion_shows_what_is_there() {
     let text = message(|| {
         let host = Host::new(&counts::PLUGIN).start();
         host.http_stream().request_headers(&[("a", "b")]);
-        host.assert_quiet(sluicegate::LogLevel::Info);
+        host.assert_no_log_at(sluicegate::LogLevel::Info);
     });
     assert!(text.contains("a line of Info or worse"), "{text}");
 }
@@ -319,7 +319,7 @@ fn a_call_that_nobody_answers_times_out() {
 #[test]
 fn ticks_go_by_the_time_that_passes() {
     let first = Host::new(&receiver::PLUGIN).vm_id("receiver").root_id("first").start();
-    let ticks = |host: &Running| host.log().iter().filter(|line| line.text.contains(" tick ")).count();
+    let ticks = |host: &RunningHost| host.log().iter().filter(|line| line.text.contains(" tick ")).count();
     // The clock is set far ahead, and back: no tick comes of it, and none is lost.
     first.set_time(Duration::from_secs(4_000_000_000));
     first.advance(Duration::from_millis(100));
@@ -328,7 +328,7 @@ fn ticks_go_by_the_time_that_passes() {
     first.advance(Duration::from_millis(100));
     assert_eq!(ticks(&first), 2);
     // Time that passes in one VM passes in all, and what came due meanwhile comes once.
-    let other = Host::new(&calls::PLUGIN).start_beside(&first);
+    let other = Host::new(&calls::PLUGIN).start_in_same_proxy(&first);
     other.advance(Duration::from_secs(1));
     assert_eq!(ticks(&first), 2);
     first.advance(Duration::ZERO);
@@ -340,15 +340,15 @@ fn ticks_go_by_the_time_that_passes() {
 #[test]
 fn what_vms_of_an_id_share_ends_with_the_last_of_them() {
     let first = Host::new(&sender::PLUGIN).vm_id("a").start();
-    let second = Host::new(&counts::PLUGIN).vm_id("b").start_beside(&first);
+    let second = Host::new(&counts::PLUGIN).vm_id("b").start_in_same_proxy(&first);
     second.set_shared_data("k", "v");
     let queue = second.register_queue("", "q");
     assert!(second.enqueue(queue, "item"));
-    let third = Host::new(&calls::PLUGIN).vm_id("b").start_beside(&first);
+    let third = Host::new(&calls::PLUGIN).vm_id("b").start_in_same_proxy(&first);
     drop(second);
     assert_eq!((third.shared_data("k").as_deref(), third.queue_len(queue)), (Some(&b"v"[..]), 1));
     drop(third);
-    let again = Host::new(&calls::PLUGIN).vm_id("b").start_beside(&first);
+    let again = Host::new(&calls::PLUGIN).vm_id("b").start_in_same_proxy(&first);
     assert_eq!((again.shared_data("k"), again.queue_len(queue)), (None, 0));
     assert!(!again.enqueue(queue, "item") && again.register_queue("", "q") > queue);
 }
@@ -357,7 +357,7 @@ fn what_vms_of_an_id_share_ends_with_the_last_of_them() {
 fn a_module_of_this_process_is_one_vm_at_a_time() {
     let first = Host::new(&calls::PLUGIN).start();
     let second = Host::new(&calls::PLUGIN).start();
-    let request = |host: &Running| host.http_stream().request_headers(&[(":path", "/")]);
+    let request = |host: &RunningHost| host.http_stream().request_headers(&[(":path", "/")]);
     assert_eq!(request(&second), Action::Pause as u32);
     let old = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| request(&first)));
     assert!(old.unwrap_err().downcast_ref::<String>().unwrap().contains("one VM at a time"));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sluicegate_build::{Build, add_target, run};
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{Fault, Host, Running};
+use sluicegate_host::{Fault, Host, RunningHost};
 
 const TARGETS: [&str; 2] = [sluicegate_build::TARGET, "wasm32-unknown-unknown"];
 const PAGE: u64 = 65_536;
@@ -15,7 +15,7 @@ const DROP: u32 = 0;
 const REPORT: u32 = 1;
 const SECOND_SOURCE: u32 = 2;
 
-fn start(target: &str, features: &str) -> Running {
+fn start(target: &str, features: &str) -> RunningHost {
     add_target(run).unwrap();
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
@@ -31,19 +31,19 @@ fn start(target: &str, features: &str) -> Running {
 }
 
 /// The filter's last line in the log, after it was told to call a function.
-fn told(host: &Running, function: u32) -> String {
+fn told(host: &RunningHost, function: u32) -> String {
     host.call_function(function, "");
     host.log().pop().map_or_else(String::new, |line| line.text)
 }
 
-fn retained(host: &Running) -> u64 {
+fn retained(host: &RunningHost) -> u64 {
     let report = told(host, REPORT);
     let before = report.split(" retained").next().and_then(|before| before.split_whitespace().next_back());
     before.and_then(|figure| figure.parse().ok()).unwrap_or_else(|| panic!("{report:?}"))
 }
 
 /// A stream whose filter keeps a block.
-fn keep(host: &Running) {
+fn keep(host: &RunningHost) {
     let stream = host.http_stream();
     stream.request_headers_with_body(&[("a", "b")]);
     stream.request_body("x", true);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use sluicegate::prelude::*;
 use sluicegate::time;
-use sluicegate_host::{Host, Running, sweep, sweep_allocations, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, sweep_allocations, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -154,13 +154,13 @@ fn a_filter_that_is_well_behaved_passes() {
 /// What the filter does for a response is swept only if there is one.
 #[test]
 fn what_no_scenario_comes_to_is_named() {
-    let request = |host: &Running| {
+    let request = |host: &RunningHost| {
         let stream = host.http_stream();
         let action = stream.request_headers(&[(":path", "/")]);
         stream.complete();
         action
     };
-    let response = |host: &Running| {
+    let response = |host: &RunningHost| {
         let stream = host.http_stream();
         let action = stream.response_headers(&[(":status", "200")]);
         stream.complete();
@@ -216,7 +216,7 @@ fn a_filter_that_does_not_recover_is_found() {
 #[test]
 fn what_a_filter_holds_is_counted_without_the_proxy() {
     let host = Host::new(&good::PLUGIN).start();
-    let bytes = |host: &Running| host.live_bytes().expect("they are counted");
+    let bytes = |host: &RunningHost| host.live_bytes().expect("they are counted");
     // The tables have their size after a first one.
     host.http_stream().complete();
     let before = bytes(&host);

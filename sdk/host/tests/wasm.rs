@@ -1,11 +1,11 @@
-//! The wasm rung runs modules of any make as Envoy does: here by hand, in wasm's own text.
+//! The wasm backend runs modules of any make as Envoy does: here by hand, in wasm's own text.
 
 use std::time::Duration;
 
 use sluicegate::LogLevel;
 use sluicegate::abi::Import;
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{Host, Running, WasiFault, sweep};
+use sluicegate_host::{Host, RunningHost, WasiFault, sweep};
 
 /// A module with an allocation entry that always gives the same block, if none is said, and what
 /// else is said.
@@ -42,11 +42,11 @@ fn headers(parts: &str) -> String {
     )
 }
 
-fn start(parts: &str) -> Running {
+fn start(parts: &str) -> RunningHost {
     Host::wasm(&module("0_2_1", parts)).start()
 }
 
-fn request(host: &Running) -> u32 {
+fn request(host: &RunningHost) -> u32 {
     host.http_stream().request_headers(&[("a", "b")])
 }
 
@@ -457,7 +457,7 @@ fn functions_of_wasi_fail_and_lie_on_demand() {
     host.wasi_fault(1, WasiFault::Errno(58));
     assert_eq!([request(&host), request(&host), request(&host)], [0, 1, 0], "the second call from here on");
     host.wasi_fault(0, WasiFault::Errno(58));
-    host.behave();
+    host.clear_faults();
     assert_eq!(request(&host), 0);
     let clock = "(drop (call $clock (i32.const 0) (i64.const 1) (i32.const 72)))
         (drop (call $write (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 80)))

@@ -6,10 +6,10 @@
 //! these callbacks.
 
 mod attribute;
+mod backends;
 mod checks;
 mod kind;
 mod plugin;
-mod rungs;
 mod unseen;
 mod uses;
 
@@ -108,5 +108,5 @@ pub fn __plugin(input: TokenStream) -> TokenStream {
 #[doc(hidden)]
 #[proc_macro_attribute]
 pub fn host_test(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    rungs::expand(arguments.into(), item.into()).into()
+    backends::expand(arguments.into(), item.into()).into()
 }

@@ -282,12 +282,12 @@ pub(crate) fn end_vm() {
 /// A callback in progress. When the outermost callback begins, no host call is in progress, so
 /// blocks that are still noted belong to nobody.
 #[derive(Debug)]
-pub struct Entry {
+pub struct CallbackScope {
     /// The nesting depth of the callbacks before this one.
     outer: usize,
 }
 
-impl Entry {
+impl CallbackScope {
     /// Notes that the host called the guest.
     #[must_use]
     #[inline]
@@ -303,7 +303,7 @@ impl Entry {
     }
 }
 
-impl Default for Entry {
+impl Default for CallbackScope {
     fn default() -> Self {
         Self::new()
     }
@@ -315,7 +315,7 @@ pub(crate) fn depth() -> usize {
     NOTES.with(|notes| notes.depth.get())
 }
 
-impl Drop for Entry {
+impl Drop for CallbackScope {
     #[inline]
     fn drop(&mut self) {
         NOTES.with(|notes| notes.depth.set(self.outer));
@@ -475,7 +475,7 @@ mod tests {
     fn a_host_that_hoards_is_refused_until_the_next_callback() {
         while !allocate(1).is_null() {}
         assert_eq!(noted(), CAPACITY);
-        drop(Entry::new());
+        drop(CallbackScope::new());
         assert_eq!(noted(), 0);
         let claim = Claim::begin();
         assert!(!allocate(1).is_null());

@@ -59,7 +59,7 @@ mod types;
 #[cfg(feature = "async")]
 mod waker;
 
-pub use block::{Entry, allocate};
+pub use block::{CallbackScope, allocate};
 pub(crate) use block::{depth, end_vm};
 pub(crate) use bump::{Bump, WithBump};
 #[cfg(feature = "timing")]

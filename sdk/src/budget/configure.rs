@@ -2,7 +2,7 @@
 
 use super::state::with;
 use super::{Budget, json};
-use crate::abi::{BufferType, Entry, LogLevel, try_slice};
+use crate::abi::{BufferType, CallbackScope, LogLevel, try_slice};
 use crate::error::Result;
 use crate::host_buffer::{WHOLE, read};
 use crate::log;
@@ -50,7 +50,7 @@ fn limit(pages: Option<usize>) -> Result<()> {
 /// sets.
 #[cold]
 pub(crate) fn configure(plugin: u32, size: usize) -> bool {
-    let _entry = Entry::new();
+    let _scope = CallbackScope::new();
     if size == 0 {
         return true;
     }

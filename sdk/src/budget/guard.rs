@@ -5,7 +5,7 @@ use super::account::{Mode, Taken};
 use super::state::{Cause, count, current, is_idle, with, with_reserve};
 use super::{Event, OverStream, OverTotal};
 use crate::abi::StreamType;
-use crate::context::{Action, DataAction, Flow};
+use crate::context::{Action, DataAction, FilterStatus};
 use crate::error::{Error, Result};
 use crate::reply::LocalResponse;
 
@@ -32,7 +32,7 @@ impl Answer for Action {
     const STOP: Self = Self::StopIteration;
 }
 
-impl Answer for Flow {
+impl Answer for FilterStatus {
     const GO: Self = Self::Continue;
     const STOP: Self = Self::StopIteration;
 }

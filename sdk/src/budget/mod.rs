@@ -35,7 +35,7 @@
 //!   for the VM. So do the bytes that [`HttpHandle::reserve_body`](crate::HttpHandle::reserve_body)
 //!   reserved.
 //! - All memory that the filter allocates counts when the callback returns, for the VM and for the
-//!   stream in whose callback the memory grew. This needs an allocator that a feature picked or
+//!   stream in whose callback the memory grew. This needs an allocator that a feature selected or
 //!   that `plugin!` names.
 //!
 //! A stream that hands blocks on is charged for them at most as long as they live. When a block is

@@ -91,7 +91,7 @@ pub fn report() -> MemoryReport {
         refused: state.refused.get(),
         pages: usage.pages,
         grows: usage.grows,
-        retained: usage.pinned,
+        retained: usage.retained,
         pressure: state.level.get(),
     })
 }

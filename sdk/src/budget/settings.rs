@@ -141,10 +141,10 @@ impl Budget {
         Self { reserve: Some(bytes), ..self }
     }
 
-    /// Sets the number of pages of 64 KiB that the picked allocator may hold, including the
+    /// Sets the number of pages of 64 KiB that the selected allocator may hold, including the
     /// module's data and stack. Over this limit the allocator returns null, which ends in a trap if
     /// the filter uses `Vec` or `Box`. So the limit is the last line of defence, well above the
-    /// total. Setting the budget fails if nobody can keep the limit: without a picked allocator,
+    /// total. Setting the budget fails if nobody can keep the limit: without a selected allocator,
     /// and with `alloc-system`, which grows memory by itself.
     #[must_use]
     pub const fn pages(self, pages: usize) -> Self {

@@ -1,7 +1,7 @@
 //! The reasons for a call without a response.
 
 use super::grpc::status_text;
-use super::{CallResponse, GrpcEvent, GrpcWhat};
+use super::{CallResponse, GrpcEvent, GrpcEventKind};
 use crate::abi::{HostBytes, Status};
 use crate::error::{Error, Result};
 
@@ -174,8 +174,8 @@ pub enum GrpcFailure {
 impl GrpcFailure {
     /// Returns the failure that an event reports, or `None` if it brings a message.
     pub(crate) const fn of(event: &GrpcEvent) -> Option<Self> {
-        match event.what() {
-            GrpcWhat::Closed(code) => Some(Self::Closed(GrpcStatus::of(code))),
+        match event.kind() {
+            GrpcEventKind::Closed(code) => Some(Self::Closed(GrpcStatus::of(code))),
             _ => None,
         }
     }

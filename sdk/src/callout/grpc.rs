@@ -9,7 +9,7 @@ use super::then;
 use super::waiting::{CallToken, Kind, NOBODY, Reserved, refused, take, timeout, waiting};
 use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, call};
 use crate::buffer::Buffer;
-use crate::error::{Call, Error, On, Result};
+use crate::error::{Call, Error, Result, Subject};
 use crate::headers::{Check, HeaderMap, encode, fetch, printable};
 use crate::host_buffer::{WHOLE, read};
 use crate::stream_state;
@@ -17,12 +17,12 @@ use crate::stream_state;
 const CALL: Call = Call { function: "proxy_grpc_call", about: "cluster" };
 const STREAM: Call = Call { function: "proxy_grpc_stream", about: "cluster" };
 
-/// A unary gRPC call. Its response is one [`GrpcWhat::Message`], or a [`GrpcWhat::Closed`] with the
-/// status of its failure.
+/// A unary gRPC call. Its response is one [`GrpcEventKind::Message`], or a
+/// [`GrpcEventKind::Closed`] with the status of its failure.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
-/// # use sluicegate::callout::{GrpcCall, GrpcEvent, GrpcWhat};
+/// # use sluicegate::callout::{GrpcCall, GrpcEvent, GrpcEventKind};
 /// #[derive(Default)]
 /// struct Check;
 ///
@@ -35,13 +35,10 @@ const STREAM: Call = Call { function: "proxy_grpc_stream", about: "cluster" };
 ///     }
 ///
 ///     fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_>, event: &GrpcEvent) -> Result<()> {
-///         match event.what() {
-///             GrpcWhat::Message(_) if event.message()?.starts_with(b"\x08\x01") => stream.resume_request(),
-///             GrpcWhat::Message(_) | GrpcWhat::Closed(_) => stream.reply(&LocalResponse::new(403)),
-///             _ => Ok(()),
-///         }
-///     }
-/// }
+///         match event.kind() {
+///             GrpcEventKind::Message(_) if event.message()?.starts_with(b"\x08\x01") =>
+///             stream.resume_request(), GrpcEventKind::Message(_) | GrpcEventKind::Closed(_) =>
+///             stream.reply(&LocalResponse::new(403)), _ => Ok(()), } } }
 /// # sluicegate::plugin!(http: Check);
 /// # fn main() {}
 /// ```
@@ -271,7 +268,7 @@ impl GrpcStream {
     #[doc(alias = "send_grpc_stream_message")]
     pub fn send(self, message: impl AsRef<[u8]>, end_of_stream: bool) -> Result<()> {
         call::grpc_send(self.0.0, message.as_ref(), end_of_stream)
-            .map_err(|status| Error::host("proxy_grpc_send", On::Token(self.0.0), status))
+            .map_err(|status| Error::host("proxy_grpc_send", Subject::Token(self.0.0), status))
     }
 
     /// Ends this side of the stream. Events follow until the stream is closed.
@@ -285,7 +282,7 @@ impl GrpcStream {
     /// One host call.
     #[doc(alias = "close_grpc_stream")]
     pub fn close(self) -> Result<()> {
-        call::grpc_close(self.0.0).map_err(|status| Error::host("proxy_grpc_close", On::Token(self.0.0), status))
+        call::grpc_close(self.0.0).map_err(|status| Error::host("proxy_grpc_close", Subject::Token(self.0.0), status))
     }
 
     /// Cancels the stream. No event follows.
@@ -325,7 +322,7 @@ impl CallToken {
             then::drop_closure(waiting.context.get(), self.0);
             closed(waiting.context.get(), self.0);
         }
-        cancelled.map_err(|status| Error::host("proxy_grpc_cancel", On::Token(self.0), status))
+        cancelled.map_err(|status| Error::host("proxy_grpc_cancel", Subject::Token(self.0), status))
     }
 }
 
@@ -334,7 +331,7 @@ impl CallToken {
 /// ```
 /// # use sluicegate::prelude::*;
 /// fn example(event: &GrpcEvent) -> Result<()> {
-///     if let GrpcWhat::Message(size) = event.what() {
+///     if let GrpcEventKind::Message(size) = event.kind() {
 ///         info!("a message of {size} bytes");
 ///     }
 ///     Ok(())
@@ -344,7 +341,7 @@ impl CallToken {
 #[derive(Debug)]
 pub struct GrpcEvent {
     pub(crate) token: u32,
-    pub(crate) what: GrpcWhat,
+    pub(crate) what: GrpcEventKind,
 }
 
 /// The kind of a gRPC event.
@@ -352,9 +349,9 @@ pub struct GrpcEvent {
 /// ```
 /// # use sluicegate::prelude::*;
 /// fn example(event: &GrpcEvent) -> Result<()> {
-///     match event.what() {
-///         GrpcWhat::Message(size) => info!("{size} bytes"),
-///         GrpcWhat::Closed(status) => warn!("closed with {status}"),
+///     match event.kind() {
+///         GrpcEventKind::Message(size) => info!("{size} bytes"),
+///         GrpcEventKind::Closed(status) => warn!("closed with {status}"),
 ///         _ => {}
 ///     }
 ///     Ok(())
@@ -363,7 +360,7 @@ pub struct GrpcEvent {
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum GrpcWhat {
+pub enum GrpcEventKind {
     /// The initial metadata have come, with this number of entries.
     InitialMetadata(u32),
     /// A message of this number of bytes has come. A unary call ends with it.
@@ -383,7 +380,7 @@ impl GrpcEvent {
 
     /// Returns the kind of the event.
     #[must_use]
-    pub const fn what(&self) -> GrpcWhat {
+    pub const fn kind(&self) -> GrpcEventKind {
         self.what
     }
 
@@ -422,7 +419,7 @@ impl GrpcEvent {
     /// One host call and one block of the size that is read.
     pub fn message_part(&self, start: usize, size: usize) -> Result<HostBytes> {
         match self.what {
-            GrpcWhat::Message(_) => read(BufferType::GrpcMessage, start, size),
+            GrpcEventKind::Message(_) => read(BufferType::GrpcMessage, start, size),
             _ => Ok(HostBytes::EMPTY),
         }
     }
@@ -445,8 +442,8 @@ impl GrpcEvent {
     ))]
     pub fn metadata(&self) -> Result<HeaderMap> {
         match self.what {
-            GrpcWhat::InitialMetadata(_) => fetch(MapType::GrpcInitialMetadata),
-            GrpcWhat::TrailingMetadata(_) => fetch(MapType::GrpcTrailingMetadata),
+            GrpcEventKind::InitialMetadata(_) => fetch(MapType::GrpcInitialMetadata),
+            GrpcEventKind::TrailingMetadata(_) => fetch(MapType::GrpcTrailingMetadata),
             _ => Err(Error::new("this gRPC event brings no metadata")),
         }
     }
@@ -464,7 +461,7 @@ impl GrpcEvent {
     #[doc(alias = "get_grpc_status")]
     pub fn status_text(&self) -> Result<HostBytes> {
         match self.what {
-            GrpcWhat::Closed(_) => status_text(),
+            GrpcEventKind::Closed(_) => status_text(),
             _ => Ok(HostBytes::EMPTY),
         }
     }
@@ -476,7 +473,7 @@ pub(super) fn status_text() -> Result<HostBytes> {
     match call::status() {
         Ok((_, text)) => Ok(text),
         Err(Refused::Status(Status::Unimplemented)) => Ok(HostBytes::EMPTY),
-        Err(refused) => Err(Error::host("proxy_get_status", On::Nothing, refused)),
+        Err(refused) => Err(Error::host("proxy_get_status", Subject::Nothing, refused)),
     }
 }
 

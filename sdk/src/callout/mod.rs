@@ -28,14 +28,14 @@ mod then;
 mod waiting;
 
 pub use failure::{CallFailure, GrpcFailure, GrpcStatus};
-pub use grpc::{GrpcCall, GrpcEvent, GrpcStream, GrpcTarget, GrpcWhat};
+pub use grpc::{GrpcCall, GrpcEvent, GrpcEventKind, GrpcStream, GrpcTarget};
 pub(crate) use grpc::{Target, hang_up, open as grpc_stream};
 #[cfg(feature = "async")]
 pub use http::Answer;
 pub use http::{CallResponse, HttpCall};
 pub(crate) use open::{closed, forget_open, opened};
 pub(crate) use then::{
-    Answered, Asker, Then, forget, keep, keep_each, keep_holding, lend, take_then, waits, wrong_context,
+    Answered, ContextRef, Then, forget, keep, keep_each, keep_holding, lend, take_then, waits, wrong_context,
 };
 pub use then::{Closures, Pending};
 

@@ -63,7 +63,7 @@ pub trait Closures: Owner {}
 
 /// The context that made the call, without its type. The code that kept a closure for it knows the
 /// type.
-pub(crate) struct Asker<'a> {
+pub(crate) struct ContextRef<'a> {
     pub(crate) id: u32,
     pub(crate) context: &'a mut dyn Any,
     /// The plugin of a stream or connection, or the VM of a plugin.
@@ -78,10 +78,10 @@ pub(crate) enum Answered<'a> {
 }
 
 /// A closure for one response, which hides the types of its context.
-pub(crate) type Once = Box<dyn FnOnce(Asker<'_>, Answered<'_>) -> Result<()>>;
+pub(crate) type Once = Box<dyn FnOnce(ContextRef<'_>, Answered<'_>) -> Result<()>>;
 
 /// A closure for all events of a gRPC stream, which hides the types of its context.
-pub(crate) type Each = Box<dyn FnMut(Asker<'_>, Answered<'_>) -> Result<()>>;
+pub(crate) type Each = Box<dyn FnMut(ContextRef<'_>, Answered<'_>) -> Result<()>>;
 
 pub(crate) enum Then {
     /// A closure for one response, and the direction of the stream that is held until the closure
@@ -151,7 +151,7 @@ pub(crate) fn keep(
     context: u32,
     kind: Kind,
     send: impl FnOnce(u32) -> Result<CallToken>,
-    then: impl FnOnce(Asker<'_>, Answered<'_>) -> Result<()> + 'static,
+    then: impl FnOnce(ContextRef<'_>, Answered<'_>) -> Result<()> + 'static,
 ) -> Result<Pending> {
     keep_closure(context, kind, send, then, None)
 }
@@ -167,10 +167,11 @@ pub(crate) fn keep_holding(
     direction: StreamType,
     kind: Kind,
     send: impl FnOnce(u32) -> Result<CallToken>,
-    then: impl FnOnce(Asker<'_>, Answered<'_>) -> Result<Action> + 'static,
+    then: impl FnOnce(ContextRef<'_>, Answered<'_>) -> Result<Action> + 'static,
 ) -> Result<()> {
     stream_state::hold(direction)?;
-    let judge = move |asker: Asker<'_>, answered: Answered<'_>| stream_state::judged(direction, then(asker, answered));
+    let judge =
+        move |asker: ContextRef<'_>, answered: Answered<'_>| stream_state::judged(direction, then(asker, answered));
     let kept = keep_closure(context, kind, send, judge, Some(direction)).map(drop);
     kept.inspect_err(|_| stream_state::release(direction))
 }
@@ -179,7 +180,7 @@ fn keep_closure(
     context: u32,
     kind: Kind,
     send: impl FnOnce(u32) -> Result<CallToken>,
-    then: impl FnOnce(Asker<'_>, Answered<'_>) -> Result<()> + 'static,
+    then: impl FnOnce(ContextRef<'_>, Answered<'_>) -> Result<()> + 'static,
     holds: Option<StreamType>,
 ) -> Result<Pending> {
     // The tables outlive the region of the stream that makes the call, and the closure may outlive
@@ -198,7 +199,7 @@ fn keep_closure(
 pub(crate) fn keep_each(
     context: u32,
     open: impl FnOnce(u32) -> Result<GrpcStream>,
-    each: impl FnMut(Asker<'_>, Answered<'_>) -> Result<()> + 'static,
+    each: impl FnMut(ContextRef<'_>, Answered<'_>) -> Result<()> + 'static,
 ) -> Result<GrpcStream> {
     let waiter = outside(|| wait(context, Kind::GrpcStream, Then::Each(try_box(each)?)))?;
     let stream = open(context)?;

@@ -112,10 +112,10 @@ impl DataAction {
 ///
 /// ```
 /// # use sluicegate::prelude::*;
-/// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+/// fn example(data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
 ///     // Wait for a whole line.
 ///     let is_line = data.end_of_stream() || data.read(0, data.size())?.ends_with(b"\n");
-///     Ok(if is_line { Flow::Continue } else { Flow::Pause })
+///     Ok(if is_line { FilterStatus::Continue } else { FilterStatus::Pause })
 /// }
 /// # sluicegate_host::example::data(example);
 /// ```
@@ -123,7 +123,7 @@ impl DataAction {
 #[repr(u32)]
 #[non_exhaustive]
 #[must_use = "return it from the callback, which decides by it whether the stream goes on"]
-pub enum Flow {
+pub enum FilterStatus {
     /// Go on to the next filter.
     Continue = 0,
     /// Pause here. The data of a connection is kept.
@@ -134,7 +134,7 @@ pub enum Flow {
     Held = 0x100,
 }
 
-impl Flow {
+impl FilterStatus {
     /// [`StopIteration`](Self::StopIteration), by the name that the specification and other SDKs
     /// use.
     #[doc(alias = "ActionPause")]
@@ -199,9 +199,9 @@ impl FailurePolicy {
 /// impl HttpFilter for Scan {
 ///     const UPGRADES: Upgrades = Upgrades::Pass; // WebSockets pass unscanned
 ///
-///     fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+///     fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
 ///         info!("{} bytes", body.size()?);
-///         Ok(Flow::Continue)
+///         Ok(FilterStatus::Continue)
 ///     }
 /// }
 /// # sluicegate::plugin!(http: Scan);

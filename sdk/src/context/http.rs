@@ -1,6 +1,6 @@
 //! The context of an HTTP stream.
 
-use super::{Action, DataAction, FailurePolicy, Flow, PluginContext, Upgrades};
+use super::{Action, DataAction, FailurePolicy, FilterStatus, PluginContext, Upgrades};
 use crate::callout::{CallResponse, GrpcEvent};
 use crate::error::Result;
 use crate::handle::{
@@ -133,8 +133,8 @@ pub trait HttpFilter: Sized + 'static {
     /// The callback runs once for each request that has a body, however the body ends: with a last
     /// part, which may be empty, or with trailers. Until then the SDK keeps the parts in the proxy,
     /// and nothing else lets them go on. The body goes on when the callback returns
-    /// [`Flow::Continue`]. With [`Flow::Pause`], and while `hold_while` holds the body, the body
-    /// waits. The headers have gone on before, unless the filter holds them.
+    /// [`FilterStatus::Continue`]. With [`FilterStatus::Pause`], and while `hold_while` holds the
+    /// body, the body waits. The headers have gone on before, unless the filter holds them.
     ///
     /// The callback does not run for a request without a body:
     /// [`end_of_stream`](crate::RequestHeaders::end_of_stream) in
@@ -150,9 +150,9 @@ pub trait HttpFilter: Sized + 'static {
     /// # Errors
     ///
     /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream.
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Self::Plugin>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Self::Plugin>) -> Result<FilterStatus> {
         let _ = body;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     /// Handles the request's trailers.
@@ -162,9 +162,9 @@ pub trait HttpFilter: Sized + 'static {
     /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream.
     #[doc(alias = "OnHttpRequestTrailers")]
     #[doc(alias = "on_http_request_trailers")]
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Self::Plugin>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Self::Plugin>) -> Result<FilterStatus> {
         let _ = trailers;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     /// Handles an HTTP/2 METADATA frame of the request with this number of elements. The elements
@@ -208,8 +208,8 @@ pub trait HttpFilter: Sized + 'static {
     /// The callback runs once for each response that has a body, however the body ends: with a last
     /// part, which may be empty, or with trailers. Until then the SDK keeps the parts in the proxy,
     /// and nothing else lets them go on. The body goes on when the callback returns
-    /// [`Flow::Continue`]. With [`Flow::Pause`], and while `hold_while` holds the body, the body
-    /// waits. The headers have gone on before, unless the filter holds them.
+    /// [`FilterStatus::Continue`]. With [`FilterStatus::Pause`], and while `hold_while` holds the
+    /// body, the body waits. The headers have gone on before, unless the filter holds them.
     ///
     /// The callback does not run for a response without a body:
     /// [`end_of_stream`](crate::ResponseHeaders::end_of_stream) in
@@ -226,9 +226,9 @@ pub trait HttpFilter: Sized + 'static {
     /// # Errors
     ///
     /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream.
-    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Self::Plugin>) -> Result<Flow> {
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Self::Plugin>) -> Result<FilterStatus> {
         let _ = body;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     /// Handles the response's trailers.
@@ -238,9 +238,9 @@ pub trait HttpFilter: Sized + 'static {
     /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the stream.
     #[doc(alias = "OnHttpResponseTrailers")]
     #[doc(alias = "on_http_response_trailers")]
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Self::Plugin>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Self::Plugin>) -> Result<FilterStatus> {
         let _ = trailers;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     /// Handles an HTTP/2 METADATA frame of the response with this number of elements. The elements

@@ -19,7 +19,7 @@ pub mod named;
 mod plugin;
 mod tcp;
 
-pub use actions::{Action, DataAction, FailurePolicy, Flow, StartStatus, Upgrades};
+pub use actions::{Action, DataAction, FailurePolicy, FilterStatus, StartStatus, Upgrades};
 pub use http::HttpFilter;
 pub use plugin::PluginContext;
 pub use tcp::TcpFilter;

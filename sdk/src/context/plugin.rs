@@ -3,7 +3,7 @@
 use super::{StartStatus, VmContext};
 use crate::callout::{CallResponse, GrpcEvent};
 use crate::error::Result;
-use crate::handle::{LogEntry, PluginHandle};
+use crate::handle::{AccessLogEntry, PluginHandle};
 use crate::queue::Queue;
 
 /// The context of a plugin. A VM has one for each configuration. The streams of the plugin share it
@@ -196,7 +196,7 @@ pub trait PluginContext: Sized + 'static {
     /// # Errors
     ///
     /// An error is logged.
-    fn on_log(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>, entry: &LogEntry<'_>) -> Result<()> {
+    fn on_log(&mut self, plugin: &mut PluginHandle<'_, Self::Vm>, entry: &AccessLogEntry<'_>) -> Result<()> {
         let _ = (plugin, entry);
         Ok(())
     }

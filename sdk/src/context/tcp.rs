@@ -1,6 +1,6 @@
 //! The context of a connection.
 
-use super::{FailurePolicy, Flow, PluginContext};
+use super::{FailurePolicy, FilterStatus, PluginContext};
 use crate::PeerType;
 use crate::callout::{CallResponse, GrpcEvent};
 use crate::error::Result;
@@ -17,9 +17,9 @@ use crate::handle::{DownstreamData, TcpHandle, UpstreamData};
 ///
 /// #[sluicegate::tcp_filter]
 /// impl TcpFilter for Count {
-///     fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<Flow> {
+///     fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
 ///         self.bytes += data.size();
-///         Ok(Flow::Continue)
+///         Ok(FilterStatus::Continue)
 ///     }
 ///
 ///     fn on_log(&mut self, connection: &mut TcpHandle<'_>) -> Result<()> {
@@ -78,9 +78,9 @@ pub trait TcpFilter: Sized + 'static {
     ///
     /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the connection.
     #[doc(alias = "OnNewConnection")]
-    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>) -> Result<Flow> {
+    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_, Self::Plugin>) -> Result<FilterStatus> {
         let _ = connection;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     /// Handles data from the client. The last call usually brings no data.
@@ -89,9 +89,9 @@ pub trait TcpFilter: Sized + 'static {
     ///
     /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the connection.
     #[doc(alias = "OnDownstreamData")]
-    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Self::Plugin>) -> Result<Flow> {
+    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Self::Plugin>) -> Result<FilterStatus> {
         let _ = data;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     /// Handles data from the upstream. The last call usually brings no data.
@@ -100,9 +100,9 @@ pub trait TcpFilter: Sized + 'static {
     ///
     /// An error is logged, and [`ON_ERROR`](Self::ON_ERROR) decides about the connection.
     #[doc(alias = "OnUpstreamData")]
-    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Self::Plugin>) -> Result<Flow> {
+    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Self::Plugin>) -> Result<FilterStatus> {
         let _ = data;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     /// Handles the close of the connection to the client.

@@ -8,7 +8,7 @@ use super::http_policy::{self, FAILED};
 use super::tracked::{Runs, Stream};
 use super::{Dispatcher, held, tcp_policy};
 use crate::abi::LogLevel;
-use crate::callout::{self, Answered, Asker, CallResponse, GrpcEvent, GrpcWhat, Kind, Then};
+use crate::callout::{self, Answered, CallResponse, ContextRef, GrpcEvent, GrpcEventKind, Kind, Then};
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::effective::set_effective_context;
 use crate::error::Result;
@@ -30,12 +30,13 @@ fn asked(token: u32) -> Option<u32> {
 /// Returns the context that waits for the event, and whether the event is the last one. After the
 /// last event of a call or stream, its entry is removed. Envoy also reports a call that it refused
 /// to open, whose number the guest never saw.
-fn listens(token: u32, what: GrpcWhat) -> Option<(u32, bool)> {
+fn listens(token: u32, what: GrpcEventKind) -> Option<(u32, bool)> {
     let Some(waiting) = callout::waiting(Kind::GrpcCall, token) else {
         log::note(LogLevel::Debug, "no such gRPC call or stream", token);
         return None;
     };
-    let is_last = matches!((waiting.kind, what), (_, GrpcWhat::Closed(_)) | (Kind::GrpcCall, GrpcWhat::Message(_)));
+    let is_last =
+        matches!((waiting.kind, what), (_, GrpcEventKind::Closed(_)) | (Kind::GrpcCall, GrpcEventKind::Message(_)));
     if is_last {
         callout::take(Kind::GrpcCall, token);
         callout::closed(waiting.context.get(), token);
@@ -57,19 +58,19 @@ const FINE: u32 = 0;
 macro_rules! grpc_callbacks {
     () => {
         pub fn proxy_on_grpc_receive_initial_metadata(&self, _plugin: u32, token: u32, elements: u32) {
-            self.on_grpc(token, GrpcWhat::InitialMetadata(elements));
+            self.on_grpc(token, GrpcEventKind::InitialMetadata(elements));
         }
 
         pub fn proxy_on_grpc_receive(&self, _plugin: u32, token: u32, size: usize) {
-            self.on_grpc(token, GrpcWhat::Message(size));
+            self.on_grpc(token, GrpcEventKind::Message(size));
         }
 
         pub fn proxy_on_grpc_receive_trailing_metadata(&self, _plugin: u32, token: u32, elements: u32) {
-            self.on_grpc(token, GrpcWhat::TrailingMetadata(elements));
+            self.on_grpc(token, GrpcEventKind::TrailingMetadata(elements));
         }
 
         pub fn proxy_on_grpc_close(&self, _plugin: u32, token: u32, status: u32) {
-            self.on_grpc(token, GrpcWhat::Closed(status));
+            self.on_grpc(token, GrpcEventKind::Closed(status));
         }
     };
 }
@@ -100,14 +101,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     grpc_callbacks!();
 
-    fn on_grpc(&self, token: u32, what: GrpcWhat) {
+    fn on_grpc(&self, token: u32, what: GrpcEventKind) {
         let Some((context, is_last)) = listens(token, what) else { return };
         if is_last {
             self.answered(context);
         }
         let event = GrpcEvent { token, what };
         if Self::CALLS && callout::waits(context, Kind::GrpcCall, token) {
-            let last = matches!(what, GrpcWhat::Closed(_));
+            let last = matches!(what, GrpcEventKind::Closed(_));
             let of_stream = callout::lend(context, token, last, |each| {
                 self.answer_closure("event of a gRPC stream", context, &mut |asker| {
                     each(asker, Answered::Grpc(&event)) //
@@ -115,7 +116,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             });
             // The closure of a call waits for the message or the end, and does not see the
             // metadata.
-            if !of_stream && matches!(what, GrpcWhat::Message(_) | GrpcWhat::Closed(_)) {
+            if !of_stream && matches!(what, GrpcEventKind::Message(_) | GrpcEventKind::Closed(_)) {
                 self.answer_once(context, Kind::GrpcCall, token, Answered::Grpc(&event));
             }
             return;
@@ -156,16 +157,16 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 
     /// Runs a closure with its context, if the context exists and is not busy.
-    fn answer_closure(&self, name: &str, context: u32, closure: &mut dyn FnMut(Asker<'_>) -> Result<()>) {
+    fn answer_closure(&self, name: &str, context: u32, closure: &mut dyn FnMut(ContextRef<'_>) -> Result<()>) {
         // Only one of the three closures runs.
         let closure = Cell::new(Some(closure));
-        let run = |asker: Asker<'_>| closure.take().map_or(Ok(()), |closure| closure(asker));
+        let run = |asker: ContextRef<'_>| closure.take().map_or(Ok(()), |closure| closure(asker));
         self.answer(
             name,
             context,
-            |plugin, handle| run(Asker { id: context, context: plugin, above: handle.vm }),
-            |filter, stream| run(Asker { id: context, context: filter, above: stream.plugin }),
-            |filter, connection| run(Asker { id: context, context: filter, above: connection.plugin }),
+            |plugin, handle| run(ContextRef { id: context, context: plugin, above: handle.vm }),
+            |filter, stream| run(ContextRef { id: context, context: filter, above: stream.plugin }),
+            |filter, connection| run(ContextRef { id: context, context: filter, above: connection.plugin }),
         );
     }
 

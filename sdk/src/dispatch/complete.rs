@@ -9,7 +9,7 @@ use super::http_policy::code_of;
 use super::unseen;
 use crate::abi::{BufferType, MapType, StreamType};
 use crate::budget::{self, Event};
-use crate::context::{DataAction, Flow, HttpFilter, Upgrades};
+use crate::context::{DataAction, FilterStatus, HttpFilter, Upgrades};
 use crate::error::{Error, Result};
 use crate::handle::{CompleteBody, Headers, HttpHandle, Tail};
 use crate::headers::Snapshots;
@@ -22,10 +22,11 @@ use crate::stream_state::{self, Phase, State};
 const REFUSED: &str = "upgrade_refused";
 
 /// The name of a callback for a complete body, and the callback.
-pub(super) type Whole<H, D> = (&'static str, fn(&mut H, &mut CompleteBody<'_, D, PluginOf<H>>) -> Result<Flow>);
+pub(super) type Whole<H, D> = (&'static str, fn(&mut H, &mut CompleteBody<'_, D, PluginOf<H>>) -> Result<FilterStatus>);
 
 /// The name of a callback for trailers, and the callback.
-pub(super) type Trailing<H, D> = (&'static str, fn(&mut H, &mut Headers<'_, D, PluginOf<H>, Tail>) -> Result<Flow>);
+pub(super) type Trailing<H, D> =
+    (&'static str, fn(&mut H, &mut Headers<'_, D, PluginOf<H>, Tail>) -> Result<FilterStatus>);
 
 /// Handles a part of a body: keeps it, or judges the body if the part is the last one.
 pub(super) fn on_part<H: HttpFilter, D>(
@@ -52,9 +53,9 @@ pub(super) fn on_part<H: HttpFilter, D>(
             budget::guard(event, || {
                 let stream = HttpHandle { id: context, plugin };
                 Ok(match judge(filter, stream, buffer, false, whole)?.0 {
-                    Flow::Continue => DataAction::Continue,
-                    Flow::StopIteration => DataAction::StopIterationAndBuffer,
-                    Flow::Held => DataAction::Held,
+                    FilterStatus::Continue => DataAction::Continue,
+                    FilterStatus::StopIteration => DataAction::StopIterationAndBuffer,
+                    FilterStatus::Held => DataAction::Held,
                 })
             })
         } else {
@@ -92,7 +93,7 @@ pub(super) fn on_trailers<H: HttpFilter, D>(
                 gathered(direction);
             }
             let answer = budget::guard(Event::Trailers(direction), || {
-                let mut body = Flow::Continue;
+                let mut body = FilterStatus::Continue;
                 if passes_in_parts(direction) && !has_callback {
                     return unseen::pass_trailers::<H>(direction);
                 }
@@ -103,7 +104,7 @@ pub(super) fn on_trailers<H: HttpFilter, D>(
                     running = name;
                     let (flow, is_replied) = judge(filter, HttpHandle { id: context, plugin }, buffer, true, whole)?;
                     if is_replied {
-                        return Ok(Flow::StopIteration);
+                        return Ok(FilterStatus::StopIteration);
                     }
                     body = flow;
                 }
@@ -112,7 +113,7 @@ pub(super) fn on_trailers<H: HttpFilter, D>(
                 let kind = PhantomData;
                 let trailers =
                     callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream: true, kind })?;
-                if trailers == Flow::Continue
+                if trailers == FilterStatus::Continue
                     && stream_state::current(|state| state.is_some_and(|state| state.carries(direction)))
                 {
                     return Err(Error::new(
@@ -127,11 +128,11 @@ pub(super) fn on_trailers<H: HttpFilter, D>(
 }
 
 /// Returns the status for a body and its trailers: they go on if both may.
-fn both(body: Flow, trailers: Flow) -> Flow {
+fn both(body: FilterStatus, trailers: FilterStatus) -> FilterStatus {
     match (body, trailers) {
-        (Flow::StopIteration, _) | (_, Flow::StopIteration) => Flow::StopIteration,
-        (Flow::Held, _) | (_, Flow::Held) => Flow::Held,
-        (Flow::Continue, Flow::Continue) => Flow::Continue,
+        (FilterStatus::StopIteration, _) | (_, FilterStatus::StopIteration) => FilterStatus::StopIteration,
+        (FilterStatus::Held, _) | (_, FilterStatus::Held) => FilterStatus::Held,
+        (FilterStatus::Continue, FilterStatus::Continue) => FilterStatus::Continue,
     }
 }
 
@@ -151,8 +152,8 @@ fn judge<H: HttpFilter, D>(
     stream: HttpHandle<'_, PluginOf<H>>,
     buffer: BufferType,
     has_trailers: bool,
-    whole: fn(&mut H, &mut CompleteBody<'_, D, PluginOf<H>>) -> Result<Flow>,
-) -> Result<(Flow, bool)> {
+    whole: fn(&mut H, &mut CompleteBody<'_, D, PluginOf<H>>) -> Result<FilterStatus>,
+) -> Result<(FilterStatus, bool)> {
     let mut body = CompleteBody::new(stream, buffer, has_trailers);
     let flow = whole(filter, &mut body)?;
     body.settle_length()?;

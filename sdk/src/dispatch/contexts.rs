@@ -79,7 +79,7 @@ pub(super) fn note_pause(state: &State, context: u32) {
 /// Writes the allocator to the log, at the start of a VM. The first context is too early: some
 /// hosts have no functions for the guest by then.
 pub(super) fn log_allocator() {
-    if let Some(line) = sluicegate_alloc::PICKED_LINE {
+    if let Some(line) = sluicegate_alloc::SELECTED_LINE {
         log::write_text(LogLevel::Debug, line);
     }
 }

@@ -33,12 +33,12 @@ use core::cell::RefCell;
 use core::marker::PhantomData;
 
 use crate::abi::arenas;
-use crate::abi::{Entry, LogLevel, Shared, end_vm};
+use crate::abi::{CallbackScope, LogLevel, Shared, end_vm};
 use crate::budget;
 use crate::callout;
 use crate::context::{HttpFilter, PluginContext, TcpFilter, VmContext};
 use crate::error::Result;
-use crate::handle::{HttpHandle, LogEntry, PluginHandle, VmHandle};
+use crate::handle::{AccessLogEntry, HttpHandle, PluginHandle, VmHandle};
 use crate::log;
 use crate::memory_metrics;
 use crate::profile;
@@ -138,7 +138,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 
     pub fn proxy_on_context_create(&self, context: u32, parent: u32) {
-        let _entry = Entry::new();
+        let _scope = CallbackScope::new();
         let created = if parent == 0 { self.create_plugin(context) } else { self.create_stream(context, parent) };
         match created {
             Ok(()) => {}
@@ -209,7 +209,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     }
 
     pub fn proxy_on_vm_start(&self, plugin: u32, configuration_size: usize) -> u32 {
-        let _entry = Entry::new();
+        let _scope = CallbackScope::new();
         log::forget_level();
         log_allocator();
         #[cfg(feature = "metrics")]
@@ -273,7 +273,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         }
         log::forget_level();
         let logged = self.with_plugin(context, 0, |plugin, handle| {
-            plugin.on_log(handle, &LogEntry { callback: PhantomData }) //
+            plugin.on_log(handle, &AccessLogEntry { callback: PhantomData }) //
         });
         note_failure("on_log", context, logged);
     }
@@ -303,7 +303,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             profile::forget_plugin(context);
             note_failure("on_delete", context, self.run_plugin(context, &plugin, 0, PluginContext::on_delete));
             is_plugin = true;
-            let _entry = Entry::new();
+            let _scope = CallbackScope::new();
             memory_metrics::plugin_deleted();
         }
         #[cfg(feature = "async")]
@@ -353,7 +353,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         configuration_size: usize,
         callback: impl FnOnce(&mut PluginOf<H>, &mut PluginHandle<'_, VmOf<H>>) -> R,
     ) -> Option<R> {
-        let _entry = Entry::new();
+        let _scope = CallbackScope::new();
         let (Ok(vm), Ok(mut context)) = (plugin.vm.try_borrow(), plugin.context.try_borrow_mut()) else {
             log::note(LogLevel::Warn, "context is busy", id);
             return None;

@@ -1,7 +1,7 @@
 //! Several plugins in one module, which the `root_id` of their configuration tells apart.
 
 use super::Table;
-use crate::abi::{Entry, LogLevel};
+use crate::abi::{CallbackScope, LogLevel};
 use crate::log;
 use crate::property;
 
@@ -25,7 +25,7 @@ pub fn forget_root(context: u32) -> u32 {
 /// root of a plugin is the one with its `root_id`, or the one for all other ids. Returns `None` if
 /// there is neither. Then the plugin is refused when it is configured.
 pub fn root_of_new(context: u32, parent: u32, ids: &[Option<&str>]) -> Option<u32> {
-    let _entry = Entry::new();
+    let _scope = CallbackScope::new();
     let root = if parent == 0 { choose(ids)? } else { root_of(parent) };
     match ROOTS.with(|roots| roots.insert(context, root)) {
         // The dispatcher refuses a number that is taken, which stays with its root.

@@ -8,7 +8,7 @@ use super::http::HttpCallbacks;
 use super::http_policy::conclude;
 use super::pressure::settle;
 use crate::abi::arenas::{self, Slot};
-use crate::abi::{Entry, end_vm};
+use crate::abi::{CallbackScope, end_vm};
 use crate::budget;
 use crate::callout;
 use crate::context::HttpFilter;
@@ -33,7 +33,7 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
     const KEEPS: bool = false;
 
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &()) -> R) -> Option<R> {
-        let _entry = Entry::new();
+        let _scope = CallbackScope::new();
         if id.is_multiple_of(PERIOD) {
             log::forget_level();
         }
@@ -54,7 +54,7 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
     ) -> u32 {
         let OnStack(state) = &OnStack(State::begun(ABILITIES, phase));
         let code = {
-            let _entry = Entry::new();
+            let _scope = CallbackScope::new();
             if id.is_multiple_of(PERIOD) {
                 log::forget_level();
             }

@@ -3,7 +3,7 @@
 use super::Dispatcher;
 use super::answers::act_on;
 use super::task_ends::NAME;
-use crate::abi::Entry;
+use crate::abi::CallbackScope;
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
@@ -15,7 +15,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let acts = || act_on(NAME, context);
         if self.plugins.contains(context) {
             // A host that calls back within this finds a callback running.
-            let _entry = Entry::new();
+            let _scope = CallbackScope::new();
             if acts() {
                 self.with_plugin(context, 0, |_, _| ());
             }

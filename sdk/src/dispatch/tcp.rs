@@ -7,7 +7,7 @@ use super::contexts::{note_failure, note_pause};
 use super::http_policy::{FAILED, code_of};
 use super::tcp_policy::{missing, refuse};
 use crate::abi::{BufferType, PeerType, StreamType};
-use crate::context::{Flow, HttpFilter, TcpFilter};
+use crate::context::{FilterStatus, HttpFilter, TcpFilter};
 use crate::error::Result;
 use crate::handle::{ConnectionData, TcpHandle};
 use crate::stream_state::{Phase, STOP};
@@ -41,7 +41,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         name: &str,
         context: u32,
         phase: Phase,
-        callback: impl FnOnce(&mut T, &T::Plugin) -> Result<Flow>,
+        callback: impl FnOnce(&mut T, &T::Plugin) -> Result<FilterStatus>,
     ) -> u32 {
         let Some(connection) = self.connections.known(context) else { return missing::<T>(None) };
         let state = &connection.state;
@@ -53,7 +53,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         });
         match code {
             Some(FAILED) => {
-                let code = if T::ON_ERROR.status().is_none() { Flow::Continue as u32 } else { STOP };
+                let code = if T::ON_ERROR.status().is_none() { FilterStatus::Continue as u32 } else { STOP };
                 if code == STOP {
                     refuse(state);
                 }

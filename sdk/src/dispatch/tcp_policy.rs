@@ -2,7 +2,7 @@
 
 use super::http_policy::let_go;
 use crate::abi::{StreamType, call};
-use crate::context::{Flow, TcpFilter};
+use crate::context::{FilterStatus, TcpFilter};
 use crate::failures;
 use crate::stream_state::{STOP, State};
 
@@ -12,7 +12,7 @@ use crate::stream_state::{STOP, State};
 pub(super) fn missing<T: TcpFilter>(state: Option<&State>) -> u32 {
     failures::count();
     if T::ON_ERROR.status().is_none() {
-        return Flow::Continue as u32;
+        return FilterStatus::Continue as u32;
     }
     match state {
         Some(state) => refuse(state),

@@ -2,7 +2,7 @@
 
 use super::Dispatcher;
 use crate::abi::LogLevel;
-use crate::callout::Asker;
+use crate::callout::ContextRef;
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::log;
 use crate::timer::{self, Due};
@@ -20,7 +20,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
                 Due::Tick => self.tick(plugin),
                 Due::Run(number, name, mut run) => {
                     let ran = self.with_plugin(plugin, 0, |context, handle| {
-                        run(Asker { id: plugin, context, above: handle.vm }) //
+                        run(ContextRef { id: plugin, context, above: handle.vm }) //
                     });
                     if let Some(Err(error)) = ran {
                         log::failure(LogLevel::Error, name, plugin, &error);

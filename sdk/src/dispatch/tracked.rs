@@ -8,7 +8,7 @@ use super::contexts::{NotCreated, Plugin, created};
 use super::task_ends;
 use super::{http_policy, tcp_policy};
 use crate::abi::arenas::Slot;
-use crate::abi::{Entry, LogLevel, Shared};
+use crate::abi::{CallbackScope, LogLevel, Shared};
 use crate::budget::Account;
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::error::Result;
@@ -106,7 +106,7 @@ impl<K: Runs> Stream<K> {
         first: impl FnOnce() -> bool,
         callback: impl FnOnce(&mut K::Filter, &K::Plugin) -> R,
     ) -> Option<R> {
-        let _entry = Entry::new();
+        let _scope = CallbackScope::new();
         let answer = {
             let (Ok(plugin), Ok(mut filter)) = (self.plugin.context.try_borrow(), self.filter.try_borrow_mut()) else {
                 log::note(LogLevel::Warn, "context is busy", id);

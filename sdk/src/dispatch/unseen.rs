@@ -11,7 +11,7 @@ use super::http::HttpCallbacks;
 use super::http_policy::code_of;
 use crate::abi::StreamType;
 use crate::budget::{self, Event};
-use crate::context::{DataAction, Flow, HttpFilter, PluginContext};
+use crate::context::{DataAction, FilterStatus, HttpFilter, PluginContext};
 use crate::error::{Error, Result};
 use crate::stream_state::{self, Phase, State};
 
@@ -65,11 +65,11 @@ pub(super) fn on_trailers<H: HttpFilter>(
 /// # Errors
 ///
 /// Fails if the filter pauses the parts before, and nothing can resume them.
-pub(super) fn pass_trailers<H: HttpFilter>(direction: StreamType) -> Result<Flow> {
+pub(super) fn pass_trailers<H: HttpFilter>(direction: StreamType) -> Result<FilterStatus> {
     match stream_state::current(|state| state.filter(|state| state.is_own_pause(direction)).map(State::waits)) {
-        None => Ok(Flow::Continue),
+        None => Ok(FilterStatus::Continue),
         Some(false) if !PluginOf::<H>::RESUMES => Err(UNSEEN),
-        Some(_) => Ok(Flow::Held),
+        Some(_) => Ok(FilterStatus::Held),
     }
 }
 

@@ -2,11 +2,11 @@
 //! [`property`](crate::property) reads.
 
 use super::call_named;
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result, Subject};
 use crate::property::Property;
 
-const CREATE: On = On::Named(&"foreign function expr_create");
-const EVALUATE: On = On::Named(&"foreign function expr_evaluate");
+const CREATE: Subject = Subject::Named(&"foreign function expr_create");
+const EVALUATE: Subject = Subject::Named(&"foreign function expr_evaluate");
 
 /// An expression that the proxy has parsed and compiled. A plugin creates it once, in
 /// `on_configure`, and evaluates it for each stream. Dropping the value deletes the expression.

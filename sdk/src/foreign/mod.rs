@@ -58,7 +58,7 @@ pub use signature::{Key, Signature, Verification, sign, verify_signature};
 pub use state::{Declaration, LifeSpan, declare_property, set_envoy_filter_state};
 
 use crate::abi::{HostBytes, call as abi};
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result, Subject};
 
 /// Calls the function of this name. The function defines the meaning of the arguments and the
 /// result.
@@ -79,11 +79,11 @@ use crate::error::{Error, On, Result};
 #[doc(alias = "CallForeignFunction")]
 #[doc(alias = "call_foreign_function")]
 pub fn call(name: impl AsRef<[u8]>, arguments: impl AsRef<[u8]>, room: usize) -> Result<HostBytes> {
-    call_named(On::Named(&"foreign function"), name.as_ref(), arguments.as_ref(), room)
+    call_named(Subject::Named(&"foreign function"), name.as_ref(), arguments.as_ref(), room)
 }
 
 /// Calls a function whose result is no larger than `room`. With 0, no room is checked.
-fn call_named(on: On, name: &[u8], arguments: &[u8], room: usize) -> Result<HostBytes> {
+fn call_named(on: Subject, name: &[u8], arguments: &[u8], room: usize) -> Result<HostBytes> {
     if room != 0 && !abi::has_room(room) {
         return Err(Error::out_of_memory(room));
     }
@@ -103,7 +103,7 @@ pub fn compress(bytes: impl AsRef<[u8]>) -> Result<HostBytes> {
     let bytes = bytes.as_ref();
     // The room is above zlib's own bound, which is the size and little more than a 4096th of it.
     let room = bytes.len().saturating_add(bytes.len() / 1024).saturating_add(64);
-    call_named(On::Named(&"foreign function compress"), b"compress", bytes, room)
+    call_named(Subject::Named(&"foreign function compress"), b"compress", bytes, room)
 }
 
 /// Uncompresses bytes in zlib's format, and returns the result.
@@ -123,7 +123,7 @@ pub fn compress(bytes: impl AsRef<[u8]>) -> Result<HostBytes> {
 ///
 /// The cost of [`call`]. The proxy starts over with twice the room until the result fits.
 pub fn uncompress(bytes: impl AsRef<[u8]>, room: usize) -> Result<HostBytes> {
-    call_named(On::Named(&"foreign function uncompress"), b"uncompress", bytes.as_ref(), room)
+    call_named(Subject::Named(&"foreign function uncompress"), b"uncompress", bytes.as_ref(), room)
 }
 
 /// Makes the proxy choose the route again, with the headers as they are now. Call this in the
@@ -140,7 +140,7 @@ pub fn uncompress(bytes: impl AsRef<[u8]>, room: usize) -> Result<HostBytes> {
 pub fn clear_route_cache() -> Result<()> {
     // In ABI 0.1.0 this is a host function of its own.
     #[cfg(feature = "abi-0-1-0")]
-    return abi::clear_route_cache().map_err(|status| Error::host("proxy_clear_route_cache", On::Nothing, status));
+    return abi::clear_route_cache().map_err(|status| Error::host("proxy_clear_route_cache", Subject::Nothing, status));
     #[cfg(not(feature = "abi-0-1-0"))]
-    call_named(On::Named(&"foreign function clear_route_cache"), b"clear_route_cache", b"", 0).map(drop)
+    call_named(Subject::Named(&"foreign function clear_route_cache"), b"clear_route_cache", b"", 0).map(drop)
 }

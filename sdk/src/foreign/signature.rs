@@ -7,7 +7,7 @@ use super::call_named;
 use super::message::{Field, Fields, Message};
 use crate::ByteStr;
 use crate::abi::HostBytes;
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result, Subject};
 
 /// A key, in one of two forms.
 ///
@@ -40,8 +40,8 @@ impl fmt::Debug for Key<'_> {
 /// A size above that of a verdict, a signature and a reason.
 const ROOM: usize = 8192;
 
-const VERIFY: On = On::Named(&"foreign function verify_signature");
-const SIGN: On = On::Named(&"foreign function sign");
+const VERIFY: Subject = Subject::Named(&"foreign function verify_signature");
+const SIGN: Subject = Subject::Named(&"foreign function sign");
 
 /// Verifies the signature of a text with a public key. The name of the hash is written as `sha256`.
 ///
@@ -193,7 +193,7 @@ struct Parts {
 impl Parts {
     /// Reads the parts of a result. The first field of both results is the verdict. No field has
     /// the number 0, which stands for a part that a result does not have.
-    fn read(on: On, answer: &[u8], signature_field: u64, reason_field: u64) -> Result<Self> {
+    fn read(on: Subject, answer: &[u8], signature_field: u64, reason_field: u64) -> Result<Self> {
         let mut parts = Self { good: false, signature: 0..0, reason: 0..0 };
         let mut fields = Fields::of(answer);
         while let Some((number, field)) = fields.next().map_err(|problem| Error::malformed(on, problem))? {

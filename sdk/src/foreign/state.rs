@@ -2,7 +2,7 @@
 
 use super::call_named;
 use super::message::Message;
-use crate::error::{On, Result};
+use crate::error::{Result, Subject};
 
 /// The life span of an object in the filter state.
 ///
@@ -52,7 +52,7 @@ pub fn set_envoy_filter_state(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>, l
     arguments.bytes(1, name.as_ref())?;
     arguments.bytes(2, value.as_ref())?;
     arguments.number(3, life_span.number())?;
-    let on = On::Named(&"foreign function set_envoy_filter_state");
+    let on = Subject::Named(&"foreign function set_envoy_filter_state");
     call_named(on, b"set_envoy_filter_state", arguments.written(), 0).map(drop)
 }
 
@@ -120,7 +120,7 @@ impl<'a> Declaration<'a> {
 ///
 /// One host call that returns nothing; see [the module](super#cost) for the arguments.
 pub fn declare_property(declaration: &Declaration<'_>) -> Result<()> {
-    let on = On::Named(&"foreign function declare_property");
+    let on = Subject::Named(&"foreign function declare_property");
     call_named(on, b"declare_property", declaration.message()?.written(), 0).map(drop)
 }
 

@@ -238,10 +238,10 @@ macro_rules! calls {
 
         /// Opens a gRPC stream to a cluster or [`GrpcTarget`](crate::callout::GrpcTarget), and runs
         /// the closure with each event of the stream. The last event is
-        /// [`GrpcWhat::Closed`](crate::callout::GrpcWhat::Closed), after which the closure is
-        /// dropped. The closure is dropped earlier if the stream is cancelled, or if the context is
-        /// deleted, which cancels the stream. An error that the closure returns is treated like an
-        /// error of a callback, and further events follow.
+        /// [`GrpcEventKind::Closed`](crate::callout::GrpcEventKind::Closed), after which the
+        /// closure is dropped. The closure is dropped earlier if the stream is cancelled, or if the
+        /// context is deleted, which cancels the stream. An error that the closure returns is
+        /// treated like an error of a callback, and further events follow.
         ///
         /// # Errors
         ///

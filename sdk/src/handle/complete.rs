@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use super::{HttpHandle, Request, Response};
 use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, StreamType, call};
 use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
-use crate::context::{Action, Flow};
+use crate::context::{Action, FilterStatus};
 use crate::effective::write_at_trailers;
 use crate::error::{Error, Result};
 use crate::host_buffer::{self, WHOLE};
@@ -18,8 +18,8 @@ use crate::{ToValue, stream_state};
 ///
 /// ```
 /// # use sluicegate::prelude::*;
-/// fn on_complete_request_body(body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
-///     if body.bytes()?.starts_with(b"{") { Ok(Flow::Continue) } else { body.reply(&LocalResponse::new(400)) }
+/// fn on_complete_request_body(body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
+///     if body.bytes()?.starts_with(b"{") { Ok(FilterStatus::Continue) } else { body.reply(&LocalResponse::new(400)) }
 /// }
 /// ```
 pub type CompleteRequestBody<'cb, P = ()> = CompleteBody<'cb, Request, P>;
@@ -29,9 +29,9 @@ pub type CompleteRequestBody<'cb, P = ()> = CompleteBody<'cb, Request, P>;
 ///
 /// ```
 /// # use sluicegate::prelude::*;
-/// fn on_complete_response_body(body: &mut CompleteResponseBody<'_>) -> Result<Flow> {
+/// fn on_complete_response_body(body: &mut CompleteResponseBody<'_>) -> Result<FilterStatus> {
 ///     info!("{} bytes, trailers: {}", body.size()?, body.has_trailers());
-///     Ok(Flow::Continue)
+///     Ok(FilterStatus::Continue)
 /// }
 /// ```
 pub type CompleteResponseBody<'cb, P = ()> = CompleteBody<'cb, Response, P>;
@@ -45,11 +45,11 @@ pub type CompleteResponseBody<'cb, P = ()> = CompleteBody<'cb, Response, P>;
 ///
 /// #[sluicegate::http_filter]
 /// impl HttpFilter for NoSecrets {
-///     fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+///     fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
 ///         if body.bytes()?.starts_with(b"secret") {
 ///             return body.reply(&LocalResponse::new(403).body("keep it"));
 ///         }
-///         Ok(Flow::Continue)
+///         Ok(FilterStatus::Continue)
 ///     }
 /// }
 /// # sluicegate::plugin!(http: NoSecrets);
@@ -278,10 +278,13 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     /// One host call. If there are headers, one block for them.
     #[doc(alias = "SendHttpResponse")]
     #[doc(alias = "send_http_response")]
-    pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<Flow> {
+    pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        response: &LocalResponse<'_, N, V>,
+    ) -> Result<FilterStatus> {
         response.send()?;
         self.replied = true;
-        Ok(Flow::Pause)
+        Ok(FilterStatus::Pause)
     }
 
     /// Runs a task, holds the body until the task ends, and then takes the action that the task
@@ -296,9 +299,9 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     ///
     /// Blocks for the future and for its task, until the task ends. No host call by itself.
     #[cfg(feature = "async")]
-    pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Flow> {
+    pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<FilterStatus> {
         crate::task::hold(self.stream.id, self.buffer.direction(), task)?;
-        Ok(Flow::Held)
+        Ok(FilterStatus::Held)
     }
 
     /// Calls a cluster over HTTP, and holds the body until the closure has run with the response,
@@ -322,13 +325,13 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         &mut self,
         call: &HttpCall<'_, N, V, T>,
         then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<Action> + 'static,
-    ) -> Result<Flow>
+    ) -> Result<FilterStatus>
     where
         F: Closures<Kind = HttpStream, Above = P>,
         P: 'static,
     {
         self.stream.hold_for(self.buffer.direction(), call, then)?;
-        Ok(Flow::Held)
+        Ok(FilterStatus::Held)
     }
 
     /// Calls a method over gRPC, and holds the body until the closure has run, as
@@ -345,13 +348,13 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
         &mut self,
         call: &GrpcCall<'_>,
         then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&GrpcEvent, GrpcFailure>) -> Result<Action> + 'static,
-    ) -> Result<Flow>
+    ) -> Result<FilterStatus>
     where
         F: Closures<Kind = HttpStream, Above = P>,
         P: 'static,
     {
         self.stream.hold_for_grpc(self.buffer.direction(), call, then)?;
-        Ok(Flow::Held)
+        Ok(FilterStatus::Held)
     }
 }
 

@@ -86,7 +86,7 @@ pub type ResponseTrailers<'cb, P = ()> = Headers<'cb, Response, P, Tail>;
 /// it knows well. The guest cannot know. So a read asks the proxy for a name that has several
 /// values, one of them added since the snapshot. A snapshot after edits is fetched again. A map
 /// that was edited in another way is also fetched again, at the next read: by
-/// [`set_all`](Headers::set_all), by an editor, or by an edit of `host`, which Envoy has as
+/// [`replace_all`](Headers::replace_all), by an editor, or by an edit of `host`, which Envoy has as
 /// `:authority`.
 ///
 /// # When the proxy refuses
@@ -151,7 +151,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
 
     /// Returns the number of headers that the host announced.
     #[must_use]
-    pub const fn announced(&self) -> u32 {
+    pub const fn len_hint(&self) -> u32 {
         self.announced
     }
 
@@ -231,10 +231,9 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     /// ```
     /// # use sluicegate::prelude::*;
     /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
-    ///     let is_curl = request.get("user-agent")?.is_some_and(|agent| agent.starts_with(b"curl"));
-    ///     request.replace("x-curl", if is_curl { "yes" } else { "no" })?;
-    ///     Ok(Action::Continue)
-    /// }
+    ///     let is_curl = request.get("user-agent")?.is_some_and(|agent|
+    ///     agent.starts_with(b"curl")); request.replace("x-curl", if is_curl { "yes" } else { "no"
+    ///     })?; Ok(Action::Continue) }
     /// # sluicegate_host::example::request(example);
     /// ```
     ///
@@ -462,7 +461,7 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     /// ```
     /// # use sluicegate::prelude::*;
     /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
-    ///     request.set_all(&[(":method", "GET"), (":path", "/"), (":authority", "host")])?;
+    ///     request.replace_all(&[(":method", "GET"), (":path", "/"), (":authority", "host")])?;
     ///     assert!(request.get("user-agent")?.is_none());
     ///     Ok(Action::Continue)
     /// }
@@ -495,8 +494,8 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
         "set_map",
         "set_map_bytes"
     ))]
-    pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
-        self.replace_all(pairs, Check::Both)
+    pub fn replace_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
+        self.replace_pairs(pairs, Check::Both)
     }
 
     /// Replaces the whole map without checking the bytes of names and values: for a filter that
@@ -507,18 +506,19 @@ impl<'cb, D, P, K> Headers<'cb, D, P, K> {
     ///
     /// # Errors
     ///
-    /// Fails as [`set_all`](Self::set_all) does, but allows any byte. A name must not be empty.
+    /// Fails as [`replace_all`](Self::replace_all) does, but allows any byte. A name must not be
+    /// empty.
     ///
     /// # Cost
     ///
-    /// The cost of [`set_all`](Self::set_all).
-    pub fn set_all_unchecked<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
-        self.replace_all(pairs, Check::Neither)
+    /// The cost of [`replace_all`](Self::replace_all).
+    pub fn replace_all_unchecked<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)]) -> Result<()> {
+        self.replace_pairs(pairs, Check::Neither)
     }
 
-    fn replace_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)], check: Check) -> Result<()> {
+    fn replace_pairs<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, pairs: &[(N, V)], check: Check) -> Result<()> {
         let encoded = encode(pairs, check).map_err(|error| error.within(&"proxy_set_header_map_pairs"))?;
-        self.snapshots.replace_all(&encoded)
+        self.snapshots.replace_pairs(&encoded)
     }
 }
 
@@ -557,11 +557,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// # use sluicegate::prelude::*;
     /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
     ///     let headers = [(":method", "POST"), (":path", "/log"), (":authority", "collector")];
-    ///     if let Err(error) = request.call_and_forget(&HttpCall::new("service").headers(&headers)) {
-    ///         warn!("not logged: {error}");
-    ///     }
-    ///     Ok(Action::Continue)
-    /// }
+    ///     if let Err(error) = request.call_and_forget(&HttpCall::new("service").headers(&headers))
+    ///     { warn!("not logged: {error}"); } Ok(Action::Continue) }
     /// # sluicegate_host::example::request(example);
     /// ```
     ///
@@ -695,10 +692,8 @@ impl<'cb, D, P> Headers<'cb, D, P, Head> {
     /// # use sluicegate::prelude::*;
     /// fn example(request: &mut RequestHeaders<'_>) -> Result<Action> {
     ///     if request.get("authorization")?.is_none() {
-    ///         return request.reply(&LocalResponse::new(401).headers(&[("www-authenticate", "Basic")]));
-    ///     }
-    ///     Ok(Action::Continue)
-    /// }
+    ///         return request.reply(&LocalResponse::new(401).headers(&[("www-authenticate",
+    ///         "Basic")])); } Ok(Action::Continue) }
     /// # sluicegate_host::example::request(example);
     /// ```
     ///

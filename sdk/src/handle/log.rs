@@ -15,7 +15,7 @@ use core::marker::PhantomData;
 ///
 /// #[sluicegate::plugin_context]
 /// impl PluginContext for Plugin {
-///     fn on_log(&mut self, _: &mut PluginHandle<'_>, entry: &LogEntry<'_>) -> Result<()> {
+///     fn on_log(&mut self, _: &mut PluginHandle<'_>, entry: &AccessLogEntry<'_>) -> Result<()> {
 ///         let status = entry.fetch_response_header(":status")?;
 ///         info!("status {:?}", status.as_deref().map(ByteStr::new));
 ///         Ok(())
@@ -25,10 +25,10 @@ use core::marker::PhantomData;
 /// # fn main() {}
 /// ```
 #[derive(Debug)]
-pub struct LogEntry<'cb> {
+pub struct AccessLogEntry<'cb> {
     pub(crate) callback: PhantomData<&'cb ()>,
 }
 
-impl LogEntry<'_> {
+impl AccessLogEntry<'_> {
     maps!();
 }

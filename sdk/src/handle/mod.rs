@@ -34,7 +34,7 @@ pub use body::{Body, RequestBody, ResponseBody};
 pub use complete::{CompleteBody, CompleteRequestBody, CompleteResponseBody};
 pub use headers::{Headers, RequestHeaders, RequestTrailers, ResponseHeaders, ResponseTrailers};
 pub use http::HttpHandle;
-pub use log::LogEntry;
+pub use log::AccessLogEntry;
 pub use part::{BodyCursor, Part};
 pub use rewrite::{Chunk, Output, Rewriter};
 pub use tcp::{ConnectionData, Downstream, DownstreamData, TcpHandle, Upstream, UpstreamData};
@@ -48,7 +48,7 @@ use crate::abi::{BufferType, HostBytes, StreamType, call};
 use crate::budget;
 use crate::callout::wrong_context;
 use crate::effective::{resume, set_effective_context};
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result, Subject};
 use crate::host_buffer::{WHOLE, read};
 use crate::owner::Plugin;
 use crate::stream_state::{Kind, with_stream};
@@ -228,7 +228,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// #[sluicegate::plugin_context(timers)]
     /// impl PluginContext for Cache {
     ///     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
-    ///         plugin.every("refresh", Duration::from_secs(60), |cache: &mut Self, _| {
+    ///         plugin.run_every("refresh", Duration::from_secs(60), |cache: &mut Self, _| {
     ///             cache.age += 1;
     ///             Ok(())
     ///         })?;
@@ -246,7 +246,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Cost
     ///
     /// Two blocks and a host call for the time. One more host call if the tick changes.
-    pub fn every<F>(
+    pub fn run_every<F>(
         &self,
         name: &'static str,
         period: Duration,
@@ -265,7 +265,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
     }
 
     /// Starts a timer that runs the closure once, after this time, unless the timer is stopped or
-    /// the plugin is deleted before. Otherwise the timer works like that of [`every`](Self::every).
+    /// the plugin is deleted before. Otherwise the timer works like that of
+    /// [`run_every`](Self::run_every).
     ///
     /// ```
     /// # use sluicegate::prelude::*;
@@ -278,7 +279,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// #[sluicegate::plugin_context(timers)]
     /// impl PluginContext for Cache {
     ///     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
-    ///         plugin.after("warm up", Duration::from_secs(1), |cache: &mut Self, _| {
+    ///         plugin.run_after("warm up", Duration::from_secs(1), |cache: &mut Self, _| {
     ///             cache.age += 1;
     ///             Ok(())
     ///         })?;
@@ -291,13 +292,13 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// # Errors
     ///
-    /// Fails as [`every`](Self::every) does.
+    /// Fails as [`run_every`](Self::run_every) does.
     ///
     /// # Cost
     ///
     /// Two blocks until the closure has run, and a host call for the time. One more host call if
     /// the tick changes.
-    pub fn after<F>(
+    pub fn run_after<F>(
         &self,
         name: &'static str,
         delay: Duration,
@@ -324,7 +325,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # use sluicegate::prelude::*;
     /// # use sluicegate::timer::Timer;
     /// fn give_up(plugin: &PluginHandle<'_>, retry: Timer) -> Result<()> {
-    ///     if !plugin.stop(retry)? {
+    ///     if !plugin.cancel_timer(retry)? {
     ///         info!("it has run already");
     ///     }
     ///     Ok(())
@@ -338,7 +339,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Cost
     ///
     /// A host call for the time. One more host call if the tick changes.
-    pub fn stop(&self, timer: Timer) -> Result<bool> {
+    pub fn cancel_timer(&self, timer: Timer) -> Result<bool> {
         timer::stop(timer)
     }
 
@@ -418,11 +419,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// fn refuse(plugin: &mut PluginHandle<'_>, streams: Vec<u32>) {
     ///     for stream in streams {
     ///         // A stream that is gone meanwhile is an error of this call alone.
-    ///         if let Err(error) = plugin.with_http_stream(stream, |stream| stream.reply(&LocalResponse::new(503))) {
-    ///             debug!("stream {stream}: {error}");
-    ///         }
-    ///     }
-    /// }
+    ///         if let Err(error) = plugin.with_http_stream(stream, |stream|
+    ///         stream.reply(&LocalResponse::new(503))) { debug!("stream {stream}: {error}"); } } }
     /// ```
     ///
     /// # Errors
@@ -486,7 +484,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// Fails if the fields do not fit each other, or if there is no memory for the reserve. Fails
     /// if `pages` are given and the module's allocator takes no limit. The standard library's
-    /// allocator takes none, whether `alloc-system` picked it or no feature picked another.
+    /// allocator takes none, whether `alloc-system` selected it or no feature selected another.
     ///
     /// # Cost
     ///
@@ -522,7 +520,7 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// One host call.
     #[doc(alias = "PluginDone")]
     pub fn done(&self) -> Result<()> {
-        call::done().map_err(|status| Error::host("proxy_done", On::Nothing, status))
+        call::done().map_err(|status| Error::host("proxy_done", Subject::Nothing, status))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Body, ConnectionData};
 use crate::abi::{HostBytes, StreamType};
-use crate::context::{DataAction, Flow};
+use crate::context::{DataAction, FilterStatus};
 use crate::error::Result;
 
 /// A [`Body`](crate::Body), or the [data](crate::ConnectionData) of a connection: a part that is on
@@ -104,7 +104,7 @@ macro_rules! part {
 }
 
 part!(Body, DataAction, StopIterationAndBuffer, true, |body| body.sees_trailers);
-part!(ConnectionData, Flow, StopIteration, false, |_data| true);
+part!(ConnectionData, FilterStatus, StopIteration, false, |_data| true);
 
 /// A cursor that reads a body, or a connection's data, as it grows from callback to callback, each
 /// byte once. The filter keeps the cursor from one part to the next.

@@ -20,7 +20,7 @@ impl<P> HttpHandle<'_, P> {
     ///         Ok(Action::Continue)
     ///     }
     ///
-    ///     fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+    ///     fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
     ///         let bytes = body.bytes()?;
     ///         let headers = [(":method", "POST"), (":path", "/scrub"), (":authority", "scrub")];
     ///         let call = HttpCall::new("scrub").headers(&headers).body(&bytes);

@@ -6,7 +6,7 @@ use core::ops::Deref;
 use super::carry::Carry;
 use super::{Head, Headers, Part, Tail};
 use crate::buffer::Buffer;
-use crate::context::Flow;
+use crate::context::FilterStatus;
 use crate::effective::write_at_trailers;
 use crate::error::{Error, Result};
 use crate::host_buffer::{WHOLE, buffer_of};
@@ -34,11 +34,11 @@ impl<D, P> Headers<'_, D, P, Head> {
     ///         Ok(Action::Continue)
     ///     }
     ///
-    ///     fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+    ///     fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
     ///         if body.bytes()?.starts_with(b"secret") {
     ///             return body.reply(&LocalResponse::new(403));
     ///         }
-    ///         Ok(Flow::Continue)
+    ///         Ok(FilterStatus::Continue)
     ///     }
     /// }
     /// # sluicegate::plugin!(http: NoSecrets);
@@ -117,7 +117,7 @@ impl<D, P> Headers<'_, D, P, Head> {
 ///         self.rewriter.pass(body, |chunk, out| number(&mut self.lines, chunk, out))
 ///     }
 ///
-///     fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<Flow> {
+///     fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<FilterStatus> {
 ///         self.rewriter.finish(trailers, |chunk, out| number(&mut self.lines, chunk, out))
 ///     }
 /// }
@@ -174,7 +174,7 @@ impl Rewriter {
 
     /// Shows the bytes that were left and this part to a closure, and replaces the part by the
     /// bytes that the closure writes. The closure returns the number of bytes that it has dealt
-    /// with. Returns the status for the callback to return: [`Flow`] for a connection.
+    /// with. Returns the status for the callback to return: [`FilterStatus`] for a connection.
     ///
     /// The closure is not called if there are no bytes.
     ///
@@ -267,7 +267,7 @@ impl Rewriter {
         &mut self,
         trailers: &mut Headers<'_, D, P, Tail>,
         change: impl FnOnce(Chunk<'_>, &mut Output) -> Result<usize>,
-    ) -> Result<Flow> {
+    ) -> Result<FilterStatus> {
         let direction = trailers.direction();
         let bytes = self.carry.bytes();
         let mut out = Output(Buffer::new());
@@ -277,7 +277,7 @@ impl Rewriter {
         }
         self.carry = Carry::new();
         stream_state::current(|state| state.map(|state| state.carry(direction, false)));
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 

@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 
 use crate::abi::{BufferType, HostBytes, StreamType};
 use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
-use crate::context::{Action, Flow};
+use crate::context::{Action, FilterStatus};
 use crate::effective::{close, resume};
 use crate::error::Result;
 use crate::host_buffer::{WHOLE, read, write};
@@ -42,9 +42,9 @@ pub enum Upstream {}
 ///
 /// ```
 /// # use sluicegate::prelude::*;
-/// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+/// fn example(data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
 ///     info!("{} bytes from the client", data.size());
-///     Ok(Flow::Continue)
+///     Ok(FilterStatus::Continue)
 /// }
 /// # sluicegate_host::example::data(example);
 /// ```
@@ -54,9 +54,9 @@ pub type DownstreamData<'cb, P = ()> = ConnectionData<'cb, Downstream, P>;
 ///
 /// ```
 /// # use sluicegate::prelude::*;
-/// fn on_upstream_data(data: &mut UpstreamData<'_>) -> Result<Flow> {
+/// fn on_upstream_data(data: &mut UpstreamData<'_>) -> Result<FilterStatus> {
 ///     info!("{} bytes from the upstream", data.size());
-///     Ok(Flow::Continue)
+///     Ok(FilterStatus::Continue)
 /// }
 /// ```
 pub type UpstreamData<'cb, P = ()> = ConnectionData<'cb, Upstream, P>;
@@ -66,9 +66,9 @@ pub type UpstreamData<'cb, P = ()> = ConnectionData<'cb, Upstream, P>;
 ///
 /// ```
 /// # use sluicegate::prelude::*;
-/// fn on_new_connection(connection: &mut TcpHandle<'_>) -> Result<Flow> {
+/// fn on_new_connection(connection: &mut TcpHandle<'_>) -> Result<FilterStatus> {
 ///     info!("connection {}", connection.id());
-///     Ok(Flow::Continue)
+///     Ok(FilterStatus::Continue)
 /// }
 /// ```
 #[derive(Debug)]
@@ -103,13 +103,13 @@ impl<'cb, P> TcpHandle<'cb, P> {
         &self,
         call: &HttpCall<'_, N, V, T>,
         then: impl FnOnce(&mut F, &mut TcpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<Action> + 'static,
-    ) -> Result<Flow>
+    ) -> Result<FilterStatus>
     where
         F: Closures<Kind = Connection, Above = P>,
         P: 'static,
     {
         self.hold_for(StreamType::Downstream, call, then)?;
-        Ok(Flow::Held)
+        Ok(FilterStatus::Held)
     }
 
     /// Calls a method over gRPC, and holds the client's data until the closure has run, as
@@ -126,13 +126,13 @@ impl<'cb, P> TcpHandle<'cb, P> {
         &self,
         call: &GrpcCall<'_>,
         then: impl FnOnce(&mut F, &mut TcpHandle<'_, P>, Result<&GrpcEvent, GrpcFailure>) -> Result<Action> + 'static,
-    ) -> Result<Flow>
+    ) -> Result<FilterStatus>
     where
         F: Closures<Kind = Connection, Above = P>,
         P: 'static,
     {
         self.hold_for_grpc(StreamType::Downstream, call, then)?;
-        Ok(Flow::Held)
+        Ok(FilterStatus::Held)
     }
 
     /// Runs a task, holds the client's data until the task ends, and then takes the action that the
@@ -147,9 +147,9 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// Blocks for the future and for its task, until the task ends. No host call by itself.
     #[cfg(feature = "async")]
-    pub fn hold_while(&self, task: impl Future<Output = Result<Action>> + 'static) -> Result<Flow> {
+    pub fn hold_while(&self, task: impl Future<Output = Result<Action>> + 'static) -> Result<FilterStatus> {
         crate::task::hold(self.id, StreamType::Downstream, task)?;
-        Ok(Flow::Held)
+        Ok(FilterStatus::Held)
     }
 
     /// Returns the number that the host gave the connection.
@@ -199,11 +199,11 @@ impl<'cb, P> TcpHandle<'cb, P> {
     ///
     /// ```
     /// # use sluicegate::prelude::*;
-    /// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+    /// fn example(data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
     ///     if data.read(0, 3)?.starts_with(b"bad") {
     ///         data.connection().close_downstream()?;
     ///     }
-    ///     Ok(Flow::Continue)
+    ///     Ok(FilterStatus::Continue)
     /// }
     /// # sluicegate_host::example::data(example);
     /// ```
@@ -241,9 +241,9 @@ impl<'cb, P> TcpHandle<'cb, P> {
 ///
 /// ```
 /// # use sluicegate::prelude::*;
-/// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+/// fn example(data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
 ///     info!("{} bytes on connection {}", data.size(), data.id());
-///     Ok(Flow::Continue)
+///     Ok(FilterStatus::Continue)
 /// }
 /// # sluicegate_host::example::data(example);
 /// ```
@@ -294,11 +294,11 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     ///
     /// ```
     /// # use sluicegate::prelude::*;
-    /// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+    /// fn example(data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
     ///     if data.read(0, 4)?.starts_with(b"EHLO") {
     ///         info!("a mail client");
     ///     }
-    ///     Ok(Flow::Continue)
+    ///     Ok(FilterStatus::Continue)
     /// }
     /// # sluicegate_host::example::data(example);
     /// ```
@@ -319,9 +319,9 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     ///
     /// ```
     /// # use sluicegate::prelude::*;
-    /// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+    /// fn example(data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
     ///     data.append("\n")?;
-    ///     Ok(Flow::Continue)
+    ///     Ok(FilterStatus::Continue)
     /// }
     /// # sluicegate_host::example::data(example);
     /// ```
@@ -356,10 +356,10 @@ impl<'cb, D, P> ConnectionData<'cb, D, P> {
     ///
     /// ```
     /// # use sluicegate::prelude::*;
-    /// fn example(data: &mut DownstreamData<'_>) -> Result<Flow> {
+    /// fn example(data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
     ///     let upper = data.read(0, data.size())?.to_ascii_uppercase();
     ///     data.replace(upper)?;
-    ///     Ok(Flow::Continue)
+    ///     Ok(FilterStatus::Continue)
     /// }
     /// # sluicegate_host::example::data(example);
     /// ```

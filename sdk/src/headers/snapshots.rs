@@ -154,8 +154,8 @@ impl<'cb> Snapshots<'cb> {
     /// # Errors
     ///
     /// Fails if the host refuses.
-    pub(crate) fn replace_all(self, pairs: &[u8]) -> Result<()> {
-        write::replace_all(self.map, pairs)
+    pub(crate) fn replace_pairs(self, pairs: &[u8]) -> Result<()> {
+        write::replace_pairs(self.map, pairs)
     }
 
     /// Fetches the map for the first time.

@@ -113,7 +113,7 @@ pub(super) fn edit_out_of_line(op: Op, map: MapType, name: &[u8], value: &[u8]) 
 /// # Errors
 ///
 /// Fails if the host refuses.
-pub(super) fn replace_all(map: MapType, pairs: &[u8]) -> Result<()> {
+pub(super) fn replace_pairs(map: MapType, pairs: &[u8]) -> Result<()> {
     count();
     call::set_map(map, pairs).map_err(|status| Error::host("proxy_set_header_map_pairs", map, status))
 }

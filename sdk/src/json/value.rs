@@ -4,9 +4,9 @@ use core::fmt;
 
 use super::Text;
 use super::check::{self, SPACE};
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result, Subject};
 
-const JSON: On = On::Named(&"JSON");
+const JSON: Subject = Subject::Named(&"JSON");
 
 /// Checks a text, and returns its value.
 ///

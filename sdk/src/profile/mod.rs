@@ -47,7 +47,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! It profiles the allocator that a feature picked or `plugin!` names, on wasm. In a native test
+//! It profiles the allocator that a feature selected or `plugin!` names, on wasm. In a native test
 //! the program's allocator is the test's, and the profile is empty, unless that is one of
 //! `sluicegate_alloc`. `docs/heap.md` says how to read one.
 //!

@@ -69,10 +69,10 @@ pub use value::{List, ListIter, Map, MapIter, Property, Value};
 
 use crate::abi::{Refused, Status, call};
 use crate::buffer::Buffer;
-use crate::error::{Call, Error, On, Result};
+use crate::error::{Call, Error, Result, Subject};
 
 /// The name of a property in errors, if its path is not fixed.
-const PROPERTY: On = On::Named(&"property");
+const PROPERTY: Subject = Subject::Named(&"property");
 const GET: Call = Call { function: "proxy_get_property", about: "property" };
 const SET: Call = Call { function: "proxy_set_property", about: "property" };
 
@@ -254,7 +254,7 @@ pub fn metadata<S: AsRef<[u8]>>(path: &[S]) -> Result<Option<Property>> {
 }
 
 /// Reads a property whose path is in the form of the ABI.
-fn fetch(name: On, path: &[u8]) -> Result<Option<Property>> {
+fn fetch(name: Subject, path: &[u8]) -> Result<Option<Property>> {
     match call::property(path) {
         Ok(bytes) => Ok(Some(Property::new(name, bytes))),
         Err(Refused::Status(Status::NotFound)) => Ok(None),
@@ -263,7 +263,7 @@ fn fetch(name: On, path: &[u8]) -> Result<Option<Property>> {
 }
 
 /// Reads a property that has another path on older hosts.
-fn fetch_renamed(name: On, path: &[u8], old: &[u8]) -> Result<Option<Property>> {
+fn fetch_renamed(name: Subject, path: &[u8], old: &[u8]) -> Result<Option<Property>> {
     match fetch(name, path)? {
         None => fetch(name, old),
         found => Ok(found),
@@ -271,7 +271,7 @@ fn fetch_renamed(name: On, path: &[u8], old: &[u8]) -> Result<Option<Property>> 
 }
 
 /// Reads a property whose path has no first segment `xds` on older hosts.
-fn fetch_xds(name: On, path: &[u8]) -> Result<Option<Property>> {
+fn fetch_xds(name: Subject, path: &[u8]) -> Result<Option<Property>> {
     fetch_renamed(name, path, path.strip_prefix(b"xds\0").unwrap_or_default())
 }
 

@@ -34,7 +34,7 @@ macro_rules! properties {
             /// One host call. If the property is there, one block, which the host allocates; see
             /// [the module](crate::property#cost).
             pub fn $name() -> $crate::Result<Option<properties!(@type $kind)>> {
-                let name = $crate::error::On::Named(
+                let name = $crate::error::Subject::Named(
                     &concat!("property ", $(stringify!($xds), ".",)? $first $(, ".", $rest)*)
                 );
                 let path = concat!($(stringify!($xds), "\0",)? $first $(, "\0", $rest)*).as_bytes();

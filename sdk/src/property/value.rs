@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use crate::ByteStr;
 use crate::abi::{HostBytes, Pairs, PairsIter};
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result, Subject};
 
 /// The value of a property: the bytes that the host wrote. The host does not tell their type, so
 /// the reader chooses how to decode them.
@@ -35,7 +35,7 @@ use crate::error::{Error, On, Result};
 /// Reading a property neither calls the host nor allocates.
 pub struct Property {
     bytes: HostBytes,
-    name: On,
+    name: Subject,
 }
 
 /// A part of a property: the value of a key of a [`Map`], or an element of a [`List`].
@@ -53,7 +53,7 @@ pub struct Property {
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     bytes: &'a [u8],
-    name: On,
+    name: Subject,
 }
 
 /// Declares the methods that decode a value, once for the owner of the bytes and once for a part of
@@ -135,7 +135,7 @@ decoders! {
 }
 
 impl Property {
-    pub(crate) const fn new(name: On, bytes: HostBytes) -> Self {
+    pub(crate) const fn new(name: Subject, bytes: HostBytes) -> Self {
         Self { bytes, name }
     }
 
@@ -250,7 +250,7 @@ impl fmt::Debug for Value<'_> {
 /// finds.
 pub struct Map {
     pairs: Pairs,
-    name: On,
+    name: Subject,
 }
 
 impl Map {
@@ -307,7 +307,7 @@ impl fmt::Debug for Map {
 #[derive(Clone, Debug)]
 pub struct MapIter<'a> {
     pairs: PairsIter<'a>,
-    name: On,
+    name: Subject,
 }
 
 impl<'a> Iterator for MapIter<'a> {
@@ -422,7 +422,7 @@ mod tests {
     use alloc::format;
 
     fn value(bytes: &[u8]) -> Value<'_> {
-        Value { bytes, name: On::Named(&"property x.y") }
+        Value { bytes, name: Subject::Named(&"property x.y") }
     }
 
     #[test]

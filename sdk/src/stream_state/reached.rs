@@ -3,7 +3,7 @@
 use super::{Abilities, State};
 use crate::abi::StreamType;
 use crate::abi::scoped::Scoped;
-use crate::error::{Error, On, Result};
+use crate::error::{Error, Result, Subject};
 
 /// The kind of stream that a number belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,7 +53,7 @@ pub(crate) fn within_plugin<R>(
 /// Fails if the plugin has no open stream of this kind and number, or with the function's error.
 pub(crate) fn with_stream<R>(kind: Kind, id: u32, with: impl FnOnce(&State) -> Result<R>) -> Result<R> {
     let (mut with, mut answer) =
-        (Some(with), Err(Error::stream(On::Context(id), "the plugin has no open stream of this number")));
+        (Some(with), Err(Error::stream(Subject::Context(id), "the plugin has no open stream of this number")));
     REACHED.with(|reached| {
         reached.with(|streams| {
             if let Some(streams) = streams {

@@ -7,7 +7,7 @@ use core::task::Poll;
 use super::slot::Slot;
 use super::{Tasks, WITH, With, polled};
 use crate::abi::{Shared, try_box};
-use crate::callout::{Asker, wrong_context};
+use crate::callout::{ContextRef, wrong_context};
 use crate::context::Action;
 use crate::error::Result;
 use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
@@ -79,7 +79,7 @@ with! {
 
 /// Runs a closure with the context of the task, right after the poll in which the future is
 /// awaited.
-fn in_context<R: 'static>(with: impl FnOnce(Asker<'_>) -> Result<R> + 'static) -> impl Future<Output = Result<R>> {
+fn in_context<R: 'static>(with: impl FnOnce(ContextRef<'_>) -> Result<R> + 'static) -> impl Future<Output = Result<R>> {
     let mut with = Some(with);
     let mut wanted: Option<Shared<Slot<Result<R>>>> = None;
     poll_fn(move |context| {
@@ -99,7 +99,7 @@ fn in_context<R: 'static>(with: impl FnOnce(Asker<'_>) -> Result<R> + 'static) -
         let Some(with) = with.take() else { return Poll::Pending };
         let kept = Slot::new().and_then(|slot| {
             let filled = slot.clone();
-            let run: With = try_box(move |asker: Asker<'_>| filled.fill(with(asker)))?;
+            let run: With = try_box(move |asker: ContextRef<'_>| filled.fill(with(asker)))?;
             WITH.with(|wanted| wanted.set(Some(run)));
             Ok(slot)
         });

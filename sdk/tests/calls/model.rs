@@ -147,7 +147,7 @@ fn number_of(token: CallToken) -> u32 {
 }
 
 /// An answer came to a context, in its callback.
-fn answered(token: CallToken, context: u32, event: Option<GrpcWhat>) {
+fn answered(token: CallToken, context: u32, event: Option<GrpcEventKind>) {
     LEDGER.with_borrow_mut(|ledger| {
         let counts = ledger.counts.get();
         ledger.counts.set(Counts { answers: counts.answers + 1, ..counts });
@@ -155,8 +155,8 @@ fn answered(token: CallToken, context: u32, event: Option<GrpcWhat>) {
         let Some((asker, kind)) = asker else { panic!("nobody waits for this answer any more") };
         assert_eq!(asker, context, "an answer comes to who asked last");
         if match event {
-            None | Some(GrpcWhat::Closed(_)) => true,
-            Some(GrpcWhat::Message(_)) => kind == Kind::Unary,
+            None | Some(GrpcEventKind::Closed(_)) => true,
+            Some(GrpcEventKind::Message(_)) => kind == Kind::Unary,
             _ => false,
         } {
             ledger.askers.remove(&(event.is_some(), number_of(token)));
@@ -229,7 +229,7 @@ macro_rules! act {
                 let stream =
                     $handle.grpc_stream_then("c", "S", "M", &[], move |context: &mut $ty, handle, event| {
                         guard.of(id, handle.id());
-                        if let GrpcWhat::Closed(_) = event.what() {
+                        if let GrpcEventKind::Closed(_) = event.kind() {
                             LEDGER.with_borrow_mut(|ledger| ledger.askers.remove(&(true, number_of(event.token()))));
                         }
                         read(event)?;
@@ -257,12 +257,12 @@ macro_rules! act {
 
 /// Reads what an event brings, whatever it is.
 fn read(event: &GrpcEvent) -> Result<()> {
-    match event.what() {
-        GrpcWhat::Message(size) => {
+    match event.kind() {
+        GrpcEventKind::Message(size) => {
             let (message, part) = (event.message()?, event.message_part(1, size)?);
             assert!(message.len() < 24 && part.len() < 24);
         }
-        GrpcWhat::InitialMetadata(_) | GrpcWhat::TrailingMetadata(_) => {
+        GrpcEventKind::InitialMetadata(_) | GrpcEventKind::TrailingMetadata(_) => {
             let metadata = event.metadata()?;
             assert_eq!(metadata.iter().count(), metadata.len());
         }
@@ -290,7 +290,7 @@ impl PluginContext for Plugin {
     }
 
     fn on_grpc_event(&mut self, plugin: &mut PluginHandle<'_>, event: &GrpcEvent) -> Result<()> {
-        answered(event.token(), plugin.id(), Some(event.what()));
+        answered(event.token(), plugin.id(), Some(event.kind()));
         read(event)?;
         act!(self, plugin, Self)
     }
@@ -323,7 +323,7 @@ impl HttpFilter for Filter {
     }
 
     fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_, Plugin>, event: &GrpcEvent) -> Result<()> {
-        answered(event.token(), stream.id(), Some(event.what()));
+        answered(event.token(), stream.id(), Some(event.kind()));
         read(event)?;
         act!(self, stream, Self)
     }

@@ -4,7 +4,7 @@
 use sluicegate::abi::{Import, Status};
 use sluicegate::prelude::*;
 use sluicegate::{Exports, LogLevel};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 const HEADERS: [(&str, &str); 3] = [(":method", "POST"), (":path", "/"), (":authority", "a")];
 const OK: [(&str, &str); 1] = [(":status", "200")];
@@ -68,9 +68,9 @@ macro_rules! filter {
                     hold!(request, resume_request)
                 }
 
-                fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+                fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
                     info!("judged {}", body.size()?);
-                    Ok(Flow::Continue)
+                    Ok(FilterStatus::Continue)
                 }
 
                 fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_>) -> Result<Action> {
@@ -78,9 +78,9 @@ macro_rules! filter {
                     hold!(response, resume_response)
                 }
 
-                fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_>) -> Result<Flow> {
+                fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_>) -> Result<FilterStatus> {
                     info!("judged {}", body.size()?);
-                    Ok(Flow::Continue)
+                    Ok(FilterStatus::Continue)
                 }
 
                 fn on_http_call_response(&mut self, stream: &mut HttpHandle<'_>, _: &CallResponse) -> Result<()> {
@@ -97,7 +97,7 @@ filter!(closed, Closed);
 filter!(open, Open);
 
 /// Sends headers that are held, and returns the status of their callback.
-fn begin<'host>(host: &'host Running, is_request: bool, by: &str) -> (HttpStream<'host>, u32) {
+fn begin<'host>(host: &'host RunningHost, is_request: bool, by: &str) -> (HttpStream<'host>, u32) {
     let stream = host.http_stream();
     let by = ("by", by);
     if is_request {
@@ -119,7 +119,7 @@ fn part(stream: &HttpStream<'_>, is_request: bool, part: &[u8], last: bool) {
     };
 }
 
-fn answer(host: &Running) {
+fn answer(host: &RunningHost) {
     host.answer_call(host.pending_calls()[0].token, &OK, "", &[]);
 }
 
@@ -174,7 +174,7 @@ fn a_body_behind_held_headers_is_judged_whole_or_refused() {
                     assert!(if is_request { sent == 0 } else { sent != size }, "{what}");
                 }
                 stream.complete();
-                host.assert_quiet(LogLevel::Error);
+                host.assert_no_log_at(LogLevel::Error);
             }
         }
     }

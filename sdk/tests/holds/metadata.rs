@@ -6,7 +6,7 @@ use sluicegate::LogLevel;
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::task::{self, Notify};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 const GET: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "a")];
 const OK: [(&str, &str); 1] = [(":status", "200")];
@@ -66,11 +66,11 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-fn replies(host: &Running) -> usize {
+fn replies(host: &RunningHost) -> usize {
     host.calls(Import::proxy_send_local_response)
 }
 
-fn held(host: &Running) -> HttpStream<'_> {
+fn held(host: &RunningHost) -> HttpStream<'_> {
     let stream = host.http_stream();
     stream.request_headers(&GET);
     assert_eq!(stream.response_headers(&OK), 1);
@@ -138,8 +138,8 @@ mod failing {
                         Ok(DataAction::Held)
                     }
 
-                    fn on_response_trailers(&mut self, _: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
-                        Ok(Flow::Held)
+                    fn on_response_trailers(&mut self, _: &mut ResponseTrailers<'_, Plugin>) -> Result<FilterStatus> {
+                        Ok(FilterStatus::Held)
                     }
 
                     fn on_response_metadata(&mut self, stream: &mut HttpHandle<'_, Plugin>, _: u32) -> Result<()> {

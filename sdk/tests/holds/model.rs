@@ -10,7 +10,7 @@ use sluicegate::callout::Closures;
 use sluicegate::owner;
 use sluicegate::prelude::*;
 use sluicegate::{Body, Head, Headers, Tail, task};
-use sluicegate_host::{Host, HttpStream, Running, TcpConnection};
+use sluicegate_host::{Host, HttpStream, RunningHost, TcpConnection};
 
 /// One who holds a direction, or its answer at once.
 #[derive(Clone, Copy, Debug)]
@@ -186,8 +186,8 @@ fn act<F: Closures<Kind = owner::HttpStream, Above = Plugin>>(piece: &mut impl P
 }
 
 /// Trailers are held by nobody but their callback.
-fn at_the_end<D>(trailers: &Headers<'_, D, Plugin, Tail>, direction: usize) -> Result<Flow> {
-    let Some(script) = SCRIPT.take() else { return Ok(Flow::Continue) };
+fn at_the_end<D>(trailers: &Headers<'_, D, Plugin, Tail>, direction: usize) -> Result<FilterStatus> {
+    let Some(script) = SCRIPT.take() else { return Ok(FilterStatus::Continue) };
     for _ in script.judges {
         trailers.stream().call(&call(CALLBACKS[direction]))?;
     }
@@ -208,7 +208,7 @@ macro_rules! statuses {
     };
 }
 
-statuses!(Action DataAction Flow);
+statuses!(Action DataAction FilterStatus);
 
 #[derive(Default)]
 pub(crate) struct Plugin;
@@ -248,7 +248,7 @@ macro_rules! filter {
                     act::<Self>(body, bring).map(Into::into)
                 }
 
-                fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+                fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
                     at_the_end(trailers, 0)
                 }
 
@@ -260,7 +260,7 @@ macro_rules! filter {
                     act::<Self>(body, bring).map(Into::into)
                 }
 
-                fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
+                fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<FilterStatus> {
                     at_the_end(trailers, 1)
                 }
 
@@ -483,7 +483,7 @@ impl Choices<'_> {
 }
 
 /// The calls that a callback made, in the order of its judges: those of tasks come after it.
-fn note(host: &Running, stream: u32, judges: &[Judge], pending: &mut Vec<Pending>) {
+fn note(host: &RunningHost, stream: u32, judges: &[Judge], pending: &mut Vec<Pending>) {
     // Tasks are polled in the order of their start.
     let mut tasks = judges.iter().filter(|judge| matches!(judge, Judge::Task(_)));
     for call in host.pending_calls() {
@@ -630,8 +630,8 @@ struct Connection;
 impl TcpFilter for Connection {
     const ON_ERROR: FailurePolicy = FailurePolicy::Open;
 
-    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<Flow> {
-        let Some(script) = SCRIPT.take() else { return Ok(Flow::Continue) };
+    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
+        let Some(script) = SCRIPT.take() else { return Ok(FilterStatus::Continue) };
         for of in script.judges {
             let connection = data.connection();
             let _held = match of {
@@ -648,9 +648,9 @@ impl TcpFilter for Connection {
             };
         }
         Ok(match script.status {
-            Status::Continue => Flow::Continue,
-            Status::Pause => Flow::Pause,
-            Status::Held => Flow::Held,
+            Status::Continue => FilterStatus::Continue,
+            Status::Pause => FilterStatus::Pause,
+            Status::Held => FilterStatus::Held,
         })
     }
 }

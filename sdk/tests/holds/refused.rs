@@ -5,7 +5,7 @@ use sluicegate::Exports;
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, task};
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 const HEADERS: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "a")];
 const ASK: HttpCall<'static> = HttpCall::new("auth").headers(&HEADERS);
@@ -56,9 +56,9 @@ impl HttpFilter for Everywhere {
         }
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<FilterStatus> {
         act(trailers.stream(), "request trailers", &self.wanted);
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_>) -> Result<Action> {
@@ -75,9 +75,9 @@ impl HttpFilter for Everywhere {
         }
     }
 
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<FilterStatus> {
         act(trailers.stream(), "response trailers", &self.wanted);
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_log(&mut self, stream: &mut HttpHandle<'_>) -> Result<()> {
@@ -98,7 +98,7 @@ impl HttpFilter for Everywhere {
 
 sluicegate::plugin!(http: Everywhere);
 
-fn whole_stream(host: &Running, wanted: &str) {
+fn whole_stream(host: &RunningHost, wanted: &str) {
     let stream = host.http_stream();
     stream.request_headers_with_body(&[("do", wanted)]);
     stream.request_body("x", false);
@@ -334,7 +334,7 @@ fails!(closed_stateless, Closed, stateless);
 /// In every kind of filter.
 #[test]
 fn an_error_in_an_answer_lets_go_or_refuses_by_the_policy() {
-    let answer = |host: &Running| host.answer_call(host.pending_calls()[0].token, &OK, "", &[]);
+    let answer = |host: &RunningHost| host.answer_call(host.pending_calls()[0].token, &OK, "", &[]);
     let both: [(&Exports, bool); 4] = [
         (&open::PLUGIN, true),
         (&open_stateless::PLUGIN, true),
@@ -439,7 +439,7 @@ mod waits {
     sluicegate::plugin!(http: Filter);
 }
 
-fn warnings(host: &Running) -> usize {
+fn warnings(host: &RunningHost) -> usize {
     host.log()
         .iter()
         .filter(|line| line.level == LogLevel::Warn && line.text.contains("whose body is still to come"))

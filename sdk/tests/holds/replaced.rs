@@ -7,7 +7,7 @@ use sluicegate::LogLevel;
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::task;
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 
 const POST: [(&str, &str); 3] = [(":method", "POST"), (":path", "/"), (":authority", "a")];
 const OK: [(&str, &str); 1] = [(":status", "200")];
@@ -55,7 +55,7 @@ impl Filter {
         Ok(if headers.get("held")?.is_some() { Action::Pause } else { Action::Continue })
     }
 
-    fn hold<D>(&self, body: &mut sluicegate::CompleteBody<'_, D, Plugin>, is_request: bool) -> Result<Flow> {
+    fn hold<D>(&self, body: &mut sluicegate::CompleteBody<'_, D, Plugin>, is_request: bool) -> Result<FilterStatus> {
         // Here the methods of the body are for that.
         assert!(replace(body.stream(), is_request).is_err());
         match &*self.by {
@@ -71,11 +71,11 @@ impl Filter {
             }),
             "answer" => {
                 body.stream().call(&ASK)?;
-                Ok(Flow::Pause)
+                Ok(FilterStatus::Pause)
             }
             _ => {
                 body.plugin().waiting.borrow_mut().push(body.id());
-                Ok(Flow::Pause)
+                Ok(FilterStatus::Pause)
             }
         }
     }
@@ -89,7 +89,7 @@ impl HttpFilter for Filter {
         self.begin(request)
     }
 
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<FilterStatus> {
         self.hold(body, true)
     }
 
@@ -98,7 +98,7 @@ impl HttpFilter for Filter {
         self.begin(response)
     }
 
-    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<FilterStatus> {
         self.hold(body, false)
     }
 
@@ -112,7 +112,7 @@ sluicegate::plugin!(plugin: Plugin, http: Filter);
 
 /// Sends a message whose complete body is held, in two parts.
 fn held<'host>(
-    host: &'host Running,
+    host: &'host RunningHost,
     is_request: bool,
     by: &str,
     also: &[(&str, &str)],
@@ -141,7 +141,7 @@ fn held<'host>(
     stream
 }
 
-fn go(host: &Running, by: &str) {
+fn go(host: &RunningHost, by: &str) {
     if by == "tick" {
         host.tick();
     } else {
@@ -189,7 +189,7 @@ fn a_held_body_is_replaced_by_whoever_lets_it_go() {
                 assert_eq!(length.as_deref(), Some("8"), "{what}");
             }
             stream.complete();
-            host.assert_quiet(LogLevel::Error);
+            host.assert_no_log_at(LogLevel::Error);
         }
     }
 }

@@ -10,7 +10,7 @@ use sluicegate::Exports;
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, task};
-use sluicegate_host::{Host, HttpStream, Running, TcpConnection};
+use sluicegate_host::{Host, HttpStream, RunningHost, TcpConnection};
 
 const HEADERS: [(&str, &str); 3] = [(":method", "POST"), (":path", "/"), (":authority", "a")];
 const OK: [(&str, &str); 1] = [(":status", "200")];
@@ -186,10 +186,10 @@ macro_rules! filters {
 filters!(parts, parts_open, [
     on_request_headers RequestHeaders REQUEST Headers Action
     on_request_body RequestBody REQUEST Body DataAction
-    on_request_trailers RequestTrailers REQUEST Trailers Flow
+    on_request_trailers RequestTrailers REQUEST Trailers FilterStatus
     on_response_headers ResponseHeaders RESPONSE Headers Action
     on_response_body ResponseBody RESPONSE Body DataAction
-    on_response_trailers ResponseTrailers RESPONSE Trailers Flow
+    on_response_trailers ResponseTrailers RESPONSE Trailers FilterStatus
 ]);
 filters!(untold, untold_open, [
     on_request_headers RequestHeaders REQUEST Headers Action
@@ -203,9 +203,9 @@ filters!(heads, heads_open, [
 ]);
 filters!(whole, whole_open, [
     on_request_headers RequestHeaders REQUEST Headers Action
-    on_complete_request_body CompleteRequestBody REQUEST Complete Flow
+    on_complete_request_body CompleteRequestBody REQUEST Complete FilterStatus
     on_response_headers ResponseHeaders RESPONSE Headers Action
-    on_complete_response_body CompleteResponseBody RESPONSE Complete Flow
+    on_complete_response_body CompleteResponseBody RESPONSE Complete FilterStatus
 ]);
 
 /// The modules, each closed and open to errors, and where they hold.
@@ -251,7 +251,7 @@ struct Message<'host> {
 }
 
 impl<'host> Message<'host> {
-    fn open(host: &'host Running, direction: usize) -> Self {
+    fn open(host: &'host RunningHost, direction: usize) -> Self {
         let stream = host.http_stream();
         if direction == RESPONSE {
             stream.request_headers(&HEADERS);
@@ -291,7 +291,7 @@ impl<'host> Message<'host> {
 }
 
 /// Ends the wait.
-fn end(host: &Running, by: By, end: End) {
+fn end(host: &RunningHost, by: By, end: End) {
     if by == By::Sleep {
         return host.tick();
     }
@@ -350,7 +350,7 @@ fn whatever_holds_a_message_lets_it_go_or_refuses_it_in_the_end() {
 }
 
 fn play(
-    host: &Running,
+    host: &RunningHost,
     (direction, at, by): (usize, At, By),
     message: &[Piece],
     last: usize,
@@ -374,7 +374,7 @@ fn play(
             end(host, by, how);
         }
         assert_eq!(LIVE.with(Rc::strong_count), 1, "{what}: something outlives its stream");
-        return host.assert_no_calls().assert_quiet(LogLevel::Error).clear_log();
+        return host.assert_no_calls().assert_no_log_at(LogLevel::Error).clear_log();
     }
     end(host, by, how);
     after.iter().for_each(|piece| of.send(*piece));
@@ -414,11 +414,11 @@ mod connection {
                 impl TcpFilter for Filter {
                     const ON_ERROR: FailurePolicy = FailurePolicy::$policy;
 
-                    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<Flow> {
+                    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
                         let connection = data.connection();
                         let close = |_: &LocalResponse<'_>| Err(Error::new("refused"));
                         Ok(match plan(REQUEST, At::Body) {
-                            None => Flow::Held,
+                            None => FilterStatus::Held,
                             Some(By::Task) => connection.hold_while(ask())?,
                             Some(By::Sleep) => connection.hold_while(sleep())?,
                             Some(By::Closure) => {
@@ -437,7 +437,7 @@ mod connection {
                             }
                             Some(By::Callback) => {
                                 connection.call(&ASK)?;
-                                Flow::Pause
+                                FilterStatus::Pause
                             }
                         })
                     }

@@ -271,7 +271,7 @@ impl HttpFilter for Filter {
                 }
                 Step::Other(name, value) => request.stream().edit_response_headers().add_unchecked(name, value)?,
                 Step::SetAll(pairs) => {
-                    request.set_all_unchecked(pairs)?;
+                    request.replace_all_unchecked(pairs)?;
                     model.0.clear();
                     pairs.iter().for_each(|(name, value)| model.add(name, value));
                 }

@@ -36,17 +36,17 @@ impl HttpFilter for Filter {
         Ok(DataAction::Continue)
     }
 
-    fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, _: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
         judge();
         LocalResponse::new(403);
         HttpCall::new("auth");
         GrpcCall::new("auth", "Auth", "Check");
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 
-fn judge() -> Flow {
-    Flow::StopIteration
+fn judge() -> FilterStatus {
+    FilterStatus::StopIteration
 }
 
 #[derive(Default)]
@@ -56,9 +56,9 @@ struct Connection;
 impl TcpFilter for Connection {
     type Plugin = Plugin;
 
-    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<Flow> {
+    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<FilterStatus> {
         connection.hold_while(async { Ok(Action::Continue) })?;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 

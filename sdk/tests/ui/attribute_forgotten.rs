@@ -36,9 +36,9 @@ mod of_another_role {
             Self
         }
 
-        fn on_new_connection(&mut self, connection: &mut TcpHandle<'_>) -> Result<Flow> {
+        fn on_new_connection(&mut self, connection: &mut TcpHandle<'_>) -> Result<FilterStatus> {
             connection.close_downstream()?;
-            Ok(Flow::StopIteration)
+            Ok(FilterStatus::StopIteration)
         }
     }
 

@@ -11,8 +11,8 @@ impl HttpFilter for Both {
         Ok(DataAction::Continue)
     }
 
-    fn on_complete_response_body(&mut self, _: &mut CompleteResponseBody<'_>) -> Result<Flow> {
-        Ok(Flow::Continue)
+    fn on_complete_response_body(&mut self, _: &mut CompleteResponseBody<'_>) -> Result<FilterStatus> {
+        Ok(FilterStatus::Continue)
     }
 }
 
@@ -21,8 +21,8 @@ struct Nothing;
 
 #[sluicegate::http_filter(stateless)]
 impl HttpFilter for Nothing {
-    fn on_complete_request_body(&mut self, _: &mut CompleteRequestBody<'_>) -> Result<Flow> {
-        Ok(Flow::Continue)
+    fn on_complete_request_body(&mut self, _: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
+        Ok(FilterStatus::Continue)
     }
 }
 

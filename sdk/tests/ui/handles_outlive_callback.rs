@@ -45,9 +45,9 @@ struct Connection {
 impl TcpFilter for Connection {
     type Plugin = ();
 
-    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<Flow> {
+    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
         self.data = Some(take(data));
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 

@@ -21,9 +21,9 @@ impl HttpFilter for Filter {
         Ok(DataAction::Pause)
     }
 
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<FilterStatus> {
         let _ = trailers.stream().grpc_stream("auth", "Auth", "Watch", &[])?;
-        Ok(Flow::Pause)
+        Ok(FilterStatus::Pause)
     }
 }
 
@@ -44,7 +44,7 @@ struct Connection;
 
 #[sluicegate::tcp_filter]
 impl TcpFilter for Connection {
-    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_>) -> Result<Flow> {
+    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_>) -> Result<FilterStatus> {
         connection.hold_while(async { Ok(Action::Continue) })
     }
 }

@@ -34,8 +34,8 @@ struct Closes;
 impl TcpFilter for Closes {
     type Plugin = Rules;
 
-    fn on_new_connection(&mut self, _: &mut TcpHandle<'_, Rules>) -> Result<Flow> {
-        Ok(Flow::Continue)
+    fn on_new_connection(&mut self, _: &mut TcpHandle<'_, Rules>) -> Result<FilterStatus> {
+        Ok(FilterStatus::Continue)
     }
 }
 

@@ -37,7 +37,7 @@ impl HttpContext for Filter {
     }
     #[cfg(feature = "allocator")]
     fn on_log(&mut self) {
-        let line = format!("{}: {}", sluicegate_alloc::PICKED_LINE.unwrap_or_default(), sluicegate_alloc::snapshot());
+        let line = format!("{}: {}", sluicegate_alloc::SELECTED_LINE.unwrap_or_default(), sluicegate_alloc::snapshot());
         let _ = proxy_wasm::hostcalls::log(LogLevel::Info, &line);
     }
 }

@@ -42,7 +42,7 @@ impl PluginContext for Plugin {
     /// A plugin that is configured at all has a timer.
     fn on_configure(&mut self, plugin: &mut PluginHandle<'_>) -> Result<StartStatus> {
         if !plugin.configuration()?.is_empty() {
-            plugin.every("configured", Duration::from_millis(10), |own: &mut Self, _| {
+            plugin.run_every("configured", Duration::from_millis(10), |own: &mut Self, _| {
                 own.ran.set(own.ran.get() + 1);
                 Ok(())
             })?;
@@ -58,7 +58,7 @@ impl PluginContext for Plugin {
                     // A name has to live as long as the VM.
                     let name: &'static str = Box::leak(format!("timer {number}").into_boxed_str());
                     let wait = Duration::from_millis(u64::from(number.wrapping_mul(7919) % 1000) + 1);
-                    let timer = plugin.after(name, wait, |own: &mut Self, _| {
+                    let timer = plugin.run_after(name, wait, |own: &mut Self, _| {
                         own.ran.set(own.ran.get() + 1);
                         Ok(())
                     })?;
@@ -67,7 +67,7 @@ impl PluginContext for Plugin {
             }
             does::STOP_TIMERS => {
                 for timer in self.timers.drain(..) {
-                    plugin.stop(timer)?;
+                    plugin.cancel_timer(timer)?;
                 }
             }
             does::NOTIFY => self.told.notify_all(),
@@ -219,14 +219,14 @@ impl HttpFilter for Many {
         self.rewriter.pass(body, |chunk, out| rewrite(leaves, chunk, out))
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
         let leaves = self.leaves;
         self.rewriter.finish(trailers, |chunk, out| rewrite(leaves, chunk, out))
     }
 
-    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<FilterStatus> {
         body.bytes()?;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 

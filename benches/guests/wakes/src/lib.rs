@@ -53,7 +53,7 @@ impl PluginContext for Plugin {
         while let Some(item) = queue.dequeue()? {
             match &*item {
                 b"tick" => plugin.set_tick_period(SOON)?,
-                b"timer" => drop(plugin.after("soon", SOON, |own: &mut Self, _| {
+                b"timer" => drop(plugin.run_after("soon", SOON, |own: &mut Self, _| {
                     own.tell("timer");
                     Ok(())
                 })?),
@@ -240,7 +240,7 @@ impl TcpFilter for Connection {
         Self { told: plugin.told.clone() }
     }
 
-    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<Flow> {
+    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<FilterStatus> {
         info!("waits: connection");
         let told = self.told.clone();
         connection.hold_while(async move {

@@ -6,7 +6,7 @@ use super::*;
 const STEPS: [u32; 2] = [1, 4];
 
 /// Answers all calls in this order.
-fn answer_all(host: &Running, order: Order) {
+fn answer_all(host: &RunningHost, order: Order) {
     let mut tokens: Vec<_> = host.pending_calls().iter().map(|call| call.token).collect();
     order.arrange(&mut tokens);
     for token in tokens {

@@ -10,7 +10,7 @@ mod streams;
 mod tasks;
 
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{Host, HttpStream, Running};
+use sluicegate_host::{Host, HttpStream, RunningHost};
 use sluicegate_loadtest::{Allocator, guest};
 
 /// The fewer.
@@ -25,12 +25,12 @@ fn module() -> Module {
     Module::load(guest::build("guest-many", Some(Allocator::Freelist)).unwrap()).unwrap()
 }
 
-fn start(module: &Module) -> Running {
+fn start(module: &Module) -> RunningHost {
     Host::wasm(module).start()
 }
 
 /// The instructions of what `does` does.
-fn cost(host: &Running, does: impl FnOnce()) -> u64 {
+fn cost(host: &RunningHost, does: impl FnOnce()) -> u64 {
     let before = host.cost();
     does();
     assert_eq!(host.trapped(), None);
@@ -39,7 +39,7 @@ fn cost(host: &Running, does: impl FnOnce()) -> u64 {
 }
 
 /// A request that wants something of the filter so many times.
-fn ask<'host>(host: &'host Running, does: &str, number: u32) -> HttpStream<'host> {
+fn ask<'host>(host: &'host RunningHost, does: &str, number: u32) -> HttpStream<'host> {
     let stream = host.http_stream();
     stream.request_headers(&[(":path", "/"), ("x-do", does), ("x-n", &number.to_string())]);
     stream

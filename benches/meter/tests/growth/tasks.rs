@@ -3,7 +3,7 @@
 use super::*;
 
 /// Many streams go on at one tick after the other.
-fn tick_until_all_is_done(host: &Running) {
+fn tick_until_all_is_done(host: &RunningHost) {
     while host.tick_period().is_some() {
         host.tick();
     }

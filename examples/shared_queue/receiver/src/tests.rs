@@ -1,18 +1,18 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
 /// Starts a receiver. Returns its proxy, and the number of its queue.
-fn start(host: Host) -> (Running, u32) {
+fn start(host: Host) -> (RunningHost, u32) {
     let host = host.plugin_configuration("tcp_data_hashes").start();
     let queue = host.resolve_queue("", "tcp_data_hashes").expect("it registered the queue");
     (host, queue)
 }
 
-fn critical(host: &Running, start: &str) -> bool {
+fn critical(host: &RunningHost, start: &str) -> bool {
     host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(start))
 }
 

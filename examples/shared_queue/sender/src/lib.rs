@@ -93,7 +93,7 @@ impl TcpFilter for Hashes {
         plugin.kind == b"tcp"
     }
 
-    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Plugin>) -> Result<Flow> {
+    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Plugin>) -> Result<FilterStatus> {
         if data.size() > 0 {
             let queue = resolve(HASHES)?;
             let bytes = data.read(0, data.size());
@@ -102,7 +102,7 @@ impl TcpFilter for Hashes {
             enqueue(queue, &hash)?;
             info!("(contextID={}) enqueued data: {hash}", data.id());
         }
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 

@@ -1,6 +1,6 @@
 use sluicegate::abi::Import;
 use sluicegate::{LogLevel, Status};
-use sluicegate_host::{Host, Running, sweep, traffic};
+use sluicegate_host::{Host, RunningHost, sweep, traffic};
 
 use crate::{RECEIVER, fnv1a};
 
@@ -8,18 +8,18 @@ use crate::{RECEIVER, fnv1a};
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
 /// Starts a sender of this kind. Returns its proxy, and the receiver's three queues.
-fn start(host: Host, kind: &str) -> (Running, [u32; 3]) {
+fn start(host: Host, kind: &str) -> (RunningHost, [u32; 3]) {
     let host = host.plugin_configuration(kind).start();
     let queues = ["http_request_headers", "http_response_headers", "tcp_data_hashes"];
     let queues = queues.map(|name| host.register_queue(RECEIVER, name));
     (host, queues)
 }
 
-fn items(host: &Running, queue: u32) -> Vec<String> {
+fn items(host: &RunningHost, queue: u32) -> Vec<String> {
     std::iter::from_fn(|| Some(String::from_utf8(host.dequeue(queue)?).unwrap())).collect()
 }
 
-fn critical(host: &Running, start: &str) -> bool {
+fn critical(host: &RunningHost, start: &str) -> bool {
     host.log().iter().any(|line| line.level == LogLevel::Critical && line.text.starts_with(start))
 }
 

@@ -57,7 +57,7 @@ unsafe impl Strategy for Own {
 
     fn usage(&self) -> Usage {
         let mut usage = self.heap.usage();
-        usage.pinned = self.counted;
+        usage.retained = self.counted;
         usage
     }
 

@@ -64,9 +64,9 @@ impl PluginContext for Plugin {
     }
 
     fn on_grpc_event(&mut self, _: &mut PluginHandle<'_>, event: &GrpcEvent) -> Result<()> {
-        match event.what() {
-            GrpcWhat::Message(_) => info!("message {:?}", event.message()?),
-            GrpcWhat::Closed(status) => info!("closed {status} {:?}", event.status_text()?),
+        match event.kind() {
+            GrpcEventKind::Message(_) => info!("message {:?}", event.message()?),
+            GrpcEventKind::Closed(status) => info!("closed {status} {:?}", event.status_text()?),
             _ => info!("metadata {}", event.metadata()?.len()),
         }
         Ok(())
@@ -84,7 +84,7 @@ impl PluginContext for Plugin {
         Ok(())
     }
 
-    fn on_log(&mut self, _: &mut PluginHandle<'_>, entry: &LogEntry<'_>) -> Result<()> {
+    fn on_log(&mut self, _: &mut PluginHandle<'_>, entry: &AccessLogEntry<'_>) -> Result<()> {
         let status = entry.fetch_response_trailer("grpc-status")?;
         info!(
             "entry of {} and {} headers, {status:?}",
@@ -123,7 +123,7 @@ impl HttpFilter for Filter {
             gauge.add(-1)?;
         }
         info!("{} headers in {} bytes", request.snapshot()?.len(), request.byte_size()?);
-        self.agent = arena::receive(&request.arena()?, || request.fetch("user-agent"))?;
+        self.agent = arena::with_host_values_in(&request.arena()?, || request.fetch("user-agent"))?;
         info!("at {:?} agent {:?}", time::now()?, self.agent);
         request.add("x-added", "1")?;
         request.replace("x-replaced", 2)?;
@@ -153,13 +153,13 @@ impl HttpFilter for Filter {
         Ok(DataAction::Continue)
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
         trailers.add("x", "y")?;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
-        response.set_all(&[(":status", "200"), ("x-all", "1")])?;
+        response.replace_all(&[(":status", "200"), ("x-all", "1")])?;
         Ok(Action::Continue)
     }
 
@@ -170,9 +170,9 @@ impl HttpFilter for Filter {
         Ok(DataAction::Continue)
     }
 
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<FilterStatus> {
         trailers.stream().reset()?;
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
@@ -194,10 +194,10 @@ struct Connection {
 impl TcpFilter for Connection {
     type Plugin = Plugin;
 
-    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Plugin>) -> Result<Flow> {
+    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Plugin>) -> Result<FilterStatus> {
         info!("{:?} from the client", data.read(0, 8)?);
         if self.asked {
-            return Ok(Flow::Continue);
+            return Ok(FilterStatus::Continue);
         }
         self.asked = true;
         let ask = GrpcCall::new("cluster", "Service", "Ask").message("may it?");
@@ -205,15 +205,15 @@ impl TcpFilter for Connection {
             info!("{:?}", answer.map(|answer| answer.message().map(|message| message.len())));
             connection.resume_downstream()
         })?;
-        Ok(Flow::Pause)
+        Ok(FilterStatus::Pause)
     }
 
-    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Plugin>) -> Result<Flow> {
+    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Plugin>) -> Result<FilterStatus> {
         data.replace("changed")?;
         if data.end_of_stream() {
             data.connection().close_downstream()?;
         }
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 
     fn on_log(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<()> {

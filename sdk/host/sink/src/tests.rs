@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use sluicegate::abi::Import;
-use sluicegate_host::{Host, Running, sweep, sweep_allocations};
+use sluicegate_host::{Host, RunningHost, sweep, sweep_allocations};
 
 #[global_allocator]
 static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
@@ -12,7 +12,7 @@ const REQUEST: [(&str, &str); 3] = [(":path", "/"), (":authority", "a"), ("user-
 /// went through the connection.
 type Round = (Vec<u32>, Vec<(String, String)>, Vec<u8>, Option<u32>, (Vec<u8>, Vec<u8>));
 
-fn scenario(host: &Running) -> Round {
+fn scenario(host: &RunningHost) -> Round {
     host.call_function(crate::STREAMS, "arguments");
     let stream = host.http_stream();
     let mut actions = vec![stream.request_headers_with_body(&REQUEST)];
@@ -50,7 +50,7 @@ fn scenario(host: &Running) -> Round {
     (actions, headers, body, reply, sent)
 }
 
-fn answer_grpc(host: &Running) {
+fn answer_grpc(host: &RunningHost) {
     for grpc in host.open_grpc() {
         host.grpc_initial_metadata(grpc.token, &[("m", "1")]);
         host.grpc_message(grpc.token, "answer");
@@ -77,7 +77,7 @@ fn serves_a_request_and_a_connection(host: Host) {
 }
 
 /// Two requests that are held; the first one's call is answered, so that the next tick acts on it.
-fn held(host: &Running) -> [sluicegate_host::HttpStream<'_>; 2] {
+fn held(host: &RunningHost) -> [sluicegate_host::HttpStream<'_>; 2] {
     let streams = [host.http_stream(), host.http_stream()];
     for stream in &streams {
         assert_eq!(stream.request_headers(&REQUEST), 1);

@@ -5,13 +5,13 @@ use sluicegate::abi::{BufferType, MapType};
 use super::{Way, body, headers};
 use crate::body::Body;
 use crate::map::{Kind, Map};
-use crate::running::Running;
+use crate::running::RunningHost;
 use crate::state::{LocalReply, Stream};
 use crate::valid;
 
 /// Fails a stream whose VM is dead. The stream gets a reply that does not go through the filter, or
 /// a reset if a response is on its way.
-pub(crate) fn fail(host: &Running, id: u32) {
+pub(crate) fn fail(host: &RunningHost, id: u32) {
     let (details, body, headers) = ("wasm_fail_stream".to_owned(), Vec::new(), Map::default());
     let reply = LocalReply { status: 503, details, body, headers, grpc_status: 14 };
     let mut state = host.state();
@@ -31,7 +31,7 @@ pub(crate) fn fail(host: &Running, id: u32) {
 ///
 /// The reply goes through the filter as a response does. If a response is in the filter, the reply
 /// replaces it without going through the filter. If a response went on, the stream is closed.
-pub(crate) fn answer(host: &Running, id: u32, reply: &LocalReply) {
+pub(crate) fn answer(host: &RunningHost, id: u32, reply: &LocalReply) {
     let (map, sent, number) = {
         let mut state = host.state();
         let Some(stream) = state.streams.get_mut(&id) else { return };

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use sluicegate::abi::Status;
 
-use super::{PLUGIN, Running};
+use super::{PLUGIN, RunningHost};
 use crate::PropertyValue;
 
-impl Running {
+impl RunningHost {
     /// Returns the value of a counter, or `None` if there is no counter of this name.
     ///
     /// All VMs of the proxy share the counter. Tags are part of the name: `requests_path=a`.

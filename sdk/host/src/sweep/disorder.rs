@@ -6,7 +6,7 @@ use sluicegate::Exports;
 
 use super::{STREAM, Sweep, few, gives_back, lives};
 use crate::faults::{Fault, HostCall};
-use crate::running::{PLUGIN, Running};
+use crate::running::{PLUGIN, RunningHost};
 
 /// A context and a token that do not exist.
 const UNKNOWN: u32 = 999;
@@ -22,7 +22,7 @@ fn changes_plugin(callback: &str) -> bool {
     OF_PLUGIN.iter().any(|end| callback.ends_with(end))
 }
 
-impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
+impl<T: PartialEq + Debug, S: Fn(&RunningHost) -> T> Sweep<'_, S, T> {
     /// Runs all disorderly callbacks, and returns their number.
     pub(super) fn disorder(&self) -> usize {
         let mut callbacks = 0;
@@ -45,12 +45,12 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
     /// Calls each callback within a host call: for the open stream, for the next stream, and for
     /// the plugin. Returns the number of callbacks.
     fn nested(&self, at: usize, call: &HostCall) -> usize {
-        let within = |host: &Running, context, callback| {
+        let within = |host: &RunningHost, context, callback| {
             let what = format!("{callback} of context {context} within host call {at}, {}", call.import.name());
             host.fault(at, Fault::Nested(callback, vec![context, 1, 1, 1, 1]));
             (self.scenario)(host);
             lives(host, &what);
-            host.behave();
+            host.clear_faults();
             what
         };
         let name = call.import.name();
@@ -125,7 +125,7 @@ enum Kind {
 
 impl Kind {
     /// Calls callbacks of a context that is open, and then ends the context.
-    fn calls(self, host: &Running, callbacks: &[&'static str], count: u32) {
+    fn calls(self, host: &RunningHost, callbacks: &[&'static str], count: u32) {
         let call = |context| {
             for callback in callbacks {
                 host.callback(callback, &[context, count, count, count, count]);

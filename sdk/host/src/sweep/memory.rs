@@ -8,15 +8,15 @@ use super::{Sweep, few, gives_back, lives};
 use crate::faults::Fault;
 use crate::host::Host;
 use crate::live;
-use crate::running::Running;
+use crate::running::RunningHost;
 
 /// The number of times each call goes wrong in one VM, to see whether its linear memory grows.
 const REPEATS: u32 = 100;
 
-impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
+impl<T: PartialEq + Debug, S: Fn(&RunningHost) -> T> Sweep<'_, S, T> {
     /// Checks that failures of host calls do not make the linear memory grow. A leak of a failure
-    /// takes a page before long. The native rung counts every byte; this one runs the module that
-    /// ships.
+    /// takes a page before long. The native backend counts every byte; this one runs the module
+    /// that ships.
     pub(super) fn stays_flat(&self) {
         let host = self.host.clone().start();
         let fail = |times| {
@@ -25,7 +25,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
                 for _ in 0..times {
                     host.fault(at, fault.clone());
                     (self.scenario)(&host);
-                    host.behave();
+                    host.clear_faults();
                     host.clear_log();
                 }
                 lives(&host, &format!("{fault:?} in host call {at}, {}, again and again", call.import.name()));
@@ -38,7 +38,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
 }
 
 #[cfg(feature = "wasm")]
-impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
+impl<T: PartialEq + Debug, S: Fn(&RunningHost) -> T> Sweep<'_, S, T> {
     /// Returns whether this number of pages is enough for the scenario alone.
     fn fits(&self, limit: u64) -> bool {
         let host = self.host.clone().page_limit(limit).start();
@@ -59,7 +59,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
 /// Panics if [`Counting`](crate::Counting) is not the global allocator, if the well-behaved run
 /// after a refusal returns something else than before, or if the filter does not free all its
 /// bytes.
-pub fn sweep_allocations<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T) -> usize {
+pub fn sweep_allocations<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&RunningHost) -> T) -> usize {
     let sweep = Sweep::record(host, scenario);
     assert!(live::live().is_some(), "sluicegate_host::Counting is not the global allocator");
     let allocated = |run: &dyn Fn()| {
@@ -118,8 +118,8 @@ pub struct Limited {
 /// limit at which no growth is refused. After each load the filter must serve a request, if the
 /// limit is enough for the request alone.
 ///
-/// The load is something that takes memory, such as [`crowd`](crate::crowd). The scenario is a
-/// well-behaved request, as in [`sweep`](crate::sweep()).
+/// The load is something that takes memory, such as [`many_streams`](crate::many_streams). The
+/// scenario is a well-behaved request, as in [`sweep`](crate::sweep()).
 ///
 /// # Panics
 ///
@@ -128,8 +128,8 @@ pub struct Limited {
 #[cfg(feature = "wasm")]
 pub fn sweep_pages<T: PartialEq + Debug>(
     host: &Host,
-    load: impl Fn(&Running),
-    scenario: impl Fn(&Running) -> T,
+    load: impl Fn(&RunningHost),
+    scenario: impl Fn(&RunningHost) -> T,
 ) -> Limited {
     let sweep = Sweep::record(host, scenario);
     // These are the pages without a plugin. With fewer, the VM cannot be made.

@@ -20,12 +20,12 @@ use std::fmt::Debug;
 use crate::faults::{Fault, HostCall};
 use crate::host::Host;
 use crate::live;
-use crate::running::Running;
+use crate::running::RunningHost;
 
 pub use memory::sweep_allocations;
 #[cfg(feature = "wasm")]
 pub use memory::{Limited, sweep_pages};
-pub use reached::Swept;
+pub use reached::SweepReport;
 
 /// The context of the first stream of a VM.
 const STREAM: u32 = 2;
@@ -41,10 +41,10 @@ const ROUNDS: usize = 2;
 /// not exist.
 ///
 /// The scenario drives the host as a test does: it opens a stream, drives it, completes it, and
-/// responds to the calls in [`Running::pending_calls`]. It returns what a client sees, such as the
-/// actions and the reply. The scenario must return the same each time when the host behaves. While
-/// a call fails it may return anything, so it asserts nothing. Code that the scenario does not
-/// reach is not swept: [`Swept::assert_reaches_all`] fails then.
+/// responds to the calls in [`RunningHost::pending_calls`]. It returns what a client sees, such as
+/// the actions and the reply. The scenario must return the same each time when the host behaves.
+/// While a call fails it may return anything, so it asserts nothing. Code that the scenario does
+/// not reach is not swept: [`SweepReport::assert_reaches_all`] fails then.
 ///
 /// ```
 /// # use sluicegate::prelude::*;
@@ -82,7 +82,7 @@ const ROUNDS: usize = 2;
 /// Panics if memory leaks. Natively, if [`Counting`](crate::Counting) is the global allocator, that
 /// is a byte that a repeated fault leaves behind in a VM, or that a VM leaves behind. On wasm it is
 /// a page after hundreds of repetitions.
-pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T) -> Swept {
+pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&RunningHost) -> T) -> SweepReport {
     let sweep = Sweep::record(host, scenario);
     let mut faults = 0;
     for (phase, calls) in sweep.phases() {
@@ -102,7 +102,7 @@ pub fn sweep<T: PartialEq + Debug>(host: &Host, scenario: impl Fn(&Running) -> T
     #[cfg(feature = "wasm")]
     let (wasi_faults, ends) = sweep.wasi();
     let unreached = sweep.unreached(&of_failures);
-    Swept {
+    SweepReport {
         calls: [sweep.calls.concat(), of_failures].concat(),
         faults: faults + more,
         callbacks,
@@ -148,7 +148,7 @@ struct Sweep<'a, S, T> {
     good: T,
 }
 
-impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
+impl<'a, T: PartialEq + Debug, S: Fn(&RunningHost) -> T> Sweep<'a, S, T> {
     fn record(host: &'a Host, scenario: S) -> Self {
         let running = host.clone().recording().start();
         assert!(running.started(), "the module does not start: {:?}", running.log());
@@ -200,12 +200,12 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
 
     /// Makes calls of the scenario go wrong again and again. After each time, the scenario runs
     /// without faults, and the filter must hold the same number of bytes as before.
-    fn repeat(&self, host: &Running, faults: &[(usize, Fault)], what: &str) {
+    fn repeat(&self, host: &RunningHost, faults: &[(usize, Fault)], what: &str) {
         let round = || {
             plan(host, faults);
             (self.scenario)(host);
             lives(host, what);
-            host.behave();
+            host.clear_faults();
             self.serves(host, what);
             host.live_bytes()
         };
@@ -221,18 +221,18 @@ impl<'a, T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'a, S, T> {
     }
 
     /// Asserts that the next well-behaved request is served.
-    fn serves(&self, host: &Running, what: &str) {
+    fn serves(&self, host: &RunningHost, what: &str) {
         let after = (self.scenario)(host);
         lives(host, what);
         assert_eq!(after, self.good, "after {what}: {:?}", host.log());
     }
 }
 
-fn plan(host: &Running, faults: &[(usize, Fault)]) {
+fn plan(host: &RunningHost, faults: &[(usize, Fault)]) {
     faults.iter().cloned().for_each(|(at, fault)| host.fault(at, fault));
 }
 
-fn lives(host: &Running, what: &str) {
+fn lives(host: &RunningHost, what: &str) {
     // The caller of the sweep judges the harm that a filter does under a hostile host.
     host.harm();
     assert_eq!(host.trapped(), None, "by {what}");

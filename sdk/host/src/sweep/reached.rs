@@ -7,12 +7,12 @@ use sluicegate::Exports;
 
 use super::{Phase, Sweep, few};
 use crate::faults::{Fault, HostCall};
-use crate::running::Running;
+use crate::running::RunningHost;
 
 /// The extent of a sweep.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Swept {
+pub struct SweepReport {
     /// The host calls of the start, of the scenario and of the end. For a function that is called
     /// only once another call failed, it has the first call.
     pub calls: Vec<HostCall>,
@@ -31,7 +31,7 @@ pub struct Swept {
     pub(super) is_wasm: bool,
 }
 
-impl Swept {
+impl SweepReport {
     /// Returns the names of the host functions that went wrong.
     #[must_use]
     pub fn functions(&self) -> BTreeSet<&'static str> {
@@ -97,7 +97,7 @@ impl Swept {
     }
 }
 
-impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
+impl<T: PartialEq + Debug, S: Fn(&RunningHost) -> T> Sweep<'_, S, T> {
     /// Finds the functions that are called only once a call failed, such as by code that counts
     /// failures or replies for a filter. Makes the first call of each go wrong after that failure.
     /// Returns these calls, and the number of faults.

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use super::{Phase, Sweep};
 use crate::faults::WasiFault;
-use crate::running::Running;
+use crate::running::RunningHost;
 
 /// Returns whether the standard library, or the libc below it, ends the VM at this fault. Neither a
 /// filter nor the SDK could prevent that.
@@ -24,7 +24,7 @@ fn may_end(function: &str, fault: WasiFault) -> bool {
     }
 }
 
-impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
+impl<T: PartialEq + Debug, S: Fn(&RunningHost) -> T> Sweep<'_, S, T> {
     /// Makes each call of WASI's functions go wrong in each way. Returns the number of faults, and
     /// the functions that end the VM at one.
     ///
@@ -62,7 +62,7 @@ impl<T: PartialEq + Debug, S: Fn(&Running) -> T> Sweep<'_, S, T> {
         if host.trapped().is_some() {
             return true;
         }
-        host.behave();
+        host.clear_faults();
         if phase == Phase::Scenario {
             self.serves(&host, what);
         }

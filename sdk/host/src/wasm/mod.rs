@@ -1,4 +1,4 @@
-//! The wasm rung: compiled modules, of this SDK and of others, on wasmtime.
+//! The wasm backend: compiled modules, of this SDK and of others, on wasmtime.
 //!
 //! | file | holds |
 //! |---|---|

@@ -69,7 +69,7 @@ impl Judge {
         Ok(())
     }
 
-    fn judge<D>(&self, way: usize, body: &mut CompleteBody<'_, D>) -> Result<Flow> {
+    fn judge<D>(&self, way: usize, body: &mut CompleteBody<'_, D>) -> Result<FilterStatus> {
         if body.bytes()?.windows(3).any(|bytes| bytes == b"bad") {
             return body.reply(&LocalResponse::new(403).body("refused"));
         }
@@ -87,7 +87,7 @@ impl Judge {
             body.prepend("[")?;
             body.append("]")?;
         }
-        Ok(Flow::Continue)
+        Ok(FilterStatus::Continue)
     }
 }
 
@@ -100,7 +100,7 @@ impl HttpFilter for Judge {
         hold!(request)
     }
 
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
         self.judge(0, body)
     }
 
@@ -110,7 +110,7 @@ impl HttpFilter for Judge {
         hold!(response)
     }
 
-    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_>) -> Result<Flow> {
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_>) -> Result<FilterStatus> {
         self.judge(1, body)
     }
 
@@ -155,7 +155,7 @@ impl HttpFilter for Rewrite {
         self.rewriters[0].pass(body, rewrite)
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<FilterStatus> {
         self.rewriters[0].finish(trailers, rewrite)
     }
 
@@ -167,7 +167,7 @@ impl HttpFilter for Rewrite {
         self.rewriters[1].pass(body, rewrite)
     }
 
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<FilterStatus> {
         self.rewriters[1].finish(trailers, rewrite)
     }
 }

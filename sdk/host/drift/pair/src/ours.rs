@@ -394,7 +394,7 @@ impl Filter {
         way: usize,
         has_trailers: bool,
         operations: &mut impl Operations<Token = CallToken>,
-    ) -> Flow {
+    ) -> FilterStatus {
         let mut stream = self.0.borrow_mut();
         let ran = if has_trailers {
             stream.whole(letter, way, operations, log)
@@ -402,9 +402,9 @@ impl Filter {
             stream.callback(letter, way, Arguments::message(0, true), operations, log).1
         };
         match ran {
-            ran if ran.replied || ran.pauses => Flow::Pause,
-            ran if ran.holds => Flow::Held,
-            _ => Flow::Continue,
+            ran if ran.replied || ran.pauses => FilterStatus::Pause,
+            ran if ran.holds => FilterStatus::Held,
+            _ => FilterStatus::Continue,
         }
     }
 
@@ -428,9 +428,9 @@ impl Filter {
         way: usize,
         arguments: Arguments,
         operations: &mut impl Operations<Token = CallToken>,
-    ) -> Flow {
+    ) -> FilterStatus {
         let (_, ran) = self.0.borrow_mut().callback(letter, way, arguments, operations, log);
-        if ran.replied || ran.pauses { Flow::Pause } else { Flow::Continue }
+        if ran.replied || ran.pauses { FilterStatus::Pause } else { FilterStatus::Continue }
     }
 }
 
@@ -477,12 +477,12 @@ macro_rules! filter {
                 if Self::CHANGES && !request.end_of_stream() {
                     request.body_will_change()?;
                 }
-                let arguments = Arguments::message(request.announced() as usize, request.end_of_stream());
+                let arguments = Arguments::message(request.len_hint() as usize, request.end_of_stream());
                 Ok(filter.headers('q', 0, arguments, &mut OfRequest::<Self>(request, PhantomData)))
             }
 
-            fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
-                let arguments = Arguments::message(trailers.announced() as usize, true);
+            fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
+                let arguments = Arguments::message(trailers.len_hint() as usize, true);
                 Ok(self.filter().trailers('u', 0, arguments, &mut OfRequestTrailers::<Self>(trailers, PhantomData)))
             }
 
@@ -494,12 +494,12 @@ macro_rules! filter {
                 if Self::CHANGES && !response.end_of_stream() {
                     response.body_will_change()?;
                 }
-                let arguments = Arguments::message(response.announced() as usize, response.end_of_stream());
+                let arguments = Arguments::message(response.len_hint() as usize, response.end_of_stream());
                 Ok(filter.headers('h', 1, arguments, &mut OfResponse::<Self>(response, PhantomData)))
             }
 
-            fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
-                let arguments = Arguments::message(trailers.announced() as usize, true);
+            fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<FilterStatus> {
+                let arguments = Arguments::message(trailers.len_hint() as usize, true);
                 Ok(self.filter().trailers('t', 1, arguments, &mut OfResponseTrailers::<Self>(trailers, PhantomData)))
             }
 
@@ -539,12 +539,12 @@ filter!(Filter, {
 struct Whole(Filter);
 
 filter!(Whole, {
-    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_, Plugin>) -> Result<FilterStatus> {
         let has_trailers = body.has_trailers();
         Ok(self.0.whole('b', 0, has_trailers, &mut OfWholeRequestBody::<Self>(body, PhantomData)))
     }
 
-    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<Flow> {
+    fn on_complete_response_body(&mut self, body: &mut CompleteResponseBody<'_, Plugin>) -> Result<FilterStatus> {
         let has_trailers = body.has_trailers();
         Ok(self.0.whole('c', 1, has_trailers, &mut OfWholeResponseBody::<Self>(body, PhantomData)))
     }

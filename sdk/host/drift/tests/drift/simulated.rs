@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{Host, HttpStream, Map, OpenGrpc, Plugin, Running, TcpConnection};
+use sluicegate_host::{Host, HttpStream, Map, OpenGrpc, Plugin, RunningHost, TcpConnection};
 
 use crate::{Abi, Pairs, Played, Scenario, Step, envoy, scenarios};
 
@@ -33,12 +33,12 @@ impl Modules {
     }
 
     /// What the VMs of all scenarios share, as those in one Envoy do.
-    pub(crate) fn process(&self) -> Running {
+    pub(crate) fn process(&self) -> RunningHost {
         Host::wasm(self.of(Abi::V0_2_1)).start()
     }
 }
 
-pub(crate) fn play(modules: &Modules, process: &Running, scenario: &Scenario) -> Played {
+pub(crate) fn play(modules: &Modules, process: &RunningHost, scenario: &Scenario) -> Played {
     let mut host = Host::wasm(modules.of(scenario.setup.abi))
         .vm_id(scenario.name)
         .root_id(scenario.name)
@@ -56,7 +56,7 @@ pub(crate) fn play(modules: &Modules, process: &Running, scenario: &Scenario) ->
         "FAIL_RELOAD" => host.fail_reload(),
         _ => host,
     };
-    let host = host.start_beside(process);
+    let host = host.start_in_same_proxy(process);
     if scenario.setup.failure == "FAIL_RELOAD" {
         // Envoy's VMs are as old when their scenario comes.
         host.advance(Duration::from_secs(2));
@@ -85,7 +85,7 @@ pub(crate) fn play(modules: &Modules, process: &Running, scenario: &Scenario) ->
 }
 
 struct Peers<'host> {
-    host: &'host Running,
+    host: &'host RunningHost,
     plugins: &'host [Plugin<'host>],
     /// The plugin whose streams and ticks come.
     plugin: Plugin<'host>,

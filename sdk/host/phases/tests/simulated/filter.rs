@@ -60,7 +60,7 @@ impl PluginContext for Plugin {
         Ok(())
     }
 
-    fn on_log(&mut self, plugin: &mut PluginHandle<'_>, _: &LogEntry<'_>) -> Result<()> {
+    fn on_log(&mut self, plugin: &mut PluginHandle<'_>, _: &AccessLogEntry<'_>) -> Result<()> {
         follow_plugin(plugin, "log");
         Ok(())
     }
@@ -91,8 +91,8 @@ fn data_action(number: u32) -> DataAction {
     if number == 0 { DataAction::Continue } else { DataAction::StopIterationAndBuffer }
 }
 
-fn flow(number: u32) -> Flow {
-    if number == 0 { Flow::Continue } else { Flow::StopIteration }
+fn flow(number: u32) -> FilterStatus {
+    if number == 0 { FilterStatus::Continue } else { FilterStatus::StopIteration }
 }
 
 /// Hosts give answers to the plugin, and the script knows them by its number.
@@ -120,7 +120,7 @@ impl HttpFilter for Filter {
         Ok(())
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
         Ok(flow(follow_stream(trailers.stream(), "request_trailers")))
     }
 
@@ -132,7 +132,7 @@ impl HttpFilter for Filter {
         Ok(data_action(follow_stream(body.stream(), "response_body")))
     }
 
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<Flow> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<FilterStatus> {
         Ok(flow(follow_stream(trailers.stream(), "response_trailers")))
     }
 
@@ -142,10 +142,10 @@ impl HttpFilter for Filter {
     }
 
     fn on_grpc_event(&mut self, stream: &mut HttpHandle<'_, Plugin>, event: &GrpcEvent) -> Result<()> {
-        let callback = match event.what() {
-            GrpcWhat::InitialMetadata(_) => "grpc_receive_initial_metadata",
-            GrpcWhat::Message(_) => "grpc_receive",
-            GrpcWhat::TrailingMetadata(_) => "grpc_receive_trailing_metadata",
+        let callback = match event.kind() {
+            GrpcEventKind::InitialMetadata(_) => "grpc_receive_initial_metadata",
+            GrpcEventKind::Message(_) => "grpc_receive",
+            GrpcEventKind::TrailingMetadata(_) => "grpc_receive_trailing_metadata",
             _ => "grpc_close",
         };
         follow(stream, PLUGIN_ID, callback);

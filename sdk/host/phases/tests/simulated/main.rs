@@ -8,7 +8,7 @@ mod traffic;
 
 use anyhow::Result;
 use sluicegate::abi::Import;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 use sluicegate_phases::moment::Kind;
 use sluicegate_phases::table::Table;
 use sluicegate_phases::{CALLS, Call, MOMENTS, Moment, Outcome};
@@ -45,7 +45,7 @@ fn acts() -> impl Iterator<Item = &'static Call> {
     CALLS.iter().filter(|call| ACTS.iter().any(|act| call.name.contains(act)))
 }
 
-fn start(host: Host, moment: &Moment) -> Running {
+fn start(host: Host, moment: &Moment) -> RunningHost {
     let host = host.clusters(["service", "grpc", "nobody"]).cluster_without_hosts("nobody");
     if moment.setting.shows_body() { host.allow_on_headers_stop_iteration().start() } else { host.start() }
 }
@@ -158,7 +158,7 @@ fn the_sdk_makes_no_call_that_harms() -> Result<()> {
 }
 
 /// How often the host was asked for something that harms somewhere.
-fn asked(host: &Running) -> usize {
+fn asked(host: &RunningHost) -> usize {
     let calls = [
         Import::proxy_continue_stream,
         Import::proxy_close_stream,

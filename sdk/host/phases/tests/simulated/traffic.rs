@@ -1,6 +1,6 @@
 //! The traffic of a moment, through the simulated host.
 
-use sluicegate_host::{HttpStream, Running, TcpConnection};
+use sluicegate_host::{HttpStream, RunningHost, TcpConnection};
 use sluicegate_phases::Moment;
 use sluicegate_phases::moment::{Kind, Setting, Step};
 
@@ -21,7 +21,7 @@ const TUNNEL: [(&str, &str); 2] = [(":method", "CONNECT"), (":authority", "host:
 
 /// Plays the moves of a moment; ticks come at once where they are asked for, as they do in the
 /// table's Envoys.
-pub(crate) fn play(host: &Running, moment: &Moment) {
+pub(crate) fn play(host: &RunningHost, moment: &Moment) {
     if moment.setting == Setting::Logger {
         // An entry is told when its request is over.
         host.access_log().request_headers(&UPGRADE).response_headers(&ANSWER).log();
@@ -43,7 +43,7 @@ pub(crate) fn play(host: &Running, moment: &Moment) {
 }
 
 /// Lets happen what is due.
-fn settle(host: &Running) {
+fn settle(host: &RunningHost) {
     host.deliver_queues();
     for _ in 0..5 {
         if !script::ticks() {
@@ -54,7 +54,7 @@ fn settle(host: &Running) {
 }
 
 struct Peers<'host> {
-    host: &'host Running,
+    host: &'host RunningHost,
     http: Option<HttpStream<'host>>,
     tcp: Option<TcpConnection<'host>>,
     /// Whether the upstream sends a response.

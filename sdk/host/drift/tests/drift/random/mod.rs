@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use sluicegate_host::wasm::Module;
-use sluicegate_host::{Host, Running};
+use sluicegate_host::{Host, RunningHost};
 
 use pair::{Got, Pair, Side};
 use program::{Program, Random};
@@ -54,7 +54,7 @@ const SHRINKING: Duration = Duration::from_secs(30);
 struct Bench {
     pair: Pair,
     /// With parts of bodies and with complete ones, each with the usual limit and with a low one.
-    simulated: [[Running; 2]; 2],
+    simulated: [[RunningHost; 2]; 2],
     /// How many programs were played.
     played: u32,
     /// How many differences did not come again.

@@ -1,7 +1,7 @@
 //! Programs on the simulated host, which says when the peers can move, and how far everything has
 //! come after each move.
 
-use sluicegate_host::{HttpStream, Map, Running};
+use sluicegate_host::{HttpStream, Map, RunningHost};
 
 use super::message::Progress;
 use super::program::{Message, Move, Program};
@@ -120,7 +120,7 @@ impl Flow {
     }
 }
 
-pub(crate) fn play(host: &Running, number: u32, program: &Program) -> Played {
+pub(crate) fn play(host: &RunningHost, number: u32, program: &Program) -> Played {
     let stream = host.http_stream();
     host.clear_log();
     let mut player = Player {
@@ -165,7 +165,7 @@ pub(crate) fn play(host: &Running, number: u32, program: &Program) -> Played {
 }
 
 /// Answers the call of a number, if the stream has made it.
-fn answer_call(host: &Running, stream: u32, number: u32) -> Option<Made> {
+fn answer_call(host: &RunningHost, stream: u32, number: u32) -> Option<Made> {
     let path = format!("/{number}");
     let is_it = |headers: &Map| headers.get(b":path") == Some(path.as_bytes());
     // Those of other streams are another program's.
@@ -183,7 +183,7 @@ fn answer_call(host: &Running, stream: u32, number: u32) -> Option<Made> {
     Some(Made::Answer(number))
 }
 
-fn tick(host: &Running) -> Made {
+fn tick(host: &RunningHost) -> Made {
     let asks = host.http_stream();
     asks.request_headers(&[(":authority", "host"), (":path", "/"), (":method", "GET"), ("x-tick", "1")]);
     asks.complete();
@@ -192,7 +192,7 @@ fn tick(host: &Running) -> Made {
 }
 
 struct Player<'a> {
-    host: &'a Running,
+    host: &'a RunningHost,
     stream: &'a HttpStream<'a>,
     program: &'a Program,
     number: u32,

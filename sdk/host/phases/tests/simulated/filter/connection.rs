@@ -11,16 +11,16 @@ struct Connection;
 impl TcpFilter for Connection {
     type Plugin = Plugin;
 
-    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<Flow> {
+    fn on_new_connection(&mut self, connection: &mut TcpHandle<'_, Plugin>) -> Result<FilterStatus> {
         Ok(flow(follow(connection, connection.id(), "new_connection")))
     }
 
-    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Plugin>) -> Result<Flow> {
+    fn on_downstream_data(&mut self, data: &mut DownstreamData<'_, Plugin>) -> Result<FilterStatus> {
         let connection = data.connection();
         Ok(flow(follow(connection, connection.id(), "downstream_data")))
     }
 
-    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Plugin>) -> Result<Flow> {
+    fn on_upstream_data(&mut self, data: &mut UpstreamData<'_, Plugin>) -> Result<FilterStatus> {
         let connection = data.connection();
         Ok(flow(follow(connection, connection.id(), "upstream_data")))
     }

@@ -1,4 +1,4 @@
-//! `#[sluicegate_host::test]`: a function that becomes a test for each rung.
+//! `#[sluicegate_host::test]`: a function that becomes a test for each backend.
 
 use proc_macro2::TokenStream;
 use quote::quote;

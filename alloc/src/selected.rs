@@ -2,14 +2,14 @@
 
 use crate::installed::Installed;
 
-/// The name of the picked allocator, or `None` if no feature picks one.
-pub const PICKED: Option<&str> = choice::NAME;
+/// The name of the selected allocator, or `None` if no feature picks one.
+pub const SELECTED: Option<&str> = choice::NAME;
 
-/// A line about the picked allocator, for a log.
+/// A line about the selected allocator, for a log.
 #[doc(hidden)]
-pub const PICKED_LINE: Option<&str> = choice::LINE;
+pub const SELECTED_LINE: Option<&str> = choice::LINE;
 
-/// The picked allocator as what the free functions ask.
+/// The selected allocator as what the free functions ask.
 pub(crate) const INSTALLED: Option<&dyn Installed> = choice::INSTALLED;
 
 #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
@@ -83,7 +83,7 @@ mod allocator {
 
     use super::choice::HEAP;
 
-    /// The picked allocator: what [`install!`](crate::install) makes the global one.
+    /// The selected allocator: what [`install!`](crate::install) makes the global one.
     ///
     /// Its state is one static of this crate, so [`snapshot`](crate::snapshot) and
     /// [`limit`](crate::limit) speak of the same heap wherever they are called.
@@ -138,7 +138,7 @@ mod tests {
         } else {
             None
         };
-        assert_eq!(PICKED, expected);
-        assert_eq!((PICKED_LINE.is_some(), INSTALLED.is_some()), (expected.is_some(), expected.is_some()));
+        assert_eq!(SELECTED, expected);
+        assert_eq!((SELECTED_LINE.is_some(), INSTALLED.is_some()), (expected.is_some(), expected.is_some()));
     }
 }

@@ -18,7 +18,7 @@ struct Keep {
 /// How many bytes more the arena holds after `call`, and what that gave.
 fn grown<R>(arena: &RequestArena, call: impl FnOnce() -> R) -> (usize, R) {
     let before = arena.used();
-    let result = arena::receive(arena, call);
+    let result = arena::with_host_values_in(arena, call);
     (arena.used() - before, result)
 }
 
@@ -37,7 +37,7 @@ impl HttpFilter for Keep {
         }
         // The last one's bytes are used again.
         let before = arena.used();
-        drop(arena::receive(&arena, || request.fetch("x-a")));
+        drop(arena::with_host_values_in(&arena, || request.fetch("x-a")));
         assert_eq!(arena.used(), before);
         // A host that refuses leaves nothing.
         let (left, missing) = grown(&arena, || request.fetch("x-none"));
@@ -45,7 +45,7 @@ impl HttpFilter for Keep {
         // A snapshot may lie there too; its views are as always.
         let (grown, headers) = grown(&arena, || request.snapshot());
         assert!(grown > 0 && headers?.get("x-a").is_some());
-        // And outside of `receive` nothing does.
+        // And outside of the call nothing does.
         let before = arena.used();
         assert!(request.fetch("x-b")?.is_some());
         assert_eq!(arena.used(), before);
@@ -71,7 +71,7 @@ impl HttpFilter for Keep {
 sluicegate::plugin!(http: Keep);
 
 /// Its headers and a body of so many bytes.
-fn begun<'a>(host: &'a sluicegate_host::Running, number: usize, body: usize) -> HttpStream<'a> {
+fn begun<'a>(host: &'a sluicegate_host::RunningHost, number: usize, body: usize) -> HttpStream<'a> {
     let stream = host.http_stream();
     let value = "v".repeat(number);
     stream.request_headers_with_body(&[("x-a", value.as_str()), ("x-b", "b")]);
@@ -82,7 +82,7 @@ fn begun<'a>(host: &'a sluicegate_host::Running, number: usize, body: usize) -> 
 #[test]
 fn values_stay_where_the_host_wrote_them_until_the_stream_is_gone() {
     let host = Host::new(&PLUGIN).start();
-    let live = |host: &sluicegate_host::Running| (host.live_bytes(), arena::usage().0);
+    let live = |host: &sluicegate_host::RunningHost| (host.live_bytes(), arena::usage().0);
     // The pool and its arenas come once.
     begun(&host, 1, 1).complete();
     for round in 0..3 {
