@@ -86,10 +86,10 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         V: AsRef<[u8]>,
     {
         stream_state::current(|state| {
-            let state = state.ok_or(Error::new("there is no stream to answer"))?;
+            let state = state.ok_or(Error::new("there is no stream to reply to"))?;
             state.may_reply()?;
             if state.is_connection() {
-                return Err(Error::new("a connection has no answer of HTTP: close it"));
+                return Err(Error::new("a connection has no HTTP reply: close the connection instead"));
             }
             self.send_now()?;
             state.replied();
@@ -110,10 +110,10 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
     {
         let status = self.status;
         if !(200..600).contains(&status) {
-            return Err(Error::invalid(Subject::Reply(status), "an answer has a status of 200 to 599"));
+            return Err(Error::invalid(On::Reply(status), "a local reply has a status of 200 to 599"));
         }
         if matches!(status, 204 | 304) && !self.body.is_empty() {
-            return Err(Error::invalid(Subject::Reply(status), "an answer of this status has no body"));
+            return Err(Error::invalid(On::Reply(status), "a local reply with this status has no body"));
         }
         let within = |error: Error| error.within(&HEADER.function);
         if self.check == Check::Both {
@@ -144,14 +144,14 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
 #[inline(never)]
 fn check_framing(name: &[u8], value: &[u8], body: usize, any_length: bool) -> Result<()> {
     let problem: &'static &'static str = match name.len() {
-        _ if name.starts_with(b":") => &"an answer's headers have no pseudo-header",
+        _ if name.starts_with(b":") => &"a local reply has no pseudo-headers",
         14 if name.eq_ignore_ascii_case(b"content-length") => {
             if any_length || number(value) == Some(body) {
                 return Ok(());
             }
             &"the length is not that of the body"
         }
-        17 if name.eq_ignore_ascii_case(b"transfer-encoding") => &"how an answer is framed is the proxy's to say",
+        17 if name.eq_ignore_ascii_case(b"transfer-encoding") => &"only the proxy sets this header of a reply",
         _ => return Ok(()),
     };
     Err(Error::not_asked(&HEADER, name, problem))

@@ -166,7 +166,7 @@ pub fn set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
 pub fn compare_and_set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, cas: u32) -> Result<bool> {
     let key = key.as_ref();
     if cas == 0 {
-        return Err(Error::not_asked(&SET, key, &"a CAS number of 0 compares nothing"));
+        return Err(Error::not_asked(&SET, key, &"the CAS number 0 means no comparison"));
     }
     set_if(key, value.as_ref(), cas)
 }

@@ -273,7 +273,7 @@ impl State {
         if !entry::may_resume() {
             return Err(Error::stream(
                 direction,
-                "128 streams go on behind this callback already: resume it from a later tick",
+                "this callback has resumed 128 streams already: resume it from a later tick",
             ));
         }
         status::resume(direction)?;
@@ -310,7 +310,7 @@ impl State {
             return Err(Error::stream(direction, "it has ended"));
         }
         if !self.counts.hold(direction) {
-            return Err(Error::stream(direction, "1,023 hold it already"));
+            return Err(Error::stream(direction, "1,023 holders have it already"));
         }
         Ok(())
     }
@@ -346,22 +346,22 @@ impl State {
     /// Fails if it cannot. The error has the reason.
     pub(crate) fn may_reply(&self) -> Result<()> {
         if self.has_ended() {
-            return Err(Error::new("a stream that has ended cannot be answered"));
+            return Err(Error::new("the stream has ended, and no reply is possible"));
         }
         if self.is_replied() {
-            return Err(Error::new("the stream was answered before"));
+            return Err(Error::new("the stream already has a reply"));
         }
         if self.has(TOLD) {
             // The proxy carries out the resume first, and the stream may then be complete. Envoy
             // ends if the stream is replied to after that.
             return Err(Error::new(if entry::is_of_metadata() {
-                "a stream cannot be answered from on_response_metadata"
+                "no reply is possible from on_response_metadata: reply in a later callback"
             } else {
-                "the response has gone on, and nothing can take its place"
+                "the response has gone on, and no reply is possible"
             }));
         }
         if !self.has(Abilities::STREAM.0) {
-            return Err(Error::new("there is no stream to answer"));
+            return Err(Error::new("there is no stream to reply to"));
         }
         Ok(())
     }
@@ -403,7 +403,7 @@ impl State {
                 if of_metadata {
                     "it cannot be reset from on_response_metadata"
                 } else {
-                    "this callback has answered it, or let its response go on"
+                    "this callback has replied to it, or let its response go on"
                 },
             ));
         }
@@ -556,7 +556,7 @@ pub(crate) fn lose(direction: StreamType) {
 pub(crate) fn takes_http_answers() -> Result<()> {
     able(
         Abilities::HTTP_ANSWERS,
-        "nobody would take the answer: implement `on_http_call_response`, or use `call_then` or `call_and_forget`",
+        "this context has no callback for the response: implement `on_http_call_response`, or use `call_then` or `call_and_forget`",
     )
 }
 
@@ -568,7 +568,7 @@ pub(crate) fn takes_http_answers() -> Result<()> {
 pub(crate) fn takes_grpc_answers() -> Result<()> {
     able(
         Abilities::GRPC_ANSWERS,
-        "nobody would take the answer: implement `on_grpc_event`, or use `grpc_call_then`, `grpc_stream_then` or `grpc_call_and_forget`",
+        "this context has no callback for the response: implement `on_grpc_event`, or use `grpc_call_then`, `grpc_stream_then` or `grpc_call_and_forget`",
     )
 }
 

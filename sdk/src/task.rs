@@ -112,7 +112,7 @@ pub use within::{reply, with_connection, with_filter, with_plugin};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` runs no tasks",
-    note = "say so in its attribute, for example `#[sluicegate::http_filter(tasks)]`: the module then exports the callbacks that drive them"
+    note = "add `tasks` to its attribute, for example `#[sluicegate::http_filter(tasks)]`: the module then exports the callbacks that drive tasks"
 )]
 pub trait Tasks: Owner {}
 
@@ -505,5 +505,5 @@ pub(crate) fn clear() {
 ///
 /// Fails if no task is polled.
 fn polled() -> Result<Polled> {
-    POLLED.with(Cell::get).ok_or(Error::new("awaited outside of a task"))
+    POLLED.with(Cell::get).ok_or(Error::new("the future is awaited outside of a task"))
 }

@@ -89,7 +89,7 @@ use sluicegate_alloc::region::outside;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` starts no timers",
-    note = "say so in its attribute, `#[sluicegate::plugin_context(timers)]`: the module then exports the callback for ticks"
+    note = "add `timers` to its attribute, `#[sluicegate::plugin_context(timers)]`: the module then exports the callback for ticks"
 )]
 pub trait Timers: Owner {}
 

@@ -405,7 +405,7 @@ fn a_page_cap_that_nobody_keeps_is_refused() {
     let by_code = Host::new(&PLUGIN).start();
     for host in [by_code, start_with(r#"{"memory": {"pages": 100000}}"#)] {
         assert_eq!(host.started(), kept);
-        let told = "on_configure (context 1): memory.pages: the module has an allocator that takes no limit";
+        let told = "on_configure (context 1): memory.pages: the module's allocator has no limit of pages";
         assert_eq!(host.log().iter().any(|line| line.text.ends_with(told)), !kept, "{:?}", host.log());
     }
     assert!(start_with(r#"{"memory": {"total": 1048576}}"#).started());

@@ -224,7 +224,7 @@ fn a_grpc_answer_or_its_status_comes_to_the_closure() {
     assert!(host.logged(LogLevel::Info, "Closed(Unavailable) \"no host\""), "{:?}", host.log());
     assert!(host.logged(
         LogLevel::Error,
-        "answer to a call (context 2): the gRPC service is unavailable, or did not answer in time"
+        "closure of a call (context 2): the gRPC service is unavailable, or did not respond in time"
     ));
     assert_eq!(live(), 0);
 }
@@ -314,7 +314,7 @@ fn a_closure_for_another_filter_is_an_error() {
     let stream = host.http_stream();
     stream.request_headers(&[("a", "b")]);
     host.answer_call(only_call(&host), &OK, "", &[]);
-    assert!(host.logged(LogLevel::Error, "answer to a call (context 2): this closure is not for this type of context"));
+    assert!(host.logged(LogLevel::Error, "closure of a call (context 2): the closure names another type than that of its context"));
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
 }
 
@@ -453,7 +453,7 @@ fn the_closure_of_a_grpc_stream_may_fail_and_goes_on() {
     let host = Host::new(&streams::PLUGIN).start();
     let (stream, token) = chat(&host, "fail");
     host.grpc_message(token, "one");
-    host.assert_logged(LogLevel::Error, "event of a gRPC stream (context 2): told to");
+    host.assert_logged(LogLevel::Error, "closure of a gRPC stream (context 2): told to");
     stream.assert_reply(500);
     host.grpc_close(token, 13, "");
     host.assert_logged(LogLevel::Info, &format!("2 of {}: Closed(13)", stream.id()));

@@ -140,12 +140,12 @@ fn a_local_reply_says_its_status_or_its_header() {
     let rows: &[Row] = &[
         (
             |request| request.reply(&LocalResponse::new(204).body("x")).map(drop),
-            "status 204: an answer of this status has no body",
+            "status 204: a local reply with this status has no body",
         ),
-        (|request| request.reply(&LocalResponse::new(99)).map(drop), "status 99: an answer has a status of 200 to 599"),
+        (|request| request.reply(&LocalResponse::new(99)).map(drop), "status 99: a local reply has a status of 200 to 599"),
         (
             |request| request.reply(&LocalResponse::new(200).headers(&[(":status", "403")])).map(drop),
-            "proxy_send_local_response (header :status): an answer's headers have no pseudo-header",
+            "proxy_send_local_response (header :status): a local reply has no pseudo-headers",
         ),
         (
             |request| request.reply(&LocalResponse::new(200).headers(&[("Content-Length", "9")])).map(drop),
@@ -153,7 +153,7 @@ fn a_local_reply_says_its_status_or_its_header() {
         ),
         (
             |request| request.reply(&LocalResponse::new(200).headers(&[("transfer-encoding", "chunked")])).map(drop),
-            "proxy_send_local_response (header transfer-encoding): how an answer is framed is the proxy's to say",
+            "proxy_send_local_response (header transfer-encoding): only the proxy sets this header of a reply",
         ),
     ];
     compare(&Host::new(&PLUGIN).start(), rows);
@@ -257,15 +257,15 @@ fn what_the_proxy_keeps_is_named_by_its_name() {
     let rows: &[Row] = &[
         (
             |_| property::set(&["a", "b"], ""),
-            "proxy_set_property (property a\\x00b): what is set at a path of several segments cannot be read back",
+            "proxy_set_property (property a\\x00b): a value at a path of several segments could not be read back",
         ),
         (
             |_| property::set(&["request"], ""),
-            "proxy_set_property (property request): an attribute of the proxy's cannot be set",
+            "proxy_set_property (property request): an attribute of the proxy cannot be set",
         ),
         (
             |_| shared_data::compare_and_set("count", "", 0).map(drop),
-            "proxy_set_shared_data (key count): a CAS number of 0 compares nothing",
+            "proxy_set_shared_data (key count): the CAS number 0 means no comparison",
         ),
         (|_| Histogram::define("").map(drop), "proxy_define_metric (metric): the name is missing"),
     ];

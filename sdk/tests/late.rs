@@ -106,7 +106,7 @@ fn lines(host: &RunningHost) -> Vec<String> {
 fn the_first_answer_stands_whatever_its_callback_does_then() {
     let not_held = "resume request: request: the filter does not hold it";
     for (mode, line) in [
-        ("again", Some("reply: the stream was answered before")),
+        ("again", Some("reply: the stream already has a reply")),
         ("fail", Some("on_request_headers (context 2): behind the answer")),
         ("resume", Some(not_held)),
         ("go on", None),
@@ -126,7 +126,7 @@ fn the_answer_to_a_call_changes_nothing_of_a_stream_that_is_answered() {
     host.answer_call(host.pending_calls()[0].token, &[(":status", "200")], "", &[]);
     assert_first_alone(&host, &stream, "ask");
     let expected = [
-        "reply: the stream was answered before",
+        "reply: the stream already has a reply",
         "resume request: request: the filter does not hold it",
         "on_http_call_response (context 2): late",
     ];

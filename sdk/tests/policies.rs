@@ -282,7 +282,7 @@ connections!(unavailable_connections, Unavailable);
 #[test]
 fn a_connection_is_closed_or_its_data_goes_on() {
     for (data, name) in
-        [("a", "on_http_call_response (context 2): callback"), ("c", "answer to a call (context 2): closure")]
+        [("a", "on_http_call_response (context 2): callback"), ("c", "closure of a call (context 2): closure")]
     {
         let host = Host::new(&open_connections::PLUGIN).start();
         let connection = host.tcp_connection();

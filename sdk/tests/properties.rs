@@ -178,8 +178,8 @@ fn what_has_the_wrong_size_or_shape_is_an_error_that_names_it() -> Result<()> {
     assert!(request::headers().unwrap_err().to_string().starts_with("malformed property request.headers: "));
     host.set_property(&["xds", "node", "client_features"], vec![9, 0, 0, 0]);
     assert!(node::client_features().unwrap_err().is_malformed());
-    assert_eq!(property::get::<&str>(&[]).unwrap_err().to_string(), "path must not be empty");
-    assert_eq!(property::set::<&str>(&[], "").unwrap_err().to_string(), "path must not be empty");
+    assert_eq!(property::get::<&str>(&[]).unwrap_err().to_string(), "the path of a property is empty");
+    assert_eq!(property::set::<&str>(&[], "").unwrap_err().to_string(), "the path of a property is empty");
     Ok(())
 }
 

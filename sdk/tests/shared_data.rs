@@ -87,7 +87,7 @@ fn the_first_who_compares_wins() -> Result<()> {
     assert!(!shared_data::compare_and_set("k", "c", theirs.cas())?);
     assert_eq!(host.shared_data("k").unwrap(), b"b");
     let error = shared_data::compare_and_set("k", "d", 0).unwrap_err();
-    assert_eq!(error.to_string(), "proxy_set_shared_data (key k): a CAS number of 0 compares nothing");
+    assert_eq!(error.to_string(), "proxy_set_shared_data (key k): the CAS number 0 means no comparison");
     assert_eq!(host.shared_data("k").unwrap(), b"b");
     Ok(())
 }

@@ -91,7 +91,7 @@ fn a_filter_without_state_is_refused_what_would_end_the_proxy() {
     }
     assert_eq!(host.calls(Import::proxy_continue_stream), 0);
     assert!(
-        host.logged(LogLevel::Error, "on_log (context 2): a stream that has ended cannot be answered"),
+        host.logged(LogLevel::Error, "on_log (context 2): the stream has ended, and no reply is possible"),
         "{:?}",
         host.log()
     );

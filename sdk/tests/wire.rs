@@ -374,11 +374,11 @@ fn an_answer_that_would_desynchronise_the_connection_is_refused() {
     run(&host, |request| {
         for status in (0..200).chain(600..=u16::MAX) {
             let text = refused(request, &LocalResponse::new(status));
-            assert_eq!(text, format!("status {status}: an answer has a status of 200 to 599"));
+            assert_eq!(text, format!("status {status}: a local reply has a status of 200 to 599"));
         }
         for status in [204, 304] {
             let text = refused(request, &LocalResponse::new(status).body("x"));
-            assert_eq!(text, format!("status {status}: an answer of this status has no body"));
+            assert_eq!(text, format!("status {status}: a local reply with this status has no body"));
         }
         for (name, value) in [
             ("content-length", "2"),
@@ -529,15 +529,15 @@ fn a_property_that_nobody_can_read_back_is_not_set() {
     run(&host, |_| {
         let text = |path: &[&str]| property::set(path, "v").map_or_else(|error| error.to_string(), |()| "set".into());
         let several =
-            "proxy_set_property (property a\\x00b): what is set at a path of several segments cannot be read back";
+            "proxy_set_property (property a\\x00b): a value at a path of several segments could not be read back";
         assert_eq!(text(&["a", "b"]), several);
         assert_eq!(text(&["a\0b"]), text(&["a", "b"]));
         for attribute in ["request", "response", "node", "xds", "plugin_name", "filter_state", "metadata"] {
             let cannot =
-                format!("proxy_set_property (property {attribute}): an attribute of the proxy's cannot be set");
+                format!("proxy_set_property (property {attribute}): an attribute of the proxy cannot be set");
             assert_eq!(text(&[attribute]), cannot);
         }
-        assert_eq!(text(&[]), "path must not be empty");
+        assert_eq!(text(&[]), "the path of a property is empty");
         assert_eq!(text(&["tag"]), "set");
         property::set_unchecked(&["a", "b"], "v")
     });

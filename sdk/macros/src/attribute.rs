@@ -202,7 +202,7 @@ impl Arguments {
         if let (true, Some(other)) = (given.has(STATELESS), given.0.iter().find(|given| *given != STATELESS)) {
             return Err(Error::new_spanned(
                 other,
-                "a stateless filter keeps nothing, so it keeps no closures and tasks either",
+                "a stateless filter has no context to keep closures or tasks: leave `stateless` out",
             ));
         }
         Ok(given)

@@ -329,7 +329,7 @@ fn write(state: &State) -> TokenStream {
         let other = state.named.iter().find(|named| named.kind != "http").or(state.named.last()).map(|named| &named.ty);
         return Error::new_spanned(
             other,
-            "a stateless filter stands alone: it has no contexts, so it cannot reach others",
+            "a stateless filter has no context, so it reaches no other: leave `stateless` out, or name only the filter",
         )
         .into_compile_error();
     }

@@ -14,7 +14,7 @@ pub(crate) fn errors(kind: &Kind, item: &ItemImpl) -> Vec<Error> {
         ImplItem::Macro(call) => {
             let name = shown(&call.mac.path);
             let text = format!(
-                "`#[sluicegate::{attribute}]` does not see what `{name}!` writes, so no callback in it would be exported: \
+                "`#[sluicegate::{attribute}]` does not see the callbacks that `{name}!` writes, and would not export them: \
                  write the callbacks here, and call the macro in their bodies, or let the macro write the whole `impl` with its attribute"
             );
             Some(Error::new_spanned(call, text))

@@ -35,19 +35,19 @@ impl Need {
         let (Self { method, of }, attribute) = (self, kind.attribute);
         let text = match *of {
             TASKS => format!(
-                "`{method}` runs a task, and nothing drives the tasks of this context: write `#[sluicegate::{attribute}({TASKS})]`"
+                "`{method}` runs a task, and this context has no tasks: write `#[sluicegate::{attribute}({TASKS})]`"
             ),
-            "on_tick" => format!("`{method}` asks for ticks, and nothing takes them: write the callback `on_tick`"),
+            "on_tick" => format!("`{method}` needs the callback `on_tick`, which is missing: implement it, or use timers"),
             _ => {
                 let (then, forget) = match *method {
                     "grpc_stream" => ("grpc_stream_then", ""),
                     "grpc_stream_unchecked" => ("grpc_stream_then_unchecked", ""),
-                    "grpc_call" => ("grpc_call_then", ", or `grpc_call_and_forget` if the answer does not matter"),
-                    _ => ("call_then", ", or `call_and_forget` if the answer does not matter"),
+                    "grpc_call" => ("grpc_call_then", ", or `grpc_call_and_forget` if the response does not matter"),
+                    _ => ("call_then", ", or `call_and_forget` if the response does not matter"),
                 };
                 format!(
-                    "the answer to `{method}` comes to `{of}`, which is not here: \
-                     write `{of}`, or use `{then}` with `#[sluicegate::{attribute}(calls)]`{forget}"
+                    "the response to `{method}` comes to `{of}`, which is missing: \
+                     implement `{of}`, or use `{then}` with `#[sluicegate::{attribute}(calls)]`{forget}"
                 )
             }
         };

@@ -43,7 +43,7 @@ fn limit(pages: Option<usize>) -> Result<()> {
     if pages.is_none_or(sluicegate_alloc::limit) {
         return Ok(());
     }
-    Err(crate::Error::new("memory.pages: the module has an allocator that takes no limit"))
+    Err(crate::Error::new("memory.pages: the module's allocator has no limit of pages"))
 }
 
 /// Reads the plugin's configuration. Returns whether the plugin may start with the budget that it

@@ -24,7 +24,7 @@ pub(super) fn memory(configuration: &[u8]) -> Result<Option<Budget>> {
         Err(Problem::Field(error)) => Err(error),
         // The filter may have a format of its own, unless the text began like this one.
         Err(Problem::Json) if found.is_none() => Ok(None),
-        Err(Problem::Json) => Err(Error::new("memory: the configuration is no JSON")),
+        Err(Problem::Json) => Err(Error::new("memory: the configuration is not JSON")),
     }
 }
 
@@ -422,6 +422,6 @@ mod tests {
             let error = refused(&format!(r#"{{"memory": {{"{name}": {value}}}}}"#));
             assert!(error.starts_with(&format!("memory.{name}: expected ")), "{name} {value}: {error}");
         }
-        assert_eq!(refused(r#"{"memory": {"total": 1}, "#), "memory: the configuration is no JSON");
+        assert_eq!(refused(r#"{"memory": {"total": 1}, "#), "memory: the configuration is not JSON");
     }
 }

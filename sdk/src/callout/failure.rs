@@ -199,7 +199,7 @@ impl From<GrpcFailure> for Error {
         match failure {
             GrpcFailure::Closed(GrpcStatus::DeadlineExceeded) => Self::new("the gRPC call timed out"),
             GrpcFailure::Closed(GrpcStatus::Unavailable) => {
-                Self::new("the gRPC service is unavailable, or did not answer in time")
+                Self::new("the gRPC service is unavailable, or did not respond in time")
             }
             GrpcFailure::Closed(_) => Self::new("the gRPC call failed"),
             GrpcFailure::Refused(error) => error,

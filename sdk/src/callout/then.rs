@@ -56,8 +56,8 @@ use sluicegate_alloc::region::outside;
 /// without being run when its stream or connection is deleted, or when its call is
 /// [cancelled](Pending::cancel).
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not take the answers to its calls in closures",
-    note = "say so in its attribute, for example `#[sluicegate::http_filter(calls)]`: the module then exports the callbacks that bring them"
+    message = "`{Self}` does not take the responses to its calls in closures",
+    note = "add `calls` to its attribute, for example `#[sluicegate::http_filter(calls)]`: the module then exports the callbacks for responses"
 )]
 pub trait Closures: Owner {}
 
@@ -92,7 +92,7 @@ pub(crate) enum Then {
 
 /// Returns the error for a bug of the filter: a closure names a type that is not its context's.
 pub(crate) const fn wrong_context() -> Error {
-    Error::new("this closure is not for this type of context")
+    Error::new("the closure names another type than that of its context")
 }
 
 /// The entry of a closure that waits for one call. If the entry is dropped with its closure, the

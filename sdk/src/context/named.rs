@@ -41,7 +41,7 @@ pub trait TcpAttribute: TcpFilter {}
 
 /// Marks a plugin's context that `plugin!` need not name, because the context has no callbacks.
 #[diagnostic::on_unimplemented(
-    message = "the plugin `{Self}` of the filter is not named",
+    message = "`plugin!` does not name the plugin `{Self}` of the filter",
     label = "`type Plugin` of this filter is `{Self}`",
     note = "write `plugin: {Self}` beside the filter in `plugin!`: otherwise no callback of `{Self}` is exported, and its configuration is never read"
 )]
@@ -49,7 +49,7 @@ pub trait UnnamedPlugin {}
 
 /// Marks a VM's context that `plugin!` need not name, because the context has no callbacks.
 #[diagnostic::on_unimplemented(
-    message = "the VM's context `{Self}` of the plugin is not named",
+    message = "`plugin!` does not name the VM's context `{Self}` of the plugin",
     label = "`type Vm` of the plugin is `{Self}`",
     note = "write `vm: {Self}` beside the plugin in `plugin!`: otherwise no callback of `{Self}` is exported, and its configuration is never read"
 )]

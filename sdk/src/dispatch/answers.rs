@@ -110,7 +110,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         if Self::CALLS && callout::waits(context, Kind::GrpcCall, token) {
             let last = matches!(what, GrpcEventKind::Closed(_));
             let of_stream = callout::lend(context, token, last, |each| {
-                self.answer_closure("event of a gRPC stream", context, &mut |asker| {
+                self.answer_closure("closure of a gRPC stream", context, &mut |asker| {
                     each(asker, Answered::Grpc(&event)) //
                 });
             });
@@ -146,7 +146,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     /// dropped.
     fn answer_once(&self, context: u32, kind: Kind, token: u32, answered: Answered<'_>) {
         let mut then = callout::take_then(context, kind, token);
-        self.answer_closure("answer to a call", context, &mut |asker| match then.take() {
+        self.answer_closure("closure of a call", context, &mut |asker| match then.take() {
             Some(Then::Once(then, _)) => then(asker, answered),
             _ => Ok(()),
         });

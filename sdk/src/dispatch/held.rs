@@ -53,8 +53,8 @@ pub(super) fn is_stranded<H: HttpFilter>(name: &str, context: u32, state: &State
 }
 
 const STRANDED: Error = Error::new(
-    "the headers are paused and their call is answered, but nothing resumes them: the proxy shows no body behind \
-     headers that wait for a call, so call `resume_request` or `resume_response` when the answer comes",
+    "the headers are paused and their call has its response, but nothing resumes them: the proxy shows no body behind \
+     headers that wait for a call, so call `resume_request` or `resume_response` when the response comes",
 );
 
 crate::__vm_local! {

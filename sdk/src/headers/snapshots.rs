@@ -68,7 +68,7 @@ impl<'cb> Kept<'cb> {
 }
 
 const fn nested() -> Error {
-    Error::new("a header map was read while it was read")
+    Error::new("the host called back while it was asked for a header map")
 }
 
 impl<'cb> Snapshots<'cb> {

@@ -202,10 +202,10 @@ const ATTRIBUTES: [&[u8]; 23] = [
 /// Fails if it could not.
 fn settable(path: &[u8]) -> Result<()> {
     if path.contains(&0) {
-        return Err(Error::not_asked(&SET, path, &"what is set at a path of several segments cannot be read back"));
+        return Err(Error::not_asked(&SET, path, &"a value at a path of several segments could not be read back"));
     }
     if ATTRIBUTES.contains(&path) {
-        return Err(Error::not_asked(&SET, path, &"an attribute of the proxy's cannot be set"));
+        return Err(Error::not_asked(&SET, path, &"an attribute of the proxy cannot be set"));
     }
     Ok(())
 }
@@ -298,7 +298,7 @@ fn fetch_within<S: AsRef<[u8]>>(outer: &[u8], path: &[S]) -> Result<Option<Prope
 ///
 /// Fails if the path is empty, or if the SDK is out of memory.
 fn join<S: AsRef<[u8]>>(joined: &mut Buffer, path: &[S]) -> Result<()> {
-    let Some((first, rest)) = path.split_first() else { return Err(Error::new("path must not be empty")) };
+    let Some((first, rest)) = path.split_first() else { return Err(Error::new("the path of a property is empty")) };
     joined.append(first.as_ref())?;
     for segment in rest {
         joined.append(b"\0")?;
@@ -324,6 +324,6 @@ mod tests {
         assert_eq!(joined(&["a"]).unwrap(), b"a");
         assert_eq!(joined(&["", ""]).unwrap(), b"\0");
         assert_eq!(joined(&["x".repeat(200).as_str(); 3]).unwrap().len(), 602);
-        assert_eq!(alloc::format!("{}", joined(&[]).unwrap_err()), "path must not be empty");
+        assert_eq!(alloc::format!("{}", joined(&[]).unwrap_err()), "the path of a property is empty");
     }
 }

@@ -180,5 +180,5 @@ pub(crate) fn may_write_at_trailers(direction: StreamType) -> Result<()> {
     if current(|state| state.is_none_or(|state| state.takes_bytes_at_trailers(direction))) {
         return Ok(());
     }
-    Err(Error::stream(direction, "no part of its body is kept, to which bytes could be added before the trailers"))
+    Err(Error::stream(direction, "the proxy keeps no part of its body, so no bytes can be added before the trailers"))
 }

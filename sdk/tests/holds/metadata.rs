@@ -84,7 +84,7 @@ fn a_stream_is_not_ended_from_a_responses_metadata() {
     let host = Host::new(&PLUGIN).start();
     let stream = held(&host);
     stream.response_metadata(1);
-    let why = "a stream cannot be answered from on_response_metadata";
+    let why = "no reply is possible from on_response_metadata: reply in a later callback";
     host.assert_logged(LogLevel::Info, &format!("response: {why}"));
     host.assert_logged(LogLevel::Info, &format!("task: {why}"));
     for direction in ["request", "response"] {
@@ -107,7 +107,7 @@ fn a_stream_is_answered_from_a_requests_metadata_and_not_reset_too() {
     stream.assert_reply(403);
     host.assert_logged(LogLevel::Info, "request: answered");
     assert_eq!(host.calls(Import::proxy_close_stream), 0);
-    assert!(host.log().iter().any(|line| line.text.contains("this callback has answered it")), "{:?}", host.log());
+    assert!(host.log().iter().any(|line| line.text.contains("this callback has replied to it")), "{:?}", host.log());
     stream.complete();
 }
 

@@ -178,7 +178,7 @@ fn a_response_that_was_let_go_on_is_not_answered() {
         host.answer_call(host.pending_calls()[0].token, &OK, "", &[]);
         assert!(stream.response_resumed(), "{wanted}");
         assert_eq!(host.calls(Import::proxy_send_local_response), 0, "{wanted}");
-        let line = "reply: the response has gone on, and nothing can take its place";
+        let line = "reply: the response has gone on, and no reply is possible";
         assert_eq!(host.logged(LogLevel::Info, line), wanted == "reply");
         stream.complete();
     }
