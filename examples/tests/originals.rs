@@ -14,7 +14,7 @@ const HEADING: &str = "\n## Differences from the Go SDK's program\n\n";
 const PROGRAMS: [(&str, &[(&str, &str)]); 17] = [
     (
         "dispatch_call_on_tick",
-        &[("A call that failed counts as answered in both.", "a_failed_call_counts_as_an_answer")],
+        &[("In both, a call that failed counts as a call with a response.", "a_failed_call_counts_as_an_answer")],
     ),
     ("foreign_call_on_tick", &[]),
     ("helloworld", &[("The first line ends with `from Rust!`", "says_hello_and_asks_for_ticks")]),
@@ -22,10 +22,10 @@ const PROGRAMS: [(&str, &[(&str, &str)]); 17] = [
         "http_auth_random",
         &[
             (
-                "What cannot be read or asked about is answered with 500.",
+                "If the filter cannot read the headers, or cannot make the call",
                 "lets_nothing_pass_that_it_could_not_ask_about",
             ),
-            ("A call that failed is answered with 500.", "lets_nothing_pass_that_it_could_not_ask_about"),
+            ("If the call fails, the client gets a 500.", "lets_nothing_pass_that_it_could_not_ask_about"),
             ("The call has no headers that frame a body", "asks_with_the_headers_of_the_request"),
             ("The header of the 403 is `powered-by: sluicegate!!`.", "forbids"),
             ("The log says `dispatch httpcall failed`", "lets_nothing_pass_that_it_could_not_ask_about"),
@@ -38,7 +38,7 @@ const PROGRAMS: [(&str, &[(&str, &str)]); 17] = [
             ("A body that trailers end is edited and echoed", "edits_a_body_that_trailers_end"),
             ("A client that asks for another protocol", "refuses_another_protocol"),
             ("A request without a body", "http_body_echoes_nothing_for_nothing"),
-            ("What cannot be removed or answered is answered with 500.", "fails_closed_where_a_length_would_be_wrong"),
+            ("If a header cannot be removed, or a reply cannot be sent", "fails_closed_where_a_length_would_be_wrong"),
         ],
     ),
     (
@@ -75,14 +75,14 @@ const PROGRAMS: [(&str, &[(&str, &str)]); 17] = [
         "json_validation",
         &[
             ("A `content-type` may have parameters", "demands_json"),
-            ("A request without a body is answered with 403.", "demands_a_body"),
+            ("A request without a body gets a 403.", "demands_a_body"),
             ("A body that trailers end is judged.", "json_validation_sees_a_body_that_trailers_end"),
             ("A client that asks for another protocol gets a 403.", "json_validation_refuses_another_protocol"),
-            ("A body that cannot be read is answered with 500.", "fails_closed_if_the_body_cannot_be_read"),
+            ("If a body cannot be read, the client gets a 500.", "fails_closed_if_the_body_cannot_be_read"),
             ("A body with bytes that are not UTF-8", "what_is_no_json_does_not_pass_without_keys_either"),
-            ("What goes to the log of a body is quoted", "depth_is_no_way_to_break_it"),
-            ("A path that names more than one value is refused", "refuses_paths_that_gjson_reads_otherwise"),
-            ("Of a name that comes twice in an object", "judges_what_an_upstream_would_read"),
+            ("The log has a body in quotes", "depth_is_no_way_to_break_it"),
+            ("The plugin refuses a configuration with a path", "refuses_paths_that_gjson_reads_otherwise"),
+            ("If a name comes twice in an object", "judges_what_an_upstream_would_read"),
             ("`requiredKeys` is a list of texts.", "refuses_a_configuration_that_it_cannot_use"),
         ],
     ),
@@ -126,7 +126,7 @@ const PROGRAMS: [(&str, &[(&str, &str)]); 17] = [
         "properties",
         &[
             ("The metadata is looked for under", "finds_the_metadata_under_the_name_of_older_proxies"),
-            ("A property that cannot be read is answered with 500.", "fails_closed"),
+            ("If a property cannot be read, the client gets a 500.", "fails_closed"),
             ("The name in the metadata may have any case.", "a_request_with_the_header_passes"),
         ],
     ),

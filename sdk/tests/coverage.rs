@@ -110,7 +110,7 @@ fn every_export_of_a_module_has_a_row() {
 /// declared.
 fn answers<T: Debug>(kind: &str, of: &str, variants: &[(u32, T)]) {
     let (page, sdk) = page();
-    let rows = section(&page, "What a callback answers").into_iter().filter(|(name, ..)| name.starts_with(kind));
+    let rows = section(&page, "Statuses of a callback").into_iter().filter(|(name, ..)| name.starts_with(kind));
     let rows: Vec<_> = rows.collect();
     let declared =
         variants.iter().map(|(number, variant)| (format!("{kind} {number}"), format!("`{of}::{variant:?}`")));
