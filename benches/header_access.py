@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts what reading and editing headers adds to a request, in instructions of a whole Envoy.
 
-  ENVOY=path/to/envoy benches/header_access.py ours=ours.wasm [incumbent=incumbent.wasm …] [--jobs 'add 5,get-absent 1'] [--json FILE]
+  ENVOY=path/to/envoy benches/header_access.py sluicegate=ours.wasm [proxy-wasm=theirs.wasm …] [--jobs 'add 5,get-absent 1'] [--json FILE]
 
 The modules are `guests/edits`, whose jobs `src/jobs.rs` lists:
 

@@ -36,7 +36,7 @@ impl Host for OneMap {
     }
 }
 
-/// The same host for the incumbent, whose imports are symbols.
+/// The same host for `proxy-wasm`, whose imports are symbols.
 // SAFETY: no other crate of this binary defines the name.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_get_header_map_pairs(_map: u32, start: *mut *mut u8, size: *mut usize) -> u32 {

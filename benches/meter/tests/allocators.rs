@@ -1,4 +1,4 @@
-//! Our allocators in modules of this SDK and of the incumbent.
+//! Our allocators in modules of this SDK and of `proxy-wasm`.
 
 use sluicegate_benches::REQUEST;
 use sluicegate_host::Host;
@@ -14,7 +14,7 @@ fn figure(line: &str, word: &str) -> u64 {
 }
 
 #[test]
-fn the_incumbent_runs_on_each_of_ours() {
+fn proxy_wasm_runs_on_each_of_ours() {
     for &allocator in Allocator::ALL {
         let module = Module::load(guest::build("guest-incumbent", Some(allocator)).unwrap()).unwrap();
         // Its SDK's own entry, and no `malloc`, which hosts prefer, nor what would come with one.

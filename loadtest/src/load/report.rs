@@ -48,7 +48,7 @@ struct Row {
     cpu_us_added: Option<f64>,
     cpu_us_added_p10: Option<f64>,
     cpu_us_added_p90: Option<f64>,
-    ratio_to_floor: Option<f64>,
+    ratio_to_by_hand: Option<f64>,
     rss_kib: Option<u64>,
     /// The linear memory of the largest VM.
     wasm_bytes: Option<u64>,
@@ -64,9 +64,9 @@ impl Report {
     pub(super) fn new(envoy: &str, repetitions: u32, requests: u32, connections: u32, measured: &[Measured]) -> Self {
         let base = measured.first().and_then(|base| base.cpu_us.as_deref());
         let mut variants: Vec<_> = measured.iter().map(|measured| Row::new(measured, base)).collect();
-        let floor = variants.iter().find(|row| row.name == "by-hand").and_then(|row| row.cpu_us_added);
+        let by_hand = variants.iter().find(|row| row.name == "by-hand").and_then(|row| row.cpu_us_added);
         for row in variants.iter_mut().skip(1) {
-            row.ratio_to_floor = row.cpu_us_added.zip(floor).map(|(added, floor)| added / floor);
+            row.ratio_to_by_hand = row.cpu_us_added.zip(by_hand).map(|(added, by_hand)| added / by_hand);
         }
         Self { envoy: envoy.to_owned(), repetitions, requests, connections, request_headers: HEADERS_SEEN, variants }
     }
@@ -74,7 +74,7 @@ impl Report {
     /// Draws the time that each filter adds. Variants without figures are left out.
     pub(super) fn draw(&self, path: &Path) -> Result<()> {
         let bars = self.variants.iter().filter_map(|row| {
-            let (added, ratio) = (row.added?, row.ratio_to_floor?);
+            let (added, ratio) = (row.added?, row.ratio_to_by_hand?);
             Some(Bar { name: &row.name, added: added.median, range: (added.p10, added.p90), ratio })
         });
         let title = format!("CPU time that a filter adds to a request, Envoy {}", self.envoy);
@@ -121,7 +121,7 @@ impl Row {
             cpu_us_added: added.map(|added| added.median),
             cpu_us_added_p10: added.map(|added| added.p10),
             cpu_us_added_p90: added.map(|added| added.p90),
-            ratio_to_floor: None,
+            ratio_to_by_hand: None,
             rss_kib: measured.rss_kib,
             wasm_bytes: measured.wasm.map(|wasm| wasm.largest),
             vms: measured.wasm.map(|wasm| wasm.vms),
@@ -141,7 +141,7 @@ impl Row {
             self.name.clone(),
             number(self.cpu_us, 2),
             dash(spread.unwrap_or_else(|| "n/a".to_owned())),
-            dash(number(self.ratio_to_floor, 2)),
+            dash(number(self.ratio_to_by_hand, 2)),
             number(self.rss_kib.map(|kib| kib as f64 / 1024.0), 1),
             dash(number(self.wasm_bytes.map(|bytes| bytes as f64 / 1024.0), 0)),
             dash(self.module_bytes.to_string()),

@@ -1,5 +1,5 @@
 //! The jobs on the crate `proxy-wasm`, as its documentation shows.
-#![allow(unsafe_code, missing_docs, reason = "the incumbent's `main!` exports its start-up function")]
+#![allow(unsafe_code, missing_docs, reason = "`main!` of proxy-wasm exports its start-up function")]
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};

@@ -1,9 +1,9 @@
-//! Jobs of reading and editing the headers of a request, to count what each takes in a whole proxy:
-//! `benches/header_access.py` does.
+//! Jobs that read and edit the headers of a request. `benches/header_access.py` counts the
+//! instructions of each job in a whole proxy.
 //!
-//! The job comes as the plugin's configuration, so one module does all of them. Which SDK does them
-//! is picked when the module is built: this one; with the feature `incumbent` the crate
-//! `proxy-wasm`; with the feature `floor` none.
+//! The plugin's configuration names the job, so one module does all of them. The features of the
+//! module choose the SDK: this one by default, the crate `proxy-wasm` with the feature `incumbent`,
+//! and none with the feature `floor`.
 
 mod jobs;
 

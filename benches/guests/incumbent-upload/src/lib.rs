@@ -1,10 +1,10 @@
-//! What the example `upload_budget` does, on the incumbent SDK, the `proxy-wasm` crate, written the
-//! way its examples show: the body is held back until it is complete, read as a whole, and goes on
-//! with its checksum in a header of the response. The incumbent has no budgets.
+//! The job of the example `upload_budget` on the crate `proxy-wasm`, written as the examples of the
+//! crate show. The filter holds the body until it is complete, and reads it as a whole. Then the
+//! body goes on, and its checksum goes into a header of the response. `proxy-wasm` has no budgets.
 //!
-//! Natively it is empty.
+//! A native build is empty.
 #![cfg(target_family = "wasm")]
-#![allow(unsafe_code, missing_docs, reason = "the incumbent's `main!` exports its start-up function")]
+#![allow(unsafe_code, missing_docs, reason = "`main!` of proxy-wasm exports its start-up function")]
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel};

@@ -1,13 +1,14 @@
-//! The benchmark job on the incumbent SDK, the `proxy-wasm` crate, written the way its
-//! documentation and its examples show.
+//! The benchmark job on the crate `proxy-wasm`, written as the documentation and the examples of
+//! the crate show.
 //!
-//! The job: on request headers, read all of them, sum the lengths of names and values, set
-//! `x-total-bytes` to the sum in decimal; on response headers, add `x-filter: 1`.
+//! The job: in the callback for request headers, read all of them, sum the lengths of names and
+//! values, and set `x-total-bytes` to the sum in decimal. In the callback for response headers, add
+//! `x-filter: 1`.
 //!
-//! With one of the features `alloc-*` it runs on an allocator of ours, and logs how that fares.
-//! Natively it is empty.
+//! With one of the features `alloc-*` the filter runs on an allocator of this repository, and logs
+//! the figures of the allocator. A native build is empty.
 #![cfg(target_family = "wasm")]
-#![allow(unsafe_code, missing_docs, reason = "the incumbent's `main!` exports its start-up function")]
+#![allow(unsafe_code, missing_docs, reason = "`main!` of proxy-wasm exports its start-up function")]
 
 #[cfg(feature = "allocator")]
 sluicegate_alloc::install!();
