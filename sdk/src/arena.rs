@@ -38,8 +38,8 @@
 //!
 //! Blocks that the host hands over lie outside of the arena. Each block is freed when its snapshot
 //! is dropped, mostly within the callback. An arena would hold the block until the stream ends. For
-//! values that should live as long as the stream there is [`with_host_values_in`]: the host writes them into
-//! the arena, where they stay without a copy, beside the other values of the stream.
+//! values that should live as long as the stream there is [`with_host_values_in`]: the host writes
+//! them into the arena, where they stay without a copy, beside the other values of the stream.
 //!
 //! ```
 //! use sluicegate::prelude::*;
