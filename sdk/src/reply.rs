@@ -110,10 +110,10 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
     {
         let status = self.status;
         if !(200..600).contains(&status) {
-            return Err(Error::invalid(On::Reply(status), "a local reply has a status of 200 to 599"));
+            return Err(Error::invalid(Subject::Reply(status), "a local reply has a status of 200 to 599"));
         }
         if matches!(status, 204 | 304) && !self.body.is_empty() {
-            return Err(Error::invalid(On::Reply(status), "a local reply with this status has no body"));
+            return Err(Error::invalid(Subject::Reply(status), "a local reply with this status has no body"));
         }
         let within = |error: Error| error.within(&HEADER.function);
         if self.check == Check::Both {

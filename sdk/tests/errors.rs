@@ -331,5 +331,5 @@ fn a_long_name_is_cut_and_escaped() {
     let host = Host::new(&PLUGIN).start();
     let text = line(&host, |_| property::set(&["a\n".repeat(50).as_str(), "b"], ""));
     let name = "a\\n".repeat(32);
-    assert!(text.starts_with(&format!("proxy_set_property (property {name}): what is set")), "{text}");
+    assert!(text.starts_with(&format!("proxy_set_property (property {name}): a value at a path")), "{text}");
 }
