@@ -314,7 +314,10 @@ fn a_closure_for_another_filter_is_an_error() {
     let stream = host.http_stream();
     stream.request_headers(&[("a", "b")]);
     host.answer_call(only_call(&host), &OK, "", &[]);
-    assert!(host.logged(LogLevel::Error, "closure of a call (context 2): the closure names another type than that of its context"));
+    assert!(host.logged(
+        LogLevel::Error,
+        "closure of a call (context 2): the closure names another type than that of its context"
+    ));
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
 }
 

@@ -142,7 +142,10 @@ fn a_local_reply_says_its_status_or_its_header() {
             |request| request.reply(&LocalResponse::new(204).body("x")).map(drop),
             "status 204: a local reply with this status has no body",
         ),
-        (|request| request.reply(&LocalResponse::new(99)).map(drop), "status 99: a local reply has a status of 200 to 599"),
+        (
+            |request| request.reply(&LocalResponse::new(99)).map(drop),
+            "status 99: a local reply has a status of 200 to 599",
+        ),
         (
             |request| request.reply(&LocalResponse::new(200).headers(&[(":status", "403")])).map(drop),
             "proxy_send_local_response (header :status): a local reply has no pseudo-headers",

@@ -533,8 +533,7 @@ fn a_property_that_nobody_can_read_back_is_not_set() {
         assert_eq!(text(&["a", "b"]), several);
         assert_eq!(text(&["a\0b"]), text(&["a", "b"]));
         for attribute in ["request", "response", "node", "xds", "plugin_name", "filter_state", "metadata"] {
-            let cannot =
-                format!("proxy_set_property (property {attribute}): an attribute of the proxy cannot be set");
+            let cannot = format!("proxy_set_property (property {attribute}): an attribute of the proxy cannot be set");
             assert_eq!(text(&[attribute]), cannot);
         }
         assert_eq!(text(&[]), "the path of a property is empty");

@@ -37,7 +37,9 @@ impl Need {
             TASKS => format!(
                 "`{method}` runs a task, and this context has no tasks: write `#[sluicegate::{attribute}({TASKS})]`"
             ),
-            "on_tick" => format!("`{method}` needs the callback `on_tick`, which is missing: implement it, or use timers"),
+            "on_tick" => {
+                format!("`{method}` needs the callback `on_tick`, which is missing: implement it, or use timers")
+            }
             _ => {
                 let (then, forget) = match *method {
                     "grpc_stream" => ("grpc_stream_then", ""),
