@@ -1,5 +1,5 @@
-//! From a strategy to a global allocator: a cell where there is one thread, a spin lock where
-//! there are more.
+//! Makes a global allocator of a strategy, with a cell if there is one thread, and with a spin lock
+//! if there are more.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
@@ -12,14 +12,13 @@ use crate::stats::{Counters, Snapshot};
 use crate::strategy::{Strategy, Usage};
 use crate::sync::constant;
 
-/// A strategy as a global allocator, with what it has handed out.
+/// A global allocator over a strategy, with counters.
 ///
-/// On wasm without threads the cell costs nothing. Elsewhere a spin lock is held for the length
-/// of one operation; the free lists have a form for threads of
-/// their own, `Native`, which does without.
+/// On wasm without threads the cell costs nothing. Elsewhere each operation holds a spin lock. The
+/// free lists have a form for threads without this lock, `Native`.
 ///
-/// **Cost:** with the feature `live`, twelve or thirteen wasm instructions a pair of blocks, to
-/// keep live bytes exact; without it, nothing.
+/// **Cost:** with the feature `live`, an allocation and its free take 12 or 13 more wasm
+/// instructions, for the exact count of live bytes. Without the feature there is no cost.
 pub struct Global<A> {
     lock: Spin,
     inner: UnsafeCell<Inner<A>>,
@@ -38,13 +37,14 @@ unsafe impl<A: Send> Sync for Global<A> {}
 
 impl<A: Strategy> Global<A> {
     constant! {
-        /// Returns a global allocator over the strategy; const, for a static.
+        /// Creates a global allocator over the strategy. The function is `const`, for a static.
         pub fn new(strategy: A) -> Self {
             Self { lock: Spin::new(), inner: UnsafeCell::new(Inner { counters: Counters::new(), sampler: Sampler::new(), strategy }) }
         }
     }
 
-    /// Runs `f` on the strategy: for what a strategy can do beside allocation, such as to trim.
+    /// Runs `f` on the strategy, for operations of the strategy other than allocation, such as a
+    /// trim.
     ///
     /// ```
     /// use sluicegate_alloc::{Freelist, Global, source::Platform};
@@ -57,56 +57,56 @@ impl<A: Strategy> Global<A> {
     ///
     /// # Safety
     ///
-    /// `f` uses this allocator neither to allocate nor to free, nor anything else of this
-    /// value. It puts no other strategy in the place of this one, and frees
-    /// only what it has itself allocated from the strategy: such blocks are not counted as live.
+    /// `f` must not allocate or free with this allocator, and must not use anything else of this
+    /// value. It must not replace the strategy. It must free only blocks that it has itself
+    /// allocated from the strategy. Such blocks do not count as live.
     pub unsafe fn with<T>(&self, f: impl FnOnce(&mut A) -> T) -> T {
         self.strategy(f)
     }
 
-    /// Runs `f`, which is one of the strategy's own methods, on the strategy.
+    /// Runs `f`, which is a method of the strategy, on the strategy.
     #[inline]
     pub(crate) fn strategy<T>(&self, f: impl FnOnce(&mut A) -> T) -> T {
         self.enter(|inner| f(&mut inner.strategy))
     }
 
-    /// Returns all figures of this moment.
+    /// Returns all current figures.
     pub fn snapshot(&self) -> Snapshot {
         self.enter(|inner| inner.counters.snapshot(inner.strategy.usage()))
     }
 
-    /// Returns the bytes in live blocks, as they were asked for; zero without the feature `live`.
+    /// Returns the requested bytes of all live blocks. Returns zero without the feature `live`.
     ///
-    /// **Cost:** a load.
+    /// **Cost:** one load.
     pub fn live(&self) -> usize {
         self.enter(|inner| inner.counters.live())
     }
 
-    /// Returns where the strategy's memory stands.
+    /// Returns the usage of the strategy's memory.
     pub fn usage(&self) -> Usage {
         self.enter(|inner| inner.strategy.usage())
     }
 
-    /// Returns where the strategy's memory is: see [`heap_report`](crate::heap_report), which has
-    /// the cost too.
+    /// Returns a report of the strategy's memory: see [`heap_report`](crate::heap_report), which
+    /// also has the cost.
     pub fn report(&self) -> HeapReport {
         self.enter(|inner| HeapReport::new(inner.strategy.usage(), inner.counters.live(), inner.strategy.shape()))
     }
 
-    /// Returns what lives, by the site that allocated it: see [`profile`](crate::profile).
+    /// Returns the live blocks by the site that allocated them: see [`profile`](crate::profile).
     #[cfg(feature = "profile")]
     pub fn profile(&self) -> crate::profile::Profile {
         self.enter(|inner| inner.sampler.profile())
     }
 
-    /// Sets how many bytes pass from one sample to the next, on average. Samples that there are go.
+    /// Sets the average number of bytes between two samples. Removes the existing samples.
     #[cfg(feature = "profile")]
     pub fn profile_each(&self, bytes: usize) {
         self.enter(|inner| inner.sampler.each(bytes));
     }
 
-    /// Sets the most pages that the allocator may hold, past which it answers null; on wasm
-    /// that counts the whole linear memory. Pages that it holds stay.
+    /// Sets a limit of pages, over which the allocator returns null. On wasm the limit applies to
+    /// the whole linear memory. Pages that the allocator holds already stay.
     ///
     /// Returns whether the strategy keeps the limit: see [`Strategy::LIMITED`].
     pub fn limit(&self, pages: usize) -> bool {
@@ -114,14 +114,14 @@ impl<A: Strategy> Global<A> {
         A::LIMITED
     }
 
-    /// Does [`Inner::allocate`], behind a call.
+    /// Calls [`Inner::allocate`], and is not inlined.
     #[inline(never)]
     unsafe fn allocate(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
         self.enter(|inner| unsafe { inner.allocate(layout) })
     }
 
-    /// Does [`Inner::release`], behind a call.
+    /// Calls [`Inner::release`], and is not inlined.
     #[inline(never)]
     unsafe fn release(&self, block: *mut u8, layout: Layout) {
         // SAFETY: as the caller promises.
@@ -139,7 +139,7 @@ impl<A: Strategy> Global<A> {
 }
 
 impl<A: Strategy> Inner<A> {
-    /// Has the strategy make a block, and counts it.
+    /// Allocates a block with the strategy, and counts the block.
     ///
     /// # Safety
     ///
@@ -153,7 +153,7 @@ impl<A: Strategy> Inner<A> {
         block
     }
 
-    /// Counts that a block is gone, and gives it back to the strategy.
+    /// Frees a block with the strategy, and counts the free.
     ///
     /// # Safety
     ///

@@ -1,4 +1,4 @@
-//! The allocator that the program runs on: the selected one, or another that the program announces.
+//! The allocator of the program: the selected one, or another one that the program announces.
 
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -10,34 +10,35 @@ use crate::stats::Snapshot;
 use crate::strategy::{Strategy, Usage};
 use crate::sync::SINGLE_THREADED;
 
-/// The questions that the free functions of this crate and [regions](crate::region) ask of the
-/// global allocator. [`Global`] has it, whatever its strategy.
+/// The functions of the global allocator that the free functions of this crate and
+/// [regions](crate::region) call. [`Global`] implements the trait for every strategy.
 pub trait Installed: Sync {
     /// Returns the bytes in live blocks.
     fn live(&self) -> usize;
 
-    /// Returns where its memory stands.
+    /// Returns the usage of the allocator's memory.
     fn usage(&self) -> Usage;
 
-    /// Returns all figures of this moment.
+    /// Returns all current figures.
     fn snapshot(&self) -> Snapshot;
 
-    /// Sets the most pages that it may hold; returns whether it keeps the limit.
+    /// Sets the largest number of pages that the allocator may hold. Returns whether the allocator
+    /// keeps the limit.
     fn limit(&self, pages: usize) -> bool;
 
-    /// Calls `look` with what the allocator shows of its memory: see [`Strategy::shape`]. `look`
-    /// allocates nothing.
+    /// Calls `look` with the layout of the allocator's memory: see [`Strategy::shape`]. `look` must
+    /// not allocate.
     fn look(&self, look: &mut dyn FnMut(Option<Shape<'_>>)) {
         look(None);
     }
 
-    /// Returns what lives, by the site that allocated it.
+    /// Returns the live blocks by the site that allocated them.
     #[cfg(feature = "profile")]
     fn profile(&self) -> crate::profile::Profile {
         crate::profile::Profile::NEW
     }
 
-    /// Sets how many bytes pass from one sample to the next, on average.
+    /// Sets the average number of bytes between two samples.
     #[cfg(feature = "profile")]
     fn profile_each(&self, _bytes: usize) {}
 
@@ -46,7 +47,7 @@ pub trait Installed: Sync {
         None
     }
 
-    /// Enters a region, or none: see [`Strategy::enter_region`].
+    /// Enters a region, or leaves all regions: see [`Strategy::enter_region`].
     ///
     /// # Safety
     ///
@@ -109,15 +110,15 @@ impl<A: Strategy + Send> Installed for Global<A> {
     }
 }
 
-/// The announced allocator; null if there is none.
+/// The announced allocator, or null if there is none.
 static ANNOUNCED: AtomicPtr<&'static dyn Installed> = AtomicPtr::new(null_mut());
 
-/// `true` if the installed allocator was asked for a region: then it stays the installed one, as
-/// it must close what it opened.
+/// `true` if the installed allocator has opened a region. Then it stays the installed one, because
+/// it must close the region.
 static SETTLED: AtomicBool = AtomicBool::new(false);
 
-/// Makes an allocator the one that the free functions speak of: what
-/// [`announce!`](crate::announce) does.
+/// Makes an allocator the one that the free functions use. [`announce!`](crate::announce) calls
+/// this function.
 #[doc(hidden)]
 pub fn __announce(heap: &'static &'static dyn Installed) -> bool {
     if SETTLED.load(Ordering::Relaxed) {
@@ -127,7 +128,7 @@ pub fn __announce(heap: &'static &'static dyn Installed) -> bool {
     ANNOUNCED.compare_exchange(null_mut(), heap, Ordering::Release, Ordering::Relaxed).is_ok()
 }
 
-/// Returns the allocator that the program runs on, as far as this crate knows it.
+/// Returns the allocator of the program, if this crate knows it.
 #[inline]
 pub(crate) fn installed() -> Option<&'static dyn Installed> {
     let announced = if SINGLE_THREADED {
@@ -142,7 +143,7 @@ pub(crate) fn installed() -> Option<&'static dyn Installed> {
     announced.copied().or(selected::INSTALLED)
 }
 
-/// Keeps the installed allocator the installed one from here on: it opens a region.
+/// Keeps the installed allocator the installed one from here on, because it opens a region.
 #[inline]
 pub(crate) fn settle() {
     if SINGLE_THREADED {
@@ -153,37 +154,37 @@ pub(crate) fn settle() {
     }
 }
 
-/// Returns all figures of the program's allocator at this moment; zeros if this crate does not
-/// know it. It allocates nothing.
+/// Returns all current figures of the program's allocator. Returns zeros if this crate does not
+/// know the allocator. The function does not allocate.
 #[must_use]
 pub fn snapshot() -> Snapshot {
     installed().map(Installed::snapshot).unwrap_or_default()
 }
 
-/// Returns the bytes in live blocks of the program's allocator, as they were asked for. Zero
-/// without the feature `live`, and if this crate does not know the allocator.
+/// Returns the requested bytes of all live blocks of the program's allocator. Returns zero without
+/// the feature `live`, and if this crate does not know the allocator.
 ///
-/// **Cost:** a load.
+/// **Cost:** one load.
 #[must_use]
 pub fn live() -> usize {
     installed().map_or(0, Installed::live)
 }
 
-/// Returns where the memory of the program's allocator stands; zeros if this crate does not
-/// know it.
+/// Returns the usage of the memory of the program's allocator. Returns zeros if this crate does not
+/// know the allocator.
 #[must_use]
 pub fn usage() -> Usage {
     installed().map(Installed::usage).unwrap_or_default()
 }
 
-/// Sets the most pages of 64 KiB that the program's allocator may hold, past which it answers
-/// null. On wasm that counts the whole
-/// linear memory, data and stack included. Pages that it holds stay.
+/// Sets a limit of pages of 64 KiB, over which the program's allocator returns null. On wasm the
+/// limit applies to the whole linear memory, including data and stack. Pages that the allocator
+/// holds already stay.
 ///
-/// Returns false if nothing came of it: `system` grows memory by itself and takes no limit, and
-/// an allocator that this crate does not know takes none either.
+/// Returns `false` if the limit has no effect: `system` grows memory by itself and has no limit,
+/// and an allocator that this crate does not know has none either.
 ///
-/// **Cost:** nothing on any allocation: the limit is looked at where memory grows.
+/// **Cost:** none for an allocation, because the limit is checked only where memory grows.
 pub fn limit(pages: usize) -> bool {
     installed().is_some_and(|heap| heap.limit(pages))
 }

@@ -1,5 +1,5 @@
-//! Where a Proxy-Wasm filter's memory comes from: allocators behind features, and one macro that
-//! installs the selected one.
+//! Allocators for Proxy-Wasm filters, behind features, and one macro that installs the selected
+//! one.
 //!
 //! ```
 //! sluicegate_alloc::install!();
@@ -13,16 +13,16 @@
 //! | `system` | the standard library's: wasi-libc's dlmalloc on wasm32-wasip1, the Rust dlmalloc on wasm32-unknown-unknown | nothing new |
 //! | none | the standard library's, because nothing is installed | [another allocator of your own](announce) |
 //!
-//! Features unify across a build, so several may be on at once. They are ranked: the first of
-//! freelist, arena, talc, system wins. [`SELECTED`] tells which. [Below](#which-one) is what each
-//! costs, measured, and why not to choose it.
+//! Features unify across a build, so several may be on at once. They have an order: the first of
+//! freelist, arena, talc, system wins. [`SELECTED`] names it. [Below](#the-choice-of-an-allocator)
+//! are the measured costs of each, and the reasons against it.
 //!
-//! Linear memory grows and never shrinks, and every worker thread of the proxy has its own: what an
-//! allocator does not give back to itself is lost for the life of the VM. Every strategy here
-//! answers null when there is no more memory; none traps, panics or calls the host.
+//! Linear memory grows and never shrinks, and every worker thread of the proxy has its own. Memory
+//! that an allocator cannot use again is lost for the life of the VM. If there is no more memory,
+//! every strategy here returns null. None of them traps, panics or calls the host.
 //!
-//! Outside of wasm [`install!`] installs nothing: tests run on the allocator of the test.
-//! `Allocator` works there all the same, for any number of threads:
+//! Outside of wasm [`install!`] installs nothing, and tests run on the allocator of the test. A
+//! native program can still use `Allocator`, with any number of threads:
 //!
 //! ```
 //! # #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
@@ -35,11 +35,12 @@
 //!
 //! # Layers
 //!
-//! A [`Source`](source::Source) hands out pages; a [`Strategy`] makes blocks of them, over
-//! `&mut self`; [`Global`] puts a cell or a lock around it. Natively the free lists have a form of
-//! their own for threads, without a lock on small blocks: `Native`. That part uses std, for its
-//! thread-locals; on wasm the crate needs `core` alone. To add a strategy, implement [`Strategy`]
-//! over a source: its documentation has one. An allocator of one's own is then a static:
+//! A [`Source`](source::Source) provides pages. A [`Strategy`] cuts them into blocks, over `&mut
+//! self`. [`Global`] puts a cell or a lock around the strategy. Natively the free lists have a
+//! second form for threads, `Native`, which takes no lock for small blocks. This part uses `std`,
+//! for its thread-locals. On wasm the crate needs only `core`. To add a strategy, implement
+//! [`Strategy`] over a source: its documentation has an example. An allocator of your own is then a
+//! static:
 //!
 //! ```
 //! use sluicegate_alloc::{Freelist, Global, source::Platform};
@@ -104,8 +105,8 @@ pub use system::System;
 #[cfg(feature = "strategy-talc")]
 pub use talc::Talc;
 
-/// Parts for this crate's own tests and benches, which promise nothing: another version may have
-/// them otherwise, or not at all.
+/// Parts for the tests and benches of this crate. They are not stable: another version may change
+/// or remove them.
 #[doc(hidden)]
 pub mod testing {
     #[cfg(not(target_family = "wasm"))]
@@ -113,14 +114,14 @@ pub mod testing {
     pub use crate::source::fixed::Fixed;
 }
 
-/// Tells this crate which allocator the program runs on, if it is none that a feature picks: from
-/// here on [`live`], [`usage`], [`snapshot`], [`limit`] and [regions](region) speak of it.
+/// Announces the allocator of the program to this crate, if no feature selects it. From then on
+/// [`live`], [`usage`], [`snapshot`], [`limit`] and [regions](region) use this allocator.
 ///
-/// It takes the name of a static, which is the program's `#[global_allocator]`. It is called where
-/// the program begins, before the first region is opened. A filter of the SDK need not call it:
-/// `sluicegate::plugin!` does, for the allocator that is named there.
+/// The argument is the name of a static: the program's `#[global_allocator]`. Call the macro at the
+/// start of the program, before the first region is opened. A filter of the SDK need not call it:
+/// `sluicegate::plugin!` calls it for the allocator that is named there.
 ///
-/// Returns false if it comes too late: another one was announced, or a region was opened.
+/// Returns `false` if another allocator was announced before, or if a region was opened before.
 ///
 /// ```
 /// use sluicegate_alloc::{Global, Heap, source::Platform};
@@ -144,10 +145,10 @@ macro_rules! announce {
     }};
 }
 
-/// Makes the selected allocator the global one of a module: once, in the crate that becomes the
-/// module.
+/// Makes the selected allocator the global one of a module. Use it once, in the crate that becomes
+/// the module.
 ///
-/// Without a selected allocator, and outside of wasm, it does nothing.
+/// Without a selected allocator, and outside of wasm, the macro does nothing.
 #[cfg(all(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"), target_family = "wasm"))]
 #[macro_export]
 macro_rules! install {
@@ -157,10 +158,10 @@ macro_rules! install {
     };
 }
 
-/// Makes the selected allocator the global one of a module: once, in the crate that becomes the
-/// module.
+/// Makes the selected allocator the global one of a module. Use it once, in the crate that becomes
+/// the module.
 ///
-/// Without a selected allocator, and outside of wasm, it does nothing.
+/// Without a selected allocator, and outside of wasm, the macro does nothing.
 #[cfg(not(all(
     any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"),
     target_family = "wasm"

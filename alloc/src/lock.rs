@@ -1,13 +1,13 @@
-//! A lock of one byte, and nothing where there is one thread.
+//! A lock of one byte. It is empty where there is one thread.
 
 use crate::sync::{AtomicBool, Ordering, SINGLE_THREADED, constant, pause};
 
-/// It spins: what it guards takes tens of nanoseconds, and an allocator cannot park through a
-/// lock that allocates.
+/// The lock spins, because the guarded work takes tens of nanoseconds, and an allocator cannot park
+/// a thread with a lock that allocates.
 #[derive(Debug)]
 pub(crate) struct Spin(AtomicBool);
 
-/// The lock is held until this is dropped.
+/// The lock is held until this value is dropped.
 pub(crate) struct Held<'a>(&'a AtomicBool);
 
 impl Spin {

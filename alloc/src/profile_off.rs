@@ -1,4 +1,4 @@
-//! The twin of the profile without the feature: it holds nothing and does nothing.
+//! The twin of the profile for builds without the feature. It has no state and no effect.
 
 /// Nothing to sample.
 pub(crate) struct Sampler;

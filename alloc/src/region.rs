@@ -1,4 +1,5 @@
-//! Regions of the program's allocator: what a dispatcher says about whose callback runs.
+//! Regions of the program's allocator, by which a dispatcher tells the allocator whose callback
+//! runs.
 //!
 //! ```
 //! use sluicegate_alloc::region::{Region, outside};
@@ -15,11 +16,10 @@
 //! assert_eq!(kept, [1, 2, 3]);
 //! ```
 //!
-//! Only a strategy with regions does anything about them
-//! ([`Strategy::open_region`](crate::Strategy::open_region)), of this crate's the arena, and
-//! only on wasm
-//! without threads, where one callback runs at a time. Elsewhere all this does nothing and
-//! costs nothing.
+//! Regions have an effect only with a strategy that supports them
+//! ([`Strategy::open_region`](crate::Strategy::open_region)). In this crate this is the arena, and
+//! only on wasm without threads, where one callback runs at a time. Elsewhere the functions here do
+//! nothing and cost nothing.
 
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -28,19 +28,19 @@ use core::ptr::NonNull;
 use crate::installed::{Installed, installed, settle};
 use crate::sync::SINGLE_THREADED;
 
-/// The largest block that the arena counts for a region, in bytes.
+/// The size in bytes of the largest block that the arena counts for a region.
 pub const LARGEST: usize = 128;
 
-/// A stream's region. Dropping it closes it: its live blocks stay valid, and are counted as
-/// retained.
+/// A stream's region. Dropping the value closes the region. Its live blocks stay valid, and count
+/// as retained.
 ///
-/// A region is used on one thread: it is `Send` and not `Sync`, with every feature.
+/// A region belongs to one thread: it is `Send` and not `Sync`, with every feature.
 ///
 /// **Cost:** with the arena, four bytes.
 #[derive(Debug)]
 pub struct Region {
-    /// The allocator's handle of the region. `None` if there was no memory, or the allocator has no
-    /// regions.
+    /// The allocator's handle of the region. `None` if there was no memory, or if the allocator has
+    /// no regions.
     key: Option<NonNull<u8>>,
     _of_one_thread: PhantomData<Cell<()>>,
 }
@@ -49,8 +49,8 @@ pub struct Region {
 unsafe impl Send for Region {}
 
 impl Region {
-    /// Opens a region. If there is no memory for it, its blocks go where those outside of
-    /// regions go.
+    /// Opens a region. If there is no memory for the region, its blocks are allocated outside of
+    /// all regions.
     #[must_use]
     pub fn new() -> Self {
         let key = heap().and_then(|heap| {
@@ -60,9 +60,9 @@ impl Region {
         Self { key, _of_one_thread: PhantomData }
     }
 
-    /// Runs `f` with this region entered, and enters again what was entered before. Calls nest.
+    /// Runs `f` in this region, and then enters the previous region again. Calls may nest.
     ///
-    /// **Cost:** a few loads and stores with the arena.
+    /// **Cost:** with the arena, a few loads and stores.
     #[inline]
     pub fn within<T>(&self, f: impl FnOnce() -> T) -> T {
         within(self.key, f)
@@ -86,15 +86,15 @@ impl Drop for Region {
     }
 }
 
-/// Runs `f` outside of every region: for tables and caches that outlive the stream whose callback
-/// runs. Without it they work as well, and their blocks are counted as retained when the stream is
-/// gone.
+/// Runs `f` outside of all regions. Use it for tables and caches that outlive the stream whose
+/// callback runs. Without it they also work, but their blocks count as retained when the stream has
+/// ended.
 #[inline]
 pub fn outside<T>(f: impl FnOnce() -> T) -> T {
     within(None, f)
 }
 
-/// Returns the heap that is asked for regions; none where there are threads.
+/// Returns the heap that provides the regions, or `None` if there are threads.
 #[inline]
 fn heap() -> Option<&'static dyn Installed> {
     if SINGLE_THREADED { installed() } else { None }
@@ -110,7 +110,7 @@ fn within<T>(region: Option<NonNull<u8>>, f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// Enters again what was entered before, also if a callback unwinds.
+/// Enters the previous region again, also if a callback unwinds.
 struct Restore(Option<NonNull<u8>>);
 
 impl Drop for Restore {

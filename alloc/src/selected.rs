@@ -1,21 +1,22 @@
-//! The allocator that the features pick. Their rank is in the conditions here, and nowhere else.
+//! The allocator that the features select. Their order is in the conditions of this file, and
+//! nowhere else.
 
 use crate::installed::Installed;
 
-/// The name of the selected allocator, or `None` if no feature picks one.
+/// The name of the selected allocator, or `None` if no feature selects one.
 pub const SELECTED: Option<&str> = choice::NAME;
 
 /// A line about the selected allocator, for a log.
 #[doc(hidden)]
 pub const SELECTED_LINE: Option<&str> = choice::LINE;
 
-/// The selected allocator as what the free functions ask.
+/// The selected allocator, for the free functions of this crate.
 pub(crate) const INSTALLED: Option<&dyn Installed> = choice::INSTALLED;
 
 #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 pub use allocator::{ALLOCATOR, Allocator};
 
-/// The heap of a choice.
+/// Defines the heap of a selection.
 #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 macro_rules! choice {
     ($name:literal, $heap:ty = $new:expr) => {
@@ -28,8 +29,8 @@ macro_rules! choice {
     };
 }
 
-// Natively with what counts or samples, the free lists behind the lock: `Native` counts live bytes
-// only with `stats`, and samples nothing.
+// Native builds with the features that count or sample use the free lists behind the lock: `Native`
+// counts live bytes only with `stats`, and takes no samples.
 #[cfg(all(feature = "freelist", any(target_family = "wasm", feature = "live", feature = "profile")))]
 mod choice {
     use crate::source::Platform;
@@ -83,10 +84,10 @@ mod allocator {
 
     use super::choice::HEAP;
 
-    /// The selected allocator: what [`install!`](crate::install) makes the global one.
+    /// The selected allocator, which [`install!`](crate::install) makes the global one.
     ///
-    /// Its state is one static of this crate, so [`snapshot`](crate::snapshot) and
-    /// [`limit`](crate::limit) speak of the same heap wherever they are called.
+    /// Its state is one static of this crate. So [`snapshot`](crate::snapshot) and
+    /// [`limit`](crate::limit) use the same heap wherever they are called.
     #[derive(Debug, Clone, Copy)]
     pub struct Allocator;
 

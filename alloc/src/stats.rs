@@ -1,14 +1,14 @@
-//! The figures of the allocator so far: live bytes behind the feature `live`, all of it behind
-//! `stats`; free when both are off.
+//! The figures of the allocator. The feature `live` counts live bytes, and `stats` counts all
+//! figures. Without both features the counters cost nothing.
 
 use core::fmt;
 
 /// The number of size classes in the statistics.
 pub(crate) const CLASSES: usize = 14;
 
-/// A moment's figures; bytes are as asked for, without rounding and overhead.
+/// The figures at one moment. Bytes are those that were requested, without rounding and overhead.
 ///
-/// Its display is one line; the alternate one, `{:#}`, has a line more for each size class that
+/// Its `Display` is one line. The alternate form, `{:#}`, has another line for each size class that
 /// was used.
 ///
 /// ```
@@ -19,23 +19,26 @@ pub(crate) const CLASSES: usize = 14;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Bytes in live blocks. Zero without the feature `live`.
+    /// The bytes in live blocks. Zero without the feature `live`.
     pub live: usize,
-    /// The most bytes that `live` ever was, with the feature `stats`. With `live` alone it
-    /// is the most that was seen when a block was resized and when a snapshot was taken:
-    /// blocks that come and go between two such moments may have passed it. Zero without both.
+    /// The maximum of `live`, with the feature `stats`. With `live` alone it is the maximum at each
+    /// resize and each snapshot, so blocks that came and went in between may have exceeded it. Zero
+    /// without both features.
     pub peak: usize,
-    /// Blocks handed out; moves by realloc are not counted. Zero without the feature `stats`.
+    /// The number of allocated blocks. A block that `realloc` moves does not count. Zero without
+    /// the feature `stats`.
     pub allocations: u64,
-    /// Blocks taken back. Zero without the feature `stats`.
+    /// The number of freed blocks. Zero without the feature `stats`.
     pub frees: u64,
-    /// Allocations and reallocs that were answered with null. Zero without the feature `live`.
+    /// The number of allocations and reallocations that returned null. Zero without the feature
+    /// `live`.
     pub refused: u64,
-    /// Pages of 64 KiB held: on wasm the whole linear memory.
+    /// The pages of 64 KiB that the allocator holds. On wasm this is the whole linear memory.
     pub pages: usize,
     /// The number of times that memory was grown.
     pub grows: usize,
-    /// Blocks that outlived their region: the leak detector. Zero for all but the arena.
+    /// The number of live blocks that outlived their region: a sign of leaks. Zero for all
+    /// allocators but the arena.
     pub retained: usize,
     pub(crate) classes: [Class; CLASSES],
 }
@@ -44,11 +47,12 @@ pub struct Snapshot {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Class {
-    /// Bytes in live blocks.
+    /// The bytes in live blocks.
     pub live: usize,
-    /// Blocks that came into the class, by allocation or by realloc from another.
+    /// The number of blocks that entered the class, by an allocation or by a reallocation from
+    /// another class.
     pub allocations: u64,
-    /// Blocks that left it.
+    /// The number of blocks that left the class.
     pub frees: u64,
 }
 
@@ -68,15 +72,15 @@ impl Snapshot {
         classes: [Class { live: 0, allocations: 0, frees: 0 }; CLASSES],
     };
 
-    /// Returns the figures by size, as asked for: the first class is up to 16 bytes, each
-    /// next one twice that, the last but one up to 64 KiB, the last one all above. Zeros
-    /// without the feature `stats`.
+    /// Returns the figures by requested size. The first class is up to 16 bytes, each further class
+    /// is up to twice the size of the one before, and the last but one is up to 64 KiB. The last
+    /// class has all larger blocks. All figures are zero without the feature `stats`.
     #[must_use]
     pub const fn classes(&self) -> &[Class] {
         &self.classes
     }
 
-    /// Returns the largest size of a class in bytes; none for the last one.
+    /// Returns the largest size of a class in bytes, or `None` for the last class.
     #[must_use]
     pub const fn most(class: usize) -> Option<usize> {
         if class + 1 < CLASSES { Some(1 << (class + LEAST as usize)) } else { None }
@@ -174,8 +178,8 @@ mod counting {
             self.peak = self.peak.max(self.live);
         }
 
-        /// Counts that a block of `old` bytes has become one of `new`. With an `old` of zero the
-        /// block is new. If `block` is null, counts a refusal for want of memory.
+        /// Counts that the size of a block has changed from `old` to `new` bytes. If `old` is zero,
+        /// the block is new. If `block` is null, counts a refusal.
         #[inline]
         pub(crate) fn made(&mut self, block: *const u8, old: usize, new: usize) {
             if block.is_null() {
@@ -185,7 +189,7 @@ mod counting {
             }
         }
 
-        /// Counts that a block of so many bytes is gone.
+        /// Counts that a block of this number of bytes was freed.
         #[inline]
         pub(crate) fn released(&mut self, size: usize) {
             self.changed(size, 0);

@@ -1,15 +1,15 @@
-//! The trait of allocation algorithms, for who adds one.
+//! The trait of allocation algorithms, for authors of another one.
 
 use core::alloc::Layout;
 use core::ptr::{NonNull, copy_nonoverlapping};
 
 use crate::report::Shape;
 
-/// An allocation algorithm over `&mut self`: no cell, no lock, no counters.
+/// An allocation algorithm over `&mut self`, without a cell, a lock or counters.
 /// [`Global`](crate::Global) makes a global allocator of it.
 ///
-/// One that frees nothing, as the global allocator (`tests/fifth.rs` in the repository has one that
-/// does, and runs the model on it):
+/// An example that frees no memory, as the global allocator. `tests/fifth.rs` in the repository has
+/// one that frees memory, and runs the model on it.
 ///
 /// ```
 /// use sluicegate_alloc::source::{PAGE, Platform, Source};
@@ -73,35 +73,34 @@ use crate::report::Shape;
 ///
 /// # Safety
 ///
-/// A block must be valid for reads and writes, of at least the layout's size and alignment, and
-/// overlap no other live block. No method may panic, allocate through the global allocator, or call
-/// the host: the host forbids it in the call in which it asks the guest for memory.
+/// A block must be valid for reads and writes. It must have at least the layout's size and
+/// alignment, and overlap no other live block. No method may panic, allocate through the global
+/// allocator, or call the host. The host does not allow calls while it asks the guest for memory.
 pub unsafe trait Strategy {
     /// `true` if [`Global`](crate::Global) compiles `allocate` and `release` into their callers.
-    /// For a fast path of some twenty instructions; the rest of it should be marked
-    /// `#[inline(never)]`.
+    /// This suits a fast path of some twenty instructions; mark the rest with `#[inline(never)]`.
     const INLINE: bool = false;
 
-    /// `true` if the strategy keeps its [`limit`](Strategy::limit). False where memory is not the
-    /// strategy's to grow: `System`.
+    /// `true` if the strategy keeps its [`limit`](Strategy::limit). `false` if the strategy does
+    /// not grow its memory itself, as `System`.
     const LIMITED: bool = true;
 
-    /// A block of this layout; null if there is no memory.
+    /// Allocates a block of this layout. Returns null if there is no memory.
     ///
     /// # Safety
     ///
     /// The layout's size is not zero.
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8;
 
-    /// Takes a block back.
+    /// Frees a block.
     ///
     /// # Safety
     ///
     /// The block is live, from this strategy, with this layout.
     unsafe fn release(&mut self, block: *mut u8, layout: Layout);
 
-    /// Changes a block's size, moving it if need be; null if there is no memory, and then the block
-    /// is as it was.
+    /// Changes a block's size, and moves the block if necessary. Returns null if there is no
+    /// memory, and then leaves the block unchanged.
     ///
     /// # Safety
     ///
@@ -109,30 +108,30 @@ pub unsafe trait Strategy {
     /// alignment, at most `isize::MAX`.
     unsafe fn resize(&mut self, block: *mut u8, layout: Layout, size: usize) -> *mut u8;
 
-    /// Where its memory stands.
+    /// Returns the usage of the strategy's memory.
     fn usage(&self) -> Usage;
 
-    /// Sets the limit in pages past which it answers null. Without effect if it is not
-    /// [`LIMITED`](Strategy::LIMITED).
+    /// Sets a limit of pages, over which the strategy returns null. Has no effect if the strategy
+    /// is not [`LIMITED`](Strategy::LIMITED).
     fn limit(&mut self, pages: usize);
 
-    /// Shows where the strategy's memory is, for [`HeapReport`](crate::HeapReport); `None` if it
-    /// cannot tell.
+    /// Returns the layout of the strategy's memory, for [`HeapReport`](crate::HeapReport), or
+    /// `None` if the strategy does not know it.
     ///
-    /// A strategy over another one returns what that one shows.
+    /// A strategy that is built on another one returns the shape of the other one.
     fn shape(&self) -> Option<Shape<'_>> {
         None
     }
 
-    /// Opens a region: a name for blocks that are likely to end together, as those of a stream are.
-    /// Returns the strategy's handle of the region, or `None` if there is no memory for the region.
-    /// A strategy without regions leaves these three methods as they are, and returns `None`.
+    /// Opens a region, for blocks that are likely to be freed together, such as those of a stream.
+    /// Returns the strategy's handle of the region, or `None` if there is no memory for it. A
+    /// strategy without regions keeps the default of these three methods.
     fn open_region(&mut self) -> Option<NonNull<u8>> {
         None
     }
 
-    /// Enters a region, or none: blocks that are allocated from here on belong to it. Returns the
-    /// region that was entered before.
+    /// Enters a region, or leaves all regions with `None`. Blocks that are allocated from then on
+    /// belong to the region. Returns the region that was entered before.
     ///
     /// # Safety
     ///
@@ -141,7 +140,7 @@ pub unsafe trait Strategy {
         None
     }
 
-    /// Closes a region. Its blocks live on.
+    /// Closes a region. Its blocks stay valid.
     ///
     /// # Safety
     ///
@@ -149,33 +148,35 @@ pub unsafe trait Strategy {
     unsafe fn close_region(&mut self, _region: NonNull<u8>) {}
 }
 
-/// Where a strategy's memory stands: exact, and kept off the fast path.
+/// The usage of a strategy's memory. The figures are exact, and are not counted on the fast path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// Pages of 64 KiB held: on wasm the whole linear memory, data and stack included.
+    /// The pages of 64 KiB that the strategy holds. On wasm this is the whole linear memory,
+    /// including data and stack.
     pub pages: usize,
     /// The number of times that memory was grown.
     pub grows: usize,
-    /// Blocks that outlived their region.
+    /// The number of live blocks that outlived their region.
     pub retained: usize,
-    /// Bytes in live blocks, as far as the strategy knows them without counting each block: with
-    /// the rounding and the word that each block needs. Up to 64 bytes for each growth count as
-    /// live. What the free lists keep is subtracted as if each kept block had 144 bytes, which is
-    /// wrong by a sixteenth of the heap at the most. Zero for a strategy that does not know.
+    /// The bytes in live blocks, as far as the strategy knows them without counting each block.
+    /// They include the rounding of a block, and its word of overhead. Up to 64 bytes for each
+    /// growth count as live. For the blocks that the free lists keep, an average of 144 bytes is
+    /// subtracted, so the error is at most a sixteenth of the heap. The figure is zero if the
+    /// strategy does not know it.
     pub live: usize,
 }
 
 impl Usage {
-    /// Returns the usage of a strategy that holds so many pages after so many grows. It pins no
-    /// blocks, and does not know its live bytes.
+    /// Returns the usage of a strategy that holds this number of pages after this number of
+    /// growths. It has no retained blocks, and does not know its live bytes.
     #[must_use]
     pub const fn new(pages: usize, grows: usize) -> Self {
         Self { pages, grows, retained: 0, live: 0 }
     }
 }
 
-/// Moves a block into a new one of another size: the last resort of [`Strategy::resize`].
+/// Moves a block into a new one of another size, if [`Strategy::resize`] cannot do better.
 ///
 /// # Safety
 ///

@@ -1,5 +1,5 @@
-//! The standard library's own allocator as a strategy, so that it can be counted and compared like
-//! the others.
+//! The standard library's allocator as a strategy, so that it can be counted and compared like the
+//! others.
 
 extern crate std;
 
@@ -10,7 +10,8 @@ use crate::strategy::{Strategy, Usage};
 /// wasi-libc's dlmalloc on wasm32-wasip1, the Rust dlmalloc on wasm32-unknown-unknown, libc's
 /// natively.
 ///
-/// It grows memory behind our back: grows are not counted, and a limit in pages has no effect.
+/// It grows memory by itself. So this crate does not count the growths, and a limit of pages has no
+/// effect.
 #[derive(Debug)]
 pub struct System(());
 

@@ -1,8 +1,8 @@
-//! talc, with a source of our own: the strategy with the least code.
+//! talc over a source of this crate: the strategy with the least code.
 //!
-//! talc's algorithm is taken bare (`base::Talc`): its own source for wasm asks for a whole request
-//! even when the top of the heap is free: after a drained burst, one buffer of 8 MiB took it from
-//! 89 pages to 218, this one to 129, and dlmalloc to 128.
+//! This file uses talc's bare algorithm (`base::Talc`). talc's own source for wasm asks for a whole
+//! request even if the top of the heap is free. After a burst that had drained, one buffer of 8 MiB
+//! took it from 89 pages to 218. With this source it took 129, and dlmalloc 128.
 
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
@@ -18,27 +18,27 @@ use crate::strategy::{Strategy, Usage, relocate};
 /// The tag that talc keeps at the end of each block.
 const TAG: usize = size_of::<usize>();
 
-/// The bytes that a new piece may lose to talc's bookkeeping: a tag and the rounding.
+/// The bytes of a new piece that talc may need for itself: a tag and the rounding.
 const OVERHEAD: usize = 4 * CHUNK_UNIT;
 
-/// The bytes that the first piece loses besides: talc's table of bins.
+/// The bytes of the first piece that talc needs in addition, for its table of bins.
 const TABLE: usize = Bins::BIN_COUNT as usize * size_of::<usize>();
 
-/// More than what talc adds to a size and rounds it up by.
+/// An upper bound of the bytes that talc adds to a size, including the rounding.
 const ROUNDING: usize = 4 * CHUNK_UNIT;
 
-/// The most that memory grows by beyond the need.
+/// The largest growth of memory beyond the need.
 const STEP_MOST: usize = 8 * PAGE;
 
-/// Sixteen bins for each doubling, where talc's own for wasm has two.
+/// The bins: sixteen for each doubling, where talc's own bins for wasm are two.
 ///
-/// talc takes the first block of the first bin that surely fits, so the bins' width is how badly a
-/// block may fit. With two, 256 interleaved buffers of up to 1 MiB took 3,424 pages, and rising,
-/// where dlmalloc, which searches for the best fit, took 1,316.
+/// talc takes the first block of the first bin that surely fits. So the width of a bin is the bound
+/// of a bad fit. With two bins for each doubling, 256 interleaved buffers of up to 1 MiB took 3,424
+/// pages, and rising. dlmalloc, which searches for the best fit, took 1,316.
 struct Bins;
 
-/// Which bins hold anything: as an array of words is, but the scan is one loop and one function,
-/// where talc's is unrolled into its callers.
+/// The bins that have a block. It works like an array of words, but the scan is one loop in one
+/// function. talc's scan is unrolled into its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Filled([u64; 8]);
 
@@ -79,8 +79,8 @@ impl BitField for Filled {
 impl Binning for Bins {
     type AvailabilityBitField = Filled;
 
-    /// Enough for 4 GiB in steps of 16 bytes, and a prime: talc's loop that clears them was
-    /// unrolled into 1.7 kB of stores when there were 400.
+    /// Enough bins for 4 GiB in steps of 16 bytes. The number is a prime: with 400 bins the
+    /// compiler unrolled talc's loop that clears them into 1.7 kB of stores.
     const BIN_COUNT: u32 = 401;
 
     fn size_to_bin(size: usize) -> u32 {
@@ -88,34 +88,35 @@ impl Binning for Bins {
     }
 }
 
-/// Returns whether so many bytes and the rounding lie between an address and the end of the address
-/// space.
+/// Returns whether this number of bytes and the rounding fit between an address and the end of the
+/// address space.
 ///
-/// talc 5.1.1 compares ends of blocks without this look: an end beyond the address space wraps,
-/// lies low, and seems to fit. Only pointers of 32 bits come near it, in a memory above 2 GiB.
+/// talc 5.1.1 compares the ends of blocks without this check. An end beyond the address space wraps
+/// to a low address, and seems to fit. Only pointers of 32 bits come near the end, in a memory
+/// above 2 GiB.
 #[inline]
 const fn has_end(address: usize, bytes: usize) -> bool {
     // A layout's size, rounded up to its alignment, is at most `isize::MAX`: the sum does not wrap.
     address.checked_add(bytes + ROUNDING).is_some()
 }
 
-/// The bytes beyond the end of a hole at which talc's search may look: it tries holes that are up
-/// to a sixteenth too short, and for aligned blocks any.
+/// Returns the number of bytes beyond the end of a hole at which talc's search may look. The search
+/// tries holes that are up to a sixteenth too short, and for aligned blocks any hole.
 #[inline]
 const fn reach(layout: Layout) -> usize {
     if layout.align() <= CHUNK_UNIT { layout.size() / 8 } else { layout.size() + layout.align() }
 }
 
-/// A coalescing heap over a source: any size, any alignment, one word of overhead a block, sizes in
-/// steps of four words.
+/// A heap over a source that joins neighbouring gaps. It has blocks of any size and any alignment,
+/// one word of overhead for each block, and sizes in steps of four words.
 ///
-/// **Cost:** a pair takes 450 wasm instructions (dlmalloc: 179) and 1.7 times dlmalloc's time, with
-/// many live blocks two thirds of it; a request that finds no hole takes a search of one bin and
-/// perhaps a `memory.grow`.
+/// **Cost:** an allocation and its free take 450 wasm instructions (dlmalloc: 179) and 1.7 times
+/// dlmalloc's time; with many live blocks two thirds of its time. A request that finds no hole
+/// takes a search of one bin, and perhaps a `memory.grow`.
 pub struct Talc<S> {
     talc: base::Talc<Manual, Bins>,
     source: S,
-    /// The end of the piece acquired last, if the next may continue it.
+    /// The end of the last piece, if the next one may continue it.
     end: Option<NonNull<u8>>,
     /// The highest end of a piece so far.
     top: usize,
@@ -127,13 +128,13 @@ pub struct Talc<S> {
 unsafe impl<S: Send> Send for Talc<S> {}
 
 impl<S: Source> Talc<S> {
-    /// Creates an empty heap, which acquires nothing before the first block.
+    /// Creates an empty heap. It acquires no memory before the first block.
     pub const fn new(source: S) -> Self {
         Self { talc: base::Talc::new(Manual), source, end: None, top: 0, grows: 0 }
     }
 
-    /// A block from what is there; null if no hole fits, or if talc's search could look past the
-    /// end of the address space.
+    /// Allocates a block from the existing memory. Returns null if no hole fits, or if talc's
+    /// search could look beyond the end of the address space.
     ///
     /// # Safety
     ///
@@ -147,11 +148,11 @@ impl<S: Source> Talc<S> {
         block.map_or(null_mut(), NonNull::as_ptr)
     }
 
-    /// Tries to change a block's size where it lies; a smaller size always can.
+    /// Tries to change a block's size in place. This always succeeds for a smaller size.
     ///
     /// # Safety
     ///
-    /// The block is from this heap, of this layout; the new size is not zero.
+    /// The block is from this heap, with this layout. The new size is not zero.
     unsafe fn resize_in_place(&mut self, block: *mut u8, layout: Layout, size: usize) -> bool {
         if !has_end(block.addr(), size) {
             return false;
@@ -161,14 +162,14 @@ impl<S: Source> Talc<S> {
         unsafe { self.talc.try_realloc_in_place(block, layout, size) }
     }
 
-    /// Makes room for a layout that did not fit; false if the source has no more.
+    /// Makes room for a layout that did not fit. Returns `false` if the source has no more memory.
     ///
-    /// Asks for the need less the free tail, or a thirty-second of what is held, up to 8 pages, if
-    /// that is more. Larger steps make fewer grows, and dearer ones: V8 takes 2–20 µs for one page
-    /// and 130–160 µs for 16–256.
+    /// It asks for the need without the free tail, or for a thirty-second of the held memory, up to
+    /// 8 pages, if that is more. Larger steps make fewer growths that cost more: V8 takes 2–20 µs
+    /// for one page, and 130–160 µs for 16–256 pages.
     ///
-    /// Where the source tells where the next piece begins, the need is exact for aligned blocks,
-    /// too; else the whole alignment is asked for besides.
+    /// If the source tells the start of the next piece, the need is also exact for aligned blocks.
+    /// Otherwise the whole alignment is added.
     #[cold]
     #[inline(never)]
     fn grow(&mut self, layout: Layout) -> bool {

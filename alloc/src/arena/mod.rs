@@ -1,24 +1,26 @@
-//! Regions: free lists that know which stream a small block is of.
+//! Free lists with regions: they know the stream of each small block.
 //!
-//! While a region is entered, blocks of up to 128 bytes are counted for it: a block names its
-//! region in the heap's tag, which has the room, and a free takes it off the count, wherever that
-//! happens. So how many blocks outlive their stream is known at any time, and nothing else follows
-//! from it: this is an ordinary global allocator, sound for code that knows nothing of regions. A
-//! region that is idle holds four bytes, a block that escapes holds itself.
+//! While a region is entered, blocks of up to 128 bytes are counted for it. The block's tag in the
+//! heap has room for the number of the region. A free reduces the count of that region, wherever
+//! the free happens. So the number of blocks that outlive their stream is known at any time. A
+//! region has no other effect: this is an ordinary global allocator, and sound for code that does
+//! not know regions. An idle region holds four bytes. A block that outlives its stream holds only
+//! itself.
 //!
-//! Where a block lies is the [free lists'](crate::Freelist) to choose. Two kinds of regions that
-//! put the blocks of a stream side by side were measured, and lost:
+//! The [free lists](crate::Freelist) choose the place of a block. Two kinds of regions that put the
+//! blocks of a stream side by side were measured, and were worse:
 //!
-//! * Chunks of 1 KiB that belong to a stream: 42 times std's pages for 10,000 streams of one block
-//!   each, 31 times for blocks that escape, as a hole in a chunk waits for the whole chunk.
-//! * One window of 1 KiB that is cut for whoever is entered, and becomes ordinary blocks and gaps
-//!   when another region needs it: no hole waits, but fresh blocks never fill the gaps that others
-//!   left. Ordinary Rust code with 64 and 256 streams took 18 and 55 pages where std and the free
-//!   lists take 10 and 31; and a free costs more than a push, as the window must know what lives in
-//!   it.
+//! * Chunks of 1 KiB that belong to a stream. They took 42 times std's pages for 10,000 streams of
+//!   one block each, and 31 times for blocks that outlive their stream, because a hole in a chunk
+//!   is used again only with the whole chunk.
+//! * One window of 1 KiB that is cut for the entered region, and becomes ordinary blocks and gaps
+//!   when another region needs it. No hole has to wait, but fresh blocks never fill the gaps that
+//!   others left. Ordinary Rust code with 64 and 256 streams took 18 and 55 pages, where std and
+//!   the free lists take 10 and 31. A free costs more than a push, because the window must know its
+//!   live blocks.
 //!
-//! Neither was faster than the lists, whose blocks are hot: the last one freed is the next one
-//! handed out.
+//! Neither was faster than the lists. The lists return the block that was freed last, which is
+//! still in the cache.
 
 pub(crate) mod records;
 
@@ -35,25 +37,27 @@ use crate::strategy::{Strategy, Usage, relocate};
 use crate::{Freelist, freelist};
 use records::{NONE, Records};
 
-/// The largest block that is counted for its region, in bytes.
+/// The size in bytes of the largest block that is counted for its region.
 const COUNTED_MOST: usize = crate::region::LARGEST;
 
-/// The bit of a tag that says that the block is counted for a region, whose number stands above it.
+/// The bit of a tag that marks a block of a region. The number of the region is in the bits above.
 const COUNTED: usize = 4;
 const NUMBER: u32 = 3;
 
 const _: () = assert!(COUNTED & (BLOCK | GAP_AFTER) == 0 && COUNTED < 1 << NUMBER);
 
-/// Returns whether a layout's blocks are counted in a region. Only tags of such blocks name one.
+/// Returns whether blocks of a layout are counted in a region. Only the tags of such blocks have
+/// the number of a region.
 #[inline]
 const fn counted(layout: Layout) -> bool {
     layout.size() <= COUNTED_MOST && layout.align() <= freelist::ALIGN
 }
 
-/// Free lists, and regions in front of them.
+/// The free lists, with regions.
 ///
-/// **Cost:** a pair of small blocks in a region is one of the free lists, a tag that is written and
-/// one that is cleared, and a count up and down. An open region holds four bytes.
+/// **Cost:** the allocation and the free of a small block in a region cost as much as with the free
+/// lists, and in addition two writes of a tag and two changes of a count. An open region holds four
+/// bytes.
 pub struct Arena<S> {
     /// The region that is entered.
     current: u32,
@@ -67,16 +71,16 @@ impl<S: Source> Arena<S> {
         Self { current: NONE, records: Records::new(), lists: Freelist::new(source) }
     }
 
-    /// Gives back what the lists keep; true if anything went.
+    /// Gives the kept blocks of the lists back to the heap. Returns `true` if there were any.
     pub fn trim(&mut self) -> bool {
         self.lists.trim()
     }
 
-    /// A small block for the entered region.
+    /// Allocates a small block for the entered region.
     ///
     /// # Safety
     ///
-    /// As for [`Strategy::allocate`], the layout is a small one, and a region is entered.
+    /// As for [`Strategy::allocate`]. The layout is a small one, and a region is entered.
     #[inline(never)]
     unsafe fn allocate_counted(&mut self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
@@ -91,7 +95,7 @@ impl<S: Source> Arena<S> {
         block
     }
 
-    /// Takes back a block that names a region.
+    /// Frees a block of a region.
     ///
     /// # Safety
     ///
@@ -173,14 +177,14 @@ unsafe impl<S: Source> Strategy for Arena<S> {
     }
 }
 
-/// A region's number in the form of a handle: an address that nobody reads.
+/// Returns the handle of a region's number: an address that no code reads.
 #[inline]
 fn key(number: u32) -> Option<NonNull<u8>> {
     const { assert!(NONE == 0) };
     NonZeroUsize::new(number as usize).map(NonNull::without_provenance)
 }
 
-/// The number of a region.
+/// Returns the number of a region.
 #[inline]
 fn number(key: NonNull<u8>) -> u32 {
     key.addr().get() as u32

@@ -1,4 +1,4 @@
-//! The records of regions: for each, a word that counts its blocks.
+//! The records of regions. A record is a word that counts the blocks of a region.
 
 use core::alloc::Layout;
 use core::ptr::null_mut;
@@ -7,29 +7,30 @@ use crate::Freelist;
 use crate::source::Source;
 use crate::strategy::Strategy;
 
-/// No region. Its record is the head of the list of free ones.
+/// The number that stands for no region. Its record is the head of the list of free records.
 pub(super) const NONE: u32 = 0;
 
-/// A record in use is twice the number of blocks, and one more if the region is closed; a free one
+/// A record in use is twice the number of blocks, plus one if the region is closed. A free record
 /// is the number of the next free one.
 const CLOSED: u32 = 1;
 const BLOCK: u32 = 2;
 
-/// The number of records that there is room for at first.
+/// The number of records for which there is room at first.
 const FEW: u32 = 16;
 
 // SAFETY: the table is a block of the free lists beside it, and moves together with them (`Arena`
 // holds both).
 unsafe impl Send for Records {}
 
-/// A table of records, from the lists beside it: it goes back there with the last of them.
+/// A table of records. Its block is from the lists, and goes back to them with the last record.
 pub(crate) struct Records {
     table: *mut u32,
-    /// Records that the table has room for, those that were ever used, and those that are.
+    /// The number of records for which the table has room, the number that was ever used, and the
+    /// number in use.
     room: u32,
     used: u32,
     regions: u32,
-    /// Blocks of closed regions.
+    /// The number of live blocks of closed regions.
     retained: usize,
 }
 
@@ -42,12 +43,12 @@ impl Records {
         Self { table: null_mut(), room: 0, used: 0, regions: 0, retained: 0 }
     }
 
-    /// Blocks that outlived their region.
+    /// Returns the number of live blocks that outlived their region.
     pub(super) const fn retained(&self) -> usize {
         self.retained
     }
 
-    /// Opens a region, and returns its number, or `None` if there is no memory.
+    /// Opens a region, and returns its number. Returns `None` if there is no memory.
     pub(super) fn open<S: Source>(&mut self, lists: &mut Freelist<S>) -> Option<u32> {
         if self.used == self.room {
             let head = if self.room == 0 { NONE } else { *self.at(NONE) };
@@ -98,7 +99,7 @@ impl Records {
         *self.at(region) += BLOCK;
     }
 
-    /// Takes a block off a region's count.
+    /// Removes a block from a region's count.
     #[inline]
     pub(super) fn sub<S: Source>(&mut self, region: u32, lists: &mut Freelist<S>) {
         let record = self.at(region);
@@ -108,7 +109,7 @@ impl Records {
         }
     }
 
-    /// A block of a closed region was freed.
+    /// Handles the free of a block of a closed region.
     #[cold]
     #[inline(never)]
     fn unpin<S: Source>(&mut self, region: u32, lists: &mut Freelist<S>) {
@@ -118,7 +119,7 @@ impl Records {
         }
     }
 
-    /// Closes a region; its number serves again once it has no blocks.
+    /// Closes a region. Its number is used again once the region has no blocks.
     pub(super) fn close<S: Source>(&mut self, region: u32, lists: &mut Freelist<S>) {
         let record = self.at(region);
         let blocks = *record / BLOCK;
@@ -142,12 +143,13 @@ impl Records {
         }
     }
 
-    /// Calls `region` with the number of each region in use, its blocks, and whether it is closed,
-    /// until it answers false. Returns whether all were seen, which they are not if more than
-    /// `most` records are free.
+    /// Calls `region` with each region in use: its number, its blocks, and whether it is closed. It
+    /// stops when `region` returns `false`. Returns whether all regions were passed. They were not
+    /// if more than `most` records are free.
     ///
-    /// A free record looks like one in use. So the free ones are marked first, by way of their
-    /// list, for so many regions at a time as there are marks.
+    /// A free record looks like one in use. So the free records are marked first, by a walk over
+    /// their list. There are fewer marks than regions, so this happens for one group of regions
+    /// after another.
     pub(crate) fn each(&self, most: usize, mut region: impl FnMut(u32, usize, bool) -> bool) -> bool {
         const MARKS: u32 = 512;
         // SAFETY: numbers of regions are below `used`, so there is a table, which is ours.

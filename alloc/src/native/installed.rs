@@ -29,19 +29,19 @@ use crate::strategy::{Strategy, Usage};
 /// # }
 /// ```
 ///
-/// All of it has one state, so blocks may be freed through another value, and on another thread. A
-/// thread that ends leaves its blocks to the others; what its last destructors free goes to them
-/// one by one. Memory is never given back to the system.
+/// All values share one state, so a block may be freed through another value and on another thread.
+/// A thread that ends leaves its blocks to the other threads. Blocks that its last destructors free
+/// go to them one by one. The allocator never gives memory back to the system.
 ///
-/// The feature `freelist` picks it, unless `live` is on, which `stats` brings along: live bytes are
-/// counted in one place, so then the selected allocator is [`Freelist`](crate::Freelist) behind the
+/// The feature `freelist` selects it, unless `live` is on, which `stats` includes. Live bytes are
+/// counted in one place, so the selected allocator is then [`Freelist`](crate::Freelist) behind the
 /// spin lock of [`Global`](crate::Global). `Native` itself counts with `stats` alone.
 ///
-/// **After a fork** the child may do nothing but replace itself (`exec`) or end (`_exit`) if the
-/// process had more than one thread: another thread may have held the lock, and then it is held in
-/// the child too.
+/// **After a fork** of a process with more than one thread, the child may only replace itself
+/// (`exec`) or end (`_exit`). Another thread may have held the lock, and then the child finds it
+/// held.
 ///
-/// **Cost:** as for a [`Worker`](super::Worker), and the access to a thread-local.
+/// **Cost:** that of a [`Worker`](super::Worker), and the access to a thread-local.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Native;
 
@@ -84,29 +84,29 @@ fn with<T>(f: impl FnOnce(&mut Magazines) -> T) -> T {
 }
 
 impl Native {
-    /// Returns live and peak bytes, pages and grows, at this moment.
+    /// Returns the current live and peak bytes, pages and growths.
     pub fn snapshot(&self) -> Snapshot {
         COUNTERS.snapshot(SHARED.usage())
     }
 
-    /// Returns the bytes in live blocks of all threads; zero without the feature `stats`.
+    /// Returns the bytes in live blocks of all threads. Returns zero without the feature `stats`.
     pub fn live(&self) -> usize {
         COUNTERS.live()
     }
 
-    /// Returns where the memory stands.
+    /// Returns the usage of the memory.
     pub fn usage(&self) -> Usage {
         SHARED.usage()
     }
 
-    /// Sets the most pages of 64 KiB that it may hold, past which it answers null. What is held
-    /// already stays.
+    /// Sets a limit of pages of 64 KiB, over which the allocator returns null. Pages that it holds
+    /// already stay.
     pub fn limit(&self, pages: usize) {
         SHARED.limit(pages);
     }
 
-    /// Leaves what this thread keeps to the others, and gives everything that no thread keeps back
-    /// to the heap, where it coalesces.
+    /// Leaves the kept blocks of this thread to the other threads, and gives every block that no
+    /// thread keeps back to the heap, where it joins its neighbours.
     pub fn trim(&self) {
         with(|magazines| magazines.give(&SHARED, false));
         SHARED.trim();

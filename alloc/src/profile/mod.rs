@@ -1,10 +1,11 @@
-//! The sampled heap profile, with the feature `profile`: which callback of which filter allocated
-//! what lives.
+//! The sampled heap profile, with the feature `profile`. It shows which callback of which filter
+//! allocated the live blocks.
 //!
-//! About one block in 512 KiB of allocations is sampled: each byte is as likely as any other to be
-//! the one that has its block noted (a Poisson process). A sample names its [`Site`], and leaves
-//! when its block is freed. So the samples stand for what lives, in proportion: a block of `s`
-//! bytes is sampled with probability `1 - exp(-s / interval)`, and counts for the inverse of that.
+//! About one block for each 512 KiB of allocations is sampled. Each allocated byte has the same
+//! chance to have its block sampled (a Poisson process). A sample has a [`Site`], and is removed
+//! when its block is freed. So the samples stand for the live blocks: a block of `s` bytes is
+//! sampled with probability `1 - exp(-s / interval)`, and counts for the inverse of this
+//! probability.
 //!
 //! ```
 //! use sluicegate_alloc::profile::{self, Site};
@@ -24,13 +25,14 @@
 //! unsafe { MINE.dealloc(block, layout) };
 //! ```
 //!
-//! **When the table is full** (256 samples, which is 128 MiB of live blocks) the interval doubles,
-//! and each sample stays with the probability that it would have been taken with: about every other
-//! one of small blocks goes. The profile stays right, and becomes coarser. The interval does not
-//! become smaller again by itself.
+//! **When the table is full** (256 samples, which stand for 128 MiB of live blocks), the interval
+//! doubles, and each sample stays with the probability that it has at the new interval. About half
+//! of the samples of small blocks are removed. The profile stays correct, and becomes coarser. The
+//! interval never becomes smaller again by itself.
 //!
-//! **Cost:** 10 KiB of memory. A pair of blocks that is not sampled takes 22 to 31 instructions
-//! more; a sample takes some hundreds. Without the feature nothing of it is there.
+//! **Cost:** 10 KiB of memory. The allocation and the free of a block that is not sampled take 22
+//! to 31 more instructions. A sample takes some hundred instructions. Without the feature there is
+//! no cost.
 
 mod math;
 mod pprof;
@@ -43,15 +45,15 @@ pub use site::{Site, current, within};
 
 use crate::installed::{Installed, installed};
 
-/// Sites that a profile tells apart. What is allocated at another one counts for the first, which
-/// has no names.
+/// The number of sites of a profile. Blocks of further sites count for the first site, which has no
+/// names.
 pub(crate) const SITES: usize = 48;
 
-/// Bytes from one sample to the next, on average, unless [`profile_each`] says otherwise.
+/// The default of the average number of bytes between two samples. [`profile_each`] changes it.
 pub const INTERVAL: usize = 512 * 1024;
 
-/// Names of plugins by their numbers: for what the host calls them. A plugin without one is told by
-/// its number.
+/// Returns the name of a plugin by its number, as the host calls the plugin. A plugin without a
+/// name is shown by its number.
 pub type Names<'a> = dyn Fn(u32) -> Option<&'a str> + 'a;
 
 /// The live bytes by site, at one moment.
@@ -62,36 +64,36 @@ pub struct Profile {
     sites: [Live; SITES],
 }
 
-/// The live bytes of one site: estimates, of which [`samples`](Self::samples) says how good they
-/// are. With `n` samples the error is about one in the square root of `n`.
+/// The live bytes of one site. The figures are estimates from [`samples`](Self::samples): with `n`
+/// samples the relative error is about one over the square root of `n`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Live {
-    /// The site that allocated it.
+    /// The site that allocated the blocks.
     pub site: Site,
-    /// Bytes in live blocks, as they were asked for.
+    /// The requested bytes of the live blocks.
     pub bytes: u64,
-    /// Live blocks.
+    /// The number of live blocks.
     pub blocks: u64,
-    /// Samples that this rests on.
+    /// The number of samples behind the estimates.
     pub samples: u32,
 }
 
 impl Profile {
     pub(crate) const NEW: Self = Self { interval: INTERVAL, thinned: 0, sites: [Live::NONE; SITES] };
 
-    /// Returns what lives, for each site of which anything was sampled.
+    /// Returns the figures of each site that has a sample.
     pub fn sites(&self) -> impl Iterator<Item = &Live> {
         self.sites.iter().filter(|live| live.samples > 0)
     }
 
-    /// Returns the bytes from one sample to the next, on average.
+    /// Returns the average number of bytes between two samples.
     #[must_use]
     pub const fn interval(&self) -> usize {
         self.interval
     }
 
-    /// Returns how often the table of samples was full, and the interval doubled.
+    /// Returns the number of times that the table of samples was full and the interval doubled.
     #[must_use]
     pub const fn thinned(&self) -> u32 {
         self.thinned
@@ -102,17 +104,17 @@ impl Live {
     const NONE: Self = Self { site: Site::NONE, bytes: 0, blocks: 0, samples: 0 };
 }
 
-/// Returns the profile of the program's allocator; empty if this crate does not know it. It
-/// allocates nothing, and needs 3 KiB of stack.
+/// Returns the profile of the program's allocator. The profile is empty if this crate does not know
+/// the allocator. The function does not allocate, and needs 3 KiB of stack.
 ///
-/// **Cost:** some 100 instructions for each sample, of which there are 256 at most.
+/// **Cost:** some 100 instructions for each of at most 256 samples.
 #[must_use]
 pub fn profile() -> Profile {
     installed().map_or(Profile::NEW, Installed::profile)
 }
 
-/// Sets how many bytes the program's allocator lets pass from one sample to the next, on average;
-/// at least one. Samples that there are go: they were taken otherwise.
+/// Sets the average number of bytes between two samples of the program's allocator: at least one.
+/// Removes the existing samples, because they were taken at another interval.
 pub fn profile_each(bytes: usize) {
     if let Some(heap) = installed() {
         heap.profile_each(bytes);

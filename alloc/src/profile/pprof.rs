@@ -1,8 +1,8 @@
-//! A profile in the format of pprof: the protobuf message `perftools.profiles.Profile`, without
-//! gzip, which every reader takes.
+//! A profile in the format of pprof: the protobuf message `perftools.profiles.Profile`. It is not
+//! compressed with gzip. Every reader accepts this.
 //!
-//! Each site is a sample with a stack of three frames, the callback innermost, and two values: live
-//! blocks and live bytes. Names that are the same share a location and a function.
+//! Each site is a sample with a stack of three frames, with the callback innermost, and two values:
+//! live blocks and live bytes. Equal names share a location and a function.
 
 use core::fmt;
 
@@ -38,7 +38,7 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// Those of `out`.
+    /// Fails if `out` fails.
     pub fn pprof(&self, names: &Names<'_>, out: &mut Out<'_>) -> fmt::Result {
         for (kind, unit) in [(OBJECTS, COUNT), (INUSE, BYTES)] {
             Message::new().number(1, kind).number(2, unit).write(SAMPLE_TYPE, out)?;

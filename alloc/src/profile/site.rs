@@ -1,22 +1,22 @@
-//! Whose callback runs: what a sample is tagged with.
+//! The callback that runs, which each sample records.
 
 /// A place in a program that allocates: a callback of a filter, in a plugin.
 ///
-/// Every part may be unknown. Two sites are the same if their names are the same strings in memory,
-/// or read the same.
+/// Each part may be unknown. Two sites are equal if their names are the same strings in memory, or
+/// have the same text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Site {
-    /// The number of the plugin; 0 for none.
+    /// The number of the plugin, or 0 for none.
     pub(crate) plugin: u32,
     pub(crate) filter: Option<&'static str>,
     pub(crate) callback: Option<&'static str>,
 }
 
 impl Site {
-    /// Nothing is known.
+    /// The site of which nothing is known.
     pub(crate) const NONE: Self = Self { plugin: 0, filter: None, callback: None };
 
-    /// Returns a site of which everything is known.
+    /// Returns a site with all parts.
     #[must_use]
     pub const fn new(plugin: u32, filter: &'static str, callback: &'static str) -> Self {
         Self { plugin, filter: Some(filter), callback: Some(callback) }
@@ -34,7 +34,7 @@ impl Site {
         Self { plugin, filter: Some(filter), ..self }
     }
 
-    /// Returns the number of the plugin; 0 if none is known.
+    /// Returns the number of the plugin, or 0 if it is unknown.
     #[must_use]
     pub const fn plugin(&self) -> u32 {
         self.plugin
@@ -53,7 +53,7 @@ impl Site {
     }
 }
 
-/// Runs `f` at a site, and returns to the one before, also if `f` unwinds. Calls nest.
+/// Runs `f` at a site, and then returns to the previous site, also if `f` unwinds. Calls may nest.
 ///
 /// **Cost:** some loads and stores.
 #[inline]
@@ -62,7 +62,7 @@ pub fn within<T>(site: Site, f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// Returns the site that the program is at.
+/// Returns the current site of the program.
 #[inline]
 #[must_use]
 pub fn current() -> Site {

@@ -5,18 +5,19 @@ use core::fmt::{self, Write};
 use super::{Live, Names, Profile};
 use crate::report::number;
 
-/// The text for a part of a site that is not known.
+/// The text for an unknown part of a site.
 pub(super) const NO_PLUGIN: &str = "(no plugin)";
 pub(super) const NO_FILTER: &str = "(no filter)";
 pub(super) const NO_CALLBACK: &str = "(no callback)";
 
 impl Profile {
-    /// Writes `plugin;filter;callback bytes` and a line feed for each site: what `flamegraph.pl`,
-    /// inferno and speedscope read. In names a semicolon, a space and a line feed become `_`.
+    /// Writes `plugin;filter;callback bytes` and a line feed for each site. `flamegraph.pl`,
+    /// inferno and speedscope read this format. In names a semicolon, a space and a line feed
+    /// become `_`.
     ///
     /// # Errors
     ///
-    /// Those of `out`.
+    /// Fails if `out` fails.
     pub fn folded(&self, names: &Names<'_>, out: &mut dyn Write) -> fmt::Result {
         for Live { site, bytes, .. } in self.sites() {
             match names(site.plugin) {
@@ -39,7 +40,7 @@ impl Profile {
     }
 }
 
-/// Writes a name without what separates names.
+/// Writes a name without the characters that separate names.
 fn plain(out: &mut dyn Write, name: &str) -> fmt::Result {
     for (place, part) in name.split([';', ' ', '\n']).enumerate() {
         if place > 0 {

@@ -1,4 +1,4 @@
-//! The heap explained: a walk on demand that tells what is live, what is free, and where.
+//! The report of the heap: a walk on demand that shows the live and the free memory, and its place.
 //!
 //! ```
 //! use sluicegate_alloc::{Freelist, Global, source::Platform};
@@ -16,8 +16,8 @@
 //! unsafe { MINE.dealloc(block, layout) };
 //! ```
 //!
-//! [`heap_report`] asks the allocator that the program runs on. A module that never asks has
-//! nothing of it.
+//! [`heap_report`] reports the allocator of the program. A module that does not call it has none of
+//! its code.
 
 mod shape;
 mod write;
@@ -34,13 +34,13 @@ use crate::strategy::{Strategy, Usage};
 /// The number of closed regions that a report names.
 const PINS: usize = 8;
 
-/// Where the memory of a heap is, at one moment. Bytes are those that the heap uses: with the tag
-/// of each block, and rounded as its class is.
+/// The memory of a heap at one moment. Bytes include the tag of each block, and the rounding to its
+/// class.
 ///
-/// The parts of a heap: `held` is `live`, `free` and `kept` together.
+/// `held` is the sum of `live`, `free` and `kept`.
 ///
-/// Its display is one line, the alternate one (`{:#}`) has a line more for each class;
-/// [`json`](Self::json) has everything.
+/// Its `Display` is one line. The alternate form, `{:#}`, has another line for each class.
+/// [`json`](Self::json) has all figures.
 ///
 /// ```
 /// let line = "not walked: 0 pages, 0 grows, 0 B asked for";
@@ -49,46 +49,47 @@ const PINS: usize = 8;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeapReport {
-    /// `true` if the allocator shows its memory. If not, as with `talc`, `system` and an allocator
-    /// that this crate does not know, only
-    /// `pages`, `grows`, `retained` and `asked` are told; everything else is zero here and `null`
-    /// in JSON.
+    /// `true` if the allocator shows its memory. `talc`, `system` and an allocator that this crate
+    /// does not know do not show it. Then the report has only `pages`, `grows`, `retained` and
+    /// `asked`. The other figures are zero here, and `null` in JSON.
     pub walked: bool,
-    /// `true` if the walk saw everything: it stops after 262,144 gaps and kept blocks, and then
-    /// what it did not see counts as live.
+    /// `true` if the walk saw the whole heap. The walk stops after 262,144 gaps and kept blocks,
+    /// and the rest then counts as live.
     pub complete: bool,
-    /// Pages of 64 KiB held: on wasm the whole linear memory, data and stack included.
+    /// The pages of 64 KiB that the allocator holds. On wasm this is the whole linear memory,
+    /// including data and stack.
     pub pages: usize,
     /// The number of times that memory was grown.
     pub grows: usize,
-    /// Blocks that outlived their region.
+    /// The number of live blocks that outlived their region.
     pub retained: usize,
-    /// Bytes in live blocks as they were asked for; zero without the feature `live`.
+    /// The requested bytes of all live blocks. Zero without the feature `live`.
     pub asked: usize,
-    /// Bytes that the heap has acquired: `live`, `free` and `kept`.
+    /// The bytes that the heap has acquired: `live`, `free` and `kept`.
     pub held: usize,
-    /// Bytes in live blocks. Up to 64 bytes for each growth, which the heap itself needs, count as
-    /// live.
+    /// The bytes in live blocks. Up to 64 bytes for each growth, which the heap itself needs, count
+    /// as live.
     pub live: usize,
-    /// Bytes in gaps: free, and ready for any size that fits.
+    /// The bytes in gaps, which serve any size that fits.
     pub free: usize,
     /// The number of gaps.
     pub gaps: usize,
-    /// The largest gap in bytes. A block that needs more makes memory grow.
+    /// The size of the largest gap in bytes. Memory grows for a block that needs more.
     pub largest: usize,
-    /// Bytes in freed blocks that the free lists keep for their own class: what a burst left. They
-    /// go back before memory grows.
+    /// The bytes in freed blocks that the free lists keep for their own class. They go back to the
+    /// heap before memory grows.
     pub kept: usize,
     /// The number of kept blocks.
     pub kept_blocks: usize,
-    /// Pages of the heap in which nothing is live: what a burst left, and no host takes back.
+    /// The number of pages of the heap without a live byte. A burst left them, and no host takes
+    /// them back.
     pub empty: usize,
-    /// The heap's other pages by how much of them is live: less than a quarter, less than half,
-    /// less than three quarters, more. Many pages in the first
-    /// quarters are fragmentation. Where the heap is spread over more than 4 GiB, which no wasm
-    /// memory is, all of them count as the last.
+    /// The number of the other pages of the heap, by the live part of each page: less than a
+    /// quarter, less than half, less than three quarters, more. Many pages in the first quarters
+    /// mean fragmentation. If the heap is spread over more than 4 GiB, which no wasm memory is, all
+    /// pages count as the last.
     pub quarters: [usize; 4],
-    /// Open regions; zero for all but the arena.
+    /// The number of open regions. Zero for all allocators but the arena.
     pub regions: usize,
     classes: [Free; CLASSES],
     pins: [Pin; PINS],
@@ -98,37 +99,37 @@ pub struct HeapReport {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Free {
-    /// Bytes in gaps.
+    /// The bytes in gaps.
     pub free: usize,
     /// The number of gaps.
     pub gaps: usize,
-    /// Bytes in kept blocks.
+    /// The bytes in kept blocks.
     pub kept: usize,
     /// The number of kept blocks.
     pub kept_blocks: usize,
 }
 
-/// A region that has ended, and whose blocks live on.
+/// A region that has ended and still has live blocks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pin {
-    /// The region's number, which serves again once its last block is freed.
+    /// The region's number. Another region may get the number once the last block is freed.
     pub region: u32,
-    /// Its live blocks.
+    /// The number of its live blocks.
     pub blocks: usize,
 }
 
 impl HeapReport {
-    /// Returns what is free by size: the first class is up to 16 bytes, each next one twice that,
-    /// the last one everything above 64 KiB.
-    /// [`Snapshot::most`](crate::Snapshot::most) tells where a class ends.
+    /// Returns the free memory by size. The first class is up to 16 bytes, each further class is up
+    /// to twice the size of the one before, and the last has everything above 64 KiB.
+    /// [`Snapshot::most`](crate::Snapshot::most) returns the end of a class.
     #[must_use]
     pub const fn classes(&self) -> &[Free] {
         &self.classes
     }
 
-    /// Returns the ended regions that pin the most blocks, most first: up to 8. Empty for all but
-    /// the arena.
+    /// Returns the ended regions with the most live blocks, up to 8, in descending order. Empty for
+    /// all allocators but the arena.
     #[must_use]
     pub fn pins(&self) -> &[Pin] {
         let used = self.pins.iter().take_while(|pin| pin.blocks > 0).count();
@@ -146,15 +147,15 @@ impl HeapReport {
         Json(self)
     }
 
-    /// Returns the report of a strategy that is not behind a [`Global`](crate::Global). What was
-    /// asked for is not known there.
+    /// Returns the report of a strategy that is not behind a [`Global`](crate::Global). It does not
+    /// have the requested bytes.
     ///
-    /// **Cost:** as for [`heap_report`].
+    /// **Cost:** that of [`heap_report`].
     pub fn of<A: Strategy + ?Sized>(strategy: &A) -> Self {
         Self::new(strategy.usage(), 0, strategy.shape())
     }
 
-    /// Makes a report of what a strategy tells.
+    /// Makes a report from the figures of a strategy.
     pub(crate) fn new(usage: Usage, asked: usize, shape: Option<Shape<'_>>) -> Self {
         let Usage { pages, grows, retained, .. } = usage;
         let mut report = Self { pages, grows, retained, asked, ..Self::default() };
@@ -164,7 +165,7 @@ impl HeapReport {
         report
     }
 
-    /// Notes a region that pins blocks, if few pin more.
+    /// Adds a region with live blocks, if it is one of those with the most.
     fn pin(&mut self, pin: Pin) {
         let mut moving = pin;
         for place in &mut self.pins {
@@ -175,12 +176,12 @@ impl HeapReport {
     }
 }
 
-/// Returns where the memory of the program's allocator is; what it does not show is zero, and so is
-/// everything if this crate does not know
-/// the allocator. It allocates nothing, and needs 5 KiB of stack.
+/// Returns a report of the memory of the program's allocator. Figures that the allocator does not
+/// show are zero, and so are all figures if this crate does not know the allocator. The function
+/// does not allocate, and needs 5 KiB of stack.
 ///
 /// **Cost:** some 160 instructions for each gap and each kept block, and 60 more for each 128 MiB
-/// of heap above the first. It looks at 262,144 of them at the most, which is 42 million
+/// of heap above the first. The walk visits at most 262,144 of them, which takes 42 million
 /// instructions. So make a report on demand, and not for every request.
 #[must_use]
 pub fn heap_report() -> HeapReport {

@@ -1,4 +1,4 @@
-//! The memory that a strategy shows, and the walk over it.
+//! The layout of a strategy's memory, and the walk over it.
 
 use super::{CLASSES, Free, HeapReport, Pin};
 use crate::arena::records::Records;
@@ -6,10 +6,10 @@ use crate::freelist::lists::Lists;
 use crate::heap::shape::Gaps;
 use crate::source::PAGE;
 
-/// The memory that a strategy shows: see [`Strategy::shape`](crate::Strategy::shape).
+/// The layout of a strategy's memory: see [`Strategy::shape`](crate::Strategy::shape).
 ///
-/// A strategy that is made over [`Heap`](crate::Heap), [`Freelist`](crate::Freelist) or
-/// [`Arena`](crate::Arena) returns theirs.
+/// A strategy that is built on [`Heap`](crate::Heap), [`Freelist`](crate::Freelist) or
+/// [`Arena`](crate::Arena) returns the shape of that one.
 #[derive(Clone, Copy)]
 pub struct Shape<'a> {
     pub(crate) gaps: Gaps<'a>,
@@ -36,8 +36,8 @@ impl<'a> Shape<'a> {
         Self { gaps, lists: None, records: None }
     }
 
-    /// Calls `piece` with address, bytes, and whether it is kept, of what is free; up to [`MOST`]
-    /// times. Returns whether that was all.
+    /// Calls `piece` with each free piece: its address, its bytes, and whether it is kept. It makes
+    /// up to [`MOST`] calls. Returns whether these were all pieces.
     fn each(&self, mut piece: impl FnMut(usize, usize, bool)) -> bool {
         let mut left = MOST;
         let mut see = |at, bytes, kept| {
@@ -53,7 +53,7 @@ impl<'a> Shape<'a> {
             && self.gaps.each(|at, bytes| see(at, bytes, false))
     }
 
-    /// Writes what there is into a report.
+    /// Writes the figures into a report.
     #[inline(never)]
     pub(super) fn walk(&self, report: &mut HeapReport) {
         let (mut low, mut high) = (usize::MAX, 0);
@@ -128,7 +128,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// The class of so many bytes.
+/// Returns the class of a number of bytes.
 const fn class_of(bytes: usize) -> usize {
     let bits = usize::BITS - (bytes.saturating_sub(1) >> 4).leading_zeros();
     if (bits as usize) < CLASSES { bits as usize } else { CLASSES - 1 }

@@ -1,12 +1,12 @@
-//! Reports as text: one line, or JSON. Numbers are written without the formatting machinery, which
-//! a filter may not have otherwise.
+//! Reports as text: one line, or JSON. Numbers are written without the formatting code of the
+//! standard library, which a filter may not have otherwise.
 
 use core::fmt::{self, Write};
 
 use super::{Free, HeapReport, Pin};
 use crate::stats::Snapshot;
 
-/// A report as JSON: display it, or write it with [`write_to`](Json::write_to).
+/// A report as JSON. Use its `Display`, or [`write_to`](Json::write_to).
 #[derive(Debug, Clone, Copy)]
 pub struct Json<'a>(pub(super) &'a HeapReport);
 
@@ -15,7 +15,7 @@ impl Json<'_> {
     ///
     /// # Errors
     ///
-    /// Those of `out`.
+    /// Fails if `out` fails.
     pub fn write_to(&self, out: &mut dyn Write) -> fmt::Result {
         let report = self.0;
         out.write_str(if report.walked { "{\"walked\":true" } else { "{\"walked\":false" })?;
@@ -93,7 +93,7 @@ impl HeapReport {
     ///
     /// # Errors
     ///
-    /// Those of `out`.
+    /// Fails if `out` fails.
     pub fn write_to(&self, out: &mut dyn Write) -> fmt::Result {
         if !self.walked {
             out.write_str("not walked: ")?;

@@ -1,11 +1,12 @@
-//! An arena for each request, asked for by name: values side by side, freed together.
+//! An arena for each request, in which a filter allocates by name. The values lie side by side, and
+//! are freed together.
 //!
 //! # Nothing is dropped
 //!
-//! A value that is put into the arena with [`alloc`](Bump::alloc) is **not dropped** when the arena
-//! is reset. Its bytes are used again, and that is all: what it owns outside of the arena (a
-//! `String`'s text, a reference count, another arena) leaks. So put plain data there, or use what
-//! does drop:
+//! A value that [`alloc`](Bump::alloc) puts into the arena is **not dropped** when the arena is
+//! reset. Only its bytes are used again. So anything that the value owns outside of the arena
+//! leaks: the text of a `String`, a reference count, another arena. Put plain data there, or use a
+//! type that drops its elements:
 //!
 //! | | its elements' `Drop` |
 //! |---|---|
@@ -48,25 +49,26 @@
 //!
 //! # From one callback to the next
 //!
-//! A [`RequestArena`] is a handle with a count of its owners. A collection over `arena.clone()`
-//! owns the arena with the others, borrows nothing, and may be a field of the filter. The arena is
-//! reset when the last owner is gone: in the ordinary case with the stream. A collection that is
-//! kept beyond its stream keeps the whole arena: it stays valid, and the memory is held.
+//! A [`RequestArena`] is a handle that counts its owners. A collection over `arena.clone()` is one
+//! of the owners. It borrows nothing, and may be a field of the filter. The arena is reset when its
+//! last owner is gone: usually with the stream. A collection that lives longer than its stream
+//! keeps the whole arena and its memory.
 //!
 //! # Versions of `allocator-api2`
 //!
-//! The trait exists as 0.2 and as 0.4, which are different traits to the compiler. This speaks 0.2,
-//! as `bumpalo` 3 and `hashbrown` (up to 0.17 at least) do. A collection that asks for 0.4 cannot
-//! use it. [`allocator_api2`] and [`bumpalo`] are re-exported, so that a filter gets the versions
-//! that fit.
+//! The trait exists in the versions 0.2 and 0.4, which are different traits to the compiler. This
+//! crate uses 0.2, as `bumpalo` 3 and `hashbrown` (at least up to 0.17) do. A collection that needs
+//! 0.4 cannot use the arena. [`allocator_api2`] and [`bumpalo`] are re-exported, so that a filter
+//! gets the versions that fit.
 //!
 //! # Cost
 //!
-//! Opening takes a header and a first chunk of 1 KiB from the pool, or from the allocator; chunks
-//! double as the arena fills. A value is a subtraction and a comparison. Only the value made last
-//! gives its bytes back when freed, or grows in place: a vector that grows among others leaves its
-//! old buffers behind until the reset, so reserve what is known. Bodies do not belong here: chunks
-//! double, and one of 1 MiB is held until the stream ends.
+//! A new arena takes a header and a first chunk of 1 KiB from the pool, or from the allocator. Each
+//! further chunk has twice the size of the one before. An allocation is a subtraction and a
+//! comparison. Only the last value gives its bytes back when it is freed, or grows in place. A
+//! vector that grows beside other values leaves its old buffers behind until the reset, so reserve
+//! known sizes. Do not put bodies into the arena: chunks double, and a chunk of 1 MiB is held until
+//! the stream ends.
 
 mod pool;
 
@@ -83,12 +85,12 @@ use allocator_api2::alloc::{AllocError, Allocator};
 
 use pool::Slot;
 
-/// A handle to an arena: the arena is reset when its last handle is gone, and goes back to its
+/// A handle to an arena. When the last handle is gone, the arena is reset and goes back to its
 /// [`Pool`].
 ///
-/// It dereferences to [`Bump`], and is an [`Allocator`] itself.
+/// The handle dereferences to [`Bump`], and is itself an [`Allocator`].
 ///
-/// **Cost:** cloning counts up.
+/// **Cost:** a clone increments a count.
 pub struct RequestArena(NonNull<Slot>);
 
 impl RequestArena {
@@ -97,7 +99,7 @@ impl RequestArena {
         unsafe { self.0.as_ref() }
     }
 
-    /// Returns the bytes that were handed out, with what chunks lost at their ends.
+    /// Returns the number of allocated bytes, including the unused ends of chunks.
     #[must_use]
     pub fn used(&self) -> usize {
         self.slot().used()
@@ -162,13 +164,13 @@ unsafe impl Allocator for RequestArena {
     }
 }
 
-/// Counts an owner more. Owners that are forgotten are counted too; a count that reaches its end
-/// stays there, and then nothing is freed any more.
+/// Counts one more owner. Forgotten owners count too. A count that reaches its maximum stays there,
+/// and then the arena is never freed.
 fn count(owners: &Cell<usize>) {
     owners.set(owners.get().saturating_add(1));
 }
 
-/// Counts an owner less; true for the last one.
+/// Counts one owner less. Returns `true` for the last one.
 fn release(owners: &Cell<usize>) -> bool {
     if owners.get() != usize::MAX {
         owners.set(owners.get() - 1);

@@ -1,4 +1,4 @@
-//! Where arenas wait for the next request, and how long.
+//! The pool in which arenas wait for the next request.
 
 use alloc::alloc::{alloc, dealloc};
 use core::alloc::Layout;
@@ -10,37 +10,39 @@ use bumpalo::Bump;
 use super::{RequestArena, count, release};
 use crate::region::outside;
 
-/// The first chunk of an arena, in bytes; with `bumpalo`'s footer it fills 1 KiB. Smaller blocks
-/// would lie in the region of the stream whose callback runs, and the pool outlives it.
+/// The size of an arena's first chunk in bytes. With `bumpalo`'s footer it fills 1 KiB. Smaller
+/// blocks would lie in the region of the stream whose callback runs, and the pool outlives the
+/// stream.
 const FIRST: usize = 1024 - 64;
 
-/// So many arenas close until the pool looks at how many it needs.
+/// The number of arenas that close until the pool computes again how many it needs.
 const PERIOD: usize = 64;
 
-/// Arenas for one VM, those in use and those that wait. Clones are the same pool.
+/// The arenas of one VM, both those in use and those that wait. Clones are the same pool.
 ///
-/// **What it keeps.** An arena that closes keeps its newest chunk, if that is no more than four
-/// times what arenas used of late; else the chunk is freed. Of the arenas that wait, as many stay
-/// as were open at once of late. Both figures rise at once and fall by an eighth: the size with
-/// each arena that closes, the number with each 64 of them. So half of a burst's arenas are freed
-/// at most 320 requests after its end, nine tenths at most 960, and all but those in use some
-/// 1,300–1,800 (bursts of 64 to 10,000, one request at a time after them).
+/// **Kept memory.** An arena that closes keeps its newest chunk if the chunk is at most four times
+/// as large as the recent use of arenas. Otherwise the chunk is freed. The number of waiting arenas
+/// is at most the number of arenas that were recently open at once. Both figures rise at once and
+/// fall by an eighth: the size with each arena that closes, the number with each 64 of them. So
+/// after a burst half of its arenas are freed after at most 320 requests, nine tenths after at most
+/// 960, and all but those in use after some 1,300–1,800 (bursts of 64 to 10,000, and then one
+/// request at a time).
 pub struct Pool(NonNull<Shared>);
 
 struct Shared {
     /// Pools, and open arenas.
     owners: Cell<usize>,
-    /// Arenas that wait, linked.
+    /// The waiting arenas, as a linked list.
     idle: Cell<Option<NonNull<Slot>>>,
     waiting: Cell<usize>,
     open: Cell<usize>,
-    /// The most that were open since the pool looked last.
+    /// The maximum of open arenas since the last computation.
     most: Cell<usize>,
-    /// The number of arenas that the pool needs: open and waiting together.
+    /// The number of arenas that the pool needs, open and waiting together.
     needed: Cell<usize>,
-    /// The number of arenas that closed since the pool looked last.
+    /// The number of arenas that closed since the last computation.
     closed: Cell<usize>,
-    /// The bytes that arenas used of late.
+    /// The bytes that arenas used recently.
     usual: Cell<usize>,
 }
 
@@ -52,8 +54,8 @@ pub(super) struct Slot {
     pub(super) bump: Bump,
 }
 
-/// A value in a block of its own, or `None` if there is no memory. It lies outside of the stream's
-/// region, as it outlives it.
+/// Puts a value into a block of its own. Returns `None` if there is no memory. The block lies
+/// outside of the stream's region, because it outlives the stream.
 fn place<T>(value: T) -> Option<NonNull<T>> {
     const { assert!(size_of::<T>() > 0) };
     // SAFETY: the size is not zero.
@@ -68,7 +70,7 @@ fn place<T>(value: T) -> Option<NonNull<T>> {
 ///
 /// # Safety
 ///
-/// The value was placed by [`place`], and nobody refers to it any more.
+/// The value is from [`place`], and no reference to it exists.
 unsafe fn remove<T>(place: NonNull<T>) {
     // SAFETY: the value is there, and not used again: its block goes below.
     unsafe { place.drop_in_place() };
@@ -77,7 +79,7 @@ unsafe fn remove<T>(place: NonNull<T>) {
 }
 
 impl Pool {
-    /// Creates a pool without arenas, or returns `None` if there is no memory for it (36 bytes).
+    /// Creates a pool without arenas. Returns `None` if there is no memory for it (36 bytes).
     #[must_use]
     pub fn new() -> Option<Self> {
         place(Shared {
@@ -93,9 +95,10 @@ impl Pool {
         .map(Self)
     }
 
-    /// Returns an empty arena, or `None` if there is no memory.
+    /// Returns an empty arena. Returns `None` if there is no memory.
     ///
-    /// **Cost:** the arena that closed last, if one waits; else a header and a chunk of 1 KiB.
+    /// **Cost:** nothing, if an arena waits: the one that closed last. Otherwise a header and a
+    /// chunk of 1 KiB are allocated.
     #[must_use]
     pub fn take(&self) -> Option<RequestArena> {
         let shared = self.shared();
@@ -120,13 +123,13 @@ impl Pool {
         self.shared().open.get()
     }
 
-    /// Returns the number of arenas that wait.
+    /// Returns the number of waiting arenas.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shared().waiting.get()
     }
 
-    /// Frees the arenas that wait.
+    /// Frees the waiting arenas.
     pub fn trim(&self) {
         self.shared().keep(0);
     }
@@ -166,7 +169,7 @@ impl Shared {
         Some(slot)
     }
 
-    /// Frees waiting arenas until so many are left.
+    /// Frees waiting arenas until this number is left.
     fn keep(&self, most: usize) {
         while self.waiting.get() > most {
             let Some(slot) = self.pop() else { return };
@@ -175,7 +178,7 @@ impl Shared {
         }
     }
 
-    /// An arena that used so many bytes has closed, and waits.
+    /// Takes back an arena that has closed, and that used this number of bytes.
     fn closed(&self, used: usize) {
         self.usual.set(used.max(fallen(self.usual.get())));
         self.closed.set(self.closed.get() + 1);
@@ -188,11 +191,11 @@ impl Shared {
         self.keep(needed.saturating_sub(self.open.get()));
     }
 
-    /// An owner goes; the last one takes everything along.
+    /// Removes an owner. The last one frees everything.
     ///
     /// # Safety
     ///
-    /// The caller is counted as an owner, and uses the pointer no more.
+    /// The caller counts as an owner, and does not use the pointer any more.
     unsafe fn leave(place: NonNull<Self>) {
         // SAFETY: the caller is an owner, so it lives.
         let shared = unsafe { place.as_ref() };
@@ -204,7 +207,7 @@ impl Shared {
     }
 }
 
-/// A figure a while later: an eighth less, rounded up, so that it gets to zero.
+/// Returns a figure after some time: an eighth less, rounded up, so that it reaches zero.
 const fn fallen(figure: usize) -> usize {
     figure - figure.div_ceil(8)
 }
@@ -218,8 +221,8 @@ impl Slot {
     ///
     /// # Safety
     ///
-    /// The last handle is gone, and with it all that borrowed from the arena or was allocated in
-    /// it.
+    /// The last handle is gone, and so is everything that borrowed from the arena or was allocated
+    /// in it.
     pub(super) unsafe fn close(slot: NonNull<Self>) {
         let mut place = slot;
         // SAFETY: the slot is live and has no handle, so this is the only reference.

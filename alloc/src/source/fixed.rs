@@ -1,13 +1,13 @@
-//! A region of a known size: for tests, and for targets without pages.
+//! A region of a known size, for tests and for targets without pages.
 
 use core::ptr::NonNull;
 
 use super::{PAGE, Source};
 
-/// A region that the caller owns, handed out from its beginning in whole pages' worth of bytes.
+/// A region that the caller owns. Its pieces are whole pages from its beginning on.
 ///
-/// The pieces lie side by side and share one provenance, as those of linear memory do: what works
-/// here under miri works there.
+/// The pieces lie side by side and share one provenance, like those of linear memory. So code that
+/// works here under miri also works there.
 #[derive(Debug)]
 pub struct Fixed {
     base: *mut u8,
@@ -25,8 +25,8 @@ impl Fixed {
     ///
     /// # Safety
     ///
-    /// The region must be aligned to 16, valid for reads and writes, and used by nobody else until
-    /// the last block from it is gone.
+    /// The region must be aligned to 16, and valid for reads and writes. No other code may use it
+    /// until the last block from it is freed.
     pub const unsafe fn new(base: *mut u8, size: usize) -> Self {
         Self { base, size, used: 0, limit: usize::MAX }
     }

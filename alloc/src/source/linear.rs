@@ -20,17 +20,17 @@ const MOST: usize = 65_535;
 #[cfg(target_os = "unknown")]
 static SLACK_TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// The memory of the module, grown by whole pages.
+/// The memory of the module, which grows by whole pages.
 ///
-/// It shares `memory.grow` with whoever else calls it, wasi-libc's `malloc` for one: pieces may
-/// begin anywhere.
+/// Other code, such as `malloc` of wasi-libc, may also call `memory.grow`. So a piece may begin at
+/// any page.
 ///
-/// The slack between the data and the end of the initial memory is the first piece of whichever
-/// source asks first, where there is no C library. With WASI it is left to libc's `malloc`, which
-/// takes it if anything calls it (reading an environment variable does), and whether the module has
-/// it cannot be known here. So a filter's first block takes a page there. Slack of a page or more,
-/// which only a module linked with `--initial-memory` has, is left to the standard library's
-/// dlmalloc, whose newer versions take that and nothing less.
+/// Without a C library, the slack between the data and the end of the initial memory is the first
+/// piece of the first source that asks. With WASI the slack belongs to `malloc` of the C library,
+/// which takes it if any code calls `malloc`. Reading an environment variable does so, and this
+/// crate cannot know whether the module has such code. So a filter's first block takes a page
+/// there. Slack of a page or more exists only in modules that were linked with `--initial-memory`.
+/// It belongs to the standard library's dlmalloc, whose newer versions take it, and nothing less.
 #[derive(Debug)]
 pub struct Linear {
     /// Pages that are out of bounds at the end: zero by default, so that a static of zeros takes no
@@ -39,7 +39,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Creates a source over the module's memory, limited only by its address space and the host.
+    /// Creates a source over the module's memory. Only the address space and the host limit it.
     #[must_use]
     pub const fn new() -> Self {
         Self { barred: 0 }

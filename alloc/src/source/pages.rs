@@ -8,12 +8,12 @@ use std::alloc::System;
 
 use super::{PAGE, Source};
 
-/// The least that is asked of the system at once: small pieces would lie in its own heap, between
-/// blocks of others.
+/// The smallest piece that is requested from the system. Smaller pieces would lie in the heap of
+/// the system, between blocks of other code.
 const LEAST: usize = 16 * PAGE;
 
-/// Memory of the system, in pieces of at least 1 MiB and an eighth of what is held; none is given
-/// back.
+/// Memory of the system, in pieces of at least 1 MiB and at least an eighth of the held memory. No
+/// piece is given back.
 #[derive(Debug)]
 pub struct Pages {
     held: usize,
