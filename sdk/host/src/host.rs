@@ -5,17 +5,22 @@ use std::rc::Rc;
 use sluicegate::Exports;
 use sluicegate::abi::{LogLevel, Status};
 
-use crate::calls::CALL_STEP;
+use crate::abi::guest::Guest;
+use crate::backends::native::Native;
 #[cfg(feature = "wasm")]
-use crate::faults::WasiFault;
-use crate::faults::{Fault, Faults};
-use crate::foreign::Functions;
-use crate::imports::Guest;
-use crate::native::Native;
-use crate::running::{FailurePolicy, Load, RunningHost};
-use crate::state::{Abi, BUFFER_LIMIT, PluginState, State};
+use crate::backends::wasm::module::{Module, VmError};
 #[cfg(feature = "wasm")]
-use crate::wasm::{Limits, Module, VmError, Wasm};
+use crate::backends::wasm::vm::{Limits, Wasm};
+use crate::drive::plugin::Plugin;
+use crate::drive::running::{FailurePolicy, Load, RunningHost};
+use crate::model::call::CALL_STEP;
+#[cfg(feature = "wasm")]
+use crate::model::faults::WasiFault;
+use crate::model::faults::{Fault, Faults};
+use crate::model::functions::Functions;
+use crate::model::plugin::PluginState;
+use crate::model::state::{BUFFER_LIMIT, State};
+use crate::model::version::Abi;
 
 /// A proxy that is configured and not started. [`start`](Self::start) starts it. A clone is another
 /// such proxy.
@@ -312,6 +317,8 @@ impl Host {
                 Box::new(move |guest| Ok(Rc::new(Wasm::new(&module, guest.clone(), &limits)?)))
             }
         };
-        RunningHost::start(load, guest, self.plugin, self.policy)
+        let running = RunningHost::start(load, guest, self.policy)?;
+        Plugin::begin(&running, self.plugin);
+        Ok(running)
     }
 }

@@ -69,60 +69,57 @@
 //! open](Host::fail_open). The test fails unless it asks for the trap with
 //! [`RunningHost::trapped`]. [`RunningHost::costs`] counts the cost of each callback.
 
-mod access_log;
-mod answers;
-mod body;
-mod calls;
+// The order of the modules. A file imports files of its own row and of the rows above it.
+//
+// | row | files | contents |
+// |---|---|---|
+// | model | model/ | the state of the proxy, and the rules by which it treats a message |
+// | abi | abi/ | the host functions, as a guest calls them |
+// | backends | backends/ | the module in the process of the test, or compiled to wasm |
+// | drive | drive/ | the running proxy, and what a test sends through it |
+// | host | host of_crate | the proxy before it runs |
+// | check | check/ | assertions, scenarios and sweeps |
+// | root | lib example | the crate's root, and the examples of the SDK's documentation |
+
+mod abi;
+mod backends;
 mod check;
-mod cost;
+mod drive;
 #[doc(hidden)]
 pub mod example;
-mod faults;
-mod flow;
-mod foreign;
 mod host;
-mod imports;
-mod live;
-mod map;
-mod metric;
-mod native;
-mod phases;
-mod plugin;
-mod property;
-mod running;
-mod shared;
-mod state;
-mod stream;
-mod sweep;
-mod tcp;
-mod time;
-mod traffic;
-mod valid;
-mod vm;
+mod model;
 #[cfg(feature = "wasm")]
-pub mod wasm;
-mod zlib;
+mod of_crate;
 
-pub use access_log::AccessLog;
-pub use calls::{OpenGrpc, PendingCall};
-pub use cost::Cost;
+pub use backends::live::Counting;
 #[cfg(feature = "wasm")]
-pub use faults::WasiFault;
-pub use faults::{Fault, HostCall};
+pub use check::sweep::{Limited, sweep_pages};
+pub use check::sweep::{SweepReport, sweep, sweep_allocations};
+pub use check::traffic::{Observed, many_streams, traffic};
+pub use drive::access_log::AccessLog;
+pub use drive::plugin::Plugin;
+pub use drive::running::RunningHost;
+pub use drive::stream::HttpStream;
+pub use drive::tcp::TcpConnection;
 pub use host::Host;
-pub use live::Counting;
-pub use map::Map;
-pub use plugin::Plugin;
-pub use property::PropertyValue;
-pub use running::RunningHost;
-pub use sluicegate::LogLevel;
-pub use state::{LocalReply, LogLine};
-pub use stream::HttpStream;
+pub use model::call::{OpenGrpc, PendingCall};
+pub use model::cost::Cost;
 #[cfg(feature = "wasm")]
-pub use sweep::{Limited, sweep_pages};
-pub use sweep::{SweepReport, sweep, sweep_allocations};
-pub use tcp::TcpConnection;
-pub use traffic::{Observed, many_streams, traffic};
+pub use model::faults::WasiFault;
+pub use model::faults::{Fault, HostCall};
+pub use model::map::Map;
+pub use model::property::PropertyValue;
+pub use model::reply::LocalReply;
+pub use model::state::LogLine;
+pub use sluicegate::LogLevel;
+
+/// Compiled modules, of this SDK and of others, on wasmtime.
+#[cfg(feature = "wasm")]
+pub mod wasm {
+    pub use crate::backends::wasm::module::{Module, VmError};
+    pub use crate::of_crate::of_crate;
+}
 
 /// Makes a function a test of each backend: `name::native`, and `name::wasm` with the feature
 /// `wasm`.

@@ -28,7 +28,7 @@ pub struct Table {
 /// The committed file, which the simulated host reads as well.
 #[must_use]
 pub fn file() -> PathBuf {
-    workspace::root().join("sdk/host/src/phases.tsv")
+    workspace::root().join("sdk/host/src/model/phases.tsv")
 }
 
 /// The page of the documentation that holds the tables.
