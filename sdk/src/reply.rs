@@ -2,7 +2,7 @@
 
 use crate::abi::call;
 use crate::error::{Call, Error, Result, Subject};
-use crate::headers::{Check, encode, printable};
+use crate::headers::{Check, encode, framing_problem, printable};
 use crate::stream_state;
 
 const HEADER: Call = Call { function: "proxy_send_local_response", about: "header" };
@@ -87,7 +87,7 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
     {
         stream_state::current(|state| {
             let state = state.ok_or(Error::new("there is no stream to reply to"))?;
-            state.may_reply()?;
+            state.may_reply_now()?;
             if state.is_connection() {
                 return Err(Error::new("a connection has no HTTP reply: close the connection instead"));
             }
@@ -117,9 +117,10 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
         }
         let within = |error: Error| error.within(&HEADER.function);
         if self.check == Check::Both {
+            // The length of the resource that a 304 stands for is not that of the response.
+            let body = (status != 304).then_some(self.body.len());
             for (name, value) in self.headers {
-                // The length of the resource that a 304 stands for is not that of the response.
-                check_framing(name.as_ref(), value.as_ref(), self.body.len(), status == 304)?;
+                check_framing(name.as_ref(), value.as_ref(), body)?;
             }
             printable(&"details", b"", self.details).map_err(within)?;
         }
@@ -141,29 +142,11 @@ impl<'a, N, V> LocalResponse<'a, N, V> {
 ///
 /// Fails if the header is a pseudo-header or `transfer-encoding`, or if `content-length` is not
 /// that of the body.
-#[inline(never)]
-fn check_framing(name: &[u8], value: &[u8], body: usize, any_length: bool) -> Result<()> {
-    let problem: &'static &'static str = match name.len() {
-        _ if name.starts_with(b":") => &"a local reply has no pseudo-headers",
-        14 if name.eq_ignore_ascii_case(b"content-length") => {
-            if any_length || number(value) == Some(body) {
-                return Ok(());
-            }
-            &"the length is not that of the body"
-        }
-        17 if name.eq_ignore_ascii_case(b"transfer-encoding") => &"only the proxy sets this header of a reply",
-        _ => return Ok(()),
+fn check_framing(name: &[u8], value: &[u8], body: Option<usize>) -> Result<()> {
+    let problem = if name.starts_with(b":") {
+        Some(&"a local reply has no pseudo-headers")
+    } else {
+        framing_problem(name, value, body)
     };
-    Err(Error::not_asked(&HEADER, name, problem))
-}
-
-/// Reads a number of decimal digits. Returns `None` if there are other bytes, or none.
-fn number(digits: &[u8]) -> Option<usize> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_usize, |number, digit| {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        number.checked_mul(10)?.checked_add(usize::from(digit))
-    })
+    problem.map_or(Ok(()), |problem| Err(Error::not_asked(&HEADER, name, problem)))
 }

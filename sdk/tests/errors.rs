@@ -156,7 +156,7 @@ fn a_local_reply_says_its_status_or_its_header() {
         ),
         (
             |request| request.reply(&LocalResponse::new(200).headers(&[("transfer-encoding", "chunked")])).map(drop),
-            "proxy_send_local_response (header transfer-encoding): only the proxy sets this header of a reply",
+            "proxy_send_local_response (header transfer-encoding): only the proxy sets this header",
         ),
     ];
     compare(&Host::new(&PLUGIN).start(), rows);

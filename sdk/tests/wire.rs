@@ -282,6 +282,24 @@ fn no_function_lets_a_byte_out_that_ends_a_line_or_is_no_token() {
     assert_eq!(host.trapped(), None);
 }
 
+/// The value of a pseudo-header is a part of a message's first line, which a space would cut.
+#[test]
+fn no_function_lets_a_space_into_the_first_line_of_a_message() {
+    let host = Host::new(&PLUGIN).start();
+    for api in APIS {
+        let before = host.calls(api.import);
+        run(&host, move |request| {
+            for name in [":path", ":method", ":authority", ":scheme", ":status", ":x"] {
+                for value in ["/a HTTP/1.0", " /", "/ ", "GET\t/"] {
+                    assert!((api.call)(request, name.as_bytes(), value.as_bytes()).is_err(), "{}: {name}", api.name);
+                }
+            }
+            Ok(())
+        });
+        assert_eq!(host.calls(api.import), before, "{}", api.name);
+    }
+}
+
 #[test]
 fn each_function_has_a_twin_that_leaves_the_bytes_alone() {
     let host = Host::new(&PLUGIN).start();
@@ -494,6 +512,41 @@ fn a_call_names_the_header_that_it_lacks() {
         Ok(())
     });
     assert_eq!(host.calls(Import::proxy_http_call), 1);
+}
+
+/// The cluster would take the next call of the connection for the body of this one, or the body of
+/// this one for the next call.
+#[test]
+fn a_call_that_would_desynchronise_the_connection_is_refused() {
+    let host = Host::new(&PLUGIN).start();
+    for (name, value, body, is_right) in [
+        ("content-length", "5", "", false),
+        ("Content-Length", "4", "abc", false),
+        ("content-length", "", "", false),
+        ("content-length", "-1", "", false),
+        ("transfer-encoding", "chunked", "", false),
+        ("Transfer-Encoding", "chunked", "abc", false),
+        ("content-length", "0", "", true),
+        ("content-length", "3", "abc", true),
+        ("te", "trailers", "", true),
+    ] {
+        let before = host.calls(Import::proxy_http_call);
+        run(&host, move |request| {
+            let text = |bytes: &'static [u8]| str::from_utf8(bytes).expect("text");
+            let [method, path, authority] = TARGET.map(|(name, value)| (text(name), text(value)));
+            let headers = [method, path, authority, (name, value)];
+            let call = HttpCall::new("c").headers(&headers).body(body);
+            let answer = request.call(&call).map_err(|error| error.to_string());
+            assert_eq!(answer.is_ok(), is_right, "{name}: {value}: {answer:?}");
+            if let Err(problem) = answer {
+                assert!(problem.starts_with(&format!("proxy_http_call (header {name}): ")), "{problem}");
+                request.call(&call.unchecked())?;
+            }
+            Ok(())
+        });
+        assert_eq!(host.calls(Import::proxy_http_call), before + 1);
+    }
+    assert_eq!(host.counter("sluicegate_errors").unwrap_or_default(), 0);
 }
 
 #[test]

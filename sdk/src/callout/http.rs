@@ -7,10 +7,11 @@ use super::failure::CallFailure;
 use super::waiting::{CallToken, Kind, Reserved, refused, timeout};
 use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, call};
 use crate::error::{Call, Error, Result};
-use crate::headers::{Check, HeaderMap, encode, fetch};
+use crate::headers::{Check, HeaderMap, encode, fetch, framing_problem};
 use crate::host_buffer::{WHOLE, read};
 
 const CALL: Call = Call { function: "proxy_http_call", about: "cluster" };
+const HEADER: Call = Call { function: "proxy_http_call", about: "header" };
 
 /// A call to a cluster: the request to send, and the time to wait.
 ///
@@ -66,8 +67,9 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
     /// without `:method`, `:path` and `:authority` (or `host`). Such a call fails without a host
     /// call, and the error names the missing header.
     ///
-    /// A filter that passes a request's headers on leaves `content-length` out, unless the call has
-    /// a body of that size: the cluster would wait for the body.
+    /// A `content-length` that is not that of the body fails in the same way, and so does
+    /// `transfer-encoding`: the cluster would take the next call on the connection for the body of
+    /// this one. A filter that passes a request's headers on leaves both out.
     pub const fn headers<N2, V2>(self, headers: &'a [(N2, V2)]) -> HttpCall<'a, N2, V2, T> {
         let Self { cluster, headers: _, body, trailers, timeout, check } = self;
         HttpCall { cluster, headers, body, trailers, timeout, check }
@@ -133,6 +135,13 @@ impl<'a, N, V, T> HttpCall<'a, N, V, T> {
             && let Some(problem) = self.missing()
         {
             return Err(Error::not_asked(&CALL, self.cluster.as_bytes(), problem));
+        }
+        if self.check == Check::Both {
+            for (name, value) in self.headers {
+                if let Some(problem) = framing_problem(name.as_ref(), value.as_ref(), Some(self.body.len())) {
+                    return Err(Error::not_asked(&HEADER, name.as_ref(), problem));
+                }
+            }
         }
         let within = |error: Error| error.within(&CALL.function);
         let headers = encode(self.headers, self.check).map_err(within)?;

@@ -1,9 +1,10 @@
 //! Names and values of headers, checked where they leave the guest.
 //!
 //! A name is a token of RFC 9110, in front of which one `:` may stand. A value has no control byte
-//! but the tab. Envoy's own codecs, nghttp2 and the `http` crate judge received headers by the same
-//! rules. The next hop would refuse a header that breaks them, or the header would end a line of
-//! the head early and begin a second header, or a second message, that nobody wrote.
+//! but the tab. The value of a pseudo-header has no space and no tab either. Envoy's own codecs,
+//! nghttp2 and the `http` crate judge received headers by the same rules. The next hop would refuse
+//! a header that breaks them, or the header would end a line of the head early and begin a second
+//! header, or a second message, that nobody wrote.
 //!
 //! # Cost
 //!
@@ -35,6 +36,7 @@ impl Check {
         match self {
             Self::Both => {
                 self::name(name)?;
+                pseudo_value(name, value)?;
                 self::value(name, value)
             }
             Self::Neither if name.is_empty() => Err(no_name()),
@@ -110,6 +112,22 @@ fn name_bytewise(name: &[u8]) -> Result<()> {
     }
     match token.iter().position(|&byte| !is_token(byte)) {
         Some(at) => Err(invalid(&"header name", name, name, at + (name.len() - token.len()))),
+        None => Ok(()),
+    }
+}
+
+/// Checks the value of a pseudo-header, which becomes a part of the first line of a message: a
+/// space would end it there.
+///
+/// # Errors
+///
+/// Fails with the first space.
+fn pseudo_value(name: &[u8], value: &[u8]) -> Result<()> {
+    if !name.starts_with(b":") {
+        return Ok(());
+    }
+    match value.iter().position(|byte| matches!(byte, b' ' | b'\t')) {
+        Some(at) => Err(invalid(&"header value", name, value, at)),
         None => Ok(()),
     }
 }
@@ -246,6 +264,20 @@ mod tests {
     }
 
     #[test]
+    fn a_pseudo_header_has_no_space() {
+        for name in [":path", ":method", ":authority", ":scheme", ":status", ":protocol", ":x"] {
+            for value in ["/a b", " /", "/ ", "a\tb", " "] {
+                assert!(Check::Both.check(name.as_bytes(), value.as_bytes()).is_err(), "{name}: {value:?}");
+                Check::Neither.check(name.as_bytes(), value.as_bytes()).unwrap();
+            }
+            Check::Both.check(name.as_bytes(), b"/a%20b?c+d").unwrap();
+        }
+        for name in ["x", "X-Path", "path"] {
+            Check::Both.check(name.as_bytes(), b"a b\tc").unwrap();
+        }
+    }
+
+    #[test]
     fn the_error_says_which_header_which_byte_and_where() {
         let text = |answer: Result<()>| answer.unwrap_err().to_string();
         assert_eq!(
@@ -256,5 +288,7 @@ mod tests {
         assert_eq!(text(name(b"x y\n")), "header name (x y\\n): byte 0x20 at position 1 is not allowed");
         assert_eq!(text(name(b":a:")), "header name (:a:): byte 0x3a at position 2 is not allowed");
         assert_eq!(text(name(b"")), "a header without a name");
+        let split = Check::Both.check(b":path", b"/a HTTP/1.0");
+        assert_eq!(text(split), "header value (:path): byte 0x20 at position 2 is not allowed");
     }
 }
