@@ -30,7 +30,7 @@ use core::cell::Cell;
 pub(crate) use bodies::{end_request, has_no_trailers, may_write_at_trailers};
 pub(crate) use entry::begin as begin_entry;
 #[cfg(feature = "async")]
-pub(crate) use entry::behind_callback;
+pub(crate) use entry::{behind_callback, may_poll};
 pub(crate) use reached::{Kind, Streams, with_stream, within_plugin};
 
 use crate::abi::StreamType;
@@ -260,7 +260,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// Fails if the entry has resumed 128 streams already, or if the host refuses.
+    /// Fails if the entry has resumed or answered 128 streams already, or if the host refuses.
     pub(crate) fn let_go(&self, direction: StreamType) -> Result<()> {
         let place = place(direction);
         let bits = self.bits.get();
@@ -273,7 +273,7 @@ impl State {
         if !entry::may_resume() {
             return Err(Error::stream(
                 direction,
-                "this callback has resumed 128 streams already: resume it from a later tick",
+                "this callback has resumed or answered 128 streams already: resume it from a later tick",
             ));
         }
         status::resume(direction)?;
@@ -366,6 +366,19 @@ impl State {
         Ok(())
     }
 
+    /// Checks whether this entry may reply to one more stream.
+    ///
+    /// # Errors
+    ///
+    /// Fails if as many streams go on behind the entry already as a host can carry out.
+    pub(crate) fn may_reply_now(&self) -> Result<()> {
+        self.may_reply()?;
+        if entry::may_reply() {
+            return Ok(());
+        }
+        Err(Error::new("this callback has resumed or answered 128 streams already: reply to it from a later tick"))
+    }
+
     /// Returns whether this is a connection. A host accepts an HTTP reply to a connection silently,
     /// and sends nothing.
     pub(crate) fn is_connection(&self) -> bool {
@@ -384,6 +397,7 @@ impl State {
         let now = if self.has(DECIDING * 3) { REPLIED_NOW } else { 0 };
         self.clear((PAUSED | OWN) * 3);
         self.set(REPLIED | now);
+        entry::count();
         self.tell();
     }
 

@@ -340,7 +340,8 @@ fn poll_woken(poll: impl Fn(u32)) {
     for _ in 0..ROUNDS {
         let Some(last) = ALL.with(|all| all.woken.last()) else { return };
         while let Some(context) = ALL.with(|all| all.woken.first()) {
-            if ALL.with(|all| all.left.get() == 0) && wait_for_tick(context) {
+            let has_room = stream_state::may_poll() && ALL.with(|all| all.left.get() > 0);
+            if !has_room && wait_for_tick(context) {
                 return;
             }
             ALL.with(|all| {

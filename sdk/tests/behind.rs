@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use sluicegate::LogLevel;
 use sluicegate::abi::Import;
@@ -27,8 +28,34 @@ const REPLY_AND_RESET: u32 = 2;
 const RESET: u32 = 3;
 const RESUME_ALL: u32 = 4;
 const NEST: u32 = 5;
+const ANSWER_ALL: u32 = 6;
+const RESUME_ALL_AND_TELL: u32 = 7;
+const START_TIMERS: u32 = 8;
 
-#[sluicegate::plugin_context(tasks)]
+impl Plugin {
+    /// Does something with each held stream, and keeps those for which it fails.
+    fn with_all(&self, mut with: impl FnMut(u32) -> Result<()>) -> Result<()> {
+        let (mut refused, mut why) = (Vec::new(), None);
+        for stream in self.held.take() {
+            if let Err(error) = with(stream) {
+                refused.push(stream);
+                why = Some(error);
+            }
+        }
+        self.held.replace(refused);
+        why.map_or(Ok(()), Err)
+    }
+
+    fn resume_all(&self, plugin: &PluginHandle<'_>) -> Result<()> {
+        self.with_all(|stream| plugin.resume_request(stream))
+    }
+
+    fn answer_all(&self, plugin: &mut PluginHandle<'_>) -> Result<()> {
+        self.with_all(|stream| plugin.with_http_stream(stream, |stream| stream.reply(&LocalResponse::new(403))))
+    }
+}
+
+#[sluicegate::plugin_context(tasks, timers)]
 impl PluginContext for Plugin {
     fn on_http_call_response(&mut self, _: &mut PluginHandle<'_>, _: &CallResponse) -> Result<()> {
         Ok(())
@@ -49,16 +76,21 @@ impl PluginContext for Plugin {
                 stream.reset()
             })?,
             RESET => plugin.with_http_stream(first, |stream| stream.reset())?,
-            RESUME_ALL => {
-                let (mut refused, mut why) = (Vec::new(), None);
-                for stream in self.held.take() {
-                    if let Err(error) = plugin.resume_request(stream) {
-                        refused.push(stream);
-                        why = Some(error);
-                    }
+            RESUME_ALL => return self.resume_all(plugin),
+            ANSWER_ALL => return self.answer_all(plugin),
+            RESUME_ALL_AND_TELL => {
+                let resumed = self.resume_all(plugin);
+                self.told.notify_all();
+                return resumed;
+            }
+            START_TIMERS => {
+                for name in ["one", "two"] {
+                    plugin.run_after(name, Duration::from_millis(10), |this: &mut Self, plugin| {
+                        this.resume_all(plugin)
+                    })?;
                 }
-                self.held.replace(refused);
-                return why.map_or(Ok(()), Err);
+                plugin
+                    .run_after("three", Duration::from_millis(10), |this: &mut Self, plugin| this.answer_all(plugin))?;
             }
             other => panic!("{other}"),
         }
@@ -75,10 +107,17 @@ impl HttpFilter for Filter {
 
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         request.plugin().held.borrow_mut().push(request.id());
-        if request.get("x-waits")?.is_none() {
-            return Ok(Action::Pause);
-        }
         let told = request.plugin().told.clone();
+        match request.get("x-waits")? {
+            None => return Ok(Action::Pause),
+            Some(once) if once == "once" => {
+                return request.hold_while(async move {
+                    told.notified().await?;
+                    Ok(Action::Continue)
+                });
+            }
+            Some(_) => {}
+        }
         request.hold_while(async move {
             loop {
                 told.notified().await?;
@@ -197,18 +236,62 @@ fn a_stream_that_is_answered_is_not_reset_in_the_same_callback() {
     stream.complete();
 }
 
-/// Envoy carries out each resume within the one before, on one stack.
+/// Envoy carries out each resume and each reply within the one before, on one stack.
 #[test]
 fn a_callback_lets_so_many_streams_go_on_and_a_later_one_the_rest() {
+    for function in [RESUME_ALL, ANSWER_ALL] {
+        let host = start();
+        let streams: Vec<_> = (0..300).map(|_| held(&host)).collect();
+        for wanted in [128, 256] {
+            host.call_function(function, "");
+            assert_eq!(gone(&streams), wanted);
+            let told = errors(&host);
+            assert!(told.len() == 1 && told[0].contains("has resumed or answered 128 streams already"), "{told:?}");
+        }
+        host.call_function(function, "");
+        assert_eq!((gone(&streams), errors(&host).len()), (300, 0));
+    }
+}
+
+/// Returns how many streams go on, to the upstream or with a reply.
+fn gone(streams: &[HttpStream<'_>]) -> usize {
+    streams.iter().filter(|stream| stream.reached_upstream() || stream.reply().is_some()).count()
+}
+
+/// The timers of one tick run in one entry, and share what it may ask for.
+#[test]
+fn the_timers_of_a_tick_let_no_more_streams_go_on_than_one_callback() {
     let host = start();
     let streams: Vec<_> = (0..300).map(|_| held(&host)).collect();
-    let gone = || streams.iter().filter(|stream| stream.reached_upstream()).count();
-    for wanted in [128, 256] {
-        host.call_function(RESUME_ALL, "");
-        assert_eq!(gone(), wanted);
-        let told = errors(&host);
-        assert!(told.len() == 1 && told[0].contains("128 streams go on"), "{told:?}");
+    for wanted in [128, 256, 300] {
+        host.call_function(START_TIMERS, "");
+        host.advance(Duration::from_millis(20));
+        assert_eq!(gone(&streams), wanted, "{:?}", host.log());
     }
-    host.call_function(RESUME_ALL, "");
-    assert_eq!((gone(), errors(&host).len()), (300, 0));
+    assert_eq!(host.harm(), None);
+}
+
+/// A task that ends behind a callback which has let many streams go on waits for a tick: its stream
+/// is nobody's to resume later.
+#[test]
+fn tasks_that_end_behind_many_resumes_let_their_streams_go_on_at_a_tick() {
+    for others in [0, 120, 127, 128, 200] {
+        let host = start();
+        let streams: Vec<_> = (0..others).map(|_| held(&host)).collect();
+        let waiting: Vec<_> = (0..20)
+            .map(|_| {
+                let stream = host.http_stream();
+                stream.request_headers(&[(":path", "/"), ("x-waits", "once")]);
+                stream
+            })
+            .collect();
+        host.call_function(RESUME_ALL_AND_TELL, "");
+        let at_once = gone(&streams) + gone(&waiting);
+        assert!(at_once <= 128, "{at_once}");
+        for _ in 0..3 {
+            host.advance(Duration::from_millis(20));
+        }
+        assert_eq!(gone(&waiting), waiting.len(), "{others}: {:?}", host.log());
+        assert!(waiting.iter().all(|stream| stream.reply().is_none()), "{others}");
+    }
 }

@@ -7,6 +7,10 @@ use std::time::Duration;
 use sluicegate::prelude::*;
 
 const TICK_PERIOD: Duration = Duration::from_secs(1);
+/// The number of requests that one tick resumes: no callback lets more streams go on.
+const AT_ONCE: usize = 128;
+/// The time until the next tick while requests are left that a tick did not resume.
+const SOON: Duration = Duration::from_millis(1);
 
 /// The streams that wait, by their places in the line. They go on in the order in which they came.
 /// Streams add and remove themselves through the shared reference that they have to their plugin,
@@ -15,6 +19,8 @@ const TICK_PERIOD: Duration = Duration::from_secs(1);
 struct Plugin {
     postponed: RefCell<BTreeMap<u64, u32>>,
     next_place: Cell<u64>,
+    /// True if the next tick comes soon, because requests are left.
+    hurries: bool,
 }
 
 #[sluicegate::plugin_context]
@@ -29,12 +35,18 @@ impl PluginContext for Plugin {
     }
 
     fn on_tick(&mut self, plugin: &mut PluginHandle<'_>) -> Result<()> {
-        for stream in self.postponed.take().into_values() {
+        let line = self.postponed.get_mut();
+        for (_, stream) in std::iter::from_fn(|| line.pop_first()).take(AT_ONCE) {
             info!("resume request with contextID={stream}");
             if let Err(error) = plugin.resume_request(stream) {
                 // The others go on all the same.
                 warn!("failed to resume request with contextID={stream}: {error}");
             }
+        }
+        let hurries = !line.is_empty();
+        if hurries != self.hurries {
+            plugin.set_tick_period(if hurries { SOON } else { TICK_PERIOD })?;
+            self.hurries = hurries;
         }
         Ok(())
     }

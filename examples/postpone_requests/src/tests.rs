@@ -49,6 +49,22 @@ fn resumes_in_the_order_of_arrival(host: Host) {
     assert_eq!(resumed, expected);
 }
 
+/// One callback lets at most 128 streams go on.
+#[sluicegate_host::test]
+fn resumes_more_requests_than_a_tick_can_a_moment_later(host: Host) {
+    let host = host.start();
+    let streams: Vec<_> = (0..300).map(|_| host.http_stream()).collect();
+    for stream in &streams {
+        stream.request_headers(&[(":path", "/")]);
+    }
+    let resumed = || streams.iter().filter(|stream| stream.request_resumed()).count();
+    for (wanted, next) in [(128, 1), (256, 1), (300, 1000)] {
+        host.tick();
+        assert_eq!((resumed(), host.tick_period()), (wanted, Some(Duration::from_millis(next))));
+    }
+    assert!(!host.log().iter().any(|line| line.level >= LogLevel::Warn), "{:?}", host.log());
+}
+
 #[sluicegate_host::test]
 fn forgets_a_stream_that_is_gone(host: Host) {
     let host = host.start();

@@ -38,11 +38,10 @@ fn end(context: u32, ended: Ended, refuse: impl FnOnce(&State) -> bool) {
     let Ended::Held { direction, answer } = ended else { return end_beside(context, ended) };
     stream_state::current(|state| {
         let Some(state) = state else { return };
-        let failed = answer.is_err();
         if let Err(error) = state.judged(direction, answer) {
             log::failure(LogLevel::Error, NAME, context, &error);
-            if failed
-                && !refuse(state)
+            // Also if the host refuses to resume: nobody holds the direction any more.
+            if !refuse(state)
                 && let Err(error) = state.let_go(direction)
             {
                 log::failure(LogLevel::Error, NAME, context, &error);

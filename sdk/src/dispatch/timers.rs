@@ -1,10 +1,11 @@
 //! The tick of the host, and the timers that are due at it.
 
 use super::Dispatcher;
-use crate::abi::LogLevel;
+use crate::abi::{CallbackScope, LogLevel};
 use crate::callout::ContextRef;
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::log;
+use crate::stream_state::begin_entry;
 use crate::timer::{self, Due};
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
@@ -13,6 +14,10 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         H::TASKS || T::TASKS || <H::Plugin as PluginContext>::TIMERS || <H::Plugin as PluginContext>::TASKS;
 
     pub(super) fn run_timers(&self, plugin: u32) {
+        // All timers of a tick run in one entry: the host carries out what they ask for when the
+        // last of them has returned.
+        let _scope = CallbackScope::new();
+        begin_entry();
         // Timers that are started meanwhile are due later than this.
         let by = timer::ticked(plugin);
         while let Some(due) = timer::take_due(plugin, by) {

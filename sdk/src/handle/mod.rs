@@ -348,7 +348,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// ```
     /// # use sluicegate::prelude::*;
     /// fn let_go(plugin: &PluginHandle<'_>, paused: &mut Vec<u32>) {
-    ///     for stream in paused.drain(..) {
+    ///     // One callback resumes at most 128 streams. The others wait for the next tick.
+    ///     for stream in paused.drain(..paused.len().min(128)) {
     ///         if let Err(error) = plugin.resume_request(stream) {
     ///             debug!("stream {stream}: {error}");
     ///         }
@@ -359,8 +360,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Errors
     ///
     /// Fails without a host call if the plugin has no such stream, if the stream does not hold its
-    /// request, or if the callback has resumed 128 streams already. In the last case keep the
-    /// number of the stream, and resume it from a later tick. Fails if the host refuses.
+    /// request, or if the callback has resumed or answered 128 streams already. In the last case
+    /// keep the number of the stream, and resume it from a later tick. Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -376,8 +377,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Errors
     ///
     /// Fails without a host call if the plugin has no such stream, if the stream does not hold its
-    /// response, or if the callback has resumed 128 streams already. In the last case keep the
-    /// number of the stream, and resume it from a later tick. Fails if the host refuses.
+    /// response, or if the callback has resumed or answered 128 streams already. In the last case
+    /// keep the number of the stream, and resume it from a later tick. Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -393,8 +394,8 @@ impl<'cb, V> PluginHandle<'cb, V> {
     /// # Errors
     ///
     /// Fails without a host call if the plugin has no such connection, if the connection does not
-    /// hold its data, or if the callback has resumed 128 streams already. In the last case resume
-    /// the connection from a later tick. Fails if the host refuses.
+    /// hold its data, or if the callback has resumed or answered 128 streams already. In the last
+    /// case resume the connection from a later tick. Fails if the host refuses.
     ///
     /// # Cost
     ///
@@ -416,8 +417,9 @@ impl<'cb, V> PluginHandle<'cb, V> {
     ///
     /// ```
     /// # use sluicegate::prelude::*;
-    /// fn refuse(plugin: &mut PluginHandle<'_>, streams: Vec<u32>) {
-    ///     for stream in streams {
+    /// fn refuse(plugin: &mut PluginHandle<'_>, streams: &mut Vec<u32>) {
+    ///     // One callback answers at most 128 streams. The others wait for the next tick.
+    ///     for stream in streams.drain(..streams.len().min(128)) {
     ///         // A stream that is gone meanwhile is an error of this call alone.
     ///         if let Err(error) = plugin.with_http_stream(stream, |stream|
     ///         stream.reply(&LocalResponse::new(503))) { debug!("stream {stream}: {error}"); } } }

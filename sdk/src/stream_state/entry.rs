@@ -9,13 +9,13 @@ use core::cell::Cell;
 
 use crate::abi::depth;
 
-/// The number of streams that one entry may resume.
+/// The number of resumes and of local replies that one entry may ask for.
 ///
-/// Envoy carries out the second resume within the effects of the first, and so on. Each of them
-/// takes some of the stack. At 320 the VM ends.
+/// Envoy carries out the second of them within the effects of the first, and so on. Each of them
+/// takes some of the stack. At 300 the VM ends.
 const MOST_RESUMES: u32 = 128;
 
-/// The entry is for the metadata of a response. The bits below count the resumes.
+/// The entry is for the metadata of a response. The bits below count the resumes and replies.
 const OF_METADATA: u32 = 1 << 28;
 /// The tasks that a callback woke are running.
 const POLLING: u32 = 1 << 29;
@@ -78,13 +78,34 @@ pub(super) fn is_of_metadata() -> bool {
     has(OF_METADATA)
 }
 
-/// Counts a resume. Returns `false` if the entry has made as many resumes as a host can carry out.
+/// Returns whether the entry may ask for so many more resumes and replies.
+fn has_room(more: u32) -> bool {
+    ASKED.with(|asked| (asked.get() & (OF_METADATA - 1)) + more <= MOST_RESUMES)
+}
+
+/// Returns whether the entry may run one more task that ends: the task may let both directions of
+/// its stream go on.
+#[cfg(feature = "async")]
+pub(crate) fn may_poll() -> bool {
+    has_room(2)
+}
+
+/// Returns whether the entry may reply to one more stream.
+pub(super) fn may_reply() -> bool {
+    has_room(1)
+}
+
+/// Counts a reply.
+pub(super) fn count() {
+    ASKED.with(|asked| asked.set(asked.get() + u32::from(has_room(1))));
+}
+
+/// Counts a resume. Returns `false` if the entry has asked for as many resumes and replies as a
+/// host can carry out.
 pub(super) fn may_resume() -> bool {
-    ASKED.with(|asked| {
-        let may = asked.get() & (OF_METADATA - 1) < MOST_RESUMES;
-        asked.set(asked.get() + u32::from(may));
-        may
-    })
+    let may = has_room(1);
+    count();
+    may
 }
 
 /// Notes that a call has failed within its host call.
