@@ -1,7 +1,7 @@
 //! Budgets: what is refused, answered, passed and shed, and what the plugin and the proxy are told.
 #![cfg(feature = "budget")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use sluicegate::abi::Import;
 use sluicegate::budget::{Budget, OverStream, OverTotal, Pressure, report};
@@ -14,6 +14,8 @@ thread_local! {
     static CODE: RefCell<Option<Budget>> = const { RefCell::new(None) };
     /// What it was told.
     static TOLD: RefCell<Vec<Pressure>> = const { RefCell::new(Vec::new()) };
+    /// The stream that the plugin reads from when it is told.
+    static REACHED: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 #[derive(Default)]
@@ -35,8 +37,11 @@ impl PluginContext for Plugin {
         Ok(())
     }
 
-    fn on_memory_pressure(&mut self, _: &mut PluginHandle<'_>, pressure: Pressure) -> Result<()> {
+    fn on_memory_pressure(&mut self, plugin: &mut PluginHandle<'_>, pressure: Pressure) -> Result<()> {
         TOLD.with_borrow_mut(|told| told.push(pressure));
+        if let Some(stream) = REACHED.take() {
+            plugin.with_http_stream(stream, |stream| stream.fetch_request_header("x-name").map(drop))?;
+        }
         if pressure > Pressure::Normal {
             self.cache.get_mut().clear();
         }
@@ -50,6 +55,7 @@ impl PluginContext for Plugin {
 struct Filter {
     reads: bool,
     caches: bool,
+    fails: bool,
 }
 
 #[sluicegate::http_filter]
@@ -60,6 +66,7 @@ impl HttpFilter for Filter {
         let headers = request.snapshot()?;
         self.reads = headers.contains("x-read");
         self.caches = headers.contains("x-cache");
+        self.fails = headers.contains("x-fails");
         if let Some(size) = headers.get("x-reserve") {
             let size = size.to_str().ok().and_then(|size| size.parse().ok());
             request.stream().reserve_body(size.ok_or(Error::new("no size"))?)?;
@@ -77,6 +84,9 @@ impl HttpFilter for Filter {
             if self.caches {
                 body.plugin().cache.borrow_mut().push(whole);
             }
+        }
+        if self.fails {
+            return Err(Error::new("told to fail"));
         }
         Ok(DataAction::Continue)
     }
@@ -200,6 +210,19 @@ fn a_block_that_outlives_its_stream_counts_until_it_is_freed() {
     drop(stream);
     drop(open(&host, &[("a", "b")]));
     assert_eq!(TOLD.take(), [Pressure::Normal]);
+}
+
+/// The plugin is told between the callback of a stream and the policy that decides about it.
+#[test]
+fn a_plugin_that_reaches_another_stream_leaves_the_one_that_runs_to_its_policy() {
+    let host = start(Budget::new().total(100 * KIB));
+    let other = open(&host, &[("x-name", "other")]);
+    let stream = open(&host, &[("x-cache", "1"), ("x-fails", "1")]);
+    REACHED.set(Some(other.id()));
+    assert_eq!(stream.request_body(part(90 * KIB), true), STOP);
+    assert_eq!(TOLD.take(), [Pressure::High]);
+    assert_eq!(REACHED.take(), None);
+    assert_eq!((status(&stream), status(&other)), (Some(500), None), "{:?}", host.log());
 }
 
 #[test]

@@ -124,3 +124,34 @@ fn a_root_for_all_others_takes_them() {
     module.proxy_on_context_create.unwrap()(50, 0);
     assert_eq!(module.proxy_on_configure.unwrap()(50, 0), 1);
 }
+
+mod two_that_ask {
+    use super::*;
+
+    sluicegate::plugin! {
+        root "first" { plugin: Counts, http: Counted },
+        root "second" { plugin: Counts, http: Counted },
+    }
+}
+
+/// The end of a plugin forgets the calls of its own streams alone.
+#[test]
+fn a_plugin_that_ends_takes_no_answer_from_the_streams_of_another_root() {
+    for (root_id, other) in [("first", "second"), ("second", "first"), ("first", "first")] {
+        let host = Host::new(&two_that_ask::PLUGIN).root_id(root_id).start();
+        let ending = host.add_plugin(other, "");
+        assert!(host.started() && ending.configure());
+        let streams = [host.http_stream(), ending.http_stream()];
+        for stream in &streams {
+            assert_eq!(stream.request_headers(&[("a", "b")]), Action::StopIteration as u32);
+        }
+        let token = host.pending_calls()[0].token;
+        let [stream, gone] = streams;
+        gone.complete();
+        assert!(ending.finish());
+        host.answer_call(token, &[(":status", "200")], "", &[]);
+        host.assert_logged(LogLevel::Info, &format!("answer to {}", stream.id()));
+        assert!(stream.request_resumed());
+        stream.complete();
+    }
+}

@@ -321,7 +321,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             timer::forget(context);
         }
         if Self::ASKS && is_plugin {
-            callout::forget_gone(|asker| !self.is_open(asker));
+            callout::forget_gone(|asker| !self.is_open(asker) && !roots::has_root(asker));
         }
     }
 
@@ -342,7 +342,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             return None;
         };
         let answer = self.run_plugin(id, &plugin, configuration_size, callback);
-        plugin.settle(self, true);
+        plugin.settle(self, None);
         answer
     }
 

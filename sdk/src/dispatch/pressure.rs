@@ -7,6 +7,8 @@ use super::contexts::{note_failure, within_plugin};
 use crate::budget;
 use crate::context::PluginContext;
 #[cfg(feature = "budget")]
+use crate::effective::set_effective_context;
+#[cfg(feature = "budget")]
 use crate::handle::PluginHandle;
 #[cfg(feature = "metrics")]
 use crate::memory_metrics;
@@ -16,26 +18,33 @@ impl<P: PluginContext> Plugin<P> {
     /// Checks the memory after a callback of the plugin, or of one of its streams, when nothing is
     /// borrowed.
     #[cfg(feature = "budget")]
-    pub(super) fn settle(&self, streams: &(dyn Streams + 'static), of_plugin: bool) {
-        budget::boundary(of_plugin, |pressure| {
+    pub(super) fn settle(&self, streams: &(dyn Streams + 'static), stream: Option<u32>) {
+        budget::boundary(stream.is_none(), |pressure| {
             let (Ok(vm), Ok(mut context)) = (self.vm.try_borrow(), self.context.try_borrow_mut()) else {
                 // A callback of the plugin is running. The plugin gets the pressure after it.
                 return false;
             };
             let vm: &P::Vm = &vm;
             let handle = &mut PluginHandle { id: self.id, vm, configuration_size: 0 };
+            // The callback of the stream is not over for the host, and the failure policy may reply
+            // after this. So host calls act on the stream again, whatever the plugin reached.
+            let act_on = |context| stream.map_or(Ok(()), |_| set_effective_context(context));
+            let acts = act_on(self.id);
             let told = within_plugin::<P, _>(streams, || context.on_memory_pressure(handle, pressure));
-            note_failure("on_memory_pressure", self.id, Some(told));
+            note_failure("on_memory_pressure", self.id, Some(acts.and(told)));
+            if let Some(stream) = stream {
+                note_failure("on_memory_pressure", self.id, Some(act_on(stream)));
+            }
             true
         });
-        look(of_plugin);
+        look(stream.is_none());
     }
 
     #[cfg(not(feature = "budget"))]
     #[inline]
     #[expect(clippy::unused_self, reason = "the twin uses it")]
-    pub(super) fn settle(&self, _: &(dyn Streams + 'static), of_plugin: bool) {
-        look(of_plugin);
+    pub(super) fn settle(&self, _: &(dyn Streams + 'static), stream: Option<u32>) {
+        look(stream.is_none());
     }
 }
 

@@ -16,6 +16,11 @@ pub fn root_of(context: u32) -> u32 {
     ROOTS.with(|roots| roots.get(context)).map_or(0, |root| *root)
 }
 
+/// Returns whether a context is open, of whatever root. `false` if the module has one root alone.
+pub(super) fn has_root(context: u32) -> bool {
+    ROOTS.with(|roots| roots.contains(context))
+}
+
 /// Returns the root that a context belongs to, and removes the context, which is deleted.
 pub fn forget_root(context: u32) -> u32 {
     ROOTS.with(|roots| roots.remove(context)).map_or(0, |root| *root)

@@ -139,7 +139,7 @@ impl<K: Runs> Stream<K> {
                 Some(answer)
             })?
         };
-        self.plugin.settle(streams, false);
+        self.plugin.settle(streams, Some(id));
         Some(answer)
     }
 }
