@@ -2,7 +2,7 @@
 
 use sluicegate::abi::Import;
 use sluicegate::prelude::*;
-use sluicegate::{Body, CompleteBody, LogLevel, Request, task};
+use sluicegate::{Body, CompleteBody, LogLevel, Request, Status, task};
 use sluicegate_host::{Host, HttpStream, RunningHost};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -102,13 +102,16 @@ impl HttpFilter for Open {
     }
 }
 
-/// Edits without having said so, and holds headers if told.
+/// Edits without having said so. Holds headers if told, and fails after its edit if told.
 #[derive(Default)]
-struct Unsaid;
+struct Unsaid {
+    fails: bool,
+}
 
 #[sluicegate::http_filter]
 impl HttpFilter for Unsaid {
     fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+        self.fails = request.get("fails")?.is_some();
         Ok(if request.get("hold")?.is_some() { Action::StopIteration } else { Action::Continue })
     }
 
@@ -118,7 +121,24 @@ impl HttpFilter for Unsaid {
             b"start" => body.replace_start(2, "ST")?,
             _ => body.append("!")?,
         }
-        Ok(FilterStatus::Continue)
+        if self.fails { Err(Error::new("told to")) } else { Ok(FilterStatus::Continue) }
+    }
+}
+
+/// The same for a filter that is open to errors.
+#[derive(Default)]
+struct UnsaidOpen(Unsaid);
+
+#[sluicegate::http_filter]
+impl HttpFilter for UnsaidOpen {
+    const ON_ERROR: FailurePolicy = FailurePolicy::Open;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+        self.0.on_request_headers(request)
+    }
+
+    fn on_complete_request_body(&mut self, body: &mut CompleteRequestBody<'_>) -> Result<FilterStatus> {
+        self.0.on_complete_request_body(body)
     }
 }
 
@@ -182,6 +202,7 @@ sluicegate::plugin! {
     root "closed" { http: Closed }
     root "open" { http: Open }
     root "unsaid" { http: Unsaid }
+    root "unsaid, open" { http: UnsaidOpen }
     root "hasty" { http: Hasty }
     root "asking" { http: Asking }
     root "parts" { http: Parts }
@@ -459,16 +480,54 @@ fn another_size_is_an_error_behind_headers_that_went_on() {
     }
 }
 
+/// Holds the headers of a request, and changes the size of its body. Then the host refuses a call.
+fn resized<'host>(
+    host: &'host RunningHost,
+    length: Option<&str>,
+    (fails, trailers): (bool, bool),
+    refused: Option<Import>,
+) -> HttpStream<'host> {
+    let stream = host.http_stream();
+    let mut headers = vec![(":method", "POST"), ("hold", "1")];
+    headers.extend(length.map(|length| ("content-length", length)));
+    headers.extend(fails.then_some(("fails", "1")));
+    assert_eq!(stream.request_headers_with_body(&headers), Action::StopIteration as u32);
+    if let Some(refused) = refused {
+        host.fail(refused, Status::InternalFailure);
+    }
+    stream.request_body("body", !trailers);
+    if trailers {
+        stream.request_trailers(&[("t", "1")]);
+    }
+    stream
+}
+
 #[test]
 fn the_length_is_corrected_in_headers_that_are_held() {
-    for length in [Some("4"), None] {
-        let host = Host::new(&PLUGIN).root_id("unsaid").allow_on_headers_stop_iteration().start();
-        let stream = host.http_stream();
-        let mut headers = vec![(":method", "POST"), ("hold", "1")];
-        headers.extend(length.map(|length| ("content-length", length)));
-        assert_eq!(stream.request_headers_with_body(&headers), Action::StopIteration as u32);
-        assert_eq!(stream.request_body("body", true), 0);
-        stream.assert_request_body("body!").assert_request_header("content-length", length.map(|_| "5"));
+    for (length, trailers) in [(Some("4"), false), (None, false), (Some("4"), true), (None, true)] {
+        for root in ["unsaid", "unsaid, open"] {
+            let host = Host::new(&PLUGIN).root_id(root).allow_on_headers_stop_iteration().start();
+            let stream = resized(&host, length, (false, trailers), None);
+            stream.assert_request_body("body!").assert_request_header("content-length", length.map(|_| "5"));
+            // An error after the change: the body goes on as the callback left it, or not at all.
+            let stream = resized(&host, length, (true, trailers), None);
+            if root == "unsaid" {
+                assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+                continue;
+            }
+            stream.assert_request_body("body!").assert_request_header("content-length", length.map(|_| "5"));
+        }
+    }
+}
+
+/// What cannot be corrected is removed, also where the policy lets the body go on after an error.
+#[test]
+fn a_length_that_cannot_be_corrected_is_removed() {
+    let refusals = [Import::proxy_get_header_map_value, Import::proxy_replace_header_map_value];
+    for (refused, fails) in refusals.into_iter().flat_map(|refused| [(refused, false), (refused, true)]) {
+        let host = Host::new(&PLUGIN).root_id("unsaid, open").allow_on_headers_stop_iteration().start();
+        let stream = resized(&host, Some("4"), (fails, false), Some(refused));
+        stream.assert_request_body("body!").assert_request_header("content-length", None);
     }
 }
 

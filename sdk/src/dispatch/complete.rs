@@ -155,9 +155,10 @@ fn judge<H: HttpFilter, D>(
     whole: fn(&mut H, &mut CompleteBody<'_, D, PluginOf<H>>) -> Result<FilterStatus>,
 ) -> Result<(FilterStatus, bool)> {
     let mut body = CompleteBody::new(stream, buffer, has_trailers);
-    let flow = whole(filter, &mut body)?;
+    let flow = whole(filter, &mut body);
+    // Also after an error: with an open policy the body goes on as the callback left it.
     body.settle_length()?;
-    Ok((flow, body.replied))
+    Ok((flow?, body.replied))
 }
 
 /// Checks headers that something follows: is it a body? Returns whether the filter's callback runs:

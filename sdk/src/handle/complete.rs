@@ -246,19 +246,30 @@ impl<'cb, D, P> CompleteBody<'cb, D, P> {
     }
 
     /// Corrects `content-length` in headers that the filter holds, if the size of the body changed.
+    /// If the host or the SDK is out of memory for that, this removes the header: the proxy then
+    /// sends the body in chunks.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host refuses that too.
     pub(crate) fn settle_length(&self) -> Result<()> {
         if !self.resized || self.replied {
             return Ok(());
         }
         let (map, name) = (headers_of(self.buffer.direction()), b"content-length");
-        match call::map_value(map, name) {
-            Ok(_) => match self.size()?.with_value(|digits| call::replace_map_value(map, name, digits)) {
-                0 => Ok(()),
-                refused => Err(Error::host("proxy_replace_header_map_value", map, Status::from(refused))),
-            },
+        let is_right = match call::map_value(map, name) {
+            Ok(_) => {
+                self.size().is_ok_and(|size| size.with_value(|digits| call::replace_map_value(map, name, digits)) == 0)
+            }
             // There is no length to correct.
-            Err(Refused::Status(Status::NotFound)) => Ok(()),
-            Err(refused) => Err(Error::host("proxy_get_header_map_value", map, refused)),
+            Err(refused) => matches!(refused, Refused::Status(Status::NotFound)),
+        };
+        if is_right {
+            return Ok(());
+        }
+        match call::remove_map_value(map, name) {
+            0 => Ok(()),
+            refused => Err(Error::host("proxy_remove_header_map_value", map, Status::from(refused))),
         }
     }
 
