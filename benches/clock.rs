@@ -1,10 +1,10 @@
-//! CPU time of this thread, and what to make of it.
+//! The CPU time of this thread, and the median of samples.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// How long `f` ran on a processor.
+/// Returns the CPU time of `f`.
 pub fn time<T>(f: impl FnOnce() -> T) -> (T, Duration) {
     let before = now();
     let result = f();
@@ -16,7 +16,7 @@ fn now() -> Duration {
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
-/// The value in the middle; zero if there is none.
+/// Returns the median, or zero if there are no values.
 #[must_use]
 pub fn median(mut values: Vec<f64>) -> f64 {
     if values.is_empty() {

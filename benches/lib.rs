@@ -1,5 +1,5 @@
-//! What the benches share: a header map of a usual request, in the host's encoding; a clock, a
-//! table, and documents to put it into.
+//! The parts that the benches share: a header map of a usual request, in the host's encoding, a
+//! clock, a table, and documents to write tables into.
 
 pub mod clock;
 pub mod table;

@@ -1,4 +1,4 @@
-//! A table in markdown, with columns as wide as they must be.
+//! A table in markdown, with columns of the necessary width.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with this header.
+    /// Makes a table with this header.
     pub fn new<T: Into<String>>(header: impl IntoIterator<Item = T>) -> Self {
         Self { rows: vec![header.into_iter().map(Into::into).collect()] }
     }
 
-    /// Whether it has no row but the header.
+    /// Returns whether the table has only its header.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rows.len() < 2

@@ -1,8 +1,8 @@
-//! The allocators natively, beside their rivals, in one thread, and in one that has another beside
-//! it.
+//! The allocators natively, compared with their rivals, in one thread, and in one thread beside
+//! another one.
 //!
-//! Criterion runs one after another, so a machine that is busy for a while favours some; `ratios`
-//! is for comparing.
+//! Criterion runs one allocator after another, so a machine that is busy for a while favours some
+//! of them. `ratios` is for comparisons.
 #![allow(unsafe_code, reason = "allocators are compared through their raw interface")]
 
 mod rivals;
@@ -27,7 +27,8 @@ fn traces(criterion: &mut Criterion) {
     }
 }
 
-/// The same beside a second thread that does nothing else: what a lock or a shared line costs.
+/// Runs the traces beside a second thread that does the same, which shows the cost of a lock or of
+/// a shared cache line.
 fn contention(criterion: &mut Criterion) {
     for &(name, trace, count) in TRACES {
         if !matches!(trace, Trace::Pair | Trace::Churn(1_000) | Trace::Request(64)) {

@@ -1,8 +1,8 @@
-//! Reading the headers of a request, natively: what the guest's side of it costs, with a host that
-//! does nothing but copy.
+//! Reading the headers of a request, natively. It measures the guest's part, with a host that only
+//! copies.
 //!
-//! `by hand` is a hand-written decoder that owns the block and walks it once; `proxy-wasm` is
-//! `proxy-wasm`'s own code, linked to the same host.
+//! `by hand` is a hand-written decoder that owns the block and walks over it once. `proxy-wasm` is
+//! the code of that crate, linked to the same host.
 #![allow(unsafe_code, reason = "a host writes where the guest asks for it")]
 
 use std::hint::black_box;
@@ -29,25 +29,25 @@ impl Host for OneMap {
             unsafe { std::ptr::copy_nonoverlapping(self.0.as_ptr(), block, self.0.len()) };
             // SAFETY: the guest passes a place.
             unsafe { start.write(block) };
-            // SAFETY: likewise.
+            // SAFETY: the guest passes a valid place.
             unsafe { size.write(self.0.len()) };
         }
         0
     }
 }
 
-/// The same host for `proxy-wasm`, whose imports are symbols.
+/// The host for `proxy-wasm`, whose imports are symbols.
 // SAFETY: no other crate of this binary defines the name.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_get_header_map_pairs(_map: u32, start: *mut *mut u8, size: *mut usize) -> u32 {
     MAP.with(|map| {
-        // What its allocation entry does.
+        // This does the work of the guest's allocation function.
         let block = Box::leak(vec![0_u8; map.len()].into_boxed_slice()).as_mut_ptr();
         // SAFETY: the block has this many bytes.
         unsafe { std::ptr::copy_nonoverlapping(map.as_ptr(), block, map.len()) };
         // SAFETY: the guest passes a place.
         unsafe { start.write(block) };
-        // SAFETY: likewise.
+        // SAFETY: the guest passes a valid place.
         unsafe { size.write(map.len()) };
     });
     0
@@ -67,7 +67,8 @@ impl HttpFilter for Sum {
 
 sluicegate::plugin!(http: Sum);
 
-/// What a careful expert writes by hand: own the block, check the lengths, walk them.
+/// Decodes a map as a careful author would by hand: owns the block, checks the lengths, and walks
+/// over them.
 fn floor(map: &[u8]) -> usize {
     let block = black_box(map.to_vec());
     let number = |at: usize| {

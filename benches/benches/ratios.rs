@@ -111,7 +111,8 @@ impl<S: Strategy> Heap for Alone<'_, S> {
     }
 }
 
-/// Pages and grows after the trace; none if it runs on the global allocator alone.
+/// Returns the pages and growths after the trace, or `None` if the trace runs on the global
+/// allocator alone.
 fn held<S: Strategy>(strategy: S, trace: Trace, count: u32) -> Option<Usage> {
     let strategy = RefCell::new(strategy);
     let heap = Alone(&strategy);
@@ -137,7 +138,8 @@ fn held<S: Strategy>(strategy: S, trace: Trace, count: u32) -> Option<Usage> {
     usage
 }
 
-/// What our strategies hold in one thread after [`COUNTED`] rounds, each from an empty heap.
+/// Returns the pages that the strategies of this repository hold in one thread after [`COUNTED`]
+/// rounds, each from an empty heap.
 fn pages(filter: Option<&str>, smoke: bool) -> Table {
     let mut table = Table::new(["1 thread: pages (grows)", "freelist", "freelist, locked", "heap, locked"]);
     for &(name, trace, count) in TRACES {
@@ -157,7 +159,8 @@ fn pages(filter: Option<&str>, smoke: bool) -> Table {
     table
 }
 
-/// Of each rival, the ratio to std's time and the nanoseconds of one; none where it cannot run.
+/// Returns for each rival the ratio to std's time, and the nanoseconds of one. Returns `None` where
+/// a rival cannot run.
 fn measure(
     rivals: &[&'static dyn Rival],
     trace: Trace,

@@ -1,4 +1,4 @@
-//! How long a thread waits for memory while another does the worst that it can.
+//! The time that a thread waits for memory while another thread does its worst.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg snmalloc" cargo bench -p sluicegate-benches --bench waits -- [BLOCKS]   # with g++
@@ -28,7 +28,7 @@ const RIVALS: &[(&str, &(dyn GlobalAlloc + Sync))] = &[
     ("snmalloc", &snmalloc_rs::SnMalloc),
 ];
 
-/// What the first thread is at.
+/// The progress of the first thread.
 const FILLS: u32 = 0;
 const FREES: u32 = 1;
 const DONE: u32 = 2;

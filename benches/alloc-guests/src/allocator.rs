@@ -1,4 +1,4 @@
-//! The allocator that the feature picked.
+//! The allocator that the feature selects.
 
 #[cfg(all(
     any(feature = "arena", feature = "freelist", feature = "heap", feature = "system", feature = "stats"),
@@ -6,14 +6,15 @@
 ))]
 sluicegate_alloc::install!();
 
-/// Live bytes by the allocator's own count; only ours count.
+/// Returns the live bytes by the allocator's own count. Only the allocators of this repository
+/// count.
 #[cfg(any(feature = "live", feature = "stats"))]
 #[unsafe(no_mangle)]
 extern "C" fn live() -> u32 {
     sluicegate_alloc::live() as u32
 }
 
-/// Blocks that outlived their region, by the allocator's own count.
+/// Returns the number of blocks that outlived their region, by the allocator's own count.
 #[cfg(feature = "stats")]
 #[unsafe(no_mangle)]
 extern "C" fn retained() -> u32 {
@@ -97,10 +98,10 @@ mod bump {
     use core::ptr::{null_mut, with_exposed_provenance_mut};
     use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-    /// Pages of one growth: so few growths that they do not show.
+    /// The pages of one growth. There are so few growths that they do not show.
     const STEP: usize = 256;
 
-    /// Moves a pointer, and frees nothing.
+    /// A bump pointer that frees nothing.
     pub(super) struct Bump {
         next: AtomicUsize,
         end: AtomicUsize,
@@ -140,14 +141,14 @@ mod bump {
 #[global_allocator]
 static GLOBAL: placed::Placed = placed::Placed::new();
 
-/// From now on addresses are written down.
+/// Starts to record addresses.
 #[cfg(feature = "placed")]
 #[unsafe(no_mangle)]
 extern "C" fn placed_record() {
     GLOBAL.turn(placed::RECORD);
 }
 
-/// From now on the addresses that were written down are handed out again, in the same order.
+/// Starts to return the recorded addresses again, in the same order.
 #[cfg(feature = "placed")]
 #[unsafe(no_mangle)]
 extern "C" fn placed_replay() {
@@ -165,11 +166,12 @@ mod placed {
 
     pub(super) const RECORD: usize = 1;
     pub(super) const REPLAY: usize = 2;
-    /// Addresses of one run at most: some 4,000 requests make 300,000.
+    /// The largest number of addresses of one run: some 4,000 requests make 300,000.
     const MOST: usize = 1 << 19;
 
-    /// Where the free lists put each block of a run, handed out again with nothing to decide: what
-    /// remains is the cost of touching memory where a good allocator puts it.
+    /// Returns each block of a run at the address that the free lists chose before, without a
+    /// decision. Only the cost of the memory remains, at the places where a good allocator puts the
+    /// blocks.
     pub(super) struct Placed {
         mode: AtomicUsize,
         next: AtomicUsize,
@@ -195,7 +197,7 @@ mod placed {
             self.next.store(0, Relaxed);
         }
 
-        /// The entry that is next.
+        /// The next entry.
         #[inline]
         fn entry(&self) -> *mut u32 {
             let next = self.next.load(Relaxed);

@@ -1,5 +1,5 @@
-//! The global allocator with a count of the bytes in live blocks, whichever it is: what a soak's
-//! pages are judged against. It would be in the way of a measurement of time.
+//! Any global allocator, with a count of the bytes in live blocks. The pages of a soak are judged
+//! against this count. The count would disturb a measurement of time.
 
 use core::alloc::Layout;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -9,7 +9,7 @@ use sluicegate_traces::block::{Global, Heap};
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// The global allocator, counted.
+/// The global allocator with the count.
 #[derive(Clone, Copy)]
 pub(crate) struct Counted;
 
@@ -36,13 +36,13 @@ impl Heap for Counted {
     }
 }
 
-/// Bytes in live blocks.
+/// Returns the bytes in live blocks.
 #[unsafe(no_mangle)]
 extern "C" fn held() -> usize {
     LIVE.load(Relaxed)
 }
 
-/// Bytes in live blocks at most so far.
+/// Returns the maximum of the bytes in live blocks so far.
 #[unsafe(no_mangle)]
 extern "C" fn peak() -> usize {
     PEAK.load(Relaxed)

@@ -10,17 +10,18 @@ use crate::{Kept, Tested};
 static REQUESTS: Kept<request::Trace> = Kept::new(request::Trace::new());
 static RUST: Kept<rust::Trace> = Kept::new(rust::Trace::new());
 static CHURN: Kept<Churn> = Kept::new(Churn::new());
-/// The region of the bare traces, which outlives a call as a stream outlives its callbacks:
-/// elsewhere the arena is its free lists.
+/// The region of the bare traces. It outlives a call, as a stream outlives its callbacks. In the
+/// other traces the arena works like its free lists.
 static REGION: Kept<Option<Region>> = Kept::new(None);
 
-/// The request-shaped trace: until so many more requests have ended, with `open` at once.
+/// Plays the request trace until this number of further requests has ended, with `open` requests at
+/// once.
 #[unsafe(no_mangle)]
 extern "C" fn requests(open: u32, count: u32) {
     REQUESTS.with(|trace| trace.run(Tested, open as usize, count));
 }
 
-/// Begins the same sequence of requests anew; what is open stays open.
+/// Begins the same sequence of requests again. Open requests stay open.
 #[unsafe(no_mangle)]
 extern "C" fn requests_rewind() {
     REQUESTS.with(request::Trace::rewind);
@@ -31,7 +32,8 @@ extern "C" fn requests_drain() {
     REQUESTS.with(|trace| trace.drain(Tested));
 }
 
-/// Ordinary Rust code: until so many more streams have ended, with `open` at once.
+/// Plays ordinary Rust code until this number of further streams has ended, with `open` streams at
+/// once.
 #[unsafe(no_mangle)]
 extern "C" fn rust(open: u32, count: u32) -> u32 {
     RUST.with(|trace| trace.run(open as usize, count)) as u32
@@ -42,13 +44,13 @@ extern "C" fn rust_drain() {
     RUST.with(rust::Trace::drain);
 }
 
-/// One block at a time.
+/// Allocates and frees one block at a time.
 #[unsafe(no_mangle)]
 extern "C" fn pair(count: u32) {
     bare::pair(Tested, count);
 }
 
-/// Batches of blocks, freed in reverse order (0) or in their own (1).
+/// Allocates and frees batches of blocks, in reverse order (0) or in their own (1).
 #[unsafe(no_mangle)]
 extern "C" fn batch(count: u32, fifo: u32) {
     bare::batch(Tested, count, fifo == 1);
@@ -65,7 +67,7 @@ extern "C" fn churn_drain() {
     CHURN.with(|churn| churn.drain(Tested));
 }
 
-/// As `churn`, with blocks of 8 bytes to 64 KiB.
+/// Does the same as `churn`, with blocks of 8 bytes to 64 KiB.
 #[unsafe(no_mangle)]
 extern "C" fn mixed(live: u32, count: u32) {
     CHURN.with(|churn| churn.mixed(Tested, live as usize, count));
@@ -97,7 +99,7 @@ extern "C" fn churn_within(live: u32, count: u32) {
     within(|| CHURN.with(|churn| churn.run(Tested, live as usize, count)));
 }
 
-/// One buffer, and gone.
+/// Allocates and frees one buffer.
 #[unsafe(no_mangle)]
 extern "C" fn big(bytes: u32) {
     Block::new(Tested, bytes as usize).free(Tested);

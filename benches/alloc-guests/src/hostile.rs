@@ -1,7 +1,7 @@
-//! Operations that the host hands over one by one: it counts the instructions from one to the next.
+//! Operations that the host sends one by one. The host counts the instructions between two of them.
 //!
-//! The module keeps nothing, so that its memory holds the heap and a page of stack and data. The
-//! host remembers where blocks lie, and keeps regions as bytes.
+//! The module has no state of its own, so its memory is the heap, and a page of stack and data. The
+//! host keeps the addresses of the blocks, and the regions as bytes.
 
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
@@ -11,7 +11,7 @@ use sluicegate_alloc::region::Region;
 
 use crate::Kept;
 
-/// What the host wants, and what it gets back of a region.
+/// The order of the host, and the bytes of a region that go back to the host.
 #[repr(C)]
 struct Order {
     block: usize,
@@ -19,7 +19,7 @@ struct Order {
     align: usize,
     longer: usize,
     region: MaybeUninit<Region>,
-    /// Where the bytes of a region end at most, for the host.
+    /// The largest number of bytes of a region, for the host.
     _room: [usize; 16],
 }
 
@@ -28,8 +28,8 @@ static ORDER: Kept<Order> =
 
 #[link(wasm_import_module = "host")]
 unsafe extern "C" {
-    /// Tells the host what the last operation came to, and answers with the next: its parameters
-    /// are in the order.
+    /// Passes the result of the last operation to the host, and returns the next operation. Its
+    /// parameters are in the order.
     safe fn next(result: usize) -> u32;
 }
 
@@ -43,25 +43,26 @@ const ENTER: u32 = 6;
 const LEAVE: u32 = 7;
 const CLOSE: u32 = 8;
 
-/// Where the host writes parameters.
+/// Returns the address at which the host writes the parameters.
 #[unsafe(no_mangle)]
 extern "C" fn order() -> *mut u8 {
     ORDER.0.as_ptr().cast()
 }
 
-/// Where a region's bytes lie in the order.
+/// Returns the address of a region's bytes in the order.
 #[unsafe(no_mangle)]
 extern "C" fn region_at() -> *mut u8 {
     ORDER.with(|order| order.region.as_mut_ptr().cast())
 }
 
-/// How many there are.
+/// Returns the number of these bytes.
 #[unsafe(no_mangle)]
 extern "C" fn region_size() -> usize {
     size_of::<Region>()
 }
 
-/// Does what the host wants until it wants no more, or leaves the region that it entered.
+/// Does the operations of the host until there are no more, or until the host leaves the region
+/// that it entered.
 #[unsafe(no_mangle)]
 extern "C" fn play() {
     let mut result = 0;
@@ -106,16 +107,16 @@ extern "C" fn play() {
     }
 }
 
-/// Hands a region to the host, as bytes.
+/// Passes a region to the host, as bytes.
 fn put(region: Region) {
     ORDER.with(|order| order.region = MaybeUninit::new(region));
 }
 
-/// The region whose bytes the host wrote.
+/// Returns the region whose bytes the host wrote.
 ///
 /// # Safety
 ///
-/// They are those of a region from `put`, which is not here already.
+/// The bytes are those of a region from `put`, and the region is not in use here.
 unsafe fn taken() -> Region {
     // SAFETY: as the caller promises.
     ORDER.with(|order| unsafe { order.region.assume_init_read() })

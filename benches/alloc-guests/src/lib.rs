@@ -1,8 +1,8 @@
-//! Allocation traces as exports of a module; the feature picks the allocator that they run on.
+//! Allocation traces as exports of a module. The feature selects the allocator that they run on.
 //!
-//! Each trace keeps its open requests between calls, so a host can watch pages while it goes on;
-//! the tables that hold them are static, and no trace allocates for itself. Every trace draws from
-//! its own generator with a fixed seed: all allocators see the same requests.
+//! Each trace keeps its open requests between calls, so a host can watch the pages while the trace
+//! goes on. The tables of the requests are static, and no trace allocates for itself. Each trace
+//! has a random generator with a fixed seed, so all allocators get the same requests.
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the traces speak to the allocator directly, and exports have fixed names")]
 

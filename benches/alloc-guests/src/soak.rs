@@ -1,13 +1,13 @@
-//! The soaks: four loads that break allocators. What counts is the pages.
+//! The soaks: four loads that break allocators. Their result is the number of pages.
 
 use crate::{Kept, Tested};
 use sluicegate_alloc::region::{self, Region};
 use sluicegate_traces::block::Block;
 use sluicegate_traces::random::Random;
 
-/// Contexts open at most.
+/// The largest number of open contexts.
 const MOST: usize = 2048;
-/// Entries of the plugin-wide cache that requests fill.
+/// The number of entries of the plugin's cache, which requests fill.
 const KEYS: usize = 4096;
 
 struct Open {
@@ -23,7 +23,7 @@ const CLOSED: Open = Open { region: None, context: Block::NONE, headers: Block::
 struct Soak {
     open: [Open; MOST],
     cache: [Block; KEYS],
-    /// Whether the plugin makes its entries outside of the region of the request that they come
+    /// `true` if the plugin makes its entries outside of the region of the request that they come
     /// from.
     outside: bool,
     random: Random,
@@ -36,9 +36,9 @@ static SOAK: Kept<Soak> = Kept::new(Soak {
     random: Random::new(),
 });
 
-/// `open` interleaved contexts, each in a region of its own, with bodies of 64 B to 2^`log` that
-/// arrive in pieces of 16 KiB; one request in eight leaves an entry of 32–1,000 B in a cache of
-/// 4,096.
+/// Plays `open` interleaved contexts, each in a region of its own, with bodies of 64 B to 2^`log`
+/// that arrive in pieces of 16 KiB. One request in eight leaves an entry of 32–1,000 B in a cache
+/// of 4,096.
 #[unsafe(no_mangle)]
 extern "C" fn contexts(open: u32, log: u32, count: u32) {
     SOAK.with(|Soak { open: contexts, cache, outside, random }| {
@@ -55,7 +55,7 @@ extern "C" fn contexts(open: u32, log: u32, count: u32) {
     });
 }
 
-/// From now on the entries of the plugin-wide cache are made outside of regions (1), as the crate
+/// Sets whether the entries of the plugin's cache are made outside of regions (1), as the crate
 /// advises, or in those of their requests (0).
 #[unsafe(no_mangle)]
 extern "C" fn cache_outside(outside: u32) {
@@ -68,27 +68,27 @@ extern "C" fn contexts_drain(from: u32) {
     SOAK.with(|soak| soak.open[from as usize..].iter_mut().for_each(Open::end));
 }
 
-/// Begins the same sequence of contexts anew; what is open stays open. Live bytes soon rise no
-/// higher, so a page more is the allocator's.
+/// Begins the same sequence of contexts again. Open contexts stay open. Live bytes soon reach their
+/// maximum, so another page belongs to the allocator.
 #[unsafe(no_mangle)]
 extern "C" fn contexts_rewind() {
     SOAK.with(|soak| soak.random = Random::new());
 }
 
-/// Loses a block: what a soak must notice.
+/// Loses a block, which a soak must notice.
 #[unsafe(no_mangle)]
 extern "C" fn lose(bytes: u32) {
     let _lost = Block::new(Tested, bytes as usize);
 }
 
-/// Drops the plugin-wide cache.
+/// Drops the plugin's cache.
 #[unsafe(no_mangle)]
 extern "C" fn cache_drain() {
     SOAK.with(|soak| soak.cache.iter_mut().for_each(|block| block.free(Tested)));
 }
 
 impl Open {
-    /// Runs the next callback of a context; true if it was the last.
+    /// Runs the next callback of a context. Returns `true` if it was the last.
     fn step(&mut self, cache: &mut [Block; KEYS], outside: bool, random: &mut Random, log: u32) -> bool {
         if self.target == 0 {
             self.context = Block::new(Tested, 192);
@@ -123,8 +123,8 @@ impl Open {
     }
 }
 
-/// One context. Buffers of i pages less 16 bytes, each allocated before the previous is freed; then
-/// sizes about a page beside a retained block.
+/// Plays one context: buffers of i pages less 16 bytes, each allocated before the previous one is
+/// freed, and then sizes of about a page beside a retained block.
 #[unsafe(no_mangle)]
 extern "C" fn ratchet(steps: u32) {
     Region::new().within(|| {
@@ -145,8 +145,8 @@ extern "C" fn ratchet(steps: u32) {
     });
 }
 
-/// `count` buffers at once, each in a region of its own, grown by 16 KiB to between 64 KiB and 1
-/// MiB, then begun anew.
+/// Plays `count` buffers at once, each in a region of its own. Each grows by 16 KiB to between 64
+/// KiB and 1 MiB, and then begins again.
 #[unsafe(no_mangle)]
 extern "C" fn growing(count: u32, restarts: u32) {
     SOAK.with(|Soak { open, random, .. }| {

@@ -1,4 +1,4 @@
-//! A module that does nothing but allocate, free and resize: what is in it is the allocator.
+//! A module that only allocates, frees and resizes, so its size is that of the allocator.
 
 use core::alloc::Layout;
 use std::alloc::{alloc, dealloc, realloc};

@@ -1,4 +1,4 @@
-//! The guest module under each allocator: built once, instantiated as often as wanted.
+//! The guest module with each allocator. It is built once, and instantiated any number of times.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, ensure};
 use wasmtime::{Config, Engine, Instance, Linker, Module, ResourceLimiter, Store, WasmParams};
 
-/// The most that proxies give to a module, in bytes: past it `memory.grow` fails.
+/// The largest memory that proxies give to a module, in bytes. `memory.grow` fails beyond it.
 const MOST: usize = 1 << 30;
 
 /// Compiled modules of one allocator, one of which counts its instructions.
 pub struct Guest {
-    /// Its features, joined with `+`; `std` if it has none.
+    /// Its features, joined with `+`, or `std` if it has none.
     pub name: String,
-    /// Where the module lies.
+    /// The path of the module.
     pub path: PathBuf,
     timed: Module,
     counted: Module,
@@ -45,7 +45,7 @@ pub struct Running {
     first: u64,
 }
 
-/// Bounds linear memory, and counts how often it grew.
+/// Limits linear memory, and counts its growths.
 #[derive(Default)]
 struct Growth {
     grows: u64,
@@ -76,21 +76,21 @@ impl Guest {
         })
     }
 
-    /// Bytes of a module that does nothing but allocate, free and resize.
+    /// Returns the bytes of a module that only allocates, frees and resizes.
     pub fn code(&self) -> Result<u64> {
         Ok(fs::metadata(build(&self.name, Kind::Tiny)?)?.len())
     }
 
-    /// A new instance, compiled for speed.
+    /// Makes a new instance, compiled for speed.
     pub fn timed(&self) -> Result<Running> {
         Running::new(&self.timed)
     }
 
-    /// A new instance that counts its instructions down from `fuel`, and traps at none.
+    /// Makes a new instance that counts its instructions down from `fuel`, and traps at zero.
     ///
     /// # Errors
     ///
-    /// It does not start.
+    /// Fails if the instance does not start.
     pub fn counted(&self, fuel: u64) -> Result<Running> {
         let mut running = Running::new(&self.counted)?;
         running.store.set_fuel(fuel)?;
@@ -106,8 +106,8 @@ impl Running {
             store.set_fuel(u64::MAX)?;
         }
         let mut linker = Linker::new(module.engine());
-        // What std imports of WASI on the way to a panic; nothing is called on the traces' own path
-        // but the hash seed.
+        // The WASI functions that std imports for a panic. The traces call only the one for the
+        // hash seed.
         linker.define_unknown_imports_as_default_values(&mut store, module)?;
         let instance = linker.instantiate(&mut store, module)?;
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
@@ -141,45 +141,45 @@ impl Running {
         Ok(())
     }
 
-    /// Instructions that are left.
+    /// Returns the remaining instructions.
     ///
     /// # Errors
     ///
-    /// The instance does not count them.
+    /// Fails if the instance does not count instructions.
     pub fn fuel(&self) -> Result<u64> {
         Ok(self.store.get_fuel()?)
     }
 
-    /// Pages beyond those of the start.
+    /// Returns the pages beyond those of the start.
     pub fn pages(&mut self) -> Result<u64> {
         let memory = self.instance.get_memory(&mut self.store, "memory").context("no memory")?;
         Ok(memory.size(&self.store) - self.first)
     }
 
-    /// How often memory grew since the start.
+    /// Returns the number of growths of memory since the start.
     pub fn grows(&self) -> u64 {
         self.store.data().grows
     }
 
-    /// What an export counted, if there is one of that name.
+    /// Returns the count of an export, or `None` if there is no export of this name.
     pub fn count(&mut self, name: &str) -> Result<Option<u32>> {
         let Some(function) = self.instance.get_func(&mut self.store, name) else { return Ok(None) };
         Ok(Some(function.typed::<(), u32>(&self.store)?.call(&mut self.store, ())?))
     }
 }
 
-/// What a module of an allocator is for.
+/// The use of a module of an allocator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// It plays the traces by itself.
     Traces,
-    /// It does what the host says, operation by operation.
+    /// It does the operations of the host, one by one.
     Hostile,
-    /// It holds nothing but the allocator.
+    /// It contains only the allocator.
     Tiny,
 }
 
-/// The module of these features.
+/// Returns the module of these features.
 pub(crate) fn build(name: &str, kind: Kind) -> Result<PathBuf> {
     let mut features: Vec<&str> = if name == "std" { Vec::new() } else { name.split('+').collect() };
     let suffix = match kind {
@@ -201,8 +201,8 @@ pub(crate) fn build(name: &str, kind: Kind) -> Result<PathBuf> {
     Ok(kept)
 }
 
-/// Builds a crate of this repository as a module, and says where it lies: until the next build of
-/// that crate.
+/// Builds a crate of this repository as a module, and returns the module's path. The next build of
+/// the crate overwrites the module.
 pub fn module(package: &str, target: &str, features: &[&str]) -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let directory = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);

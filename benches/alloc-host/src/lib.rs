@@ -1,5 +1,5 @@
-//! Allocators on wasm: the guest under each of them, the traces and the soaks; for the command of
-//! this crate, and for its tests.
+//! Allocators on wasm: the guest with each of them, the traces and the soaks, for this crate's
+//! command and for its tests.
 
 pub mod guest;
 pub mod hostile;

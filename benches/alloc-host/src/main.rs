@@ -1,8 +1,8 @@
 //! Allocators on wasm, side by side: `cargo run -p sluicegate-alloc-host [-- --help]`.
 //!
-//! Every guest is the same traces over another allocator. Instructions (fuel) and pages are exact
-//! and repeat to the digit; time is the CPU time of the thread, each measurement paired with one of
-//! std right before it, and the figure is the median of the ratios.
+//! All guests have the same traces, and each has another allocator. Instructions (fuel) and pages
+//! are exact, and repeat to the digit. Time is the CPU time of the thread. Each measurement is
+//! paired with one of std right before it, and the figure is the median of the ratios.
 
 use std::collections::HashSet;
 use std::fs;
@@ -25,7 +25,7 @@ const ALL: &str = "std,freelist,arena,heap,talc,dlmalloc,rlsf,lol_alloc,wasmallo
 /// Runs allocation traces on wasm under several allocators.
 #[derive(Parser)]
 struct Options {
-    /// The allocators: features of the guest, `+` joins several; std and null are always there.
+    /// The allocators: features of the guest, joined with `+`; std and null are always included.
     #[arg(long, default_value = ALL, value_delimiter = ',')]
     allocators: Vec<String>,
     /// Measurements of time; 0 leaves time out.
@@ -34,44 +34,44 @@ struct Options {
     /// Leaves the soaks out.
     #[arg(long)]
     no_soak: bool,
-    /// Only soaks with this in their titles.
+    /// Plays only the soaks with this text in their titles.
     #[arg(long, default_value = "")]
     soak: String,
-    /// Plays each soak so many times as long.
+    /// Plays each soak this many times as long.
     #[arg(long, default_value_t = 1)]
     times: usize,
     /// Leaves the traces out.
     #[arg(long)]
     no_traces: bool,
-    /// Times the request trace on addresses that were written down before, too: what no allocator
-    /// that keeps blocks apart can save.
+    /// Also times the request trace on recorded addresses: no allocator that keeps blocks apart can
+    /// be faster.
     #[arg(long)]
     placed: bool,
-    /// Times the traces on V8 too, through `node --no-liftoff`; without node it says so.
+    /// Also times the traces on V8, with `node --no-liftoff`. Reports if there is no node.
     #[arg(long)]
     node: bool,
-    /// Plays the hostile traces, and nothing else: instructions of the worst operation, and pages.
+    /// Plays only the hostile traces: instructions of the worst operation, and pages.
     #[arg(long)]
     hostile: bool,
-    /// Only hostile traces with this in their titles.
+    /// Plays only the hostile traces with this text in their titles.
     #[arg(long, default_value = "")]
     trace: String,
     /// Writes all figures of the hostile traces into a file.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Puts what it found into the documents in `results`, beside printing it: as parts with this
-    /// at the beginning of their names.
+    /// Also writes the results into the documents in `results`, as parts whose names begin with
+    /// this text.
     #[arg(long)]
     write: Option<String>,
 }
 
 impl Options {
-    /// Prints tables, and writes them into a document if that is wanted.
+    /// Prints tables, and writes them into a document if the options say so.
     fn publish(&self, document: &str, part: &str, tables: &[Table]) -> Result<()> {
         self.publish_under("", document, part, tables)
     }
 
-    /// The same, with a line above.
+    /// Publishes tables with a line above them.
     fn publish_under(&self, line: &str, document: &str, part: &str, tables: &[Table]) -> Result<()> {
         let text = line.to_owned() + &tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         println!("{text}");
@@ -85,8 +85,8 @@ impl Options {
     }
 }
 
-/// Plays the hostile traces on std and the allocators that were named; on all but the floors, which
-/// are none, if none was.
+/// Plays the hostile traces on std and the named allocators. Without names it takes all allocators
+/// except the lower bounds, which are no allocators.
 fn hostile(options: &Options) -> Result<()> {
     let engine = hostile::engine()?;
     let names = options.allocators.iter().map(String::as_str).filter(|name| !["ring", "bump"].contains(name));
@@ -102,7 +102,7 @@ fn hostile(options: &Options) -> Result<()> {
     options.publish_under(&provenance()?, HOSTILE, "hostile", &hostile::tables(&found, paged))
 }
 
-/// Of what the figures are, as a line.
+/// Returns a line about the machine and the versions of the figures.
 fn provenance() -> Result<String> {
     let output = |program: &str, arguments: &[&str]| -> Result<String> {
         let output = Command::new(program).args(arguments).output()?.stdout;

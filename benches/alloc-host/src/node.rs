@@ -1,5 +1,5 @@
-//! The same traces on V8, through node: what Envoy runs modules on, with code optimised from the
-//! first call.
+//! The traces on V8, with node. V8 is the engine of Envoy. It optimises the code from the first
+//! call.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -14,12 +14,12 @@ use sluicegate_benches::table::Table;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/node.mjs");
 
-/// Measures; none without node on the path. What is `unfinished`, by title and allocator, is left
-/// out.
+/// Measures the traces. Returns `None` if there is no node on the path. Leaves out the `unfinished`
+/// pairs of a title and an allocator.
 ///
 /// # Errors
 ///
-/// A trace fails.
+/// Fails if a trace fails.
 pub fn run(
     std: &Guest,
     null: &Guest,

@@ -1,36 +1,37 @@
-//! The soaks: loads that make allocators grow for ever. What counts is the pages.
+//! The soaks: loads that make allocators grow without end. Their result is the number of pages.
 //!
-//! Live data that are drawn at random rise to new peaks for as long as one looks, and any
-//! allocator's pages with them. So a soak is one sequence of events, played again and again: after
-//! some rounds live bytes rise no further, and a page more is the allocator's own. The first half
-//! of the rounds is warm-up; in the second half memory must stand still ([`Found::verify`]). How
-//! many rounds there are was set once, for all allocators.
+//! Random live data rise to a new maximum again and again, and so do the pages of any allocator. So
+//! a soak plays one sequence of events repeatedly. After some rounds the live bytes have reached
+//! their maximum, and another page is due to the allocator. The first half of the rounds is for
+//! warming up. In the second half memory must not grow ([`Found::verify`]). The number of rounds
+//! was set once, for all allocators.
 
 use anyhow::{Context, Result, ensure};
 
 use crate::guest::{Engines, Guest, Running};
 use sluicegate_benches::table::Table;
 
-/// Calls of exports, with their arguments.
+/// The calls of exports, with their arguments.
 type Calls = &'static [(&'static str, &'static [u32])];
 
-/// A load, and how often it is played.
+/// A load, and the number of times that it is played.
 #[derive(Debug)]
 pub struct Soak {
-    /// What it is, in a few words.
+    /// The title in a few words.
     pub title: &'static str,
-    /// One round.
+    /// The calls of one round.
     round: Calls,
     rounds: usize,
-    /// Whether it is a burst: a large buffer after it must end within [`Soak::margin`] pages of the
+    /// `true` for a burst. A large buffer after it must end within [`Soak::margin`] pages of the
     /// standard library's.
     pub burst: bool,
-    /// Whether memory may still grow a little in the second half: what is open at a round's end
-    /// goes on in the next, so rounds differ, and a rare order of events takes a page now and then.
+    /// `true` if memory may still grow a little in the second half. Contexts that are open at the
+    /// end of a round go on in the next, so rounds differ, and a rare order of events takes a page
+    /// now and then.
     drifts: bool,
-    /// Whether it differs from another with the arena alone.
+    /// `true` if the soak differs from another one only with the arena.
     arena: bool,
-    /// Too slow for an allocator that walks a list of all that is free.
+    /// `true` if the soak is too slow for an allocator that walks a list of all free blocks.
     slow: bool,
 }
 
@@ -46,7 +47,7 @@ const fn burst(soak: Soak) -> Soak {
     Soak { burst: true, ..soak }
 }
 
-/// The loads that must stand still.
+/// The loads in which memory must not grow.
 pub const SOAKS: &[Soak] = &[
     drifting(soak("S4: 1 context, bodies to 64 KiB", &[("contexts_rewind", &[]), ("contexts", &[1, 16, 20_000])], 20)),
     drifting(soak(
@@ -109,62 +110,64 @@ pub const SOAKS: &[Soak] = &[
     burst(soak("trace: 256 requests", &[("requests_rewind", &[]), ("requests", &[256, 4_000])], 80)),
 ];
 
-/// How many pages more than the standard library's a large buffer after a burst may end with; see
-/// [`Soak::margin`].
+/// The number of pages beyond those of the standard library that a large buffer after a burst may
+/// end with: see [`Soak::margin`].
 const MARGIN: u64 = 8;
 
 const COUNTED: &str = "the guest does not count: it lacks a feature";
 
-/// One buffer after a burst, in bytes.
+/// The size of a buffer after a burst, in bytes.
 const BIG: u32 = 8 << 20;
 
-/// What a soak found.
+/// The results of a soak.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Pages beyond the start, after each round.
+    /// The pages beyond the start, after each round.
     pub pages: Vec<u64>,
-    /// How often memory grew over all rounds.
+    /// The number of growths over all rounds.
     pub grows: u64,
-    /// Blocks that outlived their region after all rounds, by the allocator's own count.
+    /// The number of blocks that outlived their region after all rounds, by the allocator's own
+    /// count.
     pub retained: u32,
-    /// The same after all was freed.
+    /// The number of these blocks after everything was freed.
     pub retained_at_last: u32,
-    /// Bytes in live blocks at most, up to the end of each round, by the trace's count.
+    /// The maximum of the bytes in live blocks up to the end of each round, by the trace's count.
     pub peaks: Vec<usize>,
-    /// Bytes in blocks that the trace still holds after all was freed.
+    /// The bytes in blocks that the trace still holds after everything was freed.
     pub held: usize,
-    /// The same less what there was at first, by the allocator's own count, if it has one.
+    /// The difference of live bytes to the start, by the allocator's own count, if it counts.
     pub live: Option<i64>,
-    /// Pages after one buffer of 8 MiB, when all was freed.
+    /// The pages after one buffer of 8 MiB, which is allocated when everything was freed.
     pub big: u64,
 }
 
 impl Found {
-    /// Pages when half of the rounds were over, and at the end.
+    /// Returns the pages after half of the rounds, and at the end.
     #[must_use]
     pub fn halves(&self) -> (u64, u64) {
         (self.pages[self.pages.len() / 2 - 1], self.pages[self.pages.len() - 1])
     }
 
-    /// Pages after each of the first three rounds, and what was live at most up to then.
+    /// Returns the pages after each of the first three rounds, and the maximum of live bytes up to
+    /// then.
     fn bursts(&self) -> String {
         let rounds = self.pages.iter().zip(&self.peaks).take(3);
         let cells: Vec<_> = rounds.map(|(pages, live)| format!("{pages} ({})", live.div_ceil(65_536))).collect();
         cells.join(" / ")
     }
 
-    /// Pages of live blocks at most.
+    /// Returns the maximum of live bytes, in pages.
     #[must_use]
     pub fn peak(&self) -> usize {
         self.peaks.last().copied().unwrap_or_default().div_ceil(65_536)
     }
 
-    /// Whether the second and the third burst took no page beyond what more was live in them than
-    /// in the first: the cache fills up over them.
+    /// Checks that the second and the third burst took no more pages than their additional live
+    /// bytes need, compared with the first. The cache fills up over the bursts.
     ///
     /// # Errors
     ///
-    /// They did.
+    /// Fails if they took more.
     pub fn verify_bursts(&self) -> Result<()> {
         let more = (self.peaks[2] - self.peaks[0]).div_ceil(65_536) as u64;
         let taken = self.pages[2] - self.pages[0];
@@ -172,17 +175,17 @@ impl Found {
         Ok(())
     }
 
-    /// Whether memory stood still in the second half, and everything came back.
+    /// Checks that memory did not grow in the second half, and that everything was freed.
     ///
-    /// Where many blocks of many sizes are placed anew each round, a worst case so far turns up now
-    /// and then, ever more rarely: seldom in the second half. What is lost, however, is lost as
-    /// fast in the second half as in the first. So where memory need not `settle`, the second may
-    /// take a third of what the first took after its first round, or a tenth of what is held if
-    /// that is more.
+    /// If each round places many blocks of many sizes again, a new worst case appears now and then,
+    /// and ever more rarely. So it is seldom in the second half. A loss is as fast in the second
+    /// half as in the first. So if memory need not `settle`, the second half may take a third of
+    /// the pages that the first took after its first round, or a tenth of the held pages if that is
+    /// more.
     ///
     /// # Errors
     ///
-    /// What did not.
+    /// Fails if memory grew, or if something was not freed. The message has the figures.
     pub fn verify(&self, settles: bool) -> Result<()> {
         let (half, end) = self.halves();
         let slack = if settles { 0 } else { ((half - self.pages[0]) / 3).max(half / 10) };
@@ -195,36 +198,35 @@ impl Found {
 }
 
 impl Soak {
-    /// Whether an allocator must not take a page in the second half: where that was reached. talc
-    /// and the standard library place a few blocks worse now and then.
+    /// Returns whether an allocator must not take a page in the second half. This is the case for
+    /// those that reached it. talc and the standard library place a few blocks worse now and then.
     #[must_use]
     pub fn settles(&self, name: &str) -> bool {
         !self.drifts && keeps(name)
     }
 
-    /// How many pages more than the standard library's the large buffer after the burst may end
-    /// with.
+    /// Returns the number of pages beyond those of the standard library that the large buffer after
+    /// the burst may end with.
     ///
-    /// S12 is at its peak when the buffer comes, with 2,048 contexts beside a cache that lives on.
-    /// The free lists and the arena may hold more then than the standard library, and the buffer
-    /// fits into that.
+    /// S12 is at its maximum when the buffer comes, with 2,048 contexts and a cache. The free lists
+    /// and the arena may hold more memory then than the standard library, and the buffer fits into
+    /// it.
     #[must_use]
     pub fn margin(&self, name: &str) -> u64 {
         if self.title.starts_with("S12") && keeps(name) { 2 * MARGIN } else { MARGIN }
     }
 
-    /// Whether an allocator runs it, and it shows anything.
+    /// Returns whether an allocator runs the soak, and the soak shows something.
     #[must_use]
     pub fn runs(&self, name: &str) -> bool {
         !(self.slow && name == "lol_alloc" || self.arena && !name.starts_with("arena"))
     }
 
-    /// Plays all rounds, and all of them so many `times`; frees everything, and asks for one large
-    /// buffer.
+    /// Plays all rounds, `times` times over. Then frees everything, and allocates one large buffer.
     ///
     /// # Errors
     ///
-    /// Out of memory, or a trap.
+    /// Fails if the guest is out of memory, or traps.
     pub fn run(&self, running: &mut Running, times: usize) -> Result<Found> {
         let live = running.count("live")?;
         let mut found = Found::default();
@@ -250,17 +252,17 @@ impl Soak {
     }
 }
 
-/// Whether an allocator is one of ours that keeps freed blocks.
+/// Returns whether an allocator is one of this repository that keeps freed blocks.
 fn keeps(name: &str) -> bool {
     name.starts_with("freelist") || name.starts_with("arena")
 }
 
-/// The guest of an allocator for the soaks: the blocks are counted, by the allocator too if it is
-/// one of ours.
+/// Returns the guest of an allocator for the soaks. It counts blocks. The allocators of this
+/// repository count them too.
 ///
 /// # Errors
 ///
-/// It does not build.
+/// Fails if the guest does not build.
 pub fn guest(engines: &Engines, name: &str) -> Result<Guest> {
     let ours = ["freelist", "arena", "heap", "system"].contains(&name);
     Guest::build(engines, &format!("{}count{}", prefix(name), if ours { "+stats" } else { "" }))
@@ -270,11 +272,11 @@ fn prefix(name: &str) -> String {
     if name == "std" { String::new() } else { format!("{name}+") }
 }
 
-/// Runs the soaks with `filter` in their titles under each allocator.
+/// Runs the soaks with `filter` in their titles with each allocator.
 ///
 /// # Errors
 ///
-/// A guest does not build.
+/// Fails if a guest does not build.
 pub fn tables<'a>(
     engines: &Engines,
     names: impl Iterator<Item = &'a str>,

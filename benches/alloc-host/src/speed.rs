@@ -1,4 +1,4 @@
-//! The traces: instructions, time, pages and grows against std.
+//! The traces: instructions, time, pages and growths, compared with std.
 
 use std::collections::HashSet;
 
@@ -11,16 +11,16 @@ use sluicegate_benches::table::Table;
 /// A trace, as calls of one export.
 #[derive(Debug)]
 pub struct Trace {
-    /// What it is, in a few words.
+    /// The title in a few words.
     pub title: &'static str,
     pub(crate) export: &'static str,
-    /// What comes before the count.
+    /// The arguments before the count.
     arguments: &'static [u32],
-    /// Whether the count comes first.
+    /// `true` if the count is the first argument.
     count_first: bool,
-    /// The count of one measurement: about 10 ms of std.
+    /// The count of one measurement, which takes std about 10 ms.
     pub(crate) count: u32,
-    /// Runs on allocators whose blocks overlap.
+    /// `true` if the trace runs on allocators whose blocks overlap.
     pub(crate) floors: bool,
 }
 
@@ -38,8 +38,8 @@ const fn first(trace: Trace) -> Trace {
     Trace { count_first: true, ..trace }
 }
 
-/// All traces. Those in a region differ from their namesakes with the arena alone, which is its
-/// free lists elsewhere.
+/// All traces. Those in a region differ from the others only with the arena, which otherwise works
+/// like its free lists.
 pub const TRACES: &[Trace] = &[
     trace("request 64", "requests", &[64], 4_000, true),
     trace("request 256", "requests", &[256], 4_000, true),
@@ -61,22 +61,22 @@ pub const TRACES: &[Trace] = &[
     trace("growing 100", "growing_buffers", &[100], 50_000, true),
 ];
 
-/// How often a trace is called before its instructions are counted; pages and grows are those after
-/// one call more.
+/// The number of calls of a trace before its instructions are counted. Pages and growths are those
+/// after one further call.
 pub const WARM: usize = 4;
 
-/// So many times std's instructions, and an allocator does not finish a trace: it walks a list of
-/// all that is free.
+/// The factor over std's instructions at which an allocator counts as unfinished, because it walks
+/// a list of all free blocks.
 const PATIENCE: f64 = 100.0;
 
-/// What one allocator does on one trace, to the digit.
+/// The exact results of one allocator on one trace.
 #[derive(Debug, Clone, Copy)]
 pub struct Counts {
-    /// For each unit of the trace.
+    /// The instructions for each unit of the trace.
     pub instructions: f64,
-    /// Beyond the start, after [`WARM`] calls and one.
+    /// The pages beyond the start, after [`WARM`] calls and one more.
     pub pages: u64,
-    /// Of memory, up to then.
+    /// The growths of memory up to then.
     pub grows: u64,
 }
 
@@ -95,7 +95,7 @@ impl Trace {
         all
     }
 
-    /// Whether an allocator can run it: the floors are none, and their blocks overlap.
+    /// Returns whether an allocator can run the trace. The blocks of the lower bounds overlap.
     #[must_use]
     pub fn runs(&self, guest: &str) -> bool {
         match guest {
@@ -106,11 +106,12 @@ impl Trace {
         }
     }
 
-    /// Counts; none if an allocator does not finish within a hundred times std's instructions.
+    /// Counts the instructions, pages and growths. Returns `None` if an allocator does not finish
+    /// within a hundred times std's instructions.
     ///
     /// # Errors
     ///
-    /// A trap, or out of memory.
+    /// Fails if the guest traps, or is out of memory.
     pub fn counts(&self, guest: &Guest, std: Option<Counts>) -> Result<Option<Counts>> {
         let arguments = self.arguments();
         let count = f64::from(self.count);
@@ -153,22 +154,22 @@ impl Trace {
     }
 }
 
-/// What the traces found.
+/// The results of the traces.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Ratios of time; empty without repetitions.
+    /// The ratios of time, empty without repetitions.
     pub times: Vec<Table>,
-    /// Instructions, pages, grows.
+    /// The instructions, pages and growths.
     pub counts: Vec<Table>,
-    /// Traces, by title, that an allocator does not finish.
+    /// The traces, by title, that an allocator does not finish.
     pub unfinished: HashSet<(&'static str, String)>,
 }
 
-/// Measures.
+/// Measures the traces.
 ///
 /// # Errors
 ///
-/// A trap, or out of memory.
+/// Fails if the guest traps, or is out of memory.
 pub fn run(std: &Guest, null: &Guest, others: &[Guest], repetitions: usize) -> Result<Found> {
     let guests: Vec<&Guest> = std::iter::once(std).chain(others).chain([null]).collect();
     let header: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
@@ -221,12 +222,12 @@ pub fn run(std: &Guest, null: &Guest, others: &[Guest], repetitions: usize) -> R
     Ok(Found { times, counts: vec![fuel, instructions, pages, grows], unfinished })
 }
 
-/// Measures what of the request trace is not the allocator's: the same run on the addresses that
-/// the free lists chose before.
+/// Measures the part of the request trace that is not the allocator's: the same run on the
+/// addresses that the free lists chose before.
 ///
 /// # Errors
 ///
-/// A trap, or out of memory.
+/// Fails if the guest traps, or is out of memory.
 pub fn placed(std: &Guest, placed: &Guest, others: &[&Guest], repetitions: usize) -> Result<Table> {
     let guests: Vec<&Guest> = std::iter::once(std).chain(others.iter().copied()).chain([placed]).collect();
     let mut table = Table::new(

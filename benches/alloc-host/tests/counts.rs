@@ -1,16 +1,16 @@
-//! Instructions, pages, grows and code of the strategies beside std's: exact, so that a loss shows
-//! in a test and not in a table that nobody reads.
+//! The instructions, pages, growths and code size of the strategies, relative to std. They are
+//! exact, so a loss fails a test.
 //!
-//! The bounds lie a little above what is reached; where the crate's README names an aim that is
-//! reached, it is that aim.
+//! The bounds are a little above the current figures. If the crate's README names a goal that is
+//! reached, the bound is this goal.
 
 use std::fmt::Write;
 
 use sluicegate_alloc_host::guest::{Engines, Guest};
 use sluicegate_alloc_host::speed::{Counts, TRACES};
 
-/// What a strategy may take on a trace: instructions and pages, as ratios to std's. Two pages more
-/// are always allowed, as std takes none on some traces.
+/// The bounds of a strategy on a trace: instructions and pages, as ratios to std's. Two more pages
+/// are always allowed, because std takes none on some traces.
 struct Bound {
     trace: &'static str,
     instructions: f64,
@@ -21,8 +21,8 @@ const fn bound(trace: &'static str, instructions: f64, pages: f64) -> Bound {
     Bound { trace, instructions, pages }
 }
 
-/// By features, with the bytes of a module that only allocates beyond one whose allocator does
-/// nothing.
+/// The strategies by features, with the bytes of a module that only allocates, beyond a module
+/// whose allocator does nothing.
 const BOUNDS: &[(&str, u64, &[Bound])] = &[
     (
         "freelist+inline",
@@ -31,7 +31,7 @@ const BOUNDS: &[(&str, u64, &[Bound])] = &[
             bound("request 64", 0.375, 1.15),
             bound("request 256", 0.35, 1.15),
             bound("request 1024", 0.36, 1.08),
-            // Of so few pages std takes 9 or 10, by where the data of the module ends.
+            // std takes 9 or 10 pages here, depending on the end of the module's data.
             bound("rust 64", 0.88, 1.34),
             bound("rust 256", 0.88, 1.1),
             bound("rust 1024", 0.88, 1.1),
@@ -145,9 +145,9 @@ fn the_strategies_keep_their_bounds() {
     assert!(faults.is_empty(), "{faults}");
 }
 
-/// What an exact count of live bytes may cost a pair of blocks, in instructions: where the fast
-/// path is in every caller, and where it is called, so that it must look whether there is a block.
-/// The loads, additions and stores are twelve.
+/// The instructions that the exact count of live bytes may add to an allocation and its free: where
+/// the fast path is inline, and where it is called and must check whether there is a block. The
+/// loads, additions and stores are twelve.
 const LIVE: f64 = 13.0;
 const LIVE_CALLED: f64 = 15.0;
 
@@ -169,8 +169,8 @@ fn live_bytes_cost_no_more_than_they_may() {
     assert!(faults.is_empty(), "{faults}");
 }
 
-/// What the sampled profile may cost a pair of blocks, in instructions: where the fast path is in
-/// every caller, and where it is called. A count down, a look at its sign and a look at the table
+/// The instructions that the sampled profile may add to an allocation and its free: where the fast
+/// path is inline, and where it is called. A countdown, a check of its sign and a look at the table
 /// of samples are seventeen.
 const PROFILE: [(&str, f64); 2] = [("freelist+inline", 22.5), ("heap", 31.5)];
 

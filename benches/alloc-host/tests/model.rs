@@ -1,7 +1,7 @@
-//! The shadow model on the targets that ship, under wasmtime: random sequences from here,
-//! interpreted there, with 32-bit pointers and the real `memory.grow`.
+//! The shadow model on the targets of modules, under wasmtime. The host makes random sequences, and
+//! the guest runs them, with 32-bit pointers and the real `memory.grow`.
 //!
-//! Any trap is a failure, and so is a broken promise.
+//! Each trap is a failure, and so is each broken promise.
 
 use std::fs;
 
@@ -18,24 +18,24 @@ use wasmtime::{Engine, Instance, Linker, Module, ResourceLimiter, Store};
 const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
 const STRATEGIES: [&str; 5] = ["talc", "heap", "freelist", "arena", "system"];
 const STEPS: usize = 400;
-/// How long the traces of the benches are played: a thousand requests, ten thousand pairs.
+/// The length of the traces of the benches: a thousand requests, ten thousand pairs.
 const SCALE: u32 = 100;
 
-/// Which growths of the allocator under test fail.
+/// The growths of the allocator under test that fail.
 #[derive(Clone, Copy)]
 enum Refuse {
     Nothing,
-    /// The growth with this number, whatever it asks for.
+    /// The growth with this number, whatever its size.
     Growth(u32),
     /// Only its first attempt, which asks for more than the need.
     Wish(u32),
-    /// All that would take memory past so many pages.
+    /// All growths beyond this number of pages.
     Past(usize),
 }
 
 struct Host {
     refuse: Refuse,
-    /// Whether the allocator under test is growing memory.
+    /// `true` while the allocator under test grows memory.
     growing: bool,
     attempts: u32,
     growths: u32,
@@ -65,7 +65,7 @@ impl ResourceLimiter for Host {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 struct Outcome {
     growths: u32,
@@ -100,7 +100,7 @@ fn start(module: &(Engine, Module), refuse: Refuse) -> Result<(Store<Host>, Inst
     Ok((store, instance))
 }
 
-/// The guest's message as an error, if a promise was broken.
+/// Returns the guest's message as an error, if a promise was broken.
 fn verify(store: &mut Store<Host>, instance: &Instance, kept: u32) -> Result<()> {
     if kept == 0 {
         let memory = instance.get_memory(&mut *store, "memory").context("no memory")?;
@@ -207,8 +207,7 @@ fn high() -> Vec<Op> {
     vec![Op::Allocate { size: 250 << 20, align: 3 }; 13]
 }
 
-/// What any size fits behind that lies in a gap at the top: none does, as it would end beyond 4
-/// GiB.
+/// Checks that no size fits behind a gap at the top: a block there would end beyond 4 GiB.
 #[test]
 fn nothing_grows_past_the_address_space() {
     let mut ops = high();

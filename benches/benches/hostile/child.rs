@@ -162,7 +162,8 @@ impl Heap {
         1
     }
 
-    /// The block that an operation leaves; none if there is none, or none was to be had.
+    /// Returns the block that an operation leaves, or `None` if it leaves none, or if it was
+    /// refused.
     fn held(&mut self, order: Order, blocks: &mut [Held]) -> Option<Held> {
         match order {
             Order::Allocate { size, align, zeroed, .. } => {

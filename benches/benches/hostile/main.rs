@@ -26,7 +26,7 @@ use sluicegate_traces::hostile::{Block, Blocks, Op, Player, Script, TRACES, Trac
 
 use child::{CHILD, Order};
 
-/// What one allocator did on one trace.
+/// The results of one allocator on one trace.
 struct Found {
     /// Nanoseconds of each operation.
     times: Vec<u32>,
@@ -109,8 +109,8 @@ fn once(rival: &str, trace: &Trace) -> std::io::Result<Found> {
     remote.finish()
 }
 
-/// The least time of each operation, and the most pages, over all runs; none if the allocator
-/// fails.
+/// Returns the least time of each operation, and the largest number of pages, over all runs.
+/// Returns `None` if the allocator fails.
 fn measured(rival: &str, trace: &Trace, runs: usize) -> Option<Found> {
     let mut best = once(rival, trace).ok()?;
     for _ in 1..runs {

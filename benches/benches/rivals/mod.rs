@@ -13,7 +13,7 @@ use sluicegate_traces::bare::{self, Churn};
 use sluicegate_traces::floor::Floor;
 use sluicegate_traces::{request, rust};
 
-/// What is run.
+/// A trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trace {
     /// Requests, so many open at once.
@@ -47,7 +47,7 @@ pub const TRACES: &[(&str, Trace, u32)] = &[
     ("growing 100", Trace::Growing(100), 20_000),
 ];
 
-/// A trace that goes on; dropping it frees what it holds.
+/// A trace that goes on. Dropping the value frees its blocks.
 pub trait Running {
     fn run(&mut self, count: u32);
 }
@@ -55,17 +55,17 @@ pub trait Running {
 /// An allocator under test.
 pub trait Rival: Sync {
     fn name(&self) -> &'static str;
-    /// Whether the trace can run on it.
+    /// Returns whether the trace can run on the allocator.
     fn runs(&self, trace: Trace) -> bool;
     fn start(&'static self, trace: Trace) -> Box<dyn Running>;
 }
 
 struct On<A: 'static> {
     name: &'static str,
-    /// Whether its blocks overlap, so that only traces that write nothing but one word may run on
+    /// `true` if its blocks overlap. Then only traces that write nothing but one word may run on
     /// it.
     floor: bool,
-    /// The allocator; a new one for each trace if it is one thread's.
+    /// The allocator. An allocator for one thread is a new one for each trace.
     heap: fn() -> &'static A,
 }
 
@@ -77,8 +77,8 @@ type Talc = talc::TalcLock<spinning_top::RawSpinlock, talc::source::GlobalAllocS
 
 static TALC: Talc = talc::TalcLock::new(talc::source::GlobalAllocSource::new(System));
 
-/// A floor behind a curtain: the compiler must hand every block over, and cannot leave out what the
-/// trace does with it. So it is what the trace costs on any allocator.
+/// A lower bound that the compiler cannot see through: it must return every block, and cannot leave
+/// out the trace's work on it. So this is the cost of the trace with any allocator.
 struct Hidden<A>(A);
 
 // SAFETY: everything is the inner allocator's.
@@ -107,7 +107,7 @@ fn hidden() -> &'static Hidden<Floor<false>> {
     Box::leak(Box::new(Hidden(Floor::new())))
 }
 
-/// std first, the trace's own cost last.
+/// The rivals, with std first and the trace's own cost last.
 pub static RIVALS: &[&dyn Rival] = &[
     &On { name: "std", floor: false, heap: || &System },
     &On { name: "freelist", floor: false, heap: || &Native },

@@ -6,7 +6,7 @@ use sluicegate_host::wasm::Module;
 use sluicegate_host::{Cost, Host};
 use sluicegate_loadtest::{Allocator, guest};
 
-/// What a request costs when this job is done to it, after others.
+/// Returns the cost of a request with this job, after other requests.
 fn cost(module: &Module, job: &str) -> Cost {
     let host = Host::wasm(module).plugin_configuration(job).start();
     let request = || {

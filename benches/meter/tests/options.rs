@@ -1,4 +1,4 @@
-//! What the options of `cargo meter` do, by running it.
+//! The options of `cargo meter`, tested by running it.
 
 mod configurations;
 
@@ -13,13 +13,13 @@ fn meter(options: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sluicegate-meter")).args(options).output().unwrap()
 }
 
-/// What it printed.
+/// Returns its output.
 fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// What it complained of.
+/// Returns its error message.
 fn complaint(options: &[&str]) -> String {
     let output = meter(options);
     assert!(!output.status.success(), "{options:?}: {}", String::from_utf8_lossy(&output.stdout));

@@ -35,8 +35,8 @@ fn a_filter_that_gives_way_never_traps_whatever_the_limit() {
     }
 }
 
-/// What an example allocates for itself may end it, with Rust's message, which the sweep looks for:
-/// then the proxy has another VM.
+/// An allocation of an example itself may end the VM, with Rust's message, which the sweep looks
+/// for. Then the proxy has another VM.
 #[test]
 fn examples_give_way_or_say_what_they_could_not_have() {
     let mut refused = 0;

@@ -25,7 +25,7 @@ fn logged(module: PathBuf) -> Vec<(LogLevel, String)> {
     host.log().into_iter().map(|line| (line.level, line.text)).collect()
 }
 
-/// Whether a line of this level holds the panic, with this in place of its line break.
+/// Returns whether a line of this level has the panic, with this text in place of its line break.
 fn holds(log: &[(LogLevel, String)], level: LogLevel, line_break: &str) -> bool {
     let place = place().replace('\n', line_break);
     log.iter().any(|(of, text)| *of == level && text.contains(&place))

@@ -1,52 +1,52 @@
-//! What operations took.
+//! The cost of operations.
 
 use serde::Serialize;
 
-/// The dearest operation.
+/// The most expensive operation.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Worst {
-    /// In instructions.
+    /// Its instructions.
     pub cost: u64,
-    /// What it was.
+    /// Its kind.
     pub operation: String,
 }
 
-/// Instructions of a trace's operations.
+/// The instructions of a trace's operations.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Costs {
-    /// The dearest operation of all, those before the load proper included.
+    /// The most expensive operation, including those before the load proper.
     pub worst: Worst,
-    /// The dearest that was refused.
+    /// The most expensive refused operation.
     pub worst_refused: Worst,
-    /// The dearest of those that open, enter, leave or close a region.
+    /// The most expensive operation that opens, enters, leaves or closes a region.
     pub worst_region: Worst,
-    /// The dearest request of the load proper: all of its operations together.
+    /// The most expensive request of the load proper: all of its operations together.
     pub worst_request: u64,
-    /// In a thousand operations of the load proper one takes more.
+    /// The number of instructions that one in a thousand operations of the load proper exceeds.
     pub p999: u64,
-    /// The mean of those that were served.
+    /// The mean of the served operations.
     pub mean: f64,
-    /// The mean of those that were refused; zero if none was.
+    /// The mean of the refused operations, or zero if there are none.
     pub mean_refused: f64,
-    /// How many were.
+    /// The number of refused operations.
     pub refused: usize,
-    /// All operations together, those before the load proper included.
+    /// The sum over all operations, including those before the load proper.
     pub total: u64,
     #[serde(skip)]
     request: u64,
-    /// Those of the load proper that were served.
+    /// The served operations of the load proper.
     #[serde(skip)]
     served: Vec<u32>,
     #[serde(skip)]
     sum_refused: u64,
 }
 
-/// What became of an operation.
+/// The result of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Served,
     Refused,
-    /// It was none of a block but of a region.
+    /// The operation was one of a region, and not of a block.
     Region,
 }
 
@@ -77,7 +77,7 @@ impl Costs {
         self.request = 0;
     }
 
-    /// The load proper begins: only the worst operation of what was before counts.
+    /// Begins the load proper. Of the operations before it only the worst one counts.
     pub(super) fn measure(&mut self) {
         self.served.clear();
         (self.request, self.worst_request) = (0, 0);
@@ -97,7 +97,7 @@ impl Costs {
         self
     }
 
-    /// The dearest of all operations, refused ones and those of regions included.
+    /// Returns the most expensive operation, including refused ones and those of regions.
     #[must_use]
     pub fn dearest(&self) -> &Worst {
         [&self.worst, &self.worst_refused, &self.worst_region].into_iter().max_by_key(|w| w.cost).unwrap_or(&self.worst)

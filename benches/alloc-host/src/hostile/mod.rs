@@ -1,9 +1,9 @@
-//! Hostile traces on wasm: what the worst operation takes in instructions, and pages.
+//! Hostile traces on wasm: the instructions of the worst operation, and the pages.
 //!
-//! The guest does one operation after another, as the host says, and the host reads the fuel from
-//! one to the next. So each figure is of one operation: exact, and the same on every machine. What
-//! the guest takes to ask is taken off, and bytes that `memory.copy` and `memory.fill` touch cost
-//! nothing: a bound of an allocator's is one beyond the bytes that it copies or clears.
+//! The guest does one operation of the host after another, and the host reads the fuel in between.
+//! So each figure is that of one operation. It is exact, and the same on every machine. The cost of
+//! asking for the next operation is subtracted. Bytes that `memory.copy` and `memory.fill` touch
+//! cost nothing, so an allocator's bound excludes the bytes that it copies or clears.
 
 mod costs;
 mod player;
@@ -24,44 +24,44 @@ use player::Wasm;
 pub use costs::{Costs, Worst};
 pub use table::tables;
 
-/// So many times the instructions of the first allocator on a trace, and another is said not to
-/// finish: some walk over all that is free for each operation.
+/// The factor over the instructions of the first allocator at which another one counts as
+/// unfinished: some walk over all free blocks in each operation.
 const PATIENCE: u64 = 20;
 
-/// Instructions that each may take on the shortest trace.
+/// The instructions that each allocator may take on the shortest trace.
 const LEAST_PATIENCE: u64 = 100_000_000;
 
 /// The module of one allocator.
 pub struct Guest {
-    /// Its features, joined with `+`; `std` if it has none.
+    /// Its features, joined with `+`, or `std` if it has none.
     pub name: String,
     module: Module,
 }
 
-/// What one allocator does on one trace.
+/// The results of one allocator on one trace.
 #[derive(Debug, Clone, Serialize)]
 pub struct Found {
     /// The allocator.
     pub allocator: String,
     /// The trace.
     pub trace: &'static str,
-    /// Why it did not come to the trace's end, if it did not.
+    /// The reason why the allocator did not finish the trace, or `None` if it did.
     pub ended: Option<String>,
-    /// Instructions.
+    /// The instructions.
     #[serde(flatten)]
     pub costs: Costs,
-    /// Pages beyond those of the start. Linear memory never shrinks, so this is the end and the
-    /// peak.
+    /// The pages beyond those of the start. Linear memory never shrinks, so this is both the final
+    /// number and the maximum.
     pub pages: u64,
-    /// Pages of the bytes in live blocks at most.
+    /// The maximum of the bytes in live blocks, in pages.
     pub live: u64,
 }
 
-/// An engine that counts instructions, and no bytes.
+/// Makes an engine that counts instructions, and does not count copied bytes.
 ///
 /// # Errors
 ///
-/// The processor is not supported.
+/// Fails if the processor is not supported.
 pub fn engine() -> Result<Engine> {
     let mut cost = OperatorCost::default();
     cost.variable.memory_copy_per_byte = 0;
@@ -76,17 +76,17 @@ impl Guest {
     ///
     /// # Errors
     ///
-    /// It does not build.
+    /// Fails if the module does not build.
     pub fn build(engine: &Engine, name: &str) -> Result<Self> {
         let wasm = std::fs::read(build(name, Kind::Hostile)?)?;
         Ok(Self { name: name.to_owned(), module: Module::new(engine, wasm)? })
     }
 
-    /// Plays a trace on a new instance, for so many instructions at most.
+    /// Plays a trace on a new instance, with a limit of instructions.
     ///
     /// # Errors
     ///
-    /// The module does not start.
+    /// Fails if the module does not start.
     pub fn run(&self, trace: &Trace, patience: u64) -> Result<Found> {
         let mut player = Wasm::start(&self.module, patience)?;
         let mut script = Script::new(&mut player);
@@ -98,13 +98,13 @@ impl Guest {
     }
 }
 
-/// Plays all traces whose titles have `filter` in them on all allocators, by as many threads as
-/// there are processors. One list for each allocator, in the order of the traces; the first
-/// allocator says how long the others may take.
+/// Plays all traces whose titles contain `filter` on all allocators, in as many threads as there
+/// are processors. Returns a list for each allocator, in the order of the traces. The first
+/// allocator sets the limit for the others.
 ///
 /// # Errors
 ///
-/// A module does not start.
+/// Fails if a module does not start.
 pub fn run(guests: &[Guest], filter: &str) -> Result<Vec<Vec<Found>>> {
     let traces: Vec<&Trace> = TRACES.iter().filter(|trace| trace.title.contains(filter)).collect();
     let next = AtomicUsize::new(0);

@@ -6,10 +6,10 @@ use wasmtime::{Caller, Instance, Linker, Memory, Module, ResourceLimiter, Store,
 
 use super::costs::{Costs, Fate};
 
-/// The most pages that a proxy gives to a module: past it `memory.grow` fails.
+/// The largest number of pages that a proxy gives to a module. `memory.grow` fails beyond it.
 const MOST: usize = 1 << 14;
 
-/// What the guest knows an operation as.
+/// The number of an operation in the guest.
 const END: u32 = 0;
 const ALLOCATE: u32 = 1;
 const ZEROED: u32 = 2;
@@ -21,7 +21,7 @@ const LEAVE: u32 = 7;
 const CLOSE: u32 = 8;
 const NOTHING: u32 = 9;
 
-/// What the guest is at.
+/// The current operation of the guest.
 #[derive(Debug, Clone, Copy)]
 enum Current {
     Nothing,
@@ -33,7 +33,7 @@ enum Current {
     Close,
 }
 
-/// Where the guest's order and its fields lie.
+/// The addresses of the guest's order and of its fields.
 #[derive(Debug, Clone, Copy, Default)]
 struct Places {
     order: usize,
@@ -48,14 +48,14 @@ struct State {
     ops: Vec<Op>,
     at: usize,
     blocks: Blocks,
-    /// The bytes of those that are open, by number.
+    /// The bytes of the open regions, by number.
     regions: Vec<Option<Vec<u8>>>,
     entered: Vec<usize>,
     current: Current,
-    /// Fuel when the guest went on with the current operation.
+    /// The fuel when the guest went on with the current operation.
     before: u64,
-    /// What the guest takes between two orders without doing anything, and how often that is still
-    /// to be counted.
+    /// The instructions between two orders without an operation, and the number of times that this
+    /// is still to be counted.
     overhead: u64,
     calibrations: u32,
     costs: Costs,
@@ -72,7 +72,7 @@ impl ResourceLimiter for State {
     }
 }
 
-/// A module that plays.
+/// A module that plays operations.
 pub(super) struct Wasm {
     store: Store<State>,
     memory: Memory,
@@ -122,7 +122,8 @@ impl Wasm {
         Ok(player)
     }
 
-    /// What the operations took, pages beyond the start, and why the trace ended before its end.
+    /// Returns the cost of the operations, the pages beyond the start, and the reason for an early
+    /// end.
     pub(super) fn finish(self) -> (Costs, u64, Option<String>) {
         let pages = self.memory.size(&self.store) - self.first;
         let state = self.store.into_data();
@@ -153,7 +154,7 @@ impl Player for Wasm {
     }
 }
 
-/// What the guest calls: an operation is over, and the next begins.
+/// The function that the guest calls when an operation is over and the next begins.
 fn next(mut caller: Caller<'_, State>, result: u32) -> wasmtime::Result<u32> {
     let fuel = caller.get_fuel()?;
     let Some(memory) = caller.data().memory else { return Ok(END) };
@@ -167,7 +168,7 @@ fn next(mut caller: Caller<'_, State>, result: u32) -> wasmtime::Result<u32> {
 }
 
 impl State {
-    /// Enters what the current operation came to.
+    /// Records the result of the current operation.
     fn over(&mut self, bytes: &[u8], result: usize, cost: u64) {
         let cost = cost.saturating_sub(self.overhead);
         match self.current {
@@ -221,7 +222,7 @@ impl State {
         self.regions[region] = Some(bytes[at..at + region_size].to_vec());
     }
 
-    /// Copies a region into the order; false if it is not open.
+    /// Copies a region into the order. Returns `false` if the region is not open.
     fn hand_over(&mut self, bytes: &mut [u8], region: usize) -> bool {
         let Some(kept) = self.regions.get_mut(region).and_then(Option::take) else { return false };
         let at = self.places.region;
@@ -236,7 +237,7 @@ impl State {
         }
     }
 
-    /// Goes on to the next operation that is the guest's, and writes the order.
+    /// Goes on to the next operation of the guest, and writes the order.
     fn begin(&mut self, bytes: &mut [u8], pages: usize) -> u32 {
         if self.calibrations > 0 {
             self.calibrations -= 1;

@@ -3,11 +3,11 @@
 use super::Found;
 use sluicegate_benches::table::Table;
 
-/// One of the figures, as text.
+/// A figure as text.
 type Figure = fn(&Found) -> String;
 
-/// A summary, and a table for each figure: traces by allocators. The first allocator is the one
-/// that pages are compared with.
+/// Returns a summary, and a table for each figure with traces by allocators. Pages are compared
+/// with those of the first allocator.
 #[must_use]
 pub fn tables(found: &[Vec<Found>], paged: impl Fn(&str) -> bool) -> Vec<Table> {
     let Some(first) = found.first() else { return Vec::new() };
@@ -39,7 +39,8 @@ fn some(value: f64) -> String {
     if value > 0.0 { format!("{value:.0}") } else { "-".to_owned() }
 }
 
-/// A figure; in brackets if the trace did not end, as it then is of a part of it.
+/// Returns a figure. It is in brackets if the trace did not end, because it is then about a part of
+/// the trace.
 fn cell(found: &Found, figure: Figure) -> String {
     if found.ended.is_some() { format!("({})", figure(found)) } else { figure(found) }
 }

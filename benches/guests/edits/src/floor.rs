@@ -26,7 +26,8 @@ unsafe extern "C" {
     fn __wasm_call_ctors();
 }
 
-/// How many contexts may have a job: numbers go up with each request, and the plugins come first.
+/// The number of contexts that may have a job. Numbers go up with each request, and the plugins
+/// come first.
 const PLUGINS: usize = 64;
 
 /// The jobs of the plugins, by the numbers of their contexts, and the job of the stream that was
@@ -125,7 +126,7 @@ fn map(names: impl Iterator<Item = &'static str>) -> usize {
     bytes(call, |block| names.filter(|name| contains(block, name.as_bytes())).count()).unwrap_or_default()
 }
 
-/// Whether a name is in a serialised map.
+/// Returns whether a name is in a serialised map.
 fn contains(block: &[u8], name: &[u8]) -> bool {
     let Some((count, rest)) = block.split_first_chunk() else { return false };
     let count = u32::from_le_bytes(*count) as usize;

@@ -1,33 +1,33 @@
-//! What a filter may be told to do with the headers of a request, by its configuration: `add 5`,
-//! say.
+//! The jobs of the filter with the headers of a request, as its configuration names them: for
+//! example `add 5`.
 
-/// What is done.
+/// The kind of a job.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Kind {
-    /// Nothing.
+    /// Does nothing.
     #[default]
     Nothing,
-    /// That many headers are added.
+    /// Adds this many headers.
     Add,
-    /// That many headers of 100 bytes each are added.
+    /// Adds this many headers of 100 bytes each.
     AddLong,
-    /// That many names are set.
+    /// Sets this many names.
     Replace,
-    /// That many headers are read that are there, each by itself.
+    /// Reads this many existing headers, each by itself.
     GetPresent,
-    /// The same, of headers that are not there.
+    /// Does this with headers that do not exist.
     GetAbsent,
-    /// That many headers are read that are there, of a map that is read once.
+    /// Reads this many existing headers from a map that is read once.
     SnapshotPresent,
-    /// The same, of headers that are not there.
+    /// Does this with headers that do not exist.
     SnapshotAbsent,
-    /// The map is read, that many names are set, and each is read by itself.
+    /// Reads the map, sets this many names, and reads each of them by itself.
     EditThenGet,
-    /// The map is read, that many names are set, and the map is read again.
+    /// Reads the map, sets this many names, and reads the map again.
     EditThenSnapshot,
-    /// That many times a header is added, read and removed.
+    /// Adds, reads and removes a header this many times.
     Cycle,
-    /// That many headers are added, then all are read, then all are removed.
+    /// Adds this many headers, then reads all of them, and then removes all of them.
     Batch,
 }
 

@@ -15,7 +15,7 @@ use sluicegate::task::{self, Notify};
 use sluicegate::timer::Timer;
 use sluicegate::{Chunk, Output, property, shared_data};
 
-/// What a plugin does, times the number below it.
+/// The job of a plugin, done as often as the number below it says.
 mod does {
     pub(crate) const START_TIMERS: u32 = 1;
     pub(crate) const STOP_TIMERS: u32 = 2;
@@ -110,7 +110,7 @@ impl PluginContext for Plugin {
 struct Many {
     answers: u32,
     rewriter: Rewriter,
-    /// What the rewriter leaves of each part: everything, or the last bytes.
+    /// The rest that the rewriter leaves of each part: everything, or the last bytes.
     leaves: Leaves,
 }
 

@@ -13,12 +13,12 @@ use sluicegate_host::wasm::Module;
 use sluicegate_host::{Host, HttpStream, RunningHost};
 use sluicegate_loadtest::{Allocator, guest};
 
-/// The fewer.
+/// The smaller number.
 const FEW: u32 = 250;
-/// The more: eight times as many.
+/// The larger number: eight times as many.
 const MANY: u32 = 8 * FEW;
-/// How much one may cost among many, where 1 is what it costs among few: log(2,000) / log(250) is
-/// 1.38. What is linear comes to 8.
+/// The bound of the cost of one among many, relative to its cost among few. log(2,000) / log(250)
+/// is 1.38. A linear cost is 8.
 const MOST: f64 = 1.4;
 
 fn module() -> Module {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// How many requests are counted beside the open streams.
+/// The number of requests that are counted beside the open streams.
 const ROUNDS: u32 = 500;
 
 /// The instructions of a request and of the end of a stream, beside so many open ones.
