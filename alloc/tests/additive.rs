@@ -1,4 +1,4 @@
-//! What no feature may change: types that are shared or not, and functions that are there.
+//! Things that no feature may change: the shared types, and the existing functions.
 
 use sluicegate_alloc::region::{Region, outside};
 use sluicegate_alloc::{SELECTED, Snapshot, Usage, limit, live, snapshot, usage};

@@ -37,7 +37,7 @@ struct Doubling<S> {
 // may move with it.
 unsafe impl<S: Send> Send for Doubling<S> {}
 
-/// What blocks are aligned to at most.
+/// The largest alignment of blocks.
 const ALIGN_MOST: usize = PAGE;
 
 impl<S: Source> Doubling<S> {

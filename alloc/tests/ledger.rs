@@ -38,7 +38,7 @@ fn ordinary_code_frees_what_it_made() {
 
 const LAYOUT: Layout = Layout::new::<[u64; 10]>();
 
-/// What a ledger of its own finds in `f`, which is handed one live block.
+/// Returns the findings of a new ledger in `f`, which gets one live block.
 fn found(f: impl FnOnce(&Ledger<System>, *mut u8)) -> Audit {
     let ledger = Ledger::new(System);
     // SAFETY: the size is not zero.

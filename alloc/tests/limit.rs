@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout};
 
 use sluicegate_alloc::{ALLOCATOR, SELECTED, limit, snapshot};
 
-/// Whether there is a block of so many bytes.
+/// Returns whether a block of this many bytes can be allocated.
 fn given(bytes: usize) -> bool {
     let layout = Layout::from_size_align(bytes, 8).unwrap();
     // SAFETY: the size is not zero.

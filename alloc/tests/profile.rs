@@ -40,7 +40,7 @@ fn of(profile: &Profile, callback: &str) -> (u64, u64, u32) {
     sites.fold((0, 0, 0), |sum, live| (sum.0 + live.bytes, sum.1 + live.blocks, sum.2 + live.samples))
 }
 
-/// Whether a figure is what it should be, to within a part.
+/// Returns whether a figure is right within a tolerance.
 fn about(found: u64, expected: u64, part: f64) -> bool {
     found.abs_diff(expected) as f64 <= expected as f64 * part
 }
@@ -52,7 +52,7 @@ fn what_lives_is_told_by_who_allocated_it() {
     heap.profile_each(256 * 1024);
     let (small, large): (Vec<_>, Vec<_>) = (0..40_000)
         .map(|turn| {
-            // What comes and goes leaves nothing in the profile.
+            // Blocks that come and go leave nothing in the profile.
             let passing = within(site("passing"), || allocate(&heap, 300));
             let small = within(site("small"), || allocate(&heap, 100));
             let large = (turn % 10 == 0).then(|| within(site("large"), || allocate(&heap, 20_000)));
@@ -123,7 +123,7 @@ fn a_full_table_becomes_coarser_and_stays_right() {
         release(&heap, *block, 1000);
     }
     assert_eq!(heap.profile().sites().count(), 0, "no sample is lost in the table");
-    // What is never freed again and far larger than any interval takes its turn too.
+    // A block that is far larger than any interval and never freed is sampled too.
     heap.profile_each(1);
     let before = heap.profile().interval();
     for _ in 0..300 {
@@ -168,7 +168,8 @@ fn the_first_sample_comes_by_itself() {
     }
 }
 
-/// What is needed of `perftools.profiles`, by the numbers of its fields in pprof's `profile.proto`.
+/// The necessary part of `perftools.profiles`, by the numbers of its fields in pprof's
+/// `profile.proto`.
 #[derive(Clone, PartialEq, Message)]
 struct Pprof {
     #[prost(message, repeated, tag = "1")]

@@ -1,4 +1,4 @@
-//! What regions promise: blocks that escape stay whole, are counted, and hold nothing but
+//! The promises of regions: blocks that outlive their region stay whole, are counted, and hold only
 //! themselves.
 #![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
 

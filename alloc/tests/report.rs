@@ -1,5 +1,5 @@
-//! What a report says of heaps whose blocks are known one by one. The model compares reports with
-//! its own count after random operations: see `sequences`.
+//! Reports of heaps whose blocks are known one by one. The model compares reports with its own
+//! count after random operations: see `sequences`.
 #![allow(unsafe_code, reason = "allocators are driven through their raw interface")]
 
 use std::alloc::{GlobalAlloc, Layout};

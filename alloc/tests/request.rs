@@ -1,5 +1,5 @@
-//! What an explicit arena promises: views and collections stay whole until the last handle is gone,
-//! and what a pool keeps comes down after a burst.
+//! The promises of an explicit arena: views and collections stay whole until the last handle is
+//! gone, and the memory of a pool goes down after a burst.
 #![cfg(feature = "request-arena")]
 
 use std::alloc::Layout;
@@ -136,7 +136,7 @@ fn a_burst_decays() {
     // The documentation of `Pool` says so.
     let (half, tenth, all) = (until(streams / 2), until(streams / 10), until(2));
     assert!(half <= 320 && tenth <= 960 && all <= 1_900, "{half}, {tenth}, {all} requests");
-    // What is left is small again once it was used.
+    // The rest is small again once the arena was used.
     drop((pool.take(), pool.take()));
     assert!(pool.take().unwrap().allocated_bytes() < 2_000);
     pool.trim();

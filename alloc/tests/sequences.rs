@@ -91,7 +91,7 @@ proptest! {
         run(&mut Plain(Talc::new(Moody::new(region.source(), refuse, 0))), &ops, usual).map_err(TestCaseError::fail)?;
     }
 
-    /// What the fuzzer does, with no fuzzer.
+    /// Does the work of the fuzzer without a fuzzer.
     #[test]
     fn any_bytes_are_a_sequence(bytes in prop::collection::vec(any::<u8>(), 0..STEPS * 2)) {
         let ops: Vec<Op> = Op::decode_all(&bytes).collect();
@@ -132,7 +132,7 @@ proptest! {
         run(&mut Installed(sluicegate_alloc::Native), &ops, usual).map_err(TestCaseError::fail)?;
     }
 
-    /// What a strategy is told of a block is what it was asked for, each time.
+    /// A strategy gets the layout of a block as it was requested, each time.
     #[test]
     fn a_strategy_gets_the_layouts_that_it_was_asked_for(ops in sequences(STEPS)) {
         let mut region = Region::new(PAGES);
@@ -212,7 +212,7 @@ fn every_single_growth_may_be_refused() {
 
 #[test]
 fn past_the_limit_the_answer_is_null_and_memory_serves_on() {
-    // What a short sequence needs is less.
+    // A short sequence needs less.
     const LIMIT: usize = if cfg!(miri) { 3 } else { 8 };
     let mut region = Region::new(PAGES);
     let mut freelist = Freelist::new(region.source());

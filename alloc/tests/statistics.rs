@@ -11,7 +11,7 @@ use sluicegate_alloc_model::ops::{REGIONS, sequences};
 use sluicegate_alloc_model::sources::{Moody, Region};
 use sluicegate_alloc_model::{Regions, Subject, run, usual};
 
-/// What the counters must say.
+/// The expected counters.
 #[derive(Default)]
 struct Expected {
     live: usize,
@@ -34,8 +34,8 @@ impl<A: Strategy> Counted<A> {
         Self { global: Global::new(strategy), expected: Expected::default() }
     }
 
-    /// A block of `old` bytes, none if zero, has become one of `new`, none if zero; or not, if
-    /// there is none.
+    /// Counts that a block of `old` bytes has become one of `new` bytes. Zero stands for no block.
+    /// If there is no memory, counts a refusal.
     fn changed(&mut self, block: *mut u8, old: usize, new: usize) {
         let expected = &mut self.expected;
         if block.is_null() {

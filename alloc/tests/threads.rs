@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::thread;
 
 const PAGES: usize = if cfg!(miri) { 32 } else { 512 };
-/// How often things are done: miri is slow, and tries schedules instead.
+/// The number of repetitions. Miri is slow, and tries schedules instead.
 const ROUNDS: usize = if cfg!(miri) { 2 } else { 200 };
 
 proptest! {

@@ -97,7 +97,7 @@ fn the_artifact_form_is_the_module_and_what_it_is_for() {
 fn nothing_is_missing_and_nothing_is_left_over() {
     for form in [Form::Compat, Form::Artifact] {
         let (folder, image) = packed(form);
-        // What a former image left goes.
+        // The rest of a former image is removed.
         fs::write(image.layout.join("blobs/sha256/stray"), "").unwrap();
         let image = pack(MODULE, "tag", form, folder.path()).unwrap();
         let manifest = manifest(&image);

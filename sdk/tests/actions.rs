@@ -1,9 +1,9 @@
-//! What a callback answers goes to the host as the number that hosts have for it.
+//! The status of a callback goes to the host as the host's number for it.
 
 use sluicegate::prelude::*;
 use sluicegate_host::Host;
 
-/// What the header `answer` asks for.
+/// Returns the status that the header `answer` names.
 fn asked<R: Copy>(answers: &[R], headers: Option<ByteStr<'_>>) -> Result<R> {
     let place: usize = headers.and_then(|answer| answer.to_str().ok()?.parse().ok()).unwrap_or_default();
     answers.get(place).copied().ok_or(Error::new("no such answer"))

@@ -1,5 +1,5 @@
-//! What the host hands over, in the arena of a stream: kept without a copy, given back with the
-//! stream.
+//! Values of the host in the arena of a stream: they stay without a copy, and are given back with
+//! the stream.
 
 use sluicegate::HostBytes;
 use sluicegate::arena::{self, RequestArena};
@@ -15,7 +15,7 @@ struct Keep {
     kept: Vec<(HostBytes, usize)>,
 }
 
-/// How many bytes more the arena holds after `call`, and what that gave.
+/// Returns the number of bytes by which the arena grows in `call`, and the result of `call`.
 fn grown<R>(arena: &RequestArena, call: impl FnOnce() -> R) -> (usize, R) {
     let before = arena.used();
     let result = arena::with_host_values_in(arena, call);
@@ -100,7 +100,8 @@ fn values_stay_where_the_host_wrote_them_until_the_stream_is_gone() {
         }
         host.clear_log();
         assert_eq!(live(&host).1, 0);
-        // What waits in the pool is bounded by what was open; the second burst finds it.
+        // The number of waiting arenas is bounded by the number of open ones. The second burst
+        // finds them.
         if round > 0 {
             assert_eq!(live(&host), before);
         }

@@ -1,4 +1,5 @@
-//! What the attributes see of an implementation is what the module exports, however it is written.
+//! The module exports the callbacks that the attributes see in an implementation, in whatever way
+//! it is written.
 
 use sluicegate::prelude::*;
 use sluicegate_host::Host;

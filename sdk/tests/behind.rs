@@ -1,4 +1,4 @@
-//! What a callback cannot ask for behind what was asked for in the same entry into the VM, by
+//! Calls that a callback cannot make after another call in the same entry into the VM, made by
 //! itself or by a context that it woke.
 
 use std::cell::{Cell, RefCell};
@@ -21,7 +21,7 @@ struct Plugin {
     nested: Cell<Option<u32>>,
 }
 
-/// What the plugin does when it is called by these numbers.
+/// The actions of the plugin's functions, by number.
 const FAIL_AND_TELL: u32 = 0;
 const TELL: u32 = 1;
 const REPLY_AND_RESET: u32 = 2;

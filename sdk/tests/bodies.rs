@@ -26,7 +26,7 @@ impl PluginContext for Plugin {
 struct Filter {
     case: String,
     cursor: BodyCursor,
-    /// What was taken of a body of which the proxy keeps nothing.
+    /// The data of a body of which the proxy keeps nothing.
     taken: Vec<u8>,
 }
 

@@ -10,9 +10,9 @@ use sluicegate::{HostBytes, LogLevel, Status};
 use sluicegate_host::{Host, HttpStream, RunningHost};
 
 thread_local! {
-    /// What the plugin sets in `on_configure`.
+    /// The budget that the plugin sets in `on_configure`.
     static CODE: RefCell<Option<Budget>> = const { RefCell::new(None) };
-    /// What it was told.
+    /// The pressures that it was told.
     static TOLD: RefCell<Vec<Pressure>> = const { RefCell::new(Vec::new()) };
     /// The stream that the plugin reads from when it is told.
     static REACHED: Cell<Option<u32>> = const { Cell::new(None) };
@@ -106,7 +106,7 @@ const GO: u32 = 0;
 const HOLD: u32 = DataAction::StopIterationAndBuffer as u32;
 const WAIT: u32 = DataAction::StopIterationAndWatermark as u32;
 const STOP: u32 = DataAction::StopIterationAndBuffer as u32;
-/// What the proxy does with a part that comes after a reply, without asking the filter.
+/// The proxy's treatment of a part that comes after a reply, without a callback of the filter.
 const DROPPED: u32 = DataAction::StopIterationNoBuffer as u32;
 const KIB: usize = 1 << 10;
 
@@ -232,7 +232,7 @@ fn past_the_total_new_streams_are_shed_until_the_low_water_mark() {
     let second = open(&host, &[("a", "b")]);
     assert_eq!(first.request_body(part(40 * KIB), false), HOLD);
     assert_eq!(second.request_body(part(40 * KIB), false), HOLD);
-    // Who makes memory grow gives way.
+    // The stream that makes memory grow gives way.
     assert_eq!(second.request_body(part(40 * KIB), false), STOP);
     assert_eq!(status(&second), Some(503));
     // Back below the low-water mark at once: no one else is shed.
@@ -287,7 +287,7 @@ fn a_reservation_is_refused_before_a_byte_comes() {
     assert_eq!(status(&open(&host, &[("x-reserve", "102400")])), None);
 }
 
-/// What is refused for its own size says nothing about the others.
+/// A stream that is refused for its own size has no effect on the others.
 #[test]
 fn a_giant_does_not_shed_others() {
     let host = start(Budget::new().stream(101 * KIB).total(150 * KIB).low_water(50 * KIB));

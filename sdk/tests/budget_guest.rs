@@ -16,7 +16,7 @@ const ROOM: usize = 8 << 20;
 #[derive(Default)]
 struct Plugin {
     told: Vec<Pressure>,
-    /// What streams have handed on, until the next tick.
+    /// The blocks that streams have handed on, until the next tick.
     queue: RefCell<Vec<Vec<u8>>>,
 }
 
@@ -82,8 +82,8 @@ fn keep(host: &RunningHost, size: usize) -> (sluicegate_host::HttpStream<'_>, Op
     (stream, status)
 }
 
-/// How many parts of a body a stream takes before it is answered, up to 100; the plugin frees what
-/// it was handed after each.
+/// The number of parts of a body that a stream takes before it gets a reply, up to 100. The plugin
+/// frees the blocks that it got after each part.
 fn parts(host: &RunningHost, header: &str) -> usize {
     let stream = host.http_stream();
     stream.request_headers_with_body(&[(header, "0")]);
@@ -134,8 +134,8 @@ fn what_a_filter_allocates_counts_for_its_stream_and_for_the_vm() {
     }
     assert_eq!(keep(&host, 0).1, None, "and taken again");
 
-    // What a stream keeps counts for it; what it hands on, and others have freed, does not lock it
-    // out.
+    // A block that a stream keeps counts for the stream. Blocks that it handed on, and that others
+    // have freed, do not lock it out.
     assert_eq!(parts(&host, "x-keep"), 10, "of 100 KiB, for 1 MiB");
     assert_eq!(parts(&host, "x-hand-on"), 100);
 

@@ -23,11 +23,11 @@ use sluicegate_host::{Host, HttpStream, RunningHost};
 struct Refusing;
 
 thread_local! {
-    /// Whether the guest runs.
+    /// `true` while the guest runs.
     static IN_GUEST: Cell<bool> = const { Cell::new(false) };
-    /// How many of its allocations succeed before one is refused.
+    /// The number of its allocations that succeed before one is refused.
     static REFUSE_AFTER: Cell<Option<u32>> = const { Cell::new(None) };
-    /// What the plugin sets.
+    /// The budget that the plugin sets.
     static BUDGET: Cell<Budget> = const { Cell::new(Budget::new()) };
 }
 
@@ -368,7 +368,7 @@ fn each_allocation_of_an_upload_may_be_refused() {
     }
 }
 
-/// Every host call of it likewise.
+/// Every host call of the guest.
 #[test]
 fn each_host_call_of_an_upload_may_be_refused() {
     for does in [0, RESERVES | READS, READS | CACHES, READS | KEEPS] {

@@ -210,7 +210,7 @@ fn a_calls_headers_may_be_views_and_no_text() {
     assert_eq!(host.pending_calls()[0].headers, stream.request_map());
 }
 
-/// What a VM holds more after a hundred times than after one.
+/// Returns the growth of a VM's memory from one repetition to a hundred.
 fn growth(host: &sluicegate_host::RunningHost, once: impl Fn()) -> isize {
     once();
     let before = host.live_bytes().unwrap();
@@ -281,7 +281,7 @@ mod sends {
     use super::*;
 
     thread_local! {
-        /// How many calls the host took, as the filter sees it.
+        /// The number of calls that the host took, as the filter sees it.
         pub static SENT: Cell<usize> = const { Cell::new(0) };
     }
 

@@ -12,7 +12,7 @@ const HEADERS: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":autho
 const OK: [(&str, &str); 1] = [(":status", "200")];
 
 thread_local! {
-    /// How many closures live.
+    /// The number of live closures.
     static LIVE: Rc<()> = Rc::new(());
 }
 
@@ -373,7 +373,7 @@ mod streams {
                 match (&*how, event.kind()) {
                     ("cancel", GrpcEventKind::Message(_)) => event.token().cancel(),
                     ("fail", GrpcEventKind::Message(_)) => Err(Error::new("told to")),
-                    // What a host that calls back does.
+                    // The actions of a host that calls back.
                     ("nested", GrpcEventKind::Message(1)) => {
                         let token = format!("{:?}", event.token());
                         let token = token.trim_matches(|char: char| !char.is_ascii_digit());

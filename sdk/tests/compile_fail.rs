@@ -1,4 +1,4 @@
-//! What must not compile, and the message that says why.
+//! Code that must not compile, and the messages of the compiler.
 
 #[test]
 fn promises_are_kept_by_the_compiler() {

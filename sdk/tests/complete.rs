@@ -70,7 +70,7 @@ impl HttpFilter for Closed {
     }
 }
 
-/// The same for a filter that is open to errors, and passes upgrades.
+/// A filter that is open to errors, and passes upgrades.
 #[derive(Default)]
 struct Open(Closed);
 
@@ -212,7 +212,7 @@ fn start(root: &str) -> RunningHost {
     Host::new(&PLUGIN).root_id(root).start()
 }
 
-/// How a message ends.
+/// The end of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     LastPart,

@@ -49,8 +49,8 @@ fn covers(title: &str, declared: &[&str]) {
     assert!(rows.is_empty(), "{rows:?} are not declared");
 }
 
-/// Whether the SDK has a function, a type, a macro, a module or a feature of this name, or of each
-/// part of this path.
+/// Returns whether the SDK has a function, a type, a macro, a module or a feature of this name, or
+/// of each part of this path.
 fn is_declared(path: &str) -> bool {
     static SOURCES: LazyLock<String> = LazyLock::new(|| {
         let sdk = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -196,7 +196,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.chain([folder.with_extension("rs")]).filter(|file| file.is_file()).collect()
 }
 
-/// What may fail says why, and what it costs.
+/// Functions that may fail document their errors and their cost.
 #[test]
 fn what_may_fail_says_what_it_costs() {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];

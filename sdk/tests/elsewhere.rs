@@ -1,4 +1,4 @@
-//! What a plugin does to its streams from a tick, and what handles close and resume.
+//! A plugin's actions on its streams from a tick, and the streams that handles close and resume.
 
 use std::cell::RefCell;
 

@@ -13,7 +13,7 @@ use sluicegate_host::{Host, RunningHost};
 type Run = dyn Fn(&mut RequestHeaders<'_>) -> Result<()>;
 
 thread_local! {
-    /// What the filter does with the next request.
+    /// The filter's action for the next request.
     static NEXT: RefCell<Option<Rc<Run>>> = const { RefCell::new(None) };
 }
 
@@ -41,7 +41,7 @@ sluicegate::plugin!(http: Filter);
 
 const TARGET: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "a")];
 
-/// What a filter does, and the line that comes of it.
+/// An action of a filter, and the line that it leads to.
 type Row = (fn(&mut RequestHeaders<'_>) -> Result<()>, &'static str);
 
 /// The line of the log that a row comes to, after the callback and the context that it begins with.

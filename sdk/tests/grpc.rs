@@ -177,7 +177,7 @@ fn a_stream_that_the_host_does_not_know_is_forgotten_when_it_is_cancelled() {
     }
 }
 
-/// What a stream opened is cancelled when it is deleted, also if it has no state.
+/// The calls of a stream are cancelled when the stream is deleted, also if it has no state.
 #[test]
 fn what_is_open_goes_with_its_stream() {
     for plugin in [&PLUGIN, &stateless::PLUGIN] {

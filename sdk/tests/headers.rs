@@ -235,7 +235,7 @@ fn a_reply_carries_everything() {
     assert_eq!(run("/reply").0, Action::StopIteration as u32);
 }
 
-/// What becomes of a request whose edits the host refuses: the action, the status of the reply, the
+/// The result of a request whose edits the host refuses: the action, the status of the reply, the
 /// log.
 fn refused(path: &str) -> (u32, Option<u32>, String, Vec<(String, String)>) {
     let host = Host::new(&PLUGIN).start();

@@ -26,7 +26,7 @@ struct Filter {
 }
 
 thread_local! {
-    /// How many filters there are.
+    /// The number of filters.
     static FILTERS: Rc<Cell<i32>> = Rc::default();
 }
 
@@ -108,7 +108,7 @@ fn hand_over(args: &[Arg], start: *mut u8, size: usize) {
     let [.., Arg::OutBlock(to_start), Arg::OutSize(to_size)] = args else { panic!("{args:?}") };
     // SAFETY: the guest passes places.
     unsafe { to_start.write(start) };
-    // SAFETY: likewise.
+    // SAFETY: as above.
     unsafe { to_size.write(size) };
 }
 

@@ -8,7 +8,7 @@ use sluicegate::prelude::*;
 use sluicegate::{Head, Headers, LogLevel};
 use sluicegate_host::{Host, HttpStream, RunningHost};
 
-/// How the headers of a message are held.
+/// The way in which the headers of a message are held.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Held {
     #[default]
@@ -20,7 +20,7 @@ enum Held {
 }
 
 thread_local! {
-    /// Whether the bodies of requests and of responses pass, and how the headers are held.
+    /// The directions whose bodies pass, and the way in which the headers are held.
     static PLAN: Cell<([bool; 2], Held)> = Cell::default();
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sluicegate::json::{self, Kind, Value};
 
-/// The same value as a tree.
+/// The value as a tree.
 fn tree(value: Value<'_>) -> serde_json::Value {
     match value.kind() {
         Kind::Null => serde_json::Value::Null,

@@ -16,7 +16,7 @@ struct Counting;
 thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    /// How many allocations succeed before one is refused; none refuses nothing.
+    /// The number of allocations that succeed before one is refused. `None` refuses none.
     static REFUSE_AFTER: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
@@ -88,7 +88,7 @@ impl Host for Frugal {
             unsafe { std::ptr::copy_nonoverlapping(MAP.as_ptr(), block, MAP.len()) };
             // SAFETY: the guest passes a place.
             unsafe { start.write(block) };
-            // SAFETY: likewise.
+            // SAFETY: as above.
             unsafe { size.write(MAP.len()) };
         }
         0

@@ -123,7 +123,7 @@ fn growth_is_told_at_the_end_of_its_callback() {
 fn a_slow_leak_shows_without_growth() {
     let _alone = alone();
     let host = start();
-    // What it needs is there before, so that memory does not grow.
+    // The necessary memory exists before, so that memory does not grow.
     drop(vec![vec![0_u8; 4096]; 400]);
     let first = request(&host, "1");
     let before = gauge(&host, "live").unwrap();

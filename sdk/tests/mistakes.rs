@@ -9,7 +9,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What a cell shows as code, without its quotes.
+/// Returns the code in a cell, without its quotes.
 fn code(cell: &str) -> Option<&str> {
     let cell = cell.trim();
     let quotes = cell.len() - cell.trim_start_matches('`').len();
@@ -30,7 +30,7 @@ fn messages(title: &str, column: usize) -> Vec<String> {
     messages
 }
 
-/// Whether a text has all that a message says; `…` stands for what differs.
+/// Returns whether a text contains a message. `…` stands for a part that differs.
 fn says(text: &str, message: &str) -> bool {
     message.split('…').all(|part| text.contains(part.trim()))
 }

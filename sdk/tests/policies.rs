@@ -1,4 +1,4 @@
-//! What becomes of a stream whose callback, answer or task fails, by its policy; and the proxy's
+//! The result for a stream whose callback, response or task fails, by its policy; and the proxy's
 //! count of failures.
 
 use std::time::Duration;
@@ -109,7 +109,7 @@ fn answer(host: &RunningHost, body: &str) {
     host.answer_call(call.token, &[(":status", "200")], body, &[]);
 }
 
-/// How often the filter told the proxy to resume something.
+/// The number of times that the filter told the proxy to resume a direction.
 fn resumes(host: &RunningHost) -> usize {
     host.calls(Import::proxy_continue_stream)
 }

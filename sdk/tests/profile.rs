@@ -63,7 +63,7 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-/// What the lines of these ends say, in bytes.
+/// Returns the bytes in the lines with these ends.
 fn lines(folded: &str, callback: &str) -> u64 {
     let of = |line: &str| line.strip_suffix(callback).is_some();
     let split = folded.lines().filter_map(|line| line.rsplit_once(' '));

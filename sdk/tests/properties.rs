@@ -1,4 +1,4 @@
-//! What the proxy knows, told apart from what it does not, and checked.
+//! Properties that the proxy has, and those that it does not have, with the checks of their values.
 
 use std::time::Duration;
 

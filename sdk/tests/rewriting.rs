@@ -149,7 +149,7 @@ fn open<'a>(host: &'a RunningHost) -> HttpStream<'a> {
     stream
 }
 
-/// How a body ends.
+/// The end of a body.
 #[derive(Clone, Copy, Debug)]
 enum End {
     LastPart,

@@ -41,7 +41,7 @@ fn hand_over(args: &[Arg], start: *mut u8, len: usize) {
     if let Some((to_start, to_size)) = places(args) {
         // SAFETY: the guest passes places.
         unsafe { to_start.write(start) };
-        // SAFETY: likewise.
+        // SAFETY: as above.
         unsafe { to_size.write(len) };
     }
 }
@@ -116,7 +116,8 @@ fn use_all() -> [usize; 3] {
     [results.len() - failed.len(), failed.len(), malformed]
 }
 
-/// What a host that answers so makes of all services; nothing of it stays.
+/// The results of all services with a host that returns these statuses. None of them leaves
+/// anything.
 fn under(script: impl Fn(&[Arg]) -> u32 + 'static) -> [usize; 3] {
     let host = Rc::new(Alike(RefCell::new(Box::new(script))));
     let _installed = native::install(host);

@@ -72,7 +72,7 @@ fn no_context_callback_is_exported_if_no_answers_are_taken() {
         exported
     };
     assert_eq!(exported(&alone::PLUGIN), ["proxy_on_vm_start", "proxy_on_log", "proxy_on_request_headers"]);
-    // What a stream pauses until an answer comes is known by the stream.
+    // A part that a stream pauses until a response comes is known by the stream.
     let names = ["proxy_on_context_create", "proxy_on_vm_start", "proxy_on_log", "proxy_on_delete"];
     let of_request = ["proxy_on_request_headers", "proxy_on_request_body", "proxy_on_request_trailers"];
     assert_eq!(exported(&PLUGIN), [&names[..], &of_request, &["proxy_on_http_call_response"]].concat());
@@ -152,7 +152,7 @@ fn a_budget_from_the_configuration_holds() {
     let large = host.http_stream();
     assert_eq!(large.request_headers(&[("a", &*"b".repeat(200))]), 1);
     assert_eq!(large.reply().map(|reply| reply.status), Some(507));
-    // What was refused was never taken: the next stream is served.
+    // A refused stream was never accepted: the next stream is served.
     assert_eq!(host.http_stream().request_headers(&[("a", "b")]), 0);
     assert!(!Host::new(&PLUGIN).plugin_configuration(r#"{"memory": 7}"#).start().started());
 }

@@ -47,7 +47,7 @@ fn guard() -> Rc<()> {
     LIVE.with(Rc::clone)
 }
 
-/// How many tasks hold a guard.
+/// The number of tasks that hold a guard.
 fn live() -> usize {
     LIVE.with(Rc::strong_count) - 1
 }

@@ -166,8 +166,8 @@ fn clocks(host: Host, does: impl Fn(&RunningHost)) -> Vec<usize> {
     clocks.map(|(at, _)| at).collect()
 }
 
-/// How often the fast timer runs in ticks in which the host tells this time, each as long as the
-/// timers asked for.
+/// Returns the number of runs of the fast timer in ticks in which the host returns this time, each
+/// as long as the timers asked for.
 fn run_at(host: &RunningHost, ticks: usize, time: u32) -> usize {
     host.clear_log();
     for _ in 0..ticks {

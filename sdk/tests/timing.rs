@@ -1,10 +1,10 @@
-//! What callbacks cost: time, host calls and allocations, as metrics and as lines.
+//! The cost of callbacks: time, host calls and allocations, as metrics and as lines.
 
 use sluicegate::prelude::*;
 use sluicegate::{LogLevel, Status, abi::Import};
 use sluicegate_host::Host;
 
-/// What `plugin!` installs on wasm.
+/// The allocator that `plugin!` installs on wasm.
 #[global_allocator]
 static ALLOCATOR: sluicegate::__alloc::Allocator = sluicegate::__alloc::ALLOCATOR;
 

@@ -1,5 +1,5 @@
-//! What leaves the guest: names, values, statuses, metrics, properties and lines, each checked
-//! before the host is called.
+//! The data that leave the guest: names, values, statuses, metrics, properties and lines. Each is
+//! checked before the host is called.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -15,9 +15,9 @@ use sluicegate_host::{Host, RunningHost};
 type Run = dyn Fn(&mut RequestHeaders<'_>) -> Result<Action>;
 
 thread_local! {
-    /// What the filter does with the next request.
+    /// The filter's action for the next request.
     static NEXT: RefCell<Option<Rc<Run>>> = const { RefCell::new(None) };
-    /// How the last call failed, as the filter saw it.
+    /// The error of the last call, as the filter saw it.
     static FAILURE: Cell<Option<(Status, usize)>> = const { Cell::new(None) };
 }
 
@@ -58,7 +58,7 @@ fn run(host: &RunningHost, run: impl Fn(&mut RequestHeaders<'_>) -> Result<()> +
 struct Api {
     /// The file and the function.
     name: &'static str,
-    /// Whether it takes text alone.
+    /// `true` if it takes text alone.
     text: bool,
     /// The host function that sends them.
     import: Import,
@@ -271,7 +271,7 @@ fn no_function_lets_a_byte_out_that_ends_a_line_or_is_no_token() {
                 }
             }
             assert!((api.call)(request, b"", b"1").is_err(), "{}: no name", api.name);
-            // What was refused never got to the host; what is right does.
+            // A refused value never reaches the host, and a valid one does.
             (api.call)(request, b"x-abc", b"gr\tun !~").unwrap_or_else(|error| panic!("{}: {error}", api.name));
             Ok(())
         });

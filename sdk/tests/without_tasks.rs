@@ -12,7 +12,7 @@ use sluicegate_host::{Host, RunningHost};
 thread_local! {
     /// Owned by every future.
     static LIVE: Rc<()> = Rc::new(());
-    /// What the calls returned.
+    /// The results of the calls.
     static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -1,5 +1,5 @@
-//! What a filter writes into a body reaches the peer, or the call that writes it fails: every way
-//! to write, in every kind of last piece, behind everything that may have become of the part
+//! Bytes that a filter writes into a body reach the peer, or the call that writes them fails. The
+//! test tries every way to write, in every kind of last piece, after every result of the part
 //! before.
 
 use std::cell::Cell;
@@ -8,7 +8,7 @@ use sluicegate::prelude::*;
 use sluicegate::{Chunk, LogLevel, Output};
 use sluicegate_host::{Host, HttpStream, RunningHost};
 
-/// What becomes of the part before the last piece.
+/// The result of the part before the last piece.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Before {
     /// There is none.
@@ -57,7 +57,7 @@ impl Writer {
     const ALL: [Self; 5] = [Self::Append, Self::Prepend, Self::Replace, Self::ReplaceStart, Self::Rewriter];
 }
 
-/// What the last piece is.
+/// The kind of the last piece.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Last {
     Data,
@@ -69,7 +69,7 @@ impl Last {
     const ALL: [Self; 3] = [Self::Data, Self::Empty, Self::Trailers];
 }
 
-/// What becomes of the last piece.
+/// The result of the last piece.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Then {
     #[default]
@@ -83,7 +83,7 @@ struct Plan {
     before: Before,
     writer: Writer,
     then: Then,
-    /// Whether the headers are held until the whole message has come.
+    /// `true` if the headers are held until the whole message has come.
     holds_headers: bool,
 }
 
@@ -91,7 +91,7 @@ thread_local! {
     static PLAN: Cell<Plan> = Cell::default();
 }
 
-/// What is written.
+/// The written bytes.
 const WRITTEN: &str = "WRITTEN";
 
 #[derive(Default)]
@@ -132,7 +132,7 @@ macro_rules! part {
         let rewrites = matches!(writer, Writer::Rewriter);
         let kept = if rewrites { Some($self.rewriters[$way].pass($body, at_the_end)?) } else { None };
         if !is_last {
-            // Who rewrites returns what the rewriter says, or not.
+            // A callback that rewrites returns the rewriter's result, or not.
             return Ok(if before == Before::Kept { kept.unwrap_or(before.status()) } else { before.status() });
         }
         match writer {

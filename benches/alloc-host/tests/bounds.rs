@@ -13,10 +13,10 @@ const OPERATION: u64 = 5_000;
 /// the blocks that the lists keep.
 const REFUSAL: f64 = 1_000.0;
 
-/// How many pages a small heap may hold beyond std's.
+/// The number of pages that a small heap may hold beyond std's.
 const SMALL: u64 = 2;
 
-/// What a strategy may hold, by std's pages.
+/// The largest number of pages of a strategy, by std's pages.
 const STRATEGIES: [(&str, f64); 2] = [("freelist", 1.25), ("arena", 1.5)];
 
 #[test]

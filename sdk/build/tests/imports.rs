@@ -1,4 +1,4 @@
-//! What built modules import and export: a host that does not have an import does not load the
+//! The imports and exports of built modules. A host that does not have an import does not load the
 //! module.
 
 use std::path::Path;
@@ -52,7 +52,7 @@ fn a_filter_that_does_nothing_imports_the_log_and_exports_what_hosts_require() {
         assert_eq!(imports, ["env.proxy_log"], "{target}");
         let required = ["_initialize", "memory", "proxy_abi_version_0_2_1", "proxy_on_memory_allocate"];
         let named = ["proxy_on_request_headers", "proxy_on_vm_start"];
-        // What the linker of one target adds.
+        // The exports that the linker of one target adds.
         let exports: Vec<_> = exports.iter().filter(|name| !name.starts_with("__")).collect();
         assert_eq!(exports, [&required[..], &named].concat(), "{target}");
     }

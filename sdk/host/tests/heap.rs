@@ -1,5 +1,4 @@
-//! What a filter on wasm tells of its heap when it is asked; and that a filter that tells nothing
-//! has nothing of that.
+//! The report of the heap by a filter on wasm. A filter that does not report has none of the code.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +7,7 @@ use sluicegate_build::{Build, TARGET, add_target, run};
 use sluicegate_host::wasm::Module;
 use sluicegate_host::{Host, RunningHost};
 
-/// What the filter's functions of these numbers do.
+/// The actions of the filter's functions, by number.
 const DROP: u32 = 0;
 const SEND: u32 = 3;
 const BURST: u32 = 4;

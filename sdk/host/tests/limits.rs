@@ -1,5 +1,5 @@
-//! How much the simulated proxy holds back, and what it does past that: as Envoy, with which the
-//! drift test compares it.
+//! The amount of data that the simulated proxy holds, and its actions beyond that. They are those
+//! of Envoy, with which the drift test compares it.
 
 use sluicegate::prelude::*;
 use sluicegate_host::{Host, HttpStream};
@@ -22,7 +22,7 @@ impl PluginContext for Plugin {
     }
 
     fn on_tick(&mut self, plugin: &mut PluginHandle<'_>) -> Result<()> {
-        // What the filter does not hold is an error, and nothing else.
+        // A resume of data that the filter does not hold is an error, and has no other effect.
         let _ = plugin.resume_request(2);
         let _ = plugin.resume_response(2);
         Ok(())

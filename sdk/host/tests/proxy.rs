@@ -1,4 +1,4 @@
-//! What the VMs and plugins of one proxy share, and what they do not.
+//! The things that the VMs and plugins of one proxy share, and those that they do not.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -184,7 +184,7 @@ fn a_metric_is_one_for_all_vms_of_a_proxy() {
     assert_eq!((request(&[("x-first", "1")]), request(&[])), (0, 0));
     assert!(second.logged(sluicegate::LogLevel::Info, "2"), "{:?}", second.log());
     assert_eq!((first.counter("requests"), second.counter("requests")), (Some(2), Some(2)));
-    // What a VM counted is there when the VM is not.
+    // The counts of a VM stay when the VM is gone.
     drop(second);
     let third = Host::new(&counts::PLUGIN).vm_id("third").start_in_same_proxy(&first);
     third.http_stream().request_headers(&[("a", "b")]);

@@ -1,5 +1,5 @@
-//! What the arena does for streams on wasm: a block that outlives its stream is counted, also where
-//! another stream's callback ran within the one that made it.
+//! The arena's work for streams on wasm. A block that outlives its stream is counted, also if
+//! another stream's callback ran within the callback that allocated it.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use sluicegate_host::{Fault, Host, RunningHost};
 const TARGETS: [&str; 2] = [sluicegate_build::TARGET, "wasm32-unknown-unknown"];
 const PAGE: u64 = 65_536;
 
-/// What the filter's functions of these numbers do.
+/// The actions of the filter's functions, by number.
 const DROP: u32 = 0;
 const REPORT: u32 = 1;
 const SECOND_SOURCE: u32 = 2;

@@ -151,7 +151,7 @@ fn a_filter_that_is_well_behaved_passes() {
     assert!(sweep_allocations(&host, traffic) > 3);
 }
 
-/// What the filter does for a response is swept only if there is one.
+/// The filter's work for a response is swept only if there is a response.
 #[test]
 fn what_no_scenario_comes_to_is_named() {
     let request = |host: &RunningHost| {
@@ -169,7 +169,7 @@ fn what_no_scenario_comes_to_is_named() {
     let host = Host::new(&both_ways::PLUGIN);
     let [first, second] = [sweep(&host, request), sweep(&host, response)];
     assert_eq!(first.unreached().iter().collect::<Vec<_>>(), ["proxy_on_response_headers"]);
-    // What is imported is known of compiled modules alone.
+    // Only compiled modules have known imports.
     first.assert_reaches_all_but(&["proxy_on_response_headers", "proxy_http_call"]);
     assert_eq!(second.unreached().iter().collect::<Vec<_>>(), ["proxy_on_request_headers"]);
     let (faults, callbacks) = (first.faults + second.faults, first.callbacks + second.callbacks);

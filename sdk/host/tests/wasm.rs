@@ -462,7 +462,7 @@ fn functions_of_wasi_fail_and_lie_on_demand() {
     let clock = "(drop (call $clock (i32.const 0) (i64.const 1) (i32.const 72)))
         (drop (call $write (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 80)))
         (call $log_ff (i32.const 72)) (call $log_ff (i32.const 80))";
-    // Whether four bytes are all set.
+    // Returns whether four bytes are all set.
     let log = r#"(func $log_ff (param i32)
         (if (i32.eq (i32.load (local.get 0)) (i32.const -1)) (then (drop (call $log (i32.const 2) (i32.const 16) (i32.const 5))))))"#;
     let host = start(&(log.to_owned() + &headers(clock)));

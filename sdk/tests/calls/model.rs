@@ -12,7 +12,7 @@ use sluicegate::prelude::*;
 
 const HEADERS: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "a")];
 
-/// What the bytes say, one after the other; zeros when they are used up.
+/// The values of the bytes, one after the other. When the bytes are used up, the values are zero.
 #[derive(Default)]
 struct Script(RefCell<Vec<u8>>);
 
@@ -22,7 +22,7 @@ impl Script {
     }
 }
 
-/// How many closures ran, and how many answers came to callbacks.
+/// The number of closures that ran, and the number of responses that came to callbacks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) runs: usize,
@@ -36,11 +36,12 @@ enum Kind {
     Stream,
 }
 
-/// What must be: who asked last under each number, which closures live and which must not run any
-/// more.
+/// The expected state: the context that made the last call of each number, the closures that live,
+/// and those that must not run any more.
 #[derive(Default)]
 struct Ledger {
-    /// Who waits, by whether it is gRPC and the number: a host may number the two each by itself.
+    /// The waiting contexts, by kind (gRPC or not) and number: a host may number the two kinds
+    /// separately.
     askers: BTreeMap<(bool, u32), (u32, Kind)>,
     live: Cell<usize>,
     counts: Cell<Counts>,
@@ -85,11 +86,11 @@ impl Host for Proxy {
                 unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), block, bytes.len()) };
                 // SAFETY: the guest passes places.
                 unsafe { value.write(block) };
-                // SAFETY: likewise.
+                // SAFETY: as above.
                 unsafe { size.write(bytes.len()) };
             }
             [.., Arg::OutU32(token)] => {
-                // SAFETY: likewise.
+                // SAFETY: as above.
                 unsafe { token.write(number()) };
             }
             _ => {}
@@ -164,7 +165,7 @@ fn answered(token: CallToken, context: u32, event: Option<GrpcEventKind>) {
     });
 }
 
-/// What a context may do in any of its callbacks.
+/// The actions of a context in any of its callbacks.
 macro_rules! act {
     ($context:ident, $handle:ident, $ty:ty) => {{
         let id = $handle.id();
@@ -331,7 +332,7 @@ impl HttpFilter for Filter {
 
 sluicegate::plugin!(plugin: Plugin, http: Filter);
 
-/// How many bytes say what happens in one callback.
+/// The number of bytes that decide about one callback.
 pub(crate) const STEP: usize = 16;
 
 /// The plugin's number; streams count from the next one.

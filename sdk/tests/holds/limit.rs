@@ -14,7 +14,7 @@ const LIMIT: usize = 64;
 const BUFFER: u32 = Action::StopAllIterationAndBuffer as u32;
 const STOP: u32 = Action::StopIteration as u32;
 
-/// Who holds the headers, which the header `by` of a message says.
+/// The holder of the headers, which the header `by` of a message names.
 const HOLDERS: [&str; 4] = ["task", "closure", "pause", "pause and closure"];
 
 macro_rules! hold {

@@ -50,7 +50,7 @@ struct Script {
 }
 
 thread_local! {
-    /// What the next callback does.
+    /// The action of the next callback.
     static SCRIPT: RefCell<Option<Script>> = const { RefCell::new(None) };
     /// Owned by every task and closure that waits.
     static LIVE: Rc<()> = Rc::new(());
@@ -87,7 +87,7 @@ async fn judge(cluster: &'static str, calls: u8) -> Result<Action> {
     Ok(Action::Continue)
 }
 
-/// What a task answers.
+/// The result of a task.
 fn concluded(verdict: Verdict) -> Result<Action> {
     match verdict {
         Verdict::Go => Ok(Action::Continue),
@@ -103,7 +103,7 @@ const CLOSURES: [&str; 2] = ["closure 0", "closure 1"];
 const CALLBACKS: [&str; 2] = ["callback 0", "callback 1"];
 const LOST: &str = "lost";
 
-/// How a host brings an answer.
+/// The way in which a host brings a response.
 type Brings = fn(u32, u32, u32, usize, u32);
 
 /// A part of a message whose callback follows a script.
@@ -300,23 +300,23 @@ type Tested = (&'static Exports, bool);
 pub(crate) static CLOSED: Tested = (&closed::PLUGIN, false);
 pub(crate) static OPEN: Tested = (&open::PLUGIN, true);
 
-/// What the model knows of one direction.
+/// The model's state of one direction.
 #[derive(Clone, Copy, Debug, Default)]
 struct Way {
     begun: bool,
-    /// Whether the proxy holds it.
+    /// `true` if the proxy holds it.
     paused: bool,
     own: bool,
     holders: u32,
     went: bool,
-    /// Whether the proxy was told to keep the last part.
+    /// `true` if the proxy was told to keep the last part.
     kept: bool,
-    /// Whether the headers went on by a resume.
+    /// `true` if the headers went on by a resume.
     late: bool,
-    /// How many bytes of the body the proxy keeps, and how many went on.
+    /// The number of bytes of the body that the proxy keeps, and the number that went on.
     held: usize,
     sent: usize,
-    /// Whether the last piece came.
+    /// `true` if the last piece came.
     over: bool,
 }
 
@@ -333,7 +333,7 @@ struct Model {
     replied: bool,
     /// It was reset.
     ended: bool,
-    /// How often the proxy is told to go on, and to answer, by all streams.
+    /// The number of resumes and of replies that the proxy is told, by all streams.
     resumes: usize,
     replies: usize,
 }
@@ -661,8 +661,8 @@ fn concluded_by(body: &[u8]) -> Result<Action> {
 
 sluicegate::plugin!(tcp: Connection);
 
-/// The same for the client's data of connections: an error lets them go on, and data comes again
-/// and again.
+/// The model for the client's data of connections: an error lets the data go on, and data comes
+/// again and again.
 pub(crate) fn play_tcp(bytes: &[u8]) {
     let host = Host::new(&PLUGIN).start();
     let choices = &mut Choices(bytes.iter());

@@ -1,5 +1,5 @@
-//! What would end the proxy, or hold a stream for which nothing pends, is an error where it is
-//! asked for, and no host call.
+//! A call that would end the proxy, or hold a stream without anything that resumes it, is an error
+//! at the call, and makes no host call.
 
 use sluicegate::Exports;
 use sluicegate::abi::Import;
@@ -11,7 +11,7 @@ const HEADERS: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":autho
 const ASK: HttpCall<'static> = HttpCall::new("auth").headers(&HEADERS);
 const OK: [(&str, &str); 1] = [(":status", "200")];
 
-/// What a stream may ask for that a proxy may not survive.
+/// The calls of a stream that a proxy may not survive.
 fn ask<P>(stream: &HttpHandle<'_, P>, what: &str) -> Result<()> {
     match what {
         "resume request" => stream.resume_request(),

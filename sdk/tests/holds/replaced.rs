@@ -13,7 +13,7 @@ const POST: [(&str, &str); 3] = [(":method", "POST"), (":path", "/"), (":authori
 const OK: [(&str, &str); 1] = [(":status", "200")];
 const ASK: HttpCall<'static> = HttpCall::new("auth").headers(&POST);
 
-/// Who replaces the body.
+/// The code that replaces the body.
 const BY: [&str; 4] = ["closure", "task", "answer", "tick"];
 
 #[derive(Default)]

@@ -28,7 +28,7 @@ enum At {
     Trailers,
 }
 
-/// Who holds it.
+/// The holder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum By {
     Task,
@@ -44,7 +44,7 @@ impl By {
     const ALL: [Self; 5] = [Self::Task, Self::Closure, Self::GrpcClosure, Self::Callback, Self::Sleep];
 }
 
-/// How the wait ends.
+/// The end of the wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum End {
     Go,
@@ -65,7 +65,7 @@ const REQUEST: usize = 0;
 const RESPONSE: usize = 1;
 
 thread_local! {
-    /// What is held next.
+    /// The next held part.
     static PLAN: Cell<Option<(usize, At, By)>> = const { Cell::new(None) };
     /// The direction that is held.
     static HELD: Cell<usize> = const { Cell::new(REQUEST) };
@@ -114,7 +114,7 @@ macro_rules! hold {
     };
     ($handle:ident, $direction:expr, $at:ident, $status:ident) => {
         match plan($direction, At::$at) {
-            // What an earlier callback holds stays held.
+            // A part that an earlier callback holds stays held.
             None => $status::Held,
             Some(By::Task) => $handle.hold_while(ask())?,
             Some(By::Sleep) => $handle.hold_while(sleep())?,
@@ -175,7 +175,7 @@ macro_rules! filter {
     };
 }
 
-/// The same filter under both policies.
+/// Runs the filter under both policies.
 macro_rules! filters {
     ($closed:ident, $open:ident, $callbacks:tt) => {
         filter!($closed, Closed, $callbacks);
@@ -216,7 +216,7 @@ static MODULES: [(&str, [&Exports; 2], &[At]); 4] = [
     ("complete", [&whole::PLUGIN, &whole_open::PLUGIN], &[At::Headers, At::Complete]),
 ];
 
-/// What a message is made of.
+/// The parts of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Piece {
     Headers,
@@ -275,7 +275,7 @@ impl<'host> Message<'host> {
         };
     }
 
-    /// Whether the headers went on, what went on of the body, and whether the end did.
+    /// The parts that went on: the headers, the bytes of the body, and the end.
     fn sent(&self) -> (bool, Vec<u8>, bool) {
         let stream = &self.stream;
         if self.direction == REQUEST {
@@ -583,7 +583,7 @@ fn a_pause_whose_end_the_filter_cannot_see_is_an_error() {
     }
 }
 
-/// What a proxy has joined to a part that it keeps it does not drop by itself.
+/// Data that a proxy has joined to a kept part it does not drop by itself.
 #[test]
 fn a_part_that_is_dropped_does_not_come_back() {
     for direction in [REQUEST, RESPONSE] {

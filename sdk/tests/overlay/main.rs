@@ -96,7 +96,7 @@ fn after(requests: usize, steps: &[Step]) -> Rc<Proxy> {
     proxy
 }
 
-/// How often the proxy gave bytes: of one name, and of the whole map.
+/// The number of times that the proxy returned bytes: of one name, and of the whole map.
 fn reads(proxy: &Proxy) -> (usize, usize) {
     (proxy.calls("proxy_get_header_map_value"), proxy.calls("get_header_map_pairs"))
 }
@@ -200,8 +200,8 @@ fn what_others_change_is_fetched_again() {
 /// The steps of a filter for n names; each of them makes reads that could need the host.
 type Steps = fn(usize) -> Vec<Step>;
 
-/// What a callback costs grows with the edits that it makes, not with how many it has made, nor
-/// with their bytes.
+/// The cost of a callback grows with the edits that it makes, and not with the number or the bytes
+/// of the edits before.
 #[test]
 fn the_host_calls_of_edits_and_reads_are_linear() {
     let cases: [(&str, Steps); 6] = [

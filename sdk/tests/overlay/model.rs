@@ -16,7 +16,7 @@ pub(crate) type Bytes = Vec<u8>;
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Model(pub(crate) Vec<(Bytes, Bytes)>);
 
-/// Whether the proxy joins the values of a name.
+/// Returns whether the proxy joins the values of a name.
 fn joins(name: &[u8]) -> bool {
     name.to_ascii_lowercase().starts_with(b"join")
 }
@@ -101,7 +101,7 @@ impl Proxy {
         self.calls.borrow().iter().filter(|(name, _)| name.contains(what)).map(|(_, count)| count).sum()
     }
 
-    /// How often an edit reached it.
+    /// The number of edits that reached it.
     pub(crate) fn edits(&self) -> usize {
         self.calls("_map_value") - self.calls("proxy_get_header_map_value")
     }
@@ -118,7 +118,7 @@ fn hand_over(value: *mut *mut u8, size: *mut usize, bytes: &[u8]) -> u32 {
     unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), block, bytes.len()) };
     // SAFETY: the guest passes places.
     unsafe { value.write(block) };
-    // SAFETY: likewise.
+    // SAFETY: as above.
     unsafe { size.write(bytes.len()) };
     0
 }
@@ -166,7 +166,7 @@ impl Host for Proxy {
     }
 }
 
-/// What a filter does.
+/// The actions of a filter.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Add(Bytes, Bytes),
@@ -231,7 +231,7 @@ impl HttpFilter for Filter {
         for step in &steps {
             match step {
                 Step::Add(name, value) => {
-                    // What the check refuses is written all the same.
+                    // Bytes that the check refuses are written all the same.
                     request.add(name, value).or_else(|_| request.add_unchecked(name, value))?;
                     model.add(name, value);
                 }

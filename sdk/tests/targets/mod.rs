@@ -1,4 +1,4 @@
-//! What any bytes of a host do: the fuzz targets, which `any_bytes` drives too.
+//! The effects of any bytes of a host: the fuzz targets, which `any_bytes` drives too.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,14 +22,14 @@ impl Host for Bytes {
             unsafe { std::ptr::copy_nonoverlapping(self.0.as_ptr(), block, self.0.len()) };
             // SAFETY: the guest passes places.
             unsafe { value.write(block) };
-            // SAFETY: likewise.
+            // SAFETY: as above.
             unsafe { size.write(self.0.len()) };
         }
         0
     }
 }
 
-/// What the filter does with what it is given.
+/// The filter's actions with the data that it gets.
 type Target = fn(&mut RequestHeaders<'_>) -> Result<()>;
 
 thread_local! {

@@ -16,7 +16,7 @@ pub(crate) struct Own {
     counted: usize,
 }
 
-/// What a region is known by: the blocks that were allocated in it.
+/// The handle of a region: the blocks that were allocated in it.
 type Record = usize;
 
 impl Own {

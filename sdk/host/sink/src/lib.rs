@@ -14,9 +14,9 @@ struct Plugin {
     gauge: Option<Gauge>,
     sizes: Option<Histogram>,
     waiting: Cell<Option<u32>>,
-    /// Whether the next stream is a connection, which hosts do not say.
+    /// `true` if the next stream is a connection, which hosts do not tell.
     connections: Cell<bool>,
-    /// Whether the next tick refuses what waits.
+    /// `true` if the next tick refuses the waiting streams.
     refuses: Cell<bool>,
 }
 

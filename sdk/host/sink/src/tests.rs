@@ -8,8 +8,8 @@ static COUNTING: sluicegate_host::Counting = sluicegate_host::Counting;
 
 const REQUEST: [(&str, &str); 3] = [(":path", "/"), (":authority", "a"), ("user-agent", "curl")];
 
-/// What a client sees: the actions, the request's headers and body, the reply's status, and what
-/// went through the connection.
+/// The results that a client sees: the actions, the request's headers and body, the reply's status,
+/// and the data that went through the connection.
 type Round = (Vec<u32>, Vec<(String, String)>, Vec<u8>, Option<u32>, (Vec<u8>, Vec<u8>));
 
 fn scenario(host: &RunningHost) -> Round {
