@@ -34,7 +34,7 @@ pub const REQUEST: [(&str, &str); 25] = [
     ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
 ];
 
-/// The map in the host's encoding.
+/// Returns the map in the host's encoding.
 #[must_use]
 pub fn encoded() -> Vec<u8> {
     let mut block = u32::try_from(REQUEST.len()).unwrap_or_default().to_le_bytes().to_vec();

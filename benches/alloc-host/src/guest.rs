@@ -28,7 +28,7 @@ pub struct Engines {
 }
 
 impl Engines {
-    /// With wasmtime's own defaults.
+    /// Makes the two compilers, with wasmtime's defaults.
     pub fn new() -> Result<Self> {
         let mut config = Config::new();
         let timed = Engine::new(&config)?;

@@ -16,7 +16,7 @@ pub struct Call {
     pub effect: Effect,
 }
 
-/// How it is known that a call did something.
+/// The way in which the effect of a call is recognised.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Effect {
     /// The call returns a text that contains this after its status. Such calls change nothing, and
@@ -26,11 +26,11 @@ pub enum Effect {
     Logs(&'static str),
     /// The head, the body or the trailers that the upstream received contain this.
     Upstream(&'static str),
-    /// What the upstream received does not contain this.
+    /// The data that the upstream received do not contain this.
     NotUpstream(&'static str),
-    /// What the client received contains this.
+    /// The data that the client received contain this.
     Client(&'static str),
-    /// What the client received does not contain this.
+    /// The data that the client received do not contain this.
     NotClient(&'static str),
     /// The called service received this.
     Service(&'static str),
@@ -45,41 +45,41 @@ pub enum Effect {
 }
 
 impl Call {
-    /// Whether the call changes nothing that a stream or another call could see.
+    /// Returns whether the call changes nothing that a stream or another call could see.
     #[must_use]
     pub fn only_looks(&self) -> bool {
         matches!(self.effect, Effect::Returns(_))
     }
 
-    /// The call itself, which follows what prepares it.
+    /// Returns the call itself, which follows its preparation.
     #[must_use]
     pub fn step(&self) -> &'static str {
         self.steps.rsplit("; ").next().unwrap_or(self.steps)
     }
 
-    /// Whether one of the calls lets a direction go on: then nothing else may.
+    /// Returns whether one of the calls lets a direction go on: then nothing else may.
     #[must_use]
     pub fn resumes(&self) -> bool {
         self.steps.contains("resume ")
     }
 
-    /// The call that this row makes first, if that is a row by itself: then this row says what the
-    /// first changes for the second.
+    /// Returns the first call of this row, if it is a row by itself. Then this row shows the effect
+    /// of the first call on the second.
     #[must_use]
     pub fn first(&self) -> Option<&'static Self> {
         let (before, _) = self.steps.rsplit_once("; ")?;
         CALLS.iter().find(|call| call.steps == before)
     }
 
-    /// The call that this row makes second, if both are rows by themselves.
+    /// Returns the second call of this row, if both are rows by themselves.
     #[must_use]
     pub fn second(&self) -> Option<&'static Self> {
         self.first().and_then(|_| CALLS.iter().find(|call| call.steps == self.step()))
     }
 
-    /// Whether a row of two calls says more than their own rows: each of them is harmless by
-    /// itself, or the first is a reply, which may take the place of what the second would harm.
-    /// Only streams of HTTP have such calls.
+    /// Returns whether a row of two calls says more than the rows of the single calls: each of them
+    /// is harmless by itself, or the first is a reply, which may take the place of the data that
+    /// the second would harm. Only HTTP streams have such calls.
     #[must_use]
     pub fn says_more(&self, kind: Kind, harms: impl Fn(&Self) -> bool) -> bool {
         let Some(first) = self.first() else { return true };

@@ -7,28 +7,28 @@ use serde_json::{Value, json};
 
 use crate::moment::{Kind, Setting};
 
-/// What a cell needs of Envoy.
+/// The Envoy that a cell needs.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The place's number in its Envoy.
     pub at: usize,
-    /// Whether the listener is of HTTP.
+    /// The kind of the listener: HTTP or TCP.
     pub kind: Kind,
-    /// What is special about the listener.
+    /// The special settings of the listener.
     pub setting: Setting,
     /// The tracer's script, with words for the names of the place.
     pub script: String,
 }
 
 impl Place {
-    /// The name of the VM, which its lines in the log carry.
+    /// Returns the name of the VM, which its lines in the log have.
     #[must_use]
     pub fn name(&self) -> String {
         format!("c{}", self.at)
     }
 
-    /// A socket of the place: `l` is Envoy's listener, `u` the upstream, `s` the service, `g` the
-    /// gRPC server, `p` a listener without a filter, which stays when `l` is removed.
+    /// Returns a socket of the place: `l` is Envoy's listener, `u` the upstream, `s` the service,
+    /// `g` the gRPC server, and `p` a listener without a filter, which stays when `l` is removed.
     #[must_use]
     pub fn socket(&self, folder: &Path, letter: char) -> PathBuf {
         folder.join(format!("{letter}{}", self.at))
@@ -44,7 +44,7 @@ impl Place {
 /// The file with the listeners that are removed while Envoy runs.
 const REMOVABLE: &str = "listeners.json";
 
-/// The configuration for these places, whose sockets lie in `folder`.
+/// Returns the configuration for these places, whose sockets are in `folder`.
 #[must_use]
 pub fn of(folder: &Path, places: &[Place]) -> Value {
     // A cluster without a host.
@@ -97,7 +97,7 @@ pub fn write_removable<'a>(
     std::fs::rename(next, folder.join(REMOVABLE))
 }
 
-/// What the configuration calls the filter's file.
+/// The name of the filter's file in the configuration.
 const MODULE: &str = "tracer.wasm";
 
 fn pipe(path: &Path) -> Value {

@@ -24,21 +24,21 @@ const END_HEADERS: u8 = 4;
 /// A connection's translation.
 #[derive(Debug)]
 pub(crate) struct Http2 {
-    /// What came and is no whole frame.
+    /// The received bytes that are no whole frame yet.
     rest: Vec<u8>,
-    /// Whether the client's first bytes are to come.
+    /// `true` if the client's first bytes are to come.
     awaits_preface: bool,
     stream: u32,
 }
 
-/// What frames say.
+/// The content of frames.
 #[derive(Debug, Default)]
 pub(crate) struct Came {
-    /// The same as HTTP/1.1.
+    /// Returns the message as HTTP/1.1.
     pub(crate) text: Vec<u8>,
-    /// What the other side is to be sent at once.
+    /// The bytes to send to the other side at once.
     pub(crate) answers: Vec<u8>,
-    /// Whether the stream has ended.
+    /// `true` if the stream has ended.
     pub(crate) ended: bool,
 }
 

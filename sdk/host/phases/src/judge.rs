@@ -7,7 +7,7 @@ use crate::call::{Call, Effect};
 use crate::run::Observed;
 use crate::wire::{self, Messages};
 
-/// What becomes of a host call.
+/// The outcome of a host call.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Outcome {
     /// The effect is seen at the client, at the upstream, at the service, in the log or in what the
@@ -34,13 +34,13 @@ impl Outcome {
     pub const ALL: [Self; 7] =
         [Self::Works, Self::Refused, Self::Lost, Self::Hangs, Self::Doubles, Self::Corrupts, Self::Dies];
 
-    /// Whether a filter must not make the call.
+    /// Returns whether a filter must not make the call.
     #[must_use]
     pub fn harms(self) -> bool {
         self >= Self::Hangs
     }
 
-    /// The word for it.
+    /// Returns the word for the outcome.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl FromStr for Outcome {
     }
 }
 
-/// What a call's own line in the log says; `None` if the call was not reached.
+/// Returns the text of a call's own line in the log, or `None` if the call was not reached.
 #[must_use]
 pub fn result<'a>(observed: &'a Observed, call: &Call) -> Option<&'a str> {
     let last = call.step();
@@ -84,10 +84,11 @@ pub fn result<'a>(observed: &'a Observed, call: &Call) -> Option<&'a str> {
     })
 }
 
-/// What stands for names of a place in a call's steps.
+/// The placeholders for names in a call's steps.
 const NAMED: &[&str] = &["CELL", "SERVICE", "GRPC"];
 
-/// The outcome of a call, and why in words; `None` if the call was not reached.
+/// Returns the outcome of a call, and its reason in words. Returns `None` if the call was not
+/// reached.
 #[must_use]
 pub fn judge(call: &Call, without: &Observed, with: &Observed, http: bool) -> Option<(Outcome, String)> {
     if with.died {
@@ -116,14 +117,14 @@ pub fn judge(call: &Call, without: &Observed, with: &Observed, http: bool) -> Op
     Some(if works { (Outcome::Works, String::new()) } else { (Outcome::Lost, String::new()) })
 }
 
-/// Whether the filter's stream was logged twice, or had a callback after its last one.
+/// Returns whether the filter's stream was logged twice, or had a callback after its last one.
 fn is_completed_twice(observed: &Observed) -> bool {
     let mut of_stream = observed.lines.iter().filter(|line| line.starts_with("2 "));
     let logged = of_stream.clone().filter(|line| line.starts_with("2 log ")).count();
     logged > 1 || of_stream.any(|line| line.starts_with("2 delete ")) && of_stream.next().is_some()
 }
 
-/// Whether a call had its effect.
+/// Returns whether a call had its effect.
 fn seen(effect: Effect, without: &Observed, with: &Observed, result: &str) -> bool {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let upstream = |observed: &Observed| observed.received.upstream.iter().map(|bytes| text(bytes)).collect::<String>();
@@ -146,12 +147,12 @@ fn seen(effect: Effect, without: &Observed, with: &Observed, result: &str) -> bo
     }
 }
 
-/// How many bytes went on to a peer.
+/// Returns the number of bytes that went on to a peer.
 fn sum(observed: &Observed) -> usize {
     observed.received.client.len() + observed.received.upstream.iter().map(Vec::len).sum::<usize>()
 }
 
-/// What is wrong with the bytes that the peers of an HTTP stream received.
+/// Returns the fault in the bytes that the peers of an HTTP stream received.
 fn harm(call: &Call, without: &Observed, with: &Observed) -> Option<(Outcome, String)> {
     let client = wire::read(&with.received.client, with.received.client_ended);
     let client_without = wire::read(&without.received.client, without.received.client_ended);
@@ -175,7 +176,7 @@ fn harm(call: &Call, without: &Observed, with: &Observed) -> Option<(Outcome, St
         let body = messages.and_then(|messages| messages.bodies.first());
         body.map(|body| String::from_utf8_lossy(body).into_owned()).unwrap_or_default()
     };
-    // What passes a tunnel may be cut short, or be more, but is never another.
+    // The data in a tunnel may be cut short, or be more, but never differ.
     let is_other = |messages: &Messages, body: &str, wanted: &str| {
         body != wanted && !(messages.tunnel && (wanted.starts_with(body) || body.starts_with(wanted)))
     };

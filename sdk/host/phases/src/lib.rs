@@ -6,9 +6,9 @@
 //! between the cell and Envoy. [`run`] plays the cells, [`judge`] compares what the peers received
 //! with the same traffic without the call, and [`table`] keeps the outcomes in files.
 //!
-//! How busy the machine is changes no outcome. After each move of a peer a cell waits until Envoy's
-//! worker has nothing more to do, as the kernel shows it, and not for a time; and an outcome that
-//! is not the table's counts when it came twice.
+//! The load of the machine changes no outcome. After each move of a peer a cell waits until Envoy's
+//! worker has nothing more to do, as the kernel shows it, and not for a time. An outcome that is
+//! not that of the table counts only when it came twice.
 //!
 //! | module | holds |
 //! |---|---|

@@ -15,7 +15,7 @@ use sluicegate_phases::{CALLS, Call, MOMENTS, Moment, Outcome};
 /// The versions of Envoy that are played: the oldest and the newest that are supported.
 const VERSIONS: [&str; 2] = ["1.36.4", "1.40.0"];
 
-/// How many moments are played before the file is written.
+/// The number of moments that are played before the file is written.
 const PART: usize = 12;
 
 /// Makes every host call in every callback of real Envoys, and writes what becomes of it.
@@ -59,7 +59,7 @@ struct Cli {
     /// Plays nothing: takes the cells of such a file
     #[arg(long)]
     take: Vec<PathBuf>,
-    /// How many Envoys run at a time
+    /// The number of Envoys that run at a time
     #[arg(long, default_value_t = 2)]
     at_a_time: usize,
     /// Shows what the peers received and what the filter logged
@@ -91,7 +91,7 @@ fn run(cli: &Cli) -> Result<()> {
         cli.envoy.iter().map(|path| Envoy::at(path)).collect::<Result<_>>()?
     };
     let module = run::build()?;
-    // What is played is compared with the committed table, wherever it is written.
+    // The outcomes are compared with the committed table, wherever they are written.
     let committed = if table::file().exists() { Table::read()? } else { Table::default() };
     let mut file = cli.read(&envoys)?;
     let is_part = cli.new || cli.harmful || !cli.outcome.is_empty() || !cli.moment.is_empty() || !cli.call.is_empty();
@@ -114,7 +114,7 @@ fn run(cli: &Cli) -> Result<()> {
     for envoy in &envoys {
         let envoys = Envoys { envoy, module: &module, at_a_time: cli.at_a_time.max(1) };
         let play = Play::new(envoys, cli.verbose);
-        // What was played is kept if a later Envoy does not start.
+        // The outcomes are kept if a later Envoy does not start.
         for part in wanted.chunks(PART) {
             let outcomes = play.outcomes(part, &committed)?;
             if cli.merge {

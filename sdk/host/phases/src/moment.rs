@@ -17,18 +17,18 @@ mod tunnels;
 pub struct Moment {
     /// The callback, without `proxy_on_`.
     pub callback: &'static str,
-    /// What the stream holds.
+    /// The data that the stream holds.
     pub holds: &'static str,
-    /// Whether the stream is of HTTP.
+    /// The kind of the stream: HTTP or TCP.
     pub kind: Kind,
-    /// What is special about the proxy.
+    /// The special settings of the proxy.
     pub setting: Setting,
     /// The moves of the peers, one after the other.
     pub steps: &'static [Step],
     script: Script,
 }
 
-/// What the tracer does: around the call, in the callback of the moment, and in others.
+/// The actions of the tracer: around the call, in the callback of the moment, and in others.
 #[derive(Clone, Copy, Debug)]
 struct Script {
     /// Which run of the callback makes the call, as `#2`; every run if this is empty.
@@ -60,7 +60,7 @@ pub enum Kind {
     Tcp,
 }
 
-/// What is special about the proxy of a moment.
+/// The special settings of the proxy of a moment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Setting {
     /// Nothing.
@@ -135,7 +135,7 @@ pub enum Step {
 }
 
 impl Setting {
-    /// Whether a filter that holds headers back sees the body.
+    /// Returns whether a filter that holds headers back sees the body.
     #[must_use]
     pub fn shows_body(self) -> bool {
         matches!(self, Self::Shown | Self::Metadata)
@@ -143,14 +143,15 @@ impl Setting {
 }
 
 impl Moment {
-    /// The name of the moment, for a file.
+    /// Returns the name of the moment, for a file.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{} / {}", self.callback, self.holds)
     }
 
-    /// The tracer's script with these steps as the call, for the stream with the number 2 and its
-    /// plugin with the number 1. Without `releases` it lets nothing go on that was held.
+    /// Returns the tracer's script with these steps as the call, for the stream with the number 2
+    /// and its plugin with the number 1. Without `releases` the script resumes nothing that was
+    /// held.
     #[must_use]
     pub fn script_with(&self, steps: &str, releases: bool) -> String {
         let Script { run, before, after, lines, .. } = self.script;

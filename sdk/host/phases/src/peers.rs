@@ -12,12 +12,12 @@ use crate::config::Place;
 use crate::moment::{Kind, Setting, Step};
 use side::Side;
 
-/// What a cell's peers received.
+/// The data that a cell's peers received.
 #[derive(Clone, Debug, Default)]
 pub struct Received {
     /// Of the client's connection.
     pub client: Vec<u8>,
-    /// Whether Envoy closed the client's connection.
+    /// `true` if Envoy closed the client's connection.
     pub client_ended: bool,
     /// Of each connection to the upstream.
     pub upstream: Vec<Vec<u8>>,
@@ -134,7 +134,7 @@ impl Peers {
         Ok(())
     }
 
-    /// What everybody received so far.
+    /// Returns the data that all peers received so far.
     #[must_use]
     pub fn received(&self) -> Received {
         Received {
@@ -145,7 +145,7 @@ impl Peers {
         }
     }
 
-    /// Whether the client has no connection any more.
+    /// Returns whether the client has no connection any more.
     #[must_use]
     pub fn client_ended(&self) -> bool {
         self.client.as_ref().is_none_or(|side| side.ended)
@@ -158,8 +158,8 @@ impl Peers {
         self.services.clear();
     }
 
-    /// Whether another client is served; `rest` waits until Envoy has nothing more to do, and says
-    /// whether that came.
+    /// Returns whether another client is served. `rest` waits until Envoy has nothing more to do,
+    /// and returns whether that came.
     pub fn probe(&mut self, rest: impl Fn() -> bool) -> bool {
         self.drop_connections();
         let Ok(stream) = UnixStream::connect(&self.last_listener) else { return false };
@@ -238,7 +238,7 @@ impl Peers {
         self.sum() != before
     }
 
-    /// How much came, of whatever.
+    /// Returns the amount of data that came, of any kind.
     fn sum(&self) -> usize {
         let sides = self.client.iter().chain(&self.upstreams).chain(&self.services);
         sides.map(|side| side.count + 1 + usize::from(side.ended)).sum()

@@ -51,8 +51,8 @@ impl<'a> Play<'a> {
         eprintln!("Envoy {version}: {what} {done} of {all}, {seconds} s");
     }
 
-    /// The outcomes of all these cells, but of pairs of calls that say no more than each call by
-    /// itself. An outcome that is not the table's is played again.
+    /// Returns the outcomes of all these cells, except pairs of calls that say no more than each
+    /// call by itself. An outcome that is not that of the table is played again.
     ///
     /// # Errors
     ///

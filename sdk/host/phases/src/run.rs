@@ -17,9 +17,9 @@ use crate::moment::Moment;
 use crate::peers::Received;
 use batch::Played;
 
-/// How many cells share an Envoy.
+/// The number of cells that share an Envoy.
 const BATCH: usize = 40;
-/// How many of them are played at a time.
+/// The number of them that are played at a time.
 const OF_A_BATCH: usize = 6;
 
 /// A cell, or a moment without a call.
@@ -29,24 +29,24 @@ pub struct Job {
     pub moment: &'static Moment,
     /// The steps of the calls.
     pub steps: String,
-    /// Whether the script lets the stream go on when it was held.
+    /// `true` if the script lets the stream go on when it was held.
     pub releases: bool,
-    /// Whether the traffic ends with the call, so that it is seen at once whether Envoy serves.
+    /// `true` if the traffic ends with the call, so that it is seen at once whether Envoy serves.
     pub probes: bool,
-    /// Whether the job has an Envoy of its own from the start, which it may end.
+    /// `true` if the job has an Envoy of its own from the start, which it may end.
     pub alone: bool,
 }
 
-/// What became of a cell.
+/// The result of a cell.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    /// What the filter logged: its callbacks, and indented its calls with their results.
+    /// The lines that the filter logged: its callbacks, and indented its calls with their results.
     pub lines: Vec<String>,
     /// The bytes that the peers got.
     pub received: Received,
-    /// Whether Envoy ended.
+    /// `true` if Envoy ended.
     pub died: bool,
-    /// Whether Envoy served the next client.
+    /// `true` if Envoy served the next client.
     pub serves: bool,
 }
 
@@ -71,7 +71,7 @@ pub struct Envoys<'a> {
     pub envoy: &'a Envoy,
     /// The filter's module.
     pub module: &'a Path,
-    /// How many Envoys run at a time.
+    /// The number of Envoys that run at a time.
     pub at_a_time: usize,
 }
 
@@ -170,7 +170,7 @@ impl Envoys<'_> {
 }
 
 impl Job {
-    /// Whether the call is made before Envoy serves.
+    /// Returns whether the call is made before Envoy serves.
     fn begins(&self) -> bool {
         ["vm_start", "configure"].contains(&self.moment.callback)
     }

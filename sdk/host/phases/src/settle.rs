@@ -4,10 +4,10 @@ use anyhow::Result;
 
 use crate::judge::Outcome;
 
-/// How often a cell is played at most.
+/// The largest number of times that a cell is played.
 const PLAYS: usize = 3;
 
-/// What a cell comes to.
+/// The result of a cell.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Settled {
     /// This outcome; `None` if the call is not reached.
@@ -42,8 +42,8 @@ pub fn settle(
     Ok(settled.into_iter().zip(seen).map(|(settled, seen)| settled.unwrap_or(Settled::Open(seen))).collect())
 }
 
-/// Whether the last outcome counts: if it is the table's, if it came before, or if the table has
-/// none and it does no harm.
+/// Returns whether the last outcome counts: if it is the table's, if it came before, or if the
+/// table has none and it does no harm.
 fn counts(known: Option<Outcome>, seen: &[Option<Outcome>]) -> bool {
     let Some((last, before)) = seen.split_last() else { return false };
     let is_harmless = last.is_some_and(|last| !last.harms());
@@ -55,8 +55,8 @@ mod tests {
     use super::Outcome::{Dies, Lost, Works};
     use super::*;
 
-    /// What becomes of a cell that comes to these outcomes, one after the other, and how often it
-    /// is played.
+    /// Returns the result of a cell with these outcomes, one after the other, and the number of
+    /// times that it is played.
     fn of(known: Option<Outcome>, outcomes: &[Option<Outcome>]) -> (Settled, usize) {
         let mut played = 0;
         let settled = settle(&[known], |cells, before| {

@@ -25,19 +25,19 @@ pub struct Table {
     pub cells: BTreeMap<(String, String), Vec<Option<Outcome>>>,
 }
 
-/// The committed file, which the simulated host reads as well.
+/// Returns the path of the committed file, which the simulated host reads as well.
 #[must_use]
 pub fn file() -> PathBuf {
     workspace::root().join("sdk/host/src/model/phases.tsv")
 }
 
-/// The page of the documentation that holds the tables.
+/// Returns the path of the page of the documentation with the tables.
 #[must_use]
 pub fn page() -> PathBuf {
     workspace::root().join("docs/flow.md")
 }
 
-/// The page's text with these tables in place of the ones that it holds.
+/// Returns the page's text with these tables in place of the old ones.
 ///
 /// # Errors
 ///
@@ -130,8 +130,8 @@ impl Table {
         Ok(outcomes)
     }
 
-    /// The file's text: a line for each call, a column for each moment. Versions that agree share a
-    /// word.
+    /// Returns the file's text: a line for each call, a column for each moment. Versions that agree
+    /// share a word.
     #[must_use]
     pub fn to_text(&self) -> String {
         let moments: Vec<_> = MOMENTS.iter().map(Moment::name).filter(|name| self.has(name)).collect();
@@ -179,16 +179,16 @@ impl Table {
         Ok(())
     }
 
-    /// Whether a pair of calls says more in a version than each call by itself; other rows always
-    /// do.
+    /// Returns whether a pair of calls says more in a version than each call by itself; other rows
+    /// always do.
     #[must_use]
     pub fn says_more(&self, version: &str, moment: &Moment, call: &Call) -> bool {
         let name = moment.name();
         call.says_more(moment.kind, |call| self.outcome_in(version, &name, call.name).is_some_and(Outcome::harms))
     }
 
-    /// Whether a cell harms in any version. A pair of calls that was not played harms if one of its
-    /// calls does.
+    /// Returns whether a cell harms in any version. A pair of calls that was not played harms if
+    /// one of its calls does.
     #[must_use]
     pub fn harms(&self, moment: &Moment, call: &Call) -> bool {
         let name = moment.name();
@@ -242,26 +242,27 @@ impl Table {
         other.versions.iter().map(|version| place(version).with_context(|| format!("no version {version}"))).collect()
     }
 
-    /// The outcomes of a cell, one for each version.
+    /// Returns the outcomes of a cell, one for each version.
     #[must_use]
     pub fn outcomes(&self, moment: &str, call: &str) -> &[Option<Outcome>] {
         self.cells.get(&(moment.to_owned(), call.to_owned())).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The outcome of a cell in one version.
+    /// Returns the outcome of a cell in one version.
     #[must_use]
     pub fn outcome_in(&self, version: &str, moment: &str, call: &str) -> Option<Outcome> {
         let place = self.versions.iter().position(|mine| mine == version)?;
         self.outcomes(moment, call).get(place).copied().flatten()
     }
 
-    /// The worst outcome of a cell in any version.
+    /// Returns the worst outcome of a cell in any version.
     #[must_use]
     pub fn worst(&self, moment: &str, call: &str) -> Option<Outcome> {
         self.outcomes(moment, call).iter().flatten().max().copied()
     }
 
-    /// The tables of the documentation: the calls that work in each moment, and those that harm.
+    /// Returns the tables of the documentation: the calls that work in each moment, and those that
+    /// do harm.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let titles: Vec<_> = COLUMNS.iter().map(|(title, _)| *title).collect();

@@ -10,9 +10,9 @@ pub struct Messages {
     pub bodies: Vec<Vec<u8>>,
     /// The trailers of each message, as lines.
     pub trailers: Vec<String>,
-    /// Whether the last message came to its end.
+    /// `true` if the last message came to its end.
     pub complete: bool,
-    /// Whether what follows the head is bytes of another protocol, up to the connection's end.
+    /// `true` if what follows the head is bytes of another protocol, up to the connection's end.
     pub tunnel: bool,
     /// The first thing that is no HTTP/1.1.
     pub invalid: Option<String>,

@@ -16,7 +16,7 @@ use crate::stream::{self, Arguments};
 
 type Stream = stream::Stream<CallToken>;
 
-/// How long the service may take: it never takes so long.
+/// The timeout of the service, which never takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The streams that are open, and whether the next tick is theirs.
@@ -240,7 +240,7 @@ operations!(OfWholeResponseBody, CompleteResponseBody, {
     calls!(1);
 });
 
-/// What can be done between a stream's own callbacks: when a call is answered, and when the plugin
+/// The actions between a stream's own callbacks: when a call gets its response, and when the plugin
 /// ticks.
 struct OfStream<'a, 'cb, P> {
     stream: &'a HttpHandle<'cb, P>,
@@ -436,7 +436,8 @@ impl Filter {
 
 /// A filter that runs a program.
 trait Runs: HttpFilter<Plugin = Plugin> + Closures<Kind = HttpStream, Above = Plugin> {
-    /// Whether it changes bodies behind headers that have gone on: then their length is to go.
+    /// `true` if it changes bodies after their headers have gone on. Then the length in the headers
+    /// must go.
     const CHANGES: bool;
 
     fn filter(&self) -> &Filter;
@@ -534,7 +535,7 @@ filter!(Filter, {
     }
 });
 
-/// The same, which sees bodies when they are complete.
+/// The filter that sees complete bodies.
 #[derive(Default)]
 struct Whole(Filter);
 

@@ -37,7 +37,7 @@ pub(crate) enum Map {
     AnswerTrailers,
 }
 
-/// What became of a call.
+/// The result of a call.
 #[derive(Debug)]
 pub(crate) enum Called<T> {
     Refused,
@@ -75,13 +75,13 @@ pub(crate) trait Operations {
     fn resume(&mut self, way: usize, now: bool);
 }
 
-/// What a callback's steps came to.
+/// The result of a callback's steps.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ran {
     pub(crate) replied: bool,
     pub(crate) pauses: bool,
     pub(crate) holds: bool,
-    /// Whether the direction goes on by a resume, because a status would lose bytes.
+    /// `true` if the direction goes on by a resume, because a status would lose bytes.
     #[allow(dead_code, reason = "this SDK finds that by itself")]
     pub(crate) resumes: bool,
 }

@@ -11,29 +11,29 @@ use std::rc::Rc;
 
 use crate::program::{Called, Map, Operations, Ran, run};
 
-/// What holds a direction.
+/// The holder of a direction.
 #[derive(Debug, Default)]
 struct Direction {
     /// The callback that ran last.
     last: Option<char>,
-    /// Whether it runs still, so that its status decides.
+    /// `true` if it still runs, so that its status decides.
     decides: bool,
-    /// Whether the proxy holds the direction.
+    /// `true` if the proxy holds the direction.
     paused: bool,
-    /// Whether a callback paused it for reasons of its own.
+    /// `true` if a callback paused it for reasons of its own.
     own: bool,
-    /// How many calls hold it until they are judged.
+    /// The number of calls that hold it until they are judged.
     holders: usize,
-    /// Whether the proxy was told to keep the last part of the body.
+    /// `true` if the proxy was told to keep the last part of the body.
     kept: bool,
-    /// Whether the headers went on, and whether they did so between callbacks.
+    /// The first is `true` if the headers went on, and the second if they did so between callbacks.
     went: bool,
     late: bool,
-    /// Whether it was let go at its trailers by a resume: the proxy may show its end again.
+    /// `true` if it was let go at its trailers by a resume: the proxy may show its end again.
     over: bool,
-    /// Whether the proxy keeps parts of a body that is not complete.
+    /// `true` if the proxy keeps parts of a body that is not complete.
     gathers: bool,
-    /// What the steps for a complete body came to, which trailers follow.
+    /// The result of the steps for a complete body that trailers follow.
     whole: Option<Ran>,
 }
 
@@ -54,11 +54,11 @@ struct Open<T> {
     holds: Option<usize>,
 }
 
-/// What a callback is told, for its line of the log.
+/// The arguments of a callback, for its line in the log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Arguments {
     sizes: [usize; 2],
-    /// Whether the message ends, or the call is answered.
+    /// `true` if the message ends, or if the call has its response.
     flag: bool,
 }
 
@@ -83,17 +83,17 @@ impl Display for Arguments {
 #[derive(Debug)]
 pub(crate) struct Stream<T> {
     program: Rc<str>,
-    /// How often each callback ran.
+    /// The number of times that each callback ran.
     runs: BTreeMap<char, u32>,
     line: String,
     replied: bool,
-    /// Whether the response was let go on, and no callback of it runs since. Neither SDK is to
+    /// `true` if the response was let go on, and no callback of it runs since. Neither SDK is to
     /// reply then: with `proxy-wasm` Envoy ends.
     gone: bool,
     directions: [Direction; 2],
     /// The direction that the running callback is about.
     within: Option<usize>,
-    /// What the running callback is told.
+    /// The arguments of the running callback.
     arguments: Arguments,
     open: Vec<Open<T>>,
 }
@@ -112,7 +112,7 @@ impl<T: PartialEq> Stream<T> {
         self.program = program.into();
     }
 
-    /// Whether the stream has no program: it only asks for a tick.
+    /// Returns whether the stream has no program: it only asks for a tick.
     pub(crate) fn is_idle(&self) -> bool {
         self.program.is_empty()
     }
@@ -174,13 +174,13 @@ impl<T: PartialEq> Stream<T> {
         (direction.gathers, direction.kept) = (true, true);
     }
 
-    /// Whether the proxy shows again what was let go at its trailers.
+    /// Returns whether the proxy shows again what was let go at its trailers.
     #[cfg_attr(feature = "ours", allow(dead_code, reason = "this SDK knows by itself"))]
     pub(crate) fn repeats(&self, way: usize) -> bool {
         self.directions[way].over
     }
 
-    /// Whether the proxy keeps parts of a body that is not complete.
+    /// Returns whether the proxy keeps parts of a body that is not complete.
     #[cfg_attr(feature = "ours", allow(dead_code, reason = "this SDK knows by itself"))]
     pub(crate) fn gathers(&self, way: usize) -> bool {
         self.directions[way].gathers
@@ -294,7 +294,7 @@ impl<T: PartialEq> Stream<T> {
         }
     }
 
-    /// Whether the proxy has the map for the callback that runs.
+    /// Returns whether the proxy has the map for the callback that runs.
     pub(crate) fn shows(&self, map: Map) -> bool {
         let held = |way: usize, letters: [char; 2]| {
             let direction = &self.directions[way];
@@ -308,7 +308,7 @@ impl<T: PartialEq> Stream<T> {
         }
     }
 
-    /// Whether the proxy takes edits of the map: not of an answer's.
+    /// Returns whether the proxy accepts edits of the map. It accepts none of a response of a call.
     pub(crate) fn takes_edits(&self, map: Map) -> bool {
         self.shows(map) && (self.within.is_some() || !matches!(map, Map::Own | Map::AnswerTrailers))
     }

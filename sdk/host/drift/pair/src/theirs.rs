@@ -15,7 +15,7 @@ use crate::stream::{self, Arguments};
 
 type Stream = stream::Stream<u32>;
 
-/// How long the service may take: it never takes so long.
+/// The timeout of the service, which never takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 proxy_wasm::main! {{
@@ -28,7 +28,7 @@ thread_local! {
     /// The streams that are open, and whether the next tick is theirs.
     static STREAMS: RefCell<BTreeMap<u32, Rc<RefCell<Stream>>>> = const { RefCell::new(BTreeMap::new()) };
     static TICKS: Cell<bool> = const { Cell::new(false) };
-    /// Whether programs see bodies when they are complete.
+    /// `true` if programs see complete bodies.
     static WHOLE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -71,7 +71,7 @@ fn log(line: &str) {
 struct Host {
     own: MapType,
     body: BufferType,
-    /// Whether there is a body to write into: the SDK panics otherwise.
+    /// `true` if there is a body to write into: the SDK panics otherwise.
     writes: bool,
 }
 

@@ -18,7 +18,7 @@ use crate::http::{Framing, received};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_micros(500);
-/// How long is waited for what should not come, and for parts to be parts of their own.
+/// The time to wait for data that should not come, and for parts to be parts of their own.
 const QUIET: Duration = Duration::from_millis(3);
 
 const JUDGE: u16 = 20_000;
@@ -58,7 +58,7 @@ impl Bench {
     }
 
     fn talk(&self, port: u16) -> Result<Talk<'_>> {
-        // What an earlier one left.
+        // The rest of an earlier one.
         for listener in [&self.upstream, &self.service] {
             while listener.accept().is_ok() {}
         }
@@ -150,7 +150,7 @@ impl Talk<'_> {
         Ok(())
     }
 
-    /// What the client and the upstream got of a body, and of its trailers.
+    /// The data that the client and the upstream got of a body, and of its trailers.
     fn client_body(&self) -> String {
         received("client", &self.at_client).pop().unwrap_or_default()
     }
@@ -183,10 +183,10 @@ fn is_whole(bytes: &[u8]) -> bool {
 struct Message {
     is_request: bool,
     body: &'static str,
-    /// How large its parts are.
+    /// The size of its parts.
     cut: usize,
     trailers: bool,
-    /// Whether the filter holds the headers until all has come.
+    /// `true` if the filter holds the headers until all has come.
     held: bool,
     /// A header that says more.
     also: &'static str,
@@ -218,12 +218,12 @@ impl Message {
         Ok(to.write_all(end.as_bytes())?)
     }
 
-    /// How many calls hold it, one after the other.
+    /// The number of calls that hold it, one after the other.
     fn calls(self) -> usize {
         usize::from(self.held) + usize::from(self.also.contains("x-swap"))
     }
 
-    /// How a peer sees a body.
+    /// The view of a peer on a body.
     fn as_seen(self, body: &str) -> String {
         let who = if self.is_request { "upstream" } else { "client" };
         let end = if self.trailers { " and x-end: 1" } else { "" };
@@ -272,7 +272,7 @@ fn a_rewritten_body_loses_nothing_and_repeats_nothing() -> Result<()> {
         ("a cat on the mat", "a tiger on the mat"),
         ("elephant elephants", "ant ants"),
         ("dog", "god"),
-        // What the closure leaves until the end.
+        // The bytes that the closure leaves until the end.
         ("cat, dog, elephant, ele", "tiger, god, ant, ele"),
     ] {
         for message in Message::all(body, "") {
@@ -350,7 +350,7 @@ fn another_protocol_passes_once_it_is_agreed(bench: &Bench) -> Result<()> {
     let tunnel = "CONNECT a:80 HTTP/1.1\r\nhost: a:80\r\n\r\n";
     for (asks, agrees) in [(websocket, agreed), (tunnel, "HTTP/1.1 200 OK\r\n\r\n")] {
         let mut talk = bench.talk(JUDGE)?;
-        // What is sent too early waits.
+        // Data that is sent too early waits.
         write!(talk.client, "{asks}bad early")?;
         talk.until("the request", |talk| talk.at_upstream.ends_with(b"\r\n\r\n"))?;
         sleep(QUIET);
@@ -363,7 +363,7 @@ fn another_protocol_passes_once_it_is_agreed(bench: &Bench) -> Result<()> {
         talk.client.write_all(b"bad again")?;
         talk.until("the client's data", |talk| talk.at_upstream.ends_with(b"bad again"))?;
 
-        // Who only says that it wants another protocol is judged.
+        // A client that only claims to want another protocol is judged.
         let mut talk = bench.talk(JUDGE)?;
         write!(talk.client, "{asks}bad early")?;
         talk.until("the request", |talk| talk.at_upstream.ends_with(b"\r\n\r\n"))?;
@@ -406,7 +406,7 @@ const ATTACKS: &[&[&str]] = &[
     &["POST / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: other\r\ncontent-length: 3\r\n\r\nbad"],
 ];
 
-/// The same of upstreams, each of which sends what should not come to the client.
+/// Upstreams, each of which sends data that should not come to the client.
 const RESPONSES: &[&[&str]] = &[
     &["HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n", "bad"],
     &["HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbad"],

@@ -1,4 +1,4 @@
-//! What an older Envoy does otherwise than the newest, whose the simulation is.
+//! The differences of an older Envoy from the newest one, which the simulation follows.
 
 use std::collections::BTreeMap;
 

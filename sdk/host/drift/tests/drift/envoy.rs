@@ -18,13 +18,13 @@ use tempfile::TempDir;
 use crate::http::{self, Framing};
 use crate::{Abi, Harm, Played, Scenario, Step, scenarios};
 
-/// How long a line of the log or a connection may take.
+/// The time that a line of the log or a connection may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The same, of a scenario that may end Envoy: then lines that the simulation has do not come.
+/// Runs a scenario that may end Envoy. Then some lines of the simulation do not come.
 const PATIENCE_WITH_HARM: Duration = Duration::from_secs(2);
-/// How long a client waits for more of its answer, where the connection stays open.
+/// The time that a client waits for more of its response, if the connection stays open.
 const REST: Duration = Duration::from_millis(400);
-/// How long is waited for what should not come.
+/// The time to wait for data that should not come.
 const QUIET: Duration = Duration::from_millis(15);
 
 /// The filter in each version of the ABI.
@@ -50,7 +50,7 @@ fn build(abi: Abi) -> Result<PathBuf> {
     Ok(build.module())
 }
 
-/// What the configuration calls the filter in a version of the ABI.
+/// Returns the filter's name in the configuration, for a version of the ABI.
 pub(crate) fn stem(abi: Abi) -> String {
     format!("tracer{}", abi.feature())
 }
@@ -106,8 +106,8 @@ impl Envoy {
         Ok(Self { proxy, upstream, service, seen: Mutex::default(), patience, _folder: folder })
     }
 
-    /// Whether another request reaches the filter: a filter that Envoy calls without an end serves
-    /// none.
+    /// Returns whether another request reaches the filter. A filter that Envoy calls without an end
+    /// serves none.
     pub(crate) fn serves(&self, at: usize, scenario: &Scenario) -> bool {
         let begun = || self.lines(scenario).iter().filter(|line| line.contains(" context_create ")).count();
         let before = begun();
@@ -227,7 +227,7 @@ impl Envoy {
         Ok(())
     }
 
-    /// What the peers got, when nothing more comes.
+    /// Returns the data that the peers got, when nothing more comes.
     fn finish(&self, mut peers: Peers, scenario: &Scenario) -> Vec<String> {
         let mut lines = Vec::new();
         if matches!(scenario.steps.first(), Some(Step::Connect) | None) {
@@ -241,7 +241,7 @@ impl Envoy {
         let more = std::iter::from_fn(|| self.upstream.accept().ok().map(|(stream, _)| stream));
         for mut upstream in peers.upstream.into_iter().chain(more) {
             let mut bytes = Vec::new();
-            // What is there, and no more.
+            // Returns the data that has come, and does not wait.
             let _ = upstream.set_nonblocking(true);
             let _ = upstream.read_to_end(&mut bytes);
             if !bytes.is_empty() {
@@ -258,7 +258,8 @@ impl Envoy {
         lines
     }
 
-    /// What the worker's VM of a scenario logged: the other VMs are the main thread's.
+    /// Returns the lines that the worker's VM of a scenario logged. The other VMs are those of the
+    /// main thread.
     fn lines(&self, scenario: &Scenario) -> Vec<String> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.read(&self.proxy);
@@ -285,13 +286,13 @@ fn thread(line: &str) -> &str {
     line.split(['[', ']']).nth(3).unwrap_or_default()
 }
 
-/// What Envoy has logged, as far as it was read.
+/// The part of Envoy's log that was read.
 #[derive(Default)]
 pub(crate) struct Seen {
     read: usize,
     /// The thread that logs first, whose VMs serve no stream.
     main: Option<String>,
-    /// What the worker's VMs logged, by the names of the scenarios.
+    /// The lines that the worker's VMs logged, by the names of the scenarios.
     lines: HashMap<String, Vec<String>>,
 }
 
@@ -356,7 +357,7 @@ impl Peers {
     }
 }
 
-/// Whether Envoy closed the connection: the filter wanted it.
+/// Returns whether Envoy closed the connection: the filter wanted it.
 fn is_closed(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     kind.is_some_and(|kind| [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset].contains(&kind))

@@ -29,7 +29,7 @@ fn fields(mut head: String, headers: Pairs) -> String {
     head + "\r\n"
 }
 
-/// How the body of a message is cut, which its headers say.
+/// The framing of the body of a message, which its headers name.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Framing {
     chunked: bool,
@@ -57,7 +57,7 @@ impl Framing {
     }
 }
 
-/// What a peer got, in a line for each header and one for the body.
+/// Returns the data that a peer got, in a line for each header and one for the body.
 pub(crate) fn received(who: &str, bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
@@ -82,7 +82,7 @@ fn dechunked(mut rest: &str) -> String {
     while let Some((size, more)) = rest.split_once("\r\n") {
         let size = usize::from_str_radix(size, 16).unwrap_or(0);
         let Some(chunk) = more.get(..size).filter(|chunk| !chunk.is_empty()) else {
-            // What follows the last chunk is trailers.
+            // Trailers follow the last chunk.
             let trailers = more.trim_end_matches("\r\n");
             if !trailers.is_empty() {
                 body += &format!(" and {trailers}");

@@ -18,7 +18,8 @@ use crate::envoy;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_micros(200);
-/// How long a peer that cannot write waits before the service answers: the proxy reads no more.
+/// The time that a peer that cannot write waits before the service responds: the proxy reads no
+/// more.
 const FULL: Duration = Duration::from_millis(4);
 
 /// The listeners: each with its limit, and whether the proxy and the filter speak HTTP/2.
@@ -26,10 +27,10 @@ const LISTENERS: [(u16, usize, bool); 3] = [(20_010, SMALL, false), (20_011, SMA
 const SMALL: usize = 64 << 10;
 const LARGE: usize = 1 << 20;
 
-/// Who holds the headers.
+/// The holder of the headers.
 const HOLDERS: [&str; 3] = ["closure", "task", "pause"];
 
-/// How a body is sent.
+/// The way in which a body is sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Framing {
     Length,
@@ -44,9 +45,9 @@ struct Case {
     holder: &'static str,
     framing: Framing,
     size: usize,
-    /// Whether the headers go on when half of the body has come.
+    /// `true` if the headers go on when half of the body has come.
     early: bool,
-    /// Whether the filter refuses the body.
+    /// `true` if the filter refuses the body.
     bad: bool,
 }
 

@@ -1,9 +1,9 @@
 //! Plays the same traffic through Envoy and through the simulated host, with a filter that logs
 //! every callback and every host call's answer, and wants the same lines.
 //!
-//! What differs between the two is a bug of the simulation, and is corrected there. The simulation
-//! is that of the newest Envoy; what an older one does otherwise is in `by_version.txt`. To compare
-//! with it, name it: `ENVOY_VERSION=1.36.4`.
+//! A difference between the two is a bug of the simulation, and is corrected there. The simulation
+//! follows the newest Envoy. The differences of older ones are in `by_version.txt`. To compare with
+//! an older one, name it: `ENVOY_VERSION=1.36.4`.
 
 mod bodies;
 mod by_version;
@@ -23,25 +23,25 @@ use anyhow::{Result, anyhow, ensure};
 use by_version::Otherwise;
 use sluicegate_loadtest::Envoy as Binary;
 
-/// What goes through the proxy, with a filter that does something.
+/// The traffic through the proxy, with a filter that does something.
 struct Scenario {
     name: &'static str,
     setup: Setup,
-    /// What the filter does in which callback.
+    /// The actions of the filter, by callback.
     script: &'static str,
     steps: &'static [Step],
 }
 
-/// How the proxy is set up.
+/// The setup of the proxy.
 #[derive(Clone, Copy, Debug)]
 struct Setup {
-    /// How many bytes a connection holds back at the most.
+    /// The largest number of bytes that a connection holds back.
     limit: Option<usize>,
-    /// What streams get when a VM is dead.
+    /// The treatment of streams when a VM is dead.
     failure: &'static str,
-    /// Whether a filter that holds headers back sees the body.
+    /// `true` if a filter that holds headers back sees the body.
     shows_body: bool,
-    /// What the filter does to the proxy.
+    /// The actions of the filter on the proxy.
     harm: Harm,
     /// The version of the ABI that the filter speaks.
     abi: Abi,
@@ -70,7 +70,7 @@ impl Abi {
     }
 }
 
-/// What a filter does that no filter should.
+/// The harmful actions of a filter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Harm {
     None,
@@ -112,15 +112,15 @@ enum Step {
     TimeOut,
     /// A called gRPC service answers with a message.
     GrpcAnswer(&'static str),
-    /// What is called over gRPC answers in another protocol.
+    /// The service of a gRPC call responds in another protocol.
     GrpcGarbage,
     /// A tick comes due.
     Tick,
     /// The client resets its stream.
     Leave,
-    /// What follows is another client's.
+    /// The next steps are those of another client.
     Again,
-    /// What follows is another client's, of the plugin with this place among the VM's.
+    /// The next steps are those of another client, of the plugin with this place among the VM's.
     Of(usize),
     Connect,
     FromClient(&'static str),
@@ -131,20 +131,21 @@ enum Step {
 
 type Pairs = &'static [(&'static str, &'static str)];
 
-/// What the filter logged, what the upstream got, and what the client got.
+/// The lines that the filter logged, and the data that the upstream and the client got.
 #[derive(Debug, Default)]
 struct Played {
     lines: Vec<String>,
-    /// How many lines the filter had logged before the first step, after each, and at the end.
+    /// The number of lines that the filter had logged before the first step, after each, and at the
+    /// end.
     marks: Vec<usize>,
-    /// What the filter did that harms a proxy, which the simulation knows.
+    /// The filter's actions that harm a proxy, which the simulation knows.
     harm: Option<String>,
 }
 
-/// How many Envoys run at a time. They wait more than they work.
+/// The number of Envoys that run at a time. They wait more than they work.
 const AT_A_TIME: usize = 4;
 
-/// What the scenarios run on.
+/// The proxy that the scenarios run on.
 struct Bench {
     binary: Binary,
     files: envoy::Modules,
@@ -270,7 +271,7 @@ fn harm_in(lines: &[String]) -> Option<&'static str> {
     }
 }
 
-/// Whether the variable `SCENARIO` names a scenario, or nothing.
+/// Returns whether the variable `SCENARIO` names a scenario, or nothing.
 fn is_wanted(scenario: &Scenario) -> bool {
     let only = std::env::var("SCENARIO").ok();
     only.as_deref().is_none_or(|only| only.split(',').any(|name| scenario.name == name))

@@ -119,7 +119,7 @@ fn listener((name, port): (&str, u16), stem: &str, action: (&str, Value)) -> Val
     })
 }
 
-/// What both sides of the TLS connection have in common: they trust each other's certificate.
+/// The common settings of both sides of the TLS connection: they trust each other's certificate.
 fn tls() -> Value {
     json!({
         "tls_certificates": [

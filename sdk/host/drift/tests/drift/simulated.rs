@@ -9,14 +9,14 @@ use sluicegate_host::{Host, HttpStream, Map, OpenGrpc, Plugin, RunningHost, TcpC
 
 use crate::{Abi, Pairs, Played, Scenario, Step, envoy, scenarios};
 
-/// What Envoy's bridge says of a server that does not speak gRPC.
+/// The message of Envoy's bridge for a server that does not speak gRPC.
 const GARBAGE: &str =
     "envoy reverse bridge: upstream responded with unsupported content-type text/plain, status code 200";
 
 /// When everything happens.
 const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
-/// What a message begins with on the wire.
+/// The beginning of a message on the wire.
 const FRAME: usize = 5;
 
 /// The filter in each version of the ABI.
@@ -32,7 +32,7 @@ impl Modules {
         self.0.iter().find(|(of, _)| *of == abi).map(|(_, module)| module).expect("a module of each version")
     }
 
-    /// What the VMs of all scenarios share, as those in one Envoy do.
+    /// The state that the VMs of all scenarios share, as those in one Envoy do.
     pub(crate) fn process(&self) -> RunningHost {
         Host::wasm(self.of(Abi::V0_2_1)).start()
     }

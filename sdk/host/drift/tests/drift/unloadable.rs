@@ -14,11 +14,11 @@ use crate::envoy;
 /// A module that cannot be used.
 struct Unloadable {
     name: &'static str,
-    /// What it is, as text; the empty text stands for a whole module that is cut off.
+    /// The module as text. The empty text stands for a whole module that is cut off.
     text: &'static str,
-    /// What Envoy logs.
+    /// The line that Envoy logs.
     envoy: &'static str,
-    /// What the simulated host says.
+    /// The message of the simulated host.
     simulated: &'static str,
 }
 

@@ -25,7 +25,7 @@ pub(super) const fn tick(steps: &'static [Step], lines: &'static str) -> Moment 
 }
 
 impl Moment {
-    /// What the stream holds, in words.
+    /// The data that the stream holds, in words.
     pub(super) const fn holds(self, holds: &'static str) -> Self {
         Self { holds, ..self }
     }

@@ -1,4 +1,4 @@
-//! What the peers of a moment do, one move after the other.
+//! The moves of the peers of a moment, one after the other.
 
 use super::Step::{self, *};
 
@@ -23,10 +23,10 @@ pub(super) const CALLED: &[Step] =
 /// A service is called in the response's headers.
 pub(super) const CALLED_BACK: &[Step] =
     &[Request, Part("one"), Trailers, Response, Back("three"), Back("fee"), BackTrailers, Answer];
-/// The same over gRPC.
+/// A response over gRPC.
 pub(super) const STREAMED: &[Step] =
     &[Request, Part("one"), Trailers, GrpcAnswer, Response, Back("three"), Back("fee"), BackTrailers];
-/// The same over gRPC, in the response's headers.
+/// A response over gRPC, in the response's headers.
 pub(super) const STREAMED_BACK: &[Step] =
     &[Request, Part("one"), Trailers, Response, Back("three"), Back("fee"), BackTrailers, GrpcAnswer];
 /// A tick comes while the upstream has not answered.

@@ -12,9 +12,9 @@ use crate::http2::Http2;
 pub(super) struct Side {
     pub(super) stream: UnixStream,
     pub(super) bytes: Vec<u8>,
-    /// How many bytes came, in whatever protocol.
+    /// Returns the number of bytes that came, in any protocol.
     pub(super) count: usize,
-    /// Whether nothing more comes.
+    /// `true` if nothing more comes.
     pub(super) ended: bool,
     http2: Option<Http2>,
 }

@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(3);
 /// The longest wait for such an event. A call can prevent it.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How a cell of a batch went.
+/// The course of a cell of a batch.
 pub(super) enum Played {
     Done(Observed),
     /// Envoy ended while it was played.
@@ -82,12 +82,12 @@ struct Batch<'a> {
     places: &'a [Place],
     /// The places whose listeners are removed.
     removed: Mutex<BTreeSet<usize>>,
-    /// Whether it serves nobody any more.
+    /// `true` if it serves nobody any more.
     stuck: AtomicBool,
     log: Mutex<Lines>,
 }
 
-/// What the VM of each name logged on the worker.
+/// The lines that the VM of each name logged on the worker.
 #[derive(Default)]
 struct Lines {
     offset: usize,
@@ -199,7 +199,7 @@ impl<'a> Batch<'a> {
         self.lines(name).iter().any(|line| is_like(line))
     }
 
-    /// What a VM has logged so far.
+    /// Returns the lines that a VM has logged so far.
     fn lines(&self, name: &str) -> Vec<String> {
         let mut log = locked(&self.log);
         log.take(&self.proxy);
@@ -207,7 +207,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Whether the filter asked for ticks, and none has come since.
+/// Returns whether the filter asked for ticks, and none has come since.
 fn awaits_tick(lines: &[String]) -> bool {
     let last = lines.iter().rev().find_map(|line| {
         let asks = line.strip_prefix("  tick ").map(|rest| !rest.starts_with("0 ") && rest.ends_with(" -> 0"));

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 
 /// The interval at which the thread is looked at.
 const POLL: Duration = Duration::from_micros(500);
-/// How long a thread runs that never waits again, in hundredths of a second of its own time. What a
-/// move of a peer asks of it takes a tenth of one.
+/// The time for which a thread runs that never waits again, in hundredths of a second of its own
+/// time. A move of a peer takes a tenth of one.
 const SPINS: u64 = 40;
 /// The longest wait for a thread that neither runs nor waits for events.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ pub(super) struct Worker {
     task: PathBuf,
 }
 
-/// What a worker does at last.
+/// The final state of a worker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Rest {
     /// It waits for events, so everything that it was sent is done.
@@ -76,19 +76,19 @@ impl Worker {
         }
     }
 
-    /// Whether the thread waits for events; `None` if it has ended.
+    /// Returns whether the thread waits for events, or `None` if the thread has ended.
     fn waits(&self) -> Option<bool> {
         fs::read_to_string(self.task.join("wchan")).ok().map(|place| place.contains("poll"))
     }
 
-    /// How often the thread has waited for something.
+    /// The number of times that the thread has waited.
     fn waited(&self) -> u64 {
         let text = fs::read_to_string(self.task.join("status")).unwrap_or_default();
         let count = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         count.and_then(|count| count.trim().parse().ok()).unwrap_or_default()
     }
 
-    /// How long the thread has run, in hundredths of a second.
+    /// The time that the thread has run, in hundredths of a second.
     fn ran(&self) -> u64 {
         let text = fs::read_to_string(self.task.join("stat")).unwrap_or_default();
         // The thread's name may hold spaces.

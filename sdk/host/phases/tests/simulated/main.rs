@@ -13,8 +13,8 @@ use sluicegate_phases::moment::Kind;
 use sluicegate_phases::table::Table;
 use sluicegate_phases::{CALLS, Call, MOMENTS, Moment, Outcome};
 
-/// What the names of the calls have that harm somewhere: they end a stream or let it go on, or use
-/// the request's trailers, which Envoy makes for them.
+/// The parts of the names of calls that do harm somewhere: they end a stream or let it go on, or
+/// use the request's trailers, which Envoy makes for them.
 const ACTS: [&str; 5] =
     ["continue_stream", "close_stream", "send_local_response", "request trailers", "without a host"];
 
@@ -50,12 +50,12 @@ fn start(host: Host, moment: &Moment) -> RunningHost {
     if moment.setting.shows_body() { host.allow_on_headers_stop_iteration().start() } else { host.start() }
 }
 
-/// What a cell comes to that was played and harms.
+/// Returns the result of a cell that was played and does harm.
 fn harmful(table: &Table, moment: &Moment, call: &Call) -> Option<Outcome> {
     table.worst(&moment.name(), call.name).filter(|outcome| outcome.harms())
 }
 
-/// Whether the second of two calls does no harm by itself.
+/// Returns whether the second of two calls does no harm by itself.
 fn is_right_alone(table: &Table, moment: &Moment, pair: &Call) -> bool {
     pair.second().is_some_and(|second| harmful(table, moment, second).is_none())
 }
@@ -157,7 +157,7 @@ fn the_sdk_makes_no_call_that_harms() -> Result<()> {
     Ok(())
 }
 
-/// How often the host was asked for something that harms somewhere.
+/// The number of calls to the host that do harm somewhere.
 fn asked(host: &RunningHost) -> usize {
     let calls = [
         Import::proxy_continue_stream,

@@ -132,7 +132,7 @@ fn perform(word: &str, words: &[&str]) {
         "size" => call!(proxy_get_header_map_size(number, &raw mut size)),
         "pairs" => call!(proxy_get_header_map_pairs(number, &raw mut block, &raw mut size)),
         "get" => call!(proxy_get_header_map_value(number, cells.0, cells.1, &raw mut block, &raw mut size)),
-        // What is sent does not matter, nor by which number.
+        // The content and its number do not matter.
         "send" => 0,
         other => panic!("no step is called {other}"),
     };

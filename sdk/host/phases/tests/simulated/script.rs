@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-/// What an act came to: nothing, or the words of an error.
+/// The result of an act: nothing, or the words of an error.
 pub(crate) type Answer = Result<(), String>;
 
 thread_local! {
@@ -36,7 +36,7 @@ pub(crate) struct Steps {
     pub(crate) cell: std::ops::Range<usize>,
 }
 
-/// What a callback does that runs now.
+/// Does the acts of the running callback.
 pub(crate) fn steps(context: u32, callback: &str) -> Steps {
     let key = format!("{callback}@{context}");
     let run = RUNS.with_borrow_mut(|runs| {
@@ -57,7 +57,7 @@ pub(crate) fn steps(context: u32, callback: &str) -> Steps {
     Steps { steps, cell }
 }
 
-/// Whether a callback ran that the cell is in.
+/// Returns whether a callback ran that the cell is in.
 pub(crate) fn was_reached() -> bool {
     REACHED.get()
 }
@@ -67,7 +67,7 @@ pub(crate) fn note(answer: Answer) {
     ANSWERS.with_borrow_mut(|answers| answers.push(answer));
 }
 
-/// What the acts of the cell came to.
+/// The results of the cell's acts.
 pub(crate) fn answers() -> Vec<Answer> {
     ANSWERS.take()
 }
@@ -77,7 +77,7 @@ pub(crate) fn tick(ticks: bool) {
     TICKS.set(ticks);
 }
 
-/// Whether a tick is asked for.
+/// Returns whether a tick is asked for.
 pub(crate) fn ticks() -> bool {
     TICKS.get()
 }

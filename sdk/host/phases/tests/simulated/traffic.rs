@@ -57,7 +57,7 @@ struct Peers<'host> {
     host: &'host RunningHost,
     http: Option<HttpStream<'host>>,
     tcp: Option<TcpConnection<'host>>,
-    /// Whether the upstream sends a response.
+    /// `true` if the upstream sends a response.
     responds: bool,
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn result(lines: &[String], callback: &str, path: &str, kind: &str) -
     }
 }
 
-/// Whether bytes are a value of a kind.
+/// Returns whether bytes are a value of a kind.
 fn is_of(kind: &str, bytes: &[u8]) -> bool {
     let number = || bytes.try_into().map(i64::from_le_bytes);
     match kind {

@@ -1,10 +1,10 @@
-//! How far a message of HTTP/1.1 has come, by its bytes.
+//! The progress of an HTTP/1.1 message, by its bytes.
 
-/// What of a message is there.
+/// The part of a message that has come.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Progress {
     pub(crate) head: bool,
-    /// How many bytes of the body.
+    /// The number of bytes of the body.
     pub(crate) body: usize,
     pub(crate) ended: bool,
 }
@@ -21,13 +21,14 @@ impl Progress {
         Self { head: true, body: body.len(), ended: body.len() >= length.unwrap_or(0) }
     }
 
-    /// Whether as much is there as of another one.
+    /// Returns whether as much has come as of another one.
     pub(crate) fn reaches(self, other: Self) -> bool {
         self.head >= other.head && self.body >= other.body && self.ended >= other.ended
     }
 }
 
-/// How many bytes the chunks hold that are there, and whether the last one is.
+/// Returns the number of bytes in the chunks that have come, and whether the last chunk is one of
+/// them.
 fn chunks(mut rest: &[u8]) -> (usize, bool) {
     let mut sum = 0;
     while let Some(at) = find(rest, b"\r\n") {

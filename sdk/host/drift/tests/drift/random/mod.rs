@@ -22,8 +22,8 @@
 //! complete: with this SDK it has the callback for that, and with `proxy-wasm` it keeps the parts
 //! itself.
 //!
-//! What is told apart: every byte but the value of `date`. The simulated host has no codec, so what
-//! it says is compared as lines, with the chunks of a body joined.
+//! The test compares every byte but the value of `date`. The simulated host has no codec, so its
+//! results are compared as lines, with the chunks of a body joined.
 
 mod message;
 mod pair;
@@ -40,14 +40,14 @@ use pair::{Got, Pair, Side};
 use program::{Program, Random};
 use simulation::Played;
 
-/// How many programs are played where neither their number nor a time is given.
+/// The number of programs that are played if neither their number nor a time is given.
 const PROGRAMS: u64 = 400;
-/// How many bytes of a body the proxy keeps where a program is limited: less than two of the
+/// The number of bytes of a body that the proxy keeps if a program is limited: less than two of the
 /// longest parts.
 const LIMIT: usize = 64;
 /// The filter that sees bodies in parts, and the one that sees complete ones.
 const ROOTS: [&str; 2] = ["root", "whole"];
-/// How many differences are shown, and how long one is shrunk.
+/// The number of differences that are shown, and the time for making one smaller.
 const SHOWN: usize = 3;
 const SHRINKING: Duration = Duration::from_secs(30);
 
@@ -55,9 +55,9 @@ struct Bench {
     pair: Pair,
     /// With parts of bodies and with complete ones, each with the usual limit and with a low one.
     simulated: [[RunningHost; 2]; 2],
-    /// How many programs were played.
+    /// The number of programs that were played.
     played: u32,
-    /// How many differences did not come again.
+    /// The number of differences that did not come again.
     once: usize,
 }
 

@@ -21,15 +21,14 @@ use super::{LIMIT, ROOTS};
 use crate::http::{Framing, received};
 use crate::{Pairs, envoy};
 
-/// How long a move may take, and how long one may take after one that did not come to what was
-/// expected.
+/// The time that a move may take, and the time after a move that did not have the expected result.
 const PATIENCE: Duration = Duration::from_secs(2);
 const IMPATIENCE: Duration = Duration::from_millis(30);
-/// How often is looked for what comes.
+/// The interval of polling for data.
 const POLL: Duration = Duration::from_micros(100);
-/// How long is waited for what should not come.
+/// The time to wait for data that should not come.
 const QUIET: Duration = Duration::from_millis(3);
-/// How much of a log is kept.
+/// The amount of a log that is kept.
 const LONG: usize = 64 << 20;
 const CHUNKED: Framing = Framing::chunked();
 
@@ -63,7 +62,7 @@ const fn front(port: u16) -> u16 {
     port + 10
 }
 
-/// What the log, the peers and the called service got.
+/// The data that the log, the peers and the called service got.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Got {
     pub(crate) lines: Vec<String>,
@@ -72,12 +71,13 @@ pub(crate) struct Got {
     pub(crate) client: Text,
     /// The bytes of each call, by its number.
     calls: BTreeMap<u32, Text>,
-    /// Whether Envoy ended, or a VM.
+    /// `true` if Envoy ended, or a VM.
     pub(crate) ended: bool,
 }
 
 impl Got {
-    /// What the upstream and the client got as lines, as far as the simulation knows it.
+    /// Returns the data that the upstream and the client got, as lines, as far as the simulation
+    /// knows it.
     pub(crate) fn peers(&self) -> [Vec<String>; 2] {
         [("upstream", &self.upstream), ("client", &self.client)]
             .map(|(who, text)| if text.0.is_empty() { Vec::new() } else { received(who, &text.0) })
@@ -103,9 +103,9 @@ pub(crate) struct Pair {
     proxy: Proxy,
     upstream: UnixListener,
     service: UnixListener,
-    /// How much of the log was read.
+    /// The amount of the log that was read.
     read: Cell<usize>,
-    /// Whether a VM has trapped.
+    /// `true` if a VM has trapped.
     trapped: Cell<bool>,
     _folder: tempfile::TempDir,
 }
@@ -247,7 +247,7 @@ impl<S: Read> Peer<S> {
 /// The ends of a program's connections.
 struct Peers<'a> {
     pair: &'a Pair,
-    /// What lines of the log begin with.
+    /// The beginning of the log's lines.
     mark: String,
     client: Peer<TcpStream>,
     upstreams: Vec<Peer<UnixStream>>,
@@ -260,7 +260,7 @@ struct Peers<'a> {
 
 impl<'a> Peers<'a> {
     fn new(pair: &'a Pair, side: Side, number: u32, program: &Program) -> Result<Self> {
-        // What an earlier program left.
+        // The rest of an earlier program.
         for listener in [&pair.upstream, &pair.service] {
             while listener.accept().is_ok() {}
         }
@@ -434,7 +434,7 @@ fn ask_for_tick(port: u16) -> std::io::Result<()> {
     asks.read_exact(&mut [0])
 }
 
-/// What a peer writes; the head without its empty line.
+/// The bytes that a peer writes. The head is without its empty line.
 fn bytes(act: Act, chunked: bool, head: impl FnOnce() -> String) -> String {
     debug_assert!(chunked || matches!(act, Act::Head));
     match act {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// What differs on purpose: a step's beginning, and the reason.
+/// The intended differences: the beginning of a step, and the reason.
 const ON_PURPOSE: &str = include_str!("../on_purpose.txt");
 
 const NAMES: &[&str] = &[
@@ -83,18 +83,18 @@ impl Message {
         Self { parts, trailers: random.once_in(2) }
     }
 
-    /// Whether something follows the headers.
+    /// Returns whether something follows the headers.
     pub(crate) fn has_body(&self) -> bool {
         !self.parts.is_empty() || self.trailers
     }
 
-    /// How many moves the peer has that sends it.
+    /// Returns the number of moves of the peer that sends it.
     pub(crate) fn moves(&self) -> usize {
         1 + if self.has_body() { self.parts.len() + 1 } else { 0 }
     }
 }
 
-/// What a peer does next, if it can.
+/// Returns the next move of a peer, if it has one.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Move {
     /// The client sends what follows of the request.
@@ -120,11 +120,11 @@ pub(crate) struct Program {
     pub(crate) response: Message,
     /// The order in which the peers move: the first that can moves.
     pub(crate) moves: Vec<Move>,
-    /// Whether the filter gets the request over HTTP/2.
+    /// `true` if the filter gets the request over HTTP/2.
     pub(crate) http2: bool,
-    /// Whether the proxy keeps little of a body.
+    /// `true` if the proxy keeps little of a body.
     pub(crate) limited: bool,
-    /// Whether the filter sees bodies when they are complete.
+    /// `true` if the filter sees bodies when they are complete.
     pub(crate) whole: bool,
     /// The client sends cookies if this is set.
     pub(crate) cookies: bool,
@@ -169,7 +169,7 @@ impl Program {
         Self { steps, request, response, moves, http2, limited, whole, cookies }
     }
 
-    /// What the request's header says.
+    /// Returns the text of the request's header.
     pub(crate) fn text(&self, number: u32) -> String {
         let mut callbacks: Vec<&str> = Vec::new();
         for (callback, _) in &self.steps {
@@ -240,7 +240,7 @@ impl Program {
         format!("request {request:?}\nresponse {response:?}\nmoves {moves:?}\n{how}")
     }
 
-    /// The same with as many moves as the messages need.
+    /// Returns the program with as many moves as the messages need.
     fn fitted(mut self) -> Self {
         for (of, wanted) in [(Move::Client, self.request.moves()), (Move::Upstream, self.response.moves())] {
             while self.moves.iter().filter(|other| **other == of).count() > wanted {
@@ -252,7 +252,7 @@ impl Program {
     }
 }
 
-/// Whether the table says that the modules do not do the same with a step.
+/// Returns whether the table says that the modules do not do the same with a step.
 fn differs_on_purpose(callback: &str, step: &str) -> bool {
     let patterns = ON_PURPOSE.lines().filter_map(|line| line.split_once(" -> "));
     patterns.filter_map(|(pattern, _)| pattern.trim().split_once(':')).any(|(of, pattern)| {
@@ -262,9 +262,9 @@ fn differs_on_purpose(callback: &str, step: &str) -> bool {
     })
 }
 
-/// Whether a step may bring what the proxy keeps past its limit in a way that is not simulated. If
-/// an edit makes a kept body grow past the limit, Envoy answers within the host call. A body that
-/// is past the limit behind held headers is not refused when the filter keeps it.
+/// Returns whether a step may bring the kept data over the proxy's limit in a way that is not
+/// simulated. If an edit makes a kept body grow past the limit, Envoy replies within the host call.
+/// A body that is past the limit behind held headers is not refused when the filter keeps it.
 fn is_beyond_limits(callback: &str, step: &str) -> bool {
     let edits = ["append", "prepend", "replace-"].iter().any(|edit| step.starts_with(edit));
     edits && callback.starts_with(['b', 'c'])

@@ -7,7 +7,7 @@ use super::message::Progress;
 use super::program::{Message, Move, Program};
 use crate::simulated;
 
-/// What a peer does.
+/// A move of a peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {
     Head,
@@ -26,14 +26,14 @@ pub(crate) enum Made {
     UpstreamLeaves,
 }
 
-/// How far everything has come after a move.
+/// The progress of everything after a move.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Mark {
-    /// How many lines the module has logged.
+    /// The number of lines that the module has logged.
     pub(crate) lines: usize,
     pub(crate) upstream: Progress,
     pub(crate) client: Progress,
-    /// Whether the stream was reset.
+    /// `true` if the stream was reset.
     pub(crate) reset: bool,
 }
 
@@ -41,19 +41,19 @@ pub(crate) struct Mark {
 pub(crate) struct Played {
     pub(crate) moves: Vec<(Made, Mark)>,
     pub(crate) lines: Vec<String>,
-    /// What the upstream and the client got.
+    /// The data that the upstream and the client got.
     pub(crate) peers: [Vec<String>; 2],
     pub(crate) harm: Option<String>,
-    /// Whether the upstream went away. What the proxy then does is not simulated.
+    /// `true` if the upstream went away. The simulation ends there.
     pub(crate) upstream_left: bool,
-    /// Whether the stream was reset.
+    /// `true` if the stream was reset.
     pub(crate) reset: bool,
-    /// Whether the response has another length than its headers say.
+    /// `true` if the response has another length than its headers say.
     pub(crate) misleads: bool,
 }
 
-/// How a called service answers the call of a number: headers beside the status, body, trailers;
-/// `None` breaks the connection.
+/// Returns the response of a called service to the call of a number: headers beside the status,
+/// body, trailers. `None` breaks the connection.
 pub(crate) type Answer =
     Option<(&'static [(&'static str, &'static str)], &'static str, &'static [(&'static str, &'static str)])>;
 
@@ -74,7 +74,7 @@ pub(crate) const RESPONSE: &[(&str, &str)] = &[("via", "r"), ("set-cookie", "a")
 /// The cookies of a client that sends some.
 pub(crate) const COOKIES: &[(&str, &str)] = &[("cookie", "a=1; b=2")];
 
-/// What the peer that sends a message does next.
+/// The next move of the peer that sends a message.
 fn next(message: &Message, made: usize) -> Option<Act> {
     match made {
         0 => Some(Act::Head),
@@ -83,16 +83,16 @@ fn next(message: &Message, made: usize) -> Option<Act> {
     }
 }
 
-/// What the module's lines tell of both directions.
+/// The state of both directions, by the module's lines.
 #[derive(Default)]
 struct Flow {
-    /// Whether the last callback ended the message.
+    /// `true` for a direction whose last callback ended the message.
     ends: [bool; 2],
-    /// Whether the whole message went on.
+    /// `true` for a direction whose whole message went on.
     complete: [bool; 2],
     answers: bool,
     replied: bool,
-    /// Whether the reply took the place of a response that the filter had seen.
+    /// `true` if the reply took the place of a response that the filter had seen.
     replaced: bool,
 }
 
@@ -153,7 +153,7 @@ pub(crate) fn play(host: &RunningHost, number: u32, program: &Program) -> Played
     stream.complete();
     let upstream_left = matches!(moves.last(), Some((Made::UpstreamLeaves, _)));
     if leaves && !upstream_left {
-        // What still comes for a stream that is gone.
+        // The data that still comes for a stream that is gone.
         let late = |next: &Move| match next {
             Move::Answer(number) => answer_call(host, id, *number),
             Move::Tick => Some(tick(host)),
@@ -197,16 +197,16 @@ struct Player<'a> {
     program: &'a Program,
     number: u32,
     flow: Flow,
-    /// How many moves the client and the upstream have made.
+    /// The number of moves that the client and the upstream have made.
     sent: [usize; 2],
     lines: Vec<String>,
-    /// Whether the request was let go on and answered at once, before the proxy had a connection to
-    /// send it on.
+    /// `true` if the request was let go on and got a reply at once, before the proxy had a
+    /// connection to send it on.
     unsent: bool,
 }
 
 impl Player<'_> {
-    /// Whether nothing more comes of the stream.
+    /// Returns whether nothing more comes of the stream.
     fn is_over(&self) -> bool {
         self.flow.complete[1] || self.flow.replaced || self.stream.was_reset()
     }
@@ -296,8 +296,8 @@ impl Player<'_> {
         }
     }
 
-    /// What goes to the upstream goes once there is a connection, which is after everything that
-    /// comes of one move.
+    /// Data goes to the upstream once there is a connection, which is after everything that comes
+    /// of one move.
     fn look_at_the_request(&mut self, before: Option<&Mark>) {
         let is_new = self.stream.reached_upstream() && !before.is_some_and(|mark| mark.upstream.head);
         self.unsent |= is_new && (self.flow.replied || self.stream.was_reset());

@@ -1,5 +1,5 @@
-//! What ends an Envoy, or makes it send or complete a message twice. Each needs an Envoy of its
-//! own.
+//! Actions that end an Envoy, or make it send or complete a message twice. Each needs an Envoy of
+//! its own.
 
 use super::*;
 use crate::Harm;

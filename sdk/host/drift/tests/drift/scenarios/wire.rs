@@ -1,4 +1,4 @@
-//! What filters put on the wire that no peer should get, and what Envoy makes of it.
+//! Bytes that filters put on the wire and that no peer should get, and Envoy's treatment of them.
 
 use super::*;
 use crate::Harm;
