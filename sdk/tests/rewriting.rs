@@ -57,7 +57,8 @@ impl HttpFilter for Filter {
         if trailers.get("forget")?.is_some() {
             return Ok(FilterStatus::Continue);
         }
-        self.rewriter.finish(trailers, tame)
+        let fails = trailers.get("fail")?.is_some();
+        self.rewriter.finish(trailers, |chunk, out| if fails { Err(Error::new("last")) } else { tame(chunk, out) })
     }
 
     fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_>) -> Result<Action> {
@@ -74,6 +75,27 @@ impl HttpFilter for Filter {
 
     fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<FilterStatus> {
         self.lines.finish(trailers, censor)
+    }
+}
+
+/// The same filter, open to errors.
+#[derive(Default)]
+struct Open(Filter);
+
+#[sluicegate::http_filter]
+impl HttpFilter for Open {
+    const ON_ERROR: FailurePolicy = FailurePolicy::Open;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+        self.0.on_request_headers(request)
+    }
+
+    fn on_request_body(&mut self, body: &mut RequestBody<'_>) -> Result<DataAction> {
+        self.0.on_request_body(body)
+    }
+
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<FilterStatus> {
+        self.0.on_request_trailers(trailers)
     }
 }
 
@@ -134,6 +156,7 @@ impl TcpFilter for Connection {
 
 sluicegate::plugin! {
     root "http" { http: Filter }
+    root "open" { http: Open }
     root "careless" { http: Careless }
     root _ { tcp: Connection }
 }
@@ -236,8 +259,39 @@ fn a_part_that_fails_is_as_it_was() {
     stream.request_body("ca", false);
     host.fail(Import::proxy_set_buffer_bytes, Status::BadArgument);
     stream.request_body("t", false);
-    assert_eq!(host.calls(Import::proxy_set_buffer_bytes), 2);
+    assert_eq!(host.calls(Import::proxy_set_buffer_bytes), 3, "the last one to put back what was left");
     assert_eq!(stream.reply().map(|reply| reply.status), Some(500));
+}
+
+/// With an open policy the bytes that were left go on in their place, and none is lost.
+#[test]
+fn bytes_that_were_left_pass_where_they_were_after_an_error() {
+    for end in [End::LastPart, End::EmptyPart, End::Trailers] {
+        for (first, second, third, sent) in [
+            ("a ca", "t thirteen byte", " a cat", "a cat thirteen byte a tiger"),
+            ("ca", "thirteen byte", "ca", "cathirteen byteca"),
+            ("cat", "thirteen byte", "s", "tigerthirteen bytes"),
+            ("c", "a", "thirteen byte", "cathirteen byte"),
+        ] {
+            let host = Host::new(&PLUGIN).root_id("open").start();
+            let stream = open(&host);
+            stream.request_body(first, false);
+            stream.request_body(second, false);
+            stream.request_body(third, matches!(end, End::LastPart));
+            match end {
+                End::LastPart => {}
+                End::EmptyPart => drop(stream.request_body("", true)),
+                End::Trailers => drop(stream.request_trailers(&[("t", "1")])),
+            }
+            assert_eq!(String::from_utf8_lossy(&stream.sent_request_body()), sent, "{end:?}");
+            assert_eq!(stream.reply(), None);
+        }
+    }
+    let host = Host::new(&PLUGIN).root_id("open").start();
+    let stream = open(&host);
+    stream.request_body("a ca", false);
+    stream.request_trailers(&[("fail", "1")]);
+    assert_eq!(String::from_utf8_lossy(&stream.sent_request_body()), "a ca");
 }
 
 #[test]

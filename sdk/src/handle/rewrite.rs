@@ -181,7 +181,8 @@ impl Rewriter {
     /// # Errors
     ///
     /// Fails with the closure's error, if the host refuses, or if the SDK is out of memory. Then
-    /// the part is as it was, and the bytes that were left are still left.
+    /// the part is as it was, and the bytes that were left are in front of it
+    /// again: with an open [policy](crate::HttpFilter::ON_ERROR) all of them pass as they came.
     ///
     /// Fails if the closure leaves more bytes than the limit, if the closure leaves bytes of the
     /// last [`Chunk`], or if the filter has no callback for the trailers of this direction.
@@ -223,7 +224,7 @@ impl Rewriter {
             match dealt {
                 Ok(done) => self.carry.consume(done),
                 Err(error) => {
-                    self.carry.truncate(seen);
+                    self.give_back(part, rewritten, &new, seen);
                     return Err(error);
                 }
             }
@@ -239,6 +240,20 @@ impl Rewriter {
         self.rewritten = if passes || !(keeps || is_held) { 0 } else { rewritten + out.written().len() };
         self.kept = keeps;
         Ok(if keeps { B::KEEP } else { B::GO })
+    }
+
+    /// Puts the bytes that were left before a part back in front of it, because the closure or the
+    /// host has failed. If the host refuses that too, the bytes are still left.
+    #[cold]
+    fn give_back(&mut self, part: &mut impl Part, rewritten: usize, new: &[u8], seen: usize) {
+        if put(part, rewritten, new, self.carry.bytes()).is_err() {
+            self.carry.truncate(seen);
+            return;
+        }
+        self.carry.truncate(0);
+        (self.rewritten, self.kept) = (0, false);
+        let direction = part.direction();
+        stream_state::current(|state| state.map(|state| state.carry(direction, false)));
     }
 
     /// Returns the bytes that the closure has not dealt with so far.
@@ -271,13 +286,15 @@ impl Rewriter {
         let direction = trailers.direction();
         let bytes = self.carry.bytes();
         let mut out = Output(Buffer::new());
-        deal(Chunk { bytes, seen: bytes.len(), is_last: true }, &mut out, self.limit, change)?;
-        if !out.written().is_empty() {
-            write_at_trailers(buffer_of(direction), WHOLE, 0, out.written())?;
+        let dealt = deal(Chunk { bytes, seen: bytes.len(), is_last: true }, &mut out, self.limit, change);
+        // After an error the bytes pass as they came, if the failure policy is open.
+        let written = if dealt.is_ok() { out.written() } else { bytes };
+        if !written.is_empty() {
+            write_at_trailers(buffer_of(direction), WHOLE, 0, written)?;
         }
         self.carry = Carry::new();
         stream_state::current(|state| state.map(|state| state.carry(direction, false)));
-        Ok(FilterStatus::Continue)
+        dealt.map(|_| FilterStatus::Continue)
     }
 }
 
