@@ -125,7 +125,7 @@ impl HttpFilter for Unsaid {
     }
 }
 
-/// The same for a filter that is open to errors.
+/// A filter like `Unsaid` that is open to errors.
 #[derive(Default)]
 struct UnsaidOpen(Unsaid);
 
@@ -520,7 +520,8 @@ fn the_length_is_corrected_in_headers_that_are_held() {
     }
 }
 
-/// What cannot be corrected is removed, also where the policy lets the body go on after an error.
+/// Removes a length that cannot be corrected, also where the policy lets the body go on after an
+/// error.
 #[test]
 fn a_length_that_cannot_be_corrected_is_removed() {
     let refusals = [Import::proxy_get_header_map_value, Import::proxy_replace_header_map_value];

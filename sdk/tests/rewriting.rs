@@ -78,7 +78,7 @@ impl HttpFilter for Filter {
     }
 }
 
-/// The same filter, open to errors.
+/// A filter like `Filter` that is open to errors.
 #[derive(Default)]
 struct Open(Filter);
 
