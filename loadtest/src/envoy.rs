@@ -78,7 +78,7 @@ impl Envoy {
         let text = String::from_utf8_lossy(&answer.stdout);
         match version_in(&text) {
             Some(version) if answer.status.success() => Ok(Self { path, version: version.to_owned() }),
-            _ => bail!("{name} --version does not answer like an Envoy"),
+            _ => bail!("{name} --version does not print the version of an Envoy"),
         }
     }
 }

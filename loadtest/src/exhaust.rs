@@ -114,7 +114,7 @@ fn run(subject: &Subject, envoy: &Envoy, args: &ExhaustArgs) -> Result<Row> {
     let size = args.size as usize * 1024;
     for _ in 0..SERVED {
         let response = proxy.request("POST", PORT, "/", &[], &vec![7; size])?;
-        ensure!(right(&response), "before the burst, {} answers an upload with {response:?}", subject.name);
+        ensure!(right(&response), "before the burst, {} responds to an upload with {response:?}", subject.name);
     }
     let sampler = Sampler::start(proxy.pid());
     let begun = Instant::now();

@@ -193,7 +193,7 @@ impl Proxy {
     pub fn admin(&self, path: &str) -> Result<String> {
         let response = http::send("GET", &self.admin_url(path), &[], b"")?;
         if response.status != 200 {
-            bail!("the admin interface answered {} to {path}: {}", response.status, response.text().trim());
+            bail!("the admin interface returned {} for {path}: {}", response.status, response.text().trim());
         }
         Ok(response.text().into_owned())
     }

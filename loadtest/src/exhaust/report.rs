@@ -55,7 +55,7 @@ impl Row {
         ensure!(*vm_failures == 0, "{name}: the VM failed {vm_failures} times");
         ensure!(answers.served > 0, "{name}: nothing was served: {answers:?}");
         let wrong = answers.unfiltered + answers.other + answers.lost + answers.too_large;
-        ensure!(wrong == 0, "{name}: {wrong} uploads are answered with neither 200 nor 503: {answers:?}");
+        ensure!(wrong == 0, "{name}: {wrong} uploads got neither 200 nor 503: {answers:?}");
         let refused = |status| [413, 503].contains(&status);
         ensure!(answers.giant.is_none_or(refused), "{name}: the giant got {:?}", answers.giant);
         ensure!(served_after_ms.is_some(), "{name}: no full service after the burst");

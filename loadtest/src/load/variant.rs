@@ -94,7 +94,7 @@ impl Variant {
         let url = proxy.url(PORT, CHECK);
         let headers: Vec<_> = HEADERS.to_vec();
         let response = http::send("GET", &url, &headers, b"")?;
-        ensure!(response.status == 200, "the check is answered with {}", response.status);
+        ensure!(response.status == 200, "the response to the check has status {}", response.status);
         let told = response.header("x-total-bytes").map(str::parse::<usize>).transpose();
         let told = told.context("x-total-bytes is not a number")?;
         let authority = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap_or_default();

@@ -42,7 +42,7 @@ fn an_envoy_variable_that_points_nowhere_is_told() {
     assert_eq!(refusal(nowhere), "the variable ENVOY does not name a usable Envoy: /nowhere/envoy does not exist");
     let program = env!("CARGO_BIN_EXE_sluicegate-loadtest");
     let error = refusal(Cli::new(&["load", "--quick"]).env("ENVOY", program));
-    assert!(error.ends_with("--version does not answer like an Envoy"), "{error}");
+    assert!(error.ends_with("--version does not print the version of an Envoy"), "{error}");
 }
 
 #[test]

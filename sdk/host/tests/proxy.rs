@@ -232,7 +232,7 @@ fn a_failed_assertion_shows_what_is_there() {
             |stream| {
                 stream.assert_reply(403);
             },
-            &["no answer 403: the request passed", "the log:\n  Info 1"],
+            &["no local reply with status 403: the request passed", "the log:\n  Info 1"],
         ),
         (
             |stream| {

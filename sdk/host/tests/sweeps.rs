@@ -179,7 +179,7 @@ fn what_no_scenario_comes_to_is_named() {
 }
 
 #[test]
-#[should_panic(expected = "what the sweep does not reach")]
+#[should_panic(expected = "the functions that the sweep does not reach")]
 fn what_is_said_to_be_out_of_reach_must_be() {
     sweep(&Host::new(&both_ways::PLUGIN), traffic).assert_reaches_all_but(&["proxy_on_response_headers"]);
 }
@@ -194,14 +194,14 @@ fn what_fails_within_a_failure_is_found() {
 }
 
 #[test]
-#[should_panic(expected = "bytes of the filter's are left")]
+#[should_panic(expected = "bytes of the filter are left")]
 fn a_block_that_is_forgotten_when_a_call_fails_is_found() {
     sweep(&Host::new(&leaky::PLUGIN), traffic);
 }
 
 #[test]
 #[should_panic(
-    expected = "bytes of the filter's are left by each Status(1) in host call 0 of the Scenario, proxy_get_current_time_nanoseconds"
+    expected = "bytes of the filter are left by each Status(1) in host call 0 of the Scenario, proxy_get_current_time_nanoseconds"
 )]
 fn what_grows_with_each_failure_is_found_though_it_ends_with_the_vm() {
     sweep(&Host::new(&growing::PLUGIN), traffic);

@@ -35,6 +35,6 @@ impl Restricted {
             Self::Allocating => "while it allocated for the host",
             Self::Starting => "before it had a context",
         };
-        format!("the module called {function} {when}, which hosts answer with a trap")
+        format!("the module called {function} {when}, at which hosts trap the module")
     }
 }

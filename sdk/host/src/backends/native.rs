@@ -61,7 +61,7 @@ impl Vm for Native {
     fn call(&self, callback: &'static str, arguments: &[u32]) -> Result<Option<u32>, Trap> {
         assert!(
             self.is_current(),
-            "{callback} of a VM that was thrown away: a module of this process is one VM at a time on a thread, and it was started again"
+            "{callback} of a VM that has ended: a native module can be only one VM at a time on a thread, and another VM was started"
         );
         // Another VM may have been installed since.
         let _installed = native::install(self.host.clone());

@@ -43,7 +43,7 @@ impl RunningHost {
     #[track_caller]
     pub fn assert_logged(&self, level: LogLevel, text: &str) -> &Self {
         let log = self.log();
-        assert!(self.logged(level, text), "no line {level:?} {text:?}{}", lines(&log));
+        assert!(self.logged(level, text), "the log has no line {level:?} {text:?}{}", lines(&log));
         self
     }
 
@@ -57,7 +57,7 @@ impl RunningHost {
     pub fn assert_no_log_at(&self, level: LogLevel) -> &Self {
         let log = self.log();
         let loud = log.iter().find(|line| line.level as u32 >= level as u32);
-        assert_eq!(loud, None, "a line of {level:?} or worse{}", lines(&log));
+        assert_eq!(loud, None, "the log has a line of {level:?} or worse{}", lines(&log));
         self
     }
 }
@@ -84,7 +84,7 @@ impl RunningHost {
     #[track_caller]
     pub fn assert_no_calls(&self) -> &Self {
         let (calls, grpc) = (self.pending_calls(), self.open_grpc());
-        assert!(calls.is_empty() && grpc.is_empty(), "these wait: {calls:?} {grpc:?}{}", lines(&self.log()));
+        assert!(calls.is_empty() && grpc.is_empty(), "pending calls: {calls:?} {grpc:?}{}", lines(&self.log()));
         self
     }
 }
@@ -98,7 +98,7 @@ impl HttpStream<'_> {
     #[track_caller]
     pub fn assert_response_passed(&self) -> &Self {
         assert!(!self.was_reset(), "the stream was reset{}", self.log());
-        assert!(self.reached_client(), "the response is held back, or none came{}", self.log());
+        assert!(self.reached_client(), "the response is held, or none came{}", self.log());
         self.assert_framed(Way::Response)
     }
 
@@ -120,9 +120,9 @@ impl HttpStream<'_> {
     /// Panics if the request did not go on. The message says what became of it.
     #[track_caller]
     pub fn assert_passed(&self) -> &Self {
-        assert_eq!(self.reply(), None, "the request was answered{}", self.log());
+        assert_eq!(self.reply(), None, "the request got a local reply{}", self.log());
         assert!(!self.was_reset(), "the request was reset{}", self.log());
-        assert!(self.reached_upstream(), "the request is held back{}", self.log());
+        assert!(self.reached_upstream(), "the request is held{}", self.log());
         self.assert_framed(Way::Request)
     }
 
@@ -133,7 +133,7 @@ impl HttpStream<'_> {
     /// Panics if the request is not held back. The message says what became of it.
     #[track_caller]
     pub fn assert_held(&self) -> &Self {
-        assert_eq!(self.reply(), None, "the request was answered{}", self.log());
+        assert_eq!(self.reply(), None, "the request got a local reply{}", self.log());
         assert!(!self.was_reset(), "the request was reset{}", self.log());
         assert!(!self.reached_upstream(), "the request passed{}", self.log());
         self
@@ -147,8 +147,8 @@ impl HttpStream<'_> {
     #[track_caller]
     pub fn assert_reply(&self, status: u32) -> LocalReply {
         let Some(reply) = self.reply() else {
-            let passed = if self.reached_upstream() { "passed" } else { "is held back" };
-            panic!("no answer {status}: the request {passed}{}", self.log());
+            let passed = if self.reached_upstream() { "passed" } else { "is held" };
+            panic!("no local reply with status {status}: the request {passed}{}", self.log());
         };
         assert_eq!(reply.status, status, "{reply:?}{}", self.log());
         reply

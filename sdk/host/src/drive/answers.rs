@@ -104,7 +104,9 @@ impl RunningHost {
     /// Removes a pending call, and returns the plugin that gets its response.
     fn take_call(&self, token: u32) -> u32 {
         let at = self.state().pending.iter().position(|call| call.token == token);
-        let at = at.unwrap_or_else(|| panic!("no call {token} waits; these do: {:?}", self.pending_calls()));
+        let at = at.unwrap_or_else(|| {
+            panic!("no call with the token {token} is pending; pending calls: {:?}", self.pending_calls())
+        });
         self.state().pending.remove(at).plugin
     }
 

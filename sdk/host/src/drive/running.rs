@@ -268,7 +268,7 @@ impl Drop for RunningHost {
             && !self.harm_seen.get()
             && !std::thread::panicking()
         {
-            panic!("a proxy would be harmed: {why}");
+            panic!("a call that would harm a proxy: {why}");
         }
     }
 }

@@ -97,7 +97,7 @@ impl Module {
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, VmError> {
         let bytes = bytes.as_ref();
         let module =
-            wasmtime::Module::new(&ENGINE, bytes).map_err(|error| VmError(format!("no module of wasm: {error:#}")))?;
+            wasmtime::Module::new(&ENGINE, bytes).map_err(|error| VmError(format!("not a wasm module: {error:#}")))?;
         let abi = module.exports().find_map(|export| {
             export.ty().func()?;
             MARKERS.iter().find(|(marker, _)| *marker == export.name())
@@ -113,7 +113,7 @@ impl Module {
         let is_function = |name: &&str| matches!(module.get_export(name), Some(ExternType::Func(_)));
         if !ALLOCATE.iter().any(is_function) {
             let [first, second] = ALLOCATE;
-            return Err(VmError(format!("the module exports no allocation entry: neither {first} nor {second}")));
+            return Err(VmError(format!("the module exports no allocation function: neither {first} nor {second}")));
         }
         check_callbacks(&module, *abi)?;
         let linked = link::link(&ENGINE, &module, *abi)?;
@@ -172,12 +172,12 @@ mod tests {
 
     #[test]
     fn what_envoy_refuses_is_refused_with_the_reason() {
-        assert!(refused("garbage").starts_with("no module of wasm: "));
+        assert!(refused("garbage").starts_with("not a wasm module: "));
         assert!(refused("(module)").contains("proxy_abi_version_"));
         let marker = r#"(func (export "proxy_abi_version_0_2_0"))"#;
         assert_eq!(refused(&format!("(module {marker})")), "the module exports no memory");
         let memory = r#"(memory (export "memory") 1)"#;
-        assert!(refused(&format!("(module {memory} {marker})")).contains("no allocation entry: neither malloc nor"));
+        assert!(refused(&format!("(module {memory} {marker})")).contains("no allocation function: neither malloc nor"));
         let malloc = r#"(func (export "malloc") (param i32) (result i32) (i32.const 0))"#;
         let with = |import: &str| format!("(module {import} {memory} {malloc} {marker})");
         assert!(Module::new(with("")).is_ok());

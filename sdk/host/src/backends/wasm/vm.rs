@@ -105,7 +105,7 @@ impl Wasm {
     fn store(&self, name: &str) -> RefMut<'_, Store<Data>> {
         let within = || {
             panic!(
-                "{name} within a host call: a function that a test adds cannot drive a compiled module, only one of this process"
+                "{name} within a host call: a foreign function of a test cannot drive a compiled module, only a native one"
             )
         };
         self.store.try_borrow_mut().unwrap_or_else(|_| within())

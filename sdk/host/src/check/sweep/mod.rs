@@ -160,7 +160,7 @@ impl<'a, T: PartialEq + Debug, S: Fn(&RunningHost) -> T> Sweep<'a, S, T> {
         let calls = running.recorded();
         #[cfg(feature = "wasm")]
         let wasi = [wasi_start, running.recorded_wasi()];
-        assert_eq!(scenario(&running), good, "the scenario does not give the same twice");
+        assert_eq!(scenario(&running), good, "two runs of the scenario have different results");
         running.record();
         running.finish();
         Self {
@@ -214,7 +214,7 @@ impl<'a, T: PartialEq + Debug, S: Fn(&RunningHost) -> T> Sweep<'a, S, T> {
         if host.is_counted() && !cfg!(miri) && faults.iter().all(|(_, fault)| *fault != Fault::Repeated) {
             let rounds = || (0..ROUNDS).fold(None, |_, _| round());
             let bytes = rounds();
-            assert_eq!(rounds(), bytes, "bytes of the filter's are left by each {what}");
+            assert_eq!(rounds(), bytes, "bytes of the filter are left by each {what}");
         } else {
             round();
         }
@@ -242,5 +242,5 @@ fn lives(host: &RunningHost, what: &str) {
 fn gives_back(what: &str, run: impl FnOnce()) {
     let before = live::live();
     run();
-    assert_eq!(live::live(), before, "bytes of the filter's are left after {what}");
+    assert_eq!(live::live(), before, "bytes of the filter are left after {what}");
 }

@@ -93,7 +93,7 @@ impl SweepReport {
     pub fn assert_reaches_all_but(&self, names: &[&str]) {
         let known = |name: &&&str| self.is_wasm || Exports::ALL.contains(name);
         let names: BTreeSet<_> = names.iter().filter(known).map(|name| (*name).to_owned()).collect();
-        assert_eq!(self.unreached, names, "what the sweep does not reach");
+        assert_eq!(self.unreached, names, "the functions that the sweep does not reach");
     }
 }
 
