@@ -1,5 +1,6 @@
-//! The comments of the sources keep the rules of CONTRIBUTING that a machine can see: their width,
-//! their openings, phrases that are no English, and summaries of functions that begin with a verb.
+//! The comments of the sources and the pages keep the rules of CONTRIBUTING that a machine can see:
+//! the width of comments, openings, phrases that are no English, and summaries of functions that
+//! begin with a verb.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -86,6 +87,11 @@ fn is_verb(word: &str) -> bool {
         && !matches!(word, "This" | "Its" | "As" | "Bytes" | "Others" | "Headers" | "Trailers" | "Is" | "Has" | "Was")
 }
 
+/// Returns whether a text contains a phrase of whole words.
+fn contains(text: &str, phrase: &str) -> bool {
+    text.match_indices(phrase).any(|(at, _)| !text[at + phrase.len()..].starts_with(char::is_alphanumeric))
+}
+
 fn faults(source: &str) -> Vec<(usize, String)> {
     let mut faults = Vec::new();
     for comment in comments(source) {
@@ -105,8 +111,7 @@ fn faults(source: &str) -> Vec<(usize, String)> {
             }
             paragraph = text.is_empty();
             for (phrase, instead) in PHRASES {
-                let whole = |(at, _)| !text[at + phrase.len()..].starts_with(char::is_alphanumeric);
-                if text.match_indices(phrase).any(whole) {
+                if contains(text, phrase) {
                     faults.push((line, format!("`{phrase}`: write {instead}")));
                 }
             }
@@ -174,6 +179,80 @@ fn comments_are_plain_english() {
         }
     }
     assert!(found.is_empty(), "{found}");
+}
+
+/// Returns the lines of a page in Markdown that break a rule. Headings, tables and code are not
+/// held.
+fn faults_of_page(page: &str) -> Vec<(usize, String)> {
+    let mut faults = Vec::new();
+    let (mut code, mut first) = (false, true);
+    for (index, line) in page.lines().enumerate() {
+        let text = line.trim_start();
+        code ^= text.starts_with("```");
+        let item = text.trim_start_matches("- ");
+        if code || text.is_empty() || text.starts_with(['#', '|', '`']) {
+            first = true;
+            continue;
+        }
+        let is_first = first || item != text;
+        first = false;
+        let question = || page.lines().skip(index).take_while(|line| !line.is_empty()).any(|line| line.contains('?'));
+        if let Some(opening) = HEADLESS.iter().find(|opening| is_first && item.starts_with(**opening) && !question()) {
+            faults.push((index + 1, format!("begins with `{}`", opening.trim())));
+        }
+        for (phrase, instead) in PHRASES {
+            if contains(text, phrase) {
+                faults.push((index + 1, format!("`{phrase}`: write {instead}")));
+            }
+        }
+    }
+    faults
+}
+
+/// Returns all pages below a folder, except recorded results.
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let path = entry.path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if entry.file_type().unwrap().is_symlink() {
+            continue;
+        }
+        if path.is_dir() && !matches!(name, "target" | "results" | "node_modules") && !name.starts_with('.') {
+            found.extend(pages(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn pages_are_plain_english() {
+    let mut found = String::new();
+    let pages = pages(workspace::root());
+    assert!(pages.len() > 50, "only {} pages", pages.len());
+    for path in pages {
+        for (line, fault) in faults_of_page(&fs::read_to_string(&path).unwrap()) {
+            writeln!(found, "{}:{line}: {fault}", path.display()).unwrap();
+        }
+    }
+    assert!(found.is_empty(), "{found}");
+}
+
+#[test]
+fn each_rule_finds_what_breaks_it_in_a_page() {
+    let expect = |page: &str, lines: &[usize]| {
+        let found: Vec<_> = faults_of_page(page).into_iter().map(|(line, _)| line).collect();
+        assert_eq!(found, lines, "{page}");
+    };
+    expect("# What it is\n\nA page.\n", &[]);
+    expect("A page.\n\nWhat it is.\n- Whether it is.\n", &[3, 4]);
+    expect("A page that says\nWhat it is.\n", &[]);
+    expect("What is it?\n\nHow it is.\n", &[3]);
+    expect("```\nWhat it is\n```\n| What | likewise |\n", &[]);
+    expect("It fails if memory is out.\n", &[1]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Links between the pages of the repository lead somewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +45,20 @@ fn anchor(heading: &str) -> String {
 
 fn anchors(page: &str) -> BTreeSet<String> {
     page.lines().filter(|line| line.starts_with('#')).map(|line| anchor(line.trim_start_matches('#'))).collect()
+}
+
+/// A page that is shown in a second place is a symbolic link there. A tool that rewrites files in
+/// place makes a copy of it, which then says something else.
+#[test]
+fn no_page_is_a_copy_of_another() {
+    let mut found = Vec::new();
+    pages(workspace::root(), &mut found);
+    let mut texts = BTreeMap::new();
+    for page in found {
+        if let Some(other) = texts.insert(fs::read_to_string(&page).unwrap(), page.clone()) {
+            panic!("{} has the text of {}", page.display(), other.display());
+        }
+    }
 }
 
 #[test]
