@@ -1,9 +1,9 @@
 //! Batches of free blocks of one class on their way from thread to thread.
 //!
-//! A lock-free stack from which everything is taken at once. Whoever takes owns all of it, keeps
-//! one batch and puts the rest back. So nobody ever reads a block that another thread may own
-//! already. A stack whose consumers follow `top.next` to pop one does just that: a data race, even
-//! where a tag on the top spares it the wrong answer.
+//! The depot is a lock-free stack from which a thread takes everything at once. The thread then
+//! owns all of it, keeps one batch, and puts the rest back. So no thread ever reads a block that
+//! another thread may own. A stack whose consumers follow `top.next` to pop one block does exactly
+//! that. This is a data race, even if a tag on the top prevents a wrong result.
 
 #[cfg(not(loom))]
 use core::mem::offset_of;
@@ -12,7 +12,7 @@ use core::ptr::null_mut;
 use crate::freelist::stack::Link;
 use crate::sync::{AtomicPtr, Handed, Ordering, constant};
 
-/// The header of the first block of a batch. The smallest class has just the room.
+/// The header of the first block of a batch. The smallest class has just enough room for it.
 #[repr(C)]
 pub(crate) struct Batch {
     /// The block's own link: to the next block of the batch.
@@ -54,8 +54,8 @@ impl Batch {
     }
 }
 
-/// On a cache line of its own: threads that exchange blocks of one class do not disturb those of
-/// another.
+/// The depot is on a cache line of its own. So threads that exchange blocks of one class do not
+/// disturb those of another class.
 #[repr(align(64))]
 pub(crate) struct Depot {
     top: AtomicPtr<Batch>,
@@ -68,7 +68,7 @@ impl Depot {
         }
     }
 
-    /// Leaves a batch, by its first block.
+    /// Adds a batch, by its first block.
     ///
     /// # Safety
     ///
@@ -88,8 +88,8 @@ impl Depot {
         }
     }
 
-    /// A batch, by its first block; null if there is none at this moment. While another thread puts
-    /// the rest back there may be some yet.
+    /// Returns a batch, by its first block, or null if there is none at this moment. While another
+    /// thread puts the rest back, there may be batches that this call does not see.
     pub(crate) fn pop(&self) -> *mut u8 {
         let first = self.take();
         if first.is_null() {
@@ -112,7 +112,7 @@ impl Depot {
         first.cast()
     }
 
-    /// All batches, which are the caller's from here on.
+    /// Returns all batches, which the caller then owns.
     fn take(&self) -> *mut Batch {
         if self.top.load(Ordering::Relaxed).is_null() {
             return null_mut();

@@ -1,9 +1,9 @@
 //! The blocks of 1–64 KiB that a thread keeps.
 //!
-//! Bodies come in every size, so what counts is how often the list of a size has one. With sixteen
-//! classes for each doubling, as the lists of one thread have them, and 1,024 requests open, a
-//! thread that keeps 2 MiB misses one body in four; with four classes one in twenty, and with 4 MiB
-//! one in eighty.
+//! Bodies have every size, so the important figure is how often the list of a size has a block.
+//! With sixteen classes for each doubling, as in the lists of one thread, and 1,024 requests open,
+//! a thread that keeps 2 MiB misses one body in four. With four classes it misses one in twenty,
+//! and with 4 MiB one in eighty.
 
 use core::alloc::Layout;
 
@@ -14,20 +14,21 @@ use crate::freelist::class::{self, LARGE_MOST, SMALL_MOST};
 use crate::freelist::stack::Stack;
 use crate::source::Source;
 
-/// Bytes of large blocks that a thread keeps at most.
+/// The largest number of bytes of large blocks that a thread keeps.
 const BUDGET: usize = 4 * 1024 * 1024;
 
 /// The number of blocks that go back at once, under the lock.
 const BATCH: usize = 32;
 
-/// The number of times that the bytes of a flush must be missed until the next one: once is what
-/// the flush itself costs.
+/// The number of times that the bytes of a flush must be missed until the next flush. A flush
+/// itself costs as much as one of these.
 const PATIENCE: usize = 2;
 
 /// Classes for each doubling, as a power of two.
 const DIVISIONS: u32 = 2;
 
-/// Lists: 24 are used; a power of two, so that an index is masked rather than checked.
+/// The number of lists. 24 are used. The number is a power of two, so that an index is masked and
+/// not checked.
 const LISTS: usize = 32;
 
 /// The classes of sizes in steps of 256 bytes: a load where the arithmetic takes a dozen
@@ -56,20 +57,20 @@ const SIZES: [usize; LISTS] = {
     sizes
 };
 
-/// The class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`].
+/// Returns the class of a size above [`SMALL_MOST`] and up to [`LARGE_MOST`].
 #[inline]
 fn class_of(size: usize) -> usize {
     usize::from(CLASSES.get((size - 1) / STEP).copied().unwrap_or(0))
 }
 
-/// The layout of a class's blocks.
+/// Returns the layout of a class's blocks.
 #[inline]
 const fn layout_of(class: usize) -> Layout {
     // SAFETY: 16 is a power of two, and no class is larger than 64 KiB.
     unsafe { Layout::from_size_align_unchecked(SIZES[class & (LISTS - 1)], ALIGN) }
 }
 
-/// The layout that a block which is not small really has: its class's, or its own if it has no
+/// Returns the real layout of a block that is not small: that of its class, or its own if it has no
 /// class.
 #[inline]
 pub(super) fn backing(layout: Layout) -> Layout {
@@ -89,8 +90,8 @@ pub(super) struct Large {
 impl Large {
     pub(super) const NEW: Self = Self { lists: [const { Stack::EMPTY }; LISTS], bytes: 0, hand: 0, patience: 0 };
 
-    /// A block of at least so many bytes, above [`SMALL_MOST`] and up to [`LARGE_MOST`]; null if
-    /// there is none.
+    /// Returns a block of at least this many bytes, above [`SMALL_MOST`] and up to [`LARGE_MOST`],
+    /// or null if there is none.
     #[inline]
     pub(super) fn pop(&mut self, size: usize) -> *mut u8 {
         let class = class_of(size);
@@ -101,7 +102,7 @@ impl Large {
         block
     }
 
-    /// Keeps a block; true if some must be evicted now.
+    /// Keeps a block. Returns `true` if some blocks must be evicted now.
     ///
     /// # Safety
     ///
@@ -122,8 +123,8 @@ impl Large {
         self.bytes == 0
     }
 
-    /// Gives some blocks back, so that the next block freed does not evict again: one of each class
-    /// in turn, so what is cold goes too.
+    /// Gives some blocks back, so that the next freed block does not evict again. It takes one of
+    /// each class in turn, so unused blocks go too.
     pub(super) fn evict<S: Source>(&mut self, shared: &Shared<S>) {
         shared.central(|central| {
             let mut blocks = 0;
@@ -137,16 +138,16 @@ impl Large {
         });
     }
 
-    /// Counts what the thread did not have, in bytes.
+    /// Counts the bytes that the thread did not have.
     pub(super) const fn missed(&mut self, size: usize) {
         self.patience = self.patience.saturating_sub(size);
     }
 
-    /// Returns whether the last flush was so recent that memory should rather grow than be flushed
-    /// again; it grows by no more than twice what that flush gave back.
+    /// Returns whether the last flush was so recent that memory should grow before another flush.
+    /// Memory then grows by no more than twice the bytes of that flush.
     ///
-    /// Where memory is tight, a flush makes just the room that the lists take again, and leads to
-    /// the next one. With 64 requests open one request in 30 flushed, and three bodies in five came
+    /// If memory is tight, a flush makes just the room that the lists take again, and leads to the
+    /// next flush. With 64 requests open, one request in 30 flushed, and three bodies in five came
     /// from the heap.
     pub(super) const fn flushed(&self) -> bool {
         self.patience > 0
@@ -161,7 +162,7 @@ impl Large {
         }
     }
 
-    /// Gives one block of a class back; false if there is none.
+    /// Gives one block of a class back. Returns `false` if there is none.
     fn give<S: Source>(&mut self, class: usize, central: &mut Freelist<S>) -> bool {
         let block = self.lists[class & (LISTS - 1)].pop();
         if block.is_null() {

@@ -14,8 +14,8 @@ use crate::source::Source;
 /// Small classes.
 pub(super) const CLASSES: usize = class::slot_of(SMALL_MOST) + 1 - FIRST;
 
-/// Blocks of each small class in a full magazine: what a thread takes and leaves at once. A thread
-/// keeps up to two.
+/// The number of blocks of each small class in a full magazine, which a thread takes and leaves at
+/// once. A thread keeps up to two magazines.
 const FULL: [u32; CLASSES] = {
     let mut full = [0; CLASSES];
     let mut class = 0;
@@ -27,7 +27,7 @@ const FULL: [u32; CLASSES] = {
     full
 };
 
-/// Blocks of a full magazine of a class, which is below [`CLASSES`].
+/// Returns the number of blocks of a full magazine of a class, which is below [`CLASSES`].
 #[inline]
 fn full_of(class: usize) -> u32 {
     FULL.get(class).copied().unwrap_or(1)
@@ -35,18 +35,18 @@ fn full_of(class: usize) -> u32 {
 
 /// The free blocks of one small class in a thread.
 ///
-/// Two lists, of which one is full or empty: so a thread that frees and allocates around a boundary
-/// does not go to the depot each time.
+/// It has two lists, of which one is full or empty. So a thread that frees and allocates around a
+/// boundary does not go to the depot each time.
 #[repr(align(32))]
 struct Magazine {
     active: Stack,
-    /// The number of blocks that the active list still takes, zero for a thread that keeps none. It
-    /// is below zero, wrapped, only on the way to `overflow`.
+    /// The number of blocks that the active list still accepts, or zero for a thread that keeps
+    /// none. It is below zero, wrapped, only on the way to `overflow`.
     room: u32,
     spare: Stack,
 }
 
-/// The class of a size up to [`SMALL_MOST`].
+/// Returns the class of a size up to [`SMALL_MOST`].
 #[inline]
 fn small_of(size: usize) -> usize {
     let class = class::slot_of(size) - FIRST;
@@ -169,7 +169,7 @@ impl Magazines {
         self.stage == Stage::Open
     }
 
-    /// A block of a small class whose active list is empty, after the list was filled.
+    /// Fills the empty active list of a small class, and returns a block of it.
     #[cold]
     #[inline(never)]
     fn refill<S: Source>(&mut self, shared: &Shared<S>, class: usize) -> *mut u8 {
@@ -200,7 +200,7 @@ impl Magazines {
         block
     }
 
-    /// Takes a block back for which the active list of its class has no room.
+    /// Takes back a block for which the active list of its class has no room.
     ///
     /// # Safety
     ///
@@ -238,7 +238,7 @@ impl Magazines {
         self.obtain_large(shared, backing(layout))
     }
 
-    /// A large block that the thread does not have, of its backing layout.
+    /// Returns a large block that the thread does not have, of its backing layout.
     #[cold]
     #[inline(never)]
     fn obtain_large<S: Source>(&mut self, shared: &Shared<S>, layout: Layout) -> *mut u8 {
@@ -290,7 +290,7 @@ impl Magazines {
         shared.central(|central| unsafe { central.release_large(block, backing(layout)) });
     }
 
-    /// Gives everything back, and keeps nothing any more if the thread ends.
+    /// Gives everything back. If the thread ends, it keeps nothing from then on.
     pub(super) fn give<S: Source>(&mut self, shared: &Shared<S>, ends: bool) {
         while !self.large.is_empty() {
             self.large.flush(shared);

@@ -7,19 +7,19 @@
 //! | [`depot`] | all threads, one for each small class | whole batches, by lock-free exchange |
 //! | [`shared`] | all threads: the free lists of one thread, over the heap | a spin lock |
 //!
-//! A block has no owner: freed on another thread, it joins that thread's magazine, and full
-//! magazines travel through the depot back to whoever runs out. So a producer and a consumer hold
-//! two magazines each, and no more. Large blocks travel through the lists behind the lock.
+//! A block has no owner. If it is freed on another thread, it joins that thread's magazine. Full
+//! magazines go through the depot to a thread that has no blocks left. So a producer and a consumer
+//! hold two magazines each, and no more. Large blocks go through the lists behind the lock.
 //!
 //! **The lock** is held for one operation of the free lists, or for one batch of up to 64 blocks
-//! that goes back to the heap: never for a walk, so a thread that waits for it waits for a few
-//! microseconds for each thread before it. The lock is not fair.
+//! that goes back to the heap, and never for a walk. So a thread waits a few microseconds for each
+//! thread before it. The lock is not fair.
 //!
-//! **Give back before memory grows** holds here too, a batch at a time: some of the thread's own
-//! large blocks, and one batch of a depot. Only where memory is refused everything goes back, and
-//! the lock is let go after each batch. What other threads keep does not go back; it is bounded.
-//! Right after that memory grows without another, by as much as twice what the thread gave back:
-//! see [`large`].
+//! **Kept blocks go back before memory grows** here too, a batch at a time: some of the thread's
+//! own large blocks, and one batch of a depot. If memory is refused, everything goes back, and the
+//! lock is released after each batch. The blocks that other threads keep do not go back; their
+//! number is bounded. Right after that, memory grows without another give-back, by up to twice the
+//! bytes that the thread gave back: see [`large`].
 
 #[cfg(not(any(loom, shuttle)))]
 mod counters;
