@@ -25,7 +25,7 @@ fn is_json(text: &[u8]) -> bool {
 
 #[test]
 fn a_few_fields_of_a_configuration() {
-    let text = br#" {"a": {"b": [1, {"c": "d\"e"}, []]}, "x,y:": "}", "n": -0.5e+3, "a": 2, "t": true, "z": null}
+    let text = br#" {"a": 2, "x,y:": "}", "n": -0.5e+3, "a": {"b": [1, {"c": "d\"e"}, []]}, "t": true, "z": null}
     "#;
     let json = json::parse(text).unwrap();
     let b = json.get("a").unwrap().get("b").unwrap();
@@ -168,4 +168,19 @@ fn a_struct_of_protobuf_is_called_that() {
         assert!(!text(other).contains("protobuf"), "{}", other.escape_ascii());
     }
     assert_eq!(text(b"\n\n{}"), "JSON");
+}
+
+/// A filter that judges another value than the service behind it reads judges nothing.
+#[test]
+fn a_name_that_comes_twice_has_its_last_value_as_for_other_readers() {
+    for text in [
+        r#"{"role": "user", "role": "admin"}"#,
+        r#"{"role": "admin", "x": {"role": "user"}, "r\u006fle": "guest"}"#,
+        r#"{"role": "user", "role": null}"#,
+        r#"{"role": {"a": 1}, "role": {"b": 2}}"#,
+    ] {
+        let tree: serde_json::Value = serde_json::from_str(text).unwrap();
+        let read = json::parse(text.as_bytes()).unwrap().get("role").unwrap();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(read.raw()).unwrap(), tree["role"], "{text}");
+    }
 }

@@ -7,7 +7,8 @@ use sluicegate::json::{Kind, Value};
 pub(crate) fn find<'a>(json: Value<'a>, pointer: &str) -> Option<Value<'a>> {
     pointer.split('/').skip(1).try_fold(json, |value, step| match value.kind() {
         Kind::Array => value.at(step.parse().ok()?),
-        _ => value.members().find(|(name, _)| name.chars().eq(unescaped(step))).map(|(_, value)| value),
+        // If a name comes twice, the last one counts, as for most readers.
+        _ => value.members().filter(|(name, _)| name.chars().eq(unescaped(step))).last().map(|(_, value)| value),
     })
 }
 

@@ -31,6 +31,14 @@ fn fields_become_headers(host: Host) {
 }
 
 #[sluicegate_host::test]
+fn a_name_that_comes_twice_has_its_last_value(host: Host) {
+    let host = host.plugin_configuration(FIELDS).allow_on_headers_stop_iteration().start();
+    let (stream, _) = send(&host, r#"{"user": {"id": "ann", "id": "bob"}, "items": [0, {"a/b": 1, "a/b": 2}]}"#);
+    assert_eq!(stream.request_header("x-user").as_deref(), Some("bob"));
+    assert_eq!(stream.request_header("x-item").as_deref(), Some("2"));
+}
+
+#[sluicegate_host::test]
 fn a_body_that_trailers_end_is_read_too(host: Host) {
     let host = host.plugin_configuration(FIELDS).allow_on_headers_stop_iteration().start();
     let stream = host.http_stream();

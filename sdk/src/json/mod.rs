@@ -18,13 +18,14 @@
 //! # Accepted texts
 //!
 //! [`parse`] accepts RFC 8259 exactly, in UTF-8. Arrays and objects nest up to 128 deep. Half of a
-//! surrogate pair is refused. If an object has a name twice, the first one counts.
+//! surrogate pair is refused. If an object has a name twice, the last one counts, as for most
+//! readers: a service behind the filter reads the same value that the filter judged.
 //!
 //! # Cost
 //!
-//! The check reads each byte twice, once for UTF-8. Each lookup reads the text before the found
-//! value again. For a filter that reads a few fields this is much less than building a tree, in
-//! time and in code: 6 to 8 kB of module. For structs from large texts `serde` is better.
+//! The check reads each byte twice, once for UTF-8. Each lookup reads the object again. For a
+//! filter that reads a few fields this is much less than building a tree, in time and in code: 6 to
+//! 8 kB of module. For structs from large texts `serde` is better.
 
 mod check;
 mod text;

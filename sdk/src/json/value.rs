@@ -110,10 +110,10 @@ impl<'a> Value<'a> {
     }
 
     /// Returns the member of an object with this name, or `None` if there is none, or if the value
-    /// is not an object.
+    /// is not an object. If the name comes twice, returns the last member.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Self> {
-        self.members().find(|(found, _)| found == name).map(|(_, value)| value)
+        self.members().filter(|(found, _)| found == name).last().map(|(_, value)| value)
     }
 
     /// Returns the element of an array at this index, or `None` if there is none, or if the value
