@@ -227,11 +227,12 @@ impl<'a> PairsIter<'a> {
     /// Returns `None` if there is none. Not inlined: a filter looks for many names.
     #[inline(never)]
     pub(crate) fn find(&mut self, name: &[u8]) -> Option<&'a [u8]> {
-        // Many names of one length begin alike, so the last byte is compared first.
-        let last = name.last().map(u8::to_ascii_lowercase);
+        // Many names of one length begin alike, so the last byte is compared first. The bit that
+        // tells a capital letter from a small one is set in both.
+        let last = name.last().map_or(0, |last| last | 0x20);
         while let Some((found, value)) = self.next() {
             if found.len() == name.len()
-                && found.last().map(u8::to_ascii_lowercase) == last
+                && found.last().map_or(0, |found| found | 0x20) == last
                 && found.eq_ignore_ascii_case(name)
             {
                 return Some(value);
