@@ -480,6 +480,24 @@ scenarios! {
     request_limit_while_headers_wait with LIMIT:
         "request_headers: return 3\nrequest_body: body 0 0 99\nresponse_headers: pairs 2",
         [Request(CHUNKED, false), RequestBody(PART, false), RequestBody(PART, false)];
+    request_limit_behind_a_response_that_has_begun with LIMIT:
+        "request_body: return 1",
+        [
+            Request(CHUNKED, false), Response(STREAMED, false), ResponseBody("one", false),
+            RequestBody(PART, false), RequestBody(PART, false),
+        ];
+    request_limit_behind_a_response_whose_headers_wait with LIMIT:
+        "request_body: return 1\nresponse_headers: return 1",
+        [Request(CHUNKED, false), Response(STREAMED, false), RequestBody(PART, false), RequestBody(PART, false)];
+    request_limit_behind_a_response_whose_body_waits with LIMIT:
+        "request_body: return 1\nresponse_body: return 1",
+        [
+            Request(CHUNKED, false), Response(STREAMED, false), ResponseBody("one", false),
+            RequestBody(PART, false), RequestBody(PART, false),
+        ];
+    request_limit_in_one_part_behind_a_response_that_has_begun with LIMIT:
+        "request_body: return 1",
+        [Request(CHUNKED, false), Response(STREAMED, false), RequestBody(LARGE, false)];
     request_is_not_read_while_headers_wait with LIMIT:
         "request_headers: call service :method=GET,:path=/call,:authority=service - - 1000; return 1
          request_body: body 0 0 99

@@ -111,10 +111,12 @@ pub(crate) fn send(
 ) -> u32 {
     let way = Way::from_number(buffer as u32);
     let buffer = buffer as u32;
-    let (size, too_much, joins, loses) = {
+    let (size, too_much, joins, loses, begun) = {
         let mut state = host.state();
         let limit = state.buffer_limit;
-        let body = state.streams.get_mut(&id).expect("an open stream").bodies.entry(buffer).or_default();
+        let stream = state.streams.get_mut(&id).expect("an open stream");
+        let begun = stream.reply.is_none() && stream.flows[Way::Response as usize].begun;
+        let body = stream.bodies.entry(buffer).or_default();
         (body.hidden, body.shows, body.loses) = (false, true, false);
         let (joins, loses) = (body.keeps, body.keeps && body.resumed && part.is_empty());
         body.resumed = false;
@@ -122,12 +124,12 @@ pub(crate) fn send(
         // The part is joined to the bytes that are held back before the filter sees both.
         let too_much = way.is_some() && !body.held.is_empty() && body.held.len() + part.len() > limit;
         body.held.extend(part);
-        (count(body.held.len()), too_much, joins, loses)
+        (count(body.held.len()), too_much, joins, loses, begun)
     };
-    // A response that cannot be replaced any more ends at once. The filter sees a request's part
-    // first, and its action has no effect.
-    if too_much && way == Some(Way::Response) {
-        return refuse(host, id, Way::Response);
+    // Once a response has begun, the proxy cannot reply through the filters, and ends the stream at
+    // once. Before, the filter sees the part of the request first, and its action has no effect.
+    if let Some(way) = way.filter(|way| too_much && (begun || *way == Way::Response)) {
+        return refuse(host, id, way);
     }
     let action = filter(size);
     if way.is_some() {
