@@ -15,12 +15,11 @@
 //! | `message` | how far a message has come |
 //!
 //! A quarter of the programs comes to the filter over HTTP/2, through a listener of the same Envoy
-//! that turns HTTP/1.1 into it. A quarter comes through a listener that keeps little of a body: not
-//! over HTTP/2, where the limit is the window of a stream, which has at least 65,535 bytes. In a
-//! third the client sends cookies, which HTTP/2 cuts and Envoy puts together again. In a fifth of
-//! them the client or the upstream goes away. In a third the filter sees bodies when they are
-//! complete: with this SDK it has the callback for that, and with `proxy-wasm` it keeps the parts
-//! itself.
+//! that turns HTTP/1.1 into it. A third comes through a listener that keeps little of a body: over
+//! HTTP/2, the limit is the window of a stream, so the bodies are about as large. In a third the
+//! client sends cookies, which HTTP/2 cuts and Envoy puts together again. In a fifth of them the
+//! client or the upstream goes away. In a third the filter sees bodies when they are complete: with
+//! this SDK it has the callback for that, and with `proxy-wasm` it keeps the parts itself.
 //!
 //! The test compares every byte but the value of `date`. The simulated host has no codec, so its
 //! results are compared as lines, with the chunks of a body joined.
@@ -37,14 +36,11 @@ use sluicegate_host::wasm::Module;
 use sluicegate_host::{Host, RunningHost};
 
 use pair::{Got, Pair, Side};
-use program::{Program, Random};
+use program::{Limit, Program, Random};
 use simulation::Played;
 
 /// The number of programs that are played if neither their number nor a time is given.
 const PROGRAMS: u64 = 400;
-/// The number of bytes of a body that the proxy keeps if a program is limited: less than two of the
-/// longest parts.
-const LIMIT: usize = 64;
 /// The filter that sees bodies in parts, and the one that sees complete ones.
 const ROOTS: [&str; 2] = ["root", "whole"];
 /// The number of differences that are shown, and the time for making one smaller.
@@ -53,8 +49,8 @@ const SHRINKING: Duration = Duration::from_secs(30);
 
 struct Bench {
     pair: Pair,
-    /// With parts of bodies and with complete ones, each with the usual limit and with a low one.
-    simulated: [[RunningHost; 2]; 2],
+    /// With parts of bodies and with complete ones, each with every limit.
+    simulated: [[RunningHost; 3]; 2],
     /// The number of programs that were played.
     played: u32,
     /// The number of differences that did not come again.
@@ -67,7 +63,10 @@ impl Bench {
         let host = Host::wasm(&Module::load(&ours)?).clusters(["upstream", "service"]);
         let simulated = ROOTS.map(|root| {
             let host = host.clone().root_id(root);
-            [host.clone().start(), host.buffer_limit(LIMIT).start()]
+            Limit::ALL.map(|limit| match limit.bytes() {
+                Some(bytes) => host.clone().buffer_limit(bytes).start(),
+                None => host.clone().start(),
+            })
         });
         Ok(Self { pair: Pair::start(&ours, &theirs)?, simulated, played: 0, once: 0 })
     }
@@ -86,11 +85,8 @@ impl Bench {
     fn compare(&mut self, program: &Program, patience: u32) -> Result<Option<String>> {
         self.played += 1;
         let number = self.played;
-        let simulated = simulation::play(
-            &self.simulated[usize::from(program.whole)][usize::from(program.limited)],
-            number,
-            program,
-        );
+        let simulated =
+            simulation::play(&self.simulated[usize::from(program.whole)][program.limit() as usize], number, program);
         let ours = self.pair.play(Side::Ours, number, program, &simulated.moves, patience)?;
         let theirs = self.pair.play(Side::Theirs, number, program, &simulated.moves, patience)?;
         Ok(differ(program, self.pair.keeps_order(), &simulated, &ours, &theirs))
@@ -127,6 +123,7 @@ fn differ(program: &Program, keeps_order: bool, simulated: &Played, ours: &Got, 
             // Of a response, too, the proxy in front joins the cookies.
             client.retain(|line| !line.starts_with("client got cookie: "));
             if !keeps_order {
+                client.iter_mut().for_each(sort_trailers);
                 client.sort_unstable();
             }
         }
@@ -146,6 +143,15 @@ fn differ(program: &Program, keeps_order: bool, simulated: &Played, ours: &Got, 
         let lines = crate::differences(&real, &simulation);
         format!("Envoy (-) and the simulation (+):\n{}", lines.join("\n"))
     })
+}
+
+/// Sorts the trailers behind a body.
+fn sort_trailers(line: &mut String) {
+    if let Some((body, trailers)) = line.strip_suffix('"').and_then(|line| line.rsplit_once(" and ")) {
+        let mut trailers: Vec<_> = trailers.split("\\r\\n").collect();
+        trailers.sort_unstable();
+        *line = format!("{body} and {}\"", trailers.join("\\r\\n"));
+    }
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use sluicegate_build::{Build, run};
 use sluicegate_loadtest::{Config, Envoy as Binary, Options, Proxy, workspace};
 
+use super::ROOTS;
 use super::message::{Progress, without_date};
-use super::program::Program;
+use super::program::{Limit, Program};
 use super::simulation::{self, Act, Made, Mark, TRAILERS};
-use super::{LIMIT, ROOTS};
 use crate::http::{Framing, received};
 use crate::{Pairs, envoy};
 
@@ -48,18 +48,14 @@ impl Side {
     }
 
     /// The port of the filter's listener in the configuration.
-    const fn port(self, limited: bool, whole: bool) -> u16 {
-        let side = match self {
-            Self::Ours => 20_000,
-            Self::Theirs => 20_001,
-        };
-        side + if limited { 2 } else { 0 } + if whole { 4 } else { 0 }
+    const fn port(self, limit: Limit, whole: bool) -> u16 {
+        20_000 + self as u16 + 2 * limit as u16 + if whole { 6 } else { 0 }
     }
 }
 
 /// The port of the listener in front, which speaks HTTP/2 to this one.
 const fn front(port: u16) -> u16 {
-    port + 10
+    port + 20
 }
 
 /// The data that the log, the peers and the called service got.
@@ -134,11 +130,10 @@ impl Pair {
         let (upstream, service) = (listen("upstream")?, listen("service")?);
         let mut clusters = ["upstream", "service"].map(|name| envoy::cluster(name, &folder.path().join(name))).to_vec();
         let mut listeners = Vec::new();
-        for number in 0..8 {
-            let bit = |place: u32| number >> place & 1 == 1;
-            let (side, limited, whole) = (if bit(0) { Side::Ours } else { Side::Theirs }, bit(1), bit(2));
-            let port = side.port(limited, whole);
-            listeners.extend([listener(side, limited, whole), front_listener(port)]);
+        for (limit, bits) in Limit::ALL.into_iter().flat_map(|limit| [0, 1, 2, 3].map(|bits| (limit, bits))) {
+            let (side, whole) = (if bits & 1 == 0 { Side::Ours } else { Side::Theirs }, bits & 2 == 0);
+            let port = side.port(limit, whole);
+            listeners.extend([listener(side, limit, whole), front_listener(port)]);
             clusters.push(http2_cluster(port));
         }
         let config = json!({ "static_resources": { "listeners": listeners, "clusters": clusters } });
@@ -182,7 +177,7 @@ impl Pair {
         patience: u32,
     ) -> Result<Got> {
         self.restart()?;
-        if TcpStream::connect(("127.0.0.1", self.proxy.port(side.port(false, false)))).is_err() {
+        if TcpStream::connect(("127.0.0.1", self.proxy.port(side.port(Limit::Usual, false)))).is_err() {
             // It is about to end.
             std::thread::sleep(PATIENCE);
             self.restart()?;
@@ -264,7 +259,7 @@ impl<'a> Peers<'a> {
         for listener in [&pair.upstream, &pair.service] {
             while listener.accept().is_ok() {}
         }
-        let port = side.port(program.limited, program.whole);
+        let port = side.port(program.limit(), program.whole);
         let client = if program.http2 { front(port) } else { port };
         let client = TcpStream::connect(("127.0.0.1", pair.proxy.port(client)))?;
         let port = pair.proxy.port(port);
@@ -455,11 +450,11 @@ fn call_of(request: &[u8]) -> Option<u32> {
     text.strip_prefix("POST /")?.split(' ').next()?.parse().ok()
 }
 
-fn listener(side: Side, limited: bool, whole: bool) -> Value {
+fn listener(side: Side, limit: Limit, whole: bool) -> Value {
     let module = side.name();
     let root = ROOTS[usize::from(whole)];
     let mut listener = envoy::http_listener(
-        side.port(limited, whole),
+        side.port(limit, whole),
         module,
         &json!({ "name": "envoy.filters.http.wasm", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
@@ -471,9 +466,14 @@ fn listener(side: Side, limited: bool, whole: bool) -> Value {
         } },
     } }),
     );
-    listener["name"] = format!("{module} {root} {limited}").into();
-    if limited {
-        listener["per_connection_buffer_limit_bytes"] = LIMIT.into();
+    listener["name"] = format!("{module} {root} {limit:?}").into();
+    if let Some(bytes) = limit.bytes() {
+        if limit == Limit::Window {
+            let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+            manager["http2_protocol_options"]["initial_stream_window_size"] = bytes.into();
+        } else {
+            listener["per_connection_buffer_limit_bytes"] = bytes.into();
+        }
     }
     listener
 }

@@ -24,6 +24,11 @@ const NAMES: &[&str] = &[
 ];
 const VALUES: &[&str] = &["", "1", "two", "a,b", "x=y", "0123456789012345678901234567890123456789"];
 const PARTS: &[&str] = &["x", "one", "two and more", "0123456789abcdef", "0123456789012345678901234567890123456789"];
+/// A part of which several pass the limit over HTTP/2. It comes in one frame of HTTP/2.
+const LARGE: &str = match str::from_utf8(&[b'x'; 12_000]) {
+    Ok(part) => part,
+    Err(_) => "",
+};
 const PROPERTIES: &[&str] = &[
     "request.path",
     "request.method",
@@ -68,13 +73,34 @@ impl Random {
 }
 
 /// A request or a response.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Message {
     pub(crate) parts: Vec<&'static str>,
     pub(crate) trailers: bool,
 }
 
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = self.parts.iter().map(|part| if *part == LARGE { "(large)" } else { part });
+        f.debug_struct("Message").field("parts", &parts.collect::<Vec<_>>()).field("trailers", &self.trailers).finish()
+    }
+}
+
 impl Message {
+    /// Puts large parts among the others, so that the body of a message is about the limit over
+    /// HTTP/2. Returns their number.
+    fn enlarge(&mut self, random: &mut Random) -> usize {
+        if self.parts.is_empty() || random.once_in(4) {
+            return 0;
+        }
+        let number = 4 + random.below(3);
+        for _ in 0..number {
+            let at = random.below(self.parts.len() + 1);
+            self.parts.insert(at, LARGE);
+        }
+        number
+    }
+
     fn random(random: &mut Random) -> Self {
         if random.once_in(3) {
             return Self::default();
@@ -111,6 +137,30 @@ pub(crate) enum Move {
     UpstreamLeaves,
 }
 
+/// The bytes of a body that the proxy keeps.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Limit {
+    /// 1 MiB.
+    Usual,
+    /// Less than two of the longest parts: the limit of a connection.
+    Connection,
+    /// The window of a stream over HTTP/2, which is several large parts.
+    Window,
+}
+
+impl Limit {
+    pub(crate) const ALL: [Self; 3] = [Self::Usual, Self::Connection, Self::Window];
+
+    /// Returns the bytes of a low limit.
+    pub(crate) const fn bytes(self) -> Option<usize> {
+        match self {
+            Self::Usual => None,
+            Self::Connection => Some(64),
+            Self::Window => Some(65_535),
+        }
+    }
+}
+
 /// A request, its response, and what the filter does with them.
 #[derive(Clone)]
 pub(crate) struct Program {
@@ -145,7 +195,7 @@ impl Program {
             step(random, &mut steps, &mut calls);
         }
         steps.retain(|(callback, step)| !differs_on_purpose(callback, step));
-        let (request, response) = (Message::random(random), Message::random(random));
+        let (mut request, mut response) = (Message::random(random), Message::random(random));
         let mut moves = vec![Move::Client; request.moves()];
         moves.extend(vec![Move::Upstream; response.moves()]);
         moves.extend((1..=calls).map(Move::Answer));
@@ -160,13 +210,29 @@ impl Program {
             moves.swap(at, random.below(at + 1));
         }
         let (http2, limited, whole) = (random.once_in(4), random.once_in(3), random.once_in(3));
-        // Over HTTP/2 the window of a stream is the limit.
-        let limited = limited && !http2;
+        let cookies = random.once_in(3);
         if limited {
             steps.retain(|(callback, step)| !is_beyond_limits(callback, step));
         }
-        let cookies = random.once_in(3);
+        if limited && http2 {
+            // Their lines would be as long as the bodies.
+            steps.retain(|(_, step)| step != "body");
+            for (message, of) in [(&mut request, Move::Client), (&mut response, Move::Upstream)] {
+                for _ in 0..message.enlarge(random) {
+                    moves.insert(random.below(moves.len() + 1), of);
+                }
+            }
+        }
         Self { steps, request, response, moves, http2, limited, whole, cookies }
+    }
+
+    /// Returns the limit of the listener.
+    pub(crate) fn limit(&self) -> Limit {
+        match (self.limited, self.http2) {
+            (false, _) => Limit::Usual,
+            (true, false) => Limit::Connection,
+            (true, true) => Limit::Window,
+        }
     }
 
     /// Returns the text of the request's header.
