@@ -479,12 +479,26 @@ impl State {
         self.set(HOLDS_ALL);
     }
 
-    /// Returns whether nothing can let headers go any more: the proxy shows nothing behind them,
-    /// the filter's callback paused them, and no call, task, closure or tick is left.
+    /// Notes that a callback pauses a message at its end, so that no callback for the message
+    /// follows. Returns whether no call, task, closure or tick is left that could resume it.
+    pub(crate) fn pause_at_end(&self, phase: Phase) -> bool {
+        let direction = phase.direction();
+        self.counts.mark(counts::AT_END << place(direction));
+        let is_over = self.has(ENDED | REPLIED_NOW) || self.has(REPLIED) && !phase.is_response();
+        self.is_own_pause(direction) && !is_over && !self.waits()
+    }
+
+    /// Returns whether nothing can let a message go any more: the filter paused it, no callback for
+    /// it follows, and no call, task, closure or tick is left. No callback follows if the message
+    /// has ended, or if the proxy shows nothing behind its headers.
     pub(crate) fn is_stranded(&self) -> bool {
         let bits = self.bits.get();
-        let own = (bits / OWN) & (bits / PAUSED) & !(bits / WENT_ON) & 3;
-        self.has(HOLDS_ALL) && own != 0 && !self.has(ENDED | REPLIED) && !self.waits()
+        let own = (bits / OWN) & (bits / PAUSED) & 3;
+        if own == 0 {
+            return false;
+        }
+        let behind_headers = if bits & HOLDS_ALL == 0 { 0 } else { !(bits / WENT_ON) };
+        own & (behind_headers | self.counts.at_end()) != 0 && !self.has(ENDED | REPLIED) && !self.waits()
     }
 
     /// Returns whether the proxy still has a message that was paused and never resumed.

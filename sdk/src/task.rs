@@ -470,6 +470,11 @@ impl Drop for Polling {
 /// The number of times that the tasks of a context are polled in one callback.
 const ROUNDS: u32 = 1000;
 
+/// Returns whether a context has tasks.
+pub(crate) fn has_tasks(context: u32) -> bool {
+    ALL.with(|all| all.contexts.get(context).is_some_and(|of| of.all.first().is_some()))
+}
+
 /// Drops the tasks of a context.
 pub(crate) fn forget(context: u32) {
     let Some(of) = ALL.with(|all| {

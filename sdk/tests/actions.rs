@@ -26,32 +26,45 @@ const DATA: [DataAction; 4] = [
 
 const FLOWS: [FilterStatus; 2] = [FilterStatus::Continue, FilterStatus::StopIteration];
 
+/// Could resume what the filter pauses.
+#[derive(Default)]
+struct Plugin;
+
+#[sluicegate::plugin_context]
+impl PluginContext for Plugin {
+    fn on_tick(&mut self, _: &mut PluginHandle<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
 #[derive(Default)]
 struct Filter;
 
 #[sluicegate::http_filter]
 impl HttpFilter for Filter {
-    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_>) -> Result<Action> {
+    type Plugin = Plugin;
+
+    fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
         asked(&HEADERS, request.get("answer")?)
     }
 
-    fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_>) -> Result<Action> {
+    fn on_response_headers(&mut self, response: &mut ResponseHeaders<'_, Plugin>) -> Result<Action> {
         asked(&HEADERS, response.get("answer")?)
     }
 
-    fn on_request_body(&mut self, body: &mut RequestBody<'_>) -> Result<DataAction> {
+    fn on_request_body(&mut self, body: &mut RequestBody<'_, Plugin>) -> Result<DataAction> {
         asked(&DATA, Some(ByteStr::new(&body.read(0, body.size())?)))
     }
 
-    fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<DataAction> {
+    fn on_response_body(&mut self, body: &mut ResponseBody<'_, Plugin>) -> Result<DataAction> {
         asked(&DATA, Some(ByteStr::new(&body.read(0, body.size())?)))
     }
 
-    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_>) -> Result<FilterStatus> {
+    fn on_request_trailers(&mut self, trailers: &mut RequestTrailers<'_, Plugin>) -> Result<FilterStatus> {
         asked(&FLOWS, trailers.get("answer")?)
     }
 
-    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_>) -> Result<FilterStatus> {
+    fn on_response_trailers(&mut self, trailers: &mut ResponseTrailers<'_, Plugin>) -> Result<FilterStatus> {
         asked(&FLOWS, trailers.get("answer")?)
     }
 }
@@ -73,7 +86,7 @@ impl TcpFilter for Connection {
 }
 
 sluicegate::plugin! {
-    root "http" { http: Filter }
+    root "http" { plugin: Plugin, http: Filter }
     root _ { tcp: Connection }
 }
 

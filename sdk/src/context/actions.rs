@@ -46,6 +46,9 @@ pub enum Action {
     /// pending, a filter that judges the complete body of this message gives Envoy
     /// [`StopAllIterationAndBuffer`](Self::StopAllIterationAndBuffer), with which Envoy refuses a
     /// body over its limit.
+    ///
+    /// It is an error to pause a message at its end if nothing is left that could resume it: no
+    /// call, task, closure or tick, and no callback of the plugin.
     StopIteration = 1,
     /// Go on, and end the stream here. Envoy takes this status for [`Continue`](Self::Continue).
     ContinueAndEndStream = 2,

@@ -6,7 +6,7 @@ use core::cell::Cell;
 use super::contexts::{PluginOf, VmOf};
 use super::http_policy::{self, FAILED};
 use super::tracked::{Runs, Stream};
-use super::{Dispatcher, held, tcp_policy};
+use super::{Dispatcher, stranded, tcp_policy};
 use crate::abi::LogLevel;
 use crate::callout::{self, Answered, CallResponse, ContextRef, GrpcEvent, GrpcEventKind, Kind, Then};
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
@@ -53,6 +53,9 @@ pub(super) fn act_on(name: &str, context: u32) -> bool {
 
 /// The code for a response that was taken.
 const FINE: u32 = 0;
+/// The code for a response that came to no callback: the host does not let the SDK act on the
+/// context, or the context is busy.
+const NOT_RUN: u32 = 1;
 
 /// The four callbacks of gRPC, which differ in the event that they bring.
 macro_rules! grpc_callbacks {
@@ -187,7 +190,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             let answered = stream.run_answer(name, context, self, |filter, plugin| {
                 of_http(filter, &mut HttpHandle { id: context, plugin }) //
             });
-            if answered == FAILED || held::is_stranded::<H>(name, context, &stream.state) {
+            if answered == FAILED || answered == FINE && stranded::is_stranded::<H>(name, context, &stream.state) {
                 stream.state.within(|| http_policy::fail::<H>(context, &stream.state));
             }
         } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {
@@ -230,6 +233,6 @@ impl<K: Runs> Stream<K> {
             failures::count();
             self.state.lose();
         }
-        answered.unwrap_or(FINE)
+        answered.unwrap_or(NOT_RUN)
     }
 }

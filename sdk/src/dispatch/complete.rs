@@ -4,7 +4,7 @@
 use core::marker::PhantomData;
 
 use super::contexts::PluginOf;
-use super::http::HttpCallbacks;
+use super::http::{HttpCallbacks, Rest};
 use super::http_policy::code_of;
 use super::unseen;
 use crate::abi::{BufferType, MapType, StreamType};
@@ -37,7 +37,7 @@ pub(super) fn on_part<H: HttpFilter, D>(
     (size, end_of_stream): (usize, bool),
     (name, whole): Whole<H, D>,
 ) -> u32 {
-    streams.decide_http(context, phase, false, |filter, plugin| {
+    streams.decide_http(context, phase, Rest::behind_part(end_of_stream), |filter, plugin| {
         let direction = buffer.direction();
         if stream_state::current(|state| state.is_some_and(State::is_upgraded)) {
             return DataAction::Continue as u32;
@@ -87,7 +87,7 @@ pub(super) fn on_trailers<H: HttpFilter, D>(
     let (buffer, mut running) = (buffer_of(direction), name);
     let has_callback =
         if matches!(direction, StreamType::HttpRequest) { H::REQUEST_TRAILERS } else { H::RESPONSE_TRAILERS };
-    streams.decide_http(context, phase, false, |filter, plugin| {
+    streams.decide_http(context, phase, Rest::Nothing, |filter, plugin| {
         Snapshots::with(map, plugin, |snapshots, plugin| {
             if whole.is_some() {
                 gathered(direction);

@@ -11,11 +11,8 @@
 
 use core::cell::Cell;
 
-use super::contexts::PluginOf;
-use crate::abi::{LogLevel, StreamType, call};
-use crate::context::{Action, HttpFilter, PluginContext};
-use crate::error::Error;
-use crate::log;
+use crate::abi::{StreamType, call};
+use crate::context::{Action, HttpFilter};
 use crate::stream_state::{STOP, State};
 
 /// Returns whether the filter judges the complete bodies of a direction, and may wait for a call, a
@@ -40,22 +37,6 @@ pub(super) fn status(state: &State, direction: StreamType) -> u32 {
     state.hold_all();
     Action::StopAllIterationAndBuffer as u32
 }
-
-/// Returns whether nothing can let the headers of a stream go any more, and logs it.
-#[inline]
-pub(super) fn is_stranded<H: HttpFilter>(name: &str, context: u32, state: &State) -> bool {
-    let can_be = (H::COMPLETE_REQUEST || H::COMPLETE_RESPONSE) && !PluginOf::<H>::RESUMES;
-    let is_stranded = can_be && state.is_stranded();
-    if is_stranded {
-        log::failure(LogLevel::Error, name, context, &STRANDED);
-    }
-    is_stranded
-}
-
-const STRANDED: Error = Error::new(
-    "the headers are paused and their call has its response, but nothing resumes them: the proxy shows no body behind \
-     headers that wait for a call, so call `resume_request` or `resume_response` when the response comes",
-);
 
 crate::__vm_local! {
     /// `true` if the host is Envoy or one of its relatives. `None` if that is not known yet.

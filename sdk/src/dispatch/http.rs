@@ -22,6 +22,25 @@ const RESPONSE_BODY: Phase = Phase::body(StreamType::HttpResponse);
 const REQUEST_TRAILERS: Phase = Phase::trailers(StreamType::HttpRequest);
 const RESPONSE_TRAILERS: Phase = Phase::trailers(StreamType::HttpResponse);
 
+/// The part of a message that may follow a callback.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Rest {
+    /// A body or trailers, behind headers.
+    Body,
+    /// More parts of a body, or trailers.
+    Parts,
+    /// Nothing: the message has ended.
+    Nothing,
+}
+
+impl Rest {
+    /// Returns the rest behind a part of a body.
+    pub(super) const fn behind_part(end_of_stream: bool) -> Self {
+        if end_of_stream { Self::Nothing } else { Self::Parts }
+    }
+}
+
 /// A method for each callback of an HTTP stream.
 pub trait HttpCallbacks<H: HttpFilter>: Sized {
     /// `true` if a stream is known from one callback to the next.
@@ -32,15 +51,8 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
     fn run_http<R>(&self, id: u32, callback: impl FnOnce(&mut H, &H::Plugin) -> R) -> Option<R>;
 
     /// Runs a callback whose status decides about a direction, and returns the status for the host.
-    /// `follows` is `true` if a body is to come.
     #[doc(hidden)]
-    fn decide_http(
-        &self,
-        id: u32,
-        phase: Phase,
-        follows: bool,
-        callback: impl FnOnce(&mut H, &H::Plugin) -> u32,
-    ) -> u32;
+    fn decide_http(&self, id: u32, phase: Phase, rest: Rest, callback: impl FnOnce(&mut H, &H::Plugin) -> u32) -> u32;
 
     fn proxy_on_request_headers(&self, context: u32, headers: u32, end_of_stream: u32) -> u32 {
         let call = ("on_request_headers", H::on_request_headers);
@@ -79,7 +91,7 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
             return complete::on_part(self, context, phase, buffer, part, whole);
         }
         if !H::REQUEST_BODY {
-            return unseen::on_part(self, context, phase, "on_request_body", size);
+            return unseen::on_part(self, context, phase, "on_request_body", part);
         }
         let call = ("on_request_body", H::on_request_body);
         on_body(self, context, phase, (buffer, H::REQUEST_TRAILERS), part, call)
@@ -92,7 +104,7 @@ pub trait HttpCallbacks<H: HttpFilter>: Sized {
             return complete::on_part(self, context, phase, buffer, part, whole);
         }
         if !H::RESPONSE_BODY {
-            return unseen::on_part(self, context, phase, "on_response_body", size);
+            return unseen::on_part(self, context, phase, "on_response_body", part);
         }
         let call = ("on_response_body", H::on_response_body);
         on_body(self, context, phase, (buffer, H::RESPONSE_TRAILERS), part, call)
@@ -122,7 +134,8 @@ fn on_headers<H: HttpFilter, D>(
     (name, callback): (&str, impl FnOnce(&mut H, &mut Headers<'_, D, PluginOf<H>>) -> Result<Action>),
 ) -> u32 {
     let end_of_stream = end_of_stream != 0;
-    streams.decide_http(context, phase, !end_of_stream, |filter, plugin| {
+    let rest = if end_of_stream { Rest::Nothing } else { Rest::Body };
+    streams.decide_http(context, phase, rest, |filter, plugin| {
         if (H::COMPLETE_REQUEST || H::COMPLETE_RESPONSE) && !end_of_stream {
             match complete::look::<H>(map) {
                 Ok(true) => {}
@@ -148,7 +161,7 @@ fn on_body<H: HttpFilter, D, S: HttpCallbacks<H>>(
     (size, end_of_stream): (usize, bool),
     (name, callback): (&str, impl FnOnce(&mut H, &mut Body<'_, D, PluginOf<H>>) -> Result<DataAction>),
 ) -> u32 {
-    streams.decide_http(context, phase, false, |filter, plugin| {
+    streams.decide_http(context, phase, Rest::behind_part(end_of_stream), |filter, plugin| {
         if end_of_stream && matches!(buffer, BufferType::HttpRequestBody) {
             stream_state::end_request();
         }

@@ -1,6 +1,8 @@
 //! The failure policy of HTTP streams: the status and the reply after an error.
 
 use super::held;
+use super::http::Rest;
+use super::stranded;
 use crate::abi::{LogLevel, StreamType};
 use crate::context::HttpFilter;
 use crate::error::{Error, Result};
@@ -49,15 +51,21 @@ pub(super) fn missing<H: HttpFilter>(state: Option<&State>) -> u32 {
 
 /// Returns the status for the host. For a callback that failed, the filter's policy decides.
 #[inline]
-pub(super) fn conclude<H: HttpFilter>(state: &State, phase: Phase, code: u32, follows: bool) -> u32 {
+pub(super) fn conclude<H: HttpFilter>(context: u32, state: &State, phase: Phase, code: u32, rest: Rest) -> u32 {
     if code == FAILED {
         return failed_status::<H>(state, phase);
     }
-    if follows && code != 0 {
-        stream_state::warn_of_pause(state, code);
+    if code != 0 {
+        match rest {
+            Rest::Body => stream_state::warn_of_pause(state, code),
+            Rest::Nothing if stranded::pauses_for_good::<H>(context, state, phase) => {
+                return failed_status::<H>(state, phase);
+            }
+            Rest::Parts | Rest::Nothing => {}
+        }
     }
     let status = state.status(phase, code);
-    if follows && status == STOP && held::gathers::<H>(phase.direction()) {
+    if matches!(rest, Rest::Body) && status == STOP && held::gathers::<H>(phase.direction()) {
         return held::status(state, phase.direction());
     }
     status

@@ -18,6 +18,7 @@ mod http_policy;
 mod pressure;
 mod roots;
 mod stateless;
+mod stranded;
 mod streams;
 #[cfg(feature = "async")]
 mod task_ends;
@@ -52,7 +53,7 @@ use contexts::{
     within_plugin,
 };
 pub use exports::{Exports, initialize};
-pub use http::HttpCallbacks;
+pub use http::{HttpCallbacks, Rest};
 pub use roots::{forget_root, root_of, root_of_new};
 pub use stateless::Stateless;
 use tracked::{Http, Stream, Tcp};
@@ -380,13 +381,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispa
     }
 
     #[inline]
-    fn decide_http(
-        &self,
-        id: u32,
-        phase: Phase,
-        follows: bool,
-        callback: impl FnOnce(&mut H, &H::Plugin) -> u32,
-    ) -> u32 {
+    fn decide_http(&self, id: u32, phase: Phase, rest: Rest, callback: impl FnOnce(&mut H, &H::Plugin) -> u32) -> u32 {
         let Some(stream) = self.streams.known(id) else { return http_policy::missing::<H>(None) };
         let state = &stream.state;
         if state.repeats(phase) {
@@ -399,7 +394,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> HttpCallbacks<H> for Dispa
             code
         });
         match code {
-            Some(code) => stream.account.within(|| http_policy::conclude::<H>(state, phase, code, follows)),
+            Some(code) => stream.account.within(|| http_policy::conclude::<H>(id, state, phase, code, rest)),
             None => http_policy::missing::<H>(Some(state)),
         }
     }

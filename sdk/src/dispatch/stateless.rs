@@ -4,7 +4,7 @@
 use core::marker::PhantomData;
 
 use super::contexts::{PERIOD, log_allocator, note_failure};
-use super::http::HttpCallbacks;
+use super::http::{HttpCallbacks, Rest};
 use super::http_policy::conclude;
 use super::pressure::settle;
 use crate::abi::arenas::{self, Slot};
@@ -45,13 +45,7 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
     }
 
     #[inline]
-    fn decide_http(
-        &self,
-        id: u32,
-        phase: Phase,
-        follows: bool,
-        callback: impl FnOnce(&mut H, &H::Plugin) -> u32,
-    ) -> u32 {
+    fn decide_http(&self, id: u32, phase: Phase, rest: Rest, callback: impl FnOnce(&mut H, &H::Plugin) -> u32) -> u32 {
         let OnStack(state) = &OnStack(State::begun(ABILITIES, phase));
         let code = {
             let _scope = CallbackScope::new();
@@ -67,7 +61,9 @@ impl<H: HttpFilter<Plugin = ()>> HttpCallbacks<H> for Stateless<H> {
             return code;
         }
         state.returned(phase, code);
-        conclude::<H>(state, phase, code, follows)
+        // A call of an earlier callback may be pending, and nothing is known about it here.
+        let rest = if phase.begins_stream() || !matches!(rest, Rest::Nothing) { rest } else { Rest::Parts };
+        conclude::<H>(id, state, phase, code, rest)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The end of a context's tasks.
 
-use super::{http_policy, tcp_policy};
+use super::{http_policy, stranded, tcp_policy};
 use crate::abi::LogLevel;
 use crate::context::{HttpFilter, TcpFilter};
 use crate::log;
@@ -25,6 +25,14 @@ pub(super) fn end_http<H: HttpFilter>(context: u32, ended: Ended) {
             crate::task::poll_later(context);
         }
         true
+    });
+    stream_state::current(|state| {
+        if let Some(state) = state
+            && stranded::is_stranded::<H>(NAME, context, state)
+        {
+            // The policy decides when the tasks have run.
+            state.lose();
+        }
     });
 }
 

@@ -7,7 +7,7 @@
 //! parts before.
 
 use super::contexts::PluginOf;
-use super::http::HttpCallbacks;
+use super::http::{HttpCallbacks, Rest};
 use super::http_policy::code_of;
 use crate::abi::StreamType;
 use crate::budget::{self, Event};
@@ -26,10 +26,10 @@ pub(super) fn on_part<H: HttpFilter>(
     context: u32,
     phase: Phase,
     name: &str,
-    size: usize,
+    (size, end_of_stream): (usize, bool),
 ) -> u32 {
     let direction = phase.direction();
-    streams.decide_http(context, phase, false, |_, _| {
+    streams.decide_http(context, phase, Rest::behind_part(end_of_stream), |_, _| {
         let answer = pass_part(Event::Body(direction, size), direction);
         code_of(name, context, answer, |action| action as u32)
     })
@@ -54,7 +54,7 @@ pub(super) fn on_trailers<H: HttpFilter>(
     name: &str,
 ) -> u32 {
     let direction = phase.direction();
-    streams.decide_http(context, phase, false, |_, _| {
+    streams.decide_http(context, phase, Rest::Nothing, |_, _| {
         let answer = budget::guard(Event::Trailers(direction), || pass_trailers::<H>(direction));
         code_of(name, context, answer, |flow| flow as u32)
     })

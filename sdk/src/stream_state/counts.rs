@@ -13,9 +13,9 @@ pub(super) const MOST_HOLDERS: u32 = (1 << HOLDERS) - 1;
 /// The first bit of the calls.
 const CALLS: u32 = 2 * HOLDERS;
 /// The number of calls from which on they are not counted any more.
-const MANY_CALLS: u32 = 31;
+const MANY_CALLS: u32 = 7;
 /// The first bit of the marks.
-const MARKS: u32 = CALLS + 5;
+const MARKS: u32 = CALLS + 3;
 
 // Marks of a direction, which are shifted left by one for the second direction.
 /// The headers were resumed between callbacks, and the parts of the body that had come follow them.
@@ -25,6 +25,8 @@ pub(super) const LATE: u32 = 1 << MARKS;
 pub(super) const REPEATS: u32 = 1 << (MARKS + 2);
 /// The filter lets the body pass in parts.
 pub(super) const IN_PARTS: u32 = 1 << (MARKS + 4);
+/// The message has ended, and a callback paused it there. No callback for the message follows.
+pub(super) const AT_END: u32 = 1 << (MARKS + 6);
 /// A call of the callback that runs has failed within its host call.
 const CALL_FAILED: u32 = 1 << 31;
 
@@ -96,6 +98,11 @@ impl Counts {
         self.0.get() & marks != 0
     }
 
+    /// Returns the directions that are paused at their end: a bit for each.
+    pub(super) fn at_end(&self) -> u32 {
+        (self.0.get() / AT_END) & 3
+    }
+
     /// Notes whether a call of the callback that runs has failed within its host call.
     pub(super) fn set_call_failed(&self, failed: bool) {
         let others = self.0.get() & !CALL_FAILED;
@@ -129,7 +136,7 @@ mod tests {
             counts.ask();
         }
         counts.ask();
-        let marks = (LATE * 3) | (REPEATS * 3) | (IN_PARTS * 3);
+        let marks = (LATE * 3) | (REPEATS * 3) | (IN_PARTS * 3) | (AT_END * 3);
         assert!(!counts.is_marked(marks) && !counts.call_failed());
         counts.mark(marks);
         assert!(!counts.call_failed());

@@ -94,6 +94,11 @@ impl Phase {
         matches!(self.direction, StreamType::HttpResponse)
     }
 
+    /// Returns whether no callback of the stream can have run before.
+    pub(crate) const fn begins_stream(self) -> bool {
+        matches!((self.direction, self.kind.of), (StreamType::HttpRequest, Of::Headers))
+    }
+
     const fn goes_on(self, status: u32) -> bool {
         status == 0 || (matches!(self.kind.of, Of::Headers) && status == Action::ContinueAndEndStream as u32)
     }

@@ -226,7 +226,11 @@ fn headers_that_nothing_resumes_after_the_answer_are_refused() {
             part(&stream, is_request, b"one", true);
             assert!(!host.logged(LogLevel::Info, "judged 3"));
             answer(&host);
-            assert!(host.log().iter().any(|line| line.text.contains("nothing resumes them")), "{:?}", host.log());
+            assert!(
+                host.log().iter().any(|line| line.text.contains("nothing is left that could resume it")),
+                "{:?}",
+                host.log()
+            );
             if is_open {
                 assert!(host.logged(LogLevel::Info, "judged 3"));
                 assert!(if is_request { stream.sent_whole_request() } else { stream.sent_whole_response() });

@@ -6,6 +6,7 @@ mod metadata;
 mod model;
 mod refused;
 mod replaced;
+mod stranded;
 mod ways;
 
 use proptest::collection::vec;
