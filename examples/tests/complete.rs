@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use sluicegate_loadtest::{Allocator, workspace};
+use sluicegate_workspace::{self as workspace, Allocator};
 
 /// The folder of `examples/` that is no example.
 const TESTS: &str = "tests";

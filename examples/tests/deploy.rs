@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use sluicegate_loadtest::{Allocator, Config, Envoy, Options, Proxy, guest, workspace};
+use sluicegate_envoy::{Config, Envoy, Options, Proxy};
+use sluicegate_workspace::{self as workspace, Allocator, guest};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const ORDERS: u16 = 18000;

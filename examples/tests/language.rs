@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sluicegate_loadtest::workspace;
+use sluicegate_workspace as workspace;
 
 /// The most columns of a comment.
 const WIDTH: usize = 100;
 
 /// The folders whose comments are held to all rules.
-const HELD: [&str; 5] = ["alloc", "benches", "examples", "loadtest", "sdk"];
+const HELD: [&str; 6] = ["alloc", "benches", "examples", "loadtest", "sdk", "tools"];
 
 /// Openings of a comment that leave the reader without a subject or a verb.
 const HEADLESS: [&str; 6] = ["What ", "Who ", "Whether ", "How ", "The same", "Likewise"];

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sluicegate_loadtest::workspace;
+use sluicegate_workspace as workspace;
 
 /// All pages below a folder, those of builds left out, and those that a link shows in a second
 /// place, where its own links do not hold.

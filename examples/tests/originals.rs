@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sluicegate_loadtest::workspace;
+use sluicegate_workspace as workspace;
 
 const HEADING: &str = "\n## Differences from the Go SDK's program\n\n";
 

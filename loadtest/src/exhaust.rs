@@ -17,14 +17,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use sluicegate_envoy::{Config, Envoy, Options, Proxy, Response};
+use sluicegate_workspace::progress::Step;
+use sluicegate_workspace::{self as workspace, Allocator, guest};
 
 use self::burst::Answers;
 use self::report::{Report, Row};
 use self::sampler::Sampler;
 use crate::load::JsonFile;
-use crate::progress::Step;
-use crate::proxy::{Options, Proxy};
-use crate::{Allocator, Config, Envoy, Response, guest, workspace};
 
 /// The example with the budget. Both filters run with its configuration.
 const EXAMPLE: &str = "upload_budget";

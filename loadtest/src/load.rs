@@ -17,14 +17,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
+use sluicegate_envoy::{Config, Envoy, Options, Proxy, usage};
+use sluicegate_workspace::guest;
+use sluicegate_workspace::progress::Step;
 
 use self::client::{Client, Expectation};
 pub(crate) use self::report::JsonFile;
 use self::report::{Measured, Report};
 use self::variant::Variant;
-use crate::progress::Step;
-use crate::proxy::{Options, Proxy};
-use crate::{Envoy, config::Config, guest, usage};
 
 /// The number of slices of a repetition. On a machine of two cores that compiled something else
 /// meanwhile, the standard deviation of a repetition's figure was 1.3 µs without slices, 0.7 µs

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use sluicegate_build::run;
-use sluicegate_loadtest::workspace;
+use sluicegate_workspace as workspace;
 
 const SOURCES: [&str; 2] = ["package.json", "index.ts"];
 /// Node.js and npm, as a wheel. pip fetches the wheel, and npm its packages, from the index that

@@ -22,7 +22,7 @@ use clap::{ArgGroup, Parser};
 use measure::{Figures, Setup};
 use serde::Serialize;
 use sluicegate_host::wasm::Module;
-use sluicegate_loadtest::{Allocator, guest as build};
+use sluicegate_workspace::{Allocator, guest as build};
 
 /// Counts what filters cost for each request.
 #[derive(Parser)]

@@ -161,7 +161,7 @@ pub(crate) fn alive(host: &RunningHost) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use sluicegate_loadtest::Allocator;
+    use sluicegate_workspace::Allocator;
 
     use super::*;
 
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn examples_that_ask_services_leave_nothing_open() {
         for example in ["grpc_unary", "grpc_stream", "http_auth_random", "multiple_dispatches"] {
-            let path = sluicegate_loadtest::guest::build(example, Some(Allocator::Talc)).unwrap();
+            let path = sluicegate_workspace::guest::build(example, Some(Allocator::Talc)).unwrap();
             let module = Module::load(path).unwrap();
             let mut measured = Vec::new();
             for &scenario in Scenario::ALL.iter().filter(|scenario| scenario.exports(&module)) {
@@ -338,7 +338,7 @@ mod tests {
     }
 
     fn headers_of(guest: &str, allocator: Option<Allocator>) -> Figures {
-        let path = sluicegate_loadtest::guest::build(guest, allocator).unwrap();
+        let path = sluicegate_workspace::guest::build(guest, allocator).unwrap();
         let figures = measure(guest, &Module::load(path).unwrap(), &Setup::default()).unwrap();
         figures.into_iter().find(|figures| figures.scenario == "headers-25").unwrap()
     }
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_module_of_another_sdk_is_measured() {
-        let path = sluicegate_loadtest::guest::build("guest-incumbent", None).unwrap();
+        let path = sluicegate_workspace::guest::build("guest-incumbent", None).unwrap();
         let figures = measure("proxy-wasm", &Module::load(path).unwrap(), &Setup::default()).unwrap();
         let headers = figures.iter().find(|figures| figures.scenario == "headers-25").unwrap();
         assert_eq!((headers.vm_entries, headers.host_calls, headers.host_allocations), (6, 3, 1), "{headers:?}");

@@ -91,7 +91,7 @@ fn rounds<'host>(host: &'host RunningHost, streams: &mut VecDeque<HttpStream<'ho
 
 #[cfg(test)]
 mod tests {
-    use sluicegate_loadtest::{Allocator, guest};
+    use sluicegate_workspace::{Allocator, guest};
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use sluicegate_benches::REQUEST;
 use sluicegate_host::Host;
 use sluicegate_host::wasm::Module;
-use sluicegate_loadtest::{Allocator, guest};
+use sluicegate_workspace::{Allocator, guest};
 
 const REQUESTS: usize = 300;
 

@@ -4,7 +4,7 @@
 use sluicegate_benches::REQUEST;
 use sluicegate_host::wasm::Module;
 use sluicegate_host::{Cost, Host};
-use sluicegate_loadtest::{Allocator, guest};
+use sluicegate_workspace::{Allocator, guest};
 
 /// Returns the cost of a request with this job, after other requests.
 fn cost(module: &Module, job: &str) -> Cost {

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use configurations::CONFIGURATIONS;
 use serde_json::Value;
-use sluicegate_loadtest::guest;
+use sluicegate_workspace::guest;
 
 fn meter(options: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sluicegate-meter")).args(options).output().unwrap()

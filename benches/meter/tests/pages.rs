@@ -7,7 +7,7 @@ use configurations::CONFIGURATIONS;
 use sluicegate_build::{Build, add_target, run};
 use sluicegate_host::wasm::Module;
 use sluicegate_host::{Host, Limited, RunningHost, many_streams, sweep_pages, traffic};
-use sluicegate_loadtest::{Allocator, guest, workspace};
+use sluicegate_workspace::{self as workspace, Allocator, guest};
 
 /// The filter that uses every host function, which allocates nothing that must not fail.
 fn sink(allocator: Option<Allocator>) -> Module {

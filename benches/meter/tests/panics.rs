@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sluicegate_host::wasm::Module;
 use sluicegate_host::{Host, LogLevel};
-use sluicegate_loadtest::{Allocator, guest};
+use sluicegate_workspace::{Allocator, guest};
 
 /// The place of the panic, by its words in the source.
 fn place() -> String {

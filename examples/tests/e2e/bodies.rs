@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use anyhow::{Result, ensure};
-use sluicegate_loadtest::{Allocator, Proxy};
+use sluicegate_envoy::Proxy;
+use sluicegate_workspace::Allocator;
 
 use super::lines::{texts, wait_for_lines};
 use super::{PATIENCE, with_each_allocator};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use sluicegate_loadtest::Proxy;
+use sluicegate_envoy::Proxy;
 
 use super::lines::{texts, wait_for_lines};
 use super::{PATIENCE, with_each_allocator};

@@ -1,7 +1,7 @@
 //! The example that shows its configurations.
 
 use anyhow::Result;
-use sluicegate_loadtest::Proxy;
+use sluicegate_envoy::Proxy;
 
 use super::lines::wait_for_lines;
 use super::with_each_allocator;

@@ -6,8 +6,9 @@ use std::net::TcpStream;
 
 use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
-use sluicegate_loadtest::proxy::example;
-use sluicegate_loadtest::{Allocator, Config, Envoy, Options, Proxy};
+use sluicegate_envoy::proxy::example;
+use sluicegate_envoy::{Config, Envoy, Options, Proxy};
+use sluicegate_workspace::Allocator;
 
 use super::PATIENCE;
 use super::bodies::{connect, read_until};

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use sluicegate_loadtest::Proxy;
+use sluicegate_envoy::Proxy;
 
 use super::PATIENCE;
 

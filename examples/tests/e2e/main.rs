@@ -22,8 +22,9 @@ mod wakes;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use sluicegate_loadtest::compat::ONLY_ALLOCATOR;
-use sluicegate_loadtest::{Allocator, Proxy};
+use sluicegate_envoy::Proxy;
+use sluicegate_workspace::Allocator;
+use sluicegate_workspace::allocator::ONLY_ALLOCATOR;
 
 use lines::{texts, wait_for_lines};
 

@@ -5,7 +5,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use sluicegate_loadtest::{Allocator, Proxy};
+use sluicegate_envoy::Proxy;
+use sluicegate_workspace::Allocator;
 
 use super::bodies::{connect, read_until};
 use super::{PATIENCE, with_each_allocator};

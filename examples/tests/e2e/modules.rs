@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use sluicegate_loadtest::{Allocator, guest};
+use sluicegate_workspace::{Allocator, guest};
 use wasmparser::{Parser, Payload, TypeRef};
 
 struct Shape {

@@ -1,7 +1,7 @@
 //! The example with a network filter.
 
 use anyhow::Result;
-use sluicegate_loadtest::Proxy;
+use sluicegate_envoy::Proxy;
 
 use super::lines::{texts, wait_for_lines};
 use super::{names_its_allocator, with_each_allocator};

@@ -4,7 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use sluicegate_loadtest::{Allocator, Options, Proxy};
+use sluicegate_envoy::{Options, Proxy};
+use sluicegate_workspace::Allocator;
 
 use super::sharing::wait_for_metrics;
 use super::{PATIENCE, with_each_allocator};

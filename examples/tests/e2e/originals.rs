@@ -3,8 +3,9 @@
 
 use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
-use sluicegate_loadtest::proxy::example;
-use sluicegate_loadtest::{Allocator, Envoy, Options, Proxy};
+use sluicegate_envoy::proxy::example;
+use sluicegate_envoy::{Envoy, Options, Proxy};
+use sluicegate_workspace::Allocator;
 
 const MAIN: u16 = 18000;
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";

@@ -1,7 +1,8 @@
 //! The examples that choose routes, and ask them.
 
 use anyhow::Result;
-use sluicegate_loadtest::{Allocator, Proxy};
+use sluicegate_envoy::Proxy;
+use sluicegate_workspace::Allocator;
 
 use super::lines::{texts, wait_for_lines};
 use super::with_each_allocator;

@@ -4,7 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use sluicegate_loadtest::{Allocator, Options, Proxy};
+use sluicegate_envoy::{Options, Proxy};
+use sluicegate_workspace::Allocator;
 
 use super::lines::{texts, wait_for_lines, wait_for_lines_of};
 use super::{PATIENCE, names_its_allocator, with_each_allocator};

@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::Result;
-use sluicegate_loadtest::{Allocator, Proxy};
+use sluicegate_envoy::Proxy;
+use sluicegate_workspace::Allocator;
 
 use super::lines::{texts, time_of, wait_for_lines};
 use super::with_each_allocator;

@@ -2,7 +2,8 @@
 //! them.
 
 use anyhow::Result;
-use sluicegate_loadtest::{Allocator, Proxy};
+use sluicegate_envoy::Proxy;
+use sluicegate_workspace::Allocator;
 
 use super::PATIENCE;
 

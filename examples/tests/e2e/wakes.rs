@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use sluicegate_loadtest::proxy::example;
-use sluicegate_loadtest::{Allocator, Config, Envoy, Options, Proxy, guest};
+use sluicegate_envoy::proxy::example;
+use sluicegate_envoy::{Config, Envoy, Options, Proxy};
+use sluicegate_workspace::{Allocator, guest};
 
 use super::PATIENCE;
 use super::ends::{ACK, DATA, END_HEADERS, END_STREAM, HEADERS, SETTINGS, fields, frame};

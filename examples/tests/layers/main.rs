@@ -16,7 +16,7 @@ use source::Source;
 const MOST_IN_A_LOOP: usize = 5;
 
 fn root() -> PathBuf {
-    sluicegate_loadtest::workspace::root().to_owned()
+    sluicegate_workspace::root().to_owned()
 }
 
 /// Returns what breaks the order that a crate's root declares.

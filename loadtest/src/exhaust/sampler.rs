@@ -6,8 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-
-use crate::usage;
+use sluicegate_envoy::usage;
 
 /// The interval at which the memory is read.
 const PERIOD: Duration = Duration::from_millis(25);

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
+use sluicegate_envoy::usage::WasmMemory;
 
 use super::picture::{self, Bar};
 use super::stats::{Spread, median};
 use super::variant::HEADERS_SEEN;
-use crate::usage::WasmMemory;
 
 /// The relative spread above which the report warns.
 const WIDE: f64 = 0.25;

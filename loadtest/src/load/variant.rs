@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-
-use crate::proxy::Proxy;
-use crate::{Allocator, guest, http};
+use sluicegate_envoy::{Proxy, http};
+use sluicegate_workspace::{Allocator, guest};
 
 /// The port of the listener in the configuration.
 pub(super) const PORT: u16 = 18000;

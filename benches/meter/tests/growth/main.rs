@@ -11,7 +11,7 @@ mod tasks;
 
 use sluicegate_host::wasm::Module;
 use sluicegate_host::{Host, HttpStream, RunningHost};
-use sluicegate_loadtest::{Allocator, guest};
+use sluicegate_workspace::{Allocator, guest};
 
 /// The smaller number.
 const FEW: u32 = 250;

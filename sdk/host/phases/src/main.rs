@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use sluicegate_loadtest::{Envoy, children};
+use sluicegate_envoy::Envoy;
 use sluicegate_phases::play::Play;
 use sluicegate_phases::run::{self, Envoys};
 use sluicegate_phases::table::{self, Table};
 use sluicegate_phases::{CALLS, Call, MOMENTS, Moment, Outcome};
+use sluicegate_workspace::children;
 
 /// The versions of Envoy that are played: the oldest and the newest that are supported.
 const VERSIONS: [&str; 2] = ["1.36.4", "1.40.0"];

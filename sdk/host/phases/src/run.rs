@@ -11,7 +11,8 @@ use std::thread::scope;
 
 use anyhow::{Context as _, Result, ensure};
 use sluicegate_build::{Build, add_target};
-use sluicegate_loadtest::{Envoy, workspace};
+use sluicegate_envoy::Envoy;
+use sluicegate_workspace as workspace;
 
 use crate::moment::Moment;
 use crate::peers::Received;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use sluicegate_loadtest::workspace;
+use sluicegate_workspace as workspace;
 
 use crate::judge::Outcome;
 use crate::moment::Kind;

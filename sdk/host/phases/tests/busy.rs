@@ -7,7 +7,7 @@ use std::thread::{scope, sleep};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use sluicegate_loadtest::Envoy;
+use sluicegate_envoy::Envoy;
 use sluicegate_phases::run::{self, Envoys, Job};
 use sluicegate_phases::table::Table;
 use sluicegate_phases::{CALLS, MOMENTS, call, judge};

@@ -2,7 +2,7 @@
 //! what an Envoy does.
 
 use anyhow::{Context as _, Result, ensure};
-use sluicegate_loadtest::Envoy;
+use sluicegate_envoy::Envoy;
 use sluicegate_phases::play::Play;
 use sluicegate_phases::run::{self, Envoys};
 use sluicegate_phases::table::{self, Table};

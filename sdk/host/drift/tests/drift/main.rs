@@ -21,7 +21,7 @@ use std::thread;
 
 use anyhow::{Result, anyhow, ensure};
 use by_version::Otherwise;
-use sluicegate_loadtest::Envoy as Binary;
+use sluicegate_envoy::Envoy as Binary;
 
 /// The traffic through the proxy, with a filter that does something.
 struct Scenario {

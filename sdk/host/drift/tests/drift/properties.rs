@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use sluicegate_loadtest::{Config, Options, Proxy};
+use sluicegate_envoy::{Config, Options, Proxy};
 
 use crate::envoy::{self, Modules, Seen};
 

@@ -5,9 +5,9 @@ use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
+use sluicegate_envoy::{Config, Options, Proxy};
 use sluicegate_host::Host;
 use sluicegate_host::wasm::Module;
-use sluicegate_loadtest::{Config, Options, Proxy};
 
 use crate::envoy;
 

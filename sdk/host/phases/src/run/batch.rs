@@ -8,7 +8,7 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use sluicegate_loadtest::{Config, Envoy, Options, Proxy};
+use sluicegate_envoy::{Config, Envoy, Options, Proxy};
 
 use super::worker::{Rest, Worker};
 use super::{Job, Observed, locked};

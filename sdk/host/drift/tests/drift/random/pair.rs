@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sluicegate_build::{Build, run};
-use sluicegate_loadtest::{Config, Envoy as Binary, Options, Proxy, workspace};
+use sluicegate_envoy::{Config, Envoy as Binary, Options, Proxy};
+use sluicegate_workspace as workspace;
 
 use super::ROOTS;
 use super::message::{Progress, without_date};

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
-
-use crate::config::{self, Config};
-use crate::proxy::{self, Options, Proxy};
-use crate::{Allocator, Envoy, guest, log, workspace};
+use sluicegate_envoy::config::{self, Config};
+use sluicegate_envoy::proxy::{self, Options, Proxy};
+use sluicegate_envoy::{Envoy, log};
+use sluicegate_workspace::{self as workspace, Allocator, guest};
 
 /// The port of every example's main listener in its configuration.
 const MAIN_PORT: u16 = 18000;

@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
-use sluicegate_loadtest::{Config, Envoy, Options, Proxy, Response, guest};
+use sluicegate_envoy::{Config, Envoy, Options, Proxy, Response};
+use sluicegate_workspace::guest;
 
 const YAML: &str = r#"
 static_resources:
@@ -76,7 +77,7 @@ fn envoy_tells_its_state_and_its_log() {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_linear_memory_of_each_vm_is_seen() {
-    use sluicegate_loadtest::usage;
+    use sluicegate_envoy::usage;
 
     let proxy = start();
     proxy.get(18000, "/").unwrap();

@@ -11,7 +11,7 @@ const MANIFEST: &str = "Cargo.toml";
 /// Returns the repository's root, from which guests are built and Envoy is started.
 pub fn root() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package)
+    package.ancestors().nth(2).unwrap_or(package)
 }
 
 /// Returns cargo's target folder: `CARGO_TARGET_DIR`, or `target` in the root. A relative path is

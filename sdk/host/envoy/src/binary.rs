@@ -8,8 +8,7 @@ use std::process::Command;
 use std::{env, ffi::OsStr};
 
 use anyhow::{Context as _, Result, bail, ensure};
-
-use crate::children;
+use sluicegate_workspace::children;
 
 /// The version that is fetched if no version is asked for and no other Envoy is found.
 pub const DEFAULT_VERSION: &str = "1.40.0";

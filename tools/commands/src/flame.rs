@@ -137,7 +137,7 @@ mod tests {
     /// The picture in the guide is what this makes of the profile beside it.
     #[test]
     fn the_picture_in_the_guide_is_of_the_profile_beside_it() {
-        let docs = crate::workspace::root().join("docs");
+        let docs = sluicegate_workspace::root().join("docs");
         let [folded, svg] = ["heap.folded", "heap.svg"].map(|name| fs::read_to_string(docs.join(name)).unwrap());
         assert_eq!(picture(&folded).unwrap(), svg, "cargo flame docs/heap.folded docs/heap.svg");
     }

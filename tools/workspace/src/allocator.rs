@@ -8,6 +8,9 @@ use anyhow::{Error, anyhow};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+/// The variable that limits the end-to-end tests to one allocator. Without it they run with each.
+pub const ONLY_ALLOCATOR: &str = "SLUICEGATE_E2E_ALLOCATOR";
+
 /// An allocator of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Allocator {

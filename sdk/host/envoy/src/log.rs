@@ -149,7 +149,7 @@ impl Log {
 
     /// Waits for whole lines, and takes all that have come. Returns `None` once all lines are taken
     /// and no more can come.
-    pub(crate) fn take_lines(&self, patience: Duration) -> Option<String> {
+    pub fn take_lines(&self, patience: Duration) -> Option<String> {
         let mut state = self.wait_until(patience, |state| !state.text.is_empty() || state.ended);
         let text = std::mem::take(&mut state.text);
         (!text.is_empty() || !state.ended).then_some(text)
@@ -175,7 +175,7 @@ const NO_RUNTIME: &str = "Envoy was compiled without support for it";
 
 /// Returns the line that best explains why Envoy gave up: the first error in its log, without the
 /// parts that only locate the error.
-pub(crate) fn reason(log: &str) -> Option<String> {
+pub fn reason(log: &str) -> Option<String> {
     if let Some(line) = log.lines().find(|line| line.contains(NO_RUNTIME)) {
         let runtime = line.split_whitespace().find(|word| word.starts_with("envoy.wasm.runtime."));
         return Some(format!("this Envoy was built without {}", runtime.unwrap_or("the Wasm runtime")));

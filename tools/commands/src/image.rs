@@ -18,8 +18,8 @@ use oci_spec::image::{
     RootFsBuilder,
 };
 use serde_json::json;
+use sluicegate_workspace::{self as workspace, Allocator, guest};
 
-use crate::{Allocator, guest, workspace};
 use layout::{Layout, digest};
 
 /// The file that both readers look for in a layer of the compat form.
