@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 use sluicegate_envoy::Proxy;
 use sluicegate_workspace::Allocator;
 
+use super::PATIENCE;
 use super::lines::{texts, wait_for_lines};
-use super::{PATIENCE, with_each_allocator};
 
 const MAIN: u16 = 18000;
 const ECHO: u16 = 38140;
@@ -31,28 +31,24 @@ pub(super) fn read_until(client: &mut TcpStream, end: &str) -> Result<String> {
     Ok(answer)
 }
 
-#[test]
-fn http_body() -> Result<()> {
-    with_each_allocator(|allocator| {
-        let proxy = Proxy::for_example("http_body", allocator)?;
-        for side in ["request", "response"] {
-            for (operation, edited) in [
-                ("append", "[original body][this is appended body]"),
-                ("prepend", "[this is prepended body][original body]"),
-                ("replace", "[this is replaced body]"),
-                ("invalid", "[this is replaced body]"),
-            ] {
-                let headers = [("buffer-replace-at", side), ("buffer-operation", operation)];
-                let response = proxy.request("PUT", MAIN, "/anything", &headers, b"[original body]")?;
-                assert_eq!((response.status, &*response.text()), (200, edited), "{side} {operation}");
-            }
-            wait_for_lines(&proxy, "info", &[format!("original {side} body: [original body]")])?;
+example!(http_body, |proxy| {
+    for side in ["request", "response"] {
+        for (operation, edited) in [
+            ("append", "[original body][this is appended body]"),
+            ("prepend", "[this is prepended body][original body]"),
+            ("replace", "[this is replaced body]"),
+            ("invalid", "[this is replaced body]"),
+        ] {
+            let headers = [("buffer-replace-at", side), ("buffer-operation", operation)];
+            let response = proxy.request("PUT", MAIN, "/anything", &headers, b"[original body]")?;
+            assert_eq!((response.status, &*response.text()), (200, edited), "{side} {operation}");
         }
-        let response = proxy.get(MAIN, "/anything")?;
-        assert_eq!((response.status, &*response.text()), (400, "content must be provided"));
-        Ok(())
-    })
-}
+        wait_for_lines(&proxy, "info", &[format!("original {side} body: [original body]")])?;
+    }
+    let response = proxy.get(MAIN, "/anything")?;
+    assert_eq!((response.status, &*response.text()), (400, "content must be provided"));
+    Ok(())
+});
 
 /// The lengths that a client sees fit the bodies, whoever changed them.
 #[test]
@@ -106,47 +102,41 @@ fn http_body_keeps_the_body_that_it_edits() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn http_body_chunk() -> Result<()> {
-    with_each_allocator(|allocator| {
-        let proxy = Proxy::for_example("http_body_chunk", allocator)?;
-        let response = proxy.request("POST", MAIN, "/", &[], b"nothing to see")?;
-        assert_eq!((response.status, &*response.text()), (200, "example body\n"));
-        wait_for_lines(&proxy, "info", &["pattern not found"])?;
-        // The end comes with the only part, or after it.
-        let called = |read, end| {
-            format!("OnHttpRequestBody called. BodySize: 14, totalRequestBodyReadSize: {read}, endOfStream: {end}")
-        };
-        let (read, last) = ("read chunk size: 14".to_owned(), "pattern not found".to_owned());
-        let together = vec![called(0, true), read.clone(), last.clone()];
-        let apart = vec![called(0, false), read, called(14, true), last];
-        let lines = texts(&proxy, "info");
-        assert!(lines.ends_with(&together) || lines.ends_with(&apart), "{lines:?}");
-        let response = proxy.request("POST", MAIN, "/", &[], b"a pattern to see")?;
-        assert_eq!((response.status, &*response.text()), (403, "pattern found in chunk: 1"));
-        assert_eq!(response.header("powered-by"), Some("sluicegate"));
-        wait_for_lines(&proxy, "info", &["pattern found in chunk: 1", "local 403 response sent"])?;
+example!(http_body_chunk, |proxy| {
+    let response = proxy.request("POST", MAIN, "/", &[], b"nothing to see")?;
+    assert_eq!((response.status, &*response.text()), (200, "example body\n"));
+    wait_for_lines(&proxy, "info", &["pattern not found"])?;
+    // The end comes with the only part, or after it.
+    let called = |read, end| {
+        format!("OnHttpRequestBody called. BodySize: 14, totalRequestBodyReadSize: {read}, endOfStream: {end}")
+    };
+    let (read, last) = ("read chunk size: 14".to_owned(), "pattern not found".to_owned());
+    let together = vec![called(0, true), read.clone(), last.clone()];
+    let apart = vec![called(0, false), read, called(14, true), last];
+    let lines = texts(&proxy, "info");
+    assert!(lines.ends_with(&together) || lines.ends_with(&apart), "{lines:?}");
+    let response = proxy.request("POST", MAIN, "/", &[], b"a pattern to see")?;
+    assert_eq!((response.status, &*response.text()), (403, "pattern found in chunk: 1"));
+    assert_eq!(response.header("powered-by"), Some("sluicegate"));
+    wait_for_lines(&proxy, "info", &["pattern found in chunk: 1", "local 403 response sent"])?;
 
-        let mut body = vec![b'.'; 700_000];
-        let response = proxy.request("POST", MAIN, "/", &[], &body)?;
-        assert_eq!((response.status, &*response.text()), (200, "example body\n"));
-        body.extend(b"pattern");
-        let response = proxy.request("POST", MAIN, "/", &[], &body)?;
-        // The proxy decides how many chunks there are. The response and the log agree about the
-        // number.
-        let chunk =
-            response.text().strip_prefix("pattern found in chunk: ").and_then(|count| count.parse::<usize>().ok());
-        assert!(response.status == 403 && chunk.is_some(), "{}", response.text());
-        let lines = texts(&proxy, "info");
-        let begin = lines.iter().rposition(|line| line.contains("totalRequestBodyReadSize: 0,")).unwrap_or_default();
-        let sizes =
-            lines[begin..].iter().filter_map(|line| line.strip_prefix("read chunk size: ")?.parse::<usize>().ok());
-        let sizes: Vec<_> = sizes.collect();
-        assert_eq!((Some(sizes.len()), sizes.iter().sum()), (chunk, body.len()), "{lines:?}");
-        assert_eq!([texts(&proxy, "error"), texts(&proxy, "critical")].concat(), [""; 0]);
-        Ok(())
-    })
-}
+    let mut body = vec![b'.'; 700_000];
+    let response = proxy.request("POST", MAIN, "/", &[], &body)?;
+    assert_eq!((response.status, &*response.text()), (200, "example body\n"));
+    body.extend(b"pattern");
+    let response = proxy.request("POST", MAIN, "/", &[], &body)?;
+    // The proxy decides how many chunks there are. The response and the log agree about the
+    // number.
+    let chunk = response.text().strip_prefix("pattern found in chunk: ").and_then(|count| count.parse::<usize>().ok());
+    assert!(response.status == 403 && chunk.is_some(), "{}", response.text());
+    let lines = texts(&proxy, "info");
+    let begin = lines.iter().rposition(|line| line.contains("totalRequestBodyReadSize: 0,")).unwrap_or_default();
+    let sizes = lines[begin..].iter().filter_map(|line| line.strip_prefix("read chunk size: ")?.parse::<usize>().ok());
+    let sizes: Vec<_> = sizes.collect();
+    assert_eq!((Some(sizes.len()), sizes.iter().sum()), (chunk, body.len()), "{lines:?}");
+    assert_eq!([texts(&proxy, "error"), texts(&proxy, "critical")].concat(), [""; 0]);
+    Ok(())
+});
 
 /// The two halves go out far enough from each other that the proxy hands them over one by one.
 #[test]
@@ -161,29 +151,24 @@ fn http_body_chunk_finds_a_pattern_that_two_chunks_share() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn json_validation() -> Result<()> {
-    with_each_allocator(|allocator| {
-        let proxy = Proxy::for_example("json_validation", allocator)?;
-        let (json, token) = ([("content-type", "application/json; charset=utf-8")], br#"{"id": 1, "token": "t"}"#);
-        let response = proxy.request("POST", MAIN, "/", &json, token)?;
-        assert_eq!((response.status, &*response.text()), (200, "hello from the server\n"));
-        for body in ["invalid_payload", r#"{"id": 1}"#, &"[".repeat(500_000)] {
-            let response = proxy.request("POST", MAIN, "/", &json, body.as_bytes())?;
-            assert_eq!((response.status, &*response.text()), (403, "invalid payload"));
-        }
-        let lines =
-            [r#"body is not a valid json: "invalid_payload""#, r#"required key (token) is missing: "{\"id\": 1}""#];
-        wait_for_lines(&proxy, "error", &lines)?;
+example!(json_validation, |proxy| {
+    let (json, token) = ([("content-type", "application/json; charset=utf-8")], br#"{"id": 1, "token": "t"}"#);
+    let response = proxy.request("POST", MAIN, "/", &json, token)?;
+    assert_eq!((response.status, &*response.text()), (200, "hello from the server\n"));
+    for body in ["invalid_payload", r#"{"id": 1}"#, &"[".repeat(500_000)] {
+        let response = proxy.request("POST", MAIN, "/", &json, body.as_bytes())?;
+        assert_eq!((response.status, &*response.text()), (403, "invalid payload"));
+    }
+    let lines = [r#"body is not a valid json: "invalid_payload""#, r#"required key (token) is missing: "{\"id\": 1}""#];
+    wait_for_lines(&proxy, "error", &lines)?;
 
-        let response = proxy.get(MAIN, "/")?;
-        assert_eq!((response.status, &*response.text()), (403, "content-type must be provided"));
-        let response = proxy.request("GET", MAIN, "/", &json, b"")?;
-        assert_eq!((response.status, &*response.text()), (403, "invalid payload"), "no body is no JSON");
-        wait_for_lines(&proxy, "error", &["a request without a body"])?;
-        Ok(())
-    })
-}
+    let response = proxy.get(MAIN, "/")?;
+    assert_eq!((response.status, &*response.text()), (403, "content-type must be provided"));
+    let response = proxy.request("GET", MAIN, "/", &json, b"")?;
+    assert_eq!((response.status, &*response.text()), (403, "invalid payload"), "no body is no JSON");
+    wait_for_lines(&proxy, "error", &["a request without a body"])?;
+    Ok(())
+});
 
 #[test]
 fn json_validation_sees_a_body_that_trailers_end() -> Result<()> {

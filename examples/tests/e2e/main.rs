@@ -3,6 +3,25 @@
 //!
 //! The name of a test begins with its example's: `cargo compat` tells them by it.
 
+/// Declares the end-to-end test of an example, which has the example's name.
+///
+/// The body runs once with each allocator. `proxy` is an Envoy with the example's configuration and
+/// the example's modules. The second parameter, which may be left out, is the allocator.
+macro_rules! example {
+    ($name:ident, |$proxy:ident| $body:block) => {
+        example!($name, |$proxy, _allocator| $body);
+    };
+    ($name:ident, |$proxy:ident, $allocator:ident| $body:block) => {
+        #[test]
+        pub(crate) fn $name() -> anyhow::Result<()> {
+            crate::with_each_allocator(|$allocator| {
+                let $proxy = sluicegate_envoy::Proxy::for_example(stringify!($name), $allocator)?;
+                $body
+            })
+        }
+    };
+}
+
 mod bodies;
 mod callouts;
 mod configurations;
@@ -27,6 +46,26 @@ use sluicegate_workspace::Allocator;
 use sluicegate_workspace::allocator::ONLY_ALLOCATOR;
 
 use lines::{texts, wait_for_lines};
+
+/// The tests of the examples by name, whatever file they stand in.
+mod of_example {
+    pub(crate) use super::bodies::*;
+    pub(crate) use super::callouts::*;
+    pub(crate) use super::configurations::*;
+    pub(crate) use super::memory::*;
+    pub(crate) use super::network::*;
+    pub(crate) use super::only::*;
+    pub(crate) use super::routing::*;
+    pub(crate) use super::sharing::*;
+    pub(crate) use super::ticks::*;
+    pub(crate) use super::{helloworld, http_headers};
+}
+
+/// The end-to-end test of an example.
+type Test = fn() -> Result<()>;
+
+// `EXAMPLES`: the test of each folder of `examples/`. An example without a test does not compile.
+include!(concat!(env!("OUT_DIR"), "/examples.rs"));
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -53,24 +92,27 @@ fn names_its_allocator(proxy: &Proxy, allocator: Option<Allocator>) -> Result<()
     }
 }
 
+example!(helloworld, |proxy, allocator| {
+    let (start, begin) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos());
+    wait_for_lines(&proxy, "info", &["OnPluginStart from Rust!", "OnTick called"])?;
+    let (time, random) = time_and_random(&texts(&proxy, "info"))?;
+    // The clocks of the test and of the proxy are one, and the tick came since the test began
+    // or right before.
+    let second = Duration::from_secs(1).as_nanos();
+    let passed = begin.saturating_sub(second)..=begin + start.elapsed().as_nanos() + second;
+    assert!(passed.contains(&time), "{time} is not in {passed:?}");
+    assert_ne!(random, 0);
+    names_its_allocator(&proxy, allocator)?;
+    let response = proxy.get(18000, "/")?;
+    assert_eq!((response.status, &*response.text()), (200, "example body\n"), "requests pass");
+    Ok(())
+});
+
 #[test]
-fn helloworld() -> Result<()> {
-    with_each_allocator(|allocator| {
-        let proxy = Proxy::for_example("helloworld", allocator)?;
-        let (start, begin) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos());
-        wait_for_lines(&proxy, "info", &["OnPluginStart from Rust!", "OnTick called"])?;
-        let (time, random) = time_and_random(&texts(&proxy, "info"))?;
-        // The clocks of the test and of the proxy are one, and the tick came since the test began
-        // or right before.
-        let second = Duration::from_secs(1).as_nanos();
-        let passed = begin.saturating_sub(second)..=begin + start.elapsed().as_nanos() + second;
-        assert!(passed.contains(&time), "{time} is not in {passed:?}");
-        assert_ne!(random, 0);
-        names_its_allocator(&proxy, allocator)?;
-        let response = proxy.get(18000, "/")?;
-        assert_eq!((response.status, &*response.text()), (200, "example body\n"), "requests pass");
-        Ok(())
-    })
+fn each_example_is_known_to_the_commands() -> Result<()> {
+    let names: Vec<_> = EXAMPLES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(names, sluicegate_workspace::examples()?);
+    Ok(())
 }
 
 /// The two numbers of the first line that a tick writes.
@@ -80,31 +122,27 @@ fn time_and_random(lines: &[String]) -> Result<(u128, u64)> {
     Ok((time.parse()?, random.parse()?))
 }
 
-#[test]
-fn http_headers() -> Result<()> {
-    with_each_allocator(|allocator| {
-        let proxy = Proxy::for_example("http_headers", allocator)?;
-        names_its_allocator(&proxy, allocator)?;
-        wait_for_lines(&proxy, "debug", &["loading plugin config"])?;
-        let response = proxy.request("GET", 18000, "/uuid", &[("this-is-key", "this-is-value")], b"")?;
-        assert_eq!(response.status, 200);
-        assert_eq!(response.header("x-sluicegate-example"), Some("http_headers"));
-        assert_eq!(response.header("x-wasm-header"), Some("demo-wasm"));
-        let lines = [
-            "header from config: x-wasm-header = demo-wasm",
-            "request header --> this-is-key: this-is-value",
-            "request header --> test: best",
-            "request header --> :path: /uuid",
-            "adding header: x-wasm-header=demo-wasm",
-            "response header <-- :status: 200",
-            "response header <-- server: envoy",
-            "response header <-- x-sluicegate-example: http_headers",
-            "response header <-- x-wasm-header: demo-wasm",
-            "2 finished",
-        ];
-        wait_for_lines(&proxy, "info", &lines)
-    })
-}
+example!(http_headers, |proxy, allocator| {
+    names_its_allocator(&proxy, allocator)?;
+    wait_for_lines(&proxy, "debug", &["loading plugin config"])?;
+    let response = proxy.request("GET", 18000, "/uuid", &[("this-is-key", "this-is-value")], b"")?;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("x-sluicegate-example"), Some("http_headers"));
+    assert_eq!(response.header("x-wasm-header"), Some("demo-wasm"));
+    let lines = [
+        "header from config: x-wasm-header = demo-wasm",
+        "request header --> this-is-key: this-is-value",
+        "request header --> test: best",
+        "request header --> :path: /uuid",
+        "adding header: x-wasm-header=demo-wasm",
+        "response header <-- :status: 200",
+        "response header <-- server: envoy",
+        "response header <-- x-sluicegate-example: http_headers",
+        "response header <-- x-wasm-header: demo-wasm",
+        "2 finished",
+    ];
+    wait_for_lines(&proxy, "info", &lines)
+});
 
 /// A header that the client sends is replaced, repeats and all, and bytes that are not text pass.
 #[test]

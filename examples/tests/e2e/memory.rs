@@ -8,41 +8,37 @@ use anyhow::{Result, ensure};
 use sluicegate_envoy::Proxy;
 use sluicegate_workspace::Allocator;
 
+use super::PATIENCE;
 use super::bodies::{connect, read_until};
-use super::{PATIENCE, with_each_allocator};
 
 const MAIN: u16 = 18000;
 
-#[test]
-fn upload_budget() -> Result<()> {
-    with_each_allocator(|allocator| {
-        let proxy = Proxy::for_example("upload_budget", allocator)?;
-        let body = vec![b'u'; 1 << 20];
-        for seen in ["no", "yes"] {
-            let response = proxy.request("POST", MAIN, "/", &[], &body)?;
-            assert_eq!((response.status, &*response.text()), (200, "uploaded\n"));
-            assert_eq!(response.header("x-seen"), Some(seen));
-            assert!(response.header("x-checksum").is_some());
-        }
-        // Refused by what it announces; not a byte of it is sent.
-        let mut client = connect(&proxy)?;
-        client.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 67108864\r\n\r\n")?;
-        let answer = read_until(&mut client, "\r\n\r\n")?;
-        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-        // Refused on its way: chunked, it announces nothing.
-        let mut client = connect(&proxy)?;
-        client.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")?;
-        let mut chunk = b"10000\r\n".to_vec();
-        chunk.extend(vec![b'u'; 0x10000]);
-        chunk.extend(b"\r\n");
-        // Whoever is refused may find that out by a write that fails.
-        let _ = (0..20).try_for_each(|_| client.write_all(&chunk));
-        let answer = read_until(&mut client, "\r\n\r\n")?;
-        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-        assert_eq!(proxy.request("POST", MAIN, "/", &[], &body)?.status, 200, "the VM lives");
-        Ok(())
-    })
-}
+example!(upload_budget, |proxy| {
+    let body = vec![b'u'; 1 << 20];
+    for seen in ["no", "yes"] {
+        let response = proxy.request("POST", MAIN, "/", &[], &body)?;
+        assert_eq!((response.status, &*response.text()), (200, "uploaded\n"));
+        assert_eq!(response.header("x-seen"), Some(seen));
+        assert!(response.header("x-checksum").is_some());
+    }
+    // Refused by what it announces; not a byte of it is sent.
+    let mut client = connect(&proxy)?;
+    client.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 67108864\r\n\r\n")?;
+    let answer = read_until(&mut client, "\r\n\r\n")?;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    // Refused on its way: chunked, it announces nothing.
+    let mut client = connect(&proxy)?;
+    client.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")?;
+    let mut chunk = b"10000\r\n".to_vec();
+    chunk.extend(vec![b'u'; 0x10000]);
+    chunk.extend(b"\r\n");
+    // Whoever is refused may find that out by a write that fails.
+    let _ = (0..20).try_for_each(|_| client.write_all(&chunk));
+    let answer = read_until(&mut client, "\r\n\r\n")?;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert_eq!(proxy.request("POST", MAIN, "/", &[], &body)?.status, 200, "the VM lives");
+    Ok(())
+});
 
 /// Streams that announce more than there is, together: those that do not fit are shed, and new ones
 /// are taken when the others have gone.
@@ -128,32 +124,28 @@ fn explains_its_heap(proxy: &Proxy, allocator: Option<Allocator>) -> Result<()> 
     Ok(())
 }
 
-#[test]
-fn memory_report() -> Result<()> {
-    with_each_allocator(|allocator| {
-        let proxy = Proxy::for_example("memory_report", allocator)?;
-        let before = proxy.get(MAIN, "/memory")?;
-        assert_eq!((before.status, before.header("content-type")), (200, Some("application/json")));
-        assert_eq!(proxy.request("GET", MAIN, "/", &[("x-keep", "1000000")], b"")?.status, 200);
-        let after = proxy.get(MAIN, "/memory")?;
-        let grown = |name| Some(figure(&after.text(), name)?.saturating_sub(figure(&before.text(), name)?));
-        if allocator.is_some() {
-            assert!(grown("live") >= Some(1_000_000), "{} {}", before.text(), after.text());
-            assert!(grown("pages") >= Some(15), "{} {}", before.text(), after.text());
-            // The standard library's allocator grows memory by itself, uncounted.
-            let counts_grows = allocator != Some(Allocator::System);
-            assert_eq!(grown("grows") >= Some(1), counts_grows, "{} {}", before.text(), after.text());
-            proxy.wait_for_log("sluicegate: memory: ", PATIENCE)?;
-            wait_for_stat(&proxy, "sluicegate_memory_pages", |pages| pages >= 15)?;
-            let prometheus = proxy.admin("/stats/prometheus")?;
-            let tagged = prometheus
-                .lines()
-                .any(|line| line.starts_with("sluicegate_memory_pages{") && line.contains(r#"plugin="memory_report""#));
-            assert!(tagged, "{prometheus}");
-        }
-        explains_its_heap(&proxy, allocator)
-    })
-}
+example!(memory_report, |proxy, allocator| {
+    let before = proxy.get(MAIN, "/memory")?;
+    assert_eq!((before.status, before.header("content-type")), (200, Some("application/json")));
+    assert_eq!(proxy.request("GET", MAIN, "/", &[("x-keep", "1000000")], b"")?.status, 200);
+    let after = proxy.get(MAIN, "/memory")?;
+    let grown = |name| Some(figure(&after.text(), name)?.saturating_sub(figure(&before.text(), name)?));
+    if allocator.is_some() {
+        assert!(grown("live") >= Some(1_000_000), "{} {}", before.text(), after.text());
+        assert!(grown("pages") >= Some(15), "{} {}", before.text(), after.text());
+        // The standard library's allocator grows memory by itself, uncounted.
+        let counts_grows = allocator != Some(Allocator::System);
+        assert_eq!(grown("grows") >= Some(1), counts_grows, "{} {}", before.text(), after.text());
+        proxy.wait_for_log("sluicegate: memory: ", PATIENCE)?;
+        wait_for_stat(&proxy, "sluicegate_memory_pages", |pages| pages >= 15)?;
+        let prometheus = proxy.admin("/stats/prometheus")?;
+        let tagged = prometheus
+            .lines()
+            .any(|line| line.starts_with("sluicegate_memory_pages{") && line.contains(r#"plugin="memory_report""#));
+        assert!(tagged, "{prometheus}");
+    }
+    explains_its_heap(&proxy, allocator)
+});
 
 /// After a trap the VM is thrown away, and a new one builds what it needs from its configuration.
 #[test]

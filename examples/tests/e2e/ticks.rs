@@ -9,30 +9,24 @@ use sluicegate_envoy::Proxy;
 use sluicegate_workspace::Allocator;
 
 use super::lines::{texts, time_of, wait_for_lines};
-use super::with_each_allocator;
 
 const MAIN: u16 = 18000;
 
-#[test]
-fn postpone_requests() -> Result<()> {
-    with_each_allocator(|allocator| {
-        let proxy = Proxy::for_example("postpone_requests", allocator)?;
-        for _ in 0..2 {
-            let response = proxy.get(MAIN, "/")?;
-            assert_eq!((response.status, &*response.text()), (200, "example body\n"));
-        }
-        let lines: Vec<_> = texts(&proxy, "info").into_iter().filter(|line| line.contains(" request with ")).collect();
-        let expected =
-            [2, 3].map(|id| ["postpone", "resume"].map(|what| format!("{what} request with contextID={id}")));
-        assert_eq!(lines, expected.concat());
-        // The second request came right after a tick, and waited for the next: a timer may be late,
-        // and is never early.
-        let [first, second] = [2, 3].map(|id| time_of(&proxy, &format!("resume request with contextID={id}")));
-        let period = second.zip(first).map(|(second, first)| second - first);
-        assert!(period.is_some_and(|period| period >= Duration::from_millis(995)), "{period:?}");
-        Ok(())
-    })
-}
+example!(postpone_requests, |proxy| {
+    for _ in 0..2 {
+        let response = proxy.get(MAIN, "/")?;
+        assert_eq!((response.status, &*response.text()), (200, "example body\n"));
+    }
+    let lines: Vec<_> = texts(&proxy, "info").into_iter().filter(|line| line.contains(" request with ")).collect();
+    let expected = [2, 3].map(|id| ["postpone", "resume"].map(|what| format!("{what} request with contextID={id}")));
+    assert_eq!(lines, expected.concat());
+    // The second request came right after a tick, and waited for the next: a timer may be late,
+    // and is never early.
+    let [first, second] = [2, 3].map(|id| time_of(&proxy, &format!("resume request with contextID={id}")));
+    let period = second.zip(first).map(|(second, first)| second - first);
+    assert!(period.is_some_and(|period| period >= Duration::from_millis(995)), "{period:?}");
+    Ok(())
+});
 
 /// A client that hangs up before the tick is forgotten.
 #[test]
@@ -51,16 +45,12 @@ fn postpone_requests_forgets_a_client_that_went_away() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn foreign_call_on_tick() -> Result<()> {
-    with_each_allocator(|allocator| {
-        let proxy = Proxy::for_example("foreign_call_on_tick", allocator)?;
-        wait_for_lines(&proxy, "info", &["set tick period milliseconds: 1"])?;
-        let result = "789ccb48cdc9c95728cf2fca495104001e89047e";
-        let line = |count| format!("foreign function (compress) called: {count}, result: {result}");
-        wait_for_lines(&proxy, "info", &[1, 2, 3, 4, 5].map(line))?;
-        let response = proxy.get(MAIN, "/")?;
-        assert_eq!((response.status, &*response.text()), (200, "example body\n"), "requests pass");
-        Ok(())
-    })
-}
+example!(foreign_call_on_tick, |proxy| {
+    wait_for_lines(&proxy, "info", &["set tick period milliseconds: 1"])?;
+    let result = "789ccb48cdc9c95728cf2fca495104001e89047e";
+    let line = |count| format!("foreign function (compress) called: {count}, result: {result}");
+    wait_for_lines(&proxy, "info", &[1, 2, 3, 4, 5].map(line))?;
+    let response = proxy.get(MAIN, "/")?;
+    assert_eq!((response.status, &*response.text()), (200, "example body\n"), "requests pass");
+    Ok(())
+});
