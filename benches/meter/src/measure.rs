@@ -199,7 +199,7 @@ mod tests {
     fn what_is_no_filter_is_refused_with_the_reason() {
         let error = |text: &str| format!("{:#}", measured(text).unwrap_err());
         assert!(error("(module)").contains("proxy_abi_version"));
-        assert!(error("garbage").contains("no module of wasm"));
+        assert!(error("garbage").contains("not a wasm module"));
         let trap = READER.replace("(drop", "unreachable (drop");
         assert!(error(&trap).contains("proxy_on_request_headers"));
     }

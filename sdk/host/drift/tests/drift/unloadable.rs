@@ -27,7 +27,7 @@ const ALL: &[Unloadable] = &[
         name: "cut off",
         text: "",
         envoy: "Failed to parse corrupted Wasm module",
-        simulated: "no module of wasm",
+        simulated: "not a wasm module",
     },
     Unloadable {
         name: "no version of the ABI",
