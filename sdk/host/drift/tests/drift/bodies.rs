@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use sluicegate_build::{Build, run};
 use sluicegate_envoy::{Config, Envoy as Binary, Options, Proxy};
-use sluicegate_workspace as workspace;
 
+use crate::bench::{self, drain};
 use crate::envoy;
 use crate::http::{Framing, received};
 
@@ -37,23 +36,14 @@ struct Bench {
 
 impl Bench {
     fn start() -> Result<Self> {
-        let folder = workspace::target_dir().join("guests/pair-bodies");
-        let build = Build::new(env!("CARGO_MANIFEST_DIR"), "sluicegate-drift-pair", "guest").target_dir(folder);
-        let build = build.features("bodies");
-        let answer = run(&mut build.command()).context("cannot run cargo")?;
-        ensure!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
-
+        let module = bench::build("sluicegate-drift-pair", "bodies", "pair-bodies")?;
         let folder = tempfile::tempdir()?;
-        let listen = |name: &str| -> Result<UnixListener> {
-            let listener = UnixListener::bind(folder.path().join(name))?;
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        };
+        let listen = |name: &str| bench::listen(folder.path(), name);
         let (upstream, service) = (listen("upstream")?, listen("service")?);
         let clusters = ["upstream", "service"].map(|name| envoy::cluster(name, &folder.path().join(name)));
         let listeners = [listener(JUDGE, "judge"), listener(REWRITE, "rewrite")];
         let config = json!({ "static_resources": { "listeners": listeners, "clusters": clusters } });
-        let config = Config::from_json(config)?.with_module("bodies", &build.module());
+        let config = Config::from_json(config)?.with_module("bodies", &module);
         let proxy = Proxy::start(&Binary::provision()?, &config, &Options::default())?;
         Ok(Self { proxy, upstream, service, _folder: folder })
     }
@@ -162,17 +152,6 @@ impl Talk<'_> {
 }
 
 /// Reads what is there; whether the connection is open.
-fn drain(stream: &mut impl Read, got: &mut Vec<u8>) -> bool {
-    let mut part = [0; 4096];
-    loop {
-        match stream.read(&mut part) {
-            Ok(0) => return false,
-            Ok(size) => got.extend(&part[..size]),
-            Err(error) => return error.kind() == ErrorKind::WouldBlock,
-        }
-    }
-}
-
 fn is_whole(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let end = format!("\r\n{}", Framing::trailers(TRAILERS));

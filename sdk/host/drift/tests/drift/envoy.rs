@@ -9,13 +9,13 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use sluicegate_build::{Build, add_target, run};
+use sluicegate_build::{add_target, run};
 use sluicegate_envoy::{Config, Envoy as Binary, Options, Proxy};
-use sluicegate_workspace as workspace;
 use tempfile::TempDir;
 
+use crate::bench;
 use crate::http::{self, Framing};
 use crate::{Abi, Harm, Played, Scenario, Step, scenarios};
 
@@ -43,12 +43,7 @@ fn build(abi: Abi) -> Result<PathBuf> {
         Abi::V0_2_1 => "none",
         older => older.feature(),
     };
-    let folder = workspace::target_dir().join("guests").join(folder);
-    let build = Build::new(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"), "guest").target_dir(folder);
-    let build = build.features(abi.feature());
-    let answer = run(&mut build.command()).context("cannot run cargo")?;
-    ensure!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
-    Ok(build.module())
+    bench::build(env!("CARGO_PKG_NAME"), abi.feature(), folder)
 }
 
 /// Returns the filter's name in the configuration, for a version of the ABI.
@@ -85,11 +80,7 @@ fn port(at: usize, plugin: usize) -> u16 {
 impl Envoy {
     pub(crate) fn start(binary: &Binary, modules: &Modules, scenarios: &[&Scenario]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let listen = |name: &str| -> Result<UnixListener> {
-            let listener = UnixListener::bind(folder.path().join(name))?;
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        };
+        let listen = |name: &str| bench::listen(folder.path(), name);
         let (upstream, service) = (listen("upstream")?, listen("service")?);
         let named = |abi: &Abi| scenarios.iter().any(|scenario| scenario.setup.abi == *abi);
         let modules = modules.0.iter().filter(|(abi, _)| named(abi));

@@ -2,19 +2,18 @@
 //! or refused, and none hangs.
 
 use std::fmt;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use sluicegate_build::{Build, run};
 use sluicegate_envoy::{Config, Envoy as Binary, Options, Proxy};
-use sluicegate_workspace as workspace;
 
+use crate::bench::{self, drain};
 use crate::envoy;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -79,18 +78,9 @@ struct Bench {
 
 impl Bench {
     fn start() -> Result<Self> {
-        let folder = workspace::target_dir().join("guests/pair-bodies");
-        let build = Build::new(env!("CARGO_MANIFEST_DIR"), "sluicegate-drift-pair", "guest").target_dir(folder);
-        let build = build.features("bodies");
-        let answer = run(&mut build.command()).context("cannot run cargo")?;
-        ensure!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
-
+        let module = bench::build("sluicegate-drift-pair", "bodies", "pair-bodies")?;
         let folder = tempfile::tempdir()?;
-        let listen = |name: &str| -> Result<UnixListener> {
-            let listener = UnixListener::bind(folder.path().join(name))?;
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        };
+        let listen = |name: &str| bench::listen(folder.path(), name);
         let (upstream, service) = (listen("upstream")?, listen("service")?);
         let mut clusters = ["upstream", "service"].map(|name| envoy::cluster(name, &folder.path().join(name))).to_vec();
         let mut listeners = Vec::new();
@@ -104,7 +94,7 @@ impl Bench {
             }
         }
         let config = json!({ "static_resources": { "listeners": listeners, "clusters": clusters } });
-        let config = Config::from_json(config)?.with_module("bodies", &build.module());
+        let config = Config::from_json(config)?.with_module("bodies", &module);
         let proxy = Proxy::start(&Binary::provision()?, &config, &Options::default())?;
         Ok(Self { proxy, upstream, service, _folder: folder })
     }
@@ -223,17 +213,6 @@ fn accept(listener: &UnixListener, stream: &mut Option<UnixStream>) -> Result<()
 }
 
 /// Reads what is there. Returns whether the connection is open.
-fn drain(stream: &mut impl Read, got: &mut Vec<u8>) -> bool {
-    let mut part = [0; 64 << 10];
-    loop {
-        match stream.read(&mut part) {
-            Ok(0) => return false,
-            Ok(size) => got.extend(&part[..size]),
-            Err(error) => return error.kind() == ErrorKind::WouldBlock,
-        }
-    }
-}
-
 fn listener(port: u16) -> Value {
     let filter = json!({ "name": "envoy.filters.http.wasm", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",

@@ -5,6 +5,7 @@
 //! follows the newest Envoy. The differences of older ones are in `by_version.txt`. To compare with
 //! an older one, name it: `ENVOY_VERSION=1.36.4`.
 
+mod bench;
 mod bodies;
 mod by_version;
 mod envoy;

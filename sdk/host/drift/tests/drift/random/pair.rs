@@ -9,16 +9,15 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use serde_json::{Value, json};
-use sluicegate_build::{Build, run};
 use sluicegate_envoy::{Config, Envoy as Binary, Options, Proxy};
-use sluicegate_workspace as workspace;
 
 use super::ROOTS;
 use super::message::{Progress, without_date};
 use super::program::{Limit, Program};
 use super::simulation::{self, Act, Made, Mark, TRAILERS};
+use crate::bench;
 use crate::http::{Framing, received};
 use crate::{Pairs, envoy};
 
@@ -108,12 +107,7 @@ pub(crate) struct Pair {
 }
 
 pub(crate) fn build(side: Side) -> Result<PathBuf> {
-    let folder = workspace::target_dir().join(format!("guests/pair-{}", side.name()));
-    let build = Build::new(env!("CARGO_MANIFEST_DIR"), "sluicegate-drift-pair", "guest").target_dir(folder);
-    let build = build.features(side.name());
-    let answer = run(&mut build.command()).context("cannot run cargo")?;
-    ensure!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
-    Ok(build.module())
+    bench::build("sluicegate-drift-pair", side.name(), &format!("pair-{}", side.name()))
 }
 
 fn options() -> Options {
@@ -123,11 +117,7 @@ fn options() -> Options {
 impl Pair {
     pub(crate) fn start(ours: &Path, theirs: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let listen = |name: &str| -> Result<UnixListener> {
-            let listener = UnixListener::bind(folder.path().join(name))?;
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        };
+        let listen = |name: &str| bench::listen(folder.path(), name);
         let (upstream, service) = (listen("upstream")?, listen("service")?);
         let mut clusters = ["upstream", "service"].map(|name| envoy::cluster(name, &folder.path().join(name))).to_vec();
         let mut listeners = Vec::new();
