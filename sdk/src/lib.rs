@@ -224,8 +224,8 @@ pub use context::{
 pub use dispatch::Exports;
 pub use error::{Error, Result};
 pub use handle::{
-    AccessLogEntry, Body, BodyCursor, Chunk, CompleteBody, CompleteRequestBody, CompleteResponseBody, ConnectionData,
-    Downstream, DownstreamData, Head, Headers, HttpHandle, Output, Part, PluginHandle, Request, RequestBody,
+    AccessLogEntry, Body, BodyCursor, Chunk, CompleteBody, CompleteRequestBody, CompleteResponseBody, Direction,
+    Downstream, DownstreamData, Handle, Head, Headers, HttpHandle, Output, PluginHandle, Request, RequestBody,
     RequestHeaders, RequestTrailers, Response, ResponseBody, ResponseHeaders, ResponseTrailers, Rewriter, Tail,
     TcpHandle, Upstream, UpstreamData, VmHandle,
 };

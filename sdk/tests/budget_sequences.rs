@@ -16,7 +16,7 @@ use sluicegate::abi::Import;
 use sluicegate::abi::native::{self, Arg, Host as Imports};
 use sluicegate::budget::{Budget, OverStream, OverTotal, Pressure, report};
 use sluicegate::prelude::*;
-use sluicegate::{HostBytes, Status};
+use sluicegate::{Body, Direction, HostBytes, Status};
 use sluicegate_host::{Host, HttpStream, RunningHost};
 
 /// Refuses allocations of the guest when told to; the host's own always succeed.
@@ -127,7 +127,7 @@ const KEEPS: u8 = 8;
 const PASSES: u8 = 16;
 
 impl Filter {
-    fn body<D>(&mut self, body: &mut sluicegate::Body<'_, D, Plugin>) -> Result<DataAction> {
+    fn body<D: Direction>(&mut self, body: &mut Body<'_, D, Plugin>) -> Result<DataAction> {
         if self.does & READS != 0 {
             let new = self.cursor.read(body)?;
             if self.does & KEEPS != 0 {

@@ -77,14 +77,14 @@ fn str(bytes: &[u8]) -> &str {
 
 const APIS: &[Api] = &[
     Api {
-        name: "handle/headers.rs add",
+        name: "handle/headers/edit.rs add",
         text: false,
         import: Import::proxy_add_header_map_value,
         call: |request, name, value| request.add(name, value),
         unchecked: |request, name, value| request.add_unchecked(name, value),
     },
     Api {
-        name: "handle/headers.rs replace",
+        name: "handle/headers/edit.rs replace",
         text: false,
         import: Import::proxy_replace_header_map_value,
         call: |request, name, value| request.replace(name, value),
@@ -105,7 +105,7 @@ const APIS: &[Api] = &[
         unchecked: |request, name, value| request.stream().edit_request_headers().replace_unchecked(name, value),
     },
     Api {
-        name: "handle/headers.rs replace_all",
+        name: "handle/headers/edit.rs replace_all",
         text: false,
         import: Import::proxy_set_header_map_pairs,
         call: |request, name, value| request.replace_all(&[TARGET[0], TARGET[1], TARGET[2], (name, value)]),
@@ -189,9 +189,9 @@ const APIS: &[Api] = &[
 const ELSEWHERE: &[&str] = &[
     "handle/calls.rs grpc_stream_unchecked",
     "handle/calls.rs grpc_stream_then_unchecked",
-    "handle/headers.rs replace_all_unchecked",
-    "handle/headers.rs add_unchecked",
-    "handle/headers.rs replace_unchecked",
+    "handle/headers/edit.rs replace_all_unchecked",
+    "handle/headers/edit.rs add_unchecked",
+    "handle/headers/edit.rs replace_unchecked",
     "headers/editor.rs add_unchecked",
     "headers/editor.rs replace_unchecked",
     "metric.rs with_tags",

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use sluicegate::Exports;
 use sluicegate::prelude::*;
-use sluicegate::{Body, CompleteBody, Head, Headers};
+use sluicegate::{Body, CompleteBody, Direction, Head, Headers};
 use sluicegate_host::{Host, RunningHost};
 
 thread_local! {
@@ -35,7 +35,7 @@ fn hold_headers<D>(headers: &mut Headers<'_, D, Plugin, Head>) -> Result<Action>
     told("headers", headers.hold_while(go()))
 }
 
-fn hold_part<D>(body: &mut Body<'_, D, Plugin>) -> Result<DataAction> {
+fn hold_part<D: Direction>(body: &mut Body<'_, D, Plugin>) -> Result<D::Status> {
     told("part", body.hold_while(go()))
 }
 

@@ -47,48 +47,47 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
     fill_in(kind, &mut item);
     let callbacks: Vec<_> = kind.callbacks.iter().filter(|callback| has_fn(&item, callback)).collect();
     let mut callbacks: Vec<_> = callbacks.into_iter().copied().chain(stateless.then_some(STATELESS)).collect();
-    let mut consts = Vec::new();
+    let mut facts: Vec<TokenStream> = Vec::new();
     let mut marks = vec![kind.marker];
     if arguments.has(CALLS) || arguments.has(TASKS) {
         callbacks.extend(ANSWERS);
-        consts.push(parse_quote! { const CALLS: bool = true; });
+        facts.push(quote! { const CALLS: bool = true; });
         marks.push("Closures");
     }
     if arguments.has(TIMERS) {
         callbacks.extend(TICKS);
-        consts.push(parse_quote! { const TIMERS: bool = true; });
+        facts.push(quote! { const TIMERS: bool = true; });
         marks.push("Timers");
     }
     if arguments.has(TASKS) {
         callbacks.extend(TICKS);
-        consts.push(parse_quote! { const TASKS: bool = true; });
+        facts.push(quote! { const TASKS: bool = true; });
         marks.push("Tasks");
     }
     if kind.name == "HttpFilter" {
         for (_, mark) in MARKS.iter().filter(|(callback, _)| callbacks.contains(callback)) {
             let mark = format_ident!("{mark}");
-            consts.push(parse_quote! { const #mark: bool = true; });
+            facts.push(quote! { const #mark: bool = true; });
         }
         if has_const(&item, UPGRADES) {
             callbacks.push(UPGRADES_MARK);
         }
     }
     if kind.name == "PluginContext" && callbacks.contains(&"on_log") {
-        consts.push(parse_quote! { const LOGS: bool = true; });
+        facts.push(quote! { const LOGS: bool = true; });
     }
     if kind.name == "PluginContext" && callbacks.iter().any(|callback| RESUMES.contains(callback)) {
-        consts.push(parse_quote! { const RESUMES: bool = true; });
+        facts.push(quote! { const RESUMES: bool = true; });
     }
     // The dispatcher must know whether a response has a callback of its own. A call whose response
     // no callback takes is an error.
     if has_fn(&item, "on_http_call_response") {
-        consts.push(parse_quote! { const HTTP_ANSWERS: bool = true; });
+        facts.push(quote! { const HTTP_ANSWERS: bool = true; });
     }
     if has_fn(&item, "on_grpc_event") {
-        consts.push(parse_quote! { const GRPC_ANSWERS: bool = true; });
+        facts.push(quote! { const GRPC_ANSWERS: bool = true; });
     }
     marks.extend(kind.unnamed.filter(|_| callbacks.is_empty()));
-    item.items.extend(consts);
     let self_ty = &item.self_ty;
     let (generics, _, bounds) = item.generics.split_for_impl();
     let marks = marks.into_iter().map(marker).map(|marker| quote! { impl #generics #marker for #self_ty #bounds {} });
@@ -97,6 +96,13 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
             impl #generics ::sluicegate::owner::Owner for #self_ty #bounds {
                 type Kind = ::sluicegate::owner::#of;
                 type Above = <Self as ::sluicegate::#trait_>::#above;
+            }
+        }
+    });
+    let facts = (kind.name != "VmContext").then(|| {
+        quote! {
+            impl #generics ::sluicegate::__named::Facts for #self_ty #bounds {
+                #(#facts)*
             }
         }
     });
@@ -115,6 +121,7 @@ fn try_expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> Result<
         #check
         #(#errors)*
         #owner
+        #facts
         #(#marks)*
 
         #[doc(hidden)]

@@ -1,5 +1,6 @@
 //! The context of an HTTP stream.
 
+use super::named::HttpAttribute;
 use super::{Action, DataAction, FailurePolicy, FilterStatus, PluginContext, Upgrades};
 use crate::callout::{CallResponse, GrpcEvent};
 use crate::error::Result;
@@ -32,9 +33,11 @@ use crate::handle::{
 /// # fn main() {}
 /// ```
 #[doc(alias("HttpContext", "DefaultHttpContext"))]
-pub trait HttpFilter: Sized + 'static {
-    /// The plugin's context. [`RequestHeaders::plugin`] and the other handles return a reference to
-    /// it. The attribute fills in `()` if it is left out.
+pub trait HttpFilter: HttpAttribute + Sized + 'static {
+    /// The plugin's context. Each handle of the stream returns a reference to it: [`plugin`]. The
+    /// attribute fills in `()` if it is left out.
+    ///
+    /// [`plugin`]: crate::HttpHandle::plugin
     type Plugin: PluginContext;
 
     /// The effect on the stream of a callback that returns an error. The default is
@@ -44,50 +47,6 @@ pub trait HttpFilter: Sized + 'static {
     /// The treatment of a request that asks for another protocol, if the filter judges complete
     /// bodies. The default is [`Upgrades::Refuse`].
     const UPGRADES: Upgrades = Upgrades::Refuse;
-
-    /// `true` if the filter has [`on_complete_request_body`](Self::on_complete_request_body).
-    #[doc(hidden)]
-    const COMPLETE_REQUEST: bool = false;
-
-    /// `true` if the filter has [`on_complete_response_body`](Self::on_complete_response_body).
-    #[doc(hidden)]
-    const COMPLETE_RESPONSE: bool = false;
-
-    /// `true` if the filter has [`on_request_body`](Self::on_request_body).
-    #[doc(hidden)]
-    const REQUEST_BODY: bool = false;
-
-    /// `true` if the filter has [`on_response_body`](Self::on_response_body).
-    #[doc(hidden)]
-    const RESPONSE_BODY: bool = false;
-
-    /// `true` if the filter has [`on_request_trailers`](Self::on_request_trailers).
-    #[doc(hidden)]
-    const REQUEST_TRAILERS: bool = false;
-
-    /// `true` if the filter has [`on_response_trailers`](Self::on_response_trailers).
-    #[doc(hidden)]
-    const RESPONSE_TRAILERS: bool = false;
-
-    /// `true` if the SDK keeps contexts of this kind.
-    #[doc(hidden)]
-    const TRACKED: bool = true;
-
-    /// `true` if the attribute says `calls`, so that responses may come to closures.
-    #[doc(hidden)]
-    const CALLS: bool = false;
-
-    /// `true` if the attribute says `tasks`.
-    #[doc(hidden)]
-    const TASKS: bool = false;
-
-    /// `true` if the filter has [`on_http_call_response`](Self::on_http_call_response).
-    #[doc(hidden)]
-    const HTTP_ANSWERS: bool = false;
-
-    /// `true` if the filter has [`on_grpc_event`](Self::on_grpc_event).
-    #[doc(hidden)]
-    const GRPC_ANSWERS: bool = false;
 
     /// Returns whether a stream of this plugin is an HTTP stream. Hosts do not tell: a module with
     /// both kinds of filter decides by its configuration. A stream that is not accepted here is

@@ -26,6 +26,7 @@ pub use tcp::TcpFilter;
 
 use crate::error::Result;
 use crate::handle::VmHandle;
+use named::VmAttribute;
 
 /// The context of a VM. There is one for each worker thread, which all plugin contexts of the VM
 /// share.
@@ -51,7 +52,7 @@ use crate::handle::VmHandle;
 /// # fn main() {}
 /// ```
 #[doc(alias("VMContext", "DefaultVMContext"))]
-pub trait VmContext: Sized + 'static {
+pub trait VmContext: VmAttribute + Sized + 'static {
     /// Makes the context, before any other callback. The attribute fills in [`Default`] if it is
     /// left out.
     fn create() -> Self;
@@ -67,6 +68,8 @@ pub trait VmContext: Sized + 'static {
         Ok(StartStatus::Ok)
     }
 }
+
+impl VmAttribute for () {}
 
 impl VmContext for () {
     fn create() -> Self {}

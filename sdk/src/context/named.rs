@@ -1,11 +1,58 @@
-//! Traits that express the requirements of [`plugin!`](crate::plugin) on the contexts that it
-//! names. Their error messages name the missing code.
+//! Traits that the attributes implement, and that the traits of the contexts and
+//! [`plugin!`](crate::plugin) require. Their error messages name the missing code.
 //!
-//! The attributes implement these traits, and `plugin!` requires them. Without an attribute the
-//! callbacks of a context would not be exported, and nothing would say so: its filter would let
-//! every request pass, or would judge without its configuration.
+//! Without an attribute the callbacks of a context would not be exported, and nothing would say so:
+//! its filter would let every request pass, or would judge without its configuration.
 
-use super::{HttpFilter, PluginContext, TcpFilter, VmContext};
+/// The facts about a context that its attribute reads from the implementation, and that the
+/// dispatcher asks for. An implementation of a context does not compile without its attribute, so
+/// no fact can be forgotten.
+pub trait Facts {
+    /// `true` if the SDK keeps contexts of this kind.
+    const TRACKED: bool = true;
+
+    /// `true` if there is no plugin, so that it reaches no streams.
+    const ABSENT: bool = false;
+
+    /// `true` if the attribute says `calls` or `tasks`, so that responses may come to closures.
+    const CALLS: bool = false;
+
+    /// `true` if the attribute says `tasks`.
+    const TASKS: bool = false;
+
+    /// `true` if the attribute says `timers`.
+    const TIMERS: bool = false;
+
+    /// `true` if the context has `on_http_call_response`.
+    const HTTP_ANSWERS: bool = false;
+
+    /// `true` if the context has `on_grpc_event`.
+    const GRPC_ANSWERS: bool = false;
+
+    /// `true` if the plugin has `on_log`.
+    const LOGS: bool = false;
+
+    /// `true` if the plugin has callbacks from which it may resume streams.
+    const RESUMES: bool = false;
+
+    /// `true` if the filter has `on_request_body`.
+    const REQUEST_BODY: bool = false;
+
+    /// `true` if the filter has `on_response_body`.
+    const RESPONSE_BODY: bool = false;
+
+    /// `true` if the filter has `on_complete_request_body`.
+    const COMPLETE_REQUEST: bool = false;
+
+    /// `true` if the filter has `on_complete_response_body`.
+    const COMPLETE_RESPONSE: bool = false;
+
+    /// `true` if the filter has `on_request_trailers`.
+    const REQUEST_TRAILERS: bool = false;
+
+    /// `true` if the filter has `on_response_trailers`.
+    const RESPONSE_TRAILERS: bool = false;
+}
 
 /// Marks a VM's context that has its attribute.
 #[diagnostic::on_unimplemented(
@@ -13,7 +60,7 @@ use super::{HttpFilter, PluginContext, TcpFilter, VmContext};
     label = "its callbacks would not be exported",
     note = "write `#[sluicegate::vm_context]` above `impl VmContext for {Self}`"
 )]
-pub trait VmAttribute: VmContext {}
+pub trait VmAttribute {}
 
 /// Marks a plugin's context that has its attribute.
 #[diagnostic::on_unimplemented(
@@ -21,7 +68,7 @@ pub trait VmAttribute: VmContext {}
     label = "its callbacks would not be exported",
     note = "write `#[sluicegate::plugin_context]` above `impl PluginContext for {Self}`"
 )]
-pub trait PluginAttribute: PluginContext {}
+pub trait PluginAttribute: Facts {}
 
 /// Marks an HTTP filter that has its attribute.
 #[diagnostic::on_unimplemented(
@@ -29,7 +76,7 @@ pub trait PluginAttribute: PluginContext {}
     label = "its callbacks would not be exported",
     note = "write `#[sluicegate::http_filter]` above `impl HttpFilter for {Self}`"
 )]
-pub trait HttpAttribute: HttpFilter {}
+pub trait HttpAttribute: Facts {}
 
 /// Marks a TCP filter that has its attribute.
 #[diagnostic::on_unimplemented(
@@ -37,7 +84,7 @@ pub trait HttpAttribute: HttpFilter {}
     label = "its callbacks would not be exported",
     note = "write `#[sluicegate::tcp_filter]` above `impl TcpFilter for {Self}`"
 )]
-pub trait TcpAttribute: TcpFilter {}
+pub trait TcpAttribute: Facts {}
 
 /// Marks a plugin's context that `plugin!` need not name, because the context has no callbacks.
 #[diagnostic::on_unimplemented(

@@ -1,5 +1,6 @@
 //! The context of a plugin.
 
+use super::named::{Facts, PluginAttribute};
 use super::{StartStatus, VmContext};
 use crate::callout::{CallResponse, GrpcEvent};
 use crate::error::Result;
@@ -41,41 +42,9 @@ use crate::queue::Queue;
 /// # fn main() {}
 /// ```
 #[doc(alias("RootContext", "DefaultPluginContext"))]
-pub trait PluginContext: Sized + 'static {
+pub trait PluginContext: PluginAttribute + Sized + 'static {
     /// The VM's context. The attribute fills in `()` if it is left out.
     type Vm: VmContext;
-
-    /// `true` if the attribute says `calls`, so that responses may come to closures.
-    #[doc(hidden)]
-    const CALLS: bool = false;
-
-    /// `true` if the attribute says `tasks`.
-    #[doc(hidden)]
-    const TASKS: bool = false;
-
-    /// `true` if the attribute says `timers`.
-    #[doc(hidden)]
-    const TIMERS: bool = false;
-
-    /// `true` if the plugin has [`on_log`](Self::on_log).
-    #[doc(hidden)]
-    const LOGS: bool = false;
-
-    /// `true` if the plugin has [`on_http_call_response`](Self::on_http_call_response).
-    #[doc(hidden)]
-    const HTTP_ANSWERS: bool = false;
-
-    /// `true` if the plugin has [`on_grpc_event`](Self::on_grpc_event).
-    #[doc(hidden)]
-    const GRPC_ANSWERS: bool = false;
-
-    /// `true` if the plugin has callbacks from which it may resume streams.
-    #[doc(hidden)]
-    const RESUMES: bool = false;
-
-    /// `true` if there is no plugin, so that it reaches no streams.
-    #[doc(hidden)]
-    const ABSENT: bool = false;
 
     /// Makes the context. The attribute fills in [`Default`] if it is left out.
     #[doc(alias("NewPluginContext", "NewRootContext"))]
@@ -225,9 +194,14 @@ pub trait PluginContext: Sized + 'static {
     }
 }
 
+impl PluginAttribute for () {}
+
+impl Facts for () {
+    const ABSENT: bool = true;
+}
+
 impl PluginContext for () {
     type Vm = ();
-    const ABSENT: bool = true;
 
     fn create((): &(), _: u32) -> Self {}
 }

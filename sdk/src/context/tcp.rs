@@ -1,5 +1,6 @@
 //! The context of a connection.
 
+use super::named::TcpAttribute;
 use super::{FailurePolicy, FilterStatus, PluginContext};
 use crate::PeerType;
 use crate::callout::{CallResponse, GrpcEvent};
@@ -32,33 +33,13 @@ use crate::handle::{DownstreamData, TcpHandle, UpstreamData};
 /// # fn main() {}
 /// ```
 #[doc(alias("TcpContext", "DefaultTcpContext", "StreamContext"))]
-pub trait TcpFilter: Sized + 'static {
+pub trait TcpFilter: TcpAttribute + Sized + 'static {
     /// The plugin's context. The attribute fills in `()` if it is left out.
     type Plugin: PluginContext;
 
     /// The effect on the connection of a callback that returns an error. The connection is closed,
     /// unless this is [`FailurePolicy::Open`].
     const ON_ERROR: FailurePolicy = FailurePolicy::Closed;
-
-    /// `true` if the SDK keeps contexts of this kind.
-    #[doc(hidden)]
-    const TRACKED: bool = true;
-
-    /// `true` if the attribute says `calls`, so that responses may come to closures.
-    #[doc(hidden)]
-    const CALLS: bool = false;
-
-    /// `true` if the attribute says `tasks`.
-    #[doc(hidden)]
-    const TASKS: bool = false;
-
-    /// `true` if the filter has [`on_http_call_response`](Self::on_http_call_response).
-    #[doc(hidden)]
-    const HTTP_ANSWERS: bool = false;
-
-    /// `true` if the filter has [`on_grpc_event`](Self::on_grpc_event).
-    #[doc(hidden)]
-    const GRPC_ANSWERS: bool = false;
 
     /// Returns whether a stream of this plugin is a connection, as
     /// [`HttpFilter::accepts`](super::HttpFilter::accepts) does for HTTP streams.

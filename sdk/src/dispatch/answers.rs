@@ -9,6 +9,7 @@ use super::tracked::{Runs, Stream};
 use super::{Dispatcher, stranded, tcp_policy};
 use crate::abi::LogLevel;
 use crate::callout::{self, Answered, CallResponse, ContextRef, GrpcEvent, GrpcEventKind, Kind, Then};
+use crate::context::named::Facts;
 use crate::context::{HttpFilter, PluginContext, TcpFilter};
 use crate::effective::set_effective_context;
 use crate::error::Result;
@@ -80,11 +81,10 @@ macro_rules! grpc_callbacks {
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     /// `true` if any context takes responses in closures. Otherwise no code for closures is linked.
-    pub(super) const CALLS: bool = H::CALLS || T::CALLS || <H::Plugin as PluginContext>::CALLS;
+    pub(super) const CALLS: bool = H::CALLS || T::CALLS || PluginOf::<H>::CALLS;
 
     /// `true` if any context takes the responses to HTTP calls. Otherwise no call waits for one.
-    pub(super) const ASKS: bool =
-        Self::CALLS || H::HTTP_ANSWERS || T::HTTP_ANSWERS || <H::Plugin as PluginContext>::HTTP_ANSWERS;
+    pub(super) const ASKS: bool = Self::CALLS || H::HTTP_ANSWERS || T::HTTP_ANSWERS || PluginOf::<H>::HTTP_ANSWERS;
 
     pub fn proxy_on_http_call_response(&self, _plugin: u32, token: u32, headers: u32, body_size: usize, trailers: u32) {
         let Some(context) = asked(token) else { return };
@@ -167,9 +167,9 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         self.answer(
             name,
             context,
-            |plugin, handle| run(ContextRef { id: context, context: plugin, above: handle.vm }),
-            |filter, stream| run(ContextRef { id: context, context: filter, above: stream.plugin }),
-            |filter, connection| run(ContextRef { id: context, context: filter, above: connection.plugin }),
+            |plugin, handle| run(ContextRef { id: context, context: plugin, above: handle.above }),
+            |filter, stream| run(ContextRef { id: context, context: filter, above: stream.above }),
+            |filter, connection| run(ContextRef { id: context, context: filter, above: connection.above }),
         );
     }
 
@@ -188,14 +188,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
             }
         } else if let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) {
             let answered = stream.run_answer(name, context, self, |filter, plugin| {
-                of_http(filter, &mut HttpHandle { id: context, plugin }) //
+                of_http(filter, &mut HttpHandle::new(context, plugin)) //
             });
             if answered == FAILED || answered == FINE && stranded::is_stranded::<H>(name, context, &stream.state) {
                 stream.state.within(|| http_policy::fail::<H>(context, &stream.state));
             }
         } else if let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) {
             let answered = connection.run_answer(name, context, self, |filter, plugin| {
-                of_tcp(filter, &mut TcpHandle { id: context, plugin }) //
+                of_tcp(filter, &mut TcpHandle::new(context, plugin)) //
             });
             if answered == FAILED {
                 connection.state.within(|| tcp_policy::fail::<T>(context, &connection.state));

@@ -51,7 +51,7 @@ pub(super) fn on_part<H: HttpFilter, D>(
         } else if end_of_stream {
             gathered(direction);
             budget::guard(event, || {
-                let stream = HttpHandle { id: context, plugin };
+                let stream = HttpHandle::new(context, plugin);
                 Ok(match judge(filter, stream, buffer, false, whole)?.0 {
                     FilterStatus::Continue => DataAction::Continue,
                     FilterStatus::StopIteration => DataAction::StopIterationAndBuffer,
@@ -102,14 +102,14 @@ pub(super) fn on_trailers<H: HttpFilter, D>(
                     && !stream_state::current(|state| state.is_some_and(State::is_upgraded))
                 {
                     running = name;
-                    let (flow, is_replied) = judge(filter, HttpHandle { id: context, plugin }, buffer, true, whole)?;
+                    let (flow, is_replied) = judge(filter, HttpHandle::new(context, plugin), buffer, true, whole)?;
                     if is_replied {
                         return Ok(FilterStatus::StopIteration);
                     }
                     body = flow;
                 }
                 running = name;
-                let stream = HttpHandle { id: context, plugin };
+                let stream = HttpHandle::new(context, plugin);
                 let kind = PhantomData;
                 let trailers =
                     callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream: true, kind })?;

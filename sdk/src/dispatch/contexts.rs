@@ -4,6 +4,7 @@ use core::cell::RefCell;
 use core::marker::PhantomData;
 
 use crate::abi::{LogLevel, Shared};
+use crate::context::named::{Facts, HttpAttribute, TcpAttribute};
 use crate::context::{HttpFilter, PluginContext, StartStatus, TcpFilter};
 use crate::error::Result;
 use crate::log;
@@ -22,9 +23,15 @@ pub(super) const PERIOD: u32 = 64;
 #[derive(Debug)]
 pub struct NoStreams<P>(PhantomData<P>);
 
+impl<P> Facts for NoStreams<P> {
+    const TRACKED: bool = false;
+}
+
+impl<P> HttpAttribute for NoStreams<P> {}
+impl<P> TcpAttribute for NoStreams<P> {}
+
 impl<P: PluginContext> HttpFilter for NoStreams<P> {
     type Plugin = P;
-    const TRACKED: bool = false;
 
     fn create(_: &P, _: u32) -> Self {
         Self(PhantomData)
@@ -33,7 +40,6 @@ impl<P: PluginContext> HttpFilter for NoStreams<P> {
 
 impl<P: PluginContext> TcpFilter for NoStreams<P> {
     type Plugin = P;
-    const TRACKED: bool = false;
 
     fn create(_: &P, _: u32) -> Self {
         Self(PhantomData)

@@ -10,8 +10,9 @@ use crate::abi::{BufferType, MapType, StreamType};
 use crate::budget::{self, Event};
 use crate::context::{Action, DataAction, HttpFilter};
 use crate::error::Result;
-use crate::handle::{Body, Headers, HttpHandle, Request, Response};
+use crate::handle::{Body, Direction, Headers, HttpHandle, Request, Response};
 use crate::headers::Snapshots;
+use crate::owner::HttpStream;
 use crate::stream_state::{self, Phase, STOP};
 
 /// The phases of a stream.
@@ -144,7 +145,7 @@ fn on_headers<H: HttpFilter, D>(
             }
         }
         Snapshots::with(map, plugin, |snapshots, plugin| {
-            let stream = HttpHandle { id: context, plugin };
+            let stream = HttpHandle::new(context, plugin);
             let answer = budget::guard(Event::Headers(map.direction()), || {
                 callback(filter, &mut Headers { stream, snapshots, announced, end_of_stream, kind: PhantomData })
             });
@@ -153,7 +154,7 @@ fn on_headers<H: HttpFilter, D>(
     })
 }
 
-fn on_body<H: HttpFilter, D, S: HttpCallbacks<H>>(
+fn on_body<H: HttpFilter, D: Direction<Kind = HttpStream>, S: HttpCallbacks<H>>(
     streams: &S,
     context: u32,
     phase: Phase,
@@ -165,10 +166,10 @@ fn on_body<H: HttpFilter, D, S: HttpCallbacks<H>>(
         if end_of_stream && matches!(buffer, BufferType::HttpRequestBody) {
             stream_state::end_request();
         }
-        let stream = HttpHandle { id: context, plugin };
+        let handle = HttpHandle::new(context, plugin);
         let direction = PhantomData;
         let answer = budget::guard(Event::Body(buffer.direction(), size), || {
-            callback(filter, &mut Body { stream, buffer, size, end_of_stream, sees_trailers, direction })
+            callback(filter, &mut Body { handle, buffer, size, end_of_stream, sees_trailers, direction })
         });
         let answer = if S::KEEPS || sees_trailers || end_of_stream { answer } else { unseen::keep_none(answer) };
         code_of(name, context, answer, |action| action as u32)
@@ -181,7 +182,6 @@ fn on_http<H: HttpFilter>(
     name: &str,
     callback: impl FnOnce(&mut H, &mut HttpHandle<'_, PluginOf<H>>) -> Result<()>,
 ) {
-    let answered =
-        streams.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+    let answered = streams.run_http(context, |filter, plugin| callback(filter, &mut HttpHandle::new(context, plugin)));
     note_failure(name, context, answered);
 }

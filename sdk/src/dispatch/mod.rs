@@ -37,11 +37,13 @@ use crate::abi::arenas;
 use crate::abi::{CallbackScope, LogLevel, Shared, end_vm};
 use crate::budget;
 use crate::callout;
+use crate::context::named::Facts;
 use crate::context::{HttpFilter, PluginContext, TcpFilter, VmContext};
 use crate::error::Result;
 use crate::handle::{AccessLogEntry, HttpHandle, PluginHandle, VmHandle};
 use crate::log;
 use crate::memory_metrics;
+use crate::owner::AccessLog;
 use crate::profile;
 use crate::queue::Queue;
 use crate::stream_state::{Phase, begin_entry};
@@ -274,7 +276,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         }
         log::forget_level();
         let logged = self.with_plugin(context, 0, |plugin, handle| {
-            plugin.on_log(handle, &AccessLogEntry { callback: PhantomData }) //
+            plugin.on_log(handle, &AccessLogEntry { id: context, above: &(), of: AccessLog(()) }) //
         });
         note_failure("on_log", context, logged);
     }
@@ -362,10 +364,10 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         begin_entry();
         Some(within_plugin::<PluginOf<H>, _>(self, || {
             let answer = profile::of_filter::<PluginOf<H>, _>(id, || {
-                callback(&mut context, &mut PluginHandle { id, vm: &vm, configuration_size })
+                callback(&mut context, &mut PluginHandle::configured(id, &vm, configuration_size))
             });
             #[cfg(feature = "async")]
-            if <PluginOf<H> as PluginContext>::TASKS {
+            if PluginOf::<H>::TASKS {
                 crate::task::drive(id, id, &mut *context, &*vm, &mut |ended| task_ends::end_beside(id, ended));
             }
             answer
@@ -419,8 +421,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     ) -> bool {
         let Some(stream) = self.streams.get(context).filter(|_| H::TRACKED) else { return false };
         stream.state.end();
-        let ended =
-            stream.run(context, self, |filter, plugin| callback(filter, &mut HttpHandle { id: context, plugin }));
+        let ended = stream.run(context, self, |filter, plugin| callback(filter, &mut HttpHandle::new(context, plugin)));
         note_failure(name, context, ended);
         true
     }
@@ -429,8 +430,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let Some(stream) = H::TRACKED.then(|| self.streams.remove(context)).flatten() else { return false };
         note_pause(&stream.state, context);
         stream.state.end();
-        let ended =
-            stream.run(context, self, |filter, plugin| filter.on_delete(&mut HttpHandle { id: context, plugin }));
+        let ended = stream.run(context, self, |filter, plugin| filter.on_delete(&mut HttpHandle::new(context, plugin)));
         note_failure("on_delete", context, ended);
         true
     }

@@ -25,7 +25,7 @@ impl<P: PluginContext> Plugin<P> {
                 return false;
             };
             let vm: &P::Vm = &vm;
-            let handle = &mut PluginHandle { id: self.id, vm, configuration_size: 0 };
+            let handle = &mut PluginHandle::new(self.id, vm);
             // The callback of the stream is not over for the host, and the failure policy may reply
             // after this. So host calls act on the stream again, whatever the plugin reached.
             let act_on = |context| stream.map_or(Ok(()), |_| set_effective_context(context));

@@ -121,7 +121,7 @@ impl<H: HttpFilter<Plugin = ()>> Stateless<H> {
     fn end(&self, context: u32, name: &str, callback: fn(&mut H, &mut HttpHandle<'_>) -> Result<()>) {
         let ended = self.run_http(context, |filter, plugin| {
             stream_state::current(|state| state.map(State::end));
-            callback(filter, &mut HttpHandle { id: context, plugin })
+            callback(filter, &mut HttpHandle::new(context, plugin))
         });
         note_failure(name, context, ended);
     }

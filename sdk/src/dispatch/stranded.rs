@@ -7,7 +7,8 @@
 
 use super::contexts::PluginOf;
 use crate::abi::LogLevel;
-use crate::context::{HttpFilter, PluginContext};
+use crate::context::HttpFilter;
+use crate::context::named::Facts;
 use crate::error::Error;
 use crate::log;
 use crate::stream_state::{Phase, State};

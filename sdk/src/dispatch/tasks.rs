@@ -2,13 +2,15 @@
 
 use super::Dispatcher;
 use super::answers::act_on;
+use super::contexts::PluginOf;
 use super::task_ends::NAME;
 use crate::abi::CallbackScope;
-use crate::context::{HttpFilter, PluginContext, TcpFilter};
+use crate::context::named::Facts;
+use crate::context::{HttpFilter, TcpFilter};
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     /// `true` if any context runs tasks.
-    pub(super) const TASKS: bool = H::TASKS || T::TASKS || <H::Plugin as PluginContext>::TASKS;
+    pub(super) const TASKS: bool = H::TASKS || T::TASKS || PluginOf::<H>::TASKS;
 
     /// Polls the woken tasks of a context that has no callback for them.
     pub(super) fn poll_tasks(&self, context: u32) {

@@ -9,7 +9,8 @@ use super::tcp_policy::{missing, refuse};
 use crate::abi::{BufferType, PeerType, StreamType};
 use crate::context::{FilterStatus, HttpFilter, TcpFilter};
 use crate::error::Result;
-use crate::handle::{ConnectionData, TcpHandle};
+use crate::handle::{Body, Direction, TcpHandle};
+use crate::owner::Connection;
 use crate::stream_state::{Phase, STOP};
 
 /// The phases of a connection.
@@ -19,7 +20,7 @@ const UPSTREAM: Phase = Phase::connection(StreamType::Upstream);
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     pub fn proxy_on_new_connection(&self, context: u32) -> u32 {
         self.decide_tcp("on_new_connection", context, DOWNSTREAM, |filter, plugin| {
-            filter.on_new_connection(&mut TcpHandle { id: context, plugin }) //
+            filter.on_new_connection(&mut TcpHandle::new(context, plugin)) //
         })
     }
 
@@ -67,14 +68,14 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
 
     pub fn proxy_on_downstream_connection_close(&self, context: u32, peer: u32) {
         let closed = self.connections.run(context, self, |filter, plugin| {
-            filter.on_downstream_close(&mut TcpHandle { id: context, plugin }, PeerType::from(peer))
+            filter.on_downstream_close(&mut TcpHandle::new(context, plugin), PeerType::from(peer))
         });
         note_failure("on_downstream_close", context, closed);
     }
 
     pub fn proxy_on_upstream_connection_close(&self, context: u32, peer: u32) {
         let closed = self.connections.run(context, self, |filter, plugin| {
-            filter.on_upstream_close(&mut TcpHandle { id: context, plugin }, PeerType::from(peer))
+            filter.on_upstream_close(&mut TcpHandle::new(context, plugin), PeerType::from(peer))
         });
         note_failure("on_upstream_close", context, closed);
     }
@@ -98,7 +99,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         let Some(connection) = self.connections.get(context).filter(|_| T::TRACKED) else { return false };
         connection.state.end();
         let ended =
-            connection.run(context, self, |filter, plugin| callback(filter, &mut TcpHandle { id: context, plugin }));
+            connection.run(context, self, |filter, plugin| callback(filter, &mut TcpHandle::new(context, plugin)));
         note_failure(name, context, ended);
         true
     }
@@ -108,20 +109,20 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
         note_pause(&connection.state, context);
         connection.state.end();
         let ended =
-            connection.run(context, self, |filter, plugin| filter.on_delete(&mut TcpHandle { id: context, plugin }));
+            connection.run(context, self, |filter, plugin| filter.on_delete(&mut TcpHandle::new(context, plugin)));
         note_failure("on_delete", context, ended);
         true
     }
 }
 
 /// Makes the handle of a connection's data.
-fn data<'cb, D, P>(
+fn data<'cb, D: Direction<Kind = Connection>, P>(
     context: u32,
     plugin: &'cb P,
     buffer: BufferType,
     size: usize,
     end_of_stream: u32,
-) -> ConnectionData<'cb, D, P> {
-    let connection = TcpHandle { id: context, plugin };
-    ConnectionData { connection, buffer, size, end_of_stream: end_of_stream != 0, direction: PhantomData }
+) -> Body<'cb, D, P> {
+    let (handle, end_of_stream) = (TcpHandle::new(context, plugin), end_of_stream != 0);
+    Body { handle, buffer, size, end_of_stream, sees_trailers: true, direction: PhantomData }
 }

@@ -1,17 +1,18 @@
 //! The tick of the host, and the timers that are due at it.
 
 use super::Dispatcher;
+use super::contexts::PluginOf;
 use crate::abi::{CallbackScope, LogLevel};
 use crate::callout::ContextRef;
-use crate::context::{HttpFilter, PluginContext, TcpFilter};
+use crate::context::named::Facts;
+use crate::context::{HttpFilter, TcpFilter};
 use crate::log;
 use crate::stream_state::begin_entry;
 use crate::timer::{self, Due};
 
 impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
     /// `true` if there are timers beside `on_tick`. Otherwise no code for timers is linked.
-    pub(super) const TIMERS: bool =
-        H::TASKS || T::TASKS || <H::Plugin as PluginContext>::TIMERS || <H::Plugin as PluginContext>::TASKS;
+    pub(super) const TIMERS: bool = H::TASKS || T::TASKS || PluginOf::<H>::TIMERS || PluginOf::<H>::TASKS;
 
     pub(super) fn run_timers(&self, plugin: u32) {
         // All timers of a tick run in one entry: the host carries out what they ask for when the
@@ -25,7 +26,7 @@ impl<H: HttpFilter, T: TcpFilter<Plugin = H::Plugin>> Dispatcher<H, T> {
                 Due::Tick => self.tick(plugin),
                 Due::Run(number, name, mut run) => {
                     let ran = self.with_plugin(plugin, 0, |context, handle| {
-                        run(ContextRef { id: plugin, context, above: handle.vm }) //
+                        run(ContextRef { id: plugin, context, above: handle.above }) //
                     });
                     if let Some(Err(error)) = ran {
                         log::failure(LogLevel::Error, name, plugin, &error);

@@ -11,7 +11,8 @@ use super::http::{HttpCallbacks, Rest};
 use super::http_policy::code_of;
 use crate::abi::StreamType;
 use crate::budget::{self, Event};
-use crate::context::{DataAction, FilterStatus, HttpFilter, PluginContext};
+use crate::context::named::Facts;
+use crate::context::{DataAction, FilterStatus, HttpFilter};
 use crate::error::{Error, Result};
 use crate::stream_state::{self, Phase, State};
 

@@ -1,14 +1,16 @@
-//! A body on its way.
+//! A body, or the data of a connection, on its way.
 
+use core::fmt;
 use core::marker::PhantomData;
+use core::ops::Deref;
 
-use super::{HttpHandle, Request, Response};
+use super::{Direction, Downstream, Handle, HttpHandle, Request, Response, TcpHandle, Upstream};
 use crate::abi::{BufferType, HostBytes, call};
 use crate::callout::{CallFailure, CallResponse, Closures, GrpcCall, GrpcEvent, GrpcFailure, HttpCall};
 use crate::context::{Action, DataAction};
 use crate::error::{Error, Result};
 use crate::host_buffer::{WHOLE, read, write};
-use crate::owner::HttpStream;
+use crate::owner::{Connection, HttpStream};
 use crate::reply::LocalResponse;
 
 /// The request's body, in [`on_request_body`](crate::HttpFilter::on_request_body).
@@ -34,7 +36,31 @@ pub type RequestBody<'cb, P = ()> = Body<'cb, Request, P>;
 /// ```
 pub type ResponseBody<'cb, P = ()> = Body<'cb, Response, P>;
 
-/// A part of a body that is on its way, or all parts that are kept so far.
+/// Data from the client, in [`on_downstream_data`](crate::TcpFilter::on_downstream_data).
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn example(data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
+///     info!("{} bytes from the client", data.size());
+///     Ok(FilterStatus::Continue)
+/// }
+/// # sluicegate_host::example::data(example);
+/// ```
+pub type DownstreamData<'cb, P = ()> = Body<'cb, Downstream, P>;
+
+/// Data from the upstream, in [`on_upstream_data`](crate::TcpFilter::on_upstream_data).
+///
+/// ```
+/// # use sluicegate::prelude::*;
+/// fn on_upstream_data(data: &mut UpstreamData<'_>) -> Result<FilterStatus> {
+///     info!("{} bytes from the upstream", data.size());
+///     Ok(FilterStatus::Continue)
+/// }
+/// ```
+pub type UpstreamData<'cb, P = ()> = Body<'cb, Upstream, P>;
+
+/// A part of a body, or of the data of a connection, that is on its way, or all parts that are kept
+/// so far.
 ///
 /// While a filter returns [`DataAction::StopIterationAndBuffer`], the proxy keeps the parts, and
 /// each callback sees all kept parts again: [`size`](Self::size) grows.
@@ -58,28 +84,46 @@ pub type ResponseBody<'cb, P = ()> = Body<'cb, Response, P>;
 ///     Ok(DataAction::Continue)
 /// }
 /// ```
-#[derive(Debug)]
-pub struct Body<'cb, D, P = ()> {
-    pub(crate) stream: HttpHandle<'cb, P>,
+pub struct Body<'cb, D: Direction, P = ()> {
+    pub(crate) handle: Handle<'cb, D::Kind, P>,
     pub(crate) buffer: BufferType,
     pub(crate) size: usize,
     pub(crate) end_of_stream: bool,
-    /// `true` if the filter has a callback for the trailers of this direction.
+    /// `true` if the filter sees the end of a body that ends with trailers. Data has no trailers.
     pub(crate) sees_trailers: bool,
     pub(crate) direction: PhantomData<D>,
 }
 
-impl<'cb, D, P> Body<'cb, D, P> {
-    arena!();
+impl<D: Direction, P> fmt::Debug for Body<'_, D, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("buffer", &self.buffer)
+            .field("context", &self.handle.id)
+            .field("size", &self.size)
+            .field("end_of_stream", &self.end_of_stream)
+            .finish_non_exhaustive()
+    }
+}
 
+/// The methods of the stream or connection, such as its calls.
+impl<'cb, D: Direction, P> Deref for Body<'cb, D, P> {
+    type Target = Handle<'cb, D::Kind, P>;
+
+    fn deref(&self) -> &Handle<'cb, D::Kind, P> {
+        &self.handle
+    }
+}
+
+impl<D: Direction, P> Body<'_, D, P> {
     /// Calls a cluster over HTTP, and holds the body until the closure has run with the response,
     /// or with the reason for the failure:
     /// `return body.hold_for_call(&call, |filter: &mut Self, stream, answer| …);`
     ///
     /// The closure decides about the body. [`Action::Continue`] resumes the body when nobody else
     /// holds it. Any other action leaves the body paused: the closure has replied, or something
-    /// else will resume the body. If the closure fails, the
-    /// [failure policy](crate::HttpFilter::ON_ERROR) decides.
+    /// else will resume the body. If the closure fails, the failure policy decides:
+    /// [`HttpFilter::ON_ERROR`](crate::HttpFilter::ON_ERROR) or
+    /// [`TcpFilter::ON_ERROR`](crate::TcpFilter::ON_ERROR).
     ///
     /// # Errors
     ///
@@ -92,14 +136,15 @@ impl<'cb, D, P> Body<'cb, D, P> {
     pub fn hold_for_call<F, N: AsRef<[u8]>, V: AsRef<[u8]>, T: AsRef<[u8]>>(
         &mut self,
         call: &HttpCall<'_, N, V, T>,
-        then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&CallResponse, CallFailure>) -> Result<Action> + 'static,
-    ) -> Result<DataAction>
+        then: impl FnOnce(&mut F, &mut Handle<'_, D::Kind, P>, Result<&CallResponse, CallFailure>) -> Result<Action>
+        + 'static,
+    ) -> Result<D::Status>
     where
-        F: Closures<Kind = HttpStream, Above = P>,
+        F: Closures<Kind = D::Kind, Above = P>,
         P: 'static,
     {
-        self.stream.hold_for(self.buffer.direction(), call, then)?;
-        Ok(DataAction::Held)
+        self.handle.hold_for(self.buffer.direction(), call, then)?;
+        Ok(D::HELD)
     }
 
     /// Calls a method over gRPC, and holds the body until the closure has run, as
@@ -115,14 +160,14 @@ impl<'cb, D, P> Body<'cb, D, P> {
     pub fn hold_for_grpc_call<F>(
         &mut self,
         call: &GrpcCall<'_>,
-        then: impl FnOnce(&mut F, &mut HttpHandle<'_, P>, Result<&GrpcEvent, GrpcFailure>) -> Result<Action> + 'static,
-    ) -> Result<DataAction>
+        then: impl FnOnce(&mut F, &mut Handle<'_, D::Kind, P>, Result<&GrpcEvent, GrpcFailure>) -> Result<Action> + 'static,
+    ) -> Result<D::Status>
     where
-        F: Closures<Kind = HttpStream, Above = P>,
+        F: Closures<Kind = D::Kind, Above = P>,
         P: 'static,
     {
-        self.stream.hold_for_grpc(self.buffer.direction(), call, then)?;
-        Ok(DataAction::Held)
+        self.handle.hold_for_grpc(self.buffer.direction(), call, then)?;
+        Ok(D::HELD)
     }
 
     /// Runs a task, holds the body until the task ends, and then takes the action that the task
@@ -137,27 +182,9 @@ impl<'cb, D, P> Body<'cb, D, P> {
     ///
     /// Blocks for the future and for its task, until the task ends. No host call by itself.
     #[cfg(feature = "async")]
-    pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<DataAction> {
-        crate::task::hold(self.stream.id, self.buffer.direction(), task)?;
-        Ok(DataAction::Held)
-    }
-
-    /// Returns the number that the host gave the stream.
-    #[must_use]
-    pub const fn id(&self) -> u32 {
-        self.stream.id
-    }
-
-    /// Returns the plugin's context, which all streams of the plugin share.
-    #[must_use]
-    pub const fn plugin(&self) -> &'cb P {
-        self.stream.plugin
-    }
-
-    /// Returns the stream, through which the callback reads and edits headers.
-    #[must_use]
-    pub const fn stream(&self) -> &HttpHandle<'cb, P> {
-        &self.stream
+    pub fn hold_while(&mut self, task: impl Future<Output = Result<Action>> + 'static) -> Result<D::Status> {
+        crate::task::hold(self.handle.id, self.buffer.direction(), task)?;
+        Ok(D::HELD)
     }
 
     /// Returns the number of bytes as the host announced it: the kept bytes and the new ones.
@@ -226,6 +253,10 @@ impl<'cb, D, P> Body<'cb, D, P> {
         "get_http_request_body",
         "GetHttpResponseBody",
         "get_http_response_body",
+        "GetDownstreamData",
+        "GetUpstreamData",
+        "get_downstream_data",
+        "get_upstream_data",
         "get_buffer"
     ))]
     pub fn read(&self, start: usize, size: usize) -> Result<HostBytes> {
@@ -255,6 +286,10 @@ impl<'cb, D, P> Body<'cb, D, P> {
     #[doc(alias(
         "AppendHttpRequestBody",
         "AppendHttpResponseBody",
+        "AppendDownstreamData",
+        "AppendUpstreamData",
+        "set_downstream_data",
+        "set_upstream_data",
         "set_http_request_body",
         "set_http_response_body",
         "set_buffer"
@@ -284,6 +319,10 @@ impl<'cb, D, P> Body<'cb, D, P> {
     #[doc(alias(
         "PrependHttpRequestBody",
         "PrependHttpResponseBody",
+        "PrependDownstreamData",
+        "PrependUpstreamData",
+        "set_downstream_data",
+        "set_upstream_data",
         "set_http_request_body",
         "set_http_response_body",
         "set_buffer"
@@ -316,6 +355,10 @@ impl<'cb, D, P> Body<'cb, D, P> {
     #[doc(alias(
         "ReplaceHttpRequestBody",
         "ReplaceHttpResponseBody",
+        "ReplaceDownstreamData",
+        "ReplaceUpstreamData",
+        "set_downstream_data",
+        "set_upstream_data",
         "set_http_request_body",
         "set_http_response_body",
         "set_buffer"
@@ -347,9 +390,35 @@ impl<'cb, D, P> Body<'cb, D, P> {
     /// # Cost
     ///
     /// One host call, which copies the bytes.
-    #[doc(alias("set_http_request_body", "set_http_response_body", "set_buffer"))]
+    #[doc(alias(
+        "set_http_request_body",
+        "set_http_response_body",
+        "set_downstream_data",
+        "set_upstream_data",
+        "set_buffer"
+    ))]
     pub fn replace_start(&mut self, size: usize, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(self.buffer, 0, size.min(WHOLE), bytes.as_ref())
+    }
+}
+
+/// The methods of an HTTP body.
+impl<'cb, D: Direction<Kind = HttpStream, Status = DataAction>, P> Body<'cb, D, P> {
+    /// Returns the stream, through which the callback reads and edits headers.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(body: &mut RequestBody<'_>) -> Result<DataAction> {
+    ///     if let Some(kind) = body.stream().fetch_request_header("content-type")? {
+    ///         info!("a part of {}", ByteStr::new(&kind).display());
+    ///     }
+    ///     Ok(DataAction::Continue)
+    /// }
+    /// # sluicegate_host::example::body(example);
+    /// ```
+    #[must_use]
+    pub const fn stream(&self) -> &HttpHandle<'cb, P> {
+        &self.handle
     }
 
     /// Sends a local reply to the client, and returns the action for the callback to return.
@@ -379,5 +448,25 @@ impl<'cb, D, P> Body<'cb, D, P> {
     pub fn reply<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, response: &LocalResponse<'_, N, V>) -> Result<DataAction> {
         response.send()?;
         Ok(DataAction::Pause)
+    }
+}
+
+/// The methods of the data of a connection.
+impl<'cb, D: Direction<Kind = Connection>, P> Body<'cb, D, P> {
+    /// Returns the connection, through which the callback can close it.
+    ///
+    /// ```
+    /// # use sluicegate::prelude::*;
+    /// fn example(data: &mut DownstreamData<'_>) -> Result<FilterStatus> {
+    ///     if data.read(0, 4)?.starts_with(b"EHLO") {
+    ///         data.connection().close_downstream()?; // no mail here
+    ///     }
+    ///     Ok(FilterStatus::Continue)
+    /// }
+    /// # sluicegate_host::example::data(example);
+    /// ```
+    #[must_use]
+    pub const fn connection(&self) -> &TcpHandle<'cb, P> {
+        &self.handle
     }
 }

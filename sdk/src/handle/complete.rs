@@ -1,6 +1,7 @@
 //! A body that is complete.
 
 use core::marker::PhantomData;
+use core::ops::Deref;
 
 use super::{HttpHandle, Request, Response};
 use crate::abi::{BufferType, HostBytes, MapType, Refused, Status, StreamType, call};
@@ -75,23 +76,18 @@ pub struct CompleteBody<'cb, D, P = ()> {
     pub(crate) direction: PhantomData<D>,
 }
 
-impl<'cb, D, P> CompleteBody<'cb, D, P> {
-    arena!();
+/// The methods of the stream, such as its calls.
+impl<'cb, D, P> Deref for CompleteBody<'cb, D, P> {
+    type Target = HttpHandle<'cb, P>;
 
+    fn deref(&self) -> &HttpHandle<'cb, P> {
+        &self.stream
+    }
+}
+
+impl<'cb, D, P> CompleteBody<'cb, D, P> {
     pub(crate) const fn new(stream: HttpHandle<'cb, P>, buffer: BufferType, has_trailers: bool) -> Self {
         Self { stream, buffer, has_trailers, resized: false, replied: false, direction: PhantomData }
-    }
-
-    /// Returns the number that the host gave the stream.
-    #[must_use]
-    pub const fn id(&self) -> u32 {
-        self.stream.id
-    }
-
-    /// Returns the plugin's context, which all streams of the plugin share.
-    #[must_use]
-    pub const fn plugin(&self) -> &'cb P {
-        self.stream.plugin
     }
 
     /// Returns the stream, for its headers and its calls.

@@ -1,5 +1,6 @@
 //! The handle of an HTTP stream.
 
+use super::Handle;
 use crate::abi::{BufferType, HostBytes, MapType, StreamType};
 #[cfg(feature = "budget")]
 use crate::budget;
@@ -7,6 +8,7 @@ use crate::effective::{close, resume};
 use crate::error::Result;
 use crate::headers::MapEditor;
 use crate::host_buffer::{WHOLE, read};
+use crate::owner::HttpStream;
 use crate::reply::LocalResponse;
 
 /// The handle of a stream, in the [`HttpFilter`](crate::HttpFilter) callbacks that come with no
@@ -21,30 +23,9 @@ use crate::reply::LocalResponse;
 /// }
 /// # sluicegate_host::example::stream(example);
 /// ```
-#[derive(Debug)]
-pub struct HttpHandle<'cb, P = ()> {
-    pub(crate) id: u32,
-    pub(crate) plugin: &'cb P,
-}
+pub type HttpHandle<'cb, P = ()> = Handle<'cb, HttpStream, P>;
 
-impl<'cb, P> HttpHandle<'cb, P> {
-    calls!(HttpFilter, HttpStream, P, HttpHandle, |id, plugin| HttpHandle { id, plugin });
-    holds!(HttpStream, P, HttpHandle, |id, plugin| HttpHandle { id, plugin });
-    arena!();
-    maps!();
-
-    /// Returns the number that the host gave the stream.
-    #[must_use]
-    pub const fn id(&self) -> u32 {
-        self.id
-    }
-
-    /// Returns the plugin's context.
-    #[must_use]
-    pub const fn plugin(&self) -> &'cb P {
-        self.plugin
-    }
-
+impl<'cb, P> Handle<'cb, HttpStream, P> {
     /// Resumes the request that a callback of the filter paused. While a task or a closure holds
     /// the request too, the request goes on when the last of them ends. In a callback of the
     /// request the returned status decides, and this method makes no host call.

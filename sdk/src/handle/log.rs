@@ -1,6 +1,7 @@
 //! An entry of the access log.
 
-use core::marker::PhantomData;
+use super::Handle;
+use crate::owner::AccessLog;
 
 /// An entry of the access log, in [`PluginContext::on_log`](crate::PluginContext::on_log): a
 /// request and its response that are over, and cannot be changed. [`property`](crate::property)
@@ -24,11 +25,4 @@ use core::marker::PhantomData;
 /// # sluicegate::plugin!(plugin: Plugin);
 /// # fn main() {}
 /// ```
-#[derive(Debug)]
-pub struct AccessLogEntry<'cb> {
-    pub(crate) callback: PhantomData<&'cb ()>,
-}
-
-impl AccessLogEntry<'_> {
-    maps!();
-}
+pub type AccessLogEntry<'cb> = Handle<'cb, AccessLog>;

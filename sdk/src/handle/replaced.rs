@@ -47,7 +47,10 @@ impl<P> HttpHandle<'_, P> {
     /// One host call, which copies the bytes, and one that returns the size of the body. Two more
     /// if the filter holds the headers, to correct `content-length`.
     pub fn replace_request_body(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
-        replace(CompleteBody::<Request, _>::new(self.again(), BufferType::HttpRequestBody, false), bytes.as_ref())
+        replace(
+            CompleteBody::<Request, _>::new(HttpHandle::new(self.id, self.above), BufferType::HttpRequestBody, false),
+            bytes.as_ref(),
+        )
     }
 
     /// Replaces the body of the response that the filter holds, as
@@ -61,11 +64,10 @@ impl<P> HttpHandle<'_, P> {
     ///
     /// The cost of [`replace_request_body`](Self::replace_request_body).
     pub fn replace_response_body(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
-        replace(CompleteBody::<Response, _>::new(self.again(), BufferType::HttpResponseBody, false), bytes.as_ref())
-    }
-
-    const fn again(&self) -> HttpHandle<'_, P> {
-        HttpHandle { id: self.id, plugin: self.plugin }
+        replace(
+            CompleteBody::<Response, _>::new(HttpHandle::new(self.id, self.above), BufferType::HttpResponseBody, false),
+            bytes.as_ref(),
+        )
     }
 }
 

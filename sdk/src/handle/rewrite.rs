@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use super::carry::Carry;
-use super::{Head, Headers, Part, Tail};
+use super::{Body, Direction, Head, Headers, Tail};
 use crate::buffer::Buffer;
 use crate::context::FilterStatus;
 use crate::effective::write_at_trailers;
@@ -181,8 +181,8 @@ impl Rewriter {
     /// # Errors
     ///
     /// Fails with the closure's error, if the host refuses, or if the SDK is out of memory. Then
-    /// the part is as it was, and the bytes that were left are in front of it
-    /// again: with an open [policy](crate::HttpFilter::ON_ERROR) all of them pass as they came.
+    /// the part is as it was, and the bytes that were left are in front of it again: with an open
+    /// [policy](crate::HttpFilter::ON_ERROR) all of them pass as they came.
     ///
     /// Fails if the closure leaves more bytes than the limit, if the closure leaves bytes of the
     /// last [`Chunk`], or if the filter has no callback for the trailers of this direction.
@@ -195,17 +195,17 @@ impl Rewriter {
     /// 256 bytes. Bytes that are left are copied a bounded number of times, however many parts they
     /// wait for. If a task holds the body at the same time, the bytes that were rewritten so far
     /// are copied again with each part.
-    pub fn pass<B: Part>(
+    pub fn pass<D: Direction, P>(
         &mut self,
-        part: &mut B,
+        part: &mut Body<'_, D, P>,
         change: impl FnOnce(Chunk<'_>, &mut Output) -> Result<usize>,
-    ) -> Result<B::Status> {
-        if !part.sees_trailers() {
+    ) -> Result<D::Status> {
+        if !part.sees_trailers {
             return Err(Error::new(
                 "trailers would end the body unseen: implement the callback for the trailers, with `Rewriter::finish`",
             ));
         }
-        let (direction, is_last) = (part.direction(), part.end_of_stream());
+        let (direction, is_last) = (part.buffer.direction(), part.end_of_stream());
         let (is_paused, is_held) = stream_state::current(|state| {
             state.map_or((false, false), |state| (state.is_paused(direction), state.is_held(direction)))
         });
@@ -231,7 +231,7 @@ impl Rewriter {
         }
         let is_empty = self.carry.len() == 0;
         stream_state::current(|state| state.map(|state| state.carry(direction, !is_empty)));
-        let keeps = B::IS_KEPT && !is_empty;
+        let keeps = D::IS_KEPT && !is_empty;
         // The kept part goes on with this one. The proxy is then ready for more bytes to be
         // written, even at the trailers.
         let passes = keeps
@@ -239,20 +239,20 @@ impl Rewriter {
             && stream_state::current(|state| state.map_or(Ok(false), |state| state.pass_on(direction)))?;
         self.rewritten = if passes || !(keeps || is_held) { 0 } else { rewritten + out.written().len() };
         self.kept = keeps;
-        Ok(if keeps { B::KEEP } else { B::GO })
+        Ok(if keeps { D::KEEP } else { D::GO })
     }
 
     /// Puts the bytes that were left before a part back in front of it, because the closure or the
     /// host has failed. If the host refuses that too, the bytes are still left.
     #[cold]
-    fn give_back(&mut self, part: &mut impl Part, rewritten: usize, new: &[u8], seen: usize) {
+    fn give_back<D: Direction, P>(&mut self, part: &mut Body<'_, D, P>, rewritten: usize, new: &[u8], seen: usize) {
         if put(part, rewritten, new, self.carry.bytes()).is_err() {
             self.carry.truncate(seen);
             return;
         }
         self.carry.truncate(0);
         (self.rewritten, self.kept) = (0, false);
-        let direction = part.direction();
+        let direction = part.buffer.direction();
         stream_state::current(|state| state.map(|state| state.carry(direction, false)));
     }
 
@@ -321,7 +321,7 @@ fn deal(
 
 /// Replaces the new bytes by those that the closure wrote, behind the bytes that were rewritten
 /// before.
-fn put(part: &mut impl Part, rewritten: usize, new: &[u8], out: &[u8]) -> Result<()> {
+fn put<D: Direction, P>(part: &mut Body<'_, D, P>, rewritten: usize, new: &[u8], out: &[u8]) -> Result<()> {
     if out == new {
         return Ok(());
     }

@@ -1,5 +1,5 @@
-//! The macro that makes a function of each row. A row has a doc, a kind, a name and a path, and the
-//! path on older hosts if that is another.
+//! The macro that makes a function of each row of a table. A row has a doc, a kind, a name and a
+//! path. If older hosts have another path, the row has that path too.
 
 /// ```text
 /// properties! {
@@ -20,9 +20,10 @@ macro_rules! properties {
             $(#[$doc])*
             ///
             #[doc = concat!(
-                "The attribute `", $(stringify!($xds), ".",)? $first, $(".", $rest,)* "`",
-                $(", on older hosts without `", stringify!($xds), ".`",)? $(", on older hosts `", $old, "`",)?
-                "; none if the proxy does not have it now."
+                "Reads the attribute `", $(stringify!($xds), ".",)? $first, $(".", $rest,)* "`.",
+                $(" On older hosts its name has no `", stringify!($xds), ".` in front.",)?
+                $(" On older hosts its name is `", $old, "`.",)?
+                " Returns `None` if the proxy does not have it now."
             )]
             ///
             /// # Errors
@@ -50,11 +51,11 @@ macro_rules! properties {
     (@fetch $name:expr, $path:expr, xds) => { $crate::property::fetch_xds($name, $path) };
     (@fetch $name:expr, $path:expr, $old:literal) => { $crate::property::fetch_renamed($name, $path, $old.as_bytes()) };
 
-    (@errors text) => { "If the host refuses, or the SDK is out of memory." };
-    (@errors message) => { "If the host refuses, or the SDK is out of memory." };
-    (@errors interception) => { "If the host refuses, sends what is no mode of interception, or the SDK is out of memory." };
+    (@errors text) => { "Fails if the host refuses, or if the SDK is out of memory." };
+    (@errors message) => { "Fails if the host refuses, or if the SDK is out of memory." };
+    (@errors interception) => { "Fails if the host refuses, if its value is not a mode of interception, or if the SDK is out of memory." };
     (@errors $kind:ident) => {
-        concat!("If the host refuses, sends what is no ", stringify!($kind), ", or the SDK is out of memory.")
+        concat!("Fails if the host refuses, if its value is not of the type `", stringify!($kind), "`, or if the SDK is out of memory.")
     };
 
     (@type text) => { $crate::property::Property };

@@ -7,10 +7,10 @@ use core::task::Poll;
 use super::slot::Slot;
 use super::{Tasks, WITH, With, polled};
 use crate::abi::{Shared, try_box};
-use crate::callout::{ContextRef, wrong_context};
+use crate::callout::ContextRef;
 use crate::context::Action;
 use crate::error::Result;
-use crate::handle::{HttpHandle, PluginHandle, TcpHandle};
+use crate::handle::{HttpHandle, PluginHandle, TcpHandle, with_context};
 use crate::owner::{Connection, HttpStream, Plugin};
 use crate::reply::LocalResponse;
 
@@ -32,49 +32,64 @@ pub fn reply(response: &LocalResponse<'_>) -> Result<Action> {
     Ok(Action::StopIteration)
 }
 
-/// Declares the functions that pass a task its context, which differ in the type of the context.
-macro_rules! with {
-    ($(#[$doc:meta])* $name:ident, $kind:ident, $handle:ident, $make:expr) => {
-        $(#[$doc])*
-        ///
-        /// # Errors
-        ///
-        /// The future fails if it is awaited outside of a task of such a context, or if the SDK is
-        /// out of memory.
-        ///
-        /// # Cost
-        ///
-        /// Two small blocks.
-        pub fn $name<F, R>(
-            with: impl FnOnce(&mut F, &mut $handle<'_, F::Above>) -> R + 'static,
-        ) -> impl Future<Output = Result<R>>
-        where
-            F: Tasks<Kind = $kind>,
-            R: 'static,
-        {
-            in_context(move |asker| {
-                let context = asker.context.downcast_mut::<F>().ok_or_else(wrong_context)?;
-                let above = asker.above.downcast_ref::<F::Above>().ok_or_else(wrong_context)?;
-                let make: fn(u32, &F::Above) -> $handle<'_, F::Above> = $make;
-                Ok(with(context, &mut make(asker.id, above)))
-            })
-        }
-    };
+/// Passes a task of a stream its filter and its handle, until the closure returns.
+///
+/// # Errors
+///
+/// The future fails if it is awaited outside of a task of such a context, or if the SDK is out of
+/// memory.
+///
+/// # Cost
+///
+/// Two small blocks.
+pub fn with_filter<F, R>(
+    with: impl FnOnce(&mut F, &mut HttpHandle<'_, F::Above>) -> R + 'static,
+) -> impl Future<Output = Result<R>>
+where
+    F: Tasks<Kind = HttpStream>,
+    R: 'static,
+{
+    in_context(move |context| with_context(context, |of: &mut F, handle| Ok(with(of, handle))))
 }
 
-with! {
-    /// Passes a task of a stream its filter and its handle, until the closure returns.
-    with_filter, HttpStream, HttpHandle, |id, plugin| HttpHandle { id, plugin }
+/// Passes a task of a connection its filter and its handle, until the closure returns.
+///
+/// # Errors
+///
+/// The future fails if it is awaited outside of a task of such a context, or if the SDK is out of
+/// memory.
+///
+/// # Cost
+///
+/// Two small blocks.
+pub fn with_connection<F, R>(
+    with: impl FnOnce(&mut F, &mut TcpHandle<'_, F::Above>) -> R + 'static,
+) -> impl Future<Output = Result<R>>
+where
+    F: Tasks<Kind = Connection>,
+    R: 'static,
+{
+    in_context(move |context| with_context(context, |of: &mut F, handle| Ok(with(of, handle))))
 }
 
-with! {
-    /// Passes a task of a connection its filter and its handle, until the closure returns.
-    with_connection, Connection, TcpHandle, |id, plugin| TcpHandle { id, plugin }
-}
-
-with! {
-    /// Passes a task of a plugin its context and its handle, until the closure returns.
-    with_plugin, Plugin, PluginHandle, |id, vm| PluginHandle { id, vm, configuration_size: 0 }
+/// Passes a task of a plugin its context and its handle, until the closure returns.
+///
+/// # Errors
+///
+/// The future fails if it is awaited outside of a task of such a context, or if the SDK is out of
+/// memory.
+///
+/// # Cost
+///
+/// Two small blocks.
+pub fn with_plugin<F, R>(
+    with: impl FnOnce(&mut F, &mut PluginHandle<'_, F::Above>) -> R + 'static,
+) -> impl Future<Output = Result<R>>
+where
+    F: Tasks<Kind = Plugin>,
+    R: 'static,
+{
+    in_context(move |context| with_context(context, |of: &mut F, handle| Ok(with(of, handle))))
 }
 
 /// Runs a closure with the context of the task, right after the poll in which the future is
