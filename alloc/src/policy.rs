@@ -22,18 +22,23 @@ pub(crate) const NEAR: usize = 8;
 /// A large block is kept only if there is room for so many.
 pub(crate) const ROOMY: usize = 16;
 
-/// The number of kept blocks that go back to the heap before memory grows, and that go for a
-/// request while memory does not grow.
-pub(crate) const FLUSHED: usize = 6;
-pub(crate) const REFUSED: usize = 2;
+/// The number of kept blocks that go back to the heap for a request that nothing fits: while memory
+/// grows, once memory has grown, and while memory does not grow. The first is small so that a
+/// request that is then refused costs little. Six at once, before memory grows, made the worst
+/// refusal dearer by half, and 16 growing buffers took as many pages.
+pub(crate) const WANTED: usize = 2;
+pub(crate) const GROWN: usize = 4;
+pub(crate) const REFUSED: usize = 1;
 
 /// The number of lists that are searched for these blocks, and for one block that is large enough.
-pub(crate) const LISTS: usize = 40;
-pub(crate) const REFUSED_LISTS: usize = 16;
+pub(crate) const WANTED_LISTS: usize = 40;
+pub(crate) const GROWN_LISTS: usize = 24;
+pub(crate) const REFUSED_LISTS: usize = 8;
 pub(crate) const LARGER: usize = 32;
 
 /// The number of kept blocks that make room for others, each time that full lists did not have what
-/// was wanted so often; and how many lists are looked at for them.
+/// was wanted so often; and how many lists are looked at for them. Half as many while memory does
+/// not grow.
 pub(crate) const EVICTED: usize = 4;
 pub(crate) const EVERY: usize = 8;
 pub(crate) const LOOKED_AT: usize = 12;

@@ -31,11 +31,13 @@ pub(crate) struct Lists {
     hand: usize,
     /// Blocks that no list had since then, while the lists were full.
     misses: usize,
+    /// True if the last such block made them give way.
+    squeezed: bool,
 }
 
 impl Lists {
     pub(crate) const fn new() -> Self {
-        Self { free: [const { Stack::EMPTY }; SLOTS], room: 0, most: 0, hand: 0, misses: 0 }
+        Self { free: [const { Stack::EMPTY }; SLOTS], room: 0, most: 0, hand: 0, misses: 0, squeezed: false }
     }
 
     /// A kept block of a slot whose blocks count for so much; null if there is none.
@@ -121,59 +123,54 @@ impl Lists {
         }
     }
 
-    /// Returns how many lists from this slot on are empty, of up to so many.
+    /// Returns the first slot of so many from this one on whose list holds a block; the slot after
+    /// them if there is none, and at most [`SLOTS`].
     #[inline(never)]
-    fn empty(&self, from: usize, lists: usize) -> usize {
-        let mut empty = 0;
-        while empty < lists {
-            let Some(rest) = self.free.get(from + empty..) else { break };
-            match rest {
-                // Most lists are empty: four at once.
-                [a, b, c, d, ..] if a.is_empty() & b.is_empty() & c.is_empty() & d.is_empty() => empty += 4,
-                [first, ..] if first.is_empty() => empty += 1,
-                _ => break,
+    fn filled(&self, from: usize, lists: usize) -> usize {
+        let end = (from + lists).min(SLOTS);
+        let mut slot = from;
+        while slot < end {
+            // Most lists are empty: four at once.
+            match self.free.get(slot..).and_then(<[Stack]>::first_chunk) {
+                Some([a, b, c, d]) if a.is_empty() & b.is_empty() & c.is_empty() & d.is_empty() => slot += 4,
+                _ if self.free.get(slot).is_some_and(|list| !list.is_empty()) => return slot,
+                _ => slot += 1,
             }
         }
-        if empty < lists { empty } else { lists }
+        end
     }
 
     /// A block that has at least so many bytes, of the smallest class that has one, and its bytes;
     /// null if there is none among the classes that are looked at.
     #[inline(never)]
     pub(crate) fn pop_at_least(&mut self, bytes: usize) -> (*mut u8, usize) {
-        let first = class::at_least(bytes);
-        let empty = self.empty(first, policy::LARGER);
-        let slot = first + empty;
+        let slot = self.filled(class::at_least(bytes), policy::LARGER);
         let Some(list) = self.free.get_mut(slot) else { return (null_mut(), 0) };
-        if empty == policy::LARGER {
-            return (null_mut(), 0);
+        let block = list.pop();
+        if block.is_null() {
+            return (block, 0);
         }
         let need = class::need(slot);
         self.room += class::charge_of(need);
-        (list.pop(), need)
+        (block, need)
     }
 
     /// Gives up to so many blocks back to the heap, after a look at up to so many lists, and
-    /// returns the bytes of the largest gap that came of it. The lists take turns and give up to
-    /// half of the blocks each, so what is not used any more goes too.
+    /// returns a gap that came of it, the largest; null if none did. The lists take turns and give
+    /// up to half of the blocks each, so what is not used any more goes too.
     #[inline(never)]
-    pub(crate) fn evict<S: Source>(&mut self, heap: &mut Heap<S>, mut blocks: usize, mut lists: usize) -> usize {
-        let (each, mut largest) = (blocks.div_ceil(2), 0);
+    pub(crate) fn evict<S: Source>(&mut self, heap: &mut Heap<S>, mut blocks: usize, mut lists: usize) -> *mut u8 {
+        let (each, mut largest, mut most) = (blocks.div_ceil(2), null_mut(), 0);
         while blocks > 0 && lists > 0 {
-            let empty = self.empty(self.hand + 1, lists);
-            self.hand += empty;
-            lists -= empty;
-            if lists == 0 {
-                break;
-            }
-            // The next list has a block, or the last one was passed.
-            self.hand += 1;
-            lists -= 1;
-            let Some(list) = self.free.get_mut(self.hand) else {
+            let from = self.hand + 1;
+            let slot = self.filled(from, lists);
+            lists = lists.saturating_sub(slot - from + 1);
+            self.hand = slot;
+            let Some(list) = self.free.get_mut(slot) else {
                 self.hand = 0;
                 continue;
             };
-            let need = class::need(self.hand);
+            let need = class::need(slot);
             for _ in 0..each.min(blocks) {
                 let block = list.pop();
                 if block.is_null() {
@@ -182,7 +179,13 @@ impl Lists {
                 blocks -= 1;
                 self.room += class::charge_of(need);
                 // SAFETY: the block is one of the heap's, of this size (contract of `push`).
-                largest = largest.max(unsafe { heap.free(block, need) });
+                let gap = unsafe { heap.free(block, need) };
+                // SAFETY: the gap is there since just now.
+                let bytes = unsafe { heap.bytes_of(gap) };
+                // A gap that takes in the largest one so far is larger than that.
+                if bytes > most {
+                    (largest, most) = (gap, bytes);
+                }
             }
         }
         largest
@@ -196,13 +199,20 @@ impl Lists {
     /// over the heap.
     #[inline]
     pub(crate) fn missed<S: Source>(&mut self, heap: &mut Heap<S>) {
+        self.squeezed = false;
         if self.room < self.most / 8 || self.most == 0 {
             self.misses += 1;
             if self.misses >= policy::EVERY {
                 self.misses = 0;
+                self.squeezed = true;
                 self.squeeze(heap);
             }
         }
+    }
+
+    /// Returns whether full lists gave way for the block that no list had, the last time.
+    pub(crate) const fn squeezed(&self) -> bool {
+        self.squeezed
     }
 
     #[cold]
@@ -213,7 +223,8 @@ impl Lists {
         let more = (most.saturating_sub(self.most)).min(policy::KEPT_LEAST / UNIT / 8);
         self.most += more;
         self.room += more;
-        self.evict(heap, policy::EVICTED, policy::LOOKED_AT);
+        let blocks = if heap.refused() { policy::EVICTED / 2 } else { policy::EVICTED };
+        self.evict(heap, blocks, policy::LOOKED_AT);
     }
 
     /// Calls `block` with the address and the bytes of each kept block, until it answers false.

@@ -17,7 +17,7 @@ pub(crate) mod stack;
 mod tests;
 
 use core::alloc::Layout;
-use core::ptr::copy_nonoverlapping;
+use core::ptr::{copy_nonoverlapping, null_mut};
 
 use crate::heap::{self, Heap, UNIT, whole};
 use crate::policy;
@@ -73,8 +73,8 @@ impl<S: Source> Freelist<S> {
     #[inline(never)]
     unsafe fn obtain(&mut self, need: usize, mask: usize) -> *mut u8 {
         let wanted = need + mask;
-        // Where memory does not grow, nothing is given back for more than could come of it.
-        let reach = self.heap.reach().saturating_add(self.lists.kept() * UNIT);
+        // Nothing is given back for more than could come of it.
+        let reach = self.heap.free_bytes() + self.lists.kept() * UNIT;
         if self.lists.any() && wanted <= reach {
             let (block, bytes) = self.lists.pop_at_least(wanted);
             let gap = if block.is_null() {
@@ -83,38 +83,39 @@ impl<S: Source> Freelist<S> {
                 // SAFETY: the block is one of the heap's, of this size, and nobody uses it.
                 unsafe { self.heap.free(block, bytes) }
             };
-            if gap >= wanted {
-                // SAFETY: as the caller promises.
-                let block = unsafe { self.heap.take(need, mask) };
-                if !block.is_null() {
-                    return block;
-                }
+            // SAFETY: the gap is there since just now.
+            if !gap.is_null() && unsafe { self.heap.bytes_of(gap) } >= wanted {
+                // SAFETY: as above, and it is large enough; the caller promises the rest.
+                return unsafe { self.heap.take_from(gap, need, mask) };
             }
         }
         loop {
             // SAFETY: as the caller promises.
             if !unsafe { self.heap.grow(need, mask) } {
                 self.lists.narrow();
-                return core::ptr::null_mut();
+                return null_mut();
             }
             self.lists.widen(&self.heap);
             // SAFETY: as above.
             let block = unsafe { self.heap.take_open(need, mask) };
             // Where someone else took memory in between, one growth may be too little.
             if !block.is_null() {
+                if self.lists.any() {
+                    self.lists.evict(&mut self.heap, policy::GROWN, policy::GROWN_LISTS);
+                }
                 return block;
             }
         }
     }
 
-    /// Gives a few kept blocks back to the heap, fewer while memory does not grow; returns the
-    /// bytes of the largest gap that came of it.
+    /// Gives a few kept blocks back to the heap, fewer while memory does not grow, and none if full
+    /// lists have just given way. Returns the largest gap that came of it, or null.
     #[inline(never)]
-    fn give_back(&mut self) -> usize {
-        let (blocks, lists) = if self.heap.refused() {
-            (policy::REFUSED, policy::REFUSED_LISTS)
-        } else {
-            (policy::FLUSHED, policy::LISTS)
+    fn give_back(&mut self) -> *mut u8 {
+        let (blocks, lists) = match (self.lists.squeezed(), self.heap.refused()) {
+            (true, _) => return null_mut(),
+            (_, true) => (policy::REFUSED, policy::REFUSED_LISTS),
+            _ => (policy::WANTED, policy::WANTED_LISTS),
         };
         self.lists.evict(&mut self.heap, blocks, lists)
     }

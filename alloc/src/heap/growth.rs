@@ -68,11 +68,8 @@ impl<S: Source> Heap<S> {
         // have another to be a gap.
         let least = least.max(2 * UNIT);
         let piece = self.source.acquire(least, least.max(policy::step(self.size)));
-        let Some(piece) = piece else {
-            self.refused = if self.refused == 0 { least } else { self.refused.min(least) };
-            return false;
-        };
-        self.refused = 0;
+        self.refused = piece.is_none();
+        let Some(piece) = piece else { return false };
         self.grows += 1;
         self.size += piece.len();
         let base = piece.cast::<u8>().as_ptr();

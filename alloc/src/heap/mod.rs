@@ -75,9 +75,9 @@ pub struct Heap<S> {
     size: usize,
     free: usize,
     grows: usize,
-    /// The fewest bytes that the source did not have since it had any; zero if it had any the last
-    /// time. All of the heap is zeros at first: so it is no data of the module.
-    refused: usize,
+    /// True if the source had no memory, the last time that it was asked. All of the heap is zeros
+    /// at first: so it is no data of the module.
+    refused: bool,
 }
 
 // SAFETY: the heap's pointers lead into memory that only the heap has (contract of `Source`), so
@@ -111,7 +111,7 @@ impl<S: Source> Heap<S> {
             size: 0,
             free: 0,
             grows: 0,
-            refused: 0,
+            refused: false,
         }
     }
 
@@ -128,13 +128,12 @@ impl<S: Source> Heap<S> {
 
     /// Returns whether memory did not grow, the last time that it was to.
     pub(crate) const fn refused(&self) -> bool {
-        self.refused > 0
+        self.refused
     }
 
-    /// Returns the bytes of all gaps, and those by which memory might still grow, as far as is
-    /// known.
-    pub(crate) const fn reach(&self) -> usize {
-        if self.refused == 0 { usize::MAX } else { self.free.saturating_add(self.refused) }
+    /// Returns the bytes of all gaps.
+    pub(crate) const fn free_bytes(&self) -> usize {
+        self.free
     }
 
     /// Returns the bytes in blocks with their tags, kept ones among them, and a few at the ends of
@@ -222,6 +221,24 @@ impl<S: Source> Heap<S> {
         if self.fits(need, mask) { unsafe { self.cut(need, mask) } } else { null_mut() }
     }
 
+    /// Returns a block like [`take`](Self::take), but from this gap or not at all.
+    ///
+    /// # Safety
+    ///
+    /// As for [`take`](Self::take), and there is such a gap, listed or open.
+    pub(crate) unsafe fn take_from(&mut self, gap: *mut u8, need: usize, mask: usize) -> *mut u8 {
+        if gap != self.open.cast() {
+            // SAFETY: the open gap is in no list.
+            unsafe { self.shut() };
+            // SAFETY: the gap is in a list.
+            let size = unsafe { self.remove(gap.cast()) };
+            // SAFETY: the gap is in no list any more, and no other is open.
+            unsafe { self.open(gap, size) };
+        }
+        // SAFETY: as the caller promises.
+        unsafe { self.take_open(need, mask) }
+    }
+
     /// Returns whether the open gap has room for so many bytes, aligned by the mask.
     #[inline]
     fn fits(&self, need: usize, mask: usize) -> bool {
@@ -285,13 +302,13 @@ impl<S: Source> Heap<S> {
         }
     }
 
-    /// Makes a gap of a block and its free neighbours, and returns the gap's bytes.
+    /// Makes a gap of a block and its free neighbours, and returns it.
     ///
     /// # Safety
     ///
     /// The block, with its tag, has so many bytes, and nobody uses it any more.
     #[inline(never)]
-    pub(crate) unsafe fn free(&mut self, block: *mut u8, mut size: usize) -> usize {
+    pub(crate) unsafe fn free(&mut self, block: *mut u8, mut size: usize) -> *mut u8 {
         self.free += size;
         let mut base = block;
         // SAFETY: the block ends with its tag.
@@ -322,7 +339,18 @@ impl<S: Source> Heap<S> {
             // more.
             unsafe { self.insert(base, size) };
         }
-        size
+        base
+    }
+
+    /// Returns the bytes of a gap.
+    ///
+    /// # Safety
+    ///
+    /// There is such a gap, listed or open.
+    #[inline]
+    pub(crate) unsafe fn bytes_of(&self, gap: *mut u8) -> usize {
+        // SAFETY: the gap is the heap's, which the caller promises.
+        if gap == self.open.cast() { self.room } else { unsafe { (*gap.cast::<Gap>()).size } }
     }
 
     /// Returns the bytes of the gap that follows a block; zero if a block follows.
@@ -336,7 +364,7 @@ impl<S: Source> Heap<S> {
             return 0;
         }
         // SAFETY: the tag says that a gap begins there.
-        if end == self.open.cast() { self.room } else { unsafe { (*end.cast::<Gap>()).size } }
+        unsafe { self.bytes_of(end) }
     }
 
     /// Tries to change a block's size where it lies, in bytes that include its tag; a smaller size

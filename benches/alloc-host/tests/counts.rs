@@ -26,7 +26,7 @@ const fn bound(trace: &'static str, instructions: f64, pages: f64) -> Bound {
 const BOUNDS: &[(&str, u64, &[Bound])] = &[
     (
         "freelist+inline",
-        6_300,
+        6_400,
         &[
             bound("request 64", 0.375, 1.15),
             bound("request 256", 0.35, 1.15),
@@ -41,12 +41,12 @@ const BOUNDS: &[(&str, u64, &[Bound])] = &[
             bound("churn 1k", 0.5, 1.25),
             bound("churn 10k", 0.22, 1.15),
             bound("mixed 1k", 0.46, 1.1),
-            bound("growing 100", 0.8, 1.2),
+            bound("growing 100", 0.83, 1.75),
         ],
     ),
     (
         "freelist",
-        6_300,
+        6_400,
         &[
             bound("request 64", 0.44, 1.15),
             bound("request 256", 0.41, 1.15),
@@ -56,27 +56,27 @@ const BOUNDS: &[(&str, u64, &[Bound])] = &[
     ),
     (
         "arena+inline",
-        7_200,
+        7_300,
         &[
             bound("request 64", 0.76, 1.35),
             bound("request 256", 0.74, 1.15),
             bound("request 1024", 0.74, 1.08),
-            bound("rust 64", 0.95, 1.15),
+            bound("rust 64", 0.95, 1.34),
             bound("rust 256", 0.95, 1.15),
             bound("rust 1024", 0.95, 1.15),
             bound("pair", 0.5, 1.0),
             bound("pair in a region", 0.85, 1.0),
             bound("batch LIFO in a region", 0.98, 1.0),
             bound("batch FIFO in a region", 0.55, 1.0),
-            bound("churn 1k in a region", 0.55, 1.25),
+            bound("churn 1k in a region", 0.6, 1.25),
             bound("churn 10k in a region", 0.25, 1.15),
             bound("mixed 1k", 0.5, 1.1),
-            bound("growing 100", 0.85, 1.2),
+            bound("growing 100", 0.85, 1.75),
         ],
     ),
     (
         "arena",
-        7_200,
+        7_300,
         &[
             bound("request 64", 0.8, 1.35),
             bound("request 256", 0.8, 1.15),
@@ -86,16 +86,16 @@ const BOUNDS: &[(&str, u64, &[Bound])] = &[
     ),
     (
         "heap",
-        4_500,
+        4_900,
         &[
-            bound("request 64", 1.25, 1.1),
-            bound("request 256", 1.23, 1.1),
-            bound("request 1024", 1.2, 1.1),
+            bound("request 64", 1.3, 1.15),
+            bound("request 256", 1.28, 1.1),
+            bound("request 1024", 1.25, 1.1),
             bound("rust 256", 1.05, 1.15),
-            bound("pair", 2.6, 1.0),
-            bound("churn 10k", 0.67, 1.05),
-            bound("mixed 1k", 0.66, 1.05),
-            bound("growing 100", 0.9, 1.0),
+            bound("pair", 2.7, 1.0),
+            bound("churn 10k", 0.71, 1.05),
+            bound("mixed 1k", 0.69, 1.05),
+            bound("growing 100", 0.92, 1.0),
         ],
     ),
 ];

@@ -38,7 +38,7 @@ fn all_four_stand_still() {
             if own.live.is_none() {
                 faults.push(format!("{name}, {title}: live bytes are not counted"));
             }
-            if let Err(fault) = own.verify(soak.settles(name)) {
+            if let Err(fault) = own.verify(soak.settles(name), std.as_ref().map_or(0, |std| std.halves().1)) {
                 faults.push(format!("{name}, {title}: {fault}"));
             }
             if title.starts_with("S12")
@@ -62,7 +62,7 @@ fn an_allocator_that_loses_blocks_grows() {
     let engines = Engines::new().unwrap();
     let guest = Guest::build(&engines, "leaky+count").unwrap();
     let trace = SOAKS.last().unwrap();
-    let fault = trace.run(&mut guest.timed().unwrap(), 1).unwrap().verify(false).unwrap_err();
+    let fault = trace.run(&mut guest.timed().unwrap(), 1).unwrap().verify(false, 0).unwrap_err();
     assert!(fault.to_string().contains("in the second half"), "{fault}");
 }
 
@@ -78,6 +78,6 @@ fn a_lost_block_shows_in_both_counts() {
     let held = running.count("held").unwrap().unwrap() as usize;
     assert_eq!(held, 100);
     let ratchet = SOAKS.iter().find(|soak| soak.title.starts_with("S6")).unwrap();
-    let fault = ratchet.run(&mut running, 1).unwrap().verify(false).unwrap_err();
+    let fault = ratchet.run(&mut running, 1).unwrap().verify(false, 0).unwrap_err();
     assert!(fault.to_string().contains("held"), "{fault}");
 }
