@@ -40,11 +40,12 @@ fn the_functions_are_there_with_every_feature() {
     }
 }
 
-/// The packages that the crate brings along with such features, as cargo tells.
-fn brought(features: &str) -> String {
+/// Returns cargo's tree of a package with these features: a line for each package, with the
+/// features that are on.
+fn tree(package: &str, features: &str) -> String {
     let output = std::process::Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--package", "sluicegate-alloc", "--edges", "normal", "--prefix", "none"])
-        .args(["--features", features])
+        .args(["tree", "--offline", "--package", package, "--edges", "normal", "--prefix", "none"])
+        .args(["--no-default-features", "--features", features, "--format", "{p} [{f}]"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
@@ -56,8 +57,17 @@ fn brought(features: &str) -> String {
 #[cfg(not(miri))]
 fn only_who_asks_for_talc_gets_it() {
     for features in ["freelist", "arena", "system", "freelist,live,stats,profile"] {
-        let tree = brought(features);
+        let tree = tree("sluicegate-alloc", features);
         assert_eq!(tree.lines().count(), 1, "{features} brings more than the crate itself: {tree}");
     }
-    assert!(brought("talc").contains("\ntalc "));
+    assert!(tree("sluicegate-alloc", "talc").contains("\ntalc "));
+}
+
+/// Statistics of all kinds cost a pair of blocks ten times as many instructions.
+#[test]
+#[cfg(not(miri))]
+fn the_budgets_of_the_sdk_turn_on_live_bytes_alone() {
+    let tree = tree("sluicegate", "budget");
+    let ours = tree.lines().find(|line| line.starts_with("sluicegate-alloc ")).unwrap();
+    assert!(ours.ends_with("[live]"), "{ours}");
 }

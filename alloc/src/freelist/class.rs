@@ -190,6 +190,13 @@ mod tests {
         }
     }
 
+    /// The contract forbids a size of zero. A program that breaks it gets a block.
+    #[test]
+    fn a_size_of_zero_is_of_the_first_class() {
+        assert_eq!(held(0), (UNIT, FIRST));
+        assert!(small(layout(0)));
+    }
+
     #[test]
     fn powers_of_two_waste_a_unit_at_most() {
         for shift in 5..=16 {
