@@ -54,6 +54,24 @@
 #![no_std]
 #![allow(unsafe_code, reason = "an allocator hands out raw memory; each block says why it may")]
 
+// The order of the modules. A file imports what stands in its own row and in the rows above it, and
+// never what stands below. A test reads this table. A folder stands for the files in it that have
+// no row of their own.
+//
+// | row | files | contents |
+// |---|---|---|
+// | ground | sync lock source/ policy | |
+// | | freelist/stack heap/shape shape | threads, pages, figures, and what a report looks at |
+// | strategy | strategy stats | the trait of an algorithm, and its figures |
+// | heap | heap/ system talc | algorithms over pages |
+// | freelist | freelist/ | the free lists over the heap |
+// | arena | arena/ | regions over the free lists |
+// | report | report/ profile/ profile_off | reports and profiles of a strategy |
+// | global | global installed native/ | global allocators over a strategy |
+// | selected | selected | the choice of the features |
+// | program | program region request/ profile/program | the allocator of the program, for the program |
+// | root | lib | the crate's root |
+
 #[cfg(feature = "request-arena")]
 extern crate alloc;
 
@@ -71,11 +89,13 @@ pub mod profile;
 #[cfg(not(feature = "profile"))]
 #[path = "profile_off.rs"]
 mod profile;
+mod program;
 pub mod region;
 pub mod report;
 #[cfg(feature = "request-arena")]
 pub mod request;
 mod selected;
+mod shape;
 pub mod source;
 mod stats;
 mod strategy;
@@ -89,12 +109,13 @@ pub use arena::Arena;
 pub use freelist::Freelist;
 pub use global::Global;
 pub use heap::Heap;
-#[doc(hidden)]
-pub use installed::__announce;
-pub use installed::{Installed, limit, live, snapshot, usage};
+pub use installed::Installed;
 #[cfg(not(any(target_family = "wasm", loom, shuttle)))]
 pub use native::Native;
-pub use report::{HeapReport, heap_report};
+#[doc(hidden)]
+pub use program::__announce;
+pub use program::{heap_report, limit, live, snapshot, usage};
+pub use report::HeapReport;
 #[cfg(any(feature = "arena", feature = "freelist", feature = "talc", feature = "system"))]
 pub use selected::{ALLOCATOR, Allocator};
 pub use selected::{SELECTED, SELECTED_LINE};

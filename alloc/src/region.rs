@@ -25,11 +25,10 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use crate::installed::{Installed, installed, settle};
+pub use crate::arena::LARGEST;
+use crate::installed::Installed;
+use crate::program::{installed, settle};
 use crate::sync::SINGLE_THREADED;
-
-/// The size in bytes of the largest block that the arena counts for a region.
-pub const LARGEST: usize = 128;
 
 /// A stream's region. Dropping the value closes the region. Its live blocks stay valid, and count
 /// as retained.

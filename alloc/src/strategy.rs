@@ -3,7 +3,7 @@
 use core::alloc::Layout;
 use core::ptr::{NonNull, copy_nonoverlapping};
 
-use crate::report::Shape;
+use crate::shape::Shape;
 
 /// An allocation algorithm over `&mut self`, without a cell, a lock or counters.
 /// [`Global`](crate::Global) makes a global allocator of it.

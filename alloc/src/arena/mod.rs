@@ -31,14 +31,17 @@ use core::ptr::NonNull;
 
 use crate::freelist::class;
 use crate::heap::{BLOCK, GAP_AFTER, tag, whole};
-use crate::report::Shape;
+use crate::shape::Shape;
 use crate::source::Source;
 use crate::strategy::{Strategy, Usage, relocate};
 use crate::{Freelist, freelist};
 use records::{NONE, Records};
 
+/// The size in bytes of the largest block that the arena counts for a region.
+pub const LARGEST: usize = 128;
+
 /// The size in bytes of the largest block that is counted for its region.
-const COUNTED_MOST: usize = crate::region::LARGEST;
+const COUNTED_MOST: usize = LARGEST;
 
 /// The bit of a tag that marks a block of a region. The number of the region is in the bits above.
 const COUNTED: usize = 4;
@@ -156,7 +159,7 @@ unsafe impl<S: Source> Strategy for Arena<S> {
     }
 
     fn shape(&self) -> Option<Shape<'_>> {
-        self.lists.shape().map(|shape| Shape { records: Some(&self.records), ..shape })
+        self.lists.shape().map(|shape| Shape { records: self.records.table(), ..shape })
     }
 
     fn limit(&mut self, pages: usize) {

@@ -2,6 +2,7 @@
 
 use core::alloc::Layout;
 use core::ptr::null_mut;
+use core::slice::from_raw_parts;
 
 use crate::Freelist;
 use crate::source::Source;
@@ -143,44 +144,13 @@ impl Records {
         }
     }
 
-    /// Calls `region` with each region in use: its number, its blocks, and whether it is closed. It
-    /// stops when `region` returns `false`. Returns whether all regions were passed. They were not
-    /// if more than `most` records are free.
-    ///
-    /// A free record looks like one in use. So the free records are marked first, by a walk over
-    /// their list. There are fewer marks than regions, so this happens for one group of regions
-    /// after another.
-    pub(crate) fn each(&self, most: usize, mut region: impl FnMut(u32, usize, bool) -> bool) -> bool {
-        const MARKS: u32 = 512;
-        // SAFETY: numbers of regions are below `used`, so there is a table, which is ours.
-        let record = |number: u32| unsafe { *self.table.wrapping_add(number as usize) };
-        for first in (0..self.used).step_by((MARKS * u32::BITS) as usize) {
-            let mut marks = [0_u32; MARKS as usize];
-            let (mut free, mut left) = (NONE, most);
-            loop {
-                if let Some(word) = free.checked_sub(first).and_then(|mark| marks.get_mut((mark / u32::BITS) as usize))
-                {
-                    *word |= 1 << ((free - first) % u32::BITS);
-                }
-                free = record(free);
-                if free == NONE {
-                    break;
-                }
-                if left == 0 {
-                    return false;
-                }
-                left -= 1;
-            }
-            let numbers = first..self.used.min(first.saturating_add(MARKS * u32::BITS));
-            for (number, mark) in numbers.zip(0_u32..) {
-                let is_free = marks[(mark / u32::BITS) as usize] & 1 << (mark % u32::BITS) != 0;
-                let word = record(number);
-                if !is_free && !region(number, (word / BLOCK) as usize, word & CLOSED != 0) {
-                    return false;
-                }
-            }
+    /// Returns the records up to the last one that was ever used, for a report.
+    pub(super) const fn table(&self) -> &[u32] {
+        if self.table.is_null() {
+            return &[];
         }
-        true
+        // SAFETY: the table is ours and has room for more records; these were all written.
+        unsafe { from_raw_parts(self.table, self.used as usize) }
     }
 
     #[inline]
@@ -189,4 +159,43 @@ impl Records {
         // a table, which is ours.
         unsafe { &mut *self.table.wrapping_add(region as usize) }
     }
+}
+
+/// Calls `region` with each region of the records in use: its number, its blocks, and whether it is closed. It
+/// stops when `region` returns `false`. Returns whether all regions were passed. They were not
+/// if more than `most` records are free.
+///
+/// A free record looks like one in use. So the free records are marked first, by a walk over
+/// their list. There are fewer marks than regions, so this happens for one group of regions
+/// after another.
+pub(crate) fn each(records: &[u32], most: usize, mut region: impl FnMut(u32, usize, bool) -> bool) -> bool {
+    const MARKS: u32 = 512;
+    let record = |number: u32| records.get(number as usize).copied().unwrap_or(NONE);
+    let used = u32::try_from(records.len()).unwrap_or(u32::MAX);
+    for first in (0..used).step_by((MARKS * u32::BITS) as usize) {
+        let mut marks = [0_u32; MARKS as usize];
+        let (mut free, mut left) = (NONE, most);
+        loop {
+            if let Some(word) = free.checked_sub(first).and_then(|mark| marks.get_mut((mark / u32::BITS) as usize)) {
+                *word |= 1 << ((free - first) % u32::BITS);
+            }
+            free = record(free);
+            if free == NONE {
+                break;
+            }
+            if left == 0 {
+                return false;
+            }
+            left -= 1;
+        }
+        let numbers = first..used.min(first.saturating_add(MARKS * u32::BITS));
+        for (number, mark) in numbers.zip(0_u32..) {
+            let is_free = marks[(mark / u32::BITS) as usize] & 1 << (mark % u32::BITS) != 0;
+            let word = record(number);
+            if !is_free && !region(number, (word / BLOCK) as usize, word & CLOSED != 0) {
+                return false;
+            }
+        }
+    }
+    true
 }

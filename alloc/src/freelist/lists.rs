@@ -227,10 +227,9 @@ impl Lists {
         self.evict(heap, blocks, policy::LOOKED_AT);
     }
 
-    /// Calls `block` with the address and the bytes of each kept block, until it answers false.
-    /// Returns whether all were seen.
-    pub(crate) fn each(&self, mut block: impl FnMut(usize, usize) -> bool) -> bool {
-        self.free.iter().enumerate().skip(class::FIRST).all(|(slot, list)| list.each(|at| block(at, class::need(slot))))
+    /// Returns the lists of kept blocks, by slot, for a report.
+    pub(crate) const fn kept_lists(&self) -> &[Stack] {
+        &self.free
     }
 
     /// Gives all blocks back to the heap; true if there were any.
@@ -241,4 +240,10 @@ impl Lists {
         }
         any
     }
+}
+
+/// Calls `block` with the address and the bytes of each kept block of the lists, until it returns
+/// `false`. Returns whether all blocks were passed.
+pub(crate) fn each(lists: &[Stack], mut block: impl FnMut(usize, usize) -> bool) -> bool {
+    lists.iter().enumerate().skip(class::FIRST).all(|(slot, list)| list.each(|at| block(at, class::need(slot))))
 }

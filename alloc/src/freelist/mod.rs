@@ -21,7 +21,7 @@ use core::ptr::{copy_nonoverlapping, null_mut};
 
 use crate::heap::{self, Heap, UNIT, whole};
 use crate::policy;
-use crate::report::Shape;
+use crate::shape::Shape;
 use crate::source::Source;
 use crate::strategy::{Strategy, Usage, relocate};
 use lists::Lists;
@@ -351,7 +351,7 @@ unsafe impl<S: Source> Strategy for Freelist<S> {
     }
 
     fn shape(&self) -> Option<Shape<'_>> {
-        Some(Shape { lists: Some(&self.lists), ..Shape::of(self.heap.gaps()) })
+        Some(Shape { kept: self.lists.kept_lists(), ..Shape::of(self.heap.gaps()) })
     }
 
     fn limit(&mut self, pages: usize) {

@@ -20,10 +20,11 @@ use core::alloc::Layout;
 use core::ptr::{copy_nonoverlapping, null_mut};
 
 use crate::policy;
-use crate::report::Shape;
+use crate::shape::Shape;
 use crate::source::{PAGE, Source};
 use crate::strategy::{Strategy, Usage};
 use gaps::bin_of;
+use shape::{BINS, Gap, Gaps};
 
 /// Bytes of a tag.
 pub(crate) const TAG: usize = size_of::<usize>();
@@ -43,19 +44,6 @@ const DIVISIONS: u32 = 4;
 
 /// Gaps of fewer units have a list for each size.
 const EXACT: usize = 2 << DIVISIONS;
-
-/// Enough for all of a 32-bit memory; where there is more, the last list has the rest.
-const BINS: usize = 400;
-
-/// The header of a gap. The last word of the gap is its size too.
-#[repr(C)]
-struct Gap {
-    next: *mut Gap,
-    /// Null for the first of its list.
-    before: *mut Gap,
-    bin: usize,
-    size: usize,
-}
 
 /// A coalescing heap over a source: any size, any alignment, one word of overhead a block, sizes in
 /// steps of four words.
@@ -113,6 +101,11 @@ impl<S: Source> Heap<S> {
             grows: 0,
             refused: false,
         }
+    }
+
+    /// Returns the gaps, for a report.
+    pub(crate) const fn gaps(&self) -> Gaps<'_> {
+        Gaps { bins: &self.bins, open: self.open, room: self.room, size: self.size }
     }
 
     /// Returns the source of the memory. Not for others: with another source in its place, a piece

@@ -1,22 +1,26 @@
-//! The gaps that the heap shows to a report.
+//! The header of a gap, and the view of a heap's gaps for a report.
 
-use super::{BINS, Gap, Heap};
+/// Enough for all of a 32-bit memory; where there is more, the last list has the rest.
+pub(super) const BINS: usize = 400;
+
+/// The header of a gap. The last word of the gap is its size too.
+#[repr(C)]
+pub(super) struct Gap {
+    pub(super) next: *mut Gap,
+    /// Null for the first of its list.
+    pub(super) before: *mut Gap,
+    pub(super) bin: usize,
+    pub(super) size: usize,
+}
 
 /// The gaps of a heap, as they are while it is borrowed.
 #[derive(Clone, Copy)]
 pub(crate) struct Gaps<'a> {
-    bins: &'a [*mut Gap; BINS],
-    open: *mut Gap,
-    room: usize,
+    pub(super) bins: &'a [*mut Gap; BINS],
+    pub(super) open: *mut Gap,
+    pub(super) room: usize,
     /// Bytes of all pieces of memory that the heap has acquired.
     pub(crate) size: usize,
-}
-
-impl<S> Heap<S> {
-    /// Returns the gaps, to look at.
-    pub(crate) const fn gaps(&self) -> Gaps<'_> {
-        Gaps { bins: &self.bins, open: self.open, room: self.room, size: self.size }
-    }
 }
 
 impl Gaps<'_> {

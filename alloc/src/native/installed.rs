@@ -11,7 +11,7 @@ use super::counters::Counters;
 use super::magazines::Magazines;
 use super::shared::Shared;
 use crate::installed::Installed;
-use crate::report::Shape;
+use crate::shape::Shape;
 use crate::source::Pages;
 use crate::stats::Snapshot;
 use crate::strategy::{Strategy, Usage};

@@ -36,14 +36,14 @@
 
 mod math;
 mod pprof;
+mod program;
 mod sampler;
 mod site;
 mod text;
 
+pub use program::{profile, profile_each};
 pub(crate) use sampler::Sampler;
 pub use site::{Site, current, within};
-
-use crate::installed::{Installed, installed};
 
 /// The number of sites of a profile. Blocks of further sites count for the first site, which has no
 /// names.
@@ -102,21 +102,4 @@ impl Profile {
 
 impl Live {
     const NONE: Self = Self { site: Site::NONE, bytes: 0, blocks: 0, samples: 0 };
-}
-
-/// Returns the profile of the program's allocator. The profile is empty if this crate does not know
-/// the allocator. The function does not allocate, and needs 3 KiB of stack.
-///
-/// **Cost:** some 100 instructions for each of at most 256 samples.
-#[must_use]
-pub fn profile() -> Profile {
-    installed().map_or(Profile::NEW, Installed::profile)
-}
-
-/// Sets the average number of bytes between two samples of the program's allocator: at least one.
-/// Removes the existing samples, because they were taken at another interval.
-pub fn profile_each(bytes: usize) {
-    if let Some(heap) = installed() {
-        heap.profile_each(bytes);
-    }
 }

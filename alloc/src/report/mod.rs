@@ -16,18 +16,17 @@
 //! unsafe { MINE.dealloc(block, layout) };
 //! ```
 //!
-//! [`heap_report`] reports the allocator of the program. A module that does not call it has none of
+//! [`heap_report`](crate::heap_report) reports the allocator of the program. A module that does not call it has none of
 //! its code.
 
 mod shape;
 mod write;
 
-pub use shape::Shape;
+pub use crate::shape::Shape;
 pub use write::Json;
 #[cfg(feature = "profile")]
 pub(crate) use write::number;
 
-use crate::installed::installed;
 use crate::stats::CLASSES;
 use crate::strategy::{Strategy, Usage};
 
@@ -150,7 +149,7 @@ impl HeapReport {
     /// Returns the report of a strategy that is not behind a [`Global`](crate::Global). It does not
     /// have the requested bytes.
     ///
-    /// **Cost:** that of [`heap_report`].
+    /// **Cost:** that of [`heap_report`](crate::heap_report).
     pub fn of<A: Strategy + ?Sized>(strategy: &A) -> Self {
         Self::new(strategy.usage(), 0, strategy.shape())
     }
@@ -174,21 +173,4 @@ impl HeapReport {
             }
         }
     }
-}
-
-/// Returns a report of the memory of the program's allocator. Figures that the allocator does not
-/// show are zero, and so are all figures if this crate does not know the allocator. The function
-/// does not allocate, and needs 5 KiB of stack.
-///
-/// **Cost:** some 160 instructions for each gap and each kept block, and 60 more for each 128 MiB
-/// of heap above the first. The walk visits at most 262,144 of them, which takes 42 million
-/// instructions. So make a report on demand, and not for every request.
-#[must_use]
-pub fn heap_report() -> HeapReport {
-    let mut report = HeapReport::default();
-    if let Some(heap) = installed() {
-        let (usage, asked) = (heap.usage(), heap.live());
-        heap.look(&mut |shape| report = HeapReport::new(usage, asked, shape));
-    }
-    report
 }

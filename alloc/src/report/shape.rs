@@ -1,21 +1,10 @@
-//! The layout of a strategy's memory, and the walk over it.
+//! The walk over a strategy's memory.
 
 use super::{CLASSES, Free, HeapReport, Pin};
-use crate::arena::records::Records;
-use crate::freelist::lists::Lists;
-use crate::heap::shape::Gaps;
+use crate::arena::records;
+use crate::freelist::lists;
+use crate::shape::Shape;
 use crate::source::PAGE;
-
-/// The layout of a strategy's memory: see [`Strategy::shape`](crate::Strategy::shape).
-///
-/// A strategy that is built on [`Heap`](crate::Heap), [`Freelist`](crate::Freelist) or
-/// [`Arena`](crate::Arena) returns the shape of that one.
-#[derive(Clone, Copy)]
-pub struct Shape<'a> {
-    pub(crate) gaps: Gaps<'a>,
-    pub(crate) lists: Option<&'a Lists>,
-    pub(crate) records: Option<&'a Records>,
-}
 
 /// Gaps, kept blocks and regions that a walk looks at, together, before it stops.
 pub(super) const MOST: usize = 1 << 18;
@@ -31,11 +20,7 @@ const WALKS: usize = u32::MAX as usize / (WINDOW * PAGE) + 1;
 
 const _: () = assert!(PAGE / GRAIN <= u16::MAX as usize && size_of::<[u16; WINDOW]>() == 4096);
 
-impl<'a> Shape<'a> {
-    pub(crate) const fn of(gaps: Gaps<'a>) -> Self {
-        Self { gaps, lists: None, records: None }
-    }
-
+impl Shape<'_> {
     /// Calls `piece` with each free piece: its address, its bytes, and whether it is kept. It makes
     /// up to [`MOST`] calls. Returns whether these were all pieces.
     fn each(&self, mut piece: impl FnMut(usize, usize, bool)) -> bool {
@@ -49,13 +34,12 @@ impl<'a> Shape<'a> {
             true
         };
         // The kept blocks are bounded, so they come first.
-        self.lists.is_none_or(|lists| lists.each(|at, bytes| see(at, bytes, true)))
-            && self.gaps.each(|at, bytes| see(at, bytes, false))
+        lists::each(self.kept, |at, bytes| see(at, bytes, true)) && self.gaps.each(|at, bytes| see(at, bytes, false))
     }
 
     /// Writes the figures into a report.
     #[inline(never)]
-    pub(super) fn walk(&self, report: &mut HeapReport) {
+    pub(crate) fn walk(&self, report: &mut HeapReport) {
         let (mut low, mut high) = (usize::MAX, 0);
         report.walked = true;
         report.held = self.gaps.size;
@@ -77,17 +61,15 @@ impl<'a> Shape<'a> {
         }
         report.live = report.held - report.free - report.kept;
         self.spread(report, low & !(PAGE - 1), high);
-        if let Some(records) = self.records {
-            let mut left = MOST;
-            report.complete &= records.each(MOST, |region, blocks, closed| {
-                report.regions += usize::from(!closed);
-                if closed {
-                    report.pin(Pin { region, blocks });
-                }
-                left -= 1;
-                left > 0
-            });
-        }
+        let mut left = MOST;
+        report.complete &= records::each(self.records, MOST, |region, blocks, closed| {
+            report.regions += usize::from(!closed);
+            if closed {
+                report.pin(Pin { region, blocks });
+            }
+            left -= 1;
+            left > 0
+        });
     }
 
     /// Counts pages by how full they are: one walk for each window of them from `low`, in which

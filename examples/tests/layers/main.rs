@@ -68,6 +68,11 @@ fn no_file_of_the_simulated_host_imports_what_stands_below_it() {
     assert_ordered("sdk/host/src", 60);
 }
 
+#[test]
+fn no_file_of_the_allocators_imports_what_stands_below_it() {
+    assert_ordered("alloc/src", 40);
+}
+
 /// A small crate that breaks each rule once. A test that finds nothing in it would hold nothing.
 #[test]
 fn each_broken_rule_is_found() {
