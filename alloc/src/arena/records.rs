@@ -161,9 +161,9 @@ impl Records {
     }
 }
 
-/// Calls `region` with each region of the records in use: its number, its blocks, and whether it is closed. It
-/// stops when `region` returns `false`. Returns whether all regions were passed. They were not
-/// if more than `most` records are free.
+/// Calls `region` with each region of the records in use: its number, its blocks, and whether it
+/// is closed. It stops when `region` returns `false`. Returns whether all regions were passed. They
+/// were not if more than `most` records are free.
 ///
 /// A free record looks like one in use. So the free records are marked first, by a walk over
 /// their list. There are fewer marks than regions, so this happens for one group of regions

@@ -108,8 +108,8 @@ impl<S: Source> Freelist<S> {
         }
     }
 
-    /// Gives a few kept blocks back to the heap, fewer while memory does not grow, and none if full
-    /// lists have just given way. Returns the largest gap that came of it, or null.
+    /// Gives a few kept blocks back to the heap, fewer while memory does not grow, and no block if
+    /// full lists have just given way. Returns the largest gap that came of it, or null.
     #[inline(never)]
     fn give_back(&mut self) -> *mut u8 {
         let (blocks, lists) = match (self.lists.squeezed(), self.heap.refused()) {

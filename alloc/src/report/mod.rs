@@ -16,8 +16,8 @@
 //! unsafe { MINE.dealloc(block, layout) };
 //! ```
 //!
-//! [`heap_report`](crate::heap_report) reports the allocator of the program. A module that does not call it has none of
-//! its code.
+//! [`heap_report`](crate::heap_report) reports the allocator of the program. A module that does not
+//! call it has none of its code.
 
 mod shape;
 mod write;
