@@ -154,10 +154,19 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Reads a text that is one of a few words. Returns no bytes for a value of another kind, which
+    /// none of the words is.
+    fn word_of<'b>(&mut self, room: &'b mut [u8; 24]) -> Result<&'b [u8], Problem> {
+        if self.peek() != Some(b'"') {
+            return Ok(&[]);
+        }
+        Ok(self.text()?.plain(room).unwrap_or_default())
+    }
+
     #[inline(never)]
     fn over_stream(&mut self) -> Result<OverStream, Problem> {
         let mut room = [0; 24];
-        match self.text()?.plain(&mut room).unwrap_or_default() {
+        match self.word_of(&mut room)? {
             b"refuse" => Ok(OverStream::Refuse),
             b"pass" => Ok(OverStream::Pass),
             b"wait" => Ok(OverStream::Wait),
@@ -171,7 +180,7 @@ impl<'a> Scanner<'a> {
     #[inline(never)]
     fn over_total(&mut self) -> Result<OverTotal, Problem> {
         let mut room = [0; 24];
-        match self.text()?.plain(&mut room).unwrap_or_default() {
+        match self.word_of(&mut room)? {
             b"shed" => Ok(OverTotal::Shed(503)),
             b"refuse" => Ok(OverTotal::Refuse),
             b"pass" => Ok(OverTotal::Pass),
@@ -415,7 +424,9 @@ mod tests {
             ("pages", "\"9\""),
             ("over_stream", "\"reply 200\""),
             ("over_stream", "\"reply 413x\""),
+            ("over_stream", "413"),
             ("over_total", "\"wait\""),
+            ("over_total", "{\"reply\": 503}"),
             ("metrics", "1"),
             ("log", "\"true\""),
         ] {
