@@ -2,8 +2,11 @@
 //! callback of each direction, each status that pauses, with and without a resume before, and each
 //! thing that may be pending.
 
+use std::rc::Rc;
+
 use sluicegate::prelude::*;
-use sluicegate::{Exports, LogLevel, task};
+use sluicegate::task::{self, Notify};
+use sluicegate::{Exports, LogLevel};
 use sluicegate_host::{Host, HttpStream, RunningHost};
 
 const REQUEST: [(&str, &str); 3] = [(":method", "POST"), (":path", "/"), (":authority", "a")];
@@ -371,6 +374,58 @@ fn a_plugin_that_may_resume_streams_keeps_them_paused() {
     host.call_function(stream.id(), "");
     assert_eq!(fate(&stream, true), Fate::Passed);
     host.assert_no_log_at(LogLevel::Warn);
+}
+
+/// A filter whose task waits for another stream.
+mod elsewhere {
+    use super::*;
+
+    #[derive(Default)]
+    pub(super) struct Plugin {
+        ready: Rc<Notify>,
+    }
+
+    #[sluicegate::plugin_context]
+    impl PluginContext for Plugin {}
+
+    #[derive(Default)]
+    struct Filter;
+
+    #[sluicegate::http_filter(tasks)]
+    impl HttpFilter for Filter {
+        type Plugin = Plugin;
+
+        fn on_request_headers(&mut self, request: &mut RequestHeaders<'_, Plugin>) -> Result<Action> {
+            if request.get("waits")?.is_none() {
+                return Ok(Action::Continue);
+            }
+            let ready = request.plugin().ready.clone();
+            request.stream().spawn(async move {
+                ready.notified().await?;
+                task::with_filter(|_: &mut Self, stream: &mut HttpHandle<'_, Plugin>| stream.resume_request()).await?
+            })?;
+            Ok(Action::Pause)
+        }
+
+        fn on_log(&mut self, stream: &mut HttpHandle<'_, Plugin>) -> Result<()> {
+            stream.plugin().ready.notify_all();
+            Ok(())
+        }
+    }
+
+    sluicegate::plugin!(plugin: Plugin, http: Filter);
+}
+
+#[test]
+fn a_task_that_waits_for_another_stream_keeps_a_message_paused() {
+    let host = Host::new(&elsewhere::PLUGIN).start();
+    let (waits, other) = (host.http_stream(), host.http_stream());
+    waits.request_headers(&[(":method", "GET"), ("waits", "1")]);
+    assert_eq!((strands(&host), fate(&waits, true)), (0, Fate::Held), "{:?}", host.log());
+    other.request_headers(&REQUEST);
+    other.complete();
+    assert_eq!(fate(&waits, true), Fate::Passed, "{:?}", host.log());
+    host.assert_no_log_at(LogLevel::Error);
 }
 
 /// A filter that has no state, and so no later callback that would know of the pause.
