@@ -260,7 +260,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// Fails if the entry has resumed or answered 128 streams already, or if the host refuses.
+    /// Fails if the entry has resumed or replied to 128 streams already, or if the host refuses.
     pub(crate) fn let_go(&self, direction: StreamType) -> Result<()> {
         let place = place(direction);
         let bits = self.bits.get();
@@ -273,7 +273,7 @@ impl State {
         if !entry::may_resume() {
             return Err(Error::stream(
                 direction,
-                "this callback has resumed or answered 128 streams already: resume it from a later tick",
+                "this callback has resumed or replied to 128 streams already: resume it from a later tick",
             ));
         }
         status::resume(direction)?;
@@ -376,7 +376,7 @@ impl State {
         if entry::may_reply() {
             return Ok(());
         }
-        Err(Error::new("this callback has resumed or answered 128 streams already: reply to it from a later tick"))
+        Err(Error::new("this callback has resumed or replied to 128 streams already: reply to it from a later tick"))
     }
 
     /// Returns whether this is a connection. A host accepts an HTTP reply to a connection silently,

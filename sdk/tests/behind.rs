@@ -246,7 +246,7 @@ fn a_callback_lets_so_many_streams_go_on_and_a_later_one_the_rest() {
             host.call_function(function, "");
             assert_eq!(gone(&streams), wanted);
             let told = errors(&host);
-            assert!(told.len() == 1 && told[0].contains("has resumed or answered 128 streams already"), "{told:?}");
+            assert!(told.len() == 1 && told[0].contains("has resumed or replied to 128 streams already"), "{told:?}");
         }
         host.call_function(function, "");
         assert_eq!((gone(&streams), errors(&host).len()), (300, 0));

@@ -107,12 +107,14 @@ fn survives_whatever_a_host_does(host: Host) {
         seen
     });
     // The failure policy is closed, so nothing is resumed after an error. No size is asked for, and
-    // no header is replaced.
+    // no header is replaced or removed. Nothing reaches another stream.
     let others = [
         "proxy_continue_stream",
         "proxy_get_buffer_status",
+        "proxy_remove_header_map_value",
         "proxy_replace_header_map_value",
         "proxy_set_buffer_bytes",
+        "proxy_set_effective_context",
     ];
     uploads.and(too_large).assert_reaches_all_but(&others);
 }

@@ -252,7 +252,7 @@ impl<'cb, V> Handle<'cb, Plugin, V> {
     /// # Errors
     ///
     /// Fails without a host call if the plugin has no such stream, if the stream does not hold its
-    /// request, or if the callback has resumed or answered 128 streams already. In the last case
+    /// request, or if the callback has resumed or replied to 128 streams already. In the last case
     /// keep the number of the stream, and resume it from a later tick. Fails if the host refuses.
     ///
     /// # Cost
@@ -269,7 +269,7 @@ impl<'cb, V> Handle<'cb, Plugin, V> {
     /// # Errors
     ///
     /// Fails without a host call if the plugin has no such stream, if the stream does not hold its
-    /// response, or if the callback has resumed or answered 128 streams already. In the last case
+    /// response, or if the callback has resumed or replied to 128 streams already. In the last case
     /// keep the number of the stream, and resume it from a later tick. Fails if the host refuses.
     ///
     /// # Cost
@@ -286,7 +286,7 @@ impl<'cb, V> Handle<'cb, Plugin, V> {
     /// # Errors
     ///
     /// Fails without a host call if the plugin has no such connection, if the connection does not
-    /// hold its data, or if the callback has resumed or answered 128 streams already. In the last
+    /// hold its data, or if the callback has resumed or replied to 128 streams already. In the last
     /// case resume the connection from a later tick. Fails if the host refuses.
     ///
     /// # Cost
