@@ -18,6 +18,7 @@
 //! whether the stream was replied to and whether it has ended, because a reply may then end the
 //! proxy.
 
+mod abilities;
 mod bodies;
 mod counts;
 mod entry;
@@ -27,6 +28,9 @@ mod warning;
 
 use core::cell::Cell;
 
+#[cfg(feature = "async")]
+pub(crate) use abilities::runs_tasks;
+pub(crate) use abilities::{Abilities, takes_grpc_answers, takes_http_answers};
 pub(crate) use bodies::{end_request, has_no_trailers, may_write_at_trailers};
 pub(crate) use entry::begin as begin_entry;
 #[cfg(feature = "async")]
@@ -72,44 +76,6 @@ const RESET: u32 = 1 << 13;
 const HOLDS_ALL: u32 = 1 << 14;
 /// The current entry into the VM told the proxy to resume the response, or to reply to the stream.
 const TOLD: u32 = 1 << 15;
-
-/// The abilities of a context, by its attribute and its callbacks: bits of [`State`] that never
-/// change.
-#[derive(Clone, Copy)]
-pub(crate) struct Abilities(u32);
-
-impl Abilities {
-    const HTTP_ANSWERS: Self = Self(1 << 16);
-    const GRPC_ANSWERS: Self = Self(1 << 17);
-    const TASKS: Self = Self(1 << 18);
-    const STREAM: Self = Self(1 << 19);
-    const CONNECTION: Self = Self(1 << 12);
-
-    /// Returns the abilities of a connection, which takes no HTTP reply.
-    pub(crate) const fn of_connection(http_answers: bool, grpc_answers: bool, tasks: bool) -> Self {
-        Self(Self::of_stream(http_answers, grpc_answers, tasks).0 | Self::CONNECTION.0)
-    }
-
-    /// Returns the abilities of a stream.
-    pub(crate) const fn of_stream(http_answers: bool, grpc_answers: bool, tasks: bool) -> Self {
-        Self(Self::of_plugin(http_answers, grpc_answers, tasks).0 | Self::STREAM.0)
-    }
-
-    /// Returns the abilities of a plugin, which is not a stream.
-    pub(crate) const fn of_plugin(http_answers: bool, grpc_answers: bool, tasks: bool) -> Self {
-        let mut bits = 0;
-        if http_answers {
-            bits |= Self::HTTP_ANSWERS.0;
-        }
-        if grpc_answers {
-            bits |= Self::GRPC_ANSWERS.0;
-        }
-        if tasks {
-            bits |= Self::TASKS.0;
-        }
-        Self(bits)
-    }
-}
 
 /// The holders of a stream, and its fate so far.
 pub(crate) struct State {
@@ -574,43 +540,4 @@ pub(crate) fn lose(direction: StreamType) {
             state.lose();
         })
     });
-}
-
-/// Checks that the context that runs takes the responses to HTTP calls in a callback.
-///
-/// # Errors
-///
-/// Fails if it does not.
-pub(crate) fn takes_http_answers() -> Result<()> {
-    able(
-        Abilities::HTTP_ANSWERS,
-        "this context has no callback for the response: implement `on_http_call_response`, or use `call_then` or `call_and_forget`",
-    )
-}
-
-/// Checks that the context that runs takes the events of gRPC in a callback.
-///
-/// # Errors
-///
-/// Fails if it does not.
-pub(crate) fn takes_grpc_answers() -> Result<()> {
-    able(
-        Abilities::GRPC_ANSWERS,
-        "this context has no callback for the response: implement `on_grpc_event`, or use `grpc_call_then`, `grpc_stream_then` or `grpc_call_and_forget`",
-    )
-}
-
-/// Checks that the context that runs has tasks.
-///
-/// # Errors
-///
-/// Fails if it has none.
-#[cfg(feature = "async")]
-pub(crate) fn runs_tasks() -> Result<()> {
-    able(Abilities::TASKS, "this context runs no tasks: add `tasks` to its attribute, as `#[http_filter(tasks)]`")
-}
-
-fn able(ability: Abilities, otherwise: &'static str) -> Result<()> {
-    let is_able = current(|state| state.is_some_and(|state| state.has(ability.0)));
-    if is_able { Ok(()) } else { Err(Error::new(otherwise)) }
 }
